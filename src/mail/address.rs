@@ -1,0 +1,143 @@
+//! A person's real address. It has no `Debug`, `Display`, `Clone`, `Serialize` or `Deref`: it cannot be logged,
+//! copied or printed by accident. `reveal` is the one door, used in the few files that `tests/it/tidy.rs` lists.
+//!
+//! Rules: the local part is at most 64 octets and the whole at most 254 (RFC 5321 §4.5.3.1.1 to 3). Dots where
+//! RFC 5321 has none (`a..b@`, `.a@`, `a.@`: addresses that Japanese carriers gave out) are accepted and kept as
+//! written; so is a quoted local part, and UTF-8 in either half (RFC 6531).
+//! When it fails: [`AddressError`]; it never quotes the input.
+
+use super::{Domain, DomainError};
+
+/// Longest local part, in octets (RFC 5321 §4.5.3.1.1).
+const MAX_LOCAL: usize = 64;
+/// Longest address, in octets (RFC 5321 §4.5.3.1.3: a path is 256 with its brackets).
+const MAX_ADDRESS: usize = 254;
+
+/// A real address, of a merchant, a customer, or of anyone who wrote to us.
+pub struct RealAddress {
+    /// As it was written, quoted or not: the form that goes back on the wire.
+    local: String,
+    domain: Domain,
+}
+
+/// Why some text is no address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    #[error("the address has no @")]
+    NoAt,
+    #[error("the part before the @ is empty, longer than 64 octets or has a character that no address has")]
+    Local,
+    #[error("the part after the @ is no domain: {0}")]
+    Domain(#[from] DomainError),
+    #[error("the address is longer than 254 octets")]
+    TooLong,
+}
+
+impl RealAddress {
+    /// Reads `local@domain` without angle brackets.
+    ///
+    /// # Errors
+    /// [`AddressError`] when a half is missing, too long or malformed.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let (local, domain) = text.rsplit_once('@').ok_or(AddressError::NoAt)?;
+        if local.is_empty() || local.len() > MAX_LOCAL {
+            return Err(AddressError::Local);
+        }
+        let good = if local.starts_with('"') { is_quoted_string(local) } else { local.chars().all(is_atom_char) };
+        if !good {
+            return Err(AddressError::Local);
+        }
+        let domain = Domain::parse(domain)?;
+        if local.len() + 1 + domain.as_str().len() > MAX_ADDRESS {
+            return Err(AddressError::TooLong);
+        }
+        Ok(Self { local: local.to_owned(), domain })
+    }
+
+    /// The address as text, as it goes on the wire.
+    pub(crate) fn reveal(&self) -> String {
+        format!("{}@{}", self.local, self.domain)
+    }
+
+    /// Its domain, for routing and comparison.
+    pub(crate) fn reveal_domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// The form in which two addresses are compared and indexed: unquoted where quotes are idle, lower case.
+    /// Real receivers ignore the case of the local part, whatever RFC 5321 §2.4 allows them.
+    pub(crate) fn reveal_canonical(&self) -> String {
+        let bare = match self.local.strip_prefix('"').and_then(|l| l.strip_suffix('"')) {
+            Some(inner) => {
+                let mut plain = String::with_capacity(inner.len());
+                let mut chars = inner.chars();
+                while let Some(c) = chars.next() {
+                    plain.extend(if c == '\\' { chars.next() } else { Some(c) });
+                }
+                plain
+            }
+            None => self.local.clone(),
+        };
+        format!("{}@{}", bare.to_lowercase(), self.domain)
+    }
+
+    /// Whether both name the same mailbox.
+    #[must_use]
+    pub fn same_mailbox(&self, other: &RealAddress) -> bool {
+        self.domain == other.domain && self.reveal_canonical() == other.reveal_canonical()
+    }
+
+    /// Whether it can travel without SMTPUTF8 (RFC 6531).
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.local.is_ascii()
+    }
+}
+
+/// `atext` of RFC 5321 §4.1.2, the dot anywhere, and UTF-8 as of RFC 6531 §3.3.
+fn is_atom_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || (!c.is_ascii() && !c.is_control())
+}
+
+/// `Quoted-string` of RFC 5321 §4.1.2, quotes included.
+fn is_quoted_string(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) else { return false };
+    if text.len() < 2 {
+        return false;
+    }
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        let content = if c == '\\' { chars.next() } else if c == '"' { None } else { Some(c) };
+        if content.is_none_or(char::is_control) {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_japanese_carriers_are_kept_as_written() {
+        for text in ["a..b@docomo.example", ".a@carrier.example", "abc.@docomo.example", "\"a b\"@x.example", "あ@x.example"] {
+            assert_eq!(RealAddress::parse(text).ok().map(|a| a.reveal()).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        let long = format!("{}@x.example", "a".repeat(65));
+        for text in ["", "a", "@x.example", "a@", "a b@x.example", "a\"b@x.example", "\"a@x.example", "\"\\\"@x.example", "a\r\n@x.example", "<a@x.example>", &long] {
+            assert!(RealAddress::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_mailbox_is_found_through_case_and_idle_quotes() {
+        let a = RealAddress::parse("\"Hana.Ko\"@Mail.Example").unwrap();
+        let b = RealAddress::parse("hana.ko@mail.example").unwrap();
+        assert!(a.same_mailbox(&b));
+    }
+}

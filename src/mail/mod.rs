@@ -1,0 +1,11 @@
+//! The words every floor shares: addresses, domains, aliases, points in time. Pure.
+
+mod address;
+mod alias;
+mod domain;
+mod timestamp;
+
+pub use address::{AddressError, RealAddress};
+pub use alias::Alias;
+pub use domain::{Domain, DomainError};
+pub use timestamp::Timestamp;
