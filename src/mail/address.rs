@@ -43,7 +43,8 @@ impl RealAddress {
         if local.is_empty() || local.len() > MAX_LOCAL {
             return Err(AddressError::Local);
         }
-        let good = if local.starts_with('"') { is_quoted_string(local) } else { local.chars().all(is_atom_char) };
+        let good =
+            if local.starts_with('"') { is_quoted_string(local) } else { local.chars().all(is_atom_char) };
         if !good {
             return Err(AddressError::Local);
         }
@@ -52,6 +53,11 @@ impl RealAddress {
             return Err(AddressError::TooLong);
         }
         Ok(Self { local: local.to_owned(), domain })
+    }
+
+    /// The same address once more. A copy is made on purpose and by name: there is no `Clone`.
+    pub(crate) fn again(&self) -> Self {
+        Self { local: self.local.clone(), domain: self.domain.clone() }
     }
 
     /// The address as text, as it goes on the wire.
@@ -107,7 +113,13 @@ fn is_quoted_string(text: &str) -> bool {
     }
     let mut chars = inner.chars();
     while let Some(c) = chars.next() {
-        let content = if c == '\\' { chars.next() } else if c == '"' { None } else { Some(c) };
+        let content = if c == '\\' {
+            chars.next()
+        } else if c == '"' {
+            None
+        } else {
+            Some(c)
+        };
         if content.is_none_or(char::is_control) {
             return false;
         }
@@ -121,7 +133,13 @@ mod tests {
 
     #[test]
     fn addresses_of_japanese_carriers_are_kept_as_written() {
-        for text in ["a..b@docomo.example", ".a@carrier.example", "abc.@docomo.example", "\"a b\"@x.example", "あ@x.example"] {
+        for text in [
+            "a..b@docomo.example",
+            ".a@carrier.example",
+            "abc.@docomo.example",
+            "\"a b\"@x.example",
+            "あ@x.example",
+        ] {
             assert_eq!(RealAddress::parse(text).ok().map(|a| a.reveal()).as_deref(), Some(text));
         }
     }
@@ -129,7 +147,19 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         let long = format!("{}@x.example", "a".repeat(65));
-        for text in ["", "a", "@x.example", "a@", "a b@x.example", "a\"b@x.example", "\"a@x.example", "\"\\\"@x.example", "a\r\n@x.example", "<a@x.example>", &long] {
+        for text in [
+            "",
+            "a",
+            "@x.example",
+            "a@",
+            "a b@x.example",
+            "a\"b@x.example",
+            "\"a@x.example",
+            "\"\\\"@x.example",
+            "a\r\n@x.example",
+            "<a@x.example>",
+            &long,
+        ] {
             assert!(RealAddress::parse(text).is_err(), "{text:?}");
         }
     }

@@ -1,0 +1,137 @@
+//! Keyed blind indexes: equality look-up without the value. HMAC-SHA-256 (RFC 2104) under a key of the ring,
+//! truncated to 128 bits, with the kind of value in front, so that an address and an order number never match.
+//!
+//! Who has only the database can compare rows of one kind with each other, and nothing else; who has the key too
+//! can test guesses. Collisions: 2^-128 a pair.
+
+use super::ring::NamedKey;
+use crate::mail::RealAddress;
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// A keyed index, as it stands in an `…_idx` column.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Index([u8; 16]);
+
+impl Index {
+    /// The octets that SQL sees.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The first 63 bits, for columns where a match only narrows a search.
+    #[must_use]
+    pub fn to_i64(self) -> i64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        i64::from_be_bytes([a, b, c, d, e, f, g, h]) & i64::MAX
+    }
+}
+
+/// What kind of value is indexed. `scope` ids keep equal values of different owners apart.
+#[derive(Clone, Copy)]
+pub enum Indexed<'a> {
+    /// An address in its canonical form, anywhere in the installation.
+    Address(&'a RealAddress),
+    /// An address as the customer of one store: two stores' rows can't be linked.
+    CustomerOf { merchant: i64, address: &'a RealAddress },
+    /// A store's id.
+    StoreId(&'a str),
+    /// An order number of one store.
+    OrderNo { merchant: i64, order_no: &'a str },
+    /// The user name of a submission credential.
+    AuthId(&'a str),
+    /// An API token.
+    Token(&'a str),
+    /// A peer's network address.
+    Ip(std::net::IpAddr),
+    /// The domain of a next hop.
+    Domain(&'a crate::mail::Domain),
+    /// One message from one sender to one alias: the duplicate guard.
+    Submission { alias: i64, message_id: &'a str, digest: &'a [u8; 32] },
+}
+
+/// The keys that make indexes, newest first.
+pub struct IndexKey(Vec<Hmac<Sha256>>);
+
+impl IndexKey {
+    pub(super) fn new(keys: Vec<&NamedKey>) -> Self {
+        let derive = |key: &NamedKey| {
+            let mut subkey = zeroize::Zeroizing::new([0_u8; 64]);
+            let _ = Hkdf::<Sha256>::new(Some(b"anshin index 1"), key.bytes()).expand(b"blind", &mut *subkey);
+            Hmac::new(&(*subkey).into())
+        };
+        Self(keys.into_iter().map(derive).collect())
+    }
+
+    /// The index that new rows get.
+    #[must_use]
+    pub fn of(&self, value: Indexed<'_>) -> Index {
+        self.0.first().map_or(Index([0; 16]), |key| compute(key, value))
+    }
+
+    /// The indexes under which a row may stand: one for each key of the ring.
+    pub fn all(&self, value: Indexed<'_>) -> impl Iterator<Item = Index> {
+        self.0.iter().map(move |key| compute(key, value))
+    }
+}
+
+fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
+    let mut mac = key.clone();
+    let mut put = |kind: &[u8], scope: i64, bytes: &[u8]| {
+        mac.update(kind);
+        mac.update(&[0]);
+        mac.update(&scope.to_be_bytes());
+        mac.update(bytes);
+    };
+    match value {
+        Indexed::Address(address) => put(b"address", 0, address.reveal_canonical().as_bytes()),
+        Indexed::CustomerOf { merchant, address } => {
+            put(b"customer", merchant, address.reveal_canonical().as_bytes());
+        }
+        Indexed::StoreId(id) => put(b"store", 0, id.as_bytes()),
+        Indexed::OrderNo { merchant, order_no } => put(b"order", merchant, order_no.as_bytes()),
+        Indexed::AuthId(id) => put(b"auth", 0, id.as_bytes()),
+        Indexed::Token(token) => put(b"token", 0, token.as_bytes()),
+        Indexed::Ip(ip) => put(b"ip", 0, ip.to_canonical().to_string().as_bytes()),
+        Indexed::Domain(domain) => put(b"domain", 0, domain.as_str().as_bytes()),
+        Indexed::Submission { alias, message_id, digest } => {
+            put(b"submission", alias, digest);
+            mac.update(message_id.as_bytes());
+        }
+    }
+    let full = mac.finalize().into_bytes();
+    let mut short = [0_u8; 16];
+    for (to, from) in short.iter_mut().zip(full) {
+        *to = from;
+    }
+    Index(short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ring::{Purpose, ring_for_tests};
+    use super::*;
+
+    #[test]
+    fn equal_values_of_different_kinds_or_owners_have_different_indexes() {
+        let keys = IndexKey::new(ring_for_tests().keys(Purpose::Index).unwrap());
+        let address = RealAddress::parse("Hanako@Example.jp").unwrap();
+        let same = RealAddress::parse("hanako@example.JP").unwrap();
+        assert!(keys.of(Indexed::Address(&address)) == keys.of(Indexed::Address(&same)));
+        let indexes = [
+            keys.of(Indexed::Address(&address)),
+            keys.of(Indexed::CustomerOf { merchant: 1, address: &address }),
+            keys.of(Indexed::CustomerOf { merchant: 2, address: &address }),
+            keys.of(Indexed::StoreId("hanako@example.jp")),
+            keys.of(Indexed::AuthId("hanako@example.jp")),
+            keys.of(Indexed::OrderNo { merchant: 1, order_no: "hanako@example.jp" }),
+        ];
+        for (i, a) in indexes.iter().enumerate() {
+            for b in &indexes[i + 1..] {
+                assert!(a != b);
+            }
+        }
+    }
+}

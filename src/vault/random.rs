@@ -1,0 +1,14 @@
+//! The one source of secret randomness: the operating system's generator.
+
+/// Fresh random bytes for keys, nonces and ids.
+///
+/// The system generator cannot fail once the machine has booted (getrandom(2)); if it does, nothing that follows
+/// could be safe, so the process ends.
+#[must_use]
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0_u8; N];
+    if getrandom::fill(&mut bytes).is_err() {
+        std::process::abort();
+    }
+    bytes
+}

@@ -1,0 +1,299 @@
+//! Alias tokens and return tokens: the local parts of our addresses. ARCHITECTURE.md has the construction and its
+//! bounds; in short:
+//!
+//! - alias: `a` + key letter + base32(AES-256(id ‖ constant)), 28 octets. The constant belongs to key and side, so
+//!   a customer's alias never opens as a merchant's. A guess opens with probability 2^-64.
+//! - return address: `r` + key letter + base32(id ‖ expiry day ‖ HMAC-SHA-256, 80 bits), 34 octets.
+//!
+//! Case is ignored when reading (RFC 5321 §2.4 lets a local part differ in case; no real mailer relies on it, and
+//! some change it). The base32 of RFC 4648 §6 without padding; its unused bits must be zero, so one token has one
+//! spelling. A token that does not open is `None`: why is nobody's business.
+
+use super::ring::NamedKey;
+use crate::mail::Timestamp;
+use aes::Aes256;
+use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
+use data_encoding::BASE32_NOPAD;
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// Longest local part that we issue, in octets (the contract allows 40).
+pub const TOKEN_MAX: usize = 34;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Whose alias it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The merchant writes to it; it stands for the customer.
+    Customer,
+    /// The customer writes to it; it stands for the merchant.
+    Merchant,
+}
+
+impl Side {
+    /// The word in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Side::Customer => "customer",
+            Side::Merchant => "merchant",
+        }
+    }
+
+    /// The side that writes to this one.
+    #[must_use]
+    pub fn other(self) -> Side {
+        match self {
+            Side::Customer => Side::Merchant,
+            Side::Merchant => Side::Customer,
+        }
+    }
+}
+
+struct SideKey {
+    cipher: Aes256,
+    constant: [u8; 8],
+}
+
+struct AliasKey {
+    name: u8,
+    customer: SideKey,
+    merchant: SideKey,
+}
+
+/// Mints and opens alias tokens.
+pub struct AliasTokens(Vec<AliasKey>);
+
+impl AliasTokens {
+    pub(super) fn new(keys: Vec<&NamedKey>) -> Self {
+        let side = |key: &NamedKey, side: Side| {
+            let derive = Hkdf::<Sha256>::new(Some(b"anshin alias 1"), key.bytes());
+            let mut cipher = Zeroizing::new([0_u8; 32]);
+            let mut constant = [0_u8; 8];
+            let _ = derive.expand_multi_info(&[b"cipher ", side.as_str().as_bytes()], &mut *cipher);
+            let _ = derive.expand_multi_info(&[b"constant ", side.as_str().as_bytes()], &mut constant);
+            SideKey { cipher: Aes256::new(&(*cipher).into()), constant }
+        };
+        let all = |key: &NamedKey| AliasKey {
+            name: key.name(),
+            customer: side(key, Side::Customer),
+            merchant: side(key, Side::Merchant),
+        };
+        Self(keys.into_iter().map(all).collect())
+    }
+
+    /// The token of the alias with this id, under the newest key.
+    #[must_use]
+    pub fn mint(&self, side: Side, id: i64) -> String {
+        self.0.first().map(|key| mint(key, side, id)).unwrap_or_default()
+    }
+
+    /// The token under the key with this name, for an alias that was minted with it. `None` if the key is gone.
+    #[must_use]
+    pub fn mint_with(&self, name: u8, side: Side, id: i64) -> Option<String> {
+        self.0.iter().find(|key| key.name == name).map(|key| mint(key, side, id))
+    }
+
+    /// The name of the key that mints.
+    #[must_use]
+    pub fn newest(&self) -> u8 {
+        self.0.first().map_or(b'a', |key| key.name)
+    }
+
+    /// Side and id of the alias, if this is a token of ours.
+    #[must_use]
+    pub fn open(&self, token: &str) -> Option<(Side, i64)> {
+        let (name, body) = split(token, b'a', 26)?;
+        let key = self.0.iter().find(|key| key.name == name)?;
+        let block: [u8; 16] = BASE32_NOPAD.decode(&body).ok()?.try_into().ok()?;
+        [(Side::Customer, &key.customer), (Side::Merchant, &key.merchant)].into_iter().find_map(
+            |(side, keyed)| {
+                let mut plain = block.into();
+                keyed.cipher.decrypt_block(&mut plain);
+                let (id, constant) = plain.split_first_chunk::<8>()?;
+                bool::from(constant.ct_eq(&keyed.constant)).then(|| (side, i64::from_be_bytes(*id)))
+            },
+        )
+    }
+}
+
+fn mint(key: &AliasKey, side: Side, id: i64) -> String {
+    let keyed = match side {
+        Side::Customer => &key.customer,
+        Side::Merchant => &key.merchant,
+    };
+    let mut block = [0_u8; 16];
+    for (to, from) in block.iter_mut().zip(id.to_be_bytes().into_iter().chain(keyed.constant)) {
+        *to = from;
+    }
+    let mut block = block.into();
+    keyed.cipher.encrypt_block(&mut block);
+    spell(b'a', key.name, &block)
+}
+
+/// What a return address says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Returned {
+    /// The delivery whose bounce it takes.
+    pub delivery: i64,
+    /// Whether its time is over.
+    pub expired: bool,
+}
+
+/// Mints and opens return tokens.
+pub struct ReturnTokens(Vec<(u8, Hmac<Sha256>)>);
+
+impl ReturnTokens {
+    pub(super) fn new(keys: Vec<&NamedKey>) -> Self {
+        let derive = |key: &NamedKey| {
+            let mut subkey = Zeroizing::new([0_u8; 64]);
+            let _ = Hkdf::<Sha256>::new(Some(b"anshin return 1"), key.bytes()).expand(b"mac", &mut *subkey);
+            (key.name(), Hmac::new(&(*subkey).into()))
+        };
+        Self(keys.into_iter().map(derive).collect())
+    }
+
+    /// The return token of a delivery, good until the day of `expires_at` has passed.
+    #[must_use]
+    pub fn mint(&self, delivery: i64, expires_at: Timestamp) -> String {
+        let Some((name, key)) = self.0.first() else { return String::new() };
+        let day = u16::try_from(expires_at.as_millis().div_euclid(DAY_MS)).unwrap_or(u16::MAX);
+        let mut bytes = Vec::with_capacity(20);
+        bytes.extend_from_slice(&delivery.to_be_bytes());
+        bytes.extend_from_slice(&day.to_be_bytes());
+        let mac = authenticate(key, &bytes);
+        bytes.extend_from_slice(&mac);
+        spell(b'r', *name, &bytes)
+    }
+
+    /// The delivery, if this is a return token of ours.
+    #[must_use]
+    pub fn open(&self, token: &str, now: Timestamp) -> Option<Returned> {
+        let (name, body) = split(token, b'r', 32)?;
+        let (_, key) = self.0.iter().find(|(own, _)| *own == name)?;
+        let bytes = BASE32_NOPAD.decode(&body).ok()?;
+        let (said, mac) = bytes.split_at_checked(10)?;
+        if !bool::from(authenticate(key, said).ct_eq(mac)) {
+            return None;
+        }
+        let (id, day) = said.split_first_chunk::<8>()?;
+        let day = i64::from(u16::from_be_bytes(day.try_into().ok()?));
+        let expired = now.as_millis().div_euclid(DAY_MS) > day;
+        Some(Returned { delivery: i64::from_be_bytes(*id), expired })
+    }
+}
+
+fn authenticate(key: &Hmac<Sha256>, bytes: &[u8]) -> [u8; 10] {
+    let mut mac = key.clone();
+    mac.update(bytes);
+    let full = mac.finalize().into_bytes();
+    let mut short = [0_u8; 10];
+    for (to, from) in short.iter_mut().zip(full) {
+        *to = from;
+    }
+    short
+}
+
+fn spell(kind: u8, name: u8, bytes: &[u8]) -> String {
+    let mut token = String::with_capacity(TOKEN_MAX);
+    token.push(char::from(kind));
+    token.push(char::from(name));
+    token.push_str(&BASE32_NOPAD.encode(bytes).to_ascii_lowercase());
+    token
+}
+
+/// Key name and upper-case base32 of a token of this kind whose body is `length` characters long.
+fn split(token: &str, kind: u8, length: usize) -> Option<(u8, Vec<u8>)> {
+    let (head, body) = token.as_bytes().split_first_chunk::<2>()?;
+    let [own, name] = head.map(|b| b.to_ascii_lowercase());
+    (own == kind && body.len() == length).then(|| (name, body.to_ascii_uppercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ring::{Purpose, ring_for_tests};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn aliases() -> AliasTokens {
+        AliasTokens::new(ring_for_tests().keys(Purpose::Alias).unwrap())
+    }
+
+    fn returns() -> ReturnTokens {
+        ReturnTokens::new(ring_for_tests().keys(Purpose::Alias).unwrap())
+    }
+
+    #[test]
+    fn a_token_opens_in_any_case_and_only_as_its_own_side() {
+        let token = aliases().mint(Side::Customer, 4711);
+        assert_eq!(token.len(), 28);
+        assert!(token.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+        assert_eq!(aliases().open(&token), Some((Side::Customer, 4711)));
+        assert_eq!(aliases().open(&token.to_ascii_uppercase()), Some((Side::Customer, 4711)));
+        assert_eq!(aliases().open(&aliases().mint(Side::Merchant, 4711)), Some((Side::Merchant, 4711)));
+    }
+
+    #[test]
+    fn neighbouring_ids_look_unrelated() {
+        let (a, b) = (aliases().mint(Side::Customer, 1), aliases().mint(Side::Customer, 2));
+        let same = a.bytes().zip(b.bytes()).skip(2).filter(|(x, y)| x == y).count();
+        assert!(same < 12, "{a} {b}");
+    }
+
+    #[test]
+    fn an_old_token_lives_after_its_key_was_rotated() {
+        let ring = ring_for_tests();
+        let old = AliasTokens::new(vec![ring.keys(Purpose::Alias).unwrap()[1]]);
+        let token = old.mint(Side::Merchant, 9);
+        assert_eq!(aliases().open(&token), Some((Side::Merchant, 9)));
+        assert_eq!(aliases().mint_with(b'a', Side::Merchant, 9), Some(token.clone()));
+        let only_new = AliasTokens::new(vec![ring.keys(Purpose::Alias).unwrap()[0]]);
+        assert_eq!(only_new.open(&token), None);
+    }
+
+    #[test]
+    fn every_altered_token_is_refused() {
+        let alias = aliases().mint(Side::Customer, 77);
+        let back = returns().mint(77, Timestamp::from_millis(0));
+        for token in [alias, back] {
+            for i in 0..token.len() {
+                for c in "abcdefghijklmnopqrstuvwxyz234567".chars() {
+                    let mut altered = token.clone();
+                    altered.replace_range(i..=i, &c.to_string());
+                    if altered != token {
+                        assert_eq!(aliases().open(&altered), None, "{altered}");
+                        assert_eq!(returns().open(&altered, Timestamp::from_millis(0)), None, "{altered}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_return_token_expires_at_the_end_of_its_day() {
+        let token = returns().mint(5, Timestamp::from_millis(3 * DAY_MS + 1));
+        assert_eq!(token.len(), TOKEN_MAX);
+        let at = |ms| returns().open(&token, Timestamp::from_millis(ms));
+        assert_eq!(at(4 * DAY_MS - 1), Some(Returned { delivery: 5, expired: false }));
+        assert_eq!(at(4 * DAY_MS), Some(Returned { delivery: 5, expired: true }));
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_comes_back(id: i64) {
+            prop_assert_eq!(aliases().open(&aliases().mint(Side::Merchant, id)), Some((Side::Merchant, id)));
+            let token = returns().mint(id, Timestamp::from_millis(DAY_MS));
+            prop_assert_eq!(returns().open(&token, Timestamp::from_millis(0)).map(|r| r.delivery), Some(id));
+        }
+
+        #[test]
+        fn nothing_else_opens_and_nothing_panics(text in "\\PC{0,40}") {
+            prop_assert_eq!(aliases().open(&text), None);
+            prop_assert_eq!(returns().open(&text, Timestamp::from_millis(0)), None);
+        }
+    }
+}
