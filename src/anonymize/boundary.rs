@@ -1,0 +1,125 @@
+//! Boundaries that name a machine of the sender's: mail programs put host names into them (`=_mx1.shop.example_17`).
+//!
+//! Rules: a boundary stays as it is, and every part with it, unless it holds a host of this mail's path: the domain of a
+//! secret, of a Message-ID, or a host in a Received field, of the messages inside too, the first label of one of these,
+//! or a domain of two labels and more above. Then
+//! it is replaced in its Content-Type and in each of its delimiter lines by a name made from the queue id (RFC 2046
+//! §5.1.1: up to 70 characters of a small set; ours has 34). The message is long enough to be searched by nobody for it.
+
+use super::identity;
+use super::search::Search;
+use crate::mime::params;
+use crate::mime::slice;
+use crate::mime::tree::{Content, Entity};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+
+/// Most hosts that are looked for; a mail path has a dozen.
+const MAX_HOSTS: usize = 200;
+/// Shortest host that is looked for: shorter ones (`co.jp`) name nobody.
+const MIN_HOST: usize = 6;
+
+/// The hosts of a mail's path, and what takes the place of boundaries with one of them.
+pub struct Boundaries {
+    hosts: BTreeSet<String>,
+    queue_id: String,
+}
+
+impl Boundaries {
+    /// Collects the hosts that the header names.
+    pub fn new(bytes: &[u8], entity: &Entity, search: &Search, queue_id: &str) -> Self {
+        let mut own = Self { hosts: BTreeSet::new(), queue_id: queue_id.to_owned() };
+        for domain in search.domains() {
+            own.add(&domain);
+        }
+        own.collect(bytes, entity);
+        own
+    }
+
+    /// Collects the hosts that a message names, and the messages in it.
+    pub fn collect(&mut self, bytes: &[u8], entity: &Entity) {
+        for id in identity::ids(bytes, &entity.header, "Message-ID") {
+            self.add_all(id.as_bytes());
+        }
+        for field in entity.header.all(bytes, "Received") {
+            self.add_all(slice(bytes, field.value.clone()));
+        }
+        match &entity.content {
+            Content::Leaf => {}
+            Content::Multipart(multipart) => {
+                multipart.parts.iter().for_each(|(_, part)| self.collect(bytes, part))
+            }
+            Content::Message(inner) => self.collect(bytes, inner),
+        }
+    }
+
+    /// Whether the text holds a host of the mail's path.
+    pub fn name_a_host(&self, text: &[u8]) -> bool {
+        let folded = String::from_utf8_lossy(text).to_ascii_lowercase();
+        self.hosts.iter().any(|host| folded.contains(host.as_str()))
+    }
+
+    /// Adds every host name in a text.
+    fn add_all(&mut self, text: &[u8]) {
+        let is_host = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        for word in text.split(|b| !is_host(b)) {
+            self.add(&String::from_utf8_lossy(word));
+        }
+    }
+
+    /// Adds a host and the domains above it, down to two labels.
+    fn add(&mut self, host: &str) {
+        let host = host.trim_matches('.').to_ascii_lowercase();
+        let mut rest = host.as_str();
+        let (first, above) = rest.split_once('.').unwrap_or_default();
+        if !above.is_empty() && first.len() >= MIN_HOST && self.hosts.len() < MAX_HOSTS {
+            self.hosts.insert(first.to_owned());
+        }
+        while rest.len() >= MIN_HOST && self.hosts.len() < MAX_HOSTS {
+            let Some((_, above)) = rest.split_once('.') else { break };
+            if rest.bytes().any(|b| b.is_ascii_alphabetic()) || above.contains('.') {
+                self.hosts.insert(rest.to_owned());
+            }
+            rest = above;
+        }
+    }
+
+    /// The boundary of a multipart and what takes its place; `None` where it names nobody.
+    pub fn replaced<'a>(&self, part: &'a Entity) -> Option<(&'a [u8], String)> {
+        let Content::Multipart(_) = part.content else { return None };
+        let old = part.content_type.as_ref()?.plain("boundary")?;
+        if !self.name_a_host(old) {
+            return None;
+        }
+        let digest =
+            Sha256::new().chain_update(&self.queue_id).chain_update([0]).chain_update(old).finalize();
+        let mut new = String::from("=_");
+        for b in digest.iter().take(16) {
+            new.push_str(&format!("{b:02x}"));
+        }
+        Some((old, new))
+    }
+
+    /// The value of a Content-Type field with the boundary replaced; `None` where it stays.
+    pub fn in_content_type(&self, value: &[u8], part: &Entity) -> Option<Vec<u8>> {
+        let (_, new) = self.replaced(part)?;
+        let parsed = params::parse(value);
+        let param = parsed.params.iter().find(|param| param.name == "boundary")?;
+        let mut out = slice(value, 0..param.range.start).to_vec();
+        out.extend_from_slice(format!("boundary=\"{new}\"").as_bytes());
+        out.extend_from_slice(slice(value, param.range.end..value.len()));
+        Some(out)
+    }
+
+    /// A delimiter line of this part as it is written.
+    pub fn delimiter(&self, line: &[u8], part: &Entity, out: &mut Vec<u8>) {
+        match self.replaced(part) {
+            Some((old, new)) => {
+                out.extend_from_slice(b"--");
+                out.extend_from_slice(new.as_bytes());
+                out.extend_from_slice(slice(line, (2 + old.len()).min(line.len())..line.len()));
+            }
+            None => out.extend_from_slice(line),
+        }
+    }
+}

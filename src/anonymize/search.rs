@@ -1,0 +1,336 @@
+//! Finding by meaning: the few known addresses of a conversation, in any spelling, in a decoded text.
+//!
+//! Rules: what is sought is `local@domain` of each secret, its domain as A-label and as U-label, its local part also
+//! quoted and with a `+tag`. The text is looked at as it is, folded (up to four layers of escapes), without tags or
+//! comments, and with broken lines joined; a hit in any of them counts and maps back to the octets of the text.
+//! A hit never begins in the middle of a longer local part nor ends in the middle of a longer label, so other
+//! people's addresses stay. Where that is in doubt (a dot behind it, a tag before it) it is a hit.
+//! When it fails: never; what it misses the gate refuses.
+
+use super::content_id::ContentIds;
+use super::spelling::{self, Folded};
+use super::{Passage, Refusal, stripping};
+use crate::mime::view::View;
+use std::ops::Range;
+
+/// Most layers of escapes in escapes that are taken off.
+const MAX_LAYERS: usize = 4;
+/// Longest local part with its tag that is looked at, in octets.
+const MAX_RUN: usize = 254;
+/// Shortest local part that is looked for on its own, in octets.
+const MIN_LOCAL: usize = 3;
+
+/// What kind of text is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Plain text.
+    Plain,
+    /// HTML or XML.
+    Markup,
+    /// A header field of addresses.
+    Addresses,
+    /// A file name or another parameter: `invoice-bob@a.example.pdf` holds an address, not a longer one.
+    FileName,
+}
+
+/// Places of the text that belong to one address, in order, and what takes its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// The stretches; the first one is replaced, the others go.
+    pub ranges: Vec<Range<usize>>,
+    /// An alias or a content id: ASCII without blanks, quotes or brackets.
+    pub with: String,
+}
+
+/// One secret, in the forms in which it is compared.
+struct Needle {
+    locals: Vec<Vec<u8>>,
+    domains: Vec<Vec<u8>>,
+    tagged: bool,
+    alias: String,
+}
+
+/// All that is sought in one message.
+pub struct Search {
+    needles: Vec<Needle>,
+}
+
+/// A hit in one view, before it is known whether its neighbours really are its neighbours.
+struct Found {
+    range: Range<usize>,
+    with: String,
+    left_clear: bool,
+    right_clear: bool,
+}
+
+impl Search {
+    /// Prepares the secrets of a passage.
+    ///
+    /// # Errors
+    /// [`Refusal::Alias`] when an alias cannot stand in a text as it is.
+    pub fn new(passage: &Passage<'_>) -> Result<Self, Refusal> {
+        let needles = passage.secrets.iter().map(|secret| {
+            let canonical = secret.address.reveal_canonical();
+            let (local, domain) = canonical.rsplit_once('@').unwrap_or((&canonical, ""));
+            Ok(Needle {
+                locals: forms(local),
+                domains: domain_forms(domain),
+                tagged: !local.contains('+'),
+                alias: super::safe_alias(secret.alias)?,
+            })
+        });
+        Ok(Self { needles: needles.collect::<Result<_, Refusal>>()? })
+    }
+
+    /// The domains of the secrets, each in its forms.
+    pub fn domains(&self) -> impl Iterator<Item = String> {
+        self.needles
+            .iter()
+            .flat_map(|n| &n.domains)
+            .map(|domain| String::from_utf8_lossy(domain).into_owned())
+    }
+
+    /// Whether the text, which is a name, is the local part of a secret: programs put it there when they know no
+    /// name.
+    pub fn is_local_part(&self, name: &str) -> bool {
+        let folded = spelling::fold(name.trim().as_bytes()).view;
+        self.needles.iter().any(|needle| needle.locals.iter().any(|local| local == folded.bytes()))
+    }
+
+    /// Whether the octets hold the local part of a secret in ASCII, in any case.
+    pub fn holds_local_part(&self, octets: &[u8]) -> bool {
+        let octets = octets.to_ascii_lowercase();
+        self.needles
+            .iter()
+            .flat_map(|needle| &needle.locals)
+            .any(|local| local.len() >= MIN_LOCAL && memchr::memmem::find(&octets, local).is_some())
+    }
+
+    /// All hits in `text` (UTF-8), in order, apart from each other.
+    pub fn hits(&self, text: &[u8], kind: Kind, ids: Option<&ContentIds>) -> Vec<Hit> {
+        let mut hits =
+            Hits { kind, text_len: text.len(), covered: Vec::new(), fresh: Vec::new(), hits: Vec::new() };
+        self.look(text, &[], None, &mut hits);
+        let any = self.layers(text, &[], ids, &mut hits);
+        if any && kind != Kind::Plain {
+            let stripped = match kind {
+                Kind::Markup => stripping::without_tags(text),
+                _ => stripping::without_comments(text),
+            };
+            self.layers(stripped.bytes(), &[&stripped], None, &mut hits);
+        }
+        hits.hits.sort_by_key(|hit| hit.ranges.first().map_or(0, |range| range.start));
+        hits.hits
+    }
+
+    /// Looks at `base` folded once, twice, … and joined. Says whether there was any at sign or content id at all.
+    fn layers(&self, base: &[u8], below: &[&View], ids: Option<&ContentIds>, hits: &mut Hits) -> bool {
+        let mut folds: Vec<View> = Vec::new();
+        let mut any = false;
+        for _ in 0..MAX_LAYERS {
+            let source = folds.last().map_or(base, View::bytes);
+            let Folded { view, escaped } = spelling::fold(source);
+            folds.push(view);
+            let mut stack: Vec<&View> = below.to_vec();
+            stack.extend(folds.iter());
+            let Some(top) = folds.last() else { break };
+            let has_at = memchr::memchr(b'@', top.bytes()).is_some();
+            if has_at || ids.is_some() {
+                self.look(top.bytes(), &stack, ids, hits);
+            }
+            if has_at {
+                any = true;
+                let joined = stripping::joined(top.bytes());
+                stack.push(&joined);
+                self.look(joined.bytes(), &stack, None, hits);
+            }
+            if !escaped {
+                break;
+            }
+        }
+        any
+    }
+
+    /// Looks at one view of the text; `stack` leads back to it, lowest first.
+    fn look(&self, hay: &[u8], stack: &[&View], ids: Option<&ContentIds>, hits: &mut Hits) {
+        for at in memchr::memchr_iter(b'@', hay) {
+            if let Some(found) = self.needles.iter().find_map(|needle| needle.around(hay, at, hits.kind)) {
+                hits.add(found, hay, stack);
+            }
+        }
+        hits.settle();
+        if let Some(ids) = ids {
+            for (range, with) in ids.references(hay) {
+                hits.add(Found { range, with, left_clear: true, right_clear: true }, hay, stack);
+            }
+            hits.settle();
+        }
+    }
+}
+
+/// The text folded not at all, once and twice: what a search may meet.
+fn forms(text: &str) -> Vec<Vec<u8>> {
+    let mut forms = vec![text.to_lowercase().into_bytes()];
+    for _ in 0..2 {
+        let next = forms.last().map(|form| spelling::fold(form).view.into_bytes()).unwrap_or_default();
+        if !forms.contains(&next) {
+            forms.push(next);
+        }
+    }
+    if let Some(bare) = forms.first().map(|form| stripping::joined(form).into_bytes())
+        && !forms.contains(&bare)
+    {
+        forms.push(bare);
+    }
+    forms.retain(|form| !form.is_empty());
+    forms
+}
+
+fn domain_forms(domain: &str) -> Vec<Vec<u8>> {
+    let mut out = forms(domain);
+    let (unicode, _) = idna::domain_to_unicode(domain);
+    for form in forms(&unicode) {
+        if !out.contains(&form) {
+            out.push(form);
+        }
+    }
+    out
+}
+
+fn starts_with(hay: &[u8], needle: &[u8]) -> bool {
+    hay.get(..needle.len()).is_some_and(|head| head.eq_ignore_ascii_case(needle))
+}
+
+fn ends_with(hay: &[u8], needle: &[u8]) -> bool {
+    hay.len()
+        .checked_sub(needle.len())
+        .and_then(|at| hay.get(at..))
+        .is_some_and(|tail| tail.eq_ignore_ascii_case(needle))
+}
+
+impl Needle {
+    /// The address around the at sign at `at`, if it is this one.
+    fn around(&self, hay: &[u8], at: usize, kind: Kind) -> Option<Found> {
+        let behind = hay.get(at + 1..)?;
+        let domain =
+            self.domains.iter().filter(|domain| starts_with(behind, domain)).max_by_key(|d| d.len())?;
+        let end = at + 1 + domain.len();
+        let before = hay.get(..at)?;
+        let start = self.local_start(before)?;
+        Some(Found {
+            range: start..end,
+            with: self.alias.clone(),
+            left_clear: left_is_clear(hay.get(..start)?, kind),
+            right_clear: !hay.get(end).is_some_and(u8::is_ascii_alphanumeric),
+        })
+    }
+
+    /// Where the local part that ends with `before` begins.
+    fn local_start(&self, before: &[u8]) -> Option<usize> {
+        let plain = |text: &[u8]| {
+            let fits = self.locals.iter().filter(|local| ends_with(text, local));
+            fits.map(|local| text.len() - local.len()).min()
+        };
+        if let Some(start) = plain(before) {
+            return Some(start);
+        }
+        // A quoted local part (RFC 5321 §4.1.2), its quotes escaped or not.
+        let inner = before.strip_suffix(b"\"").map(|text| text.strip_suffix(b"\\").unwrap_or(text));
+        if let Some(start) = inner.and_then(plain) {
+            let opened = before.get(..start).is_some_and(|text| text.ends_with(b"\""));
+            return Some(if opened { start - 1 } else { start });
+        }
+        if !self.tagged {
+            return None;
+        }
+        // `local+tag` (RFC 5233).
+        let run = before.iter().rev().take(MAX_RUN).take_while(|b| is_atext(**b)).count();
+        let from = before.len() - run;
+        let plus = memchr::memchr(b'+', before.get(from..)?)?;
+        plain(before.get(..from + plus)?)
+    }
+}
+
+fn is_atext(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b)
+}
+
+/// Whether no longer local part reaches into what follows `before`: it ends in no letter or digit, also not behind
+/// dots, pluses, hyphens and underscores. (A letter outside ASCII is no part of the addresses that people write
+/// into Japanese text without a blank.)
+fn left_is_clear(before: &[u8], kind: Kind) -> bool {
+    let is_joint = |b: &&u8| kind != Kind::FileName && matches!(b, b'.' | b'_' | b'+' | b'-');
+    let joint = before.iter().rev().take_while(is_joint).count();
+    !before.len().checked_sub(joint + 1).and_then(|i| before.get(i)).is_some_and(u8::is_ascii_alphanumeric)
+}
+
+struct Hits {
+    kind: Kind,
+    text_len: usize,
+    /// What the hits of earlier views cover, in order.
+    covered: Vec<Range<usize>>,
+    /// What the hits of this view cover, in order.
+    fresh: Vec<Range<usize>>,
+    hits: Vec<Hit>,
+}
+
+impl Hits {
+    fn add(&mut self, found: Found, hay: &[u8], stack: &[&View]) {
+        let ranges = down(found.range.clone(), stack);
+        let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return };
+        if last.end > self.text_len {
+            return;
+        }
+        // What seems to be a neighbour in the view may stand apart in the text: then the hit stands alone.
+        let left = found.left_clear || {
+            let before = down(found.range.start.saturating_sub(1)..found.range.start, stack);
+            before.last().is_none_or(|range| range.end < first.start)
+        };
+        let right = found.right_clear || {
+            let behind = down(found.range.end..(found.range.end + 1).min(hay.len()), stack);
+            behind.first().is_none_or(|range| range.start > last.end)
+        };
+        if !left || !right {
+            return;
+        }
+        if ranges.iter().any(|range| self.is_covered(range)) {
+            return;
+        }
+        if self.fresh.last().is_some_and(|last| last.end > first.start) {
+            return;
+        }
+        self.fresh.extend(ranges.iter().cloned());
+        self.hits.push(Hit { ranges, with: found.with });
+    }
+
+    /// Ends a view.
+    fn settle(&mut self) {
+        if !self.fresh.is_empty() {
+            self.covered.append(&mut self.fresh);
+            self.covered.sort_by_key(|range| range.start);
+        }
+    }
+
+    fn is_covered(&self, range: &Range<usize>) -> bool {
+        let after = self.covered.partition_point(|c| c.start < range.end);
+        after.checked_sub(1).and_then(|i| self.covered.get(i)).is_some_and(|c| c.end > range.start)
+    }
+}
+
+/// A range of the topmost view as ranges of the lowest text.
+fn down(range: Range<usize>, stack: &[&View]) -> Vec<Range<usize>> {
+    let mut ranges = vec![range];
+    for view in stack.iter().rev() {
+        let mut below: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            for piece in view.sources(range) {
+                match below.last_mut() {
+                    Some(last) if last.end >= piece.start => last.end = last.end.max(piece.end),
+                    _ => below.push(piece),
+                }
+            }
+        }
+        ranges = below;
+    }
+    ranges
+}

@@ -1,0 +1,326 @@
+//! Spelling: one form for all the ways in which an address can be written in a text.
+//!
+//! Rules: letters in lower case; full-width and other compatibility letters (as NFKC has them) as ASCII; percent
+//! (RFC 3986 §2.1), HTML (numeric and the named ones an address can need), JSON, CSS and RTF escapes decoded, one
+//! layer a call; what has no width and controls left out; `(at)`, `[at]`, ` at `, `(dot)` and the like as the
+//! character they stand for. Decoding can only make an address visible; that a hit needs the whole address to match
+//! keeps other text as it is.
+//! When it fails: never. What is no escape stays.
+
+use crate::mime::transfer::hex;
+use crate::mime::view::View;
+
+/// A folded text.
+pub struct Folded {
+    /// The text, with the way back.
+    pub view: View,
+    /// Whether an escape was decoded, so that another layer may lie below.
+    pub escaped: bool,
+}
+
+/// How one piece is spelled in one form.
+struct Piece {
+    length: usize,
+    becomes: Option<char>,
+    escaped: bool,
+}
+
+/// Octets at which a piece may begin; all others are copied.
+const SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut i = 0;
+    while i < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "i is below 256")]
+        let b = i as u8;
+        table[i] = matches!(b, 0..=8 | 11 | 12 | 14..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'(' | b'[' | b'{' | b'<')
+            || matches!(b, 0xc2..=0xdf | 0xe1..=0xe3 | 0xef | 0xf0 | 0xf3);
+        i += 1;
+    }
+    table
+};
+
+/// `text` (UTF-8) in one form.
+#[must_use]
+pub fn fold(text: &[u8]) -> Folded {
+    let mut view = View::with_capacity(text.len());
+    let mut escaped = false;
+    let (mut at, mut copied) = (0, 0);
+    while at < text.len() {
+        let rest = text.get(at..).unwrap_or_default();
+        let Some(skip) = rest.iter().position(|b| SPECIAL.get(usize::from(*b)).copied().unwrap_or(false))
+        else {
+            break;
+        };
+        at += skip;
+        let Some(piece) = piece(rest.get(skip..).unwrap_or_default()) else {
+            at += 1;
+            continue;
+        };
+        view.push_lowered(text.get(copied..at).unwrap_or_default(), copied);
+        if let Some(c) = piece.becomes {
+            let mut room = [0; 4];
+            let c = c.to_ascii_lowercase();
+            view.push_made(c.encode_utf8(&mut room).as_bytes(), at..at + piece.length);
+        }
+        escaped |= piece.escaped;
+        at += piece.length.max(1);
+        copied = at;
+    }
+    view.push_lowered(text.get(copied..).unwrap_or_default(), copied);
+    Folded { view, escaped }
+}
+
+fn piece(rest: &[u8]) -> Option<Piece> {
+    let (length, becomes, escaped) = match *rest.first()? {
+        b'%' => percent(rest).map(|(length, c)| (length, Some(c), true)),
+        b'&' => entity(rest).map(|(length, c)| (length, c, true)),
+        b'\\' => backslash(rest).map(|(length, c)| (length, Some(c), true)),
+        b'(' => bracketed(rest, b')'),
+        b'[' => bracketed(rest, b']'),
+        b'{' => bracketed(rest, b'}'),
+        b'<' => bracketed(rest, b'>'),
+        b' ' => bracketed(rest, b' '),
+        0..=31 | 127 => Some((1, None, false)),
+        _ => wide(rest),
+    }?;
+    Some(Piece { length, becomes, escaped })
+}
+
+/// `(at)`, `[ at ]`, ` at `, `(dot)`, `[@]`, with blanks inside.
+fn bracketed(rest: &[u8], close: u8) -> Option<(usize, Option<char>, bool)> {
+    let inner = rest.get(1..rest.len().min(10))?;
+    let lead = inner.iter().take_while(|b| **b == b' ').count();
+    let word = inner.get(lead..)?;
+    let (length, c) = match word {
+        [b'a' | b'A', b't' | b'T', ..] => (2, '@'),
+        [b'd' | b'D', b'o' | b'O', b't' | b'T', ..] => (3, '.'),
+        [b'@', ..] if close != b' ' => (1, '@'),
+        [b'.', ..] if close != b' ' => (1, '.'),
+        // Full-width at sign.
+        [0xef, 0xbc, 0xa0, ..] if close != b' ' => (3, '@'),
+        _ => return None,
+    };
+    let tail = word.get(length..)?;
+    let blanks = if close == b' ' { 0 } else { tail.iter().take_while(|b| **b == b' ').count() };
+    (tail.get(blanks) == Some(&close)).then_some((1 + lead + length + blanks + 1, Some(c), false))
+}
+
+/// `%40`, and several of them where they are one UTF-8 character.
+fn percent(rest: &[u8]) -> Option<(usize, char)> {
+    let mut octets = [0u8; 4];
+    for i in 0..octets.len() {
+        match (rest.get(i * 3..i * 3 + 3)?, octets.get_mut(i)?) {
+            ([b'%', a, b], octet) => *octet = hex(*a)? << 4 | hex(*b)?,
+            _ => return None,
+        }
+        if let Some(c) = first_char(octets, i + 1) {
+            return Some((i * 3 + 3, c));
+        }
+    }
+    None
+}
+
+fn first_char(octets: [u8; 4], length: usize) -> Option<char> {
+    std::str::from_utf8(octets.get(..length)?).ok()?.chars().next()
+}
+
+/// `&#64;`, `&#x40;`, `&commat;`, the numeric ones also without semicolon. `None` in place of the character where
+/// it has no width.
+fn entity(rest: &[u8]) -> Option<(usize, Option<char>)> {
+    if let Some(digits) = rest.strip_prefix(b"&#") {
+        let (lead, radix) = if matches!(digits.first(), Some(b'x' | b'X')) { (1, 16) } else { (0, 10) };
+        let digits = digits.get(lead..)?;
+        let count = digits.iter().take(12).take_while(|b| char::from(**b).is_digit(radix)).count();
+        let text = std::str::from_utf8(digits.get(..count)?).ok()?;
+        let c = char::from_u32(u32::from_str_radix(text, radix).ok()?)?;
+        let end = 2 + lead + count + usize::from(digits.get(count) == Some(&b';'));
+        return Some((end, Some(c)));
+    }
+    let end = rest.iter().take(24).position(|b| *b == b';')?;
+    let c = match rest.get(1..end)? {
+        b"commat" => '@',
+        b"period" => '.',
+        b"lowbar" | b"UnderBar" => '_',
+        b"dash" | b"hyphen" => '-',
+        b"plus" => '+',
+        b"percnt" => '%',
+        b"num" => '#',
+        b"excl" => '!',
+        b"dollar" => '$',
+        b"amp" | b"AMP" => '&',
+        b"apos" => '\'',
+        b"ast" | b"midast" => '*',
+        b"sol" => '/',
+        b"bsol" => '\\',
+        b"equals" => '=',
+        b"quest" => '?',
+        b"Hat" => '^',
+        b"grave" => '`',
+        b"lcub" | b"lbrace" => '{',
+        b"rcub" | b"rbrace" => '}',
+        b"verbar" | b"vert" | b"VerticalLine" => '|',
+        b"quot" | b"QUOT" => '"',
+        b"lt" | b"LT" => '<',
+        b"gt" | b"GT" => '>',
+        b"colon" => ':',
+        b"lpar" => '(',
+        b"rpar" => ')',
+        b"lsqb" | b"lbrack" => '[',
+        b"rsqb" | b"rbrack" => ']',
+        b"nbsp" | b"NonBreakingSpace" | b"ensp" | b"emsp" | b"emsp13" | b"emsp14" | b"numsp" | b"puncsp"
+        | b"thinsp" | b"ThinSpace" | b"hairsp" | b"VeryThinSpace" | b"MediumSpace" => ' ',
+        b"Tab" => '\t',
+        b"NewLine" => '\n',
+        b"shy" | b"zwj" | b"zwnj" | b"lrm" | b"rlm" | b"ZeroWidthSpace" | b"NoBreak" => {
+            return Some((end + 1, None));
+        }
+        _ => return None,
+    };
+    Some((end + 1, Some(c)))
+}
+
+/// `\u0040`, `\u{40}`, `\x40` (scripts, JSON), `\'40` (RTF), `\40 ` for what stands in addresses (CSS), and the
+/// line ends of JSON.
+fn backslash(rest: &[u8]) -> Option<(usize, char)> {
+    let digits = |from: usize, count: usize| {
+        let text = std::str::from_utf8(rest.get(from..from + count)?).ok()?;
+        if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        char::from_u32(u32::from_str_radix(text, 16).ok()?)
+    };
+    match rest.get(1)? {
+        b'u' if rest.get(2) == Some(&b'{') => {
+            let count = rest.iter().skip(3).take(7).position(|b| *b == b'}')?;
+            Some((4 + count, digits(3, count)?))
+        }
+        b'u' => Some((6, digits(2, 4)?)),
+        b'x' | b'\'' => Some((4, digits(2, 2)?)),
+        b'n' | b'r' | b't' => Some((2, ' ')),
+        b'0'..=b'9' => {
+            let count = rest.iter().skip(1).take(6).take_while(|b| b.is_ascii_hexdigit()).count();
+            let text = std::str::from_utf8(rest.get(1..1 + count)?).ok()?;
+            let significant = text.trim_start_matches('0').get(..2)?;
+            let c = match significant {
+                "40" => '@',
+                "2e" | "2E" => '.',
+                "2d" | "2D" => '-',
+                "2b" | "2B" => '+',
+                "5f" | "5F" => '_',
+                _ => return None,
+            };
+            let length = 1 + (text.len() - text.trim_start_matches('0').len()) + 2;
+            // One blank may end the escape (CSS Syntax §4.3.7).
+            Some((length + usize::from(rest.get(length) == Some(&b' ')), c))
+        }
+        _ => None,
+    }
+}
+
+/// Characters outside ASCII. `None` when the character stays as it is.
+fn wide(rest: &[u8]) -> Option<(usize, Option<char>, bool)> {
+    let length = match rest.first()? {
+        0xc2..=0xdf => 2,
+        0xe1..=0xef => 3,
+        _ => 4,
+    };
+    let c = std::str::from_utf8(rest.get(..length)?).ok()?.chars().next()?;
+    let becomes = match c {
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff9}'..='\u{fffd}'
+        | '\u{e0000}'..='\u{e0fff}' => None,
+        '\u{80}'..='\u{9f}' => None,
+        '\u{ff01}'..='\u{ff5e}' => shifted(c, 0xff01, '!'),
+        '\u{24b6}'..='\u{24cf}' => shifted(c, 0x24b6, 'A'),
+        '\u{24d0}'..='\u{24e9}' => shifted(c, 0x24d0, 'a'),
+        '\u{1d400}'..='\u{1d6a3}' => {
+            let letter = (u32::from(c) - 0x1d400) % 52;
+            char::from_u32(if letter < 26 { 0x41 + letter } else { 0x61 + letter - 26 })
+        }
+        '\u{1d7ce}'..='\u{1d7ff}' => char::from_u32(0x30 + (u32::from(c) - 0x1d7ce) % 10),
+        '\u{3002}' | '\u{ff61}' | '\u{fe52}' | '\u{2024}' => Some('.'),
+        '\u{fe6b}' => Some('@'),
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' => Some('-'),
+        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => Some(' '),
+        _ => {
+            let lower = c.to_lowercase().next()?;
+            if lower == c {
+                return None;
+            }
+            Some(lower)
+        }
+    };
+    Some((length, becomes, false))
+}
+
+fn shifted(c: char, from: u32, to: char) -> Option<char> {
+    char::from_u32(u32::from(c) - from + u32::from(to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folded(text: &str) -> String {
+        let mut text = text.as_bytes().to_vec();
+        for _ in 0..4 {
+            let next = fold(&text);
+            text = next.view.into_bytes();
+            if !next.escaped {
+                break;
+            }
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_one() {
+        for text in [
+            "BOB@A.Example",
+            "ｂｏｂ＠ａ．ｅｘａｍｐｌｅ",
+            "bob%40a%2Eexample",
+            "bob%2540a.example",
+            "%EF%BD%82ob@a.example",
+            "bob&#64;a&period;example",
+            "bob&#x0040;a.example",
+            "bob&#64a.example",
+            "bob&amp;commat;a.example",
+            "b\u{200b}o\u{ad}b@a.example",
+            "bob\\u0040a.example",
+            "bob\\40 a\\2e example",
+            "bob(at)a[dot]example",
+            "bob [ AT ] a.example",
+            "bob at a dot example",
+            "𝐛𝐨𝐛@ⓐ。example",
+        ] {
+            assert_eq!(folded(text).replace(' ', ""), "bob@a.example", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_escape_stays() {
+        for text in [
+            "100% a&b c\\d (a) [note] {x} <b>",
+            "日本語、カナｶﾅ",
+            "%zz %e3%81 &#xffffffff; &copy;",
+            "a\r\n\tb",
+            "C:\\a40",
+        ] {
+            assert_eq!(folded(text), text.to_lowercase(), "{text}");
+        }
+    }
+}

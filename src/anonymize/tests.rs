@@ -1,0 +1,125 @@
+//! The anonymizer as a whole. Both parties have a canary address that no finished message may hold.
+
+mod cells;
+mod fixtures;
+mod hostile;
+
+use super::{Anonymized, Passage, Refusal, Secret, anonymize};
+use crate::mail::{Alias, Domain, RealAddress, Timestamp};
+
+/// The customer's real address.
+pub const CUSTOMER: &str = "hana.suzuki@mailbox.example";
+/// The merchant's real address.
+pub const MERCHANT: &str = "owner@tanuki-shop.example";
+
+/// Which way a message goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    ToMerchant,
+    ToCustomer,
+}
+
+/// A conversation: two parties, two canaries, two aliases.
+pub struct World {
+    pub customer: RealAddress,
+    pub merchant: RealAddress,
+    pub customer_alias: Alias,
+    pub merchant_alias: Alias,
+}
+
+impl World {
+    pub fn new(customer: &str, merchant: &str) -> Self {
+        let alias = |local: &str, domain: &str| Alias::new(local, Domain::parse(domain).unwrap());
+        Self {
+            customer: RealAddress::parse(customer).unwrap(),
+            merchant: RealAddress::parse(merchant).unwrap(),
+            customer_alias: alias("a0c7kq2m4n6p8r0t2v4x6z8b0d2f", "pc.fw.relay.example"),
+            merchant_alias: alias("a0m5hy3k7q9s1u3w5y7a9c1e3g5i", "shop.relay.example"),
+        }
+    }
+
+    pub fn secrets(&self) -> [Secret<'_>; 2] {
+        [
+            Secret { address: &self.customer, alias: &self.customer_alias },
+            Secret { address: &self.merchant, alias: &self.merchant_alias },
+        ]
+    }
+
+    pub fn pass(&self, direction: Direction, message: &[u8]) -> Result<Anonymized, Refusal> {
+        self.with_passage(direction, |passage| anonymize(message, passage))
+    }
+
+    pub fn with_passage<T>(&self, direction: Direction, run: impl FnOnce(&Passage<'_>) -> T) -> T {
+        let (from, to, name) = match direction {
+            Direction::ToMerchant => (&self.customer_alias, &self.merchant_alias, "お客様 / Customer"),
+            Direction::ToCustomer => (&self.merchant_alias, &self.customer_alias, "Tanuki \"Shop\""),
+        };
+        run(&Passage {
+            from,
+            fallback_name: name,
+            to: std::slice::from_ref(to),
+            secrets: &self.secrets(),
+            message_id: &mapped,
+            relay_host: "mx.relay.example",
+            queue_id: "Q1",
+            at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
+        })
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new(CUSTOMER, MERCHANT)
+    }
+}
+
+/// Our own pseudonyms go back to what they stand for, all else gets one.
+fn mapped(id: &str) -> String {
+    match id.strip_suffix("@fw.relay.example>") {
+        Some(known) => format!("{known}@tanuki-shop.example>"),
+        None => {
+            let hash = id
+                .bytes()
+                .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+            format!("<{hash:016x}@fw.relay.example>")
+        }
+    }
+}
+
+#[test]
+fn nothing_that_is_mapped_can_break_a_line() {
+    let world = World::default();
+    let mail = format!("From: {CUSTOMER}\r\nMessage-ID: <1@x>\r\nReferences: <2@x>\r\n\r\nx\r\n");
+    let out = world.with_passage(Direction::ToMerchant, |passage| {
+        let passage = Passage {
+            message_id: &|_| "<a@b>\r\nBcc: eve@x.example".into(),
+            fallback_name: "Eve\r\nBcc: eve@x.example",
+            relay_host: "mx\r\nBcc: eve@x.example",
+            ..*passage
+        };
+        anonymize(mail.as_bytes(), &passage).unwrap().into_bytes()
+    });
+    assert!(!String::from_utf8(out).unwrap().contains("\r\nBcc"));
+}
+
+#[test]
+fn a_message_needs_8bit_or_smtputf8_only_where_it_has_such_octets() {
+    let world = World::default();
+    for (subject, body, eight_bit, utf8) in
+        [("x", "x", false, false), ("x", "日", true, false), ("日", "x", true, true)]
+    {
+        let mail = format!("From: {CUSTOMER}\r\nSubject: {subject}\r\n\r\n{body}\r\n");
+        let out = world.pass(Direction::ToMerchant, mail.as_bytes()).unwrap();
+        assert_eq!((out.needs_8bit(), out.needs_smtputf8()), (eight_bit, utf8), "{subject} {body}");
+    }
+}
+
+#[test]
+fn an_alias_that_could_not_stand_in_a_header_is_refused() {
+    let world = World::default();
+    let odd = Alias::new("a>\r\nBcc: <x", Domain::parse("relay.example").unwrap());
+    let result = world.with_passage(Direction::ToMerchant, |passage| {
+        anonymize(b"From: a@b.example\r\n\r\n", &Passage { from: &odd, ..*passage }).err()
+    });
+    assert_eq!(result, Some(Refusal::Alias));
+}

@@ -1,0 +1,93 @@
+//! Hostile input: whatever comes, there is an answer, and what passes is clean.
+
+use super::{CUSTOMER, Direction, World};
+use crate::anonymize::{header_from, message_ids};
+use proptest::prelude::*;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+static MAILS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/mail");
+    let mut paths: Vec<_> =
+        std::fs::read_dir(root).unwrap().map(|e| e.unwrap().path().join("in.eml")).collect();
+    paths.sort();
+    paths.into_iter().filter_map(|path| std::fs::read(path).ok()).collect()
+});
+
+fn answers(mail: &[u8]) {
+    let world = World::default();
+    let _ = (header_from(mail).is_ok(), message_ids(mail).len());
+    if let Ok(out) = world.pass(Direction::ToMerchant, mail) {
+        assert!(!crate::mime::lines::has_bare(out.as_bytes()));
+        assert!(out.as_bytes().starts_with(b"Received: by mx.relay.example id Q1; "));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_get_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        answers(&bytes);
+    }
+
+    #[test]
+    fn any_bytes_behind_a_header_get_an_answer(kind in 0usize..8, bytes in proptest::collection::vec(any::<u8>(), 0..800)) {
+        let head = [
+            "Content-Type: text/html; charset=iso-2022-jp\r\n\r\n",
+            "Content-Type: text/plain; charset=utf-16\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+            "Content-Type: text/plain; charset=gb18030\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
+            "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n",
+            "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+            "Subject: =?",
+            "Content-Type: text/plain; name*0*=",
+            "Content-Disposition: attachment; filename=\"",
+        ];
+        let mut mail = format!("From: {CUSTOMER}\r\n{}", head[kind]).into_bytes();
+        mail.extend(bytes);
+        answers(&mail);
+    }
+
+    #[test]
+    fn a_damaged_mail_gets_an_answer(which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), cut in 0usize..40, with in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(b'='), Just(b'"'), Just(b'<'), Just(b'-'), Just(0x1b)], 0..12)) {
+        let mut mail = which.get(&MAILS).clone();
+        let from = at.index(mail.len());
+        let to = (from + cut).min(mail.len());
+        mail.splice(from..to, with);
+        answers(&mail);
+    }
+}
+
+#[test]
+fn repeated_openings_take_no_more_than_linear_time() {
+    let started = std::time::Instant::now();
+    for piece in [
+        "<",
+        "=?",
+        "&#",
+        "%4",
+        "\\u{",
+        "(",
+        "[at",
+        "<!--",
+        "\"",
+        "--a\r\n",
+        "@",
+        "a@b.example ",
+        "<a \"",
+        "=?utf-8?q?",
+        "=?u",
+        "=?u?b?",
+        "\u{1b}$B",
+        "hana.suzuki@mailbox.example ",
+        "cid:a@b ",
+    ] {
+        let body = piece.repeat(200_000 / piece.len());
+        for kind in ["text/plain", "text/html", "multipart/mixed; boundary=a"] {
+            let line = body[..20_000].replace(['\r', '\n'], "");
+            let mail = format!(
+                "From: {CUSTOMER}\r\nReferences: {line}\r\nSubject: {line}\r\nContent-Type: {kind}\r\n\r\n{body}\r\n"
+            );
+            answers(mail.as_bytes());
+        }
+    }
+    assert!(started.elapsed().as_secs() < 120, "{:?}", started.elapsed());
+}

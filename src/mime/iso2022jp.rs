@@ -1,0 +1,238 @@
+//! ISO-2022-JP and its relatives, read octet by octet so that every character knows where it stands.
+//!
+//! Rules: RFC 1468 (ASCII, JIS X 0201 Roman, JIS X 0208), RFC 2237 (JIS X 0212), the half-width kana of
+//! CP50220/50221 (`ESC ( I`, SO and SI, and raw octets above 0xA0). A line begins in ASCII (RFC 1468: a text line
+//! ends in it). JIS X 0213 is read as JIS X 0208, with which it shares the letters an address may be written in.
+//! When it fails: never; what is no character becomes U+FFFD.
+
+use super::transfer::Edit;
+use super::{slice, view::View};
+use encoding_rs::EUC_JP;
+use std::ops::Range;
+
+/// Which set the octets belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
+    Ascii,
+    Kana,
+    Jis0208,
+    Jis0212,
+}
+
+/// Goes back to ASCII.
+const TO_ASCII: &[u8] = b"\x1b(B";
+
+impl Set {
+    /// The escape sequence that brings this set back.
+    fn escape(self) -> &'static [u8] {
+        match self {
+            Set::Ascii => TO_ASCII,
+            Set::Kana => b"\x1b(I",
+            Set::Jis0208 => b"\x1b$B",
+            Set::Jis0212 => b"\x1b$(D",
+        }
+    }
+}
+
+/// Length and target of the escape sequence that `bytes` begins with.
+fn escape_at(bytes: &[u8]) -> Option<(usize, Set)> {
+    let rest = bytes.strip_prefix(b"\x1b")?;
+    Some(match rest {
+        [b'(', b'I', ..] => (3, Set::Kana),
+        [b'(', _, ..] => (3, Set::Ascii),
+        [b'$', b'@' | b'A' | b'B', ..] => (3, Set::Jis0208),
+        [b'$', b'(', b'D', ..] => (4, Set::Jis0212),
+        [b'$', b'(', _, ..] => (4, Set::Jis0208),
+        _ => return None,
+    })
+}
+
+/// One stretch of octets in one set.
+struct Stretch {
+    set: Set,
+    from: usize,
+    to: usize,
+}
+
+/// Calls `each` for every stretch between escapes.
+fn stretches(bytes: &[u8], mut each: impl FnMut(Stretch)) {
+    let mut set = Set::Ascii;
+    let mut at = 0;
+    while at < bytes.len() {
+        let rest = bytes.get(at..).unwrap_or_default();
+        if let Some((length, next)) = escape_at(rest) {
+            set = next;
+            at += length;
+            continue;
+        }
+        match rest.first() {
+            Some(0x0e) => {
+                set = Set::Kana;
+                at += 1;
+                continue;
+            }
+            Some(0x0f) => {
+                set = Set::Ascii;
+                at += 1;
+                continue;
+            }
+            Some(b'\r' | b'\n') => set = Set::Ascii,
+            _ => {}
+        }
+        let stop =
+            |b: &u8| matches!(b, 0x1b | 0x0e | 0x0f) || (set != Set::Ascii && matches!(b, b'\r' | b'\n'));
+        let length = rest.iter().skip(1).position(stop).map_or(rest.len(), |i| i + 1);
+        each(Stretch { set, from: at, to: at + length });
+        at += length;
+    }
+}
+
+/// What has its own way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    Characters,
+    Stretches,
+}
+
+/// The text.
+pub fn decode(bytes: &[u8], detail: Detail) -> View {
+    let mut view = View::with_capacity(bytes.len() * 3 / 2);
+    stretches(bytes, |Stretch { set, from, to }| {
+        let part = slice(bytes, from..to);
+        if set == Set::Ascii && part.is_ascii() {
+            view.push_copied(part, from);
+            return;
+        }
+        let size = match set {
+            Set::Ascii | Set::Kana => 1,
+            Set::Jis0208 | Set::Jis0212 => 2,
+        };
+        let mut euc = Vec::with_capacity(part.len() * 2);
+        let mut mark = from;
+        for (i, character) in part.chunks(size).enumerate() {
+            let graphic = character.iter().all(|b| (0x21..=0x7e).contains(&(b & 0x7f)));
+            match (set, character) {
+                (Set::Ascii, [b @ 0xa1..=0xdf]) | (Set::Kana, [b]) => {
+                    euc.extend_from_slice(&[0x8e, b | 0x80])
+                }
+                (Set::Jis0208, [a, b]) if graphic => euc.extend_from_slice(&[a | 0x80, b | 0x80]),
+                (Set::Jis0212, [a, b]) if graphic => euc.extend_from_slice(&[0x8f, a | 0x80, b | 0x80]),
+                (_, [b]) if b.is_ascii() => euc.push(*b),
+                // No octet of EUC-JP: one U+FFFD, whatever stands beside it.
+                _ => euc.push(0xff),
+            }
+            if detail == Detail::Characters {
+                let end = from + i * size + character.len();
+                view.push_made(EUC_JP.decode_without_bom_handling(&euc).0.as_bytes(), mark..end);
+                euc.clear();
+                mark = end;
+            }
+        }
+        if detail == Detail::Stretches {
+            view.push_made(EUC_JP.decode_without_bom_handling(&euc).0.as_bytes(), from..to);
+        }
+    });
+    view
+}
+
+/// Replacements by ASCII text (in order, apart from each other) as edits of the octets. Escape sequences next to a
+/// replacement are part of its edit: two of them with nothing between would be an error to some readers (WHATWG
+/// Encoding Standard §12.2.1 gives U+FFFD), and what follows must stand in the set it stood in.
+pub fn edits(bytes: &[u8], replacements: &[(Range<usize>, &str)]) -> Vec<Edit> {
+    let mut all: Vec<Stretch> = Vec::new();
+    stretches(bytes, |stretch| all.push(stretch));
+    let mut out: Vec<Edit> = Vec::new();
+    let mut replacements = replacements.iter().peekable();
+    while let Some((range, text)) = replacements.next() {
+        let mut range = range.clone();
+        let mut text = (*text).to_owned();
+        // What is parted by escapes only is changed as one.
+        while let Some((next, more)) =
+            replacements.next_if(|(next, _)| octets_between(&all, range.end, next.start) == 0)
+        {
+            range.end = range.end.max(next.end);
+            text.push_str(more);
+        }
+        let (start, before) = left_of(&all, range.start);
+        let (end, behind) = right_of(&all, range.end, bytes.len());
+        let mut with = Vec::with_capacity(text.len() + 8);
+        let mut set = before;
+        if !text.is_empty() {
+            with.extend_from_slice(if set == Set::Ascii { b"" } else { TO_ASCII });
+            with.extend_from_slice(text.as_bytes());
+            set = Set::Ascii;
+        }
+        if set != behind {
+            with.extend_from_slice(behind.escape());
+        }
+        out.push(Edit { range: start..end, with });
+    }
+    out
+}
+
+/// How many octets that are no escape stand between two places.
+fn octets_between(all: &[Stretch], from: usize, to: usize) -> usize {
+    let first = all.partition_point(|stretch| stretch.to <= from);
+    let inside = all.iter().skip(first).take_while(|stretch| stretch.from < to);
+    inside.map(|stretch| stretch.to.min(to).saturating_sub(stretch.from.max(from))).sum()
+}
+
+/// Where the escapes begin that stand directly before `at`, and the set before them.
+fn left_of(all: &[Stretch], at: usize) -> (usize, Set) {
+    let i = all.partition_point(|stretch| stretch.to <= at);
+    let Some(here) = all.get(i).filter(|stretch| stretch.from <= at) else { return (at, Set::Ascii) };
+    if here.from < at {
+        return (at, here.set);
+    }
+    match i.checked_sub(1).and_then(|i| all.get(i)) {
+        // No escape: a new line.
+        Some(before) if before.to == here.from => (at, here.set),
+        Some(before) => (before.to, before.set),
+        None => (0, Set::Ascii),
+    }
+}
+
+/// Where the escapes end that stand directly behind `at`, and the set behind them.
+fn right_of(all: &[Stretch], at: usize, length: usize) -> (usize, Set) {
+    let i = all.partition_point(|stretch| stretch.to < at);
+    let Some(here) = all.get(i) else { return (at, Set::Ascii) };
+    if at < here.to {
+        return (at, here.set);
+    }
+    match all.get(i + 1) {
+        Some(next) if next.from == here.to => (at, Set::Ascii),
+        Some(next) => (next.from, next.set),
+        None => (length, Set::Ascii),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_of_every_set_are_read_and_lines_begin_in_ascii() {
+        let text = b"a\x1b$B$\"#b!w\x1b(Bb\x1b(I1\x1b$BF|K\x5c\r\nend";
+        let view = decode(text, Detail::Characters);
+        assert_eq!(String::from_utf8_lossy(view.bytes()), "aあｂ＠bｱ日本\r\nend");
+        assert_eq!(decode(text, Detail::Stretches).bytes(), view.bytes());
+        assert_eq!(view.sources(4..10).first(), Some(&(6..10)), "ｂ＠ is four octets in the source");
+    }
+
+    #[test]
+    fn a_change_never_leaves_two_escapes_without_a_character_between() {
+        for (from, range, to) in [
+            (b"\x1b$B$\"#b!w$\"\x1b(B".as_slice(), 5..9, b"\x1b$B$\"\x1b(Bx@y\x1b$B$\"\x1b(B".as_slice()),
+            (b"\x1b$B#b!w\x1b(B z", 3..7, b"x@y z"),
+            (b"\x1b$B#b!w$\"\x1b(B z", 3..7, b"x@y\x1b$B$\"\x1b(B z"),
+            (b"\x1b(I1\x1b$B#b!w\x1b(B", 7..11, b"\x1b(I1\x1b(Bx@y"),
+            (b"\x1b$B$\"#b!w\r\n", 5..9, b"\x1b$B$\"\x1b(Bx@y\r\n"),
+        ] {
+            let out = crate::mime::transfer::apply(from, &edits(from, &[(range, "x@y")]));
+            assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(to));
+        }
+        let text = b"a\x1b$B!w\x1b(Bb\x1b$B!%\x1b(B.";
+        let out = edits(text, &[(0..1, "x@y"), (4..6, ""), (9..10, ""), (13..15, "")]);
+        assert_eq!(crate::mime::transfer::apply(text, &out), b"x@y.");
+    }
+}
