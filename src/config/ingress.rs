@@ -1,0 +1,104 @@
+//! `[ingress]` and `[limits]`: where mail comes in, with which certificate, and how much of it at once.
+
+use super::kind::{self, ByteSize};
+use super::listen;
+use super::reader::Reader;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Largest message that may be configured, in octets. Each message is held in memory several times over while it
+/// is anonymized.
+const MAX_MESSAGE: u64 = 100 << 20;
+/// Largest amount of memory that may be configured for messages in flight, in octets.
+const MAX_MEMORY: u64 = 64 << 30;
+
+/// `[ingress]`
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ingress {
+    pub mx: Mx,
+    pub submission: Submission,
+    pub tls: TlsFiles,
+}
+
+/// `[ingress.mx]`: mail from customers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Mx {
+    /// Port 25 (RFC 5321). Empty: nowhere.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// `[ingress.submission]`: mail from merchants.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Submission {
+    /// Port 587, with STARTTLS (RFC 6409). Empty: nowhere.
+    pub listen: Vec<SocketAddr>,
+    /// Port 465, TLS from the first octet (RFC 8314 §3.3). Empty: nowhere.
+    pub tls_listen: Vec<SocketAddr>,
+}
+
+/// `[ingress.tls]`: PEM files, read again when they change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TlsFiles {
+    /// The certificate, then its chain.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Limits {
+    /// Largest message accepted, as announced by SIZE (RFC 1870).
+    pub message_size: ByteSize,
+    /// Recipients of a message.
+    pub recipients: u32,
+    /// Sessions at once, all listeners together.
+    pub sessions: u32,
+    /// Sessions at once from one IPv4 address or one IPv6 /64.
+    pub sessions_per_ip: u32,
+    /// Message octets held at once by all sessions.
+    pub memory: ByteSize,
+}
+
+impl Ingress {
+    pub(super) fn read(r: &mut Reader) -> Option<Self> {
+        let addresses = kind::list(listen::address);
+        let mx = r.value("ingress.mx.listen", "0.0.0.0:25", &addresses);
+        let starttls = r.value("ingress.submission.listen", "0.0.0.0:587", &addresses);
+        let tls = r.value("ingress.submission.tls_listen", "0.0.0.0:465", &addresses);
+        let certificate = r.value("ingress.tls.certificate", "tls/certificate.pem", kind::path);
+        let key = r.value("ingress.tls.key", "tls/key.pem", kind::path);
+        Some(Self {
+            mx: Mx { listen: mx? },
+            submission: Submission { listen: starttls?, tls_listen: tls? },
+            tls: TlsFiles { certificate: certificate?, key: key? },
+        })
+    }
+
+    /// Every SMTP listener with its key.
+    pub(super) fn listeners(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let named = |key, list: &[SocketAddr]| list.iter().map(move |a| (key, *a)).collect::<Vec<_>>();
+        named("ingress.mx.listen", &self.mx.listen)
+            .into_iter()
+            .chain(named("ingress.submission.listen", &self.submission.listen))
+            .chain(named("ingress.submission.tls_listen", &self.submission.tls_listen))
+    }
+}
+
+impl Limits {
+    pub(super) fn read(r: &mut Reader) -> Option<Self> {
+        let message_size = r.value("limits.message_size", "25MiB", kind::size(1..=MAX_MESSAGE));
+        let recipients = r.value("limits.recipients", "100", kind::count(1..=1000));
+        let sessions = r.value("limits.sessions", "500", kind::count(1..=100_000));
+        let sessions_per_ip = r.value("limits.sessions_per_ip", "100", kind::count(1..=100_000));
+        let memory = r.value("limits.memory", "256MiB", kind::size(1..=MAX_MEMORY));
+        Some(Self {
+            message_size: message_size?,
+            recipients: recipients?,
+            sessions: sessions?,
+            sessions_per_ip: sessions_per_ip?,
+            memory: memory?,
+        })
+    }
+}

@@ -1,0 +1,167 @@
+//! Checks against the machine: are the files there that this profile needs, can they be read, and by whom else?
+//!
+//! Rules: only what the roles of this process use is looked at. The development profile makes what is missing, so
+//! only a half pair of certificate and key, or a file that is no PEM, is refused there. The production profile
+//! makes nothing: a missing database file is a missing mount more often than a first start, and starting empty
+//! would refuse every alias in circulation.
+
+use super::place::reason_of;
+use super::reader::Reader;
+use super::{Config, Profile, Role};
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// What the key ring must hold at least one key of each.
+const PURPOSES: [&str; 3] = ["alias", "index", "seal"];
+
+/// Mode bits of group and others.
+const NOT_THE_OWNER: u32 = 0o077;
+/// Mode bits of others.
+const OTHERS: u32 = 0o007;
+
+pub(super) fn check(config: &Config, roles: &[Role], file: Option<&Path>, r: &mut Reader) {
+    if !r.are_sound(&["profile"]) {
+        return;
+    }
+    let production = config.profile == Profile::Production;
+    if production {
+        key_ring(&config.keys.dir, r);
+        database(config, r);
+        if let Some(file) = file.filter(|_| config.storage.url.holds_password())
+            && fs::metadata(file).is_ok_and(|m| m.permissions().mode() & OTHERS != 0)
+            && !r.is_from_environment("storage.url")
+        {
+            let cure = format!("chmod 640 {} and chgrp it to the group of the service", file.display());
+            r.refuse("storage.url", "holds a password in a file that everyone may read", cure);
+        }
+    }
+    if roles.contains(&Role::Ingress) {
+        certificate(config, production, r);
+    }
+    if roles.contains(&Role::Egress) {
+        if production {
+            signing_keys(&config.egress.dkim.dir, r);
+        }
+        if let Some(path) = &config.egress.ca_file {
+            certificates_in(
+                "egress.ca_file",
+                path,
+                "name a PEM file of root certificates, or leave it empty",
+                r,
+            );
+        }
+    }
+}
+
+fn key_ring(dir: &Path, r: &mut Reader) {
+    if !r.are_sound(&["keys.dir"])
+        || !private_directory(
+            "keys.dir",
+            dir,
+            "restore the key ring from its backup, or make the first keys with `anshin keys rotate`",
+            r,
+        )
+    {
+        return;
+    }
+    let mut missing = PURPOSES.to_vec();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(stem) = name.to_str().and_then(|n| n.strip_suffix(".key")) else { continue };
+        let Some((purpose, _)) = stem.split_once('-') else { continue };
+        missing.retain(|m| *m != purpose);
+        if entry.metadata().is_ok_and(|m| m.permissions().mode() & NOT_THE_OWNER != 0) {
+            let reason = format!("{stem}.key may be read by others than its owner");
+            r.refuse("keys.dir", reason, format!("chmod 600 {}", entry.path().display()));
+        }
+    }
+    if !missing.is_empty() {
+        let reason = format!("has no key for: {}; the production profile makes none", missing.join(", "));
+        r.refuse(
+            "keys.dir",
+            reason,
+            "restore the key ring from its backup, or make the first keys with `anshin keys rotate`",
+        );
+    }
+}
+
+fn signing_keys(dir: &Path, r: &mut Reader) {
+    if r.are_sound(&["egress.dkim.dir"]) {
+        private_directory(
+            "egress.dkim.dir",
+            dir,
+            "put the signing keys there; the production profile makes none",
+            r,
+        );
+    }
+}
+
+/// Whether `dir` is a directory that only its owner may use.
+fn private_directory(key: &str, dir: &Path, cure: &str, r: &mut Reader) -> bool {
+    match fs::metadata(dir).and_then(|m| fs::read_dir(dir).map(|_| m)) {
+        Err(fault) => r.refuse(key, format!("{}: {}", dir.display(), reason_of(&fault)), cure),
+        Ok(metadata) if metadata.permissions().mode() & NOT_THE_OWNER != 0 => {
+            let reason = format!("{} may be read by others than its owner", dir.display());
+            r.refuse(key, reason, format!("chmod 700 {}", dir.display()));
+        }
+        Ok(_) => return true,
+    }
+    false
+}
+
+fn database(config: &Config, r: &mut Reader) {
+    let Some(path) = config.storage.url.file() else { return };
+    if !r.are_sound(&["storage.url"]) {
+        return;
+    }
+    let found = fs::metadata(path);
+    if !matches!(&found, Ok(m) if m.is_file()) {
+        let reason = found.map_or_else(|fault| reason_of(&fault), |_| "is no file".to_owned());
+        let cure = format!(
+            "mount or restore it; for a new installation: install -m 600 /dev/null {}",
+            path.display()
+        );
+        r.refuse(
+            "storage.url",
+            format!("{}: {reason}; the production profile makes none", path.display()),
+            cure,
+        );
+    }
+}
+
+fn certificate(config: &Config, production: bool, r: &mut Reader) {
+    let (certificate_key, key_key) = ("ingress.tls.certificate", "ingress.tls.key");
+    let tls = &config.ingress.tls;
+    let may_be_made = !production && !tls.certificate.exists() && !tls.key.exists();
+    if may_be_made || !r.are_sound(&[certificate_key, key_key]) {
+        return;
+    }
+    let cure = "name PEM files that this user can read: the certificate with its chain, and its private key";
+    certificates_in(certificate_key, &tls.certificate, cure, r);
+    match PrivateKeyDer::from_pem_file(&tls.key) {
+        Err(pem::Error::Io(fault)) => {
+            r.refuse(key_key, format!("{}: {}", tls.key.display(), reason_of(&fault)), cure)
+        }
+        Err(_) => r.refuse(key_key, format!("{} holds no private key in PEM", tls.key.display()), cure),
+        Ok(_) if production && fs::metadata(&tls.key).is_ok_and(|m| m.permissions().mode() & OTHERS != 0) => {
+            let reason = format!("{} may be read by everyone", tls.key.display());
+            r.refuse(key_key, reason, format!("chmod 600 {}", tls.key.display()));
+        }
+        Ok(_) => {}
+    }
+}
+
+fn certificates_in(key: &str, path: &Path, cure: &str, r: &mut Reader) {
+    let read = CertificateDer::pem_file_iter(path)
+        .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>());
+    let reason = match read {
+        Ok(certificates) if certificates.is_empty() => "holds no certificate in PEM".to_owned(),
+        Ok(_) => return,
+        Err(pem::Error::Io(fault)) => reason_of(&fault),
+        Err(_) => "holds no certificate in PEM".to_owned(),
+    };
+    r.refuse(key, format!("{}: {reason}", path.display()), cure);
+}
