@@ -1,1 +1,34 @@
-//! (floor)
+//! The database: SQLite (embedded default) or PostgreSQL, by URL, with the same statements and the same behaviour.
+//!
+//! Rules: what is written goes through one writer per process, which commits in groups (`writer`); what is read goes
+//! through a pool. SQL sees numbers, sealed bytes and keyed indexes only. SQLite runs in WAL mode with
+//! `synchronous=FULL`, so that a commit survives a power cut; PostgreSQL with `synchronous_commit` as the server has
+//! it, which must not be `off`.
+//! When it fails: [`StoreFault`], which names the cause and never a value.
+
+mod accept;
+mod batch;
+mod engine;
+mod fault;
+mod handle;
+mod ids;
+mod parties;
+mod queue;
+mod records;
+mod rows;
+mod schema;
+mod writer;
+
+pub use fault::StoreFault;
+pub use handle::Store;
+pub use ids::Ids;
+pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow};
+pub use queue::{QueueFilter, QueueRow, QueueTotals, Work};
+pub use records::RecordRow;
+pub use rows::*;
+
+/// A random 63-bit id, for rows whose id must not tell their age or number.
+#[must_use]
+pub fn random_id() -> i64 {
+    i64::from_be_bytes(crate::vault::random_bytes()) & i64::MAX
+}

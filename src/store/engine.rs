@@ -1,0 +1,95 @@
+//! Opening the database: which engine the URL names, and what each connection is told.
+
+use super::StoreFault;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyConnection, AnyPool, Connection, Row};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How long a session waits for a connection before it answers 451.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which of the two databases it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// A database by its URL.
+#[derive(Clone)]
+pub(super) struct Database {
+    pub(super) engine: Engine,
+    options: AnyConnectOptions,
+}
+
+impl Database {
+    pub(super) fn from_url(url: &str) -> Result<Self, StoreFault> {
+        sqlx::any::install_default_drivers();
+        let (engine, url) = if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            let glue = if path.contains('?') { '&' } else { '?' };
+            (Engine::Sqlite, format!("sqlite:{path}{glue}mode=rwc"))
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            (Engine::Postgres, url.to_owned())
+        } else {
+            return Err(StoreFault::Url);
+        };
+        Ok(Self { engine, options: AnyConnectOptions::from_str(&url).map_err(|_| StoreFault::Url)? })
+    }
+
+    /// A connection for the writer.
+    pub(super) async fn connect(&self) -> Result<AnyConnection, StoreFault> {
+        let mut connection = AnyConnection::connect_with(&self.options).await?;
+        prepare(self.engine, &mut connection).await?;
+        Ok(connection)
+    }
+
+    /// The pool that reads.
+    pub(super) async fn pool(&self, connections: u32) -> Result<AnyPool, StoreFault> {
+        let engine = self.engine;
+        let pool = AnyPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(move |connection, _| Box::pin(prepare(engine, connection)))
+            .connect_lazy_with(self.options.clone());
+        Ok(pool)
+    }
+}
+
+async fn prepare(engine: Engine, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    match engine {
+        Engine::Sqlite => {
+            // WAL with FULL: a commit is on the disk when it returns. Other processes (roles) may write: wait for them.
+            sqlx::raw_sql(
+                "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                 PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;",
+            )
+            .execute(&mut *connection)
+            .await?;
+        }
+        Engine::Postgres => {
+            sqlx::raw_sql("SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '60s';")
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a PostgreSQL server that acknowledges before it has written.
+pub(super) async fn check_durability(
+    engine: Engine,
+    connection: &mut AnyConnection,
+) -> Result<(), StoreFault> {
+    if engine == Engine::Postgres {
+        let row = sqlx::query("SELECT current_setting('synchronous_commit'), current_setting('fsync')")
+            .fetch_one(connection)
+            .await?;
+        let (commit, fsync): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        if commit == "off" || fsync == "off" {
+            return Err(StoreFault::NotDurable);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Why the database did not do what it was asked to. Carries the kind, never a statement or a value.
+
+/// A fault of the store. The SMTP floor answers `452 4.3.1` to [`StoreFault::Full`] and `451 4.3.0` to the rest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreFault {
+    #[error(
+        "the database can't be reached ({0}); check [storage] url, and that the server runs and accepts this user"
+    )]
+    Unreachable(String),
+    #[error(
+        "the database's disk is full; free some space: nothing is taken or delivered until then, and nothing is lost"
+    )]
+    Full,
+    #[error("this exists already")]
+    Exists,
+    #[error("the database refused a statement ({0}); this is a defect, or the schema was altered by hand")]
+    Refused(String),
+    #[error("[storage] url is neither sqlite:PATH nor postgres://USER@HOST/NAME")]
+    Url,
+    #[error("the schema can't be brought up to date ({0})")]
+    Schema(String),
+    #[error(
+        "synchronous_commit is off at the PostgreSQL server: mail could be lost; set it to on for this database"
+    )]
+    NotDurable,
+    #[error("the writer has stopped; the process is shutting down")]
+    Stopped,
+}
+
+impl StoreFault {
+    /// Whether trying the same again later can help.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, StoreFault::Unreachable(_) | StoreFault::Full | StoreFault::Stopped)
+    }
+}
+
+impl From<sqlx::Error> for StoreFault {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) => {
+                // SQLITE_FULL (13) and PostgreSQL's disk_full (53100). SQLite's extended codes keep the primary code
+                // in the low octet.
+                let code = database.code().unwrap_or_default();
+                let primary = code.parse::<u32>().map(|n| n & 0xff);
+                if database.is_unique_violation() {
+                    StoreFault::Exists
+                } else if code == "53100" || (code.len() < 5 && primary == Ok(13)) {
+                    StoreFault::Full
+                } else if code.len() == 5
+                    && (["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
+                        || code == "55P03")
+                {
+                    // Connection exceptions, rolled back for a deadlock, insufficient resources, operator
+                    // intervention, a lock that did not come (PostgreSQL, Appendix A).
+                    StoreFault::Unreachable(format!("SQLSTATE {code}"))
+                } else if code.len() < 5 && matches!(primary, Ok(5 | 6 | 10 | 14)) {
+                    // Busy, locked, I/O error, can't open.
+                    StoreFault::Unreachable(format!("SQLite code {code}"))
+                } else {
+                    StoreFault::Refused(format!("code {code}"))
+                }
+            }
+            sqlx::Error::Io(cause) => StoreFault::Unreachable(cause.kind().to_string()),
+            sqlx::Error::Tls(_) => StoreFault::Unreachable("TLS".into()),
+            sqlx::Error::PoolTimedOut => StoreFault::Unreachable("no connection became free in time".into()),
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => StoreFault::Stopped,
+            sqlx::Error::Protocol(_) => StoreFault::Unreachable("the connection broke".into()),
+            sqlx::Error::ColumnDecode { index, .. } => StoreFault::Refused(format!("column {index}")),
+            _ => StoreFault::Refused("unexpected answer".into()),
+        }
+    }
+}

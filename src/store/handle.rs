@@ -1,0 +1,335 @@
+//! The store: what the floors above ask of the database.
+//!
+//! Rules: reads go through the pool, changes through the [`writer`](super::writer). A change is answered after its commit.
+//! When it fails: [`StoreFault`]. A change that is not committed in time is a fault for its asker, and may be committed all
+//! the same: who repeats it must be able to.
+
+use super::engine::{Database, Engine, check_durability};
+use super::rows::{Acceptance, Bounced, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement};
+use super::writer::{Change, Effect, Job, write};
+use super::{Work, accept, fault::StoreFault, schema};
+use crate::mail::Timestamp;
+use crate::vault::{Index, Sealed};
+use sqlx::{AnyPool, Row};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// Changes that may wait for the writer; more wait in their sessions.
+const WAITING: usize = 1024;
+/// Connections of the reading pool.
+const READERS: u32 = 8;
+/// How long one change waits for the writer before its asker gets a fault. Below the 10 minutes that RFC 5321
+/// §4.5.3.2.6 gives the reply to the final dot, with room for a client that waits only 60 s.
+const DEADLINE: Duration = Duration::from_secs(45);
+
+/// The database. Cheap to clone; all clones share the writer and the pool.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    pool: AnyPool,
+    jobs: mpsc::Sender<Job>,
+    /// Rung when a delivery became due in this process.
+    due: Notify,
+}
+
+impl Store {
+    /// Opens the database, brings its schema up to date and starts the writer.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the URL is none, the server can't be reached or promises no durability, or the schema is
+    /// newer than this program.
+    pub async fn open(url: &str) -> Result<Self, StoreFault> {
+        let database = Database::from_url(url)?;
+        let mut connection = database.connect().await?;
+        check_durability(database.engine, &mut connection).await?;
+        // Two roles that start at once may both try; the second finds it done.
+        if schema::migrate(database.engine, &mut connection).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            schema::migrate(database.engine, &mut connection).await?;
+        }
+        let (jobs, inbox) = mpsc::channel(WAITING);
+        let pool = database.pool(READERS).await?;
+        let inner = Arc::new(Inner { engine: database.engine, pool, jobs, due: Notify::new() });
+        tokio::spawn(write(database, Some(connection), inbox));
+        Ok(Self { inner })
+    }
+
+    pub(super) fn pool(&self) -> &AnyPool {
+        &self.inner.pool
+    }
+
+    /// Whether the database is the embedded one.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.inner.engine == Engine::Sqlite
+    }
+
+    /// Waits until something may have become due in this process.
+    pub async fn due(&self) {
+        self.inner.due.notified().await;
+    }
+
+    /// Rings for whoever waits in [`Store::due`].
+    pub fn ring(&self) {
+        self.inner.due.notify_one();
+    }
+
+    async fn change(&self, change: Change) -> Result<Effect, StoreFault> {
+        let (done, answer) = oneshot::channel();
+        let jobs = &self.inner.jobs;
+        let asked = async {
+            jobs.send(Job { change, done }).await.map_err(|_| StoreFault::Stopped)?;
+            answer.await.map_err(|_| StoreFault::Stopped)?
+        };
+        tokio::time::timeout(DEADLINE, asked)
+            .await
+            .unwrap_or_else(|_| Err(StoreFault::Unreachable("the commit took too long".into())))
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when it does not.
+    pub async fn ping(&self) -> Result<(), StoreFault> {
+        sqlx::query("SELECT 1").fetch_one(self.pool()).await?;
+        Ok(())
+    }
+
+    /// Commits messages, each with its delivery, record, threads and guard.
+    ///
+    /// # Errors
+    /// [`StoreFault`]; then none of them is accepted.
+    pub async fn accept(&self, messages: Vec<NewMessage>) -> Result<Vec<Acceptance>, StoreFault> {
+        match self.change(Change::Accept(messages)).await? {
+            Effect::Accepted(accepted) => {
+                self.ring();
+                Ok(accepted)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Keeps log records that belong to no accepted message.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn record(&self, records: Vec<NewRecord>) -> Result<(), StoreFault> {
+        self.change(Change::Record(records)).await.map(|_| ())
+    }
+
+    /// Opens a conversation or finds it: its id, and whether it is new.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn open_conversation(&self, new: NewConversation) -> Result<(i64, bool), StoreFault> {
+        match self.change(Change::OpenConversation(Box::new(new))).await? {
+            Effect::Conversation { id, is_new } => Ok((id, is_new)),
+            _ => Err(StoreFault::Stopped),
+        }
+    }
+
+    /// Sets the end of a conversation's aliases.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn extend_conversation(&self, id: i64, expires_at: Timestamp) -> Result<(), StoreFault> {
+        self.change(Change::ExtendConversation { id, expires_at }).await.map(|_| ())
+    }
+
+    /// Gives a conversation another customer address; `former` are all that it had before.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn readdress_conversation(
+        &self,
+        id: i64,
+        customer_idx: Index,
+        customer: Sealed,
+        former: Sealed,
+    ) -> Result<(), StoreFault> {
+        self.change(Change::ReaddressConversation { id, customer_idx, customer, former }).await.map(|_| ())
+    }
+
+    /// Closes a conversation.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn close_conversation(&self, id: i64, at: Timestamp) -> Result<(), StoreFault> {
+        self.change(Change::CloseConversation { id, at }).await.map(|_| ())
+    }
+
+    /// Adds a store.
+    ///
+    /// # Errors
+    /// [`StoreFault::Exists`] when its id is taken.
+    pub async fn add_merchant(&self, new: NewMerchant) -> Result<(), StoreFault> {
+        self.change(Change::AddMerchant(Box::new(new))).await.map(|_| ())
+    }
+
+    /// Adds an API token.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn add_token(
+        &self,
+        id: i64,
+        token_idx: Index,
+        scopes: String,
+        label: Sealed,
+        at: Timestamp,
+    ) -> Result<(), StoreFault> {
+        self.change(Change::AddToken { id, token_idx, scopes, label, at }).await.map(|_| ())
+    }
+
+    /// Leases due deliveries, at most `limit`, none to a destination in `busy`.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn claim(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: i64,
+        busy: Vec<i64>,
+    ) -> Result<Vec<Work>, StoreFault> {
+        let lease = super::random_id().max(1);
+        match self.change(Change::Claim { now, until, limit, busy, lease }).await? {
+            Effect::Claimed(work) => Ok(work),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Makes running leases (delivery, lease) last until `until`.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn extend(&self, deliveries: Vec<(i64, i64)>, until: Timestamp) -> Result<(), StoreFault> {
+        self.change(Change::Extend { deliveries, until }).await.map(|_| ())
+    }
+
+    /// Writes the result of an attempt. `false` when its lease had been lost.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer; the caller must try again, or the attempt is repeated.
+    pub async fn settle(&self, done: Settlement) -> Result<bool, StoreFault> {
+        let rings = done.notice.is_some();
+        match self.change(Change::Settle(Box::new(done))).await? {
+            Effect::Settled(held) => {
+                if rings {
+                    self.ring();
+                }
+                Ok(held)
+            }
+            _ => Err(StoreFault::Stopped),
+        }
+    }
+
+    /// Marks a delivered message as bounced, with its record, and the notice to its sender if it was delivered before.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn bounced(
+        &self,
+        delivery: i64,
+        at: Timestamp,
+        status: String,
+        record: NewRecord,
+        notice: Option<NewMessage>,
+    ) -> Result<Bounced, StoreFault> {
+        let notice = notice.map(Box::new);
+        let change = Change::Bounced { delivery, at, status, record: Box::new(record), notice };
+        match self.change(change).await? {
+            Effect::Bounced(bounced) => {
+                self.ring();
+                Ok(bounced)
+            }
+            _ => Err(StoreFault::Stopped),
+        }
+    }
+
+    /// Makes deliveries due now: one by its message, or all that wait. How many.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn retry(&self, message: Option<i64>, now: Timestamp) -> Result<u64, StoreFault> {
+        match self.change(Change::Retry { message, now }).await? {
+            Effect::Count(count) => {
+                self.ring();
+                Ok(count)
+            }
+            _ => Err(StoreFault::Stopped),
+        }
+    }
+
+    /// Forgets what ended before `ended_before`, and guards that are over.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn purge(&self, ended_before: Timestamp, now: Timestamp) -> Result<(), StoreFault> {
+        while let Effect::Purged { more: true } = self.change(Change::Purge { ended_before, now }).await? {}
+        Ok(())
+    }
+
+    /// The installation's own data key and probe, if it has been set up.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn installation(&self) -> Result<Option<(super::KeyRow, Sealed)>, StoreFault> {
+        let row = sqlx::query(
+            "SELECT i.data_key_id, k.wrapped, i.probe FROM installation i JOIN data_key k ON k.id = i.data_key_id \
+             WHERE i.id = 1",
+        )
+        .fetch_optional(self.pool())
+        .await?;
+        row.map(|row| {
+            let key = super::KeyRow { id: row.try_get(0)?, wrapped: row.try_get(1)? };
+            Ok((key, Sealed::from_stored(row.try_get(2)?)))
+        })
+        .transpose()
+        .map_err(|error: sqlx::Error| error.into())
+    }
+
+    /// Sets the installation up, unless another process was faster.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn install(
+        &self,
+        key: &super::NewKey,
+        probe: &Sealed,
+        at: Timestamp,
+    ) -> Result<(), StoreFault> {
+        let mut transaction = self.pool().begin().await?;
+        let first = sqlx::query(
+            "INSERT INTO installation (id, data_key_id, probe, created_at) VALUES (1, $1, $2, $3) \
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(key.id)
+        .bind(probe.stored())
+        .bind(at.as_millis())
+        .execute(&mut *transaction)
+        .await?;
+        if first.rows_affected() == 1 {
+            accept::data_key(&mut transaction, key, at).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Writes the installation's probe anew.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn write_probe(&self, probe: &Sealed) -> Result<(), StoreFault> {
+        sqlx::query("UPDATE installation SET probe = $1 WHERE id = 1")
+            .bind(probe.stored())
+            .execute(self.pool())
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,333 @@
+//! Stores, their addresses and credentials, conversations and aliases.
+
+use super::fault::StoreFault;
+use super::handle::Store;
+use super::rows::{Kind, NewMerchant};
+use super::{accept, rows::NewCredential};
+use crate::mail::Timestamp;
+use crate::vault::{Index, Sealed, SecretHash, Side};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+/// A wrapped data key.
+#[derive(Clone)]
+pub struct KeyRow {
+    pub id: i64,
+    pub wrapped: Vec<u8>,
+}
+
+/// A store as it is kept.
+pub struct MerchantRow {
+    pub id: i64,
+    pub key: KeyRow,
+    pub profile: Sealed,
+}
+
+/// A conversation as it is kept, with its store and its alias pair.
+pub struct ConversationRow {
+    pub id: i64,
+    pub merchant: MerchantRow,
+    pub kind: Kind,
+    pub key: KeyRow,
+    pub customer: Sealed,
+    /// Addresses the customer had before.
+    pub former: Option<Sealed>,
+    pub label: Sealed,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub closed_at: Option<Timestamp>,
+    pub customer_alias: AliasRow,
+    pub merchant_alias: AliasRow,
+}
+
+/// An alias as it is kept.
+pub struct AliasRow {
+    pub id: i64,
+    pub key_name: u8,
+    pub domain: String,
+}
+
+/// A submission credential as it is kept.
+pub struct CredentialRow {
+    pub id: i64,
+    pub merchant_id: i64,
+    pub secret: Option<SecretHash>,
+    pub revoked_at: Option<Timestamp>,
+}
+
+const CONVERSATION: &str = "\
+    SELECT c.id, c.kind, c.data_key_id, ck.wrapped, c.customer, c.label, c.created_at, c.expires_at, \
+    c.closed_at, m.id, m.data_key_id, mk.wrapped, m.profile, ca.id, ca.key_name, ca.domain, ma.id, ma.key_name, ma.domain, c.former \
+    FROM conversation c \
+    JOIN data_key ck ON ck.id = c.data_key_id \
+    JOIN merchant m ON m.id = c.merchant_id \
+    JOIN data_key mk ON mk.id = m.data_key_id \
+    JOIN alias ca ON ca.conversation_id = c.id AND ca.side = 'customer' \
+    JOIN alias ma ON ma.conversation_id = c.id AND ma.side = 'merchant' ";
+
+fn read_conversation(row: &AnyRow) -> Result<ConversationRow, sqlx::Error> {
+    let alias = |at: usize| -> Result<AliasRow, sqlx::Error> {
+        let key_name: String = row.try_get(at + 1)?;
+        Ok(AliasRow {
+            id: row.try_get(at)?,
+            key_name: key_name.bytes().next().unwrap_or_default(),
+            domain: row.try_get(at + 2)?,
+        })
+    };
+    Ok(ConversationRow {
+        id: row.try_get(0)?,
+        kind: if row.try_get::<String, _>(1)? == Kind::Order.as_str() { Kind::Order } else { Kind::Inquiry },
+        key: KeyRow { id: row.try_get(2)?, wrapped: row.try_get(3)? },
+        customer: Sealed::from_stored(row.try_get(4)?),
+        label: Sealed::from_stored(row.try_get(5)?),
+        created_at: Timestamp::from_millis(row.try_get(6)?),
+        expires_at: Timestamp::from_millis(row.try_get(7)?),
+        closed_at: row.try_get::<Option<i64>, _>(8)?.map(Timestamp::from_millis),
+        merchant: MerchantRow {
+            id: row.try_get(9)?,
+            key: KeyRow { id: row.try_get(10)?, wrapped: row.try_get(11)? },
+            profile: Sealed::from_stored(row.try_get(12)?),
+        },
+        customer_alias: alias(13)?,
+        merchant_alias: alias(16)?,
+        former: row.try_get::<Option<Vec<u8>>, _>(19)?.map(Sealed::from_stored),
+    })
+}
+
+impl Store {
+    /// The conversation to which the alias with this id belongs.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn conversation_of_alias(
+        &self,
+        alias: i64,
+        side: Side,
+    ) -> Result<Option<ConversationRow>, StoreFault> {
+        let text = match side {
+            Side::Customer => format!("{CONVERSATION} WHERE ca.id = $1"),
+            Side::Merchant => format!("{CONVERSATION} WHERE ma.id = $1"),
+        };
+        let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(alias).fetch_optional(self.pool()).await?;
+        row.as_ref().map(read_conversation).transpose().map_err(Into::into)
+    }
+
+    /// A conversation by its id.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn conversation(&self, id: i64) -> Result<Option<ConversationRow>, StoreFault> {
+        let text = format!("{CONVERSATION} WHERE c.id = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).fetch_optional(self.pool()).await?;
+        row.as_ref().map(read_conversation).transpose().map_err(Into::into)
+    }
+
+    /// A store's conversation by the index of its order number (or of the inquirer).
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn conversation_by_key(
+        &self,
+        merchant: i64,
+        kind: Kind,
+        key_idx: Index,
+    ) -> Result<Option<ConversationRow>, StoreFault> {
+        let text = format!("{CONVERSATION} WHERE c.merchant_id = $1 AND c.kind = $2 AND c.key_idx = $3");
+        let row = sqlx::query(sqlx::AssertSqlSafe(text))
+            .bind(merchant)
+            .bind(kind.as_str())
+            .bind(key_idx.as_bytes())
+            .fetch_optional(self.pool())
+            .await?;
+        row.as_ref().map(read_conversation).transpose().map_err(Into::into)
+    }
+
+    /// A store's order conversations after `after`, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn conversations(
+        &self,
+        merchant: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<ConversationRow>, StoreFault> {
+        let text = format!(
+            "{CONVERSATION} WHERE c.merchant_id = $1 AND c.kind = 'order' AND c.id > $2 ORDER BY c.id LIMIT $3"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+            .bind(merchant)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(self.pool())
+            .await?;
+        rows.iter().map(read_conversation).collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// A store by the index of its id.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn merchant_by_store_idx(&self, store_idx: Index) -> Result<Option<MerchantRow>, StoreFault> {
+        let row = sqlx::query(
+            "SELECT m.id, m.data_key_id, k.wrapped, m.profile FROM merchant m JOIN data_key k ON k.id = m.data_key_id \
+             WHERE m.store_idx = $1",
+        )
+        .bind(store_idx.as_bytes())
+        .fetch_optional(self.pool())
+        .await?;
+        row.map(|row| read_merchant(&row)).transpose().map_err(Into::into)
+    }
+
+    /// A store by its row.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn merchant(&self, id: i64) -> Result<Option<MerchantRow>, StoreFault> {
+        let row = sqlx::query(
+            "SELECT m.id, m.data_key_id, k.wrapped, m.profile FROM merchant m JOIN data_key k ON k.id = m.data_key_id \
+             WHERE m.id = $1",
+        )
+        .bind(id)
+        .fetch_optional(self.pool())
+        .await?;
+        row.map(|row| read_merchant(&row)).transpose().map_err(Into::into)
+    }
+
+    /// The registered addresses of a store: row id and sealed address, the one its mail goes to first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn addresses(&self, merchant: i64) -> Result<Vec<(i64, Sealed)>, StoreFault> {
+        let rows =
+            sqlx::query("SELECT id, address FROM merchant_address WHERE merchant_id = $1 ORDER BY position")
+                .bind(merchant)
+                .fetch_all(self.pool())
+                .await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get(0)?, Sealed::from_stored(row.try_get(1)?))))
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(Into::into)
+    }
+
+    /// The credential with this user name.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn credential(&self, auth_idx: Index) -> Result<Option<CredentialRow>, StoreFault> {
+        let row =
+            sqlx::query("SELECT id, merchant_id, secret, revoked_at FROM credential WHERE auth_idx = $1")
+                .bind(auth_idx.as_bytes())
+                .fetch_optional(self.pool())
+                .await?;
+        row.map(|row| {
+            Ok(CredentialRow {
+                id: row.try_get(0)?,
+                merchant_id: row.try_get(1)?,
+                secret: SecretHash::from_stored(&row.try_get::<Vec<u8>, _>(2)?),
+                revoked_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis),
+            })
+        })
+        .transpose()
+        .map_err(|error: sqlx::Error| error.into())
+    }
+
+    /// The originals of those thread tags that this conversation issued.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn originals(
+        &self,
+        conversation: i64,
+        tags: &[Vec<u8>],
+    ) -> Result<Vec<(Vec<u8>, Sealed)>, StoreFault> {
+        if tags.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places: Vec<String> = (0..tags.len()).map(|i| format!("${}", i + 2)).collect();
+        let text = format!(
+            "SELECT tag, original FROM thread_id WHERE conversation_id = $1 AND tag IN ({})",
+            places.join(", ")
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(conversation);
+        for tag in tags {
+            query = query.bind(tag.as_slice());
+        }
+        let rows = query.fetch_all(self.pool()).await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get(0)?, Sealed::from_stored(row.try_get(1)?))))
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(Into::into)
+    }
+
+    /// The scopes of an API token.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn token_scopes(&self, token_idx: Index) -> Result<Option<String>, StoreFault> {
+        let row = sqlx::query("SELECT scopes FROM api_token WHERE token_idx = $1")
+            .bind(token_idx.as_bytes())
+            .fetch_optional(self.pool())
+            .await?;
+        row.map(|row| row.try_get(0)).transpose().map_err(Into::into)
+    }
+}
+
+fn read_merchant(row: &AnyRow) -> Result<MerchantRow, sqlx::Error> {
+    Ok(MerchantRow {
+        id: row.try_get(0)?,
+        key: KeyRow { id: row.try_get(1)?, wrapped: row.try_get(2)? },
+        profile: Sealed::from_stored(row.try_get(3)?),
+    })
+}
+
+pub(super) async fn add_merchant(
+    connection: &mut AnyConnection,
+    new: &NewMerchant,
+) -> Result<(), sqlx::Error> {
+    accept::data_key(connection, &new.key, new.at).await?;
+    sqlx::query(
+        "INSERT INTO merchant (id, store_idx, data_key_id, profile, menu, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(new.id)
+    .bind(new.store_idx.as_bytes())
+    .bind(new.key.id)
+    .bind(new.profile.stored())
+    .bind(new.menu.stored())
+    .bind(new.at.as_millis())
+    .execute(&mut *connection)
+    .await?;
+    for (position, address) in (0_i64..).zip(&new.addresses) {
+        sqlx::query(
+            "INSERT INTO merchant_address (id, merchant_id, address_idx, address, position) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(address.id)
+        .bind(new.id)
+        .bind(address.address_idx.as_bytes())
+        .bind(address.address.stored())
+        .bind(position)
+        .execute(&mut *connection)
+        .await?;
+    }
+    add_credential(connection, new.id, &new.credential, new.at).await
+}
+
+async fn add_credential(
+    connection: &mut AnyConnection,
+    merchant: i64,
+    new: &NewCredential,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO credential (id, merchant_id, auth_idx, secret, label, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(new.id)
+    .bind(merchant)
+    .bind(new.auth_idx.as_bytes())
+    .bind(new.secret.as_slice())
+    .bind(new.label.stored())
+    .bind(at.as_millis())
+    .execute(connection)
+    .await?;
+    Ok(())
+}

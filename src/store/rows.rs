@@ -1,0 +1,187 @@
+//! What is written: rows before they are rows. Everything textual is already [`Sealed`] or an [`Index`].
+
+use crate::mail::Timestamp;
+use crate::vault::{Index, Sealed};
+
+/// A data key to be kept: its id and its wrapped form.
+#[derive(Clone)]
+pub struct NewKey {
+    pub id: i64,
+    pub subject: &'static str,
+    pub wrapped: Vec<u8>,
+}
+
+/// A store with its addresses and its first credential.
+pub struct NewMerchant {
+    pub id: i64,
+    pub store_idx: Index,
+    pub key: NewKey,
+    pub profile: Sealed,
+    pub menu: Sealed,
+    pub addresses: Vec<NewAddress>,
+    pub credential: NewCredential,
+    pub at: Timestamp,
+}
+
+/// A registered address.
+pub struct NewAddress {
+    pub id: i64,
+    pub address_idx: Index,
+    pub address: Sealed,
+}
+
+/// A submission credential.
+pub struct NewCredential {
+    pub id: i64,
+    pub auth_idx: Index,
+    pub secret: Vec<u8>,
+    pub label: Sealed,
+}
+
+/// What kind of conversation it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Opened by the marketplace for an order.
+    Order,
+    /// Opened by a mail to a store's public alias.
+    Inquiry,
+}
+
+impl Kind {
+    /// The word in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Order => "order",
+            Kind::Inquiry => "inquiry",
+        }
+    }
+}
+
+/// A conversation with its alias pair.
+#[derive(Clone)]
+pub struct NewConversation {
+    pub id: i64,
+    pub merchant_id: i64,
+    pub kind: Kind,
+    pub key_idx: Index,
+    pub key: NewKey,
+    pub customer_idx: Index,
+    pub customer: Sealed,
+    pub label: Sealed,
+    pub aliases: [NewAlias; 2],
+    pub at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// One alias of a pair.
+#[derive(Clone)]
+pub struct NewAlias {
+    pub id: i64,
+    pub side: &'static str,
+    pub key_name: String,
+    pub domain: String,
+}
+
+/// A message to one recipient, with all that is committed with it.
+pub struct NewMessage {
+    pub id: i64,
+    pub merchant_id: i64,
+    pub conversation_id: Option<i64>,
+    pub data_key_id: i64,
+    pub direction: &'static str,
+    pub envelope: Sealed,
+    pub body: Sealed,
+    pub size: i64,
+    pub at: Timestamp,
+    pub delivery: NewDelivery,
+    pub record: NewRecord,
+    pub threads: Vec<NewThread>,
+    /// Refuses the same message a second time within the window.
+    pub guard: Option<(Index, Timestamp)>,
+}
+
+/// The delivery of a new message.
+pub struct NewDelivery {
+    pub id: i64,
+    pub route: i64,
+    pub recipient: Sealed,
+    pub expires_at: Timestamp,
+}
+
+/// A Message-ID and the pseudonym under which the other side knows it.
+pub struct NewThread {
+    pub conversation_id: i64,
+    pub tag: Vec<u8>,
+    pub data_key_id: i64,
+    pub original: Sealed,
+}
+
+/// One line of the log.
+pub struct NewRecord {
+    pub id: i64,
+    pub at: Timestamp,
+    pub event: &'static str,
+    pub merchant_id: Option<i64>,
+    pub conversation_id: Option<i64>,
+    pub message_id: Option<i64>,
+    pub delivery_id: Option<i64>,
+    pub source: Option<i64>,
+    pub data_key_id: i64,
+    pub detail: Sealed,
+    pub headers: Option<Sealed>,
+}
+
+/// What became of an accepted message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acceptance {
+    /// It waits for delivery.
+    New(i64),
+    /// It is the same as this earlier one, which was delivered or still may be.
+    Duplicate(i64),
+}
+
+/// What a bounce met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bounced {
+    /// A delivered message: it counts as failed now.
+    Delivered,
+    /// A delivery whose attempt is not settled yet, or is to be repeated. Nothing was written.
+    Waiting,
+    /// A delivery that had ended otherwise, or is gone. Only the record was written.
+    Over,
+}
+
+/// How a delivery goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    Delivered,
+    /// Tried again, not before this time.
+    Again(Timestamp),
+    Failed,
+    /// Not sent; an operator decides.
+    Held,
+}
+
+impl Next {
+    /// Whether the delivery has ended.
+    pub(super) fn is_end(self) -> bool {
+        matches!(self, Next::Delivered | Next::Failed)
+    }
+}
+
+/// The result of one attempt.
+pub struct Settlement {
+    pub delivery_id: i64,
+    pub message_id: i64,
+    /// The lease under which the attempt ran; if it is not the current one, only the record is kept.
+    pub lease: i64,
+    pub at: Timestamp,
+    pub next: Next,
+    pub status: Option<String>,
+    pub record: NewRecord,
+    /// A notice to the sender, committed with the result.
+    pub notice: Option<Box<NewMessage>>,
+    /// Whether the notice says "delayed".
+    pub delay_noticed: bool,
+}

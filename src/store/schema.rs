@@ -1,0 +1,34 @@
+//! The versions of the schema, in `migrations/`, applied at start in order and once, each in a transaction.
+//! A database that is newer than the program is refused: a downgrade would not understand what is in it.
+
+use super::StoreFault;
+use super::engine::Engine;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
+
+const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "relay", include_str!("../../migrations/0001_relay.sql"))];
+
+/// Brings the schema up to date.
+pub(super) async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), StoreFault> {
+    let migration = |(version, name, text): (i64, &'static str, &'static str)| {
+        let text = match engine {
+            Engine::Postgres => text.to_owned(),
+            Engine::Sqlite => {
+                text.replace("BYTEA", "BLOB").replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
+            }
+        };
+        Migration::new(version, name.into(), MigrationType::Simple, AssertSqlSafe(text).into_sql_str(), false)
+    };
+    let migrator = Migrator::with_migrations(MIGRATIONS.into_iter().map(migration).collect());
+    migrator.run_direct(None, connection, false).await.map_err(|error| match error {
+        sqlx::migrate::MigrateError::VersionMissing(version) => StoreFault::Schema(format!(
+            "it has version {version}, which this program does not know; run the newer one"
+        )),
+        sqlx::migrate::MigrateError::VersionMismatch(version) => {
+            StoreFault::Schema(format!("version {version} was applied with another text"))
+        }
+        sqlx::migrate::MigrateError::Execute(error)
+        | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => error.into(),
+        _ => StoreFault::Schema("the migration did not run".into()),
+    })
+}

@@ -1,0 +1,296 @@
+//! The writer: one task with one connection, through which everything is written. It takes what many sessions bring,
+//! executes it in one transaction and commits once, so that they share one fsync; then it answers each.
+//!
+//! Rules: a change is answered only after the commit that holds it. If a group fails, its changes are executed one by
+//! one, so that one bad change harms nobody else. A change whose asker has gone (a session that died) is executed all
+//! the same: the duplicate guard makes the sender's repetition harmless.
+//! When it fails: [`StoreFault`] to every asker of the group; a broken connection is opened anew for the next one.
+
+use super::engine::{Database, Engine};
+use super::rows::{Acceptance, Bounced, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement};
+use super::{Work, accept, fault::StoreFault, parties, queue};
+use crate::mail::Timestamp;
+use crate::vault::{Index, Sealed};
+use sqlx::{AnyConnection, Connection};
+use tokio::sync::{mpsc, oneshot};
+
+/// Most changes in one transaction.
+const GROUP: usize = 256;
+/// Most octets of messages in one transaction: bounds how long a commit takes.
+const GROUP_BYTES: usize = 16 * 1024 * 1024;
+
+pub(super) enum Change {
+    Accept(Vec<NewMessage>),
+    Record(Vec<NewRecord>),
+    OpenConversation(Box<NewConversation>),
+    ExtendConversation {
+        id: i64,
+        expires_at: Timestamp,
+    },
+    ReaddressConversation {
+        id: i64,
+        customer_idx: Index,
+        customer: Sealed,
+        former: Sealed,
+    },
+    CloseConversation {
+        id: i64,
+        at: Timestamp,
+    },
+    AddMerchant(Box<NewMerchant>),
+    AddToken {
+        id: i64,
+        token_idx: Index,
+        scopes: String,
+        label: Sealed,
+        at: Timestamp,
+    },
+    Claim {
+        now: Timestamp,
+        until: Timestamp,
+        limit: i64,
+        busy: Vec<i64>,
+        lease: i64,
+    },
+    Extend {
+        deliveries: Vec<(i64, i64)>,
+        until: Timestamp,
+    },
+    Settle(Box<Settlement>),
+    Bounced {
+        delivery: i64,
+        at: Timestamp,
+        status: String,
+        record: Box<NewRecord>,
+        notice: Option<Box<NewMessage>>,
+    },
+    Retry {
+        message: Option<i64>,
+        now: Timestamp,
+    },
+    Purge {
+        ended_before: Timestamp,
+        now: Timestamp,
+    },
+}
+
+impl Change {
+    fn weight(&self) -> usize {
+        match self {
+            Change::Accept(messages) => messages.iter().map(|message| message.body.len()).sum(),
+            _ => 512,
+        }
+    }
+}
+
+/// What a change answered.
+pub enum Effect {
+    Done,
+    Accepted(Vec<Acceptance>),
+    Conversation { id: i64, is_new: bool },
+    Claimed(Vec<Work>),
+    Settled(bool),
+    Bounced(Bounced),
+    Purged { more: bool },
+    Count(u64),
+}
+
+pub(super) struct Job {
+    pub change: Change,
+    pub done: oneshot::Sender<Result<Effect, StoreFault>>,
+}
+
+/// The writer's task. Ends when the last [`Store`] is dropped.
+pub(super) async fn write(
+    database: Database,
+    mut connection: Option<AnyConnection>,
+    mut inbox: mpsc::Receiver<Job>,
+) {
+    let mut group: Vec<Job> = Vec::with_capacity(GROUP);
+    while let Some(first) = inbox.recv().await {
+        let mut bytes = first.change.weight();
+        group.push(first);
+        while group.len() < GROUP && bytes < GROUP_BYTES {
+            let Ok(job) = inbox.try_recv() else { break };
+            bytes += job.change.weight();
+            group.push(job);
+        }
+        commit_group(&database, &mut connection, &mut group).await;
+    }
+    if let Some(connection) = connection {
+        let _ = connection.close().await;
+    }
+}
+
+async fn commit_group(database: &Database, slot: &mut Option<AnyConnection>, group: &mut Vec<Job>) {
+    let result = run(database, slot, group.iter().map(|job| &job.change)).await;
+    match result {
+        Ok(effects) => {
+            for (job, effect) in group.drain(..).zip(effects) {
+                let _ = job.done.send(Ok(effect));
+            }
+        }
+        Err(fault) if group.len() == 1 || fault.is_passing() => {
+            for job in group.drain(..) {
+                let _ = job.done.send(Err(fault.clone()));
+            }
+        }
+        // One of them is at fault: find out which, by trying each alone.
+        Err(_) => {
+            for job in group.drain(..) {
+                let alone = run(database, slot, std::iter::once(&job.change)).await;
+                let answer = alone.and_then(|effects| effects.into_iter().next().ok_or(StoreFault::Stopped));
+                let _ = job.done.send(answer);
+            }
+        }
+    }
+}
+
+/// Executes changes in one transaction; all of them or none.
+async fn run<'a>(
+    database: &Database,
+    slot: &mut Option<AnyConnection>,
+    changes: impl Iterator<Item = &'a Change>,
+) -> Result<Vec<Effect>, StoreFault> {
+    if slot.is_none() {
+        *slot = Some(database.connect().await?);
+    }
+    let Some(connection) = slot.as_mut() else { return Err(StoreFault::Stopped) };
+    let result = transact(database.engine, connection, changes).await;
+    if result.is_err() {
+        // A connection whose transaction did not end well is not used again.
+        let usable = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.is_ok();
+        if !usable {
+            *slot = None;
+        }
+    }
+    result.map_err(Into::into)
+}
+
+async fn transact<'a>(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    changes: impl Iterator<Item = &'a Change>,
+) -> Result<Vec<Effect>, sqlx::Error> {
+    // IMMEDIATE: a transaction that begins as a reader could not become a writer while another process writes.
+    let begin = match engine {
+        Engine::Sqlite => "BEGIN IMMEDIATE",
+        Engine::Postgres => "BEGIN",
+    };
+    sqlx::query(begin).execute(&mut *connection).await?;
+    let mut together = Together::default();
+    let changes: Vec<&Change> = changes.inspect(|change| together.add(change)).collect();
+    // None of these has been answered yet, so none depends on another: their order is ours to choose.
+    let mut accepted = accept::messages(connection, &together.messages).await?.into_iter();
+    let mut settled = queue::settle(connection, &together.settlements).await?.into_iter();
+    accept::records(connection, &together.records).await?;
+    let mut effects = Vec::with_capacity(changes.len());
+    for change in changes {
+        effects.push(match change {
+            Change::Accept(messages) => Effect::Accepted(accepted.by_ref().take(messages.len()).collect()),
+            Change::Settle(_) => Effect::Settled(settled.next().unwrap_or(false)),
+            Change::Record(_) => Effect::Done,
+            other => execute(engine, connection, other).await?,
+        });
+    }
+    sqlx::query("COMMIT").execute(connection).await?;
+    Ok(effects)
+}
+
+/// What of a group is written many rows to a statement: all that comes with every message.
+#[derive(Default)]
+struct Together<'a> {
+    messages: Vec<&'a NewMessage>,
+    settlements: Vec<&'a Settlement>,
+    records: Vec<&'a NewRecord>,
+}
+
+impl<'a> Together<'a> {
+    fn add(&mut self, change: &'a Change) {
+        match change {
+            Change::Accept(messages) => self.messages.extend(messages),
+            Change::Settle(done) => self.settlements.push(done),
+            Change::Record(records) => self.records.extend(records),
+            _ => {}
+        }
+    }
+}
+
+async fn execute(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    change: &Change,
+) -> Result<Effect, sqlx::Error> {
+    Ok(match change {
+        // Written before, together with those of the whole group.
+        Change::Accept(_) | Change::Record(_) | Change::Settle(_) => Effect::Done,
+        Change::OpenConversation(new) => {
+            let (id, is_new) = accept::conversation(connection, new).await?;
+            Effect::Conversation { id, is_new }
+        }
+        Change::ExtendConversation { id, expires_at } => {
+            sqlx::query("UPDATE conversation SET expires_at = $1 WHERE id = $2")
+                .bind(expires_at.as_millis())
+                .bind(*id)
+                .execute(connection)
+                .await?;
+            Effect::Done
+        }
+        Change::ReaddressConversation { id, customer_idx, customer, former } => {
+            sqlx::query(
+                "UPDATE conversation SET customer_idx = $1, customer = $2, former = $3 WHERE id = $4",
+            )
+            .bind(customer_idx.as_bytes())
+            .bind(customer.stored())
+            .bind(former.stored())
+            .bind(*id)
+            .execute(connection)
+            .await?;
+            Effect::Done
+        }
+        Change::CloseConversation { id, at } => {
+            sqlx::query("UPDATE conversation SET closed_at = COALESCE(closed_at, $1) WHERE id = $2")
+                .bind(at.as_millis())
+                .bind(*id)
+                .execute(connection)
+                .await?;
+            Effect::Done
+        }
+        Change::AddMerchant(new) => {
+            parties::add_merchant(connection, new).await?;
+            Effect::Done
+        }
+        Change::AddToken { id, token_idx, scopes, label, at } => {
+            sqlx::query("INSERT INTO api_token (id, token_idx, scopes, label, created_at) VALUES ($1, $2, $3, $4, $5)")
+                .bind(*id)
+                .bind(token_idx.as_bytes())
+                .bind(scopes.as_str())
+                .bind(label.stored())
+                .bind(at.as_millis())
+                .execute(connection)
+                .await?;
+            Effect::Done
+        }
+        Change::Claim { now, until, limit, busy, lease } => {
+            Effect::Claimed(queue::claim(engine, connection, *now, *until, *limit, busy, *lease).await?)
+        }
+        Change::Extend { deliveries, until } => {
+            queue::extend(connection, deliveries, *until).await?;
+            Effect::Done
+        }
+        Change::Bounced { delivery, at, status, record, notice } => {
+            let bounced = queue::bounced(connection, *delivery, *at, status).await?;
+            if bounced != Bounced::Waiting {
+                accept::records(connection, &[record.as_ref()]).await?;
+            }
+            if let (Bounced::Delivered, Some(notice)) = (bounced, notice) {
+                accept::messages(connection, &[notice.as_ref()]).await?;
+            }
+            Effect::Bounced(bounced)
+        }
+        Change::Retry { message, now } => Effect::Count(queue::retry(connection, *message, *now).await?),
+        Change::Purge { ended_before, now } => {
+            Effect::Purged { more: queue::purge(connection, *ended_before, *now).await? }
+        }
+    })
+}
