@@ -1,1 +1,198 @@
-//! (floor)
+//! What the relay decides: who may write to whom, which alias stands for whom, what is committed, what a bounce says.
+//!
+//! This floor opens what the store keeps sealed, decides, and seals what the store shall keep. It owns no socket; the
+//! ingress, egress and web floors ask it. Every refusal it can give stands in `refusal.rs`.
+//! When it fails: [`Refusal`] (our decision, told to the peer) or [`RelayFault`] (our breakage).
+
+mod accept;
+mod conversation;
+mod domains;
+mod envelope;
+mod leg;
+mod login;
+mod merchants;
+mod notice;
+mod orders;
+mod outbound;
+mod record;
+mod refusal;
+mod returns;
+mod routing;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod tokens;
+mod trace;
+mod turns;
+
+pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
+pub use conversation::{Conversation, Merchant};
+pub use domains::{AddressClass, Domains};
+pub use envelope::Notify;
+pub use login::Login;
+pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
+pub use orders::{OrderFault, OrderRequest, OrderView};
+pub use outbound::{AttemptResult, Outbound, Verdict};
+pub use record::{Event, Peer};
+pub use refusal::Refusal;
+pub use routing::Recipient;
+pub use tokens::{Scope, TokenAdded, TokenFault};
+pub use trace::{TraceFault, TraceLine, TraceOf};
+
+use crate::mail::Timestamp;
+use crate::store::{Ids, NewKey, Store, StoreFault};
+use crate::vault::{DataKey, Place, Vault, VaultError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How the relay is set up, where its decisions depend on it.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The name in Received, in notices and in made-up Message-IDs.
+    pub hostname: String,
+    /// A delivery is given up after this long.
+    pub expire: Duration,
+    /// The sender is told once that a message is late.
+    pub delay_notice: Duration,
+    /// A conversation opened without an end lives this long after its opening.
+    pub order_lifetime: Duration,
+    /// The same message sent again within this time is delivered once.
+    pub duplicate_window: Duration,
+}
+
+/// The relay's decisions, with the keys and the database they need. Cheap to clone.
+#[derive(Clone)]
+pub struct Relay {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    vault: Vault,
+    ids: Ids,
+    domains: Domains,
+    policy: Policy,
+    /// Seals what belongs to nobody in particular.
+    installation: DataKey,
+    turns: tokio::sync::Semaphore,
+}
+
+/// Our breakage.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayFault {
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error("what is kept in {0} is not what this program wrote")]
+    Malformed(&'static str),
+    #[error("this key ring does not belong to this database: {0}")]
+    WrongRing(VaultError),
+    #[error(
+        "this key ring does not belong to this database: {0}.key is another one than before; restore the right file"
+    )]
+    OtherKey(String),
+    #[error(
+        "{0}.key is missing from the key ring, and this database needs it; restore the file from its backup"
+    )]
+    MissingKey(String),
+}
+
+const PROBE: Place = Place::new("installation", "probe", 1);
+
+impl Relay {
+    /// Binds keys to the database: checks that they belong together, and sets a new database up.
+    ///
+    /// # Errors
+    /// [`RelayFault::WrongRing`] when the database was sealed with other keys.
+    pub async fn open(
+        store: Store,
+        vault: Vault,
+        domains: Domains,
+        policy: Policy,
+    ) -> Result<Self, RelayFault> {
+        if store.installation().await?.is_none() {
+            let id = crate::store::random_id();
+            let (key, wrapped) = vault.seal.new_data_key(id);
+            let new = NewKey { id, subject: "installation", wrapped };
+            store.install(&new, &key.seal(PROBE, b"{}"), Timestamp::now()).await?;
+        }
+        let (row, probe) = store.installation().await?.ok_or(RelayFault::Malformed("installation"))?;
+        let installation = vault.seal.unwrap_data_key(row.id, &row.wrapped).map_err(RelayFault::WrongRing)?;
+        let known = installation.open(PROBE, &probe).map_err(RelayFault::WrongRing)?;
+        if let Some(probe) = compare_rings(&known, &vault.fingerprints)? {
+            store.write_probe(&installation.seal(PROBE, &probe)).await?;
+        }
+        let (ids, turns) = (Ids::default(), turns::turns());
+        let inner = Inner { store, vault, ids, domains, policy, installation, turns };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The database below.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The domains that are ours.
+    #[must_use]
+    pub fn domains(&self) -> &Domains {
+        &self.inner.domains
+    }
+
+    /// How it is set up.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    fn vault(&self) -> &Vault {
+        &self.inner.vault
+    }
+
+    fn next_id(&self) -> i64 {
+        self.inner.ids.next(Timestamp::now())
+    }
+
+    fn new_data_key(&self, subject: &'static str) -> (Arc<DataKey>, NewKey) {
+        let id = crate::store::random_id();
+        let (key, wrapped) = self.vault().seal.new_data_key(id);
+        (Arc::new(key), NewKey { id, subject, wrapped })
+    }
+
+    fn data_key(&self, row: &crate::store::KeyRow) -> Result<Arc<DataKey>, VaultError> {
+        self.vault().seal.unwrap_data_key(row.id, &row.wrapped).map(Arc::new)
+    }
+}
+
+/// Holds the keys this database has been used with against those of the ring. New ones are remembered: then the probe
+/// as it is to be kept.
+fn compare_rings(known: &[u8], own: &BTreeMap<String, String>) -> Result<Option<Vec<u8>>, RelayFault> {
+    let malformed = |_| RelayFault::Malformed("installation.probe");
+    let mut known: BTreeMap<String, String> = serde_json::from_slice(known).map_err(malformed)?;
+    for (name, fingerprint) in &known {
+        match own.get(name) {
+            Some(own) if own == fingerprint => {}
+            Some(_) => return Err(RelayFault::OtherKey(name.clone())),
+            None => return Err(RelayFault::MissingKey(name.clone())),
+        }
+    }
+    if own.keys().all(|name| known.contains_key(name)) {
+        return Ok(None);
+    }
+    known.extend(own.clone());
+    serde_json::to_vec(&known).map(Some).map_err(malformed)
+}
+
+/// The text form of a message's id: what replies, Received lines and `anshin queue` show.
+#[must_use]
+pub fn queue_id(message: i64) -> String {
+    format!("{message:016X}")
+}
+
+/// Reads a queue id back. `None` when it is none.
+#[must_use]
+pub fn parse_queue_id(text: &str) -> Option<i64> {
+    (text.len() == 16).then(|| i64::from_str_radix(text, 16).ok()).flatten()
+}

@@ -1,0 +1,363 @@
+//! Taking a message: the identity check on From, the anonymizer, and the one transaction that a 250 promises.
+//!
+//! Each recipient gets a message of its own, made for its conversation: no customer learns of another. If the message
+//! cannot be made anonymous for one of them it is taken for none, since DATA has one reply (RFC 5321 §4.2.5).
+
+use super::envelope::{AliasText, Envelope, body_place, recipient_place};
+use super::leg::Leg;
+use super::record::{About, Peer, peer_json};
+use super::{Event, Login, Notify, Recipient, Refusal, Relay, RelayFault, queue_id};
+use crate::anonymize::{self, Anonymized, Passage};
+use crate::mail::{RealAddress, Timestamp};
+use crate::store::{Acceptance, NewDelivery, NewMessage, NewThread};
+use crate::vault::Indexed;
+use sha2::{Digest, Sha256};
+
+/// More Received lines than this are a loop (RFC 5321 §6.3 asks for a limit; real paths stay below 20).
+const HOPS_MAX: usize = 30;
+/// Most octets of a header block that a bounce quotes and a record keeps.
+const HEADERS_KEPT: usize = 32 * 1024;
+/// Most octets of all the messages that one becomes, one a recipient: they are held in memory until their commit.
+pub const COPIES_MAX: u64 = 128 * 1024 * 1024;
+
+/// What came with MAIL.
+#[derive(Debug, Clone, Default)]
+pub struct MailParameters {
+    /// ENVID (RFC 3461 §4.4), decoded.
+    pub envelope_id: Option<String>,
+    /// SMTPUTF8 (RFC 6531 §3.4): the sender vouches that UTF-8 in the header is meant as such. Raw UTF-8 without it is
+    /// everyday mail and goes on as it came.
+    pub smtputf8: bool,
+}
+
+/// A message with its envelope, as a session received it.
+pub struct Incoming<'a> {
+    pub peer: &'a Peer,
+    /// The store, at submission.
+    pub login: Option<&'a Login>,
+    pub sender: Option<&'a RealAddress>,
+    pub recipients: Vec<(Recipient, Notify)>,
+    pub parameters: MailParameters,
+    pub bytes: Vec<u8>,
+}
+
+/// What was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// One for each recipient, in order; that of the first message for one that had been taken before.
+    pub queue_ids: Vec<String>,
+}
+
+impl Relay {
+    /// Takes a message for all its recipients, or for none.
+    ///
+    /// # Errors
+    /// [`Refusal`] with the reply for the end of DATA. Whatever it is, a record of it is kept.
+    pub async fn accept(&self, incoming: Incoming<'_>) -> Result<Receipt, Refusal> {
+        let result = self.take(&incoming).await;
+        if let Err(refusal) = &result {
+            self.record_refusal(&incoming, refusal).await;
+        }
+        result
+    }
+
+    async fn take(&self, incoming: &Incoming<'_>) -> Result<Receipt, Refusal> {
+        let now = Timestamp::now();
+        if hops(&incoming.bytes) > HOPS_MAX {
+            return Err(Refusal::Loop);
+        }
+        let returns: Vec<i64> = incoming
+            .recipients
+            .iter()
+            .filter_map(|(recipient, _)| match recipient {
+                Recipient::Return { delivery } => Some(*delivery),
+                _ => None,
+            })
+            .collect();
+        if !returns.is_empty() {
+            let said = super::returns::read(&incoming.bytes);
+            for delivery in returns {
+                self.take_return(delivery, &said, incoming).await?;
+            }
+            return Ok(Receipt { queue_ids: vec![queue_id(self.next_id())] });
+        }
+        let copies = incoming.bytes.len().saturating_mul(incoming.recipients.len());
+        if incoming.recipients.len() > 1 && u64::try_from(copies).unwrap_or(u64::MAX) > COPIES_MAX {
+            return Err(Refusal::TooLargeForAll);
+        }
+        self.check_from(incoming).await?;
+        let mut opened = Vec::new();
+        for (recipient, _) in &incoming.recipients {
+            opened.push(match (recipient, incoming.sender) {
+                (Recipient::Inquiry(merchant), Some(sender)) => {
+                    Some(self.open_inquiry(merchant, sender, now).await?)
+                }
+                _ => None,
+            });
+        }
+        let mut messages = Vec::with_capacity(incoming.recipients.len());
+        // Which message stands for which recipient: one who is named twice gets one.
+        let mut places: Vec<(&Recipient, usize)> = Vec::with_capacity(incoming.recipients.len());
+        for ((recipient, notify), inquiry) in incoming.recipients.iter().zip(&opened) {
+            if let Some((_, place)) = places.iter().find(|(earlier, _)| earlier.is_same(recipient)) {
+                places.push((recipient, *place));
+                continue;
+            }
+            places.push((recipient, messages.len()));
+            let leg = self.leg(incoming, recipient, *notify, inquiry.as_ref()).await?;
+            messages.push(self.compose(incoming, leg, now).await?);
+        }
+        let accepted = self.store().accept(messages).await?;
+        let queue_ids = places
+            .into_iter()
+            .filter_map(|(_, place)| accepted.get(place))
+            .map(|acceptance| match acceptance {
+                Acceptance::New(id) | Acceptance::Duplicate(id) => queue_id(*id),
+            })
+            .collect();
+        Ok(Receipt { queue_ids })
+    }
+
+    /// The header From must be the identity that the envelope proved, and nothing else.
+    async fn check_from(&self, incoming: &Incoming<'_>) -> Result<(), Refusal> {
+        let from =
+            anonymize::header_from(&incoming.bytes).map_err(|why| Refusal::Content(why.to_string()))?;
+        match incoming.login {
+            Some(login) => {
+                for address in &from {
+                    if !self.is_own(login, address).await? {
+                        return Err(Refusal::FromNotRegistered);
+                    }
+                }
+                if from.is_empty() { Err(Refusal::FromNotRegistered) } else { Ok(()) }
+            }
+            None => match (from.as_slice(), incoming.sender) {
+                ([only], Some(sender)) if only.same_mailbox(sender) => Ok(()),
+                _ => Err(Refusal::FromNotCustomer),
+            },
+        }
+    }
+
+    /// Makes one recipient's message and everything that is committed with it.
+    async fn compose(
+        &self,
+        incoming: &Incoming<'_>,
+        leg: Leg<'_>,
+        now: Timestamp,
+    ) -> Result<NewMessage, Refusal> {
+        let id = self.next_id();
+        let queue_id = queue_id(id);
+        let threads = match (leg.conversation, leg.writer) {
+            (Some(conversation), Some(writer)) => {
+                Some(self.threads(conversation, writer, &anonymize::message_ids(&incoming.bytes)).await?)
+            }
+            _ => None,
+        };
+        let own_id = anonymize::message_id(&incoming.bytes);
+        let map = |id: &str| threads.as_ref().map_or_else(|| id.to_owned(), |threads| threads.map(id));
+        let rewrite = || {
+            let secrets: Vec<anonymize::Secret<'_>> =
+                leg.secrets.iter().map(|(address, alias)| anonymize::Secret { address, alias }).collect();
+            let passage = Passage {
+                from: &leg.from,
+                fallback_name: leg.fallback_name,
+                to: &leg.shown_to,
+                secrets: &secrets,
+                message_id: &map,
+                relay_host: &self.policy().hostname,
+                queue_id: &queue_id,
+                at: now,
+            };
+            anonymize::anonymize(&incoming.bytes, &passage)
+        };
+        let anonymized = self
+            .in_turn(incoming.bytes.len(), rewrite)
+            .await
+            .map_err(|why| Refusal::Content(why.to_string()))?;
+        let thread = match (leg.conversation, &threads, &own_id) {
+            (Some(conversation), Some(threads), Some(own)) => {
+                Some(Relay::new_thread(conversation, threads, own))
+            }
+            _ => None,
+        };
+        self.new_message(incoming, &leg, id, now, &anonymized, own_id.as_deref(), thread).map_err(Into::into)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one row, each made by another step of compose"
+    )]
+    fn new_message(
+        &self,
+        incoming: &Incoming<'_>,
+        leg: &Leg<'_>,
+        id: i64,
+        now: Timestamp,
+        anonymized: &Anonymized,
+        own_id: Option<&str>,
+        thread: Option<NewThread>,
+    ) -> Result<NewMessage, RelayFault> {
+        let delivery = self.next_id();
+        let headers = header_block(&incoming.bytes);
+        let envelope = Envelope {
+            from: AliasText::from(&leg.from),
+            to: AliasText::from(&leg.to),
+            returns: true,
+            sender: leg.bounces_to.clone(),
+            sender_alias: AliasText::from(&leg.from),
+            notify: leg.notify,
+            envelope_id: incoming.parameters.envelope_id.clone(),
+            secrets: leg
+                .secrets
+                .iter()
+                .map(|(real, alias)| (real.reveal(), AliasText::from(alias)))
+                .collect(),
+            headers: match (leg.quotes, own_id) {
+                (true, _) => String::from_utf8_lossy(headers).into_owned(),
+                (false, Some(id)) => format!("Message-ID: {id}\r\n"),
+                (false, None) => String::new(),
+            },
+            utf8: incoming.parameters.smtputf8 && anonymized.needs_smtputf8(),
+        };
+        let body = anonymized.as_bytes();
+        let about = About {
+            merchant: Some(leg.merchant.id),
+            conversation: leg.conversation.map(|conversation| conversation.id),
+            message: Some(id),
+            delivery: Some(delivery),
+        };
+        let detail = serde_json::json!({
+            "direction": leg.direction,
+            "from": incoming.sender.map(RealAddress::reveal),
+            "to": leg.to.to_string(),
+            "order_no": leg.conversation.map(|conversation| conversation.order_no.as_str()),
+            "credential": incoming.login.map(|login| login.credential_id),
+            "peer": peer_json(incoming.peer),
+            "size_received": incoming.bytes.len(),
+            "size": body.len(),
+            "message_id": own_id,
+        });
+        let guard = own_id.map(|message_id| {
+            let text = incoming.bytes.get(headers.len()..).unwrap_or_default();
+            let digest: [u8; 32] = Sha256::new()
+                .chain_update(leg.forward_path.reveal_canonical().as_bytes())
+                .chain_update([0])
+                .chain_update(text)
+                .finalize()
+                .into();
+            // A copy has no conversation: there the store stands for it. Ids of rows never repeat across tables.
+            let scope = match (leg.conversation, leg.writer) {
+                (Some(conversation), Some(writer)) => conversation.alias_id(writer.other()),
+                _ => leg.merchant.id,
+            };
+            let index =
+                self.vault().index.of(Indexed::Submission { alias: scope, message_id, digest: &digest });
+            (index, now.after(self.policy().duplicate_window))
+        });
+        let domain = leg.forward_path.reveal_domain();
+        Ok(NewMessage {
+            id,
+            merchant_id: leg.merchant.id,
+            conversation_id: about.conversation,
+            data_key_id: leg.key.id(),
+            direction: leg.direction,
+            envelope: envelope.seal(leg.key, id)?,
+            body: leg.key.seal(body_place(id), body),
+            size: i64::try_from(body.len()).unwrap_or(i64::MAX),
+            at: now,
+            delivery: NewDelivery {
+                id: delivery,
+                route: self.vault().index.of(Indexed::Domain(domain)).to_i64(),
+                recipient: leg.key.seal(recipient_place(delivery), leg.forward_path.reveal().as_bytes()),
+                expires_at: now.after(self.policy().expire),
+            },
+            record: self.new_record(
+                leg.key,
+                Event::Accepted,
+                about,
+                Some(incoming.peer.ip),
+                &detail,
+                Some(headers),
+            ),
+            threads: thread.into_iter().collect(),
+            guard,
+        })
+    }
+
+    async fn record_refusal(&self, incoming: &Incoming<'_>, refusal: &Refusal) {
+        let (key, about) = match incoming.recipients.first() {
+            Some((Recipient::Party { conversation, .. }, _)) => (
+                &*conversation.key,
+                About {
+                    merchant: Some(conversation.merchant.id),
+                    conversation: Some(conversation.id),
+                    ..About::default()
+                },
+            ),
+            Some((Recipient::Inquiry(merchant), _)) => {
+                (&*merchant.key, About { merchant: Some(merchant.id), ..About::default() })
+            }
+            _ => (&self.inner.installation, About::default()),
+        };
+        let detail = serde_json::json!({
+            "reason": refusal.name(),
+            "reply": refusal.reply().code(),
+            "from": incoming.sender.map(RealAddress::reveal),
+            "peer": peer_json(incoming.peer),
+            "size_received": incoming.bytes.len(),
+        });
+        let headers = header_block(&incoming.bytes);
+        let record =
+            self.new_record(key, Event::Refused, about, Some(incoming.peer.ip), &detail, Some(headers));
+        self.keep(record).await;
+    }
+
+    /// Keeps a record of a recipient that was refused.
+    pub async fn record_refused_recipient(
+        &self,
+        login: Option<&Login>,
+        sender: Option<&RealAddress>,
+        to: &RealAddress,
+        refusal: &Refusal,
+        peer: &Peer,
+    ) {
+        let (key, merchant) = match login {
+            Some(login) => (&*login.merchant.key, Some(login.merchant.id)),
+            None => (&self.inner.installation, None),
+        };
+        let detail = serde_json::json!({
+            "reason": refusal.name(),
+            "reply": refusal.reply().code(),
+            "from": sender.map(RealAddress::reveal),
+            "to": to.reveal(),
+            "peer": peer_json(peer),
+        });
+        let about = About { merchant, ..About::default() };
+        let record = self.new_record(key, Event::Refused, about, Some(peer.ip), &detail, None);
+        self.keep(record).await;
+    }
+}
+
+/// The header block with its last line end, without the empty line; cut at a line where it is very long.
+fn header_block(message: &[u8]) -> &[u8] {
+    let end = if message.starts_with(b"\r\n") {
+        0
+    } else {
+        memchr::memmem::find(message, b"\r\n\r\n").map_or(message.len(), |at| at + 2)
+    };
+    let block = message.get(..end).unwrap_or_default();
+    if block.len() <= HEADERS_KEPT {
+        return block;
+    }
+    let cut = block.get(..HEADERS_KEPT).unwrap_or_default();
+    let line_end = memchr::memmem::rfind(cut, b"\r\n").map_or(0, |at| at + 2);
+    cut.get(..line_end).unwrap_or_default()
+}
+
+/// How many hops the message made (RFC 5321 §6.3).
+fn hops(message: &[u8]) -> usize {
+    header_block(message)
+        .split(|b| *b == b'\n')
+        .filter(|line| line.get(..9).is_some_and(|name| name.eq_ignore_ascii_case(b"received:")))
+        .count()
+}

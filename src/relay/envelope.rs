@@ -1,0 +1,109 @@
+//! What is sealed beside a message: who is told when it fails, what must not be in it, and what a bounce quotes.
+
+use super::RelayFault;
+use super::conversation::open_address;
+use crate::mail::{Alias, Domain, RealAddress};
+use crate::vault::{DataKey, Place, Sealed};
+
+/// When the sender wants to be told (RFC 3461 §4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Notify {
+    pub success: bool,
+    pub failure: bool,
+    pub delay: bool,
+}
+
+impl Default for Notify {
+    /// Without NOTIFY: of failure and delay, as RFC 3461 §4.1 lets us choose.
+    fn default() -> Self {
+        Self { success: false, failure: true, delay: true }
+    }
+}
+
+/// The sealed column `message.envelope`.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct Envelope {
+    /// The alias that stands for the sender; the reverse-path and the DKIM signature take its domain.
+    pub from: AliasText,
+    /// The alias of the recipient, as the sender knows it.
+    pub to: AliasText,
+    /// Whether our reverse-path is a return address (a message) or null (a notice).
+    pub returns: bool,
+    /// The sender's real address, for notices. None for what must not be answered.
+    pub sender: Option<String>,
+    /// The alias under which the sender is addressed in a notice.
+    pub sender_alias: AliasText,
+    pub notify: Notify,
+    /// ENVID (RFC 3461 §4.4), decoded.
+    pub envelope_id: Option<String>,
+    /// Real addresses that must not be in the message, with the aliases that stand for them.
+    pub secrets: Vec<(String, AliasText)>,
+    /// The header block as its sender wrote it, for the sender's own bounce.
+    pub headers: String,
+    /// Whether SMTPUTF8 must be asked for on the way out.
+    pub utf8: bool,
+}
+
+/// An alias in JSON.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+pub(super) struct AliasText(String);
+
+impl From<&Alias> for AliasText {
+    fn from(alias: &Alias) -> Self {
+        Self(alias.to_string())
+    }
+}
+
+impl AliasText {
+    pub fn alias(&self) -> Result<Alias, RelayFault> {
+        let malformed = || RelayFault::Malformed("message.envelope");
+        let (local, domain) = self.0.rsplit_once('@').ok_or_else(malformed)?;
+        Ok(Alias::new(local, Domain::parse(domain).map_err(|_| malformed())?))
+    }
+}
+
+impl Envelope {
+    pub fn seal(&self, key: &DataKey, message: i64) -> Result<Sealed, RelayFault> {
+        let json = zeroize::Zeroizing::new(
+            serde_json::to_vec(self).map_err(|_| RelayFault::Malformed("message.envelope"))?,
+        );
+        Ok(key.seal(place(message), &json))
+    }
+
+    pub fn open(key: &DataKey, message: i64, sealed: &Sealed) -> Result<Self, RelayFault> {
+        let plain = key.open(place(message), sealed)?;
+        serde_json::from_slice(&plain).map_err(|_| RelayFault::Malformed("message.envelope"))
+    }
+
+    /// The secrets, parsed.
+    pub fn secrets(&self) -> Result<Vec<(RealAddress, Alias)>, RelayFault> {
+        let malformed = |_| RelayFault::Malformed("message.envelope");
+        self.secrets
+            .iter()
+            .map(|(address, alias)| Ok((RealAddress::parse(address).map_err(malformed)?, alias.alias()?)))
+            .collect()
+    }
+}
+
+fn place(message: i64) -> Place {
+    Place::new("message", "envelope", message)
+}
+
+/// The place of a delivery's sealed recipient.
+pub(super) fn recipient_place(delivery: i64) -> Place {
+    Place::new("delivery", "recipient", delivery)
+}
+
+/// The place of a message's sealed body.
+pub(super) fn body_place(message: i64) -> Place {
+    Place::new("message_body", "body", message)
+}
+
+/// Opens a delivery's recipient.
+pub(super) fn open_recipient(
+    key: &DataKey,
+    delivery: i64,
+    sealed: &Sealed,
+) -> Result<RealAddress, RelayFault> {
+    open_address(key, recipient_place(delivery), sealed)
+}

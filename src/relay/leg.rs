@@ -1,0 +1,148 @@
+//! One recipient's side of a message: which alias writes to which, what must not be in it, who is told when it fails.
+
+use super::accept::Incoming;
+use super::{Conversation, Login, Merchant, Notify, Recipient, Relay, RelayFault};
+use crate::mail::{Alias, RealAddress};
+use crate::store::Kind;
+use crate::vault::{DataKey, Side};
+use std::sync::Arc;
+
+/// The name of a customer whose own does not pass.
+const CUSTOMER_NAME: &str = "お客様 / Customer";
+
+/// One recipient's message, before it is made.
+pub(super) struct Leg<'a> {
+    pub conversation: Option<&'a Conversation>,
+    pub merchant: &'a Merchant,
+    pub key: &'a Arc<DataKey>,
+    pub direction: &'static str,
+    /// Whose message it is; none for a copy.
+    pub writer: Option<Side>,
+    pub from: Alias,
+    /// What the sender calls the recipient.
+    pub to: Alias,
+    pub fallback_name: &'a str,
+    /// What the recipient sees in To.
+    pub shown_to: Vec<Alias>,
+    pub forward_path: RealAddress,
+    pub secrets: Vec<(RealAddress, Alias)>,
+    pub notify: Notify,
+    pub bounces_to: Option<String>,
+    /// Whether a bounce may quote the header block.
+    pub quotes: bool,
+}
+
+impl Relay {
+    pub(super) async fn leg<'a>(
+        &self,
+        incoming: &Incoming<'a>,
+        recipient: &'a Recipient,
+        notify: Notify,
+        inquiry: Option<&'a Conversation>,
+    ) -> Result<Leg<'a>, RelayFault> {
+        match (recipient, inquiry) {
+            (Recipient::Party { conversation, side }, _) => {
+                self.party_leg(incoming, conversation, *side, notify).await
+            }
+            (Recipient::Inquiry(_), Some(conversation)) => {
+                self.party_leg(incoming, conversation, Side::Merchant, notify).await
+            }
+            (Recipient::Copy(address), _) => {
+                let login = incoming.login.ok_or(RelayFault::Malformed("a copy without a login"))?;
+                self.copy_leg(incoming, login, address, notify)
+            }
+            _ => Err(RelayFault::Malformed("a recipient that is none")),
+        }
+    }
+
+    async fn party_leg<'a>(
+        &self,
+        incoming: &Incoming<'_>,
+        conversation: &'a Conversation,
+        side: Side,
+        notify: Notify,
+    ) -> Result<Leg<'a>, RelayFault> {
+        let writer = side.other();
+        let mut registered = self.registered(&conversation.merchant).await?.into_iter();
+        let primary = registered.next().ok_or(RelayFault::Malformed("merchant_address"))?;
+        let mut secrets = vec![
+            (conversation.customer.again(), conversation.customer_alias.clone()),
+            (primary.again(), conversation.merchant_alias.clone()),
+        ];
+        secrets.extend(registered.map(|address| (address, conversation.merchant_alias.clone())));
+        for former in &conversation.former {
+            secrets.push((former.again(), conversation.customer_alias.clone()));
+        }
+        let (direction, forward_path, fallback_name, bounces_to) = match side {
+            Side::Customer => {
+                let sender = incoming
+                    .login
+                    .zip(incoming.sender)
+                    .filter(|(login, sender)| login.is_registered(sender))
+                    .map_or_else(|| primary.reveal(), |(_, sender)| sender.reveal());
+                ("to_customer", conversation.customer.again(), conversation.merchant.name.as_str(), sender)
+            }
+            Side::Merchant => ("to_merchant", primary, CUSTOMER_NAME, conversation.customer.reveal()),
+        };
+        // Whoever writes to a public alias may have lied about the address, which would get what we send: of success and
+        // delay it is not told, and of failure without a word that the liar chose.
+        let lied = conversation.kind == Kind::Inquiry && side == Side::Merchant;
+        let notify = if lied { Notify { success: false, delay: false, ..notify } } else { notify };
+        Ok(Leg {
+            quotes: !lied,
+            conversation: Some(conversation),
+            merchant: &conversation.merchant,
+            key: &conversation.key,
+            direction,
+            writer: Some(writer),
+            from: conversation.alias(writer).clone(),
+            to: conversation.alias(side).clone(),
+            fallback_name,
+            shown_to: vec![conversation.alias(side).clone()],
+            forward_path,
+            secrets,
+            notify,
+            bounces_to: Some(bounces_to),
+        })
+    }
+
+    /// The store's own copy: nothing of the customer is in it, its own addresses stay as they are.
+    fn copy_leg<'a>(
+        &self,
+        incoming: &Incoming<'a>,
+        login: &'a Login,
+        address: &RealAddress,
+        notify: Notify,
+    ) -> Result<Leg<'a>, RelayFault> {
+        let mut shown_to = Vec::new();
+        let mut secrets = Vec::new();
+        for (recipient, _) in &incoming.recipients {
+            if let Recipient::Party { conversation, side: Side::Customer } = recipient {
+                shown_to.push(conversation.customer_alias.clone());
+                secrets.push((conversation.customer.again(), conversation.customer_alias.clone()));
+                for former in &conversation.former {
+                    secrets.push((former.again(), conversation.customer_alias.clone()));
+                }
+            }
+        }
+        if shown_to.is_empty() {
+            shown_to.push(login.public_alias.clone());
+        }
+        Ok(Leg {
+            quotes: true,
+            conversation: None,
+            merchant: &login.merchant,
+            key: &login.merchant.key,
+            direction: "copy",
+            writer: None,
+            from: login.public_alias.clone(),
+            to: login.public_alias.clone(),
+            fallback_name: &login.merchant.name,
+            shown_to,
+            forward_path: address.again(),
+            secrets,
+            notify,
+            bounces_to: None,
+        })
+    }
+}

@@ -1,0 +1,307 @@
+//! Orders: opening a conversation and its alias pair, showing, extending, re-addressing and closing it. Opening is
+//! idempotent: the same order gives the same aliases.
+
+use super::conversation::former_place;
+use super::domains::AddressClass;
+use super::{Conversation, Merchant, Relay, RelayFault};
+use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
+use crate::store::{Kind, NewAlias, NewConversation, random_id};
+use crate::vault::{Indexed, Place, Side};
+
+/// Longest order number, in characters.
+const ORDER_NO_MAX: usize = 64;
+/// Former addresses of a customer that are kept.
+const FORMER_MAX: usize = 20;
+/// Most orders in one list.
+pub const LIST_MAX: i64 = 1000;
+
+/// What is asked for.
+pub struct OrderRequest {
+    pub store_id: String,
+    pub order_no: String,
+    pub customer: String,
+    /// Otherwise the configured lifetime from now.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// An order as the marketplace sees it: aliases, never addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderView {
+    pub order_no: String,
+    pub customer_alias: Alias,
+    pub merchant_alias: Alias,
+    pub expires_at: Timestamp,
+    pub closed_at: Option<Timestamp>,
+    /// Whether this call opened it.
+    pub is_new: bool,
+}
+
+/// Why an order call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderFault {
+    #[error("store id: no such store; add it first with `anshin merchant add`")]
+    NoStore,
+    #[error("order number: no such order of this store; open it first with `anshin order open`")]
+    NoOrder,
+    #[error("order number: 1 to 64 characters, no control characters, no space at either end")]
+    OrderNo,
+    #[error("customer: {0}")]
+    Customer(#[from] AddressError),
+    #[error(
+        "customer: the address lies in one of this installation's own domains; give the customer's real address"
+    )]
+    OwnDomain,
+    #[error("customer: this order is open with another address; use `anshin order readdress` to change it")]
+    OtherCustomer,
+    #[error("expires_at: it must lie in the future")]
+    Past,
+    #[error("the order is closed; a closed conversation stays closed")]
+    Closed,
+    #[error(transparent)]
+    Fault(#[from] RelayFault),
+}
+
+impl Relay {
+    /// Opens the conversation of an order, or finds it.
+    ///
+    /// # Errors
+    /// [`OrderFault`] that names the field and the rule.
+    pub async fn open_order(&self, request: OrderRequest) -> Result<OrderView, OrderFault> {
+        let now = Timestamp::now();
+        let merchant = self.merchant(&request.store_id).await?.ok_or(OrderFault::NoStore)?;
+        let order_no = request.order_no;
+        let length = order_no.chars().count();
+        if length == 0
+            || length > ORDER_NO_MAX
+            || order_no.chars().any(char::is_control)
+            || order_no.trim() != order_no
+        {
+            return Err(OrderFault::OrderNo);
+        }
+        let customer = self.parse_customer(&request.customer)?;
+        let expires_at = request.expires_at.unwrap_or(now.after(self.policy().order_lifetime));
+        if expires_at <= now {
+            return Err(OrderFault::Past);
+        }
+        // First under every index key of the ring: the table's own uniqueness knows only the key of its row.
+        let (conversation, is_new) = match self.find_order(&merchant, &order_no).await? {
+            Some(conversation) => (conversation, false),
+            None => {
+                let new =
+                    self.new_conversation(&merchant, Kind::Order, &order_no, &customer, now, expires_at);
+                let (id, is_new) = self.store().open_conversation(new).await.map_err(RelayFault::from)?;
+                (self.conversation_by_id(id).await?.ok_or(OrderFault::NoOrder)?, is_new)
+            }
+        };
+        if !conversation.customer.same_mailbox(&customer) {
+            return Err(OrderFault::OtherCustomer);
+        }
+        Ok(view(&conversation, is_new))
+    }
+
+    fn parse_customer(&self, text: &str) -> Result<RealAddress, OrderFault> {
+        let customer = RealAddress::parse(text.trim())?;
+        if self.domains().is_ours(customer.reveal_domain()) {
+            return Err(OrderFault::OwnDomain);
+        }
+        Ok(customer)
+    }
+
+    /// The conversation between a sender and a store that began with a mail to the store's public alias.
+    pub(super) async fn open_inquiry(
+        &self,
+        merchant: &Merchant,
+        sender: &RealAddress,
+        now: Timestamp,
+    ) -> Result<Conversation, RelayFault> {
+        let expires_at = now.after(self.policy().order_lifetime);
+        let address = Indexed::CustomerOf { merchant: merchant.id, address: sender };
+        let id = match self.find_conversation(merchant.id, Kind::Inquiry, address).await? {
+            // It goes on as long as somebody writes.
+            Some(found) => {
+                self.store().extend_conversation(found.id, expires_at).await?;
+                found.id
+            }
+            None => {
+                let new = self.new_conversation(merchant, Kind::Inquiry, "", sender, now, expires_at);
+                self.store().open_conversation(new).await?.0
+            }
+        };
+        self.conversation_by_id(id).await?.ok_or(RelayFault::Malformed("conversation"))
+    }
+
+    async fn find_order(
+        &self,
+        merchant: &Merchant,
+        order_no: &str,
+    ) -> Result<Option<Conversation>, RelayFault> {
+        self.find_conversation(merchant.id, Kind::Order, Indexed::OrderNo { merchant: merchant.id, order_no })
+            .await
+    }
+
+    async fn find_conversation(
+        &self,
+        merchant: i64,
+        kind: Kind,
+        key: Indexed<'_>,
+    ) -> Result<Option<Conversation>, RelayFault> {
+        for index in self.vault().index.all(key) {
+            if let Some(row) = self.store().conversation_by_key(merchant, kind, index).await? {
+                return self.open_conversation_row(&row).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn new_conversation(
+        &self,
+        merchant: &Merchant,
+        kind: Kind,
+        order_no: &str,
+        customer: &RealAddress,
+        at: Timestamp,
+        expires_at: Timestamp,
+    ) -> NewConversation {
+        let id = self.next_id();
+        let index = &self.vault().index;
+        let customer_idx = index.of(Indexed::CustomerOf { merchant: merchant.id, address: customer });
+        let key_idx = match kind {
+            Kind::Order => index.of(Indexed::OrderNo { merchant: merchant.id, order_no }),
+            Kind::Inquiry => customer_idx,
+        };
+        let (key, new_key) = self.new_data_key("conversation");
+        let key_name = char::from(self.vault().alias.newest()).to_string();
+        let alias = |side: Side| NewAlias {
+            id: random_id(),
+            side: side.as_str(),
+            key_name: key_name.clone(),
+            domain: match side {
+                Side::Customer => self.domains().customer(AddressClass::of(customer)).to_string(),
+                Side::Merchant => self.domains().merchant().to_string(),
+            },
+        };
+        NewConversation {
+            id,
+            merchant_id: merchant.id,
+            kind,
+            key_idx,
+            customer_idx,
+            customer: key.seal(Place::new("conversation", "customer", id), customer.reveal().as_bytes()),
+            label: key.seal(Place::new("conversation", "label", id), order_no.as_bytes()),
+            aliases: [alias(Side::Customer), alias(Side::Merchant)],
+            key: new_key,
+            at,
+            expires_at,
+        }
+    }
+
+    pub(super) async fn conversation_by_id(&self, id: i64) -> Result<Option<Conversation>, RelayFault> {
+        let row = self.store().conversation(id).await?;
+        row.map(|row| self.open_conversation_row(&row)).transpose()
+    }
+
+    /// The conversation of an order.
+    ///
+    /// # Errors
+    /// [`OrderFault::NoStore`], [`OrderFault::NoOrder`], or a fault.
+    pub async fn order(&self, store_id: &str, order_no: &str) -> Result<Conversation, OrderFault> {
+        let merchant = self.merchant(store_id).await?.ok_or(OrderFault::NoStore)?;
+        self.find_order(&merchant, order_no).await?.ok_or(OrderFault::NoOrder)
+    }
+
+    /// An order as the marketplace sees it.
+    ///
+    /// # Errors
+    /// [`OrderFault`] when there is none.
+    pub async fn show_order(&self, store_id: &str, order_no: &str) -> Result<OrderView, OrderFault> {
+        Ok(view(&self.order(store_id, order_no).await?, false))
+    }
+
+    /// All orders of a store, oldest first, at most 1000.
+    ///
+    /// # Errors
+    /// [`OrderFault::NoStore`], or a fault.
+    pub async fn list_orders(&self, store_id: &str) -> Result<Vec<OrderView>, OrderFault> {
+        let merchant = self.merchant(store_id).await?.ok_or(OrderFault::NoStore)?;
+        let rows = self.store().conversations(merchant.id, 0, LIST_MAX).await.map_err(RelayFault::from)?;
+        rows.iter().map(|row| Ok(view(&self.open_conversation_row(row)?, false))).collect()
+    }
+
+    /// Lets an order's aliases live until `expires_at`.
+    ///
+    /// # Errors
+    /// [`OrderFault`] when there is none, it is closed, or the time lies in the past.
+    pub async fn extend_order(
+        &self,
+        store_id: &str,
+        order_no: &str,
+        expires_at: Timestamp,
+    ) -> Result<OrderView, OrderFault> {
+        let conversation = self.order(store_id, order_no).await?;
+        if conversation.closed_at.is_some() {
+            return Err(OrderFault::Closed);
+        }
+        if expires_at <= Timestamp::now() {
+            return Err(OrderFault::Past);
+        }
+        self.store().extend_conversation(conversation.id, expires_at).await.map_err(RelayFault::from)?;
+        self.show_order(store_id, order_no).await
+    }
+
+    /// Gives an order another customer address; the aliases stay.
+    ///
+    /// # Errors
+    /// [`OrderFault`] when there is none, it is closed, or the address is none.
+    pub async fn readdress_order(
+        &self,
+        store_id: &str,
+        order_no: &str,
+        customer: &str,
+    ) -> Result<OrderView, OrderFault> {
+        let conversation = self.order(store_id, order_no).await?;
+        if conversation.closed_at.is_some() {
+            return Err(OrderFault::Closed);
+        }
+        let customer = self.parse_customer(customer)?;
+        let merchant = conversation.merchant.id;
+        let place = Place::new("conversation", "customer", conversation.id);
+        let sealed = conversation.key.seal(place, customer.reveal().as_bytes());
+        let index = self.vault().index.of(Indexed::CustomerOf { merchant, address: &customer });
+        // What an old signature says, or a mail that was quoted, must not reach the store either.
+        let mut former: Vec<String> = conversation.former.iter().map(RealAddress::reveal).collect();
+        if !conversation.customer.same_mailbox(&customer) {
+            former.push(conversation.customer.reveal());
+        }
+        former.drain(..former.len().saturating_sub(FORMER_MAX));
+        let former = zeroize::Zeroizing::new(
+            serde_json::to_vec(&former).map_err(|_| RelayFault::Malformed("conversation.former"))?,
+        );
+        let former = conversation.key.seal(former_place(conversation.id), &former);
+        self.store()
+            .readdress_conversation(conversation.id, index, sealed, former)
+            .await
+            .map_err(RelayFault::from)?;
+        self.show_order(store_id, order_no).await
+    }
+
+    /// Ends an order's aliases now.
+    ///
+    /// # Errors
+    /// [`OrderFault`] when there is none.
+    pub async fn close_order(&self, store_id: &str, order_no: &str) -> Result<OrderView, OrderFault> {
+        let conversation = self.order(store_id, order_no).await?;
+        self.store().close_conversation(conversation.id, Timestamp::now()).await.map_err(RelayFault::from)?;
+        self.show_order(store_id, order_no).await
+    }
+}
+
+fn view(conversation: &Conversation, is_new: bool) -> OrderView {
+    OrderView {
+        order_no: conversation.order_no.clone(),
+        customer_alias: conversation.customer_alias.clone(),
+        merchant_alias: conversation.merchant_alias.clone(),
+        expires_at: conversation.expires_at,
+        closed_at: conversation.closed_at,
+        is_new,
+    }
+}

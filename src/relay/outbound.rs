@@ -1,0 +1,174 @@
+//! The way out: opening what the spool holds, and what an attempt's result means for delivery, log and sender.
+
+use super::envelope::{Envelope, body_place, open_recipient};
+use super::notice::Outcome;
+use super::record::About;
+use super::{Event, Relay, RelayFault, queue_id};
+use crate::anonymize::{self, Anonymized};
+use crate::mail::{Alias, Domain, RealAddress, Timestamp};
+use crate::store::{Next, Settlement, Work};
+use crate::vault::DataKey;
+use std::sync::Arc;
+
+/// A message on its way out, opened and past the gate.
+pub struct Outbound {
+    /// Ours: a return address, or null for a notice.
+    pub reverse_path: Option<Alias>,
+    pub forward_path: RealAddress,
+    pub message: Anonymized,
+    /// Whether SMTPUTF8 must be asked for.
+    pub utf8: bool,
+    /// Whose DKIM key signs.
+    pub domain: Domain,
+}
+
+/// What a delivery came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Delivered,
+    Deferred,
+    Failed,
+}
+
+/// The result of an attempt, as the egress floor saw it.
+pub struct AttemptResult {
+    pub verdict: Verdict,
+    /// Code and enhanced code, such as `550 5.1.1`.
+    pub status: String,
+    /// When to try again; none when the time is over.
+    pub retry_at: Option<Timestamp>,
+    /// What is sealed in the record: next hop, TLS, what the remote server said.
+    pub detail: serde_json::Value,
+}
+
+impl Relay {
+    /// Opens a leased delivery.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when it does not open, or does not pass the gate: the message is not sent but held.
+    pub async fn outbound(&self, work: &Work) -> Result<Outbound, RelayFault> {
+        let key = self.data_key(&work.key)?;
+        let envelope = Envelope::open(&key, work.message_id, &work.envelope)?;
+        let forward_path = open_recipient(&key, work.delivery_id, &work.recipient)?;
+        let body = self.store().body(work.message_id).await?.ok_or(RelayFault::Malformed("message_body"))?;
+        let mut plain = key.open(body_place(work.message_id), &body)?;
+        let secrets = envelope.secrets()?;
+        let plain = std::mem::take(&mut *plain);
+        let look = |plain| {
+            let secrets: Vec<anonymize::Secret<'_>> =
+                secrets.iter().map(|(address, alias)| anonymize::Secret { address, alias }).collect();
+            anonymize::pass_gate(plain, &secrets)
+        };
+        let message = self
+            .in_turn(plain.len(), move || look(plain))
+            .await
+            .map_err(|_| RelayFault::Malformed("message_body (the gate found a real address in it)"))?;
+        let from = envelope.from.alias()?;
+        let reverse_path = envelope.returns.then(|| {
+            // A bounce may come long after the last attempt; RFC 5321 §4.5.4.1 lets others try for 4 to 5 days.
+            let until = work.expires_at.after(std::time::Duration::from_secs(10 * 86_400));
+            Alias::new(self.vault().returns.mint(work.delivery_id, until), from.domain().clone())
+        });
+        Ok(Outbound {
+            reverse_path,
+            forward_path,
+            message,
+            utf8: envelope.utf8,
+            domain: from.domain().clone(),
+        })
+    }
+
+    /// Writes an attempt's result with its record and, where the sender is to be told, the notice.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer: try again, or the attempt is repeated after the lease.
+    pub async fn settle(&self, work: &Work, result: &AttemptResult) -> Result<bool, RelayFault> {
+        let now = Timestamp::now();
+        let key = self.data_key(&work.key)?;
+        let late = now.since(work.received_at) >= self.policy().delay_notice;
+        let (next, event, outcome) = match (result.verdict, result.retry_at) {
+            (Verdict::Delivered, _) => (Next::Delivered, Event::Delivered, Some(Outcome::Relayed)),
+            (Verdict::Failed, _) => (Next::Failed, Event::Failed, Some(Outcome::Failed)),
+            (Verdict::Deferred, None) => (Next::Failed, Event::Failed, Some(Outcome::Expired)),
+            (Verdict::Deferred, Some(at)) => {
+                let outcome = (late && !work.delay_noticed).then_some(Outcome::Delayed);
+                (Next::Again(at), Event::Deferred, outcome)
+            }
+        };
+        let notice = outcome.and_then(|outcome| self.notice(&key, work, outcome, &result.status, now));
+        let delay_noticed = outcome == Some(Outcome::Delayed);
+        self.finish(
+            &key,
+            work,
+            next,
+            event,
+            Some(result.status.clone()),
+            &result.detail,
+            notice,
+            delay_noticed,
+            now,
+        )
+        .await
+    }
+
+    /// Holds a delivery that must not be sent, for an operator to decide.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn hold(&self, work: &Work, why: &RelayFault) -> Result<bool, RelayFault> {
+        let now = Timestamp::now();
+        let detail = serde_json::json!({ "reason": why.to_string() });
+        let about = self.about(work);
+        let record = self.new_record(&self.inner.installation, Event::Held, about, None, &detail, None);
+        let settlement = Settlement {
+            delivery_id: work.delivery_id,
+            message_id: work.message_id,
+            lease: work.lease,
+            at: now,
+            next: Next::Held,
+            status: None,
+            record,
+            notice: None,
+            delay_noticed: false,
+        };
+        tracing::error!(event = "held", queue_id = queue_id(work.message_id), %why, "a message was held");
+        Ok(self.store().settle(settlement).await?)
+    }
+
+    pub(super) fn about(&self, work: &Work) -> About {
+        About {
+            merchant: Some(work.merchant_id),
+            conversation: work.conversation_id,
+            message: Some(work.message_id),
+            delivery: Some(work.delivery_id),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one row")]
+    async fn finish(
+        &self,
+        key: &Arc<DataKey>,
+        work: &Work,
+        next: Next,
+        event: Event,
+        status: Option<String>,
+        detail: &serde_json::Value,
+        notice: Option<crate::store::NewMessage>,
+        delay_noticed: bool,
+        at: Timestamp,
+    ) -> Result<bool, RelayFault> {
+        let record = self.new_record(key, event, self.about(work), None, detail, None);
+        let settlement = Settlement {
+            delivery_id: work.delivery_id,
+            message_id: work.message_id,
+            lease: work.lease,
+            at,
+            next,
+            status,
+            record,
+            notice: notice.map(Box::new),
+            delay_noticed,
+        };
+        Ok(self.store().settle(settlement).await?)
+    }
+}

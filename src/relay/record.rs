@@ -1,0 +1,133 @@
+//! The log: one record for each message, attempt, bounce and refusal. Who, when, from where, how large, with what
+//! result: sealed; time, event and ids of rows: plain, so that retention and counting need no key.
+
+use super::Relay;
+use crate::mail::Timestamp;
+use crate::store::NewRecord;
+use crate::vault::{DataKey, Indexed, Place};
+use std::net::IpAddr;
+
+/// What can happen. The words stand in `record.event`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A message was taken for delivery.
+    Accepted,
+    /// A message was not taken.
+    Refused,
+    /// A delivery was tried and made.
+    Delivered,
+    /// A delivery was tried and put off.
+    Deferred,
+    /// A delivery was given up.
+    Failed,
+    /// The gate held a message that was already in the spool.
+    Held,
+    /// A bounce came back to a return address.
+    Returned,
+    /// A store logged in to submission.
+    Login,
+    /// Somebody failed to.
+    LoginRefused,
+}
+
+impl Event {
+    /// The word in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Event::Accepted => "accepted",
+            Event::Refused => "refused",
+            Event::Delivered => "delivered",
+            Event::Deferred => "deferred",
+            Event::Failed => "failed",
+            Event::Held => "held",
+            Event::Returned => "returned",
+            Event::Login => "login",
+            Event::LoginRefused => "login_refused",
+        }
+    }
+}
+
+/// The other end of a session.
+#[derive(Clone)]
+pub struct Peer {
+    pub ip: IpAddr,
+    pub port: u16,
+    /// What it said of itself in EHLO.
+    pub helo: String,
+    /// Version and cipher suite, where TLS is on.
+    pub tls: Option<String>,
+    /// mx, submission or submissions.
+    pub service: &'static str,
+}
+
+/// What a record is about.
+#[derive(Clone, Copy, Default)]
+pub(super) struct About {
+    pub merchant: Option<i64>,
+    pub conversation: Option<i64>,
+    pub message: Option<i64>,
+    pub delivery: Option<i64>,
+}
+
+impl Relay {
+    /// Seals a record under the key of its subject.
+    pub(super) fn new_record(
+        &self,
+        key: &DataKey,
+        event: Event,
+        about: About,
+        source: Option<IpAddr>,
+        detail: &serde_json::Value,
+        headers: Option<&[u8]>,
+    ) -> NewRecord {
+        let id = self.next_id();
+        NewRecord {
+            id,
+            at: Timestamp::now(),
+            event: event.as_str(),
+            merchant_id: about.merchant,
+            conversation_id: about.conversation,
+            message_id: about.message,
+            delivery_id: about.delivery,
+            source: source.map(|ip| self.vault().index.of(Indexed::Ip(ip)).to_i64()),
+            data_key_id: key.id(),
+            detail: key.seal(Place::new("record", "detail", id), detail.to_string().as_bytes()),
+            headers: headers.map(|block| key.seal(Place::new("record", "headers", id), block)),
+        }
+    }
+
+    /// Keeps a record of what concerns nobody's message; a fault is logged, since nothing can be refused any more.
+    pub(super) async fn keep(&self, record: NewRecord) {
+        if let Err(fault) = self.store().record(vec![record]).await {
+            tracing::error!(event = "fault", %fault, "a log record was not kept");
+        }
+    }
+
+    /// Keeps a record of a login to submission, or of a failed one.
+    pub async fn record_login(&self, login: Option<&super::Login>, auth_id: &str, peer: &Peer) {
+        let detail = serde_json::json!({ "auth_id": auth_id, "peer": peer_json(peer) });
+        let record = match login {
+            Some(login) => {
+                let about = About { merchant: Some(login.merchant.id), ..About::default() };
+                self.new_record(&login.merchant.key, Event::Login, about, Some(peer.ip), &detail, None)
+            }
+            None => {
+                let key = &self.inner.installation;
+                self.new_record(key, Event::LoginRefused, About::default(), Some(peer.ip), &detail, None)
+            }
+        };
+        self.keep(record).await;
+    }
+}
+
+/// The peer's part of a record.
+pub(super) fn peer_json(peer: &Peer) -> serde_json::Value {
+    serde_json::json!({
+        "ip": peer.ip.to_canonical().to_string(),
+        "port": peer.port,
+        "helo": peer.helo,
+        "tls": peer.tls,
+        "service": peer.service,
+    })
+}

@@ -1,0 +1,184 @@
+//! Every refusal the relay can give, in one table: reply code, enhanced code (RFC 3463), and a text that names the rule
+//! and the cure. Unknown, foreign and forged aliases share one; no text names an address, a store or an order.
+
+use super::RelayFault;
+use crate::smtp::Reply;
+use crate::store::StoreFault;
+
+/// Our decision not to do what a peer asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Unknown user, wrong password, revoked credential: one answer.
+    Credentials,
+    /// The reverse-path of a submission is not the store's.
+    SenderNotRegistered,
+    /// A submission with the null reverse-path.
+    NullSender,
+    /// The header From of a submission is not the store's.
+    FromNotRegistered,
+    /// The header From of a customer is not the order's address.
+    FromNotCustomer,
+    /// No such address: unknown, foreign and forged aliases alike.
+    UnknownAlias,
+    /// The alias ended; said only to its own parties.
+    Expired,
+    /// The conversation was closed; said only to its own parties.
+    Closed,
+    /// A submission to an address that is no alias.
+    NotAnAlias,
+    /// The customer's mail came from another address than the order's.
+    OtherSender,
+    /// Mail from one of our own domains arriving at the MX.
+    OwnDomain,
+    /// To a domain that is not ours.
+    Relaying,
+    /// Too many Received lines.
+    Loop,
+    /// The message can't be made anonymous with certainty; why, in words for a person.
+    Content(String),
+    /// The message is too large to be made once for each of its recipients.
+    TooLargeForAll,
+    /// Our own breakage: try again.
+    TryAgain,
+    /// Our disk is full: try again.
+    NoSpace,
+}
+
+impl Refusal {
+    /// What the peer is told.
+    #[must_use]
+    pub fn reply(&self) -> Reply {
+        match self {
+            Refusal::Credentials => Reply::new(
+                535,
+                7,
+                8,
+                "Authentication failed: check user name and password in the menu under mail server settings",
+            ),
+            Refusal::SenderNotRegistered => Reply::new(
+                553,
+                7,
+                1,
+                "The sender (MAIL FROM) is not one of the store's registered addresses: register it in the menu, or \
+                 send from one that is registered",
+            ),
+            Refusal::NullSender => Reply::new(
+                553,
+                7,
+                1,
+                "A submission needs a sender (MAIL FROM): use one of the store's registered addresses",
+            ),
+            Refusal::FromNotRegistered => Reply::new(
+                550,
+                7,
+                1,
+                "The From line is not one of the store's registered addresses: register it in the menu, or write \
+                 from one that is registered",
+            ),
+            Refusal::FromNotCustomer => Reply::new(
+                550,
+                7,
+                1,
+                "The From line must be the address used for the order, alone: write from that address",
+            )
+            .line("差出人(From)は、ご注文時のメールアドレスのみをご使用ください。"),
+            Refusal::UnknownAlias => {
+                Reply::new(550, 1, 1, "No such address here: check it against the order, letter by letter")
+            }
+            Refusal::Expired => Reply::new(
+                550,
+                1,
+                6,
+                "This address has expired with its order: use the contact form of the marketplace",
+            )
+            .line("このアドレスは有効期限が切れています。マーケットプレイスのお問い合わせをご利用ください。"),
+            Refusal::Closed => Reply::new(
+                550,
+                1,
+                6,
+                "This conversation has been closed: use the contact form of the marketplace",
+            )
+            .line("このやり取りは終了しています。マーケットプレイスのお問い合わせをご利用ください。"),
+            Refusal::NotAnAlias => Reply::new(
+                550,
+                7,
+                1,
+                "This server delivers to customer aliases of your store and to its registered addresses only: use the \
+                 alias shown with the order",
+            ),
+            Refusal::OtherSender => Reply::new(
+                550,
+                7,
+                1,
+                "This address takes mail only from the address used for the order: write again from that address",
+            )
+            .line("このアドレスには、ご注文時にお使いのメールアドレスからのみ送信できます。"),
+            Refusal::OwnDomain => Reply::new(
+                550,
+                7,
+                1,
+                "Mail from this domain does not come in here: stores send through the submission port with AUTH",
+            ),
+            Refusal::Relaying => {
+                Reply::new(550, 7, 1, "This server takes mail for its own addresses only, and relays none")
+            }
+            Refusal::Loop => Reply::new(554, 4, 6, "Too many hops: the message is going round in a loop"),
+            Refusal::Content(why) => Reply::new(554, 6, 0, why.clone()),
+            Refusal::TooLargeForAll => Reply::new(
+                552,
+                3,
+                4,
+                "The message is too large for so many recipients at once: send it to fewer at a time",
+            ),
+            Refusal::TryAgain => Reply::new(451, 3, 0, "A temporary fault on our side: the message was not taken, try again later"),
+            Refusal::NoSpace => Reply::new(452, 3, 1, "No space for mail just now: the message was not taken, try again later"),
+        }
+    }
+
+    /// The word for log and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Refusal::Credentials => "credentials",
+            Refusal::SenderNotRegistered => "sender_not_registered",
+            Refusal::NullSender => "null_sender",
+            Refusal::FromNotRegistered => "from_not_registered",
+            Refusal::FromNotCustomer => "from_not_customer",
+            Refusal::UnknownAlias => "unknown_alias",
+            Refusal::Expired => "expired",
+            Refusal::Closed => "closed",
+            Refusal::NotAnAlias => "not_an_alias",
+            Refusal::OtherSender => "other_sender",
+            Refusal::OwnDomain => "own_domain",
+            Refusal::Relaying => "relaying",
+            Refusal::Loop => "loop",
+            Refusal::Content(_) => "content",
+            Refusal::TooLargeForAll => "too_large_for_all",
+            Refusal::TryAgain => "try_again",
+            Refusal::NoSpace => "no_space",
+        }
+    }
+}
+
+impl From<RelayFault> for Refusal {
+    /// A fault is reported here, where it becomes a reply, and nowhere else.
+    fn from(fault: RelayFault) -> Self {
+        tracing::error!(event = "fault", %fault, "a request failed on our side");
+        match fault {
+            RelayFault::Store(StoreFault::Full) => Refusal::NoSpace,
+            _ => Refusal::TryAgain,
+        }
+    }
+}
+
+impl From<StoreFault> for Refusal {
+    fn from(fault: StoreFault) -> Self {
+        RelayFault::from(fault).into()
+    }
+}
+
+impl From<crate::vault::VaultError> for Refusal {
+    fn from(fault: crate::vault::VaultError) -> Self {
+        RelayFault::from(fault).into()
+    }
+}

@@ -1,0 +1,179 @@
+//! Who may write to whom. Only the envelope and the authenticated sender choose the route; the header From is
+//! compared with that identity and chooses nothing. No alias of another conversation is ever resolved for a sender.
+
+use super::{Conversation, Login, Merchant, Refusal, Relay, RelayFault};
+use crate::mail::{RealAddress, Timestamp};
+use crate::vault::Side;
+
+/// A recipient that was admitted, with what is needed to write to it.
+pub enum Recipient {
+    /// A party of a conversation, by its alias; `side` is whose alias it is.
+    Party { conversation: Box<Conversation>, side: Side },
+    /// One of the store's own registered addresses: its tool's Bcc copy. By position in the login.
+    Copy(RealAddress),
+    /// A store's public alias.
+    Inquiry(Box<Merchant>),
+    /// A return address of ours.
+    Return { delivery: i64 },
+}
+
+impl Recipient {
+    /// Whether both get one and the same message.
+    pub(super) fn is_same(&self, other: &Recipient) -> bool {
+        match (self, other) {
+            (
+                Recipient::Party { conversation, side },
+                Recipient::Party { conversation: other, side: other_side },
+            ) => conversation.id == other.id && side == other_side,
+            (Recipient::Copy(address), Recipient::Copy(other)) => address.same_mailbox(other),
+            (Recipient::Inquiry(merchant), Recipient::Inquiry(other)) => merchant.id == other.id,
+            _ => false,
+        }
+    }
+}
+
+impl Relay {
+    /// Whether a store may use this reverse-path.
+    ///
+    /// # Errors
+    /// [`Refusal`] when it is not registered and no alias of the store's own.
+    pub async fn submission_sender(
+        &self,
+        login: &Login,
+        sender: Option<&RealAddress>,
+    ) -> Result<(), Refusal> {
+        let sender = sender.ok_or(Refusal::NullSender)?;
+        if self.is_own(login, sender).await? { Ok(()) } else { Err(Refusal::SenderNotRegistered) }
+    }
+
+    /// Whether an address is one of the store's: registered, its public alias, or its side of a conversation.
+    pub(super) async fn is_own(&self, login: &Login, address: &RealAddress) -> Result<bool, Refusal> {
+        if login.is_registered(address) {
+            return Ok(true);
+        }
+        if !self.domains().is_ours(address.reveal_domain()) {
+            return Ok(false);
+        }
+        let text = address.reveal();
+        if text.eq_ignore_ascii_case(&login.public_alias.to_string()) {
+            return Ok(true);
+        }
+        let found = self.find_alias(address).await?;
+        Ok(found.is_some_and(|(conversation, side)| {
+            side == Side::Merchant && conversation.merchant.id == login.merchant.id
+        }))
+    }
+
+    /// Whether a store may write to this forward-path.
+    ///
+    /// # Errors
+    /// [`Refusal`] that names the rule; the same for unknown, foreign and forged aliases.
+    pub async fn submission_recipient(&self, login: &Login, to: &RealAddress) -> Result<Recipient, Refusal> {
+        if let Some(own) = login.addresses.iter().find(|own| own.same_mailbox(to)) {
+            let again =
+                RealAddress::parse(&own.reveal()).map_err(|_| RelayFault::Malformed("merchant_address"))?;
+            return Ok(Recipient::Copy(again));
+        }
+        if !self.domains().is_ours(to.reveal_domain()) {
+            return Err(Refusal::NotAnAlias);
+        }
+        match self.find_alias(to).await? {
+            Some((conversation, Side::Customer)) if conversation.merchant.id == login.merchant.id => {
+                check_alive(&conversation, Timestamp::now())?;
+                Ok(Recipient::Party { conversation, side: Side::Customer })
+            }
+            _ => Err(Refusal::UnknownAlias),
+        }
+    }
+
+    /// Whether an address lies in one of our own domains.
+    #[must_use]
+    pub fn is_own_domain(&self, address: &RealAddress) -> bool {
+        self.domains().is_ours(address.reveal_domain())
+    }
+
+    /// Whether mail from outside may go to this forward-path.
+    ///
+    /// # Errors
+    /// [`Refusal`] that names the rule; the same for unknown, foreign and forged aliases.
+    pub async fn mx_recipient(
+        &self,
+        sender: Option<&RealAddress>,
+        to: &RealAddress,
+    ) -> Result<Recipient, Refusal> {
+        if !self.domains().is_ours(to.reveal_domain()) {
+            return Err(Refusal::Relaying);
+        }
+        let now = Timestamp::now();
+        let text = to.reveal();
+        let local = text.rsplit_once('@').map_or("", |(local, _)| local);
+        if let Some(returned) = self.vault().returns.open(local, now) {
+            // Bounces come from the null sender (RFC 5321 §4.5.5); anything else has no business here.
+            return if sender.is_none() && !returned.expired {
+                Ok(Recipient::Return { delivery: returned.delivery })
+            } else {
+                Err(Refusal::UnknownAlias)
+            };
+        }
+        if let Some((conversation, side)) = self.find_alias(to).await? {
+            // Stores write to customers through the submission port alone.
+            if side == Side::Customer {
+                return Err(Refusal::UnknownAlias);
+            }
+            let Some(sender) = sender else { return Err(Refusal::UnknownAlias) };
+            if !conversation.customer.same_mailbox(sender) {
+                // To a stranger an alias that has ended looks like one that never was.
+                let alive = check_alive(&conversation, now).is_ok();
+                let store_itself = self.is_party(&conversation, sender).await?;
+                return Err(if alive && !store_itself {
+                    Refusal::OtherSender
+                } else {
+                    Refusal::UnknownAlias
+                });
+            }
+            check_alive(&conversation, now)?;
+            return Ok(Recipient::Party { conversation, side: Side::Merchant });
+        }
+        let store_id = local.to_ascii_lowercase();
+        if to.reveal_domain() == self.domains().merchant()
+            && super::merchants::is_store_id(&store_id)
+            && sender.is_some()
+            && let Some(merchant) = self.merchant(&store_id).await?
+        {
+            return Ok(Recipient::Inquiry(Box::new(merchant)));
+        }
+        Err(Refusal::UnknownAlias)
+    }
+
+    /// Whether the sender is the store itself, writing from its own mailbox instead of through submission.
+    async fn is_party(&self, conversation: &Conversation, sender: &RealAddress) -> Result<bool, Refusal> {
+        Ok(self.registered(&conversation.merchant).await?.iter().any(|own| own.same_mailbox(sender)))
+    }
+
+    /// The conversation of an alias, and whose alias it is. A token that does not open costs no look-up; the domain must
+    /// be the one the alias was issued in.
+    pub(super) async fn find_alias(
+        &self,
+        address: &RealAddress,
+    ) -> Result<Option<(Box<Conversation>, Side)>, RelayFault> {
+        let text = address.reveal();
+        let local = text.rsplit_once('@').map_or("", |(local, _)| local);
+        let Some((side, id)) = self.vault().alias.open(local) else { return Ok(None) };
+        let Some(row) = self.store().conversation_of_alias(id, side).await? else { return Ok(None) };
+        let conversation = self.open_conversation_row(&row)?;
+        if conversation.alias(side).domain() != address.reveal_domain() {
+            return Ok(None);
+        }
+        Ok(Some((Box::new(conversation), side)))
+    }
+}
+
+fn check_alive(conversation: &Conversation, now: Timestamp) -> Result<(), Refusal> {
+    if conversation.closed_at.is_some() {
+        Err(Refusal::Closed)
+    } else if conversation.expires_at <= now {
+        Err(Refusal::Expired)
+    } else {
+        Ok(())
+    }
+}

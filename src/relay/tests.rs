@@ -1,0 +1,239 @@
+//! The relay's decisions on a real database, without a socket: what an accepted message, a result and a bounce become.
+//! Everybody in it is made up, and what they must never read of each other is looked for.
+
+use super::*;
+use crate::mail::RealAddress;
+use crate::store::Work;
+use crate::vault::{KeyRing, Make};
+use std::path::PathBuf;
+
+const CUSTOMER: &str = "hana@customer.example";
+const OWNER: &str = "owner@store.example";
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A relay with one store and one order, on a database of its own that is gone with it.
+struct Shop {
+    relay: Relay,
+    order: OrderView,
+    dir: PathBuf,
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn peer() -> Peer {
+    let ip = std::net::Ipv4Addr::LOCALHOST.into();
+    Peer { ip, port: 1, helo: "mail.example".into(), tls: None, service: "mx" }
+}
+
+fn address(text: &str) -> RealAddress {
+    RealAddress::parse(text).unwrap()
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let dir = std::env::temp_dir().join(format!("anshin-relay-{}", crate::store::random_id()));
+        std::fs::create_dir(&dir).unwrap();
+        let ring = KeyRing::open(&dir.join("keys"), Make::Missing, Timestamp::now()).unwrap();
+        let store = Store::open(&format!("sqlite:{}", dir.join("relay.db").display())).await.unwrap();
+        let domain = |text| crate::mail::Domain::parse(text).unwrap();
+        let domains = Domains::new(&domain("fw.example"), &domain("shop.example")).unwrap();
+        let policy = Policy {
+            hostname: "relay.example".into(),
+            expire: 60 * MINUTE,
+            delay_notice: 60 * MINUTE,
+            order_lifetime: 60 * MINUTE,
+            duplicate_window: 60 * MINUTE,
+        };
+        let relay = Relay::open(store, Vault::open(&ring).unwrap(), domains, policy).await.unwrap();
+        let merchant = NewMerchantRequest {
+            store_id: "hana-ya".into(),
+            name: "Hana-ya".into(),
+            addresses: vec![OWNER.into()],
+        };
+        relay.add_merchant(merchant).await.unwrap();
+        let order = relay
+            .open_order(OrderRequest {
+                store_id: "hana-ya".into(),
+                order_no: "1".into(),
+                customer: CUSTOMER.into(),
+                expires_at: None,
+            })
+            .await
+            .unwrap();
+        Self { relay, order, dir }
+    }
+
+    /// The customer's mail, with this Message-ID (or none) and these parameters.
+    async fn customer_writes(&self, to: &[String], id: &str, notify: Notify, envid: Option<&str>) -> Receipt {
+        let sender = address(CUSTOMER);
+        let mut recipients = Vec::new();
+        for to in to {
+            recipients.push((self.relay.mx_recipient(Some(&sender), &address(to)).await.unwrap(), notify));
+        }
+        let id = if id.is_empty() { String::new() } else { format!("Message-ID: {id}\r\n") };
+        let bytes = format!("From: {CUSTOMER}\r\nSubject: order\r\n{id}\r\nIs it on its way?\r\n");
+        let parameters = MailParameters { envelope_id: envid.map(str::to_owned), smtputf8: false };
+        let (peer, bytes) = (peer(), bytes.into_bytes());
+        self.relay
+            .accept(Incoming {
+                peer: &peer,
+                login: None,
+                sender: Some(&sender),
+                recipients,
+                parameters,
+                bytes,
+            })
+            .await
+            .unwrap()
+    }
+
+    fn store_alias(&self) -> Vec<String> {
+        vec![self.order.merchant_alias.to_string()]
+    }
+
+    async fn lease(&self) -> Vec<Work> {
+        let now = Timestamp::now();
+        self.relay.store().claim(now, now.after(MINUTE), 100, Vec::new()).await.unwrap()
+    }
+
+    async fn settle(&self, work: &Work, verdict: Verdict, status: &str) {
+        let result =
+            AttemptResult { verdict, status: status.into(), retry_at: None, detail: serde_json::json!({}) };
+        assert!(self.relay.settle(work, &result).await.unwrap());
+    }
+}
+
+fn notify(success: bool) -> Notify {
+    Notify { success, ..Notify::default() }
+}
+
+#[tokio::test]
+async fn a_result_is_written_even_where_every_word_of_its_notice_would_name_the_other_side() {
+    let shop = Shop::open().await;
+    for (id, verdict, status) in [
+        (format!("<{OWNER}>"), Verdict::Delivered, "250 2.0.0"),
+        (format!("<{}>", OWNER.to_uppercase()), Verdict::Failed, "550 5.1.1"),
+    ] {
+        shop.customer_writes(&shop.store_alias(), &id, notify(true), Some(OWNER)).await;
+        let work = shop.lease().await;
+        assert_eq!(work.len(), 1);
+        shop.settle(&work[0], verdict, status).await;
+        let notice = shop.lease().await;
+        assert_eq!(notice.len(), 1, "the sender is told");
+        let outbound = shop.relay.outbound(&notice[0]).await.unwrap();
+        assert_eq!(outbound.forward_path.reveal(), CUSTOMER);
+        assert!(!String::from_utf8_lossy(outbound.message.as_bytes()).contains(OWNER));
+        shop.settle(&notice[0], Verdict::Delivered, "250 2.0.0").await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_sent_again_is_delivered_once_but_again_after_it_bounced() {
+    let shop = Shop::open().await;
+    let id = "<1@customer.example>";
+    let send = async || shop.customer_writes(&shop.store_alias(), id, Notify::default(), None).await;
+    let first = send().await;
+    assert_eq!(send().await, first);
+    let work = shop.lease().await;
+    assert_eq!(work.len(), 1);
+    shop.settle(&work[0], Verdict::Failed, "550 5.2.2").await;
+    let again = send().await;
+    assert!(again != first);
+    assert_eq!(send().await, again);
+    let due = shop.lease().await;
+    assert_eq!(due.iter().filter(|work| work.direction == "to_merchant").count(), 1);
+}
+
+#[tokio::test]
+async fn a_bounce_that_is_faster_than_our_own_commit_is_asked_to_come_again() {
+    let shop = Shop::open().await;
+    shop.customer_writes(&shop.store_alias(), "<1@customer.example>", Notify::default(), None).await;
+    let work = shop.lease().await;
+    let returns_to = shop.relay.outbound(&work[0]).await.unwrap().reverse_path.unwrap().to_string();
+    let bounce = async || {
+        let recipient = shop.relay.mx_recipient(None, &address(&returns_to)).await.unwrap();
+        let bytes = "MIME-Version: 1.0\r\nContent-Type: message/delivery-status\r\n\r\n\
+                     Reporting-MTA: dns; mx.store.example\r\n\r\nAction: failed\r\nStatus: 5.1.1\r\n";
+        let recipients = vec![(recipient, Notify::default())];
+        let (peer, parameters) = (peer(), MailParameters::default());
+        let bytes = bytes.as_bytes().to_vec();
+        let incoming = Incoming { peer: &peer, login: None, sender: None, recipients, parameters, bytes };
+        shop.relay.accept(incoming).await
+    };
+    assert_eq!(bounce().await, Err(Refusal::TryAgain));
+    shop.settle(&work[0], Verdict::Delivered, "250 2.0.0").await;
+    for _ in 0..2 {
+        assert!(bounce().await.is_ok());
+    }
+    let notices = shop.lease().await;
+    assert_eq!(notices.len(), 1, "the sender is told once");
+    let told = shop.relay.outbound(&notices[0]).await.unwrap().forward_path.reveal();
+    assert_eq!(told, CUSTOMER);
+}
+
+#[tokio::test]
+async fn a_recipient_who_is_named_twice_gets_one_message() {
+    let shop = Shop::open().await;
+    let twice = [shop.store_alias(), vec![shop.order.merchant_alias.to_string().to_uppercase()]].concat();
+    let receipt = shop.customer_writes(&twice, "", Notify::default(), None).await;
+    assert_eq!((receipt.queue_ids.len(), shop.lease().await.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn who_lies_about_the_address_in_an_inquiry_makes_us_send_no_word_of_theirs() {
+    let shop = Shop::open().await;
+    let to = vec!["hana-ya@shop.example".to_owned()];
+    shop.customer_writes(&to, "<1@customer.example>", notify(true), None).await;
+    let work = shop.lease().await;
+    shop.settle(&work[0], Verdict::Delivered, "250 2.0.0").await;
+    assert_eq!(shop.lease().await.len(), 0, "no notice of success");
+    shop.customer_writes(&to, "<2@customer.example>", notify(true), None).await;
+    let work = shop.lease().await;
+    shop.settle(&work[0], Verdict::Failed, "550 5.1.1").await;
+    let notices = shop.lease().await;
+    let bounce = shop.relay.outbound(&notices[0]).await.unwrap().message.into_bytes();
+    let bounce = String::from_utf8(bounce).unwrap();
+    assert!(bounce.contains("<2@customer.example>") && !bounce.contains("Subject: order"), "{bounce}");
+}
+
+#[tokio::test]
+async fn an_address_the_customer_had_before_passes_no_more_than_the_present_one() {
+    let shop = Shop::open().await;
+    let now = "hana.new@customer.example";
+    shop.relay.readdress_order("hana-ya", "1", now).await.unwrap();
+    let sender = address(now);
+    let to = address(&shop.order.merchant_alias.to_string());
+    let recipient = shop.relay.mx_recipient(Some(&sender), &to).await.unwrap();
+    let bytes = format!("From: {now}\r\nSubject: new address\r\n\r\nHana, once {CUSTOMER}\r\n").into_bytes();
+    let (peer, parameters, recipients) =
+        (peer(), MailParameters::default(), vec![(recipient, Notify::default())]);
+    let incoming =
+        Incoming { peer: &peer, login: None, sender: Some(&sender), recipients, parameters, bytes };
+    shop.relay.accept(incoming).await.unwrap();
+    let sent = shop.relay.outbound(&shop.lease().await[0]).await.unwrap().message.into_bytes();
+    let sent = String::from_utf8(sent).unwrap();
+    assert!(sent.contains("Hana, once a") && !sent.contains("@customer.example"), "{sent}");
+}
+
+#[tokio::test]
+async fn a_key_that_was_replaced_or_lost_stops_the_start_and_a_new_one_does_not() {
+    let shop = Shop::open().await;
+    let keys = shop.dir.join("keys");
+    let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
+    let open = async || {
+        let ring = KeyRing::open(&keys, Make::Missing, Timestamp::now()).unwrap();
+        let store = Store::open(&url).await.unwrap();
+        let (domains, policy) = (shop.relay.domains().clone(), shop.relay.policy().clone());
+        Relay::open(store, Vault::open(&ring).unwrap(), domains, policy).await.err().map(|e| e.to_string())
+    };
+    KeyRing::open_or_begin(&keys).unwrap().make(crate::vault::Purpose::Alias, Timestamp::now()).unwrap();
+    assert_eq!(open().await, None, "a rotated key is remembered");
+    std::fs::remove_file(keys.join("alias-b.key")).unwrap();
+    assert!(open().await.is_some_and(|why| why.contains("alias-b.key is missing")));
+    KeyRing::open_or_begin(&keys).unwrap().make(crate::vault::Purpose::Alias, Timestamp::now()).unwrap();
+    assert!(open().await.is_some_and(|why| why.contains("alias-b.key is another one")));
+}

@@ -1,0 +1,88 @@
+//! `anshin log trace`: what happened to a message, an order or an alias, opened from the sealed records.
+
+use super::{OrderFault, Relay, RelayFault, parse_queue_id, queue_id};
+use crate::mail::RealAddress;
+use crate::store::RecordRow;
+use crate::vault::Place;
+
+/// What to trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TraceOf {
+    /// A queue id, as replies show it.
+    Message(String),
+    /// An alias.
+    Alias(String),
+    /// An order of a store.
+    Order { store_id: String, order_no: String },
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TraceLine {
+    pub at: String,
+    pub event: String,
+    pub queue_id: Option<String>,
+    pub detail: serde_json::Value,
+    /// The header block as it was received, where the record has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headers: Option<String>,
+}
+
+/// Why a trace found nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceFault {
+    #[error("queue id: 16 digits and letters A-F, as in the reply to DATA")]
+    QueueId,
+    #[error("alias: no such alias here")]
+    Alias,
+    #[error(transparent)]
+    Order(#[from] OrderFault),
+    #[error(transparent)]
+    Fault(#[from] RelayFault),
+}
+
+impl Relay {
+    /// Reads the log.
+    ///
+    /// # Errors
+    /// [`TraceFault`] when what is asked for is not there.
+    pub async fn trace(&self, of: &TraceOf) -> Result<Vec<TraceLine>, TraceFault> {
+        let rows = match of {
+            TraceOf::Message(text) => {
+                let id = parse_queue_id(text).ok_or(TraceFault::QueueId)?;
+                self.store().records_of_message(id).await
+            }
+            TraceOf::Alias(text) => {
+                let address = RealAddress::parse(text).map_err(|_| TraceFault::Alias)?;
+                let found = self.find_alias(&address).await?;
+                let (conversation, _) = found.ok_or(TraceFault::Alias)?;
+                self.store().records_of_conversation(conversation.id).await
+            }
+            TraceOf::Order { store_id, order_no } => {
+                let conversation = self.order(store_id, order_no).await?;
+                self.store().records_of_conversation(conversation.id).await
+            }
+        };
+        let rows = rows.map_err(RelayFault::from)?;
+        rows.iter().map(|row| self.trace_line(row).map_err(Into::into)).collect()
+    }
+
+    fn trace_line(&self, row: &RecordRow) -> Result<TraceLine, RelayFault> {
+        let key = self.data_key(&row.key)?;
+        let detail = key.open(Place::new("record", "detail", row.id), &row.detail)?;
+        let headers = match &row.headers {
+            Some(sealed) => {
+                let plain = key.open(Place::new("record", "headers", row.id), sealed)?;
+                Some(String::from_utf8_lossy(&plain).into_owned())
+            }
+            None => None,
+        };
+        Ok(TraceLine {
+            at: row.at.to_rfc3339(),
+            event: row.event.clone(),
+            queue_id: row.message_id.map(queue_id),
+            detail: serde_json::from_slice(&detail).map_err(|_| RelayFault::Malformed("record.detail"))?,
+            headers,
+        })
+    }
+}
