@@ -1,0 +1,351 @@
+//! One connection to a next hop: dialling, TLS, and driving the session over the socket.
+//!
+//! Rules: every wait has the deadline of its phase, counted from the last whole reply, and none but the one for the
+//! final dot goes beyond the end of the attempt. What is to be sent together goes in one write, without Nagle's
+//! delay. Where TLS is opportunistic and its handshake fails, the same address is dialled once more in clear. An
+//! address that the DNS named and that turns out to be this machine is not spoken to (5.4.6).
+//! When it fails: a [`Verdict`]; after that the connection is of no use.
+
+use super::resolve::{Origin, Target};
+use super::route::TlsPolicy;
+use super::tls::{TlsClient, TlsInfo};
+use crate::smtp::client::{
+    Content, Deadlines, Envelope, LoopCheck, Phase, Session, SessionSettings, StartTls, Status, Step, Verdict,
+};
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::client::TlsStream;
+
+/// Octets read at a time.
+const READ: usize = 4096;
+
+/// What dialling needs.
+pub(super) struct Dialer {
+    pub(super) hostname: String,
+    pub(super) deadlines: Deadlines,
+    pub(super) tls: TlsClient,
+    /// The address to send from; the system's choice where there is none, and for peers of the other family.
+    pub(super) source: Option<IpAddr>,
+}
+
+/// The socket, in clear or not.
+enum Wire {
+    Clear(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection with its session, ready for transactions.
+pub(super) struct Connection {
+    wire: Wire,
+    session: Session,
+    deadlines: Deadlines,
+    tls: Option<TlsInfo>,
+    /// Transactions begun.
+    served: u32,
+    buffer: Vec<u8>,
+    /// The exchange that is timed, and when it began.
+    timed: (u64, Instant),
+}
+
+/// Why there is no connection.
+enum Unreached {
+    /// TLS was agreed on and did not come about.
+    Tls(Verdict),
+    Other(Verdict),
+}
+
+impl Dialer {
+    /// Connects to `target`, up to the point where a transaction may begin. `until` ends the attempt.
+    pub(super) async fn reach(&self, target: &Target, until: Instant) -> Result<Connection, Verdict> {
+        let start_tls = match target.tls {
+            TlsPolicy::None => StartTls::Never,
+            TlsPolicy::May if self.tls.is_broken(target.address) => StartTls::Never,
+            TlsPolicy::May => StartTls::IfOffered,
+            TlsPolicy::Encrypt | TlsPolicy::Verify => StartTls::Required,
+        };
+        match self.open(target, start_tls, until).await {
+            Err(Unreached::Tls(_)) if target.tls == TlsPolicy::May => {
+                let again = self.open(target, StartTls::Never, until).await;
+                // Only where it serves in clear was it the TLS that is broken.
+                if again.is_ok() {
+                    self.tls.note_broken(target.address);
+                }
+                again.map_err(|(Unreached::Tls(verdict) | Unreached::Other(verdict))| verdict)
+            }
+            Err(Unreached::Tls(verdict) | Unreached::Other(verdict)) => Err(verdict),
+            Ok(connection) => Ok(connection),
+        }
+    }
+
+    async fn dial(&self, address: SocketAddr) -> std::io::Result<TcpStream> {
+        match self.source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+            Some(source) => {
+                let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+                socket.bind(SocketAddr::new(source, 0))?;
+                socket.connect(address).await
+            }
+            None => TcpStream::connect(address).await,
+        }
+    }
+
+    async fn open(
+        &self,
+        target: &Target,
+        start_tls: StartTls,
+        until: Instant,
+    ) -> Result<Connection, Unreached> {
+        let deadline = until.min(Instant::now() + self.deadlines.connect);
+        let stream = match timeout_at(deadline, self.dial(target.address)).await {
+            Ok(Ok(stream)) => stream,
+            _ => return Err(Unreached::Other(Verdict::deferred(Status::ours(451, 4, 1), Phase::Connect))),
+        };
+        if target.origin != Origin::Route && is_this_machine(&stream) {
+            return Err(Unreached::Other(Verdict::failed(Status::ours(554, 4, 6), Phase::Connect)));
+        }
+        // Whole commands go in one write each; waiting to fill a packet would only add delay.
+        let _ = stream.set_nodelay(true);
+        let loop_check = if target.origin == Origin::Route { LoopCheck::Allow } else { LoopCheck::Refuse };
+        let settings = SessionSettings { hostname: self.hostname.clone(), start_tls, loop_check };
+        let mut connection = Connection {
+            wire: Wire::Clear(stream),
+            session: Session::new(settings),
+            deadlines: self.deadlines,
+            tls: None,
+            served: 0,
+            buffer: vec![0; READ],
+            timed: (0, Instant::now()),
+        };
+        loop {
+            connection = match connection.drive(until).await {
+                Step::Ready => return Ok(connection),
+                Step::Handshake => self.secure(target, connection, until).await?,
+                // Some servers take the handshake and break on the first octet after it.
+                Step::Finished(verdict) if connection.tls.is_some() && verdict.remote_text.is_none() => {
+                    return Err(Unreached::Tls(verdict));
+                }
+                Step::Finished(verdict) => return Err(Unreached::Other(verdict)),
+                Step::Wait | Step::Content => return Err(Unreached::Other(connection.session.lost())),
+            };
+        }
+    }
+
+    async fn secure(
+        &self,
+        target: &Target,
+        mut connection: Connection,
+        until: Instant,
+    ) -> Result<Connection, Unreached> {
+        let deadline = until.min(Instant::now() + self.deadlines.handshake);
+        let Wire::Clear(stream) = connection.wire else {
+            return Err(Unreached::Other(connection.session.lost()));
+        };
+        match timeout_at(deadline, self.tls.handshake(target, stream)).await {
+            Ok(Ok((stream, info))) => {
+                connection.wire = Wire::Tls(stream);
+                connection.tls = Some(info);
+                connection.session.secured();
+                Ok(connection)
+            }
+            _ => Err(Unreached::Tls(Verdict::deferred(Status::ours(451, 7, 5), Phase::Handshake))),
+        }
+    }
+}
+
+impl Connection {
+    /// What TLS came to, if it is used.
+    pub(super) fn tls(&self) -> Option<TlsInfo> {
+        self.tls
+    }
+
+    /// Transactions begun on it.
+    pub(super) fn served(&self) -> u32 {
+        self.served
+    }
+
+    /// Whether another transaction may begin.
+    pub(super) fn is_reusable(&self) -> bool {
+        self.session.is_reusable()
+    }
+
+    /// Whether the server is silent and has not closed: whatever it has to say now is no good news.
+    pub(super) async fn is_quiet(&mut self) -> bool {
+        let mut octet = [0];
+        poll_fn(|context| {
+            let mut buffer = ReadBuf::new(&mut octet);
+            Poll::Ready(self.wire.poll_read(context, &mut buffer).is_pending())
+        })
+        .await
+    }
+
+    /// One transaction.
+    pub(super) async fn transact(
+        &mut self,
+        envelope: &Envelope<'_>,
+        message: &[u8],
+        until: Instant,
+    ) -> Verdict {
+        self.served += 1;
+        if let Step::Finished(verdict) = self.session.begin(envelope) {
+            return verdict;
+        }
+        match self.drive(until).await {
+            Step::Finished(verdict) => return verdict,
+            Step::Content => {}
+            Step::Wait | Step::Handshake | Step::Ready => return self.session.lost(),
+        }
+        if let Err(verdict) = self.send_content(message, until).await {
+            return verdict;
+        }
+        match self.drive(until).await {
+            Step::Finished(verdict) => verdict,
+            Step::Wait | Step::Handshake | Step::Ready | Step::Content => self.session.lost(),
+        }
+    }
+
+    /// Says QUIT and closes, without awaiting the reply (RFC 5321 §4.1.1.10 allows the wait to be short).
+    pub(super) async fn close(mut self) {
+        self.session.quit();
+        let farewell = self.session.take_output();
+        let deadline = Instant::now() + self.deadlines.quit;
+        let _ = timeout_at(deadline, async {
+            self.wire.write(&farewell).await?;
+            self.wire.shutdown().await
+        })
+        .await;
+    }
+
+    async fn send_content(&mut self, message: &[u8], until: Instant) -> Result<(), Verdict> {
+        let mut content = Content::new(message);
+        loop {
+            let piece = match content.next_piece() {
+                Ok(Some(piece)) => piece,
+                Ok(None) => return Ok(()),
+                // Without the final dot the server throws away what it has.
+                Err(_) => {
+                    let _ = self.session.lost();
+                    return Err(Verdict::failed(Status::ours(554, 6, 0), Phase::Content));
+                }
+            };
+            if content.is_finished() {
+                // From here on nobody can tell whether the dot arrived.
+                self.session.content_sent();
+            }
+            let deadline = until.min(Instant::now() + self.deadlines.content);
+            if !matches!(timeout_at(deadline, self.wire.write(&piece)).await, Ok(Ok(()))) {
+                return Err(self.last_words().await);
+            }
+        }
+    }
+
+    /// Writing failed: the server may have said why before it closed.
+    async fn last_words(&mut self) -> Verdict {
+        let deadline = Instant::now() + self.deadlines.quit;
+        while let Ok(Ok(read)) = timeout_at(deadline, self.wire.read(&mut self.buffer)).await {
+            if read == 0 {
+                break;
+            }
+            self.session.feed(self.buffer.get(..read).unwrap_or_default());
+            if let Step::Finished(verdict) = self.session.step() {
+                return verdict;
+            }
+        }
+        self.session.lost()
+    }
+
+    /// Writes and reads until the session wants something else; never returns [`Step::Wait`].
+    async fn drive(&mut self, until: Instant) -> Step {
+        loop {
+            let step = self.session.step();
+            let output = self.session.take_output();
+            if !output.is_empty() {
+                let deadline = self.deadline(until);
+                // When this fails the server may have said why; reading finds out.
+                let _ = timeout_at(deadline, self.wire.write(&output)).await;
+            }
+            if !matches!(step, Step::Wait) {
+                return step;
+            }
+            let deadline = self.deadline(until);
+            match timeout_at(deadline, self.wire.read(&mut self.buffer)).await {
+                Ok(Ok(read)) if read > 0 => self.session.feed(self.buffer.get(..read).unwrap_or_default()),
+                _ => return Step::Finished(self.session.lost()),
+            }
+        }
+    }
+
+    /// When the present exchange must be over.
+    fn deadline(&mut self, until: Instant) -> Instant {
+        if self.timed.0 != self.session.exchange() {
+            self.timed = (self.session.exchange(), Instant::now());
+        }
+        let phase = self.session.phase();
+        let own = self.timed.1 + self.deadlines.of(phase);
+        // Giving up on the answer to the final dot makes duplicates: it has all of its time.
+        if phase == Phase::Dot { own } else { own.min(until) }
+    }
+}
+
+impl Wire {
+    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Wire::Clear(stream) => stream.read(buffer).await,
+            Wire::Tls(stream) => stream.read(buffer).await,
+        }
+    }
+
+    async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        match self {
+            Wire::Clear(stream) => stream.write_all(octets).await,
+            Wire::Tls(stream) => {
+                stream.write_all(octets).await?;
+                stream.flush().await
+            }
+        }
+    }
+
+    async fn shutdown(&mut self) -> io::Result<()> {
+        match self {
+            Wire::Clear(stream) => stream.shutdown().await,
+            Wire::Tls(stream) => stream.shutdown().await,
+        }
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Wire::Clear(stream) => Pin::new(stream).poll_read(context, buffer),
+            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+        }
+    }
+}
+
+/// A connection whose two ends have one address leads to the machine it comes from.
+fn is_this_machine(stream: &TcpStream) -> bool {
+    match (stream.peer_addr(), stream.local_addr()) {
+        (Ok(peer), Ok(local)) => peer.ip() == local.ip(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_connection_to_an_address_of_this_machine_is_recognized() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        assert!(is_this_machine(&stream));
+        let elsewhere = TcpListener::bind("127.0.0.2:0").await.unwrap();
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let stream = socket.connect(elsewhere.local_addr().unwrap()).await.unwrap();
+        assert!(!is_this_machine(&stream));
+    }
+}

@@ -1,0 +1,391 @@
+//! The scheduler: leases what is due, gives each delivery to a task, writes the results.
+//!
+//! Rules: an attempt is counted and its lease written before the first packet. No more than `concurrency` attempts are
+//! sending at once and about `per_destination` for one recipient domain, so that a slow one holds up only its own; while
+//! a result is being written the next attempt already sends. A
+//! running lease is prolonged; when this process dies its leases end by themselves. A result that cannot be
+//! written is tried again until it can: the next hop has the message, and sending it twice is the greater evil.
+//! When it fails: while the database is away nothing is leased; what is under way is settled when it is back.
+
+use super::backoff::{BackOff, NextAttempt};
+use super::dkim::{DkimFault, Signer};
+use super::route::{Route, RouteFault};
+use super::sending::{Place, Sending};
+use super::{EgressConfig, EgressFault, Outgoing, Report, Transport};
+use crate::config::{Config, Profile};
+use crate::mail::Timestamp;
+use crate::relay::{AttemptResult, Outbound, Relay, RelayFault, Verdict, queue_id};
+use crate::smtp::client::Outcome;
+use crate::store::Work;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Leases held for each attempt that may be sending: results of the others are being written.
+const AHEAD: usize = 4;
+/// How long a lease lasts. A dead process's deliveries wait this long.
+const LEASE: Duration = Duration::from_secs(60);
+/// How often running leases are prolonged.
+const PROLONG: Duration = Duration::from_secs(15);
+/// How often the queue is looked at for what has become due meanwhile, or was accepted by another process.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often ended deliveries are purged.
+const PURGE: Duration = Duration::from_secs(600);
+/// Rest after a fault of the database.
+const REST: Duration = Duration::from_secs(1);
+/// How often a result is written again that the database refused.
+const SETTLE_AGAIN: u32 = 10;
+/// How long running attempts may take to end after a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(60);
+
+/// Why the egress can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressError {
+    #[error("egress.dkim.dir: {0}")]
+    Dkim(#[from] DkimFault),
+    #[error("egress.route: {0}")]
+    Route(#[from] RouteFault),
+    #[error(transparent)]
+    Transport(#[from] EgressFault),
+}
+
+/// The way out.
+pub struct Egress {
+    shared: Arc<Shared>,
+    concurrency: usize,
+    per_destination: usize,
+    retention: Duration,
+}
+
+struct Shared {
+    relay: Relay,
+    transport: Transport,
+    signer: Signer,
+    back_off: BackOff,
+    sending: Sending,
+}
+
+impl Egress {
+    /// Reads signing keys and authorities.
+    ///
+    /// # Errors
+    /// [`EgressError`] that names the key of the configuration.
+    pub fn new(config: &Config, relay: &Relay) -> Result<Self, EgressError> {
+        let dkim = &config.egress.dkim;
+        if config.profile == Profile::Development && !dkim.dir.exists() {
+            Signer::make(&dkim.dir, &dkim.selector_rsa, &dkim.selector_ed25519)?;
+        }
+        let signer = Signer::load(&dkim.dir)?.only([&dkim.selector_rsa, &dkim.selector_ed25519])?;
+        let mut egress = EgressConfig::new(config.hostname.clone());
+        for route in &config.egress.routes {
+            let (domain, next_hop) = (route.domain.to_string(), route.next_hop.to_string());
+            egress.routes.push(Route::parse(&domain, &next_hop, route.tls.as_str())?);
+        }
+        egress.dns_servers.clone_from(&config.dns.servers);
+        egress.authorities.clone_from(&config.egress.ca_file);
+        egress.source_address = config.egress.source_address;
+        let listeners = [&config.ingress.mx.listen, &config.ingress.submission.listen];
+        let bound = listeners.into_iter().flatten().map(|address| address.ip());
+        egress.own_addresses = bound.filter(|ip| !ip.is_unspecified()).collect();
+        egress.pool.per_hop = config.egress.per_destination as usize;
+        egress.pool.total = config.egress.concurrency as usize;
+        let retry = &config.egress.retry;
+        let back_off =
+            BackOff { first: retry.first, factor: retry.factor, max: retry.max, expire: retry.expire };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                relay: relay.clone(),
+                transport: Transport::new(egress)?,
+                signer,
+                back_off,
+                sending: Sending::default(),
+            }),
+            concurrency: config.egress.concurrency as usize,
+            per_destination: config.egress.per_destination as usize,
+            retention: config.retention.queue,
+        })
+    }
+
+    /// Delivers until `stop` turns true, then lets running attempts end.
+    pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+        let mut running = Running::new();
+        let sending = self.shared.sending.clone();
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut prolong = tokio::time::interval(PROLONG);
+        let mut purge = tokio::time::interval(PURGE);
+        let mut found = Found::More;
+        loop {
+            if found == Found::More {
+                found = self.lease(&mut running).await;
+            }
+            let store = self.shared.relay.store();
+            tokio::select! {
+                () = stopped(&mut stop) => break,
+                () = std::future::ready(()), if found == Found::More => {}
+                () = store.due() => found = Found::More,
+                _ = look.tick() => found = Found::More,
+                () = sending.ended(), if found == Found::NoRoom => found = Found::More,
+                Some(done) = running.tasks.join_next_with_id(), if !running.tasks.is_empty() => running.ended(&done),
+                _ = prolong.tick() => { self.prolong(&mut running).await; }
+                _ = purge.tick() => self.purge().await,
+            }
+            while let Some(done) = running.tasks.try_join_next_with_id() {
+                running.ended(&done);
+            }
+        }
+        let drain = async {
+            while !running.tasks.is_empty() {
+                tokio::select! {
+                    Some(done) = running.tasks.join_next_with_id() => running.ended(&done),
+                    _ = prolong.tick() => { self.prolong(&mut running).await; }
+                }
+            }
+        };
+        if tokio::time::timeout(DRAIN, drain).await.is_err() {
+            tracing::warn!(
+                event = "drain_cut",
+                "attempts did not end in time; they are repeated after their lease"
+            );
+        }
+        self.shared.transport.close().await;
+    }
+
+    /// Leases what is due and starts its attempts.
+    async fn lease(&self, running: &mut Running) -> Found {
+        // After a pause of the database our own leases may be over: they are renewed first, or this process would
+        // lease, and send, a second time what it is still sending.
+        if running.renewed.elapsed() > 2 * PROLONG && !self.prolong(running).await {
+            tokio::time::sleep(REST).await;
+            return Found::Nothing;
+        }
+        let sending = &self.shared.sending;
+        let room = (AHEAD * self.concurrency).saturating_sub(running.leases.len());
+        let limit = self.concurrency.saturating_sub(sending.total()).min(self.per_destination).min(room);
+        if limit == 0 {
+            return Found::NoRoom;
+        }
+        let busy = sending.busy(self.per_destination);
+        let left_out = !busy.is_empty();
+        let now = Timestamp::now();
+        let claimed = self
+            .shared
+            .relay
+            .store()
+            .claim(now, now.after(LEASE), i64::try_from(limit).unwrap_or(i64::MAX), busy)
+            .await;
+        let work = match claimed {
+            Ok(work) => work,
+            Err(fault) => {
+                tracing::error!(event = "fault", %fault, "nothing can be leased; trying again");
+                tokio::time::sleep(REST).await;
+                return Found::Nothing;
+            }
+        };
+        let found = match work.len() {
+            all if all == limit => Found::More,
+            _ if left_out => Found::NoRoom,
+            _ => Found::Nothing,
+        };
+        for work in work {
+            running.start(work, self.shared.clone());
+        }
+        found
+    }
+
+    /// Makes all running leases longer. Whether it could be written.
+    async fn prolong(&self, running: &mut Running) -> bool {
+        let leases: Vec<(i64, i64)> =
+            running.leases.iter().map(|(delivery, lease)| (*delivery, *lease)).collect();
+        if !leases.is_empty()
+            && let Err(fault) = self.shared.relay.store().extend(leases, Timestamp::now().after(LEASE)).await
+        {
+            tracing::error!(event = "fault", %fault, "running leases can't be prolonged");
+            return false;
+        }
+        running.renewed = Instant::now();
+        true
+    }
+
+    async fn purge(&self) {
+        let now = Timestamp::now();
+        let retention = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
+        let before = Timestamp::from_millis(now.as_millis().saturating_sub(retention));
+        if let Err(fault) = self.shared.relay.store().purge(before, now).await {
+            tracing::error!(event = "fault", %fault, "ended deliveries can't be purged");
+        }
+    }
+}
+
+/// What a look into the queue came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// There may be more that is due.
+    More,
+    /// What is due has to wait until something that is sending ends.
+    NoRoom,
+    /// Nothing more is due.
+    Nothing,
+}
+
+/// The attempts under way.
+struct Running {
+    tasks: JoinSet<()>,
+    /// Delivery and lease.
+    leases: HashMap<i64, i64>,
+    by_task: HashMap<tokio::task::Id, i64>,
+    /// When all leases were last known to be good.
+    renewed: Instant,
+}
+
+impl Running {
+    fn new() -> Self {
+        let (tasks, leases, by_task) = (JoinSet::new(), HashMap::new(), HashMap::new());
+        Self { tasks, leases, by_task, renewed: Instant::now() }
+    }
+
+    fn start(&mut self, work: Work, shared: Arc<Shared>) {
+        let delivery = work.delivery_id;
+        self.leases.insert(delivery, work.lease);
+        let place = shared.sending.begin(work.route);
+        let handle = self.tasks.spawn(async move { shared.attempt(&work, place).await });
+        self.by_task.insert(handle.id(), delivery);
+    }
+
+    fn ended(&mut self, done: &Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
+        let task = match done {
+            Ok((task, ())) => *task,
+            // The attempt panicked: its lease ends by itself, and the attempt was counted.
+            Err(error) => {
+                tracing::error!(
+                    event = "panic",
+                    "an attempt ended abnormally; it is repeated after its lease"
+                );
+                error.id()
+            }
+        };
+        if let Some(delivery) = self.by_task.remove(&task) {
+            self.leases.remove(&delivery);
+        }
+    }
+}
+
+impl Shared {
+    /// One attempt. Its place among those that are sending is free again before the result is written.
+    async fn attempt(&self, work: &Work, place: Place) {
+        let outbound = match self.relay.outbound(work).await {
+            Ok(outbound) => outbound,
+            Err(RelayFault::Store(fault)) => {
+                tracing::error!(event = "fault", %fault, "a message can't be read; it is tried again after its lease");
+                return;
+            }
+            Err(why) => {
+                if let Err(fault) = self.relay.hold(work, &why).await {
+                    tracing::error!(event = "fault", %fault, "a message can't be held; it is tried after its lease");
+                }
+                return;
+            }
+        };
+        let result = match self.signer.sign(outbound.message.as_bytes(), &outbound.domain) {
+            Ok(mut signed) => {
+                signed.extend_from_slice(outbound.message.as_bytes());
+                let report = self.send(&outbound, &signed).await;
+                drop(signed);
+                self.result(work, &report)
+            }
+            Err(fault) => {
+                tracing::error!(event = "fault", %fault, "a message can't be signed; it is tried again later");
+                self.deferred(work, "451 4.3.0".into(), serde_json::json!({ "reason": "not signed" }))
+            }
+        };
+        drop((outbound, place));
+        self.settle(work, &result).await;
+    }
+
+    async fn send(&self, outbound: &Outbound, signed: &[u8]) -> Report {
+        self.transport
+            .deliver(Outgoing {
+                reverse_path: outbound.reverse_path.as_ref(),
+                forward_path: &outbound.forward_path,
+                message: signed,
+                eight_bit: outbound.message.needs_8bit(),
+                utf8_headers: outbound.utf8,
+            })
+            .await
+    }
+
+    fn result(&self, work: &Work, report: &Report) -> AttemptResult {
+        let status = report.outcome.status();
+        let (class, subject, detail) = status.enhanced_or_general();
+        let status = format!("{} {class}.{subject}.{detail}", status.code);
+        let detail = serde_json::json!({
+            "attempt": work.attempt,
+            "status": status,
+            "phase": report.phase.name(),
+            "next_hop": report.address.map(|address| address.to_string()),
+            "tls": report.tls.as_ref().map(|tls| format!("{tls:?}")),
+            "remote": report.remote_text.as_ref().map(|text| text.reveal()),
+            "reused": report.connection_reused,
+            "ambiguous": report.outcome.is_ambiguous(),
+        });
+        match report.outcome {
+            Outcome::Delivered { .. } => {
+                AttemptResult { verdict: Verdict::Delivered, status, retry_at: None, detail }
+            }
+            Outcome::Failed { .. } => {
+                AttemptResult { verdict: Verdict::Failed, status, retry_at: None, detail }
+            }
+            Outcome::Deferred { .. } => self.deferred(work, status, detail),
+        }
+    }
+
+    fn deferred(&self, work: &Work, status: String, detail: serde_json::Value) -> AttemptResult {
+        let attempts = u32::try_from(work.attempt).unwrap_or(u32::MAX);
+        let random = u64::from_be_bytes(crate::vault::random_bytes());
+        let retry_at = match self.back_off.after(attempts, work.received_at, Timestamp::now(), random) {
+            NextAttempt::At(at) => Some(at),
+            NextAttempt::Expired => None,
+        };
+        AttemptResult { verdict: Verdict::Deferred, status, retry_at, detail }
+    }
+
+    async fn settle(&self, work: &Work, result: &AttemptResult) {
+        let id = queue_id(work.message_id);
+        let mut refused = 0;
+        loop {
+            match self.relay.settle(work, result).await {
+                Ok(true) => {
+                    let verdict = match result.verdict {
+                        Verdict::Delivered => "delivered",
+                        Verdict::Deferred => "deferred",
+                        Verdict::Failed => "failed",
+                    };
+                    tracing::info!(event = verdict, queue_id = %id, status = %result.status, attempt = work.attempt);
+                    return;
+                }
+                Ok(false) => {
+                    tracing::warn!(event = "lease_lost", queue_id = %id, "another worker took it over");
+                    return;
+                }
+                Err(RelayFault::Store(fault)) if fault.is_passing() || refused < SETTLE_AGAIN => {
+                    // Each try has new ids, so one that met an id of another process does not meet it again.
+                    refused += u32::from(!fault.is_passing());
+                    tracing::error!(event = "fault", %fault, "a result can't be written; trying again");
+                    tokio::time::sleep(REST).await;
+                }
+                Err(fault) => {
+                    tracing::error!(event = "fault", %fault, queue_id = %id, "a result was refused");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Waits for the word to stop; a sender that is gone says it too.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

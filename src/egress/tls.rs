@@ -1,0 +1,209 @@
+//! TLS towards next hops: any certificate where TLS is opportunistic (RFC 7435), a proven one where a route says
+//! `verify`; and the memory of hosts whose TLS is broken.
+//!
+//! Rules: also where any certificate will do, the handshake's signatures are checked, so that what was encrypted
+//! was encrypted to the holder of the certificate that was recorded; and whether the certificate would have proven the
+//! name is recorded. A host whose handshake failed is spoken to in clear for a while, never under `encrypt` or
+//! `verify`. The provider is aws-lc-rs, named here; no process-wide default is needed.
+//! When it fails: [`TlsFault`], at start.
+
+use super::resolve::Target;
+use super::route::{Host, TlsPolicy};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// Hosts remembered as broken at the same time; beyond that the memory is emptied.
+const MAX_BROKEN: usize = 4096;
+
+/// Why TLS cannot be set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TlsFault {
+    #[error("the file of additional authorities cannot be read or is no PEM with certificates")]
+    Authorities,
+    #[error("the TLS library does not take this set-up")]
+    SetUp,
+}
+
+/// Whether a certificate proved the host's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificate {
+    /// By a known authority, for this name, now.
+    Proven,
+    /// It did not, and under this policy it did not need to.
+    Unproven,
+}
+
+/// What TLS came to on one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TlsInfo {
+    /// `TLSv1.3` or `TLSv1.2`.
+    pub version: &'static str,
+    /// Such as `TLS13_AES_256_GCM_SHA384`.
+    pub cipher: &'static str,
+    pub certificate: Certificate,
+}
+
+/// The client's side of TLS.
+pub struct TlsClient {
+    any: Arc<ClientConfig>,
+    proven: Arc<ClientConfig>,
+    verifier: Arc<WebPkiServerVerifier>,
+    broken: Mutex<HashMap<SocketAddr, Instant>>,
+    remember_broken: Duration,
+}
+
+impl TlsClient {
+    /// With the authorities of the Mozilla root programme and those in the PEM file `authorities`. A host whose TLS
+    /// is broken is spoken to in clear for `remember_broken`.
+    ///
+    /// # Errors
+    /// [`TlsFault`].
+    pub fn new(authorities: Option<&Path>, remember_broken: Duration) -> Result<Self, TlsFault> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        if let Some(path) = authorities {
+            let before = roots.len();
+            for certificate in CertificateDer::pem_file_iter(path).map_err(|_| TlsFault::Authorities)? {
+                let certificate = certificate.map_err(|_| TlsFault::Authorities)?;
+                roots.add(certificate).map_err(|_| TlsFault::Authorities)?;
+            }
+            if roots.len() == before {
+                return Err(TlsFault::Authorities);
+            }
+        }
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|_| TlsFault::SetUp)?;
+        let build = |verifier: Arc<dyn ServerCertVerifier>| {
+            let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()
+                .map_err(|_| TlsFault::SetUp)?;
+            let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+            Ok(Arc::new(config))
+        };
+        let any = build(Arc::new(AnyCertificate(Arc::clone(&provider))))?;
+        let proven = build(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)?;
+        Ok(Self { any, proven, verifier, broken: Mutex::default(), remember_broken })
+    }
+
+    /// The set-up that wants a proven certificate, for other uses of TLS in this process.
+    #[must_use]
+    pub fn proven_config(&self) -> &ClientConfig {
+        &self.proven
+    }
+
+    /// The handshake on a connection on which the server said it is ready.
+    ///
+    /// # Errors
+    /// Whatever the socket or the TLS library reports; it tells nothing of a message.
+    pub async fn handshake(
+        &self,
+        target: &Target,
+        stream: TcpStream,
+    ) -> std::io::Result<(Box<TlsStream<TcpStream>>, TlsInfo)> {
+        let name = server_name(&target.host)?;
+        let config = if target.tls == TlsPolicy::Verify { &self.proven } else { &self.any };
+        let stream = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream).await?;
+        let (_, connection) = stream.get_ref();
+        let certificate = match connection.peer_certificates().and_then(<[_]>::split_first) {
+            Some((leaf, chain))
+                if self.verifier.verify_server_cert(leaf, chain, &name, &[], UnixTime::now()).is_ok() =>
+            {
+                Certificate::Proven
+            }
+            _ => Certificate::Unproven,
+        };
+        let version = match connection.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "unknown",
+        };
+        let cipher = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        let info = TlsInfo { version, cipher: cipher.unwrap_or("unknown"), certificate };
+        Ok((Box::new(stream), info))
+    }
+
+    /// Notes that the TLS of this address failed.
+    pub fn note_broken(&self, address: SocketAddr) {
+        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        if broken.len() >= MAX_BROKEN {
+            broken.clear();
+        }
+        broken.insert(address, Instant::now());
+    }
+
+    /// Whether the TLS of this address failed not long ago.
+    #[must_use]
+    pub fn is_broken(&self, address: SocketAddr) -> bool {
+        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        match broken.get(&address) {
+            Some(since) if since.elapsed() < self.remember_broken => true,
+            Some(_) => {
+                broken.remove(&address);
+                false
+            }
+            None => false,
+        }
+    }
+}
+
+fn server_name(host: &Host) -> std::io::Result<ServerName<'static>> {
+    match host {
+        Host::Address(address) => Ok(ServerName::from(*address)),
+        Host::Name(name) => ServerName::try_from(name.as_str().to_owned())
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidInput)),
+    }
+}
+
+/// Takes any certificate, but only from who holds its key.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
