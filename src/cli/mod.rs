@@ -1,1 +1,66 @@
-//! (floor)
+//! The commands. Each prints for a person, or with `--json` one JSON document; exit status 0, 1 (failed), 2 (usage).
+
+mod arguments;
+mod configuration;
+mod demo;
+mod dns;
+mod keys;
+mod log;
+mod merchant;
+mod order;
+mod output;
+mod process;
+mod queue;
+mod serve;
+mod token;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use output::Failure;
+use std::process::ExitCode;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    quiet_panics();
+    let json = arguments.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return output::failed(&Failure::new(format!("the runtime can't start: {error}")), json);
+        }
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output::failed(&failure, json),
+    }
+}
+
+/// A panic's message may quote what was being read (slicing a text does), so only its place is told.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        if tracing::dispatcher::has_been_set() {
+            tracing::error!(event = "panic", place, "a defect; what was under way is given up");
+        } else {
+            output::defect(&place);
+        }
+    }));
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let common = arguments.common();
+    match arguments.command {
+        Command::Demo { once } => demo::run(once, &common).await,
+        Command::Serve { roles } => serve::run(&roles, &common).await,
+        Command::Config { command } => configuration::run(&command, &common),
+        Command::Merchant { command } => merchant::run(command, &common).await,
+        Command::Order { command } => order::run(command, &common).await,
+        Command::Queue { command } => queue::run(command, &common).await,
+        Command::Log { command } => log::run(command, &common).await,
+        Command::Keys { command } => keys::run(&command, &common),
+        Command::Dns => dns::run(&common),
+        Command::Token { command } => token::run(command, &common).await,
+    }
+}

@@ -1,1 +1,134 @@
-//! (floor)
+//! The HTTP listener: the marketplace's API `/v1` and `/readyz`.
+//!
+//! Rules: JSON in, JSON out; bearer tokens with scopes; errors as problem details (RFC 9457) that name field and cure.
+//! A body is at most 64 KiB. It speaks HTTP in clear: put a TLS proxy in front where the way to it is not private.
+//! When it fails: at start [`WebError`]; a request's fault is that request's 503.
+
+mod api;
+mod problem;
+
+pub(crate) use api::{merchant_json, order_json};
+
+use crate::relay::Relay;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Largest request body, in octets.
+const BODY_MAX: usize = 64 * 1024;
+
+/// How long requests may take to end after a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the web role can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    #[error(
+        "web.listen: can't listen on {address}: {cause}; is another server there, or does the port need privileges?"
+    )]
+    Bind { address: SocketAddr, cause: std::io::Error },
+}
+
+/// Where stores submit: what a new store is told.
+#[derive(Debug, Clone)]
+pub struct SmtpAccess {
+    pub host: String,
+    pub port: u16,
+}
+
+/// The bound listeners, before they serve.
+pub struct Web {
+    listeners: Vec<TcpListener>,
+    pub listening: Vec<SocketAddr>,
+}
+
+pub(crate) struct Shared {
+    relay: Relay,
+    smtp: SmtpAccess,
+    ready: Arc<AtomicBool>,
+}
+
+impl Web {
+    /// Binds all listeners.
+    ///
+    /// # Errors
+    /// [`WebError`] naming the address.
+    pub async fn bind(addresses: &[SocketAddr]) -> Result<Self, WebError> {
+        let (mut listeners, mut listening) = (Vec::new(), Vec::new());
+        for address in addresses {
+            let fault = |cause| WebError::Bind { address: *address, cause };
+            let listener = TcpListener::bind(address).await.map_err(fault)?;
+            listening.push(listener.local_addr().map_err(fault)?);
+            listeners.push(listener);
+        }
+        Ok(Self { listeners, listening })
+    }
+
+    /// Serves until `stop` turns true; running requests end first.
+    pub async fn serve(
+        self,
+        relay: Relay,
+        smtp: SmtpAccess,
+        ready: Arc<AtomicBool>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let router = Router::new()
+            .route("/readyz", get(readyz))
+            .route("/v1/merchants", post(api::add_merchant))
+            .route("/v1/orders", post(api::open_order))
+            .route("/v1/orders/{store_id}/{order_no}", get(api::show_order))
+            .fallback(api::not_found)
+            .method_not_allowed_fallback(api::not_allowed)
+            .layer(DefaultBodyLimit::max(BODY_MAX))
+            .with_state(Arc::new(Shared { relay, smtp, ready }));
+        let mut servers = JoinSet::new();
+        for listener in self.listeners {
+            let mut stop = stop.clone();
+            let stopped = async move {
+                let _ = stop.wait_for(|stop| *stop).await;
+            };
+            let server = axum::serve(listener, router.clone()).with_graceful_shutdown(stopped);
+            servers.spawn(async move {
+                if let Err(error) = server.await {
+                    tracing::error!(event = "web_ended", kind = %error.kind(), "the HTTP listener ended");
+                }
+            });
+        }
+        let mut asked = stop.clone();
+        let ended = async {
+            while servers.join_next().await.is_some() {}
+            // Without a listener there is nothing to serve, and the role is up all the same.
+            let _ = asked.wait_for(|stop| *stop).await;
+        };
+        let late = async {
+            let _ = stop.wait_for(|stop| *stop).await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::select! {
+            () = ended => {}
+            // A client that sent half a request, or none, would keep the process for ever.
+            () = late => tracing::warn!(event = "drain_cut", "HTTP requests did not end in time and were cut"),
+        }
+    }
+}
+
+/// 200 once every role of this process serves and the database answers.
+async fn readyz(
+    axum::extract::State(shared): axum::extract::State<Arc<Shared>>,
+) -> (axum::http::StatusCode, &'static str) {
+    use axum::http::StatusCode;
+    if !shared.ready.load(Ordering::Acquire) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n");
+    }
+    match shared.relay.store().ping().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    }
+}

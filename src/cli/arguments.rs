@@ -1,0 +1,248 @@
+//! The command line: what can be said, with help for a person.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// An anonymizing e-mail relay for a marketplace: merchant and customer write to each other with ordinary mail
+/// programs, and neither sees the other's address.
+///
+/// Try it: `anshin demo`.
+#[derive(Parser)]
+#[command(name = "anshin", version, max_term_width = 100)]
+pub(super) struct Arguments {
+    /// Print one JSON document instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The configuration file [default: anshin.toml here, else /etc/anshin/anshin.toml].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command gets.
+pub(super) struct Common {
+    pub json: bool,
+    pub config: Option<PathBuf>,
+}
+
+impl Arguments {
+    pub fn common(&self) -> Common {
+        Common { json: self.json, config: self.config.clone() }
+    }
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Show the relay at work: temporary storage, generated keys, real mail both ways over SMTP on loopback.
+    Demo {
+        /// Check the result, print it and exit instead of going on until Ctrl-C.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Run the relay, all roles or some.
+    Serve {
+        /// A role to run; may be given several times.
+        #[arg(long = "role", value_name = "ROLE", default_value = "all", value_delimiter = ',')]
+        roles: Vec<RoleName>,
+    },
+    /// Check or show the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Add stores.
+    Merchant {
+        #[command(subcommand)]
+        command: MerchantCommand,
+    },
+    /// Open and manage the conversations of orders.
+    Order {
+        #[command(subcommand)]
+        command: OrderCommand,
+    },
+    /// Look at the queue and move it.
+    Queue {
+        #[command(subcommand)]
+        command: QueueCommand,
+    },
+    /// Read the log of what passed.
+    Log {
+        #[command(subcommand)]
+        command: LogCommand,
+    },
+    /// Look at the key ring.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// Print the DNS records that the installation needs, DKIM keys included.
+    Dns,
+    /// Make tokens for the HTTP API.
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RoleName {
+    All,
+    Ingress,
+    Egress,
+    Web,
+}
+
+#[derive(Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Validate the configuration and everything it points to.
+    Check,
+    /// Print the effective configuration, secrets masked.
+    Show,
+}
+
+#[derive(Subcommand)]
+pub(super) enum MerchantCommand {
+    /// Add a store. Its passwords are shown once.
+    Add {
+        /// 1 to 24 characters of a-z, 0-9, - and _; it becomes the store's public alias.
+        #[arg(long, value_name = "ID")]
+        store_id: String,
+        /// The name customers see.
+        #[arg(long)]
+        name: String,
+        /// A registered address; the first takes the store's mail, all may send. May be given several times.
+        #[arg(long = "address", value_name = "ADDRESS", required = true)]
+        addresses: Vec<String>,
+    },
+}
+
+#[derive(clap::Args)]
+pub(super) struct OrderName {
+    /// The store.
+    #[arg(long, value_name = "ID")]
+    pub store_id: String,
+    /// The order number, unique within the store.
+    #[arg(long, value_name = "NO")]
+    pub order_no: String,
+}
+
+#[derive(Subcommand)]
+pub(super) enum OrderCommand {
+    /// Open the conversation of an order; the same order gives the same aliases.
+    Open {
+        #[command(flatten)]
+        order: OrderName,
+        /// The customer's real address.
+        #[arg(long, value_name = "ADDRESS")]
+        customer: String,
+        /// When the aliases end, such as 2027-01-31T23:59:59+09:00 [default: 180 days from now].
+        #[arg(long, value_name = "RFC3339")]
+        expires_at: Option<String>,
+    },
+    /// Show an order's aliases.
+    Show {
+        #[command(flatten)]
+        order: OrderName,
+    },
+    /// List a store's orders, oldest first (at most 1000).
+    List {
+        /// The store.
+        #[arg(long, value_name = "ID")]
+        store_id: String,
+    },
+    /// Let an order's aliases live longer, or shorter.
+    Extend {
+        #[command(flatten)]
+        order: OrderName,
+        /// When the aliases end.
+        #[arg(long, value_name = "RFC3339")]
+        expires_at: String,
+    },
+    /// Give an order another customer address; the aliases stay.
+    Readdress {
+        #[command(flatten)]
+        order: OrderName,
+        /// The customer's new real address.
+        #[arg(long, value_name = "ADDRESS")]
+        customer: String,
+    },
+    /// End an order's aliases now.
+    Close {
+        #[command(flatten)]
+        order: OrderName,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum QueueCommand {
+    /// List deliveries that have not ended, oldest first.
+    List {
+        /// Only this state.
+        #[arg(long, value_name = "STATE", value_parser = ["waiting", "delivered", "failed", "held", "dropped"])]
+        state: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Show the deliveries of one message.
+    Show {
+        /// The queue id, as in the reply to DATA.
+        #[arg(value_name = "QUEUE_ID")]
+        queue_id: String,
+    },
+    /// Try waiting and held deliveries again now.
+    Retry {
+        /// The queue id, as in the reply to DATA.
+        #[arg(value_name = "QUEUE_ID", required_unless_present = "all")]
+        queue_id: Option<String>,
+        /// All that wait or are held.
+        #[arg(long, conflicts_with = "queue_id")]
+        all: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum LogCommand {
+    /// What happened to a message, an alias or an order. Shows real addresses: for those whose job needs it.
+    #[command(group(clap::ArgGroup::new("of").required(true)))]
+    Trace {
+        /// A queue id.
+        #[arg(long, value_name = "QUEUE_ID", group = "of")]
+        message: Option<String>,
+        /// An alias of either side.
+        #[arg(long, value_name = "ALIAS", group = "of")]
+        alias: Option<String>,
+        /// An order number, with --store-id.
+        #[arg(long, value_name = "NO", group = "of", requires = "store_id")]
+        order_no: Option<String>,
+        /// The order's store.
+        #[arg(long, value_name = "ID")]
+        store_id: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum KeysCommand {
+    /// List the keys: purpose, name, age, which one seals.
+    List,
+    /// Make a new key of each purpose, or of one; it seals once the processes are restarted. The first keys too.
+    Rotate {
+        /// Only this purpose.
+        #[arg(long, value_parser = ["alias", "index", "seal"])]
+        purpose: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a token. It is shown once.
+    Add {
+        /// What it is for.
+        #[arg(long)]
+        name: String,
+        /// One or more of merchants, orders, messages, erasures, separated by commas.
+        #[arg(long = "scope", value_name = "SCOPE[,SCOPE]")]
+        scope: String,
+    },
+}

@@ -1,0 +1,68 @@
+//! `anshin order open|show|list|extend|readdress|close`.
+
+use super::arguments::{Common, OrderCommand};
+use super::output::{Failure, print, table};
+use super::process;
+use crate::mail::Timestamp;
+use crate::relay::{OrderRequest, OrderView};
+use crate::web::order_json;
+use serde_json::Value;
+
+pub(super) async fn run(command: OrderCommand, common: &Common) -> Result<(), Failure> {
+    let (_, relay) = process::relay(common).await?;
+    let order = match command {
+        OrderCommand::Open { order, customer, expires_at } => {
+            let expires_at = expires_at.as_deref().map(time).transpose()?;
+            let (store_id, order_no) = (order.store_id, order.order_no);
+            relay.open_order(OrderRequest { store_id, order_no, customer, expires_at }).await?
+        }
+        OrderCommand::Show { order } => relay.show_order(&order.store_id, &order.order_no).await?,
+        OrderCommand::List { store_id } => {
+            let orders = relay.list_orders(&store_id).await?;
+            let document = Value::Array(orders.iter().map(order_json).collect());
+            let rows: Vec<Vec<String>> = orders.iter().map(row).collect();
+            let head = ["order", "customer alias", "merchant alias", "until", "state"];
+            print(common, &document, &table(&head, &rows));
+            return Ok(());
+        }
+        OrderCommand::Extend { order, expires_at } => {
+            relay.extend_order(&order.store_id, &order.order_no, time(&expires_at)?).await?
+        }
+        OrderCommand::Readdress { order, customer } => {
+            relay.readdress_order(&order.store_id, &order.order_no, &customer).await?
+        }
+        OrderCommand::Close { order } => relay.close_order(&order.store_id, &order.order_no).await?,
+    };
+    let text = format!(
+        "order            {}\ncustomer alias   {}\nmerchant alias   {}\nuntil            {}{}",
+        order.order_no,
+        order.customer_alias,
+        order.merchant_alias,
+        order.expires_at,
+        if order.closed_at.is_some() { " (closed)" } else { "" },
+    );
+    print(common, &order_json(&order), &text);
+    Ok(())
+}
+
+fn row(order: &OrderView) -> Vec<String> {
+    let state = if order.closed_at.is_some() {
+        "closed"
+    } else if order.expires_at <= Timestamp::now() {
+        "expired"
+    } else {
+        "open"
+    };
+    vec![
+        order.order_no.clone(),
+        order.customer_alias.to_string(),
+        order.merchant_alias.to_string(),
+        order.expires_at.to_rfc3339(),
+        state.into(),
+    ]
+}
+
+fn time(text: &str) -> Result<Timestamp, Failure> {
+    Timestamp::parse_rfc3339(text)
+        .ok_or_else(|| Failure::new("--expires-at: give an RFC 3339 time such as 2027-01-31T23:59:59+09:00"))
+}

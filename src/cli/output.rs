@@ -1,0 +1,71 @@
+//! Printing: text for a person, or one JSON document.
+
+use super::arguments::Common;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Why a command failed: one text that names cause and cure.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub text: String,
+    pub details: Option<Value>,
+}
+
+impl Failure {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), details: None }
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// Prints a result.
+pub(super) fn print(common: &Common, document: &Value, text: &str) {
+    let mut out = std::io::stdout().lock();
+    // A reader that went away (`| head`) is no failure of ours.
+    let _ = if common.json { writeln!(out, "{document:#}") } else { writeln!(out, "{}", text.trim_end()) };
+}
+
+/// Prints why a command failed.
+pub(super) fn failed(failure: &Failure, json: bool) -> ExitCode {
+    if json {
+        let document = match &failure.details {
+            Some(details) => json!({ "error": failure.text, "details": details }),
+            None => json!({ "error": failure.text }),
+        };
+        let _ = writeln!(std::io::stdout(), "{document:#}");
+    } else {
+        let _ = writeln!(std::io::stderr(), "anshin: {}", failure.text);
+    }
+    ExitCode::FAILURE
+}
+
+/// Lines of a table, columns aligned.
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .chain(head.get(column).map(|cell| cell.chars().count()))
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(&mut head.iter().copied())];
+    lines.extend(rows.iter().map(|row| line(&mut row.iter().map(String::as_str))));
+    lines.join("\n")
+}
+
+/// Says where the program is defective, before there is a log.
+pub(super) fn defect(place: &str) {
+    let _ = writeln!(std::io::stderr(), "anshin: a defect at {place}");
+}

@@ -1,0 +1,189 @@
+//! Putting the floors together: configuration to database, keys, relay and roles.
+
+use super::arguments::Common;
+use super::output::Failure;
+use crate::config::{self, Config, Profile, Role};
+use crate::egress::Egress;
+use crate::ingress::{Ingress, Listening, make_self_signed};
+use crate::mail::Timestamp;
+use crate::relay::{Domains, Policy, Relay};
+use crate::store::Store;
+use crate::vault::{KeyRing, Make, Vault};
+use crate::web::{SmtpAccess, Web};
+use std::fs::File;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Life of an order's aliases where the order names no end.
+const ORDER_LIFETIME: Duration = Duration::from_secs(180 * 86_400);
+/// The same message within this time is delivered once.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(86_400);
+
+/// Where the configuration is looked for.
+const PLACES: [&str; 2] = ["anshin.toml", "/etc/anshin/anshin.toml"];
+
+/// Reads the configuration of a command.
+pub(super) fn load(common: &Common, roles: &[Role]) -> Result<Config, Failure> {
+    let path = config_path(common);
+    Config::load_for(roles, path.as_deref(), config::environment()).map_err(config_failure)
+}
+
+pub(super) fn config_path(common: &Common) -> Option<PathBuf> {
+    common.config.clone().or_else(|| PLACES.iter().map(PathBuf::from).find(|path| path.exists()))
+}
+
+pub(super) fn config_failure(errors: config::ConfigErrors) -> Failure {
+    let details = serde_json::to_value(errors.problems()).ok();
+    Failure { text: errors.to_string(), details }
+}
+
+/// Opens the database with its keys.
+pub(super) async fn open(config: &Config) -> Result<Relay, Failure> {
+    let make = match config.profile {
+        Profile::Development => Make::Missing,
+        Profile::Production => Make::Nothing,
+    };
+    let ring = KeyRing::open(&config.keys.dir, make, Timestamp::now())?;
+    let vault = Vault::open(&ring)?;
+    let store = Store::open(&config.storage.url.connect_url()).await?;
+    let domains = Domains::new(&config.domains.customer, &config.domains.merchant)?;
+    let policy = Policy {
+        hostname: config.hostname.to_string(),
+        expire: config.egress.retry.expire,
+        delay_notice: config.egress.retry.delay_notice,
+        order_lifetime: ORDER_LIFETIME,
+        duplicate_window: DUPLICATE_WINDOW,
+    };
+    Ok(Relay::open(store, vault, domains, policy).await?)
+}
+
+/// Configuration and relay of a command that only uses the database.
+pub(super) async fn relay(common: &Common) -> Result<(Config, Relay), Failure> {
+    let config = load(common, &[])?;
+    let _making = making(&config)?;
+    let relay = open(&config).await?;
+    Ok((config, relay))
+}
+
+/// The right to make what is missing, held until it is dropped: processes that start at the same moment on a new
+/// installation make one key ring, one certificate and one set of signing keys. None in production, which makes nothing.
+fn making(config: &Config) -> Result<Option<File>, Failure> {
+    if config.profile == Profile::Production {
+        return Ok(None);
+    }
+    let dir = &config.keys.dir;
+    let fault = |cause: std::io::Error| {
+        let user = "give the key directory to the user that runs anshin (mode 0700)";
+        Failure::new(format!("{}: {cause}; {user}", dir.display()))
+    };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fault)?;
+    let lock = File::open(dir).map_err(fault)?;
+    // Ends with the process, whatever becomes of it.
+    lock.lock().map_err(fault)?;
+    Ok(Some(lock))
+}
+
+/// Where stores submit, by the configuration.
+pub(super) fn smtp_access(config: &Config, listening: Option<&Listening>) -> SmtpAccess {
+    let bound = listening.map(|listening| listening.submission.as_slice()).unwrap_or_default();
+    let port = bound.first().or(config.ingress.submission.listen.first()).map_or(587, SocketAddr::port);
+    SmtpAccess { host: config.hostname.to_string(), port }
+}
+
+/// The roles of this process, running.
+pub(super) struct Process {
+    pub relay: Relay,
+    pub listening: Listening,
+    pub web: Vec<SocketAddr>,
+    stop: watch::Sender<bool>,
+    ready: Arc<AtomicBool>,
+    tasks: JoinSet<()>,
+}
+
+impl Process {
+    /// Makes what the development profile may make, binds everything, then serves.
+    pub async fn start(config: &Config, roles: &[Role]) -> Result<Self, Failure> {
+        let making = making(config)?;
+        let relay = open(config).await?;
+        if config.profile == Profile::Development && roles.contains(&Role::Ingress) {
+            let mut names = vec![config.hostname.to_string()];
+            names.extend(relay.domains().all().map(ToString::to_string));
+            let files = &config.ingress.tls;
+            make_self_signed(&files.certificate, &files.key, names)?;
+        }
+        let (stop, stopped) = watch::channel(false);
+        let ready = Arc::new(AtomicBool::new(false));
+        let mut tasks = JoinSet::new();
+        let mut listening = Listening::default();
+        // Everything is bound and read before anything serves: a process is up whole or not at all.
+        let ingress = match roles.contains(&Role::Ingress) {
+            true => Some(Ingress::bind(config, &relay).await?),
+            false => None,
+        };
+        let egress = match roles.contains(&Role::Egress) {
+            true => Some(Egress::new(config, &relay)?),
+            false => None,
+        };
+        let web = match roles.contains(&Role::Web) {
+            true => Some(Web::bind(&config.web.listen).await?),
+            false => None,
+        };
+        drop(making);
+        if let Some(ingress) = ingress {
+            listening = ingress.listening.clone();
+            tasks.spawn(ingress.serve(stopped.clone()));
+        }
+        if let Some(egress) = egress {
+            tasks.spawn(egress.serve(stopped.clone()));
+        }
+        let smtp = smtp_access(config, Some(&listening));
+        let mut addresses = Vec::new();
+        if let Some(web) = web {
+            addresses.clone_from(&web.listening);
+            tasks.spawn(web.serve(relay.clone(), smtp, ready.clone(), stopped));
+        }
+        ready.store(true, Ordering::Release);
+        Ok(Self { relay, listening, web: addresses, stop, ready, tasks })
+    }
+
+    /// Stops taking, finishes what is under way.
+    pub async fn stop(mut self) {
+        self.ready.store(false, Ordering::Release);
+        let _ = self.stop.send(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// Waits until a role ends by itself, which none should.
+    pub async fn role_ended(&mut self) {
+        if self.tasks.join_next().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Logging to standard error: our own events only, since libraries name hosts and statements.
+pub(super) fn start_logging(json: bool) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
+    let targets = Targets::new().with_target("anshin", LevelFilter::INFO);
+    let registry = tracing_subscriber::registry().with(targets);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
+    // A second start in one process (a test) keeps the first.
+    let _ = if json { registry.with(layer.json()).try_init() } else { registry.with(layer).try_init() };
+}
+
+/// Whether a path is there, for messages.
+pub(super) fn describe(path: Option<&Path>) -> String {
+    path.map_or_else(|| "defaults and environment".into(), |path| path.display().to_string())
+}

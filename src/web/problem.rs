@@ -1,0 +1,81 @@
+//! Errors of the API: problem details (RFC 9457) with the field and the cure in `detail`.
+
+use crate::relay::{MerchantFault, OrderFault, RelayFault};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// An error answer.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    title: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, title, detail: detail.into() }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut response = (self.status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<RelayFault> for Problem {
+    /// A fault is reported here, where it becomes an answer, and nowhere else.
+    fn from(fault: RelayFault) -> Self {
+        tracing::error!(event = "fault", %fault, "an API request failed on our side");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Temporary fault",
+            "a fault on our side; try the same again later",
+        )
+    }
+}
+
+impl From<MerchantFault> for Problem {
+    fn from(fault: MerchantFault) -> Self {
+        match fault {
+            MerchantFault::Fault(fault) => fault.into(),
+            MerchantFault::Exists => Self::new(StatusCode::CONFLICT, "The store exists", fault.to_string()),
+            MerchantFault::Memory => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "Temporary fault", fault.to_string())
+            }
+            fault => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", fault.to_string())
+            }
+        }
+    }
+}
+
+impl From<OrderFault> for Problem {
+    fn from(fault: OrderFault) -> Self {
+        match fault {
+            OrderFault::Fault(fault) => fault.into(),
+            OrderFault::NoStore | OrderFault::NoOrder => {
+                Self::new(StatusCode::NOT_FOUND, "There is no such thing", fault.to_string())
+            }
+            OrderFault::OtherCustomer | OrderFault::Closed => {
+                Self::new(StatusCode::CONFLICT, "The order is open otherwise", fault.to_string())
+            }
+            fault => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", fault.to_string())
+            }
+        }
+    }
+}
