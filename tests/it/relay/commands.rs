@@ -1,0 +1,148 @@
+//! The commands keep the fields and exit statuses that other programs rely on.
+
+use super::letter::Letter;
+use super::process::{On, on_both_databases};
+use super::scene::{Scene, open_order};
+use serde_json::Value;
+
+on_both_databases! {
+    an_order_is_opened_shown_listed_extended_readdressed_and_closed,
+}
+
+#[track_caller]
+fn has_keys(document: &Value, keys: &[&str]) {
+    let mut own: Vec<&str> = document.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut keys = keys.to_vec();
+    own.sort_unstable();
+    keys.sort_unstable();
+    assert_eq!(own, keys);
+}
+
+fn an_order_is_opened_shown_listed_extended_readdressed_and_closed(on: On) {
+    let scene = Scene::new(on);
+    let name = ["--store-id", "mise", "--order-no", "A-1001"];
+    let order = |verb: &str, more: &[&str]| scene.relay.anshin(&[&["order", verb], &name[..], more].concat());
+    let opened = order("open", &["--customer", &scene.hana.address.to_uppercase()]);
+    has_keys(&opened, &["order_no", "customer_alias", "merchant_alias", "expires_at"]);
+    assert_eq!(
+        opened["customer_alias"],
+        scene.order.customer_alias.as_str(),
+        "opened again: the same aliases"
+    );
+    assert_eq!(order("show", &[]), opened);
+    for (alias, domain) in
+        [(&opened["customer_alias"], "pc.fw.anshin.test"), (&opened["merchant_alias"], "shop.anshin.test")]
+    {
+        let (local, own) = alias.as_str().unwrap().rsplit_once('@').unwrap();
+        assert_eq!(own, domain);
+        assert!(
+            local.len() <= 40 && local.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()),
+            "{local}"
+        );
+    }
+    let mobile = open_order(&scene.relay, "mise", "A-1002", "a..b@docomo.ne.jp");
+    assert!(mobile.customer_alias.ends_with("@mb.fw.anshin.test"), "{}", mobile.customer_alias);
+    let listed = scene.relay.anshin(&["order", "list", "--store-id", "mise"]);
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert_eq!(listed[0], opened);
+
+    let extended = order("extend", &["--expires-at", "2031-01-31T23:59:59+09:00"]);
+    assert_eq!(extended["expires_at"], "2031-01-31T14:59:59Z");
+    let moved = order("readdress", &["--customer", &scene.taro.address]);
+    assert_eq!(moved["customer_alias"], opened["customer_alias"]);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    assert_eq!(scene.taro.mailbox.wait_for(1)[0].forward_paths, [scene.taro.address.as_str()]);
+    scene.deliver(&scene.to_merchant()).is("550 5.7.1");
+    let letter = Letter::new(&scene.watch, &scene.taro.address, &scene.order.merchant_alias);
+    scene
+        .customer()
+        .unwrap()
+        .send(&scene.taro.address, &[&letter.to], &letter.bytes())
+        .unwrap()
+        .is("250 2.0.0");
+
+    let closed = order("close", &[]);
+    has_keys(&closed, &["order_no", "customer_alias", "merchant_alias", "expires_at", "closed_at"]);
+    scene.submit(&scene.to_customer()).is("550 5.1.6");
+    let failed = scene
+        .relay
+        .run(&[&["order", "extend"], &name[..], &["--expires-at", "2032-01-31T23:59:59Z"]].concat());
+    assert!(
+        failed.status == 1 && failed.json()["error"].as_str().unwrap().contains("closed"),
+        "{}",
+        failed.stdout
+    );
+}
+
+#[test]
+fn every_document_has_the_fields_of_the_contract() {
+    let scene = Scene::new(On::Sqlite);
+    let added = scene.relay.anshin(&[
+        "merchant",
+        "add",
+        "--store-id",
+        "ume",
+        "--name",
+        "梅屋",
+        "--address",
+        &scene.mise.address,
+    ]);
+    has_keys(&added, &["store_id", "public_alias", "smtp", "menu"]);
+    has_keys(&added["smtp"], &["host", "port", "auth_id", "auth_password"]);
+    has_keys(&added["menu"], &["store_id", "password"]);
+    scene.hana.mailbox.go_down();
+    let id = scene.submit(&scene.to_customer()).is("250 2.0.0").queue_ids().remove(0);
+    let fields = [
+        "queue_id",
+        "direction",
+        "state",
+        "attempts",
+        "next_at",
+        "expires_at",
+        "received_at",
+        "last_status",
+        "size",
+    ];
+    has_keys(&scene.relay.queue(None)[0], &fields);
+    has_keys(&scene.relay.anshin(&["queue", "show", &id])[0], &fields);
+    has_keys(&scene.relay.anshin(&["queue", "retry", &id]), &["retried"]);
+    has_keys(&scene.relay.trace(&["--message", &id])[0], &["at", "event", "queue_id", "detail", "headers"]);
+    let keys = scene.relay.anshin(&["keys", "list"]);
+    let mut purposes: Vec<&str> =
+        keys.as_array().unwrap().iter().map(|key| key["purpose"].as_str().unwrap()).collect();
+    purposes.sort_unstable();
+    assert_eq!(purposes, ["alias", "index", "seal"]);
+    has_keys(&keys[0], &["purpose", "name", "created_at", "seals"]);
+    has_keys(&scene.relay.anshin(&["config", "check"]), &["ok", "from"]);
+    assert_eq!(scene.relay.anshin(&["config", "show"])["hostname"], "relay.anshin.test");
+}
+
+#[test]
+fn a_failure_is_status_1_with_a_document_and_a_misuse_is_status_2() {
+    let scene = Scene::new(On::Sqlite);
+    for arguments in [
+        &["order", "show", "--store-id", "mise", "--order-no", "none"][..],
+        &["order", "list", "--store-id", "nobody"],
+        &["merchant", "add", "--store-id", "mise", "--name", "x", "--address", "x@y.test"],
+        &["merchant", "add", "--store-id", "ume", "--name", "x", "--address", "nothing"],
+        &["queue", "show", "0000000000000001"],
+        &["queue", "show", "nothing"],
+        &["queue", "retry", "nothing"],
+        &["log", "trace", "--message", "nothing"],
+    ] {
+        let ran = scene.relay.run(arguments);
+        assert_eq!(ran.status, 1, "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.json()["error"].as_str().is_some_and(|text| text.len() > 10), "{}", ran.stdout);
+    }
+    for arguments in [
+        &[][..],
+        &["fly"],
+        &["log", "trace"],
+        &["order", "open", "--store-id", "mise"],
+        &["queue", "retry"],
+        &["queue", "list", "--state", "lost"],
+        &["serve", "--role", "everything"],
+    ] {
+        assert_eq!(scene.relay.run(arguments).status, 2, "{arguments:?}");
+    }
+}

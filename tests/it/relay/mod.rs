@@ -1,0 +1,27 @@
+//! The running relay, from outside: the real binary on real databases, real sockets and real mail programs.
+//!
+//! Rules: a test says in its name what would be wrong if it failed; each has a relay of its own; every person in it
+//! has a needle that is searched for when the relay is dropped ([`watch`]).
+
+mod client;
+mod http;
+mod letter;
+mod mailbox;
+mod process;
+mod proxy;
+mod scene;
+mod watch;
+mod wire;
+
+mod api;
+mod at_rest;
+mod both_ways;
+mod commands;
+mod dialogues;
+mod failures;
+mod kills;
+mod lifecycle;
+mod log_trace;
+mod outages;
+mod programs;
+mod sessions;

@@ -1,0 +1,225 @@
+//! What is away comes back: the next hop, the database, space on the disk. Nothing that was acknowledged is lost, and
+//! nothing is acknowledged that was not written.
+
+use super::letter::{Letter, body};
+use super::mailbox::Manner;
+use super::process::{On, Setup, on_both_databases};
+use super::proxy::Proxy;
+use super::scene::{Scene, open_order};
+use crate::peer::postgres::fresh_database;
+use crate::peer::{Scratch, eventually, eventually_within};
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A little longer than a lease of the egress.
+const LEASE: Duration = Duration::from_secs(63);
+
+on_both_databases! {
+    mail_taken_while_the_next_hop_is_down_arrives_when_it_is_back,
+    a_deferred_mail_is_tried_again_after_a_restart,
+    a_next_hop_that_falls_silent_or_hangs_up_after_the_dot_gets_the_mail_again,
+    the_same_mail_sent_twice_is_delivered_once,
+}
+
+fn mail_taken_while_the_next_hop_is_down_arrives_when_it_is_back(on: On) {
+    let scene = Scene::new(on);
+    scene.hana.mailbox.go_down();
+    let letters: Vec<Letter> = (0..5).map(|_| scene.to_customer()).collect();
+    for letter in &letters {
+        scene.submit(letter).is("250 2.0.0");
+    }
+    eventually("all were tried", || {
+        let queue = scene.relay.queue(None);
+        let is_tried =
+            |line: &serde_json::Value| line["last_status"].as_str().is_some_and(|s| s.starts_with("4"));
+        (queue.len() == 5 && queue.iter().all(is_tried)).then_some(())
+    });
+    scene.hana.mailbox.come_back();
+    scene.relay.anshin(&["queue", "retry", "--all"]);
+    let mails = scene.hana.mailbox.wait_for(5);
+    for letter in &letters {
+        assert!(mails.iter().any(|mail| body(&mail.bytes) == body(&letter.bytes())));
+    }
+}
+
+fn a_deferred_mail_is_tried_again_after_a_restart(on: On) {
+    let mut scene =
+        Scene::with(on, |setup| setup.key("egress.retry.first", "'1h'").key("egress.retry.max", "'1h'"));
+    scene.hana.mailbox.behave(Manner::Rcpt("450 4.2.1 Come back later".into()));
+    let id = scene.submit(&scene.to_customer()).is("250 2.0.0").queue_ids().remove(0);
+    let line = eventually("it was deferred", || {
+        let queue = scene.relay.queue(Some("waiting"));
+        queue.into_iter().find(|line| line["last_status"] == "450 4.2.1")
+    });
+    assert_eq!(line["queue_id"], id.as_str());
+    assert_eq!(
+        (&line["state"], &line["attempts"], &line["direction"]),
+        (&"waiting".into(), &1.into(), &"to_customer".into())
+    );
+    let at = |name: &str| anshin::mail::Timestamp::parse_rfc3339(line[name].as_str().unwrap()).unwrap();
+    let wait = at("next_at").since(at("received_at")).as_secs();
+    assert!((45 * 60..75 * 60).contains(&wait), "an hour, a fifth more or less: {wait} s");
+
+    let ended = scene.relay.terminate();
+    assert!(ended.iter().all(|status| status.success()), "{ended:?}");
+    scene.hana.mailbox.behave(Manner::Kind);
+    scene.relay.start(&["all"]);
+    assert_eq!(scene.relay.queue(None), [line], "it waits as before");
+    let retried = scene.relay.anshin(&["queue", "retry", &id]);
+    assert_eq!(retried["retried"], 1);
+    scene.hana.mailbox.wait_for(1);
+    let shown = eventually("it is settled", || {
+        let shown = scene.relay.anshin(&["queue", "show", &id])[0].clone();
+        (shown["state"] == "delivered").then_some(shown)
+    });
+    assert_eq!((&shown["attempts"], &shown["last_status"]), (&2.into(), &"250 2.0.0".into()));
+}
+
+fn a_next_hop_that_falls_silent_or_hangs_up_after_the_dot_gets_the_mail_again(on: On) {
+    let scene = Scene::new(on);
+    scene.hana.mailbox.behave(Manner::ClosesAfterDot);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.mise.mailbox.behave(Manner::HangsAfterDot);
+    scene.deliver(&scene.to_merchant()).is("250 2.0.0");
+    eventually("both dots were read", || {
+        (scene.hana.mailbox.count() >= 1 && scene.mise.mailbox.count() >= 1).then_some(())
+    });
+    for mailbox in [&scene.hana.mailbox, &scene.mise.mailbox] {
+        mailbox.behave(Manner::Kind);
+        let taken = eventually("it is taken in the end", || {
+            mailbox.received().into_iter().find(|mail| mail.was_taken)
+        });
+        assert_eq!(mailbox.received()[0].bytes.len(), taken.bytes.len(), "the same mail");
+    }
+    eventually("the queue is empty", || scene.relay.queue(None).is_empty().then_some(()));
+}
+
+fn the_same_mail_sent_twice_is_delivered_once(on: On) {
+    let scene = Scene::new(on);
+    let (to_hana, to_mise) = (scene.to_customer(), scene.to_merchant());
+    let ids: Vec<_> = (0..2).map(|_| scene.submit(&to_hana).is("250 2.0.0").queue_ids()).collect();
+    assert_eq!(ids[0], ids[1], "the second is told the id of the first");
+    scene.deliver(&to_mise).is("250 2.0.0");
+    scene.deliver(&to_mise).is("250 2.0.0");
+    // The same Message-ID with another text is another mail.
+    let other = Letter { text: "another text".into(), ..scene.to_customer() };
+    let other = Letter { message_id: to_hana.message_id.clone(), ..other };
+    scene.submit(&other).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(2);
+    scene.mise.mailbox.wait_for(1);
+    eventually("the queue is empty", || scene.relay.queue(None).is_empty().then_some(()));
+    assert_eq!((scene.hana.mailbox.count(), scene.mise.mailbox.count()), (2, 1));
+}
+
+#[test]
+fn a_database_server_out_of_reach_is_a_451_and_what_was_taken_arrives_afterwards() {
+    let database = fresh_database();
+    let url = database.url();
+    let (host, name) = url.rsplit_once('@').unwrap().1.split_once('/').unwrap();
+    let proxy = Proxy::start(host.parse().unwrap());
+    let through = format!("'postgres://anshin@{}/{name}'", proxy.address());
+    let scene = Scene::with(On::Postgres, |setup: Setup| setup.key("storage.url", &through));
+    scene.hana.mailbox.behave(Manner::Rcpt("450 4.2.1 Come back later".into()));
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    eventually("it was tried", || (scene.hana.mailbox.connections() > 0).then_some(()));
+
+    // Cut behind RCPT, so that DATA meets it; then before RCPT; then before AUTH.
+    let letter = scene.to_customer();
+    let mut merchant = scene.merchant().unwrap();
+    merchant.say(&format!("MAIL FROM:<{}>", scene.mise.address)).unwrap().is("250");
+    merchant.say(&format!("RCPT TO:<{}>", letter.to)).unwrap().is("250");
+    let mut other = scene.merchant().unwrap();
+    proxy.cut();
+    merchant.say("DATA").unwrap().is("354");
+    merchant.wire().write(&super::client::stuffed(&letter.bytes())).unwrap();
+    merchant.read().unwrap().is("451 4.3.0");
+    other.send(&scene.mise.address, &[&letter.to], &letter.bytes()).unwrap().is("451 4.3.0");
+    let refused = scene.merchant().err().unwrap().to_string();
+    assert!(refused.starts_with("454 4.7.0"), "{refused}");
+    assert_eq!(scene.hana.mailbox.count(), 0);
+    let readiness = || super::http::request(scene.relay.web(), "GET", "/readyz", "", "").status;
+    assert_eq!(readiness(), 503);
+
+    proxy.mend();
+    eventually("it is ready again", || (readiness() == 200).then_some(()));
+    scene.hana.mailbox.behave(Manner::Kind);
+    eventually("it is taken again", || (scene.submit(&letter).code == 250).then_some(()));
+    let mails = scene.hana.mailbox.wait_for(2);
+    assert_eq!(mails.iter().filter(|mail| body(&mail.bytes) == body(&letter.bytes())).count(), 1);
+    scene.watch.check_hidden("the database", &database.dump());
+}
+
+#[test]
+fn what_was_delivered_while_the_database_was_away_for_longer_than_a_lease_is_not_delivered_again() {
+    let database = fresh_database();
+    let url = database.url();
+    let (host, name) = url.rsplit_once('@').unwrap().1.split_once('/').unwrap();
+    let proxy = Proxy::start(host.parse().unwrap());
+    let through = format!("'postgres://anshin@{}/{name}'", proxy.address());
+    let scene = Scene::with(On::Postgres, |setup: Setup| setup.key("storage.url", &through));
+    let other = open_order(&scene.relay, "mise", "A-1002", &scene.taro.address);
+    // One is answered for during the outage, one after it.
+    scene.hana.mailbox.behave(Manner::WaitsAfterDot);
+    scene.mise.mailbox.behave(Manner::WaitsAfterDot);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.deliver(&scene.to_merchant()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(1);
+    scene.mise.mailbox.wait_for(1);
+    proxy.cut();
+    let cut_at = Instant::now();
+    scene.hana.mailbox.behave(Manner::Kind);
+    eventually_within(LEASE * 2, "the leases have ended", || (cut_at.elapsed() > LEASE).then_some(()));
+    proxy.mend();
+    let is_settled = |id: &str| scene.relay.queue(None).iter().all(|line| line["direction"] != id);
+    eventually("the first is settled", || is_settled("to_customer").then_some(()));
+    // When another mail is on its way, everything that was due has been leased.
+    let letter = Letter { to: other.customer_alias, ..scene.to_customer() };
+    eventually("it is taken", || (scene.submit(&letter).code == 250).then_some(()));
+    scene.taro.mailbox.wait_for(1);
+    scene.mise.mailbox.behave(Manner::Kind);
+    eventually("the second is settled", || is_settled("to_merchant").then_some(()));
+    assert_eq!((scene.hana.mailbox.count(), scene.mise.mailbox.count()), (1, 1));
+    assert!(!scene.relay.log().contains("lease_lost"));
+}
+
+#[test]
+fn a_full_disk_is_a_452_and_mail_is_taken_again_when_there_is_space() {
+    let disk = Scratch::new("disk");
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
+        .arg(disk.path())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !mounted {
+        println!("no file system can be mounted here; the same is tested with a database out of reach");
+        return;
+    }
+    let _unmount = Unmount(&disk);
+    let url = format!("'sqlite:{}/anshin.db'", disk.path().display());
+    let scene = Scene::with(On::Sqlite, |setup| setup.key("storage.url", &url));
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(1);
+    // All that is left, to the last octet.
+    let ballast = disk.path().join("ballast");
+    let mut file = fs::File::create(&ballast).unwrap();
+    while std::io::Write::write(&mut file, &[0; 4096]).is_ok_and(|n| n > 0) {}
+    drop(file);
+    let letter = scene.to_customer();
+    let big = Letter { text: "x\r\n".repeat(500_000), ..scene.to_customer() };
+    let told = scene.submit(&big).is("452 4.3.1");
+    assert!(told.to_string().contains("try again later"), "{told}");
+    fs::remove_file(&ballast).unwrap();
+    eventually("it is taken again", || (scene.submit(&letter).code == 250).then_some(()));
+    let mails = scene.hana.mailbox.wait_for(2);
+    assert_eq!(body(&mails[1].bytes), body(&letter.bytes()));
+    scene.watch.check_hidden_below(disk.path());
+}
+
+struct Unmount<'a>(&'a Scratch);
+
+impl Drop for Unmount<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}

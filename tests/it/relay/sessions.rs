@@ -1,0 +1,62 @@
+//! One bad session never harms another.
+
+use super::process::On;
+use super::scene::Scene;
+use crate::peer::eventually;
+use std::io::Write;
+use std::net::TcpStream;
+
+#[test]
+fn half_a_tls_handshake_holds_up_nobody() {
+    let scene = Scene::new(On::Sqlite);
+    // The beginning of a ClientHello, then silence.
+    let halves: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let mut stream = TcpStream::connect(scene.relay.submissions()).unwrap();
+            stream.write_all(&[22, 3, 1, 2, 0, 1, 0, 1]).unwrap();
+            stream
+        })
+        .collect();
+    let mut starttls = scene.customer().unwrap();
+    starttls.say("STARTTLS").unwrap().is("220");
+    starttls.wire().write(&[22, 3, 1]).unwrap();
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.deliver(&scene.to_merchant()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(1);
+    scene.mise.mailbox.wait_for(1);
+    drop(halves);
+}
+
+#[test]
+fn one_neighbour_cannot_take_every_place_and_is_told_so() {
+    let scene = Scene::with(On::Sqlite, |setup| setup.key("limits.sessions_per_ip", "3"));
+    let held: Vec<_> = (0..3).map(|_| scene.customer().unwrap()).collect();
+    let refused = scene.customer().err().unwrap().to_string();
+    assert!(refused.starts_with("421 4.7.0"), "{refused}");
+    drop(held);
+    eventually("places are free again", || scene.customer().ok());
+    scene.deliver(&scene.to_merchant()).is("250 2.0.0");
+    scene.mise.mailbox.wait_for(1);
+}
+
+#[test]
+fn messages_beyond_the_memory_bound_are_deferred_and_small_ones_taken() {
+    let scene = Scene::with(On::Sqlite, |setup| {
+        setup.key("limits.message_size", "'2MiB'").key("limits.memory", "'3MiB'")
+    });
+    let letter = scene.to_merchant();
+    let big = [letter.bytes(), b"0123456789\r\n".repeat(110_000)].concat();
+    // Which of two that grow at once gets the memory is chance; the one that was there first keeps it.
+    let hoarder = eventually("a hoarder keeps the memory that it has", || {
+        let mut hoarder = scene.customer().unwrap();
+        hoarder.say(&format!("MAIL FROM:<{}>", scene.hana.address)).unwrap().is("250");
+        hoarder.say(&format!("RCPT TO:<{}>", scene.order.merchant_alias)).unwrap().is("250");
+        hoarder.say("DATA").unwrap().is("354");
+        hoarder.wire().write(&b"X-Much: 0123456789abcdefghijklmnopqrstuvwxyz\r\n".repeat(40_000)).unwrap();
+        scene.deliver(&scene.to_merchant()).is("250 2.0.0");
+        let told = scene.customer().unwrap().send(&scene.hana.address, &[&letter.to], &big).unwrap();
+        (told.code == 452).then_some(hoarder)
+    });
+    drop(hoarder);
+    eventually("it is given back", || (scene.deliver(&letter).code == 250).then_some(()));
+}

@@ -1,0 +1,376 @@
+//! The store by itself, on both engines: leases, the duplicate guard, groups, idempotent opening, and that both engines
+//! answer alike.
+
+use crate::peer::{Scratch, postgres};
+use anshin::mail::{Domain, Timestamp};
+use anshin::relay::{Domains, OrderFault, OrderRequest, Policy, Relay, RelayFault};
+use anshin::store::{
+    Acceptance, NewDelivery, NewKey, NewMessage, NewRecord, Next, Settlement, Store, StoreFault, random_id,
+};
+use anshin::vault::{DataKey, Indexed, KeyRing, Make, Place, Vault};
+use std::time::Duration;
+
+/// Runs a test on SQLite and on PostgreSQL.
+fn on_both<F: Future<Output = ()>>(test: impl Fn(String, Vault) -> F) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let scratch = Scratch::new("store");
+    let database = postgres::fresh_database();
+    for url in [format!("sqlite:{}", scratch.path().join("relay.db").display()), database.url()] {
+        runtime.block_on(test(url, vault(&scratch)));
+    }
+}
+
+fn vault(scratch: &Scratch) -> Vault {
+    let dir = scratch.path().join(format!("keys-{}", random_id()));
+    Vault::open(&KeyRing::open(&dir, Make::Missing, Timestamp::now()).unwrap()).unwrap()
+}
+
+struct Subject {
+    key: DataKey,
+    new_key: NewKey,
+}
+
+fn subject(vault: &Vault) -> Subject {
+    let id = random_id();
+    let (key, wrapped) = vault.seal.new_data_key(id);
+    Subject { key, new_key: NewKey { id, subject: "installation", wrapped } }
+}
+
+fn record(key: &DataKey, message: Option<i64>) -> NewRecord {
+    let id = random_id();
+    NewRecord {
+        id,
+        at: Timestamp::now(),
+        event: "accepted",
+        merchant_id: None,
+        conversation_id: None,
+        message_id: message,
+        delivery_id: None,
+        source: None,
+        data_key_id: key.id(),
+        detail: key.seal(Place::new("record", "detail", id), b"{}"),
+        headers: None,
+    }
+}
+
+fn message(vault: &Vault, key: &DataKey, guarded_by: Option<&str>) -> NewMessage {
+    let (id, delivery, at) = (random_id(), random_id(), Timestamp::now());
+    NewMessage {
+        id,
+        merchant_id: 1,
+        conversation_id: None,
+        data_key_id: key.id(),
+        direction: "copy",
+        envelope: key.seal(Place::new("message", "envelope", id), b"{}"),
+        body: key.seal(Place::new("message_body", "body", id), b"Subject: x\r\n\r\ny\r\n"),
+        size: 17,
+        at,
+        delivery: NewDelivery {
+            id: delivery,
+            route: 7,
+            recipient: key.seal(Place::new("delivery", "recipient", delivery), b"a@b.example"),
+            expires_at: at.after(Duration::from_secs(60)),
+        },
+        record: record(key, Some(id)),
+        threads: Vec::new(),
+        guard: guarded_by.map(|message_id| {
+            let index = vault.index.of(Indexed::Submission { alias: 1, message_id, digest: &[0; 32] });
+            (index, at.after(Duration::from_secs(60)))
+        }),
+    }
+}
+
+async fn open(url: &str, vault: &Vault) -> (Store, DataKey) {
+    let store = Store::open(url).await.unwrap();
+    let Subject { key, new_key } = subject(vault);
+    store
+        .install(&new_key, &key.seal(Place::new("installation", "probe", 1), b"x"), Timestamp::now())
+        .await
+        .unwrap();
+    (store, key)
+}
+
+#[test]
+fn a_leased_delivery_is_not_leased_again_until_the_lease_ends() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        store.accept(vec![message(&vault, &key, None)]).await.unwrap();
+        let now = Timestamp::now();
+        let until = now.after(Duration::from_secs(30));
+        let first = store.claim(now, until, 10, Vec::new()).await.unwrap();
+        assert_eq!(first.len(), 1);
+        assert_eq!(first[0].attempt, 1);
+        assert!(store.claim(now, until, 10, Vec::new()).await.unwrap().is_empty());
+        // The lease ends by itself: nobody cleans up after a dead worker.
+        let later = until.after(Duration::from_secs(1));
+        let second = store.claim(later, later.after(Duration::from_secs(30)), 10, Vec::new()).await.unwrap();
+        assert_eq!(second.len(), 1);
+        assert_eq!(second[0].attempt, 2);
+    });
+}
+
+#[test]
+fn a_busy_destination_is_left_alone() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        let mut other = message(&vault, &key, None);
+        other.delivery.route = 8;
+        let expected = other.delivery.id;
+        store.accept(vec![message(&vault, &key, None), other]).await.unwrap();
+        let now = Timestamp::now();
+        let leased = store.claim(now, now.after(Duration::from_secs(30)), 10, vec![7, 9]).await.unwrap();
+        assert_eq!(leased.iter().map(|work| work.delivery_id).collect::<Vec<_>>(), [expected]);
+    });
+}
+
+#[test]
+fn a_settlement_under_a_lost_lease_changes_nothing_but_the_log() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        store.accept(vec![message(&vault, &key, None)]).await.unwrap();
+        let now = Timestamp::now();
+        let lost = store.claim(now, now, 1, Vec::new()).await.unwrap().pop().unwrap();
+        let later = now.after(Duration::from_secs(1));
+        let held = store
+            .claim(later, later.after(Duration::from_secs(30)), 1, Vec::new())
+            .await
+            .unwrap()
+            .pop()
+            .unwrap();
+        let settlement = |lease: i64, next: Next| Settlement {
+            delivery_id: held.delivery_id,
+            message_id: held.message_id,
+            lease,
+            at: later,
+            next,
+            status: Some("550 5.1.1".into()),
+            record: record(&key, Some(held.message_id)),
+            notice: None,
+            delay_noticed: false,
+        };
+        assert!(!store.settle(settlement(lost.lease, Next::Failed)).await.unwrap());
+        assert!(store.body(held.message_id).await.unwrap().is_some());
+        assert!(store.settle(settlement(held.lease, Next::Delivered)).await.unwrap());
+        assert!(store.body(held.message_id).await.unwrap().is_none());
+        assert_eq!(store.queue_of_message(held.message_id).await.unwrap()[0].state, "delivered");
+        assert_eq!(store.records_of_message(held.message_id).await.unwrap().len(), 3);
+    });
+}
+
+#[test]
+fn the_same_message_is_accepted_once() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        let first = message(&vault, &key, Some("<1@shop.example>"));
+        let id = first.id;
+        assert_eq!(store.accept(vec![first]).await.unwrap(), [Acceptance::New(id)]);
+        let again = store.accept(vec![message(&vault, &key, Some("<1@shop.example>"))]).await.unwrap();
+        assert_eq!(again, [Acceptance::Duplicate(id)]);
+        let other = store.accept(vec![message(&vault, &key, Some("<2@shop.example>"))]).await.unwrap();
+        assert!(matches!(other[..], [Acceptance::New(_)]));
+        assert_eq!(store.queue_totals().await.unwrap()[0].count, 2);
+    });
+}
+
+#[test]
+fn of_many_messages_in_one_group_each_is_kept_whole_and_twins_once() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        let ids = ["<1@x.example>", "<2@x.example>", "<1@x.example>"];
+        let mut all: Vec<_> = ids.iter().map(|id| message(&vault, &key, Some(id))).collect();
+        all.extend((0..40).map(|_| message(&vault, &key, None)));
+        let first = all[0].id;
+        let kept: Vec<i64> = all.iter().map(|message| message.id).filter(|id| *id != all[2].id).collect();
+        let accepted = store.accept(all).await.unwrap();
+        assert_eq!(accepted[2], Acceptance::Duplicate(first));
+        assert_eq!(accepted.iter().filter(|a| matches!(a, Acceptance::New(_))).count(), 42);
+        for id in kept {
+            assert!(store.body(id).await.unwrap().is_some());
+            assert_eq!(store.queue_of_message(id).await.unwrap().len(), 1);
+            assert_eq!(store.records_of_message(id).await.unwrap().len(), 1);
+        }
+    });
+}
+
+#[test]
+fn of_many_settlements_in_one_group_each_ends_its_own_delivery_once() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        store.accept((0..21).map(|_| message(&vault, &key, None)).collect()).await.unwrap();
+        let now = Timestamp::now();
+        let work = store.claim(now, now.after(Duration::from_secs(30)), 20, Vec::new()).await.unwrap();
+        let settlement = |work: &anshin::store::Work, next: Next, status: Option<&str>| Settlement {
+            delivery_id: work.delivery_id,
+            message_id: work.message_id,
+            lease: work.lease,
+            at: now,
+            next,
+            status: status.map(str::to_owned),
+            record: record(&key, Some(work.message_id)),
+            notice: None,
+            delay_noticed: next == Next::Held,
+        };
+        let results = [
+            (Next::Delivered, Some("250 2.0.0"), "delivered"),
+            (Next::Failed, Some("550 5.1.1"), "failed"),
+            (Next::Again(now), Some("451 4.3.0"), "waiting"),
+            (Next::Held, None, "held"),
+        ];
+        // The last is settled twice: a repetition after a lost answer.
+        let mut asked: Vec<_> = work.iter().zip(results.iter().cycle()).collect();
+        asked.push((&work[19], &results[3]));
+        let tasks: Vec<_> = asked
+            .iter()
+            .map(|(work, (next, status, _))| {
+                let (store, settlement) = (store.clone(), settlement(work, *next, *status));
+                tokio::spawn(async move { store.settle(settlement).await.unwrap() })
+            })
+            .collect();
+        let mut held = Vec::new();
+        for task in tasks {
+            held.push(task.await.unwrap());
+        }
+        assert_eq!(held.iter().filter(|held| **held).count(), 20);
+        for (work, (next, status, state)) in asked {
+            let row = store.queue_of_message(work.message_id).await.unwrap().pop().unwrap();
+            assert_eq!((row.state.as_str(), row.last_status.as_deref()), (*state, *status));
+            let is_over = matches!(next, Next::Delivered | Next::Failed);
+            assert_eq!(store.body(work.message_id).await.unwrap().is_none(), is_over);
+        }
+        // The one that was not leased is as it was.
+        let totals = store.queue_totals().await.unwrap();
+        let waiting = totals.iter().find(|total| total.state == "waiting").unwrap();
+        assert_eq!(waiting.count, 6);
+    });
+}
+
+#[test]
+fn one_bad_change_harms_nobody_else_in_its_group() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        let taken = message(&vault, &key, None);
+        let id = taken.id;
+        store.accept(vec![taken]).await.unwrap();
+        let mut clash = message(&vault, &key, None);
+        clash.id = id;
+        let good: Vec<_> = (0..20).map(|_| message(&vault, &key, None)).collect();
+        let tasks: Vec<_> = std::iter::once(clash)
+            .chain(good)
+            .map(|message| {
+                let store = store.clone();
+                tokio::spawn(async move { store.accept(vec![message]).await })
+            })
+            .collect();
+        let mut refused = 0;
+        for task in tasks {
+            match task.await.unwrap() {
+                Ok(accepted) => assert_eq!(accepted.len(), 1),
+                Err(fault) => {
+                    assert_eq!(fault, StoreFault::Exists);
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(refused, 1);
+        assert_eq!(store.queue_totals().await.unwrap()[0].count, 21);
+    });
+}
+
+#[test]
+fn what_ended_is_purged_and_what_waits_is_not() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        store
+            .accept(vec![message(&vault, &key, Some("<1@x.example>")), message(&vault, &key, None)])
+            .await
+            .unwrap();
+        let now = Timestamp::now();
+        let work =
+            store.claim(now, now.after(Duration::from_secs(9)), 1, Vec::new()).await.unwrap().pop().unwrap();
+        let settlement = Settlement {
+            delivery_id: work.delivery_id,
+            message_id: work.message_id,
+            lease: work.lease,
+            at: now,
+            next: Next::Failed,
+            status: None,
+            record: record(&key, None),
+            notice: None,
+            delay_noticed: false,
+        };
+        store.settle(settlement).await.unwrap();
+        let later = now.after(Duration::from_secs(3600));
+        store.purge(later, later).await.unwrap();
+        let totals = store.queue_totals().await.unwrap();
+        assert_eq!((totals.len(), totals[0].state.as_str(), totals[0].count), (1, "waiting", 1));
+        // The guard's time is over too: the same message may come again.
+        let again = store.accept(vec![message(&vault, &key, Some("<1@x.example>"))]).await.unwrap();
+        assert!(matches!(again[..], [Acceptance::New(_)]));
+    });
+}
+
+fn policy() -> Policy {
+    Policy {
+        hostname: "relay.example".into(),
+        expire: Duration::from_secs(3600),
+        delay_notice: Duration::from_secs(60),
+        order_lifetime: Duration::from_secs(3600),
+        duplicate_window: Duration::from_secs(3600),
+    }
+}
+
+fn domains() -> Domains {
+    Domains::new(&Domain::parse("fw.example").unwrap(), &Domain::parse("shop.example").unwrap()).unwrap()
+}
+
+async fn relay(url: &str, vault: Vault) -> Relay {
+    Relay::open(Store::open(url).await.unwrap(), vault, domains(), policy()).await.unwrap()
+}
+
+#[test]
+fn the_same_order_opened_at_once_by_many_has_one_pair_of_aliases() {
+    on_both(|url, vault| async move {
+        let relay = relay(&url, vault).await;
+        let request = anshin::relay::NewMerchantRequest {
+            store_id: "hana".into(),
+            name: "Hana".into(),
+            addresses: vec!["canary-shop@hana.example".into()],
+        };
+        relay.add_merchant(request).await.unwrap();
+        let order = |customer: &str| OrderRequest {
+            store_id: "hana".into(),
+            order_no: "2026-1".into(),
+            customer: customer.into(),
+            expires_at: None,
+        };
+        let tasks: Vec<_> = (0..16)
+            .map(|_| {
+                let (relay, order) = (relay.clone(), order("canary-hanako@mail.example"));
+                tokio::spawn(async move { relay.open_order(order).await.unwrap() })
+            })
+            .collect();
+        let mut views = Vec::new();
+        for task in tasks {
+            views.push(task.await.unwrap());
+        }
+        assert_eq!(views.iter().filter(|view| view.is_new).count(), 1);
+        assert!(views.windows(2).all(|w| w[0].customer_alias == w[1].customer_alias));
+        assert!(views.windows(2).all(|w| w[0].merchant_alias == w[1].merchant_alias));
+        let other = relay.open_order(order("canary-taro@mail.example")).await;
+        assert!(matches!(other, Err(OrderFault::OtherCustomer)));
+    });
+}
+
+#[test]
+fn a_database_with_another_key_ring_is_refused() {
+    let scratch = Scratch::new("rings");
+    on_both(|url, vault| {
+        let scratch = &scratch;
+        async move {
+            drop(relay(&url, vault).await);
+            let wrong = self::vault(scratch);
+            let refused = Relay::open(Store::open(&url).await.unwrap(), wrong, domains(), policy()).await;
+            assert!(matches!(refused.err(), Some(RelayFault::WrongRing(_))));
+        }
+    });
+}
