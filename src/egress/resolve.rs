@@ -85,7 +85,7 @@ enum Found<T> {
     /// The name exists and has none of these.
     NoData,
     NoName,
-    /// Not known for now.
+    /// The name servers did not say: ask again later.
     Unknown,
 }
 

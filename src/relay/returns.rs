@@ -2,8 +2,8 @@
 //!
 //! The address names the delivery, so nothing in the message needs to be believed except what kind of answer it is: a
 //! delivery status notification (RFC 3464) that says `failed`, or anything else (a delay, a vacation text, a read receipt),
-//! which is recorded and ends here. A bounce without the standard form counts as failed when its sender says so in
-//! Auto-Submitted or Content-Type of a report; else it is recorded only.
+//! which is recorded and ends here. So does a bounce without that form, since guessing at its words could fail a mail
+//! that arrived.
 
 use super::accept::Incoming;
 use super::notice::Outcome;
