@@ -11,7 +11,7 @@
     reason = "a measuring program, run by hand: it stops where something is wrong and prints what it found"
 )]
 
-use anshin::anonymize::{Passage, Secret, anonymize, pass_gate};
+use anshin::anonymize::{Files, Forbidden, Passage, Rules, Secret, anonymize, pass_gate};
 use anshin::mail::{Alias, Domain, RealAddress, Timestamp};
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -90,14 +90,18 @@ fn measure(wanted: &str, name: &str, kb: usize, message: &[u8]) {
         relay_host: "relay.bench.example",
         queue_id: "0123456789ABCDEF",
         at: Timestamp::from_millis(1_795_000_000_000),
+        peer: &[],
+        rules: Rules::default(),
     };
-    let finished = anonymize(message, &passage).unwrap().into_bytes();
+    let finished = anonymize(message, &passage).unwrap().message.ok().unwrap().into_bytes();
     assert!(memchr::memmem::find(&finished, b"hidden.example").is_none(), "{name}: an address is left");
     let whole = seconds_each(|| {
-        black_box(anonymize(black_box(message), &passage).unwrap());
+        let outcome = anonymize(black_box(message), &passage).unwrap();
+        black_box(outcome.message.ok().unwrap());
     });
+    let forbidden = Forbidden { secrets: &secrets, traces: &[], files: Files::Checked };
     let gate = seconds_each(|| {
-        black_box(pass_gate(black_box(finished.clone()), &secrets).unwrap());
+        black_box(pass_gate(black_box(finished.clone()), &forbidden).ok().unwrap());
     });
     println!(
         "| {name:<40} | {kb:>3} KB | {:>10.0} | {:>6.1} | {:>10.1} | {:>9.0}% |",

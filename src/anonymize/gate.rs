@@ -24,15 +24,44 @@ const MAX_LAYERS: usize = 4;
 /// Shortest base64 that can hold an address.
 const MIN_BASE64: usize = 8;
 
+/// What a finished message must not hold.
+pub struct Forbidden<'a> {
+    /// The real addresses of both parties.
+    pub secrets: &'a [Secret<'a>],
+    /// Host names and IP addresses of the mail path, lower case.
+    pub traces: &'a [String],
+    /// Whether files are looked into.
+    pub files: Files,
+}
+
+/// What is done with attached files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    /// Their octets are searched.
+    Checked,
+    /// Their sender has confirmed them: only texts and headers are searched.
+    Confirmed,
+}
+
+/// A message that was stopped.
+pub struct Stopped {
+    /// Its octets.
+    pub message: Vec<u8>,
+    /// [`Refusal::Residue`] when a secret is in it, in any spelling; [`Refusal::Unreadable`] when it cannot be checked.
+    pub why: Refusal,
+}
+
 /// Lets a finished message through: a rewritten one, a notice of our own, or one that comes back from the spool.
 ///
 /// # Errors
-/// [`Refusal::Residue`] when a secret is in it, in any spelling; [`Refusal::Unreadable`] when it cannot be checked.
-pub fn pass_gate(message: Vec<u8>, secrets: &[Secret<'_>]) -> Result<Anonymized, Refusal> {
+/// [`Stopped`], with the message.
+pub fn pass_gate(message: Vec<u8>, forbidden: &Forbidden<'_>) -> Result<Anonymized, Stopped> {
     let wanted: Vec<Wanted> =
-        secrets.iter().map(|secret| Wanted::new(&secret.address.reveal_canonical())).collect();
-    if !wanted.is_empty() {
-        Gate { wanted }.check(&message)?;
+        forbidden.secrets.iter().map(|secret| Wanted::new(&secret.address.reveal_canonical())).collect();
+    if !wanted.is_empty()
+        && let Err(why) = (Gate { wanted }.check(&message))
+    {
+        return Err(Stopped { message, why });
     }
     Ok(Anonymized { bytes: message })
 }
@@ -347,7 +376,12 @@ mod tests {
         let alias = Alias::new("a0b1", Domain::parse("pc.fw.relay.example").unwrap());
         let secrets =
             [Secret { address: &address, alias: &alias }, Secret { address: &other, alias: &alias }];
-        pass_gate(message.as_bytes().to_vec(), &secrets).map(drop)
+        pass_gate(
+            message.as_bytes().to_vec(),
+            &Forbidden { secrets: &secrets, traces: &[], files: Files::Checked },
+        )
+        .map(drop)
+        .map_err(|stopped| stopped.why)
     }
 
     #[test]

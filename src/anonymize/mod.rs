@@ -15,8 +15,10 @@ mod gate;
 mod identity;
 mod name;
 mod nested;
+mod outcome;
 mod policy;
 mod refusal;
+mod rules;
 mod search;
 mod spelling;
 mod stripping;
@@ -34,9 +36,11 @@ use boundary::Boundaries;
 use content_id::ContentIds;
 use search::Search;
 
-pub use gate::pass_gate;
+pub use gate::{Files, Forbidden, Stopped, pass_gate};
 pub use identity::{MAX_IDS, header_from, message_id, message_ids};
+pub use outcome::{Held, Hold, Outcome, Removed};
 pub use refusal::Refusal;
+pub use rules::{DocumentRule, NameRule, Rules, SignatureRule, TnefRule};
 
 /// What is done to one message on its way to one recipient.
 pub struct Passage<'a> {
@@ -57,6 +61,10 @@ pub struct Passage<'a> {
     pub queue_id: &'a str,
     /// When the message was accepted, for the same line and for a missing Date.
     pub at: Timestamp,
+    /// What is known of the sender's machine beside the message: the peer's IP address and the name it gave.
+    pub peer: &'a [String],
+    /// What the installation decided about contents.
+    pub rules: Rules,
 }
 
 /// A real address and what takes its place.
@@ -105,8 +113,18 @@ impl Anonymized {
 ///
 /// # Errors
 /// [`Refusal`], with a text for the sender.
-pub fn anonymize(message: &[u8], passage: &Passage<'_>) -> Result<Anonymized, Refusal> {
-    pass_gate(rewrite(message, passage)?, passage.secrets)
+pub fn anonymize(message: &[u8], passage: &Passage<'_>) -> Result<Outcome, Refusal> {
+    let bytes = rewrite(message, passage)?;
+    let traces = Vec::new();
+    let forbidden = Forbidden { secrets: passage.secrets, traces: &traces, files: Files::Checked };
+    let message = match pass_gate(bytes, &forbidden) {
+        Ok(message) => Ok(message),
+        Err(stopped) if stopped.why == Refusal::Residue => {
+            Err(Held { bytes: stopped.message, why: Hold::Residue })
+        }
+        Err(stopped) => return Err(stopped.why),
+    };
+    Ok(Outcome { message, removed: Vec::new(), traces })
 }
 
 /// The message rewritten, before the gate.

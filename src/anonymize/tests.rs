@@ -4,13 +4,20 @@ mod cells;
 mod fixtures;
 mod hostile;
 
-use super::{Anonymized, Passage, Refusal, Secret, anonymize};
+use super::{Anonymized, Files, Forbidden, Passage, Refusal, Rules, Secret, anonymize, pass_gate};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 
 /// The customer's real address.
 pub const CUSTOMER: &str = "hana.suzuki@mailbox.example";
 /// The merchant's real address.
 pub const MERCHANT: &str = "owner@tanuki-shop.example";
+
+/// A folder of the fixtures, wherever these sources are compiled from.
+pub fn fixtures(folder: &str) -> std::path::PathBuf {
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = own.ancestors().find(|top| top.join("fixtures").is_dir()).unwrap();
+    top.join("fixtures").join(folder)
+}
 
 /// Which way a message goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +53,8 @@ impl World {
     }
 
     pub fn pass(&self, direction: Direction, message: &[u8]) -> Result<Anonymized, Refusal> {
-        self.with_passage(direction, |passage| anonymize(message, passage))
+        let outcome = self.with_passage(direction, |passage| anonymize(message, passage))?;
+        outcome.message.map_err(|_| Refusal::Residue)
     }
 
     pub fn with_passage<T>(&self, direction: Direction, run: impl FnOnce(&Passage<'_>) -> T) -> T {
@@ -63,7 +71,15 @@ impl World {
             relay_host: "mx.relay.example",
             queue_id: "Q1",
             at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
+            peer: &[],
+            rules: Rules::default(),
         })
+    }
+
+    /// Whether the gate lets a finished message through.
+    pub fn gate(&self, message: Vec<u8>) -> Result<Anonymized, Refusal> {
+        let forbidden = Forbidden { secrets: &self.secrets(), traces: &[], files: Files::Checked };
+        pass_gate(message, &forbidden).map_err(|stopped| stopped.why)
     }
 }
 
@@ -97,7 +113,7 @@ fn nothing_that_is_mapped_can_break_a_line() {
             relay_host: "mx\r\nBcc: eve@x.example",
             ..*passage
         };
-        anonymize(mail.as_bytes(), &passage).unwrap().into_bytes()
+        anonymize(mail.as_bytes(), &passage).unwrap().message.ok().unwrap().into_bytes()
     });
     assert!(!String::from_utf8(out).unwrap().contains("\r\nBcc"));
 }

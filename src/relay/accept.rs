@@ -7,7 +7,7 @@ use super::envelope::{AliasText, Envelope, body_place, recipient_place};
 use super::leg::Leg;
 use super::record::{About, Peer, peer_json};
 use super::{Event, Login, Notify, Recipient, Refusal, Relay, RelayFault, queue_id};
-use crate::anonymize::{self, Anonymized, Passage};
+use crate::anonymize::{self, Anonymized, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
 use crate::store::{Acceptance, NewDelivery, NewMessage, NewThread};
 use crate::vault::Indexed;
@@ -167,13 +167,17 @@ impl Relay {
                 relay_host: &self.policy().hostname,
                 queue_id: &queue_id,
                 at: now,
+                peer: &[],
+                rules: Rules::default(),
             };
             anonymize::anonymize(&incoming.bytes, &passage)
         };
-        let anonymized = self
+        let outcome = self
             .in_turn(incoming.bytes.len(), rewrite)
             .await
             .map_err(|why| Refusal::Content(why.to_string()))?;
+        let anonymized =
+            outcome.message.map_err(|_| Refusal::Content(anonymize::Refusal::Residue.to_string()))?;
         let thread = match (leg.conversation, &threads, &own_id) {
             (Some(conversation), Some(threads), Some(own)) => {
                 Some(Relay::new_thread(conversation, threads, own))

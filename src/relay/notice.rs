@@ -10,7 +10,7 @@
 
 use super::envelope::{AliasText, Envelope, body_place, recipient_place};
 use super::{Event, Notify, Relay, RelayFault, queue_id};
-use crate::anonymize::{self, Anonymized, Secret};
+use crate::anonymize::{self, Anonymized, Files, Forbidden, Secret};
 use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::store::{NewDelivery, NewMessage, Work};
 use crate::vault::{DataKey, Indexed};
@@ -150,10 +150,11 @@ impl Relay {
             .collect();
         let id = self.next_id();
         let report = Report { relay: self, work, envelope: &envelope, outcome, status, now, id };
+        let forbidden = Forbidden { secrets: &secrets, traces: &[], files: Files::Checked };
         let anonymized = [Repeated::All, Repeated::Ids, Repeated::Nothing]
             .into_iter()
             .find_map(|repeated| {
-                anonymize::pass_gate(report.render(&to, &sender_alias, repeated), &secrets).ok()
+                anonymize::pass_gate(report.render(&to, &sender_alias, repeated), &forbidden).ok()
             })
             .ok_or(RelayFault::Malformed("a notice that does not pass the gate"))?;
         let from = mailer_daemon(&to);

@@ -4,7 +4,7 @@ use super::envelope::{Envelope, body_place, open_recipient};
 use super::notice::Outcome;
 use super::record::About;
 use super::{Event, Relay, RelayFault, queue_id};
-use crate::anonymize::{self, Anonymized};
+use crate::anonymize::{self, Anonymized, Files, Forbidden};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::store::{Next, Settlement, Work};
 use crate::vault::DataKey;
@@ -57,7 +57,8 @@ impl Relay {
         let look = |plain| {
             let secrets: Vec<anonymize::Secret<'_>> =
                 secrets.iter().map(|(address, alias)| anonymize::Secret { address, alias }).collect();
-            anonymize::pass_gate(plain, &secrets)
+            let forbidden = Forbidden { secrets: &secrets, traces: &[], files: Files::Checked };
+            anonymize::pass_gate(plain, &forbidden)
         };
         let message = self
             .in_turn(plain.len(), move || look(plain))

@@ -2,7 +2,7 @@
 //! nothing and the text around the secret is unharmed, parts without it keep their bytes, and (the negative control)
 //! the message as it was does not pass the gate.
 
-use super::super::{pass_gate, rewrite};
+use super::super::rewrite;
 use super::{Direction, World};
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Encoding;
@@ -155,14 +155,14 @@ fn read_by_another(mail: &[u8]) -> String {
 /// The claim of a cell. `expected` is what must be readable afterwards.
 fn holds(world: &World, what: &str, mail: &[u8], expected: Option<&str>, clean_parts: usize) {
     assert!(
-        pass_gate(mail.to_vec(), &world.secrets()).is_err(),
+        world.gate(mail.to_vec()).is_err(),
         "{what}: the gate does not see it\n{}",
         String::from_utf8_lossy(mail)
     );
     let rewritten = world.with_passage(Direction::ToMerchant, |passage| rewrite(mail, passage));
     let rewritten = rewritten.unwrap_or_else(|refusal| panic!("{what}: {refusal}"));
     let shown = String::from_utf8_lossy(&rewritten).into_owned();
-    let out = pass_gate(rewritten, &world.secrets());
+    let out = world.gate(rewritten);
     let out = out.unwrap_or_else(|refusal| panic!("{what}: {refusal}\n{shown}")).into_bytes();
     assert_eq!(
         occurrences(&out, CLEAN_PART),
@@ -384,7 +384,7 @@ proptest! {
             let mail = framed(frame, &part);
             let out = world.pass(Direction::ToMerchant, &mail).unwrap().into_bytes();
             prop_assert_eq!(occurrences(&out, CLEAN_PART), frame.matches("{CLEAN}").count());
-            prop_assert!(pass_gate(mail, &world.secrets()).is_err());
+            prop_assert!(world.gate(mail).is_err());
             let expected = format!("{before} {} {behind}", world.customer_alias);
             let parsed = MessageParser::new().parse(&out).unwrap();
             let found = parsed.parts().any(|part| part.text().is_some_and(|read| read.trim_end() == expected.trim_end()));

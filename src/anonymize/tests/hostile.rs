@@ -3,11 +3,10 @@
 use super::{CUSTOMER, Direction, World};
 use crate::anonymize::{header_from, message_ids};
 use proptest::prelude::*;
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 static MAILS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/mail");
+    let root = super::fixtures("mail");
     let mut paths: Vec<_> =
         std::fs::read_dir(root).unwrap().map(|e| e.unwrap().path().join("in.eml")).collect();
     paths.sort();
