@@ -55,6 +55,17 @@ pub fn scrubbed(value: &[u8], search: &Search, ids: &ContentIds) -> Result<Optio
     if same { Ok(Some(scrubbed)) } else { Err(Refusal::Residue) }
 }
 
+/// The value with `multipart/mixed` as its type, and without the parameters of a signature (RFC 1847 §2.1).
+pub fn as_mixed(value: &[u8]) -> Vec<u8> {
+    let parsed = params::parse(value);
+    let mut out = b" multipart/mixed".to_vec();
+    for param in parsed.params.iter().filter(|param| !matches!(param.name.as_str(), "protocol" | "micalg")) {
+        out.extend_from_slice(b"; ");
+        out.extend_from_slice(slice(value, param.range.clone()));
+    }
+    out
+}
+
 /// A section that was emptied keeps a place under a name that nobody reads, so that nothing else moves.
 fn odd_name(param: &Param) -> String {
     format!("x-{}-{}", param.name, param.section.unwrap_or(0))

@@ -5,25 +5,32 @@
 //! without a hit keep their bytes. Nothing here knows a clock, a database or a route.
 //! When it fails: [`Refusal`], whenever it is not certain that nothing is left. Nothing is passed on a guess.
 
+mod anchors;
 mod body;
 mod boundary;
+mod calendar;
 mod content;
 mod content_id;
 mod date;
 mod field;
+mod file;
 mod gate;
 mod identity;
 mod name;
+mod needle;
 mod nested;
 mod outcome;
 mod policy;
 mod refusal;
+mod report;
 mod rules;
 mod search;
 mod spelling;
 mod stripping;
 mod text;
+mod tokens;
 mod top;
+mod traces;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +42,8 @@ use body::Writer;
 use boundary::Boundaries;
 use content_id::ContentIds;
 use search::Search;
+use std::collections::BTreeSet;
+use traces::Traces;
 
 pub use gate::{Files, Forbidden, Stopped, pass_gate};
 pub use identity::{MAX_IDS, header_from, message_id, message_ids};
@@ -114,36 +123,77 @@ impl Anonymized {
 /// # Errors
 /// [`Refusal`], with a text for the sender.
 pub fn anonymize(message: &[u8], passage: &Passage<'_>) -> Result<Outcome, Refusal> {
-    let bytes = rewrite(message, passage)?;
-    let traces = Vec::new();
-    let forbidden = Forbidden { secrets: passage.secrets, traces: &traces, files: Files::Checked };
-    let message = match pass_gate(bytes, &forbidden) {
+    let Rewritten { bytes, traces, removed, names_in_document } = rewrite(message, passage)?;
+    // What a sender may confirm is searched without files, so that only what is left can stop it for good.
+    let checked = !names_in_document && passage.rules.documents != DocumentRule::Pass;
+    let files = if checked { Files::Checked } else { Files::Confirmed };
+    let message = match pass_gate(bytes, &Forbidden { secrets: passage.secrets, traces: &traces, files }) {
+        Ok(message) if names_in_document => Err(Held { bytes: message.into_bytes(), why: Hold::Document }),
         Ok(message) => Ok(message),
         Err(stopped) if stopped.why == Refusal::Residue => {
             Err(Held { bytes: stopped.message, why: Hold::Residue })
         }
         Err(stopped) => return Err(stopped.why),
     };
-    Ok(Outcome { message, removed: Vec::new(), traces })
+    Ok(Outcome { message, removed, traces })
 }
 
-/// The message rewritten, before the gate.
-fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Vec<u8>, Refusal> {
+/// A message before the gate.
+struct Rewritten {
+    bytes: Vec<u8>,
+    traces: Vec<String>,
+    removed: Vec<Removed>,
+    names_in_document: bool,
+}
+
+fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> {
     let bytes = lines::only_crlf(message);
     let mut budget = Budget::default();
     let entity = tree::parse(&bytes, &mut budget)?;
     let search = Search::new(passage)?;
+    let own = passage.own_domains();
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let traces = Traces::new(&bytes, &entity.header, &search, passage.peer, &own, passage.message_id);
     let boundaries = Boundaries::new(&bytes, &entity, &search, passage.queue_id);
     let mut ids = ContentIds::new(passage.relay_host);
     ids.collect(&bytes, &entity, &|left| search.holds_local_part(left) || boundaries.name_a_host(left));
     let mut out = Vec::with_capacity(bytes.len() + 1024);
-    let mut writer = Writer { passage, search: &search, ids, boundaries, parts_left: budget.parts };
+    let mut writer = Writer {
+        passage,
+        search: &search,
+        traces,
+        ids,
+        boundaries,
+        parts_left: budget.parts,
+        removed: BTreeSet::new(),
+        names_in_document: false,
+    };
     top::header(&mut writer, &bytes, &entity, &mut out)?;
     writer.body(&bytes, &entity, 0, &mut out)?;
     if !out.ends_with(b"\r\n") {
         out.extend_from_slice(b"\r\n");
     }
-    Ok(out)
+    Ok(Rewritten {
+        bytes: out,
+        traces: writer.traces.names().to_vec(),
+        removed: writer.removed.into_iter().collect(),
+        names_in_document: writer.names_in_document,
+    })
+}
+
+impl Passage<'_> {
+    /// Our host and the domains of the aliases: what is ours and names nobody.
+    fn own_domains(&self) -> Vec<String> {
+        let aliases = self.to.iter().chain([self.from]).chain(self.secrets.iter().map(|secret| secret.alias));
+        let mut out = vec![self.relay_host.to_ascii_lowercase()];
+        for alias in aliases {
+            let domain = alias.domain().as_str().to_owned();
+            if !out.contains(&domain) {
+                out.push(domain);
+            }
+        }
+        out
+    }
 }
 
 /// The alias as text, when it can stand in any header and text as it is.

@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn every_text_fits_a_reply_line() {
         for refusal in [
-            Refusal::Mime(MimeError::Duplicate),
-            Refusal::Mime(MimeError::Boundary),
+            Refusal::Mime(MimeError::TooDeep),
+            Refusal::Mime(MimeError::HeaderTooLong),
             Refusal::Tnef,
             Refusal::Encrypted,
             Refusal::Residue,
