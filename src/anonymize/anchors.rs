@@ -9,12 +9,13 @@
 //! When it fails: never. What is found in vain costs time only.
 
 use super::needle::Needle;
+use crate::mime::charset::Charset;
 use aho_corasick::AhoCorasick;
 use std::ops::Range;
 use std::sync::LazyLock;
 
 /// How far around an at sign an address can reach, in octets, with its escapes and what stands between its letters.
-const MARGIN: usize = 2048;
+const MARGIN: usize = 1024;
 /// How much farther a window reaches to begin and end with a line.
 const MAX_LINE_REACH: usize = 4096;
 /// Longest window that is looked at in one piece.
@@ -54,9 +55,9 @@ pub struct Window {
     pub core_end: usize,
 }
 
-/// The windows of `text` in which one of the needles may stand, in order; `also` are further places to look at, in
-/// order.
-pub fn windows(text: &[u8], needles: &[Needle], also: &[usize]) -> Vec<Window> {
+/// The windows of `text`, which says that it is in `first`, in which one of the needles may stand, in order; `also` are
+/// further places to look at, in order.
+pub fn windows(text: &[u8], first: Charset, needles: &[Needle], also: &[usize]) -> Vec<Window> {
     let mut around: Vec<Range<usize>> = Vec::new();
     let mut add = |at: usize| {
         let (from, to) = (at.saturating_sub(MARGIN), (at + MARGIN).min(text.len()));
@@ -70,7 +71,7 @@ pub fn windows(text: &[u8], needles: &[Needle], also: &[usize]) -> Vec<Window> {
         while let Some(place) = also.next_if(|place| *place <= range.start) {
             add(place);
         }
-        if !is_ruled_out(text, &range, needles) {
+        if !(first == Charset::Utf8 && is_inside_utf8(text, &range)) && !is_ruled_out(text, &range, needles) {
             add(range.start);
         }
     });
@@ -94,6 +95,40 @@ pub fn windows(text: &[u8], needles: &[Needle], also: &[usize]) -> Vec<Window> {
 pub fn whole(text: &[u8]) -> Vec<Window> {
     let mut out = Vec::new();
     cut(text, 0..text.len(), &mut out);
+    out
+}
+
+/// Windows around at signs in UTF-16 or UTF-32 that nothing declares, each with the charset to read it in: an at sign
+/// beside NULs, with a letter on one side in the same form.
+pub fn wide_windows(text: &[u8]) -> Vec<(Charset, Window)> {
+    let mut out: Vec<(Charset, Window)> = Vec::new();
+    for at in memchr::memmem::find_iter(text, b"\0@").map(|i| i + 1).chain(memchr::memmem::find_iter(text, b"@\0")) {
+        let around = |from: usize, to: usize| at.checked_sub(from).and_then(|start| text.get(start..at + to));
+        let letter = |b: u8| b.is_ascii_graphic() || b == b' ';
+        let charset = match (around(4, 8), around(3, 5), around(2, 4), around(1, 3)) {
+            (_, _, Some([_, 0, _, 0, a, 0]), _) if letter(*a) => Charset::Utf16Le,
+            (_, _, _, Some([0, _, 0, a])) if letter(*a) => Charset::Utf16Be,
+            (Some([_, 0, 0, 0, _, 0, 0, 0, a, 0, 0, 0]), ..) if letter(*a) => Charset::Utf32Le,
+            (_, Some([0, 0, 0, _, 0, 0, 0, a]), ..) if letter(*a) => Charset::Utf32Be,
+            _ => continue,
+        };
+        let (unit, lead) = match charset {
+            Charset::Utf16Le => (2, 0),
+            Charset::Utf16Be => (2, 1),
+            Charset::Utf32Le => (4, 0),
+            _ => (4, 3),
+        };
+        let first = at - lead;
+        let reach = 4 * MARGIN;
+        let start = first - first.min(reach) / unit * unit;
+        let end = (first + reach).min(text.len());
+        let known = |(other, window): &(Charset, Window)| {
+            *other == charset && window.range.end >= end.min(first + 4 * 320) && window.range.start <= start.max(first.saturating_sub(4 * 320))
+        };
+        if !out.iter().rev().take(4).any(known) {
+            out.push((charset, Window { range: start..end, core_start: start, core_end: end }));
+        }
+    }
     out
 }
 
@@ -159,7 +194,7 @@ fn sign(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
                 // `%2540`, `%3d40`, and the like: the escape is escaped.
                 b => b.is_ascii_hexdigit() && before(3) == b'%',
             };
-            opened.then(|| range.start..range.end)
+            opened.then_some(range)
         }
         b"64" => {
             let opened = match before(1) {
@@ -167,7 +202,7 @@ fn sign(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
                 b'0' => matches!(before(2), b'0' | b'#' | b';'),
                 b => b == b'3' && before(2) == b'2',
             };
-            opened.then(|| range.start..range.end)
+            opened.then_some(range)
         }
         word if word.eq_ignore_ascii_case(b"at") => {
             let behind = text.get(range.end).copied().unwrap_or(0);
@@ -175,10 +210,18 @@ fn sign(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
             let closes = |b: u8| b.is_ascii_whitespace() || b")]}>&".contains(&b) || b >= 0x80;
             // `commat;`, or the word alone.
             let entity = before(1) == b'm' && behind == b';';
-            (entity || (opens(before(1)) && closes(behind))).then(|| range.start..range.end)
+            (entity || (opens(before(1)) && closes(behind))).then_some(range)
         }
         _ => Some(range),
     }
+}
+
+/// Whether octets that are a sign in another charset are the end of a character of UTF-8, such as the last two of
+/// HIRAGANA LETTER SI: in a text that says it is UTF-8 that is what they are.
+fn is_inside_utf8(text: &[u8], sign: &Range<usize>) -> bool {
+    let lead = sign.start.checked_sub(1).and_then(|i| text.get(i));
+    let continues = text.get(sign.clone()).is_some_and(|sign| sign.iter().all(|b| (0x80..0xc0).contains(b)));
+    continues && lead.is_some_and(|lead| (0xe0..0xf0).contains(lead))
 }
 
 /// Whether the plain letters beside a sign rule every needle out.
@@ -209,7 +252,7 @@ mod tests {
     use super::*;
 
     fn count(text: &[u8]) -> usize {
-        windows(text, &[Needle::new("bob@a.example", String::new())], &[]).len()
+        windows(text, Charset::Utf8, &[Needle::new("bob@a.example", String::new())], &[]).len()
     }
 
     #[test]
@@ -230,7 +273,7 @@ mod tests {
             b"bob (at) a",
             b"bob at a.example",
             "bob＠a".as_bytes(),
-            b"bob\x81\x97a",
+            b"\xffbob\x81\x97a",
             b"bob@<b>a",
             b"bob+tag@a.example",
             b"b<b>ob</b>@a",
@@ -241,7 +284,7 @@ mod tests {
             b"info@other.example, rob@a.example".as_slice(),
             b"1,400 yen at 40%, look at that, 640x480",
             b"width=\"640\" style=\"a:140px\"",
-            "日本語のテキスト、価格は4,640円".as_bytes(),
+            "日本語のテキスト、価格は4,640円でした".as_bytes(),
         ] {
             assert_eq!(count(text), 0, "{}", String::from_utf8_lossy(text));
         }
@@ -250,7 +293,7 @@ mod tests {
     #[test]
     fn long_windows_are_cut_so_that_every_place_belongs_to_one() {
         let text = b"bob@a.example ".repeat(40_000);
-        let windows = windows(&text, &[Needle::new("bob@a.example", String::new())], &[]);
+        let windows = windows(&text, Charset::Utf8, &[Needle::new("bob@a.example", String::new())], &[]);
         assert!(windows.len() > 5);
         assert_eq!((windows[0].core_start, windows.last().unwrap().core_end), (0, text.len()));
         for pair in windows.windows(2) {

@@ -125,7 +125,7 @@ impl Writer<'_> {
             && !self.traces.stand_in(text)
             && !self.boundaries.name_a_host(text)
             && !text.split(|b| *b == b'\n').any(|line| line.starts_with(b"--"))
-            && (text.trim_ascii().is_empty() || !self.search.is_in(text, Kind::Plain))
+            && (text.trim_ascii().is_empty() || !text::is_in(text, self.search))
     }
 
     /// Whether a part is left out whole, because it names its owner by its nature.
@@ -231,7 +231,7 @@ impl Writer<'_> {
                 // Where a page was: kept for the links to it, unless it says on which machine.
                 let lower = value.to_ascii_lowercase();
                 let local = memchr::memmem::find(&lower, b"file:").is_some() || lower.contains(&b'@');
-                if local || self.boundaries.name_a_host(value) || self.search.is_in(value, Kind::Plain) {
+                if local || self.boundaries.name_a_host(value) || text::is_in(value, self.search) {
                     return Ok(true);
                 }
                 None
@@ -394,6 +394,8 @@ pub fn empty_line(bytes: &[u8], part: &Entity, out: &mut Vec<u8>) {
 
 /// Appends a body whose decoded text became `new`: what is the same at both ends keeps its lines.
 fn rewritten(raw: &[u8], encoding: Encoding, old: &[u8], new: &[u8], out: &mut Vec<u8>) {
+    // A last line without its end stays one.
+    let new = if old.ends_with(b"\r\n") { new } else { new.strip_suffix(b"\r\n").unwrap_or(new) };
     let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     if head == old.len() && head == new.len() {
         out.extend_from_slice(raw);

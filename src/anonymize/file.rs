@@ -7,7 +7,7 @@
 use super::Refusal;
 use super::body::Writer;
 use super::rules::DocumentRule;
-use super::search::Kind;
+use super::text;
 use crate::mime::tree::Entity;
 
 /// Appends the body of a file.
@@ -20,7 +20,7 @@ pub fn pass(
 ) -> Result<(), Refusal> {
     if writer.passage.rules.documents != DocumentRule::Pass {
         let octets = entity.encoding.decode(raw);
-        writer.names_in_document |= writer.search.is_in(&octets, Kind::FileName);
+        writer.names_in_document |= text::is_in(&octets, writer.search);
     }
     out.extend_from_slice(raw);
     Ok(())

@@ -58,15 +58,15 @@ fn write(writer: &Writer<'_>, bytes: &[u8], one: &Field, out: &mut Vec<u8>) -> R
                 write_field(bytes, one, Some(new), out);
             }
         }
-        b"arrival-date" | b"last-attempt-date" | b"will-retry-until" | b"received-date" => {
-            if is_date(&unfold(value)) {
-                write_field(bytes, one, None, out);
-            }
+        b"arrival-date" | b"last-attempt-date" | b"will-retry-until" | b"received-date"
+            if is_date(&unfold(value)) =>
+        {
+            write_field(bytes, one, None, out);
         }
-        b"action" | b"status" | b"disposition" | b"feedback-type" | b"version" | b"incidents" => {
-            if !writer.traces.stand_in(value) && field::scrubbed(value, Kind::Addresses, search)?.is_none() {
-                write_field(bytes, one, None, out);
-            }
+        b"action" | b"status" | b"disposition" | b"feedback-type" | b"version" | b"incidents"
+            if !writer.traces.stand_in(value) && field::scrubbed(value, Kind::Addresses, search)?.is_none() =>
+        {
+            write_field(bytes, one, None, out);
         }
         b"original-recipient" | b"final-recipient" => {
             write_field(bytes, one, field::scrubbed(value, Kind::Addresses, search)?, out);

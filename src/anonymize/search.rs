@@ -12,6 +12,7 @@ use super::needle::{Found, Needle};
 use super::spelling::{self, Folded};
 use super::tokens::Tokens;
 use super::{Passage, Refusal, stripping};
+use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
 use crate::mime::view::View;
 use std::ops::Range;
@@ -70,8 +71,8 @@ impl Search {
     }
 
     /// The windows of a text (in a charset that keeps ASCII) in which a secret can stand; `also` are places to look at.
-    pub fn windows(&self, text: &[u8], also: &[usize]) -> Vec<Window> {
-        anchors::windows(text, &self.needles, also)
+    pub fn windows(&self, text: &[u8], first: Charset, also: &[usize]) -> Vec<Window> {
+        anchors::windows(text, first, &self.needles, also)
     }
 
     /// The edits that take the secrets out of base64 and hexadecimal digits in a text.
@@ -79,14 +80,10 @@ impl Search {
         self.tokens.edits(text, &self.needles)
     }
 
-    /// Whether a secret stands in a text at all; for what is not edited.
-    pub fn is_in(&self, text: &[u8], kind: Kind) -> bool {
-        let mut windows = self.windows(text, &[]).into_iter();
-        windows.any(|window| {
-            let octets = text.get(window.range).unwrap_or_default();
-            let text = String::from_utf8_lossy(octets);
-            !self.hits(text.as_bytes(), kind, None).is_empty()
-        }) || !self.token_edits(text).is_empty()
+    /// Whether a secret stands in octets as it is, whatever stands beside it.
+    pub fn stands_plainly(&self, octets: &[u8]) -> bool {
+        let mut signs = memchr::memchr_iter(b'@', octets);
+        signs.any(|at| self.needles.iter().any(|needle| needle.around(octets, at, Kind::FileName).is_some()))
     }
 
     /// Whether the text, which is a name, is the local part of a secret: programs put it there when they know no

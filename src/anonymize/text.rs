@@ -32,24 +32,27 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
     let declared = label.and_then(Charset::for_label);
     let first = declared.unwrap_or(Charset::Utf8);
     let trusted = label.is_none() || declared.is_some();
-    for wide in wide_readings(first, bytes) {
+    if is_wide(first) {
         for window in anchors::whole(bytes) {
-            read(wide, bytes, &window, sought, &mut all);
+            read(first, &mut Octets::of(bytes, &window, first), &window, sought, &mut all);
+        }
+        if matches!(all.state, State::Read) {
+            return all.edits;
         }
     }
-    if is_wide(first) && matches!(all.state, State::Read) {
-        return all.edits;
+    for (wide, window) in anchors::wide_windows(bytes) {
+        read(wide, &mut Octets::of(bytes, &window, wide), &window, sought, &mut all);
     }
     let links = if sought.ids.is_some() { link_places(bytes) } else { Vec::new() };
-    for window in sought.search.windows(bytes, &links) {
-        let octets = bytes.get(window.range.clone()).unwrap_or_default();
-        let (charsets, needed) = readings(first, trusted, octets);
+    for window in sought.search.windows(bytes, first, &links) {
+        let mut octets = Octets::of(bytes, &window, first);
+        let (charsets, needed) = readings(first, trusted, &octets.bytes);
         let mut good = true;
         for (i, charset) in charsets.into_iter().enumerate() {
             if i >= needed && good {
                 break;
             }
-            good &= read(charset, bytes, &window, sought, &mut all);
+            good &= read(charset, &mut octets, &window, sought, &mut all);
         }
     }
     words(bytes, sought, &mut all);
@@ -57,6 +60,21 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
         all.insert(edit);
     }
     all.edits
+}
+
+/// Whether a secret stands in octets of any kind; for what is not edited. In what is no text an address is looked for
+/// as it is, in ASCII or in wide units: escapes belong to texts.
+pub fn is_in(bytes: &[u8], search: &Search) -> bool {
+    let sought = Sought { search, traces: &Traces::default(), ids: None, kind: Kind::FileName };
+    let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | 0x0c | b'\r' | 0x0e | 0x0f | 0x1b);
+    if !bytes.iter().any(control) {
+        return !edits(bytes, None, &sought).is_empty();
+    }
+    let mut all = Edits::default();
+    for (wide, window) in anchors::wide_windows(bytes) {
+        read(wide, &mut Octets::of(bytes, &window, wide), &window, &sought, &mut all);
+    }
+    !all.edits.is_empty() || search.stands_plainly(bytes) || !search.token_edits(bytes).is_empty()
 }
 
 /// The edits so far, in order, apart from each other.
@@ -93,17 +111,25 @@ fn is_wide(charset: Charset) -> bool {
     )
 }
 
-/// The readings in which ASCII is not written as ASCII: the declared one, and the wide ones where there are NULs.
-fn wide_readings(first: Charset, bytes: &[u8]) -> Vec<Charset> {
-    let mut out: Vec<Charset> = if is_wide(first) { vec![first] } else { Vec::new() };
-    if memchr::memchr(0, bytes).is_some() {
-        for other in [Charset::Utf16Le, Charset::Utf16Be, Charset::Utf32Le, Charset::Utf32Be] {
-            if other != first {
-                out.push(other);
-            }
+/// The octets of a window. What was found in one reading is blank in those that follow.
+struct Octets<'a> {
+    bytes: Cow<'a, [u8]>,
+    /// Whether the text as a whole says that wide units are big-endian.
+    wide: Option<Charset>,
+}
+
+impl<'a> Octets<'a> {
+    fn of(text: &'a [u8], window: &anchors::Window, charset: Charset) -> Self {
+        let bytes = Cow::Borrowed(text.get(window.range.clone()).unwrap_or_default());
+        let wide = (window.range.start > 0).then(|| charset.behind_mark(text));
+        Self { bytes, wide }
+    }
+
+    fn blank(&mut self, range: &Range<usize>) {
+        if let Some(octets) = self.bytes.to_mut().get_mut(range.clone()) {
+            octets.fill(b' ');
         }
     }
-    out
 }
 
 /// The charsets to read a window in, and how many of them whatever they give: the declared one, then those that it
@@ -146,35 +172,33 @@ fn readings(first: Charset, trusted: bool, octets: &[u8]) -> (Vec<Charset>, usiz
 /// Adds the edits of one reading of a window; says whether every octet made sense in it.
 fn read(
     charset: Charset,
-    bytes: &[u8],
+    octets: &mut Octets<'_>,
     window: &anchors::Window,
     sought: &Sought<'_>,
     all: &mut Edits,
 ) -> bool {
-    let octets = bytes.get(window.range.clone()).unwrap_or_default();
     let base = window.range.start;
-    let charset = if base == 0 { charset } else { charset.behind_mark(bytes) };
-    let (mut text, good) = charset.decode(octets);
-    let mut view = None;
-    if !good {
-        // Only this text has the way back for octets that make no sense.
-        let stepwise = charset.decode_view(octets);
-        text = Cow::Owned(String::from_utf8_lossy(stepwise.bytes()).into_owned());
-        view = Some(stepwise);
-    }
+    let charset = octets.wide.filter(|_| is_wide(charset)).unwrap_or(charset);
+    let (mut text, good) = charset.decode(&octets.bytes);
     if is_wide(charset) && good {
         all.state = State::Read;
     }
-    let hits = sought.search.hits(text.as_bytes(), sought.kind, sought.ids);
+    let mut hits = sought.search.hits(text.as_bytes(), sought.kind, sought.ids);
     if hits.is_empty() {
         return good;
     }
-    let view = view.unwrap_or_else(|| charset.decode_view(octets));
+    let view = charset.decode_view(&octets.bytes);
+    if !good {
+        // Only this text has the way back for octets that make no sense.
+        text = Cow::Owned(String::from_utf8_lossy(view.bytes()).into_owned());
+        hits = sought.search.hits(text.as_bytes(), sought.kind, sought.ids);
+    }
     let new = match charset {
-        Charset::Utf7 => utf7_edits(octets, &text, &view, &hits),
-        _ => charset.edits(octets, &replacements(&hits, |range| view.sources(range))),
+        Charset::Utf7 => utf7_edits(&octets.bytes, &text, &view, &hits),
+        _ => charset.edits(&octets.bytes, &replacements(&hits, |range| view.sources(range))),
     };
     for edit in new {
+        octets.blank(&edit.range);
         let range = edit.range.start + base..edit.range.end + base;
         if range.start >= window.core_start && range.start < window.core_end {
             all.insert(Edit { range, with: edit.with });

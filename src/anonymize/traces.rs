@@ -13,7 +13,7 @@ use super::search::Search;
 use crate::mime::header::{Header, unfold};
 use crate::mime::slice;
 use crate::mime::transfer::Edit;
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
@@ -53,7 +53,11 @@ const PATH_FIELDS: [&str; 24] = [
     "X-AntiAbuse",
 ];
 
+/// Texts longer than this pay for a faster search, in octets.
+const LARGE: usize = 256 * 1024;
+
 /// What is looked for in texts.
+#[derive(Default)]
 pub struct Traces {
     /// Lower case, each once.
     names: Vec<String>,
@@ -106,8 +110,9 @@ impl Traces {
         let host = own.first().copied().unwrap_or_default().to_owned();
         let mut patterns: Vec<String> = ids.keys().cloned().collect();
         patterns.extend(names.iter().cloned());
+        let kind = if bytes.len() > LARGE { AhoCorasickKind::DFA } else { AhoCorasickKind::NoncontiguousNFA };
         let matcher = (!patterns.is_empty())
-            .then(|| AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns).ok())
+            .then(|| AhoCorasick::builder().kind(Some(kind)).ascii_case_insensitive(true).build(&patterns).ok())
             .flatten();
         Self { names, ids, host, matcher, patterns }
     }

@@ -240,7 +240,19 @@ fn stepwise(encoding: &'static Encoding, bytes: &[u8]) -> View {
     let mut mark = 0;
     // One octet gives at most a few characters (those of a broken sequence that ends with it).
     let mut room = [0u8; 32];
-    for (i, octet) in bytes.iter().enumerate() {
+    let mut next = 0;
+    while let Some(octet) = bytes.get(next) {
+        let i = next;
+        // ASCII between characters is itself in all of these, and needs no decoder.
+        if mark == i && octet.is_ascii() {
+            let rest = bytes.get(i..).unwrap_or_default();
+            let length = rest.iter().position(|b| !b.is_ascii()).unwrap_or(rest.len());
+            view.push_copied(rest.get(..length).unwrap_or_default(), i);
+            next += length;
+            mark = next;
+            continue;
+        }
+        next += 1;
         let (_, _, written, _) = decoder.decode_to_utf8(std::slice::from_ref(octet), &mut room, false);
         let made = room.get(..written).unwrap_or_default();
         if let Some((broken, [last])) = made.split_last_chunk::<1>()
