@@ -8,13 +8,19 @@
 
 mod base64;
 pub mod charset;
+pub mod cms;
+mod codepage;
 pub mod header;
 mod iso2022jp;
 pub mod lines;
 pub mod params;
+pub mod pgp;
 mod quoted_printable;
+pub mod rtf;
+pub mod tnef;
 pub mod transfer;
 pub mod tree;
+pub mod uuencode;
 pub mod view;
 pub mod words;
 

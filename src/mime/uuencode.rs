@@ -1,0 +1,143 @@
+//! Files within texts: uuencoded blocks read and written.
+//!
+//! Rules: POSIX.1-2017, `uuencode` (`begin` with mode and name, lines with their length in front, `end`; `begin-base64`
+//! to `====`). A line may have lost the blanks at its end, and may have a checksum behind it, as mail programs read
+//! them. A block without its end is one as far as its lines are right.
+//! When it fails: never; what is no block is text.
+
+use super::{base64, slice};
+use std::ops::Range;
+
+/// Most blocks that are read of a text.
+const MAX_BLOCKS: usize = 1000;
+/// Octets on a full line.
+const LINE: usize = 45;
+
+/// A file within a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// From `begin` to the end of the line with `end`.
+    pub range: Range<usize>,
+    /// Where the text has the file's name.
+    pub name: Range<usize>,
+    /// The file.
+    pub octets: Vec<u8>,
+}
+
+/// The files within a text, in order.
+#[must_use]
+pub fn blocks(text: &[u8]) -> Vec<Block> {
+    let mut found: Vec<Block> = Vec::new();
+    let mut at = 0;
+    while let Some(i) = memchr::memmem::find(text.get(at..).unwrap_or_default(), b"begin") {
+        let start = at + i;
+        at = start + 5;
+        let is_line = start == 0 || matches!(text.get(start - 1), Some(b'\n' | b'\r'));
+        if found.len() < MAX_BLOCKS
+            && is_line
+            && let Some(block) = block_at(text, start)
+        {
+            at = block.range.end;
+            found.push(block);
+        }
+    }
+    found
+}
+
+/// A file as a block, with CRLF line ends.
+#[must_use]
+pub fn encode(octets: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(octets.len() / 3 * 4 + octets.len() / 15 + name.len() + 32);
+    out.extend_from_slice(b"begin 644 ");
+    out.extend(name.iter().filter(|b| !matches!(b, b'\r' | b'\n')));
+    out.extend_from_slice(b"\r\n");
+    for line in octets.chunks(LINE) {
+        out.push(character(u8::try_from(line.len()).unwrap_or(0)));
+        for group in line.chunks(3) {
+            let [a, b, c] = [0, 1, 2].map(|i| group.get(i).copied().unwrap_or(0));
+            out.extend([a >> 2, a << 4 | b >> 4, b << 2 | c >> 6, c].map(|v| character(v & 63)));
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"`\r\nend\r\n");
+    out
+}
+
+/// The character of six bits. A blank could be lost: zero has the one that stands for it.
+fn character(value: u8) -> u8 {
+    if value == 0 { b'`' } else { value + 32 }
+}
+
+fn block_at(text: &[u8], start: usize) -> Option<Block> {
+    let (line, mut at) = line_at(text, start);
+    let words = slice(text, line.clone()).strip_prefix(b"begin")?;
+    let is_base64 = words.starts_with(b"-base64 ");
+    let words = words.strip_prefix(if is_base64 { b"-base64 ".as_slice() } else { b" " })?.trim_ascii_start();
+    let digits = words.iter().take_while(|b| matches!(b, b'0'..=b'7')).count();
+    let name = words.get(digits..)?.strip_prefix(b" ")?.trim_ascii_start();
+    if !(3..=6).contains(&digits) || name.is_empty() {
+        return None;
+    }
+    let name = line.end - name.len()..line.end - name.len() + name.trim_ascii_end().len();
+    let mut octets = Vec::new();
+    let mut end = None;
+    while at < text.len() {
+        let (line, next) = line_at(text, at);
+        let content = slice(text, line);
+        let is_end = if is_base64 { content.starts_with(b"====") } else { content.trim_ascii() == b"end" };
+        if is_end {
+            return Some(Block { range: start..next, name, octets });
+        }
+        let fits = if is_base64 { base64_line(content, &mut octets) } else { uu_line(content, &mut octets) };
+        if !fits {
+            break;
+        }
+        end = Some(next);
+        at = next;
+    }
+    (!octets.is_empty()).then_some(Block { range: start..end?, name, octets })
+}
+
+/// The line at `at` without its end, and where the next one begins.
+fn line_at(text: &[u8], at: usize) -> (Range<usize>, usize) {
+    let end = memchr::memchr(b'\n', text.get(at..).unwrap_or_default()).map(|i| at + i);
+    let line = at..end.unwrap_or(text.len());
+    let has_cr = slice(text, line.clone()).ends_with(b"\r");
+    (line.start..line.end - usize::from(has_cr), end.map_or(text.len(), |end| end + 1))
+}
+
+/// Appends what a line holds; whether it is one.
+fn uu_line(line: &[u8], out: &mut Vec<u8>) -> bool {
+    let Some((&first, characters)) = line.split_first() else { return true };
+    if !(32..=96).contains(&first) {
+        return false;
+    }
+    let length = usize::from((first - 32) & 63);
+    let needed = length.div_ceil(3) * 4;
+    // Blanks may be lost at the end of a line, and a checksum may be put there.
+    let is_filled = characters.len() + 2 >= needed || characters.len() * 2 >= needed;
+    let is_clean = characters.iter().all(|b| (32..=96).contains(b));
+    if !is_clean || !is_filled || characters.len() > needed + 4 {
+        return false;
+    }
+    let value = |i: usize| characters.get(i).map_or(0, |b| (b.wrapping_sub(32)) & 63);
+    let from = out.len();
+    for group in 0..length.div_ceil(3) {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i| value(group * 4 + i));
+        out.extend([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+    }
+    out.truncate(from + length);
+    true
+}
+
+fn base64_line(line: &[u8], out: &mut Vec<u8>) -> bool {
+    let (octets, is_clean) = base64::decode(line);
+    out.extend_from_slice(&octets);
+    is_clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+}
