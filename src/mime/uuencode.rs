@@ -140,4 +140,68 @@ fn base64_line(line: &[u8], out: &mut Vec<u8>) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn found(text: &str) -> Vec<(&str, &str, Vec<u8>)> {
+        let name = |block: &Block| &text[block.name.clone()];
+        blocks(text.as_bytes()).into_iter().map(|b| (&text[b.range.clone()], name(&b), b.octets)).collect()
+    }
+
+    #[test]
+    fn blocks_are_found_with_their_names_whatever_their_lines_lost() {
+        for block in [
+            "begin 644 a b.txt\r\n#0V%T\r\n`\r\nend\r\n",
+            "begin 0755 a b.txt\n#0V%T\n \nend\n",
+            "begin 644  a b.txt  \r\n#0V%T$\r\nend",
+            "begin-base64 600 a b.txt\r\nQ2F0\r\n====\r\n",
+        ] {
+            let text = format!("Hello\r\n{block}");
+            assert_eq!(found(&text), [(block, "a b.txt", b"Cat".to_vec())]);
+        }
+        assert_eq!(found("begin 644 a\r\n#    \r\n#\r\nend\r\n"), []);
+    }
+
+    #[test]
+    fn a_block_without_its_end_is_one_as_far_as_its_lines_are_right() {
+        let text = "begin 644 a.txt\r\n#0V%T\r\n#0V%T\r\nThat was all.\r\n";
+        let block = "begin 644 a.txt\r\n#0V%T\r\n#0V%T\r\n";
+        assert_eq!(found(text), [(block, "a.txt", b"CatCat".to_vec())]);
+    }
+
+    #[test]
+    fn a_text_that_begins_something_else_is_none() {
+        for text in [
+            "begin 644\r\n#0V%T\r\nend\r\n",
+            "begin the day\r\n#0V%T\r\nend\r\n",
+            "to begin 644 a\r\n#0V%T\r\nend\r\n",
+            "begin 644 paragraphs later\r\nThe text goes on.\r\n",
+            "begin-base64 644 a\r\nno base64!\r\n====\r\n",
+        ] {
+            assert_eq!(found(text), [], "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes_to_the_same(octets in proptest::collection::vec(any::<u8>(), 0..300), before in "[a-z\r\n]{0,20}") {
+            let text = [before.as_bytes(), b"\n", &encode(&octets, b"a\r\n.bin"), b"behind"].concat();
+            let found = blocks(&text);
+            prop_assert_eq!(found.len(), 1);
+            prop_assert_eq!(&found[0].octets, &octets);
+            prop_assert_eq!(slice(&text, found[0].name.clone()), b"a.bin");
+            prop_assert_eq!(text.get(found[0].range.end..), Some(&b"behind"[..]));
+            // Programs that write a blank for zero, and transports that lose it at the end of a line.
+            let blanks: Vec<u8> = text.iter().map(|b| if *b == b'`' { b' ' } else { *b }).collect();
+            prop_assert_eq!(&blocks(&blanks)[0].octets, &octets);
+        }
+
+        #[test]
+        fn arbitrary_lines_do_no_harm(lines in "(begin 644 a\n|begin-base64 644 a\n|#0V%T\n|end\n|====\n|[ -`]{0,9}\n|.{0,9}){0,30}") {
+            let mut at = 0;
+            for block in blocks(lines.as_bytes()) {
+                prop_assert!(block.range.start >= at && block.range.end <= lines.len());
+                prop_assert!(block.octets.len() <= lines.len());
+                at = block.range.end;
+            }
+        }
+    }
 }

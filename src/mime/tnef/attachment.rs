@@ -70,14 +70,15 @@ impl<'a> Draft<'a> {
     pub fn finish(self, page: u32, depth: usize, budget: &mut Budget) -> (Option<Attachment>, bool) {
         let text =
             |text: Option<Text<'_>>| text.map(|t| t.decode(page).trim().to_owned()).filter(|t| !t.is_empty());
-        let (octets, is_object) = match (self.content, self.property_content, self.object) {
-            (Some(octets), ..) if !octets.is_empty() => (octets, false),
-            (_, Some(octets), _) => (octets, false),
-            (_, _, Some((interface, octets))) if interface == MESSAGE => {
+        // Beside a message stands a sentence for programs that cannot read it.
+        let (octets, is_object) = match (self.object, self.content, self.property_content) {
+            (Some((interface, octets)), ..) if interface == MESSAGE => {
                 return nested(text(self.display_name), octets, depth, budget);
             }
-            (_, _, Some((_, octets))) => (octets, true),
-            (Some(octets), ..) => (octets, false),
+            (_, Some(octets), _) if !octets.is_empty() => (octets, false),
+            (_, _, Some(octets)) => (octets, false),
+            (Some((_, octets)), ..) => (octets, true),
+            (None, Some(octets), None) => (octets, false),
             (None, None, None) => return (None, true),
         };
         let names = [self.long_name, self.short_name, self.display_name, self.title];

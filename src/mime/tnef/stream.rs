@@ -96,7 +96,8 @@ impl<'a> Iterator for Attributes<'a> {
     type Item = Attribute<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.is_damaged || self.reader.rest.is_empty() {
+        // Transport leaves line ends and NULs behind.
+        if self.is_damaged || self.reader.rest.iter().all(|b| matches!(b, 0 | b'\r' | b'\n' | b' ')) {
             return None;
         }
         let read = self.read();
