@@ -20,7 +20,7 @@ fn quoted_by(mark: &str, text: &str) -> String {
 }
 
 /// As RFC 9580 §7.2 escapes a text.
-fn escaped(text: &str) -> String {
+fn with_escapes(text: &str) -> String {
     let line = |line: &str| if line.starts_with('-') { format!("- {line}") } else { line.to_owned() };
     text.split_inclusive('\n').map(line).collect()
 }
@@ -47,9 +47,7 @@ fn a_signed_text_is_left_as_it_was_before_it_was_signed() {
         (frame(escaped) + &frame("second\r\n"), format!("{text}second\r\n")),
         (quoted_by("> ", &frame(escaped)), quoted_by("> ", text)),
         (quoted_by(">>", &frame(escaped)), quoted_by(">>", text)),
-        (frame(&escaped(&frame(&escaped("- - inner\r\n")))), "- - inner\r\n".to_owned()),
-            "- inner\r\n".to_owned(),
-        ),
+        (frame(&with_escapes(&frame(&with_escapes("- - inner\r\n")))), "- - inner\r\n".to_owned()),
         (frame("- item\r\n"), "- item\r\n".to_owned()),
         (
             format!("{}-----BEGIN PGP SIGNED MESSAGE-----\r\n\r\nno signature\r\n", frame("a\r\n")),
