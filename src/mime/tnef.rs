@@ -102,7 +102,7 @@ fn read(octets: &[u8], depth: usize, budget: &mut Budget) -> Option<Unwrapped> {
     reader.u16()?;
     let mut attributes = Attributes::new(reader.rest);
     let mut message = Message::new(attributes.clone());
-    while let Some(attribute) = attributes.next() {
+    for attribute in attributes.by_ref() {
         if !Budget::spend(&mut budget.items) {
             message.whole = false;
             break;

@@ -80,7 +80,8 @@ fn block_at(text: &[u8], start: usize) -> Option<Block> {
     }
     let name = line.end - name.len()..line.end - name.len() + name.trim_ascii_end().len();
     let mut octets = Vec::new();
-    let mut end = None;
+    // How far the block goes without its end: no further than lines that lack nothing.
+    let (mut certain, mut is_certain) = (None, true);
     while at < text.len() {
         let (line, next) = line_at(text, at);
         let content = slice(text, line);
@@ -88,14 +89,28 @@ fn block_at(text: &[u8], start: usize) -> Option<Block> {
         if is_end {
             return Some(Block { range: start..next, name, octets });
         }
-        let fits = if is_base64 { base64_line(content, &mut octets) } else { uu_line(content, &mut octets) };
-        if !fits {
-            break;
+        match if is_base64 { base64_line(content, &mut octets) } else { uu_line(content, &mut octets) } {
+            Fit::Whole => {}
+            Fit::Short => is_certain = false,
+            Fit::None => break,
         }
-        end = Some(next);
+        if is_certain {
+            certain = Some((next, octets.len()));
+        }
         at = next;
     }
-    (!octets.is_empty()).then_some(Block { range: start..end?, name, octets })
+    let (end, length) = certain?;
+    octets.truncate(length);
+    (!octets.is_empty()).then_some(Block { range: start..end, name, octets })
+}
+
+/// What a line is to a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    Whole,
+    /// Blanks at its end may be lost.
+    Short,
+    None,
 }
 
 /// The line at `at` without its end, and where the next one begins.
@@ -106,19 +121,15 @@ fn line_at(text: &[u8], at: usize) -> (Range<usize>, usize) {
     (line.start..line.end - usize::from(has_cr), end.map_or(text.len(), |end| end + 1))
 }
 
-/// Appends what a line holds; whether it is one.
-fn uu_line(line: &[u8], out: &mut Vec<u8>) -> bool {
-    let Some((&first, characters)) = line.split_first() else { return true };
-    if !(32..=96).contains(&first) {
-        return false;
-    }
-    let length = usize::from((first - 32) & 63);
+/// Appends what a line holds, if it is one.
+fn uu_line(line: &[u8], out: &mut Vec<u8>) -> Fit {
+    let Some((&first, characters)) = line.split_first() else { return Fit::Whole };
+    let is_clean = line.iter().all(|b| (32..=96).contains(b));
+    let length = usize::from(first.wrapping_sub(32) & 63);
     let needed = length.div_ceil(3) * 4;
-    // Blanks may be lost at the end of a line, and a checksum may be put there.
-    let is_filled = characters.len() + 2 >= needed || characters.len() * 2 >= needed;
-    let is_clean = characters.iter().all(|b| (32..=96).contains(b));
-    if !is_clean || !is_filled || characters.len() > needed + 4 {
-        return false;
+    // A checksum may stand at the end.
+    if !is_clean || characters.len() > needed + 4 {
+        return Fit::None;
     }
     let value = |i: usize| characters.get(i).map_or(0, |b| (b.wrapping_sub(32)) & 63);
     let from = out.len();
@@ -127,13 +138,16 @@ fn uu_line(line: &[u8], out: &mut Vec<u8>) -> bool {
         out.extend([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
     }
     out.truncate(from + length);
-    true
+    if characters.len() < needed { Fit::Short } else { Fit::Whole }
 }
 
-fn base64_line(line: &[u8], out: &mut Vec<u8>) -> bool {
+fn base64_line(line: &[u8], out: &mut Vec<u8>) -> Fit {
     let (octets, is_clean) = base64::decode(line);
+    if !is_clean {
+        return Fit::None;
+    }
     out.extend_from_slice(&octets);
-    is_clean
+    Fit::Whole
 }
 
 #[cfg(test)]
@@ -157,7 +171,8 @@ mod tests {
             let text = format!("Hello\r\n{block}");
             assert_eq!(found(&text), [(block, "a b.txt", b"Cat".to_vec())]);
         }
-        assert_eq!(found("begin 644 a\r\n#    \r\n#\r\nend\r\n"), []);
+        let zeros = "begin 644 a\r\n#    \r\n#\r\nend\r\n";
+        assert_eq!(found(zeros), [(zeros, "a", vec![0; 6])]);
     }
 
     #[test]
@@ -174,6 +189,7 @@ mod tests {
             "begin the day\r\n#0V%T\r\nend\r\n",
             "to begin 644 a\r\n#0V%T\r\nend\r\n",
             "begin 644 paragraphs later\r\nThe text goes on.\r\n",
+            "begin 644 A\r\nTHE NEWS\r\nof the day\r\n",
             "begin-base64 644 a\r\nno base64!\r\n====\r\n",
         ] {
             assert_eq!(found(text), [], "{text}");

@@ -45,7 +45,7 @@ impl<'a> Draft<'a> {
     /// Takes in the attribute with the properties; whether all of it could be read.
     pub fn properties(&mut self, octets: &'a [u8], items: &mut usize) -> bool {
         let mut properties = Properties::new(octets);
-        while let Some(property) = properties.next() {
+        for property in properties.by_ref() {
             if !Budget::spend(items) {
                 return false;
             }

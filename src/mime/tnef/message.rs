@@ -147,7 +147,7 @@ impl<'a> Message<'a> {
 
     fn properties(&mut self, octets: &'a [u8], budget: &mut Budget) {
         let mut properties = Properties::new(octets);
-        while let Some(property) = properties.next() {
+        for property in properties.by_ref() {
             if !Budget::spend(&mut budget.items) {
                 self.whole = false;
                 return;
