@@ -110,9 +110,9 @@ fn encapsulated<'a>(mut content: Contents<'a>) -> Option<(&'a [u8], Option<Value
     let mut signed = content.value(tag::SEQUENCE)?.contents();
     signed.next()?;
     signed.value(tag::SET)?;
-    let mut info = signed.value(tag::SEQUENCE)?.contents();
-    let kind = info.value(tag::OID)?.content;
-    let string = info
+    let mut encapsulated = signed.value(tag::SEQUENCE)?.contents();
+    let kind = encapsulated.value(tag::OID)?.content;
+    let string = encapsulated
         .value(tag::EXPLICIT_0)
         .and_then(|explicit| explicit.contents().next())
         .filter(|value| value.tag & !tag::CONSTRUCTED == tag::OCTET_STRING);

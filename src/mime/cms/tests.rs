@@ -29,7 +29,7 @@ fn segmented(content: &[u8]) -> Vec<u8> {
 
 type Write = fn(u8, &[u8]) -> Vec<u8>;
 
-fn info(kind: &[u8], content: &[u8], write: Write) -> Vec<u8> {
+fn content_info_of(kind: &[u8], content: &[u8], write: Write) -> Vec<u8> {
     write(0x30, &[tlv(6, kind), write(0xa0, content)].concat())
 }
 
@@ -40,7 +40,7 @@ fn signed(kind: &[u8], string: Option<&[u8]>, write: Write) -> Vec<u8> {
     let certificates = write(0xa0, &tlv(0x30, b"certificate of merchant@shop.example"));
     let signers = tlv(0x31, &tlv(0x30, &[2, 1, 1]));
     let content = write(0x30, &[tlv(2, &[1]), algorithms, encapsulated, certificates, signers].concat());
-    info(oid::SIGNED, &content, write)
+    content_info_of(oid::SIGNED, &content, write)
 }
 
 #[test]
@@ -63,12 +63,12 @@ fn the_content_comes_out_of_every_form_without_its_signature() {
 fn other_kinds_are_told_apart_and_have_no_content() {
     let content = tlv(0x30, &tlv(2, &[0]));
     for (message, expected) in [
-        (info(oid::ENVELOPED, &content, tlv), Some(CmsKind::Enveloped)),
-        (info(oid::ENVELOPED, &content, indefinite), Some(CmsKind::Enveloped)),
-        (info(oid::AUTH_ENVELOPED, &content, tlv), Some(CmsKind::AuthEnveloped)),
-        (info(oid::COMPRESSED, &content, tlv), Some(CmsKind::Compressed)),
-        (info(oid::ENCRYPTED, &content, tlv), Some(CmsKind::Encrypted)),
-        (info(oid::DATA, &content, tlv), None),
+        (content_info_of(oid::ENVELOPED, &content, tlv), Some(CmsKind::Enveloped)),
+        (content_info_of(oid::ENVELOPED, &content, indefinite), Some(CmsKind::Enveloped)),
+        (content_info_of(oid::AUTH_ENVELOPED, &content, tlv), Some(CmsKind::AuthEnveloped)),
+        (content_info_of(oid::COMPRESSED, &content, tlv), Some(CmsKind::Compressed)),
+        (content_info_of(oid::ENCRYPTED, &content, tlv), Some(CmsKind::Encrypted)),
+        (content_info_of(oid::DATA, &content, tlv), None),
         (signed(oid::DATA, None, tlv), Some(CmsKind::CertsOnly)),
         (signed(oid::DATA, None, indefinite), Some(CmsKind::CertsOnly)),
         (b"0 is no sequence".to_vec(), None),
@@ -126,7 +126,7 @@ proptest! {
 
     #[test]
     fn arbitrary_octets_do_no_harm(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let message = info(oid::SIGNED, &octets, indefinite);
+        let message = content_info_of(oid::SIGNED, &octets, indefinite);
         prop_assert!(signed_content(&message).is_none_or(|content| content.len() <= octets.len()));
         prop_assert_eq!(signed_content(&octets).is_some() && kind(&octets) != Some(CmsKind::Signed), false);
     }
