@@ -8,15 +8,21 @@
 
 mod base64;
 pub mod charset;
+pub mod cms;
+mod codepage;
 pub mod header;
 mod iso2022jp;
 pub mod lines;
 pub mod params;
+pub mod pgp;
 mod quoted_printable;
+pub mod rtf;
 mod shifted;
+pub mod tnef;
 pub mod transfer;
 pub mod tree;
 mod unicode;
+pub mod uuencode;
 pub mod view;
 pub mod words;
 
