@@ -1,0 +1,1 @@
+//! Hostile documents: whatever comes, there is an answer within the limits.
