@@ -88,8 +88,7 @@ fn structure(octets: &[u8], kind: Kind, search: &mut Search<'_>) {
         Kind::Gif => image::gif::scan(octets, search),
         Kind::Webp => image::webp::scan(octets, search),
         Kind::Tiff => tiff::scan(octets, search),
-        // Its metadata is stored as it is.
-        Kind::Heif => {}
+        Kind::Heif => image::heif(octets, search),
         Kind::Ole => ole::scan(octets, search),
         Kind::Rtf => rtf::scan(octets, search),
         Kind::Gzip => archive::gzip(octets, search),
