@@ -73,9 +73,14 @@ pub fn tar(octets: &[u8], search: &mut Search<'_>) {
 /// A size in octal digits, or binary where the first bit is set.
 fn size(field: &[u8]) -> Option<usize> {
     if field.first()? & 0x80 != 0 {
-        return field.iter().skip(4).try_fold(0usize, |size, b| size.checked_mul(256)?.checked_add(usize::from(*b)))
+        return field
+            .iter()
+            .skip(4)
+            .try_fold(0usize, |size, b| size.checked_mul(256)?.checked_add(usize::from(*b)))
             .filter(|size| *size < usize::MAX / 2);
     }
     let digits = field.iter().skip_while(|b| **b == b' ').take_while(|b| b.is_ascii_digit());
-    digits.map(|b| usize::from(b - b'0')).try_fold(0usize, |size, digit| size.checked_mul(8)?.checked_add(digit))
+    digits
+        .map(|b| usize::from(b - b'0'))
+        .try_fold(0usize, |size, digit| size.checked_mul(8)?.checked_add(digit))
 }

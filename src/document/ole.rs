@@ -99,7 +99,10 @@ impl<'o> File<'o> {
     fn mini_at(&self, sector: u32) -> Option<&'o [u8]> {
         let from = usize::try_from(sector).ok()?.checked_mul(MINI)?;
         let within = self.at(*self.mini.get(from / self.sector)?)?;
-        within.get(from % self.sector..).map(|rest| rest.get(..MINI).unwrap_or(rest)).filter(|m| !m.is_empty())
+        within
+            .get(from % self.sector..)
+            .map(|rest| rest.get(..MINI).unwrap_or(rest))
+            .filter(|m| !m.is_empty())
     }
 }
 
@@ -156,7 +159,9 @@ fn one(file: &File<'_>, entry: &[u8], first: u32, search: &mut Search<'_>) {
     let mut is_encrypted = match name.as_str() {
         "EncryptedPackage" => true,
         // MS-DOC §2.5.2: fEncrypted, fObfuscated.
-        "WordDocument" => u16_at(&head, 0) == Some(0xa5ec) && u16_at(&head, 10).is_some_and(|f| f & 0x8100 != 0),
+        "WordDocument" => {
+            u16_at(&head, 0) == Some(0xa5ec) && u16_at(&head, 10).is_some_and(|f| f & 0x8100 != 0)
+        }
         // MS-PPT §2.3.2: headerToken.
         "Current User" => u32_at(&head, 12) == Some(0xf3d1_c4df),
         _ => false,

@@ -23,7 +23,8 @@ use cmap::Tables;
 use filters::Filter;
 use lexer::{Lexer, Token};
 use shown::Shown;
-use streams::{Stream, Streams};
+use streams::Stream;
+pub use streams::Streams;
 use strings::Strings;
 
 pub fn scan(octets: &[u8], search: &mut Search<'_>) {

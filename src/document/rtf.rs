@@ -86,7 +86,8 @@ impl Reader<'_> {
         }
         let minus = usize::from(rest.first() == Some(&b'-'));
         let digits = rest.iter().skip(minus).take(10).take_while(|b| b.is_ascii_digit()).count();
-        let (number, rest) = rest.split_at_checked(if digits > 0 { minus + digits } else { 0 }).unwrap_or((rest, &[]));
+        let (number, rest) =
+            rest.split_at_checked(if digits > 0 { minus + digits } else { 0 }).unwrap_or((rest, &[]));
         let number: Option<i64> = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
         self.rest = rest.strip_prefix(b" ").unwrap_or(rest);
         match (word, number) {

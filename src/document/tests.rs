@@ -1,6 +1,9 @@
 //! What the tests of this floor share: whom they look for, and a search like a caller's.
 
+mod clean;
 mod hostile;
+mod image;
+mod office;
 mod pdf;
 mod write;
 mod zip;

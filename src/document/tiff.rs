@@ -63,8 +63,9 @@ impl<'o> Tiff<'o> {
     /// The entries of the directory at `at`, as far as they are there.
     pub fn entries(&self, at: usize) -> impl Iterator<Item = Entry<'o>> + '_ {
         let count = self.u16(self.octets, at).unwrap_or(0);
-        (0..usize::from(count)).map_while(move |i| self.octets.get(at + 2 + i * 12..at + 14 + i * 12)).filter_map(
-            |entry| {
+        (0..usize::from(count))
+            .map_while(move |i| self.octets.get(at + 2 + i * 12..at + 14 + i * 12))
+            .filter_map(|entry| {
                 let (tag, kind) = (self.u16(entry, 0)?, self.u16(entry, 2)?);
                 let size = match kind {
                     1 | 2 | 6 | 7 => 1,
@@ -81,8 +82,7 @@ impl<'o> Tiff<'o> {
                     rest.get(..size).unwrap_or(rest)
                 };
                 Some(Entry { tag, kind, value })
-            },
-        )
+            })
     }
 
     /// Where the directory behind the one at `at` is.

@@ -106,7 +106,8 @@ pub fn scan(octets: &[u8], search: &mut Search<'_>) {
                 if let Some(xmp) = segment.content.strip_prefix(XMP) {
                     markup(xmp, search);
                 } else if let Some(more) = segment.content.strip_prefix(MORE_XMP) {
-                    let place = more.get(36..).and_then(|rest| rest.first_chunk().copied()).map(u32::from_be_bytes);
+                    let place =
+                        more.get(36..).and_then(|rest| rest.first_chunk().copied()).map(u32::from_be_bytes);
                     more_xmp.push((place, more.get(40..).unwrap_or_default()));
                 }
             }

@@ -134,7 +134,9 @@ impl Profile {
                 self.line_ends += usize::from(*b == b'\n');
                 continue;
             }
-            let Some(digit) = char::from(*b).to_digit(16).and_then(|d| u8::try_from(d).ok()) else { continue };
+            let Some(digit) = char::from(*b).to_digit(16).and_then(|d| u8::try_from(d).ok()) else {
+                continue;
+            };
             match self.digit.take() {
                 Some(first) => self.octets.push(first << 4 | digit),
                 None => self.digit = Some(digit),

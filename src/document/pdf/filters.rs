@@ -29,6 +29,7 @@ pub struct Parameters {
     pub length: Option<usize>,
     pub is_image: bool,
     pub is_font: bool,
+    pub is_metadata: bool,
 }
 
 /// A filter.
@@ -62,6 +63,9 @@ impl Parameters {
             (b"EarlyChange", Token::Number(n)) => self.late_change = n == 0.0,
             (b"Length", Token::Number(n)) => self.length = Some(whole(n)),
             (b"Length1", Token::Number(_)) => self.is_font = true,
+            (b"Type", Token::Name(b"Metadata")) | (b"Subtype", Token::Name(b"XML")) => {
+                self.is_metadata = true
+            }
             (b"Subtype", Token::Name(b"Image")) => self.is_image = true,
             (b"Subtype", Token::Name(b"Type1C" | b"CIDFontType0C" | b"OpenType")) => self.is_font = true,
             _ => {}

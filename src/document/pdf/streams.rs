@@ -15,7 +15,10 @@ const END: &[u8] = b"endstream";
 pub struct Stream<'o> {
     /// What stands between the stream before and this one.
     pub before: &'o [u8],
+    pub before_at: usize,
     pub octets: &'o [u8],
+    /// Where they begin.
+    pub at: usize,
     pub parameters: Parameters,
 }
 
@@ -34,6 +37,11 @@ pub struct Streams<'o> {
 impl<'o> Streams<'o> {
     pub fn new(octets: &'o [u8]) -> Self {
         Self { octets, keyword: Finder::new(b"stream"), at: 0, end: 0, next_end: None }
+    }
+
+    /// Where the rest begins.
+    pub fn rest_at(&self) -> usize {
+        self.end
     }
 
     /// What stands behind the last stream.
@@ -79,10 +87,11 @@ impl<'o> Iterator for Streams<'o> {
             }
             let parameters = parameters(before);
             let end = self.end_of(from, parameters.length);
-            let between = self.octets.get(self.end..keyword).unwrap_or_default();
+            let before_at = self.end;
+            let before = self.octets.get(before_at..keyword).unwrap_or_default();
             self.end = self.end.max(end);
             let octets = self.octets.get(from..end).unwrap_or_default();
-            return Some(Stream { before: between, octets, parameters });
+            return Some(Stream { before, before_at, octets, at: from, parameters });
         }
     }
 }
@@ -107,7 +116,7 @@ fn parameters(dictionary: &[u8]) -> Parameters {
             in_array = false;
             key.clear();
         }
-        Token::Name(_) if matches!(key.as_slice(), b"Filter" | b"Subtype") => {
+        Token::Name(_) if matches!(key.as_slice(), b"Filter" | b"Subtype" | b"Type") => {
             parameters.take(&key, token);
             if !in_array {
                 key.clear();
