@@ -125,6 +125,11 @@ fn unfiltered(
     search: &mut Search<'_>,
     each: &mut dyn FnMut(&[u8], &mut Search<'_>),
 ) -> State {
+    let filters = &stream.parameters.filters;
+    if filters.is_empty() && is_zlib(stream.octets) {
+        // A filter that is named elsewhere, or not at all. Where it is wrong, what comes below is right.
+        inflate(stream.octets, Wrapper::Zlib, search, each);
+    }
     let Some(chain) = stream.parameters.chain() else {
         // Not one of ours, or too long a chain: its octets are in the clear or belong to an image.
         return State::Open;
@@ -134,12 +139,17 @@ fn unfiltered(
         any |= !out.is_empty();
         each(out, search);
     });
-    if state == State::Broken && !any && stream.parameters.filters == [Filter::Flate] {
+    if state == State::Broken && !any && *filters == [Filter::Flate] {
         // A wrong zlib header, or none.
         let deflated = stream.octets.get(2..).unwrap_or_default();
         return inflate(deflated, Wrapper::None, search, each).0;
     }
     state
+}
+
+/// Whether the octets begin like deflated data (RFC 1950 §2.2).
+fn is_zlib(octets: &[u8]) -> bool {
+    matches!(octets, [first @ 0x78, second, ..] if (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0)
 }
 
 /// The second look at a stream: its text.

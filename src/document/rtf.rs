@@ -44,7 +44,15 @@ pub fn scan(octets: &[u8], search: &mut Search<'_>) {
                 reader.parted.push(b"\n", search);
             }
             b'\r' | b'\n' => {}
-            b => reader.show(&[*b], search),
+            _ if reader.skip > 0 => reader.skip -= 1,
+            b => {
+                let plain =
+                    rest.iter().take_while(|b| !matches!(b, b'\\' | b'{' | b'}' | b'\r' | b'\n')).count();
+                let (text, behind) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
+                reader.show(&[*b], search);
+                reader.show(text, search);
+                reader.rest = behind;
+            }
         }
     }
     reader.text.finish(search);

@@ -16,7 +16,7 @@ const MAX_NAME: usize = 32;
 const MAX_REFERENCE: usize = 16;
 
 /// Elements that end a word, by their names without a prefix: of HTML, of Office documents, of OpenDocument.
-const BLOCKS: [&str; 40] = [
+const BLOCKS: [&str; 39] = [
     "p",
     "br",
     "tab",
@@ -56,7 +56,6 @@ const BLOCKS: [&str; 40] = [
     "comment",
     "author",
     "creator",
-    "li",
 ];
 
 /// Whether the octets begin like markup.
@@ -138,9 +137,7 @@ impl Markup {
             let rest = piece.get(read..).unwrap_or_default();
             let (result, used, _) = self.decoder.decode_to_string(rest, &mut decoded, last);
             read += used;
-            for c in decoded.chars() {
-                self.take(c, search);
-            }
+            self.take_all(&decoded, search);
             if result == CoderResult::InputEmpty || search.is_over() {
                 break;
             }
@@ -153,6 +150,41 @@ impl Markup {
         self.end_reference(search);
         for window in [&mut self.lines, &mut self.joined, &mut self.values] {
             window.finish(search);
+        }
+    }
+
+    /// Takes stretches of text and values at once, the rest character by character.
+    fn take_all(&mut self, text: &str, search: &mut Search<'_>) {
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            let plain = match self.state {
+                _ if self.reference.is_some() => 0,
+                State::Text => memchr::memchr2(b'<', b'&', rest.as_bytes()).unwrap_or(rest.len()),
+                State::Value(quote) => rest.find([quote, '&']).unwrap_or(rest.len()),
+                _ => 0,
+            };
+            let (stretch, behind) = rest.split_at_checked(plain).unwrap_or((rest, ""));
+            rest = behind;
+            match self.state {
+                _ if plain == 0 => {
+                    self.take(c, search);
+                    rest = behind.get(c.len_utf8()..).unwrap_or_default();
+                }
+                State::Value(_) => self.values.push_str(stretch, search),
+                _ => self.show_all(stretch, search),
+            }
+        }
+    }
+
+    fn show_all(&mut self, text: &str, search: &mut Search<'_>) {
+        let blank = if self.has_letters { 0 } else { text.len() - text.trim_start().len() };
+        let (blanks, letters) = text.split_at_checked(blank).unwrap_or(("", text));
+        blanks.chars().for_each(|c| self.show(c, search));
+        if let Some(first) = letters.chars().next() {
+            self.show(first, search);
+            let letters = letters.get(first.len_utf8()..).unwrap_or_default();
+            self.lines.push_str(letters, search);
+            self.joined.push_str(letters, search);
         }
     }
 
@@ -273,9 +305,11 @@ impl Markup {
         match c {
             '>' => {
                 self.state = State::Text;
-                let name = self.word.rsplit(':').next().unwrap_or_default();
-                if BLOCKS.contains(&name.to_ascii_lowercase().as_str()) {
+                let name = self.word.rsplit([':', '/']).next().unwrap_or_default();
+                if BLOCKS.iter().any(|block| name.eq_ignore_ascii_case(block)) {
                     self.lines.end_line(search);
+                } else if name == "noBreakHyphen" {
+                    self.show('-', search);
                 }
             }
             '"' | '\'' => self.state = State::Value(c),

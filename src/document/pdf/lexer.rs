@@ -62,8 +62,21 @@ impl Lexer {
     }
 
     pub fn push(&mut self, octets: &[u8], each: &mut dyn FnMut(Token<'_>)) {
-        for b in octets {
+        let mut rest = octets;
+        while let Some((b, behind)) = rest.split_first() {
+            if matches!(self.state, State::Literal(_)) && !self.after_cr {
+                // Most of a literal string is itself.
+                let room = MAX_STRING.saturating_sub(self.token.len());
+                let plain = rest.iter().take(room).take_while(|b| !matches!(b, b'(' | b')' | b'\\')).count();
+                if let Some((text, behind)) = rest.split_at_checked(plain).filter(|_| plain > 0) {
+                    self.token.extend_from_slice(text);
+                    self.limit(each);
+                    rest = behind;
+                    continue;
+                }
+            }
             self.take(*b, each);
+            rest = behind;
         }
     }
 

@@ -159,7 +159,7 @@ fn a_pdf_is_blanked_in_place() {
     };
     let out = cleaned(&write(&format!("\\({HANA}\\)"), "48616E 61", b"<x:xmpmeta>hana</x:xmpmeta>"));
     assert_eq!(out, write(&" ".repeat(HANA.len() + 4), "202020 20", &[b' '; 27]));
-    assert_eq!(clean(&pdf(&[page.clone()], "")), Cleaned::Unchanged);
+    assert_eq!(clean(&pdf(std::slice::from_ref(&page), "")), Cleaned::Unchanged);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_pdf_whose_information_is_out_of_reach_cannot_be_cleaned() {
         pdf(&[flate("/Type /ObjStm", &information)], "/Info 7 0 R"),
         pdf(&[flate("/Type /Metadata /Subtype /XML", b"<x/>")], ""),
         pdf(&[b"<< /Author 2 0 R >>".to_vec(), b"(hana)".to_vec()], "/Info 1 0 R"),
-        pdf(&[information.clone()], "/Info 1 0 R /Encrypt 9 0 R"),
+        pdf(std::slice::from_ref(&information), "/Info 1 0 R /Encrypt 9 0 R"),
         pdf(&[b"<< /ByteRange [0 1 2 3] >>".to_vec()], ""),
         pdf(&[stream("/Subtype /Image /Filter /DCTDecode", b"\xff\xd8\xff\xe1\0\x10Exif\0\0II*\0")], ""),
     ] {

@@ -1,6 +1,7 @@
 //! Hostile documents: whatever comes, there is an answer within the limits.
 
 use super::write::{How, flate, gif, jpeg, ole, pdf, png, tiff, webp, zip};
+use crate::document::search::WINDOW;
 use crate::document::{Cleaned, Kind, Limits, Text, kind, scan, without_metadata};
 use proptest::prelude::*;
 use std::sync::LazyLock;
@@ -54,10 +55,12 @@ fn answers(octets: &[u8], kinds: &[Kind]) -> usize {
     let mut given = 0;
     for kind in kinds {
         scan(octets, *kind, &limits, &mut |text| {
-            given += match text {
+            let length = match text {
                 Text::Unicode(text) => text.len(),
                 Text::Octets(octets) => octets.len(),
             };
+            assert!(length <= 4 * WINDOW);
+            given += length;
             false
         });
         if let Cleaned::Changed(out) = without_metadata(octets, *kind, &limits) {

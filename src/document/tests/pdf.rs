@@ -212,6 +212,15 @@ fn wrong_lengths_and_headers_hide_nothing() {
 }
 
 #[test]
+fn a_filter_that_is_named_elsewhere_is_undone() {
+    found_with(|who| {
+        let content = format!("BT ({}) Tj ({}) Tj ET", &who[..4], &who[4..]);
+        let deflated = compress_to_vec_zlib(content.as_bytes(), 6);
+        pdf(&[stream("/Filter 2 0 R", &deflated), b"/FlateDecode".to_vec()], "")
+    });
+}
+
+#[test]
 fn a_password_makes_a_file_opaque_and_what_is_in_the_clear_is_still_found() {
     assert_eq!(look(&pdf(&[catalog()], "/Encrypt 9 0 R")), Finding::Opaque(Why::Encrypted));
     found(&pdf(&[format!("<< /Contact ({HANA}) >>").into_bytes()], "/Encrypt 9 0 R"));
