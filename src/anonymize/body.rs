@@ -6,6 +6,7 @@
 //! keep their bytes.
 //! When it fails: [`Refusal`].
 
+use super::armour;
 use super::boundary::Boundaries;
 use super::calendar;
 use super::content_id::ContentIds;
@@ -16,14 +17,14 @@ use super::policy::{self, Treatment};
 use super::search::{Kind, Search};
 use super::text::Sought;
 use super::traces::Traces;
-use super::{Passage, Refusal, content, field, report, text};
+use super::{Passage, Refusal, content, field, report, text, unwrap};
 use crate::mime::MAX_DEPTH;
 use crate::mime::charset::Charset;
 use crate::mime::header::Field;
 use crate::mime::lines::{self, Break, MAX_LINE};
 use crate::mime::slice;
 use crate::mime::transfer::{self, Encoding};
-use crate::mime::tree::{self, Budget, Content, Entity, Multipart};
+use crate::mime::tree::{Budget, Content, Entity, Multipart};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -288,7 +289,10 @@ impl Writer<'_> {
             // A message that is nothing else: what else is there would be empty.
             Treatment::Dropped(Removed::Signature) => Err(Refusal::Signed),
             Treatment::Dropped(_) => Err(Refusal::Key),
-            Treatment::File => file::pass(self, raw, entity, &name, out),
+            Treatment::File => {
+                file::pass(self, raw, entity, &name, out);
+                Ok(())
+            }
         }
     }
 
@@ -311,9 +315,12 @@ impl Writer<'_> {
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
         let decoded = encoding.decode(raw);
-        let ids = (kind == Kind::Markup).then_some(&self.ids);
-        let sought = Sought { search: self.search, traces: &self.traces, ids, kind };
-        let edits = text::edits(&decoded, label, &sought);
+        if let Some(opened) = armour::opened(self, &decoded)? {
+            let edits = armour::edits(self, &opened, label, kind);
+            rewritten(raw, encoding, &decoded, &transfer::apply(&opened, &edits), out);
+            return Ok(());
+        }
+        let edits = armour::edits(self, &decoded, label, kind);
         if edits.is_empty() {
             out.extend_from_slice(raw);
             return Ok(());
@@ -361,7 +368,9 @@ impl Writer<'_> {
         let decoded = entity.encoding.decode(raw);
         let clear = lines::only_crlf(&decoded);
         let mut budget = Budget { parts: self.parts_left, depth: MAX_DEPTH.saturating_sub(depth + 1) };
-        let inner = tree::parse(&clear, &mut budget)?;
+        let opened = unwrap::open(&clear, &mut budget, self.passage)?;
+        let (clear, inner) = (opened.bytes.map_or(clear, Cow::Owned), opened.entity);
+        self.removed.extend(opened.removed);
         self.parts_left = budget.parts;
         self.boundaries.collect(&clear, &inner);
         let (search, boundaries) = (self.search, &self.boundaries);

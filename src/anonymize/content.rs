@@ -131,6 +131,12 @@ fn quoted(name: &str, value: &[u8]) -> Vec<u8> {
     out
 }
 
+/// A parameter with any text: quoted where it is ASCII.
+pub fn parameter(name: &str, value: &str) -> Vec<u8> {
+    let plain = value.len() <= MAX_VALUE && value.bytes().all(|b| matches!(b, b' '..=b'~'));
+    if plain { quoted(name, value.as_bytes()) } else { extended(name, value) }
+}
+
 /// RFC 2231 §4, in UTF-8, in sections where it is long.
 fn extended(name: &str, value: &str) -> Vec<u8> {
     let mut pieces = vec![String::from("UTF-8''")];

@@ -6,6 +6,7 @@
 //! When it fails: [`Refusal`], whenever it is not certain that nothing is left. Nothing is passed on a guess.
 
 mod anchors;
+mod armour;
 mod body;
 mod boundary;
 mod calendar;
@@ -16,6 +17,7 @@ mod field;
 mod file;
 mod gate;
 mod identity;
+mod meeting;
 mod name;
 mod needle;
 mod nested;
@@ -31,18 +33,19 @@ mod text;
 mod tokens;
 mod top;
 mod traces;
+mod unwrap;
 
 #[cfg(test)]
 mod tests;
 
 use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::mime::lines;
-use crate::mime::tree::{self, Budget};
+use crate::mime::tree::Budget;
 use body::Writer;
 use boundary::Boundaries;
 use content_id::ContentIds;
 use search::Search;
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use traces::Traces;
 
 pub use gate::{Files, Forbidden, Stopped, pass_gate};
@@ -149,7 +152,8 @@ struct Rewritten {
 fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> {
     let bytes = lines::only_crlf(message);
     let mut budget = Budget::default();
-    let entity = tree::parse(&bytes, &mut budget)?;
+    let opened = unwrap::open(&bytes, &mut budget, passage)?;
+    let (bytes, entity) = (opened.bytes.map_or(bytes, Cow::Owned), opened.entity);
     let search = Search::new(passage)?;
     let own = passage.own_domains();
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
@@ -165,7 +169,7 @@ fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> 
         ids,
         boundaries,
         parts_left: budget.parts,
-        removed: BTreeSet::new(),
+        removed: opened.removed,
         names_in_document: false,
     };
     top::header(&mut writer, &bytes, &entity, &mut out)?;

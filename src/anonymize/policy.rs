@@ -146,6 +146,13 @@ pub fn is_tnef(media: &str, file_name: &str) -> bool {
         || matches!(name.as_str(), "winmail.dat" | "win.dat")
 }
 
+/// Whether a part is S/MIME whose text stands within it (RFC 8551 §3.2.1).
+pub fn is_pkcs7(media: &str, file_name: &str) -> bool {
+    let name = file_name.trim().to_ascii_lowercase();
+    matches!(media, "application/pkcs7-mime" | "application/x-pkcs7-mime")
+        || (media == "application/octet-stream" && name.ends_with(".p7m"))
+}
+
 fn signature(rules: &Rules) -> Result<Treatment, Refusal> {
     match rules.signatures {
         SignatureRule::Strip => Ok(Treatment::Dropped(Removed::Signature)),
