@@ -153,8 +153,8 @@ fn headers_end(text: &[u8], mut at: usize) -> usize {
     end
 }
 
-/// Undoes the dash escapes (RFC 9580 §7.2) of the lines in `range`, which stand in so many frames. Only what needed one
-/// is taken for an escape: in a frame that a mail program has already undone, `- ` begins the items of a list.
+/// Undoes the dash escapes (RFC 9580 §7.2) of the lines in `range`, which stand in so many frames. Only what needed
+/// one is taken for an escape: in a frame that a mail program has already undone, `- ` begins the items of a list.
 fn escapes(text: &[u8], range: Range<usize>, frames: usize, edits: &mut Vec<Edit>) {
     if frames == 0 {
         return;
