@@ -1,8 +1,8 @@
 //! S/MIME in one piece: what kind it is, and the content of a signed one without its signature and certificates.
 //!
 //! Rules: RFC 5652 §3 and §5.2 (ContentInfo, SignedData), RFC 8551 §3.5.2 (the content is a MIME entity), RFC 5083
-//! (AuthEnvelopedData), RFC 3274 (CompressedData). BER, not only DER (X.690 §8.1.3.6, §8.7.3): mail programs write indefinite
-//! lengths and strings in segments. The armour of RFC 7468 and bare base64 are read too.
+//! (AuthEnvelopedData), RFC 3274 (CompressedData). BER, not only DER (X.690 §8.1.3.6, §8.7.3): mail programs write
+//! indefinite lengths and strings in segments. The armour of RFC 7468 and bare base64 are read too.
 //! When it fails: `None`. A signature that breaks off does no harm; a content that does gives nothing.
 
 use super::base64;
@@ -91,8 +91,8 @@ fn unarmoured(octets: &[u8]) -> Option<Cow<'_, [u8]>> {
     (ber.first() == Some(&tag::SEQUENCE)).then_some(Cow::Owned(ber))
 }
 
-/// Whether a text begins as base64 does. A SEQUENCE begins with a digit's octet, but goes on with a length, which in all
-/// but the shortest is no character.
+/// Whether a text begins as base64 does. A SEQUENCE begins with a digit's octet, but goes on with a length, which
+/// in all but the shortest is no character.
 fn is_base64(text: &[u8]) -> bool {
     let head = text.get(..text.len().min(32)).unwrap_or_default();
     !head.is_empty() && head.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=\r\n \t".contains(b))

@@ -1,6 +1,7 @@
 //! Code pages of Windows by their numbers: the names that mail has for them, and their charsets.
 //!
-//! Rules: the names are those of the IANA registry where it has one (MS-OXOMSG writes the numbers of the Windows API).
+//! Rules: the names are those of the IANA registry where it has one (MS-OXOMSG writes the numbers of the Windows
+//! API).
 //! When it fails: a number without a charset that can be read is `None`; what is written in it is read as
 //! windows-1252, in which ASCII at least is right.
 

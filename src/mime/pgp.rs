@@ -55,7 +55,7 @@ pub fn cleartext(text: &[u8]) -> Option<Vec<Edit>> {
         }
         let end = match marker.label.as_str() {
             SIGNATURE => block(text, &markers, i),
-            SIGNED if marker.is_alone => Some(headers_end(text, marker.line.end)),
+            SIGNED if marker.is_alone => Some(headers_end(before(text, markers.get(i + 1)), marker.line.end)),
             _ => None,
         };
         let Some(end) = end else { continue };
@@ -96,6 +96,11 @@ pub fn is_encrypted(text: &[u8]) -> bool {
     markers(text).iter().any(|m| m.verb == Verb::Begin && m.is_alone && is_message(&m.label))
 }
 
+/// The text up to the line of a marker, if there is one: no search goes on beyond it.
+fn before<'a>(text: &'a [u8], marker: Option<&Marker>) -> &'a [u8] {
+    marker.and_then(|marker| text.get(..marker.line.start)).unwrap_or(text)
+}
+
 fn remove(range: Range<usize>, edits: &mut Vec<Edit>) {
     edits.push(Edit { range, with: Vec::new() });
 }
@@ -109,9 +114,9 @@ fn block(text: &[u8], markers: &[Marker], i: usize) -> Option<usize> {
         return (begin.is_alone || has_armour(between)).then_some(end.line.end);
     }
     // Without its end: as far as lines look like an armour.
-    let until = next.map_or(text.len(), |next| next.line.start);
+    let text = before(text, next);
     let (mut at, mut end, mut armoured) = (begin.line.end, None, false);
-    while at < until {
+    while at < text.len() {
         let line = line_at(text, at);
         let core = slice(text, line.core.clone());
         let is_header = !armoured && core.iter().position(|b| *b == b':').is_some_and(|colon| colon < 12);
@@ -124,7 +129,7 @@ fn block(text: &[u8], markers: &[Marker], i: usize) -> Option<usize> {
         }
         at = line.range.end.max(at + 1);
     }
-    end.or(begin.is_alone.then_some(begin.line.end)).map(|end| end.min(until))
+    end.or(begin.is_alone.then_some(begin.line.end)).map(|end| end.min(text.len()).max(begin.range.end))
 }
 
 /// Where the text of a frame begins, whose headers begin at `at`.
@@ -148,14 +153,15 @@ fn headers_end(text: &[u8], mut at: usize) -> usize {
     end
 }
 
-/// Undoes the dash escapes (RFC 9580 §7.2) of the lines in `range`, which stand in so many frames. Only what needed one
-/// is taken for an escape: in a frame that a mail program has already undone, `- ` begins the items of a list.
+/// Undoes the dash escapes (RFC 9580 §7.2) of the lines in `range`, which stand in so many frames. Only what needed
+/// one is taken for an escape: in a frame that a mail program has already undone, `- ` begins the items of a list.
 fn escapes(text: &[u8], range: Range<usize>, frames: usize, edits: &mut Vec<Edit>) {
     if frames == 0 {
         return;
     }
+    let text = text.get(..range.end).unwrap_or(text);
     let mut at = range.start;
-    while at < range.end {
+    while at < text.len() {
         let line = line_at(text, at);
         // Marks of quoting hold the escapes too.
         let core = slice(text, line.core.clone());

@@ -1,9 +1,9 @@
 //! RTF read as the HTML or the text that it was made from, else as plain text.
 //!
 //! Rules: MS-OXRTFEX §2.1.3 (HTML within RTF: `\*\htmltag` groups are markup, `\htmlrtf` marks what only RTF readers
-//! see) and §2.1.4 (text within RTF); Rich Text Format 1.9.1 for the rest: octets are in the code page of the current
-//! font, those of markup in that of the document; `\uN` stands for itself and `\ucN` octets behind it. Groups that hold no text (fonts,
-//! colours, pictures, the names of authors) give nothing.
+//! see) and §2.1.4 (text within RTF); Rich Text Format 1.9.1 for the rest: octets are in the code page of the
+//! current font, those of markup in that of the document; `\uN` stands for itself and `\ucN` octets behind it.
+//! Groups that hold no text (fonts, colours, pictures, the names of authors) give nothing.
 //! When it fails: never; what is no RTF reads as the text that it is.
 
 mod token;

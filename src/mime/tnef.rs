@@ -1,8 +1,9 @@
 //! Outlook's winmail.dat unwrapped to what a person sees of it: texts, attachments, a meeting.
 //!
 //! Rules: MS-OXTNEF. A TNEF stream is a whole message store record: it names sender and recipients, search keys,
-//! entry ids, programs. Only what [`Unwrapped`] lists comes out of it. A text is plain or HTML; RTF becomes one of them
-//! ([`super::rtf`]), and only where there is none. Embedded messages are unwrapped to the same, [`MAX_DEPTH`] deep.
+//! entry ids, programs. Only what [`Unwrapped`] lists comes out of it. A text is plain or HTML; RTF becomes one of
+//! them ([`super::rtf`]), and only where there is none. Embedded messages are unwrapped to the same, [`MAX_DEPTH`]
+//! deep.
 //! When it fails: `None`. A stream that breaks off gives what is whole in it, and [`Unwrapped::whole`] is false; so
 //! does one with more than the limits allow, or with an object that cannot be read.
 

@@ -1,8 +1,8 @@
 //! Files within texts: uuencoded blocks read and written.
 //!
-//! Rules: POSIX.1-2017, `uuencode` (`begin` with mode and name, lines with their length in front, `end`; `begin-base64`
-//! to `====`). A line may have lost the blanks at its end, and may have a checksum behind it, as mail programs read
-//! them. A block without its end is one as far as its lines are right.
+//! Rules: POSIX.1-2017, `uuencode` (`begin` with mode and name, lines with their length in front, `end`;
+//! `begin-base64` to `====`). A line may have lost the blanks at its end, and may have a checksum behind it, as mail
+//! programs read them. A block without its end is one as far as its lines are right.
 //! When it fails: never; what is no block is text.
 
 use super::{base64, slice};

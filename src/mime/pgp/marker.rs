@@ -1,7 +1,8 @@
 //! The lines that begin and end armoured blocks, and what stands around them.
 //!
-//! Rules: RFC 9580 §6.2.1 and RFC 7468 §3 (`-----BEGIN LABEL-----`), RFC 4716 §3.2 (four dashes and blanks). Blanks may
-//! have become `&nbsp;`, and a line may end in `<br>`. Before a marker may stand marks of quoting, dash escapes, tags.
+//! Rules: RFC 9580 §6.2.1 and RFC 7468 §3 (`-----BEGIN LABEL-----`), RFC 4716 §3.2 (four dashes and blanks). Blanks
+//! may have become `&nbsp;`, and a line may end in `<br>`. Before a marker may stand marks of quoting, dash escapes,
+//! tags.
 //! When it fails: never; what is no marker is none.
 
 use crate::mime::slice;

@@ -1,7 +1,7 @@
 //! RTF as tokens: groups, control words, control symbols, octets, text.
 //!
-//! Rules: Rich Text Format 1.9.1, "RTF Syntax". A control word is letters with an optional number, and takes one blank
-//! behind it; line ends in the file mean nothing; the octets behind `\bin` are skipped.
+//! Rules: Rich Text Format 1.9.1, "RTF Syntax". A control word is letters with an optional number, and takes one
+//! blank behind it; line ends in the file mean nothing; the octets behind `\bin` are skipped.
 //! When it fails: never; what is no token is passed over.
 
 use crate::mime::transfer::hex;

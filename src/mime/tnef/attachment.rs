@@ -1,10 +1,10 @@
 //! One attachment of a TNEF stream: its attributes gathered, then made to a file or a message.
 //!
-//! Rules: MS-OXTNEF §2.1.3.3.13 to §2.1.3.3.17, MS-OXCMSG §2.2.2. The long name goes before the short one; of a name only
-//! what stands behind the last separator is used, since a path names a person's folders. A type that is not given, or
-//! gives nothing away, follows from the name, so that texts are known for texts.
-//! When it fails: an attachment without content (a link, a file in a share) is none; a message that cannot be read, or
-//! stands too deep, is left out, and [`Draft::finish`] says so.
+//! Rules: MS-OXTNEF §2.1.3.3.13 to §2.1.3.3.17, MS-OXCMSG §2.2.2. The long name goes before the short one; of a name
+//! only what stands behind the last separator is used, since a path names a person's folders. A type that is not
+//! given, or gives nothing away, follows from the name, so that texts are known for texts.
+//! When it fails: an attachment without content (a link, a file in a share) is none; a message that cannot be read,
+//! or stands too deep, is left out, and [`Draft::finish`] says so.
 
 use super::message::Text;
 use super::stream::{Properties, kind};

@@ -1,8 +1,8 @@
 //! Compressed RTF as Outlook keeps it.
 //!
 //! Rules: MS-OXRTFCP §2.1.3 (header, dictionary of 4096 octets that begins filled) and §2.2 (one bit for each token:
-//! a literal, or 12 bits of place and 4 of length). The checksum is not compared and the announced sizes bind nothing
-//! but the end: what could be read is what counts.
+//! a literal, or 12 bits of place and 4 of length). The checksum is not compared and the announced sizes bind
+//! nothing but the end: what could be read is what counts.
 //! When it fails: `None` for what is no compressed RTF; a broken end gives what came before it.
 
 use super::stream::Reader;

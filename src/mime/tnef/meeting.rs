@@ -1,7 +1,7 @@
 //! The meeting that a message of Outlook asks for, calls off or answers.
 //!
-//! Rules: MS-OXOCAL §2.2.1 and §2.2.6 (properties), MS-OXCMAIL and MS-OXTNEF §2.1.3.3.4 (message classes, new and old),
-//! MS-OXCICAL §2.1.3.1.1.20.26 (UID). Only what the calendar part needs is read; organizer and attendees are
+//! Rules: MS-OXOCAL §2.2.1 and §2.2.6 (properties), MS-OXCMAIL and MS-OXTNEF §2.1.3.3.4 (message classes, new and
+//! old), MS-OXCICAL §2.1.3.1.1.20.26 (UID). Only what the calendar part needs is read; organizer and attendees are
 //! not, since the parties of the conversation take their places.
 //! When it fails: no meeting, where the class is another one or a time cannot be read.
 

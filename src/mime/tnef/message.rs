@@ -1,8 +1,8 @@
 //! One message of a TNEF stream: its attributes gathered, then made to texts, attachments and a meeting.
 //!
-//! Rules: MS-OXTNEF §2.1.3.3 (attributes of a message), MS-OXCMSG §2.2.1.56 (the forms of a body), MS-OXPROPS (numbers
-//! of properties). A property goes before the attribute that says the same, since it is longer and in Unicode. A text in
-//! UTF-16 becomes UTF-8; any other keeps its octets and has its code page's name beside it.
+//! Rules: MS-OXTNEF §2.1.3.3 (attributes of a message), MS-OXCMSG §2.2.1.56 (the forms of a body), MS-OXPROPS
+//! (numbers of properties). A property goes before the attribute that says the same, since it is longer and in
+//! Unicode. A text in UTF-16 becomes UTF-8; any other keeps its octets and has its code page's name beside it.
 //! When it fails: never; what cannot be read makes [`Unwrapped::whole`] false.
 
 use super::attachment::Draft;

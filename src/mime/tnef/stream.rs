@@ -1,8 +1,8 @@
 //! The two layers of a TNEF stream: its attributes, and the MAPI properties in some of them.
 //!
 //! Rules: MS-OXTNEF §2.1.3 (attributes: level, number, length, octets, checksum) and §2.1.3.4 (properties: fixed,
-//! variable and multi-valued ones, named ones with their set). Checksums are not compared: most programs
-//! show what has a wrong one.
+//! variable and multi-valued ones, named ones with their set). Checksums are not compared: most programs show what
+//! has a wrong one.
 //! When it fails: the iteration ends, and [`Attributes::is_damaged`] or [`Properties::is_damaged`] says so.
 
 use crate::mime::slice;
