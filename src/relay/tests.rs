@@ -2,6 +2,7 @@
 //! Everybody in it is made up, and what they must never read of each other is looked for.
 
 use super::*;
+use crate::config::{CustomerName, MerchantName};
 use crate::mail::RealAddress;
 use crate::store::Work;
 use crate::vault::{KeyRing, Make};
@@ -47,6 +48,9 @@ impl Shop {
             delay_notice: 60 * MINUTE,
             order_lifetime: 60 * MINUTE,
             duplicate_window: 60 * MINUTE,
+            hold_expire: 60 * MINUTE,
+            rules: Rules::default(),
+            names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
         };
         let relay = Relay::open(store, Vault::open(&ring).unwrap(), domains, policy).await.unwrap();
         let merchant = NewMerchantRequest {

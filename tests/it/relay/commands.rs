@@ -96,6 +96,7 @@ fn every_document_has_the_fields_of_the_contract() {
         "queue_id",
         "direction",
         "state",
+        "held_for",
         "attempts",
         "next_at",
         "expires_at",
