@@ -211,7 +211,7 @@ impl Relay {
     }
 
     /// The rows of a draft.
-    fn new_message(
+    pub(super) fn new_message(
         &self,
         draft: &Draft<'_>,
         thread: Option<NewThread>,
