@@ -199,6 +199,9 @@ impl Relay {
             .in_turn(incoming.bytes.len(), rewrite)
             .await
             .map_err(|why| Refusal::Content(why.to_string()))?;
+        if outcome.message.is_err() && !self.may_hold(&leg).await? {
+            return Err(Refusal::Content(anonymize::Refusal::Residue.to_string()));
+        }
         let thread = match (leg.conversation, &threads, &own_id) {
             (Some(conversation), Some(threads), Some(own)) => {
                 Some(Relay::new_thread(conversation, threads, own))

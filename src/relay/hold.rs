@@ -4,6 +4,8 @@
 //! the log with queue id and reason, never a word of it. It ends: released, dropped, or dropped when its time is over.
 //! When it fails: what cannot be opened stays held for `fault`, since nobody could be told of its end.
 
+use super::envelope::Envelope;
+use super::leg::Leg;
 use super::notice::{Outcome, Subject};
 use super::outbound::Unsent;
 use super::record::About;
@@ -14,6 +16,10 @@ use crate::store::{Next, Ruled, Ruling, Settlement, Standing, Work};
 
 /// Most holds that one look ends.
 const ENDED_AT_ONCE: i64 = 50;
+/// Most messages of one conversation that are held at once: whoever sends more has not read the notices.
+const HELD_OF_CONVERSATION: i64 = 20;
+/// Most of one store's, whose inquiries anybody can open. They keep their bodies; what comes beyond is refused.
+const HELD_OF_STORE: i64 = 100;
 
 /// The words of `delivery.held_for`.
 pub(super) const RESIDUE: &str = "residue";
@@ -45,6 +51,13 @@ impl Relay {
         now.after(self.policy().hold_expire)
     }
 
+    /// Whether one more message may be held.
+    pub(super) async fn may_hold(&self, leg: &Leg<'_>) -> Result<bool, RelayFault> {
+        let conversation = leg.conversation.map(|conversation| conversation.id);
+        let (of_store, of_conversation) = self.store().held(leg.merchant.id, conversation).await?;
+        Ok(of_store < HELD_OF_STORE && of_conversation < HELD_OF_CONVERSATION)
+    }
+
     /// Holds a leased delivery that must not be sent. Its sender is told where the message itself was the reason.
     ///
     /// # Errors
@@ -58,7 +71,7 @@ impl Relay {
         let detail = serde_json::json!({ "reason": why, "cause": unsent.to_string() });
         let (record, notice) = match &key {
             Some(key) => {
-                let envelope = super::envelope::Envelope::open(key, work.message_id, &work.envelope)?;
+                let envelope = Envelope::open(key, work.message_id, &work.envelope)?;
                 let subject = Subject { expires_at: until, ..Subject::from(work) };
                 let outcome = Outcome::Held(Hold::Residue);
                 let notice = self.notice_about(key, subject, &envelope, outcome, "", now);
@@ -127,7 +140,7 @@ impl Relay {
     ) -> Result<Ruling, RelayFault> {
         let key = self.data_key(&work.key)?;
         // Seen to open before anything is destroyed.
-        let envelope = super::envelope::Envelope::open(&key, work.message_id, &work.envelope)?;
+        let envelope = Envelope::open(&key, work.message_id, &work.envelope)?;
         let notice = self.notice_about(&key, Subject::from(work), &envelope, outcome, "", now);
         let detail = serde_json::json!({ "by": by });
         Ok(Ruling {

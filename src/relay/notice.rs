@@ -1,5 +1,5 @@
 //! What we tell a sender of the fate of a message: a delivery status notification of our own (RFC 3464 in RFC 6522),
-//! in Japanese and English. It names the alias, a status code and a text from `words`; nothing that a remote
+//! in Japanese and English; of a hold, or of what was taken out, a plain mail. It names the alias, a status code and a text from `words`; nothing that a remote
 //! server said, and of the original only the header block as its own author wrote it.
 //!
 //! Never for a notice (RFC 3464 §2: no notification about a notification), and never where the sender asked not to be told
@@ -20,6 +20,7 @@ use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::{BodyPart, MimePart};
+use mail_parser::MessageParser;
 
 pub(super) use super::words::Outcome;
 
@@ -159,7 +160,7 @@ impl Relay {
         let detail = serde_json::json!({
             "direction": "notice",
             "about": queue_id(subject.message_id),
-            "action": outcome.action().unwrap_or("altered"),
+            "action": outcome.word(),
             "size": anonymized.as_bytes().len(),
         });
         Ok(NewMessage {
@@ -220,7 +221,7 @@ struct Report<'a> {
 impl Report<'_> {
     fn render(&self, to: &Alias, sender_alias: &Alias, repeated: Repeated) -> Vec<u8> {
         let ids = repeated != Repeated::Nothing;
-        let text = MimePart::new("text/plain", BodyPart::Text(self.text(to).into()));
+        let text = MimePart::new("text/plain", BodyPart::Text(self.text(to, repeated).into()));
         let body = match self.outcome.action() {
             None => text,
             Some(action) => {
@@ -252,7 +253,7 @@ impl Report<'_> {
     }
 
     /// What a person reads.
-    fn text(&self, to: &Alias) -> String {
+    fn text(&self, to: &Alias, repeated: Repeated) -> String {
         let (status, reason) = self.outcome.public_status(self.status);
         let (japanese, english) = self.outcome.text();
         let mut text = format!("{japanese}\r\n\r\n{english}\r\n\r\n");
@@ -273,14 +274,26 @@ impl Report<'_> {
         text.push_str(&format!(
             "宛先 / Recipient: {to}\r\n\
              受付 / Accepted: {}\r\n\
-             受付番号 / Queue id: {queue_id}\r\n\
-             結果 / Status: {status} ({reason})\r\n",
-            self.subject.received_at,
+             受付番号 / Queue id: {queue_id}\r\n",
+            words::time(self.subject.received_at),
         ));
+        // A report quotes the header.
+        let subject = self.own_subject().filter(|_| repeated == Repeated::All);
+        if let (Some(subject), None) = (subject, self.outcome.action()) {
+            text.push_str(&format!("件名 / Subject: {subject}\r\n"));
+        }
+        text.push_str(&format!("結果 / Status: {status} ({reason})\r\n"));
         if matches!(self.outcome, Outcome::Held(_)) {
-            text.push_str(&format!("保留期限 / Held until: {}\r\n", self.subject.expires_at));
+            let until = words::time(self.subject.expires_at);
+            text.push_str(&format!("保留期限 / Held until: {until}\r\n"));
         }
         text
+    }
+
+    /// The subject of the message, as its author wrote it.
+    fn own_subject(&self) -> Option<String> {
+        let parsed = MessageParser::default().parse(self.envelope.headers.as_bytes())?;
+        parsed.subject().map(words::one_line).filter(|subject| !subject.trim().is_empty())
     }
 
     /// The fields of the report (RFC 3464 §2).
@@ -294,7 +307,7 @@ impl Report<'_> {
             "Arrival-Date: {}\r\n\r\nFinal-Recipient: rfc822; {to}\r\nAction: {action}\r\nStatus: {status}\r\n",
             self.subject.received_at.to_rfc5322(),
         ));
-        if self.outcome.goes_on() {
+        if self.outcome == Outcome::Delayed {
             fields.push_str(&format!("Will-Retry-Until: {}\r\n", self.subject.expires_at.to_rfc5322()));
         }
         fields

@@ -5,6 +5,10 @@
 
 use super::Notify;
 use crate::anonymize::{Hold, Removed};
+use crate::mail::Timestamp;
+
+/// Most characters of a subject that are repeated.
+const SUBJECT_MAX: usize = 200;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,25 +32,32 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    /// The action of a report (RFC 3464 §2.3.3); none for what no report is about.
+    /// The action of a report (RFC 3464 §2.3.3). None for what is told as a plain mail: programs that show reports in
+    /// their own words would hide the question.
     pub fn action(self) -> Option<&'static str> {
-        Some(match self {
-            Outcome::Relayed => "relayed",
-            Outcome::Delayed | Outcome::Held(_) => "delayed",
-            Outcome::Failed | Outcome::Expired | Outcome::Dropped | Outcome::NotReleased => "failed",
-            Outcome::Altered => return None,
-        })
+        match self {
+            Outcome::Relayed => Some("relayed"),
+            Outcome::Delayed => Some("delayed"),
+            Outcome::Failed | Outcome::Expired | Outcome::Dropped | Outcome::NotReleased => Some("failed"),
+            Outcome::Held(_) | Outcome::Altered => None,
+        }
     }
 
-    /// Whether it has not ended yet, so that a time tells until when.
-    pub fn goes_on(self) -> bool {
-        matches!(self, Outcome::Delayed | Outcome::Held(_))
+    /// The word in the record of a notice.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Held(_) => "held",
+            Outcome::Altered => "altered",
+            other => other.action().unwrap_or_default(),
+        }
     }
 
     pub fn wanted(self, notify: Notify) -> bool {
         match self {
             Outcome::Relayed => notify.success,
             Outcome::Delayed => notify.delay,
+            // No status but a question, or the reason of a silence: NOTIFY=NEVER does not mean it.
+            Outcome::Held(_) => true,
             _ => notify.failure,
         }
     }
@@ -182,4 +193,27 @@ pub(super) fn choice(confirm: &str, withdraw: &str) -> String {
          件名と本文は読まれず、どこにも転送されません。\r\n\
          Subject and text of that mail are not read and go nowhere.\r\n\r\n"
     )
+}
+
+/// A time as it is read in Japan: RFC 3339 with its offset.
+pub(super) fn time(at: Timestamp) -> String {
+    const AHEAD: std::time::Duration = std::time::Duration::from_secs(9 * 3600);
+    at.after(AHEAD).to_rfc3339().replace('Z', "+09:00")
+}
+
+/// A subject as one line of a text.
+pub(super) fn one_line(subject: &str) -> String {
+    subject.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SUBJECT_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_the_same_moment_on_a_japanese_clock() {
+        let at = Timestamp::parse_rfc3339("2026-11-25T22:04:56Z").unwrap();
+        assert_eq!(time(at), "2026-11-26T07:04:56+09:00");
+        assert_eq!(Timestamp::parse_rfc3339(&time(at)), Some(at));
+    }
 }

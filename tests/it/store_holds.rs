@@ -80,6 +80,9 @@ fn what_is_held_for_too_long_is_found_and_dropped_with_its_body_but_not_what_doe
         assert!(store.body(ids[0].0).await.unwrap().is_none());
         assert!(store.body(ids[1].0).await.unwrap().is_some());
         assert_eq!(store.retry(None, over).await.unwrap(), 0, "nothing that is held is retried");
+        assert_eq!(store.held(1, None).await.unwrap(), (3, 3));
+        assert_eq!(store.held(1, Some(7)).await.unwrap(), (3, 0));
+        assert_eq!(store.held(2, None).await.unwrap(), (0, 0));
         let keep = Ruled::Held { why: "fault", until: over };
         assert!(store.rule(ruling(&key, ids[1], over, Standing::Overdue, keep)).await.unwrap());
         let totals = store.queue_totals().await.unwrap();

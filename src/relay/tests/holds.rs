@@ -36,6 +36,23 @@ fn verdict(hold: Option<Hold>, removed: &[Removed]) -> anonymize::Outcome {
 }
 
 impl Shop {
+    fn incoming<'a>(
+        &'a self,
+        by: By,
+        (peer, sender): &'a (Peer, RealAddress),
+        recipients: Vec<(Recipient, Notify)>,
+        bytes: String,
+    ) -> Incoming<'a> {
+        Incoming {
+            peer,
+            login: (by == By::Store).then_some(&self.login),
+            sender: Some(sender),
+            recipients,
+            parameters: MailParameters::default(),
+            bytes: bytes.into_bytes(),
+        }
+    }
+
     fn alias_for(&self, by: By) -> &crate::mail::Alias {
         match by {
             By::Customer => &self.order.merchant_alias,
@@ -54,16 +71,9 @@ impl Shop {
     async fn take(&self, by: By, header: &str, hold: Option<Hold>, removed: &[Removed]) -> i64 {
         let to = address(&self.alias_for(by).to_string());
         let recipient = self.recipient(by, &to).await.unwrap();
-        let (peer, sender) = (peer(), address(by.address()));
-        let incoming = Incoming {
-            peer: &peer,
-            login: (by == By::Store).then_some(&self.login),
-            sender: Some(&sender),
-            recipients: Vec::new(),
-            parameters: MailParameters::default(),
-            bytes: format!("From: {}\r\n{header}Message-ID: <1@x.example>\r\n\r\nx\r\n", by.address())
-                .into_bytes(),
-        };
+        let who = (peer(), address(by.address()));
+        let bytes = format!("From: {}\r\n{header}Message-ID: <1@x.example>\r\n\r\nx\r\n", by.address());
+        let incoming = self.incoming(by, &who, Vec::new(), bytes);
         let leg = self.relay.leg(&incoming, &recipient, Notify::default(), None).await.unwrap();
         let (id, now) = (self.relay.next_id(), Timestamp::now());
         let draft = self.relay.draft(&incoming, &leg, id, now, verdict(hold, removed), None);
@@ -91,17 +101,9 @@ impl Shop {
     /// A mail to a decision address.
     async fn decide(&self, by: By, to: &str, header: &str) -> Result<Receipt, Refusal> {
         let recipient = self.recipient(by, &address(to)).await?;
-        let (peer, sender) = (peer(), address(by.address()));
-        let bytes = format!("From: {}\r\n{header}Subject: OK\r\n\r\n", by.address()).into_bytes();
-        let incoming = Incoming {
-            peer: &peer,
-            login: (by == By::Store).then_some(&self.login),
-            sender: Some(&sender),
-            recipients: vec![(recipient, Notify::default())],
-            parameters: MailParameters::default(),
-            bytes,
-        };
-        self.relay.accept(incoming).await
+        let who = (peer(), address(by.address()));
+        let bytes = format!("From: {}\r\n{header}Subject: OK\r\n\r\n", by.address());
+        self.relay.accept(self.incoming(by, &who, vec![(recipient, Notify::default())], bytes)).await
     }
 
     async fn state(&self, message: i64) -> (String, Option<String>) {
@@ -372,15 +374,8 @@ async fn a_name_is_shown_as_the_installation_decided() {
             let by = if side == Side::Customer { By::Store } else { By::Customer };
             let to = address(&shop.alias_for(by).to_string());
             let recipient = shop.recipient(by, &to).await.unwrap();
-            let (peer, sender) = (peer(), address(by.address()));
-            let incoming = Incoming {
-                peer: &peer,
-                login: None,
-                sender: Some(&sender),
-                recipients: Vec::new(),
-                parameters: MailParameters::default(),
-                bytes: Vec::new(),
-            };
+            let who = (peer(), address(by.address()));
+            let incoming = shop.incoming(by, &who, Vec::new(), String::new());
             let leg = shop.relay.leg(&incoming, &recipient, Notify::default(), None).await.unwrap();
             assert_eq!((leg.name, leg.fallback_name), (rule, name));
         }
@@ -402,4 +397,37 @@ async fn an_envelope_of_an_older_version_opens_and_its_files_are_looked_at() {
     let sealed = key.seal(place, old.to_string().as_bytes());
     let opened = envelope::Envelope::open(&key, id, &sealed).unwrap();
     assert!(opened.traces.is_empty() && opened.files() == Files::Checked);
+}
+
+/// A customer's mail whose file holds an address that the rewriter leaves there.
+async fn send_residue(shop: &Shop, id: usize, notify: Notify) -> Result<Receipt, Refusal> {
+    let to = address(&shop.order.merchant_alias.to_string());
+    let recipient = shop.recipient(By::Customer, &to).await.unwrap();
+    let bytes = format!(
+        "From: {CUSTOMER}\r\nMessage-ID: <{id}@x.example>\r\nContent-Type: application/octet-stream\r\n\r\n\
+         \u{1}{CUSTOMER}\u{2}\r\n"
+    );
+    let who = (peer(), address(CUSTOMER));
+    shop.relay.accept(shop.incoming(By::Customer, &who, vec![(recipient, notify)], bytes)).await
+}
+
+#[tokio::test]
+async fn who_does_not_read_the_notices_is_refused_in_the_end() {
+    let shop = Shop::open().await;
+    for id in 0..20 {
+        assert!(send_residue(&shop, id, Notify::default()).await.is_ok(), "{id}");
+    }
+    let refused = send_residue(&shop, 20, Notify::default()).await;
+    assert!(matches!(refused, Err(Refusal::Content(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_hold_is_told_even_to_who_wants_no_notices_but_its_end_is_not() {
+    let shop = Shop::open().await;
+    let never = Notify { success: false, failure: false, delay: false };
+    let receipt = send_residue(&shop, 1, never).await.unwrap();
+    let text = shop.notice_to(By::Customer).await;
+    assert!(text.contains(&receipt.queue_ids[0]), "{text}");
+    shop.relay.drop_message(parse_queue_id(&receipt.queue_ids[0]).unwrap()).await.unwrap();
+    assert_eq!(shop.lease().await.len(), 0);
 }
