@@ -190,8 +190,8 @@ pub(super) fn choice(confirm: &str, withdraw: &str) -> String {
          To withdraw it, write to:\r\n\
          \x20   {withdraw}\r\n\
          \x20   mailto:{withdraw}?subject=Cancel\r\n\r\n\
-         件名と本文は読まれず、どこにも転送されません。\r\n\
-         Subject and text of that mail are not read and go nowhere.\r\n\r\n"
+         件名と本文は読まれず、どこにも転送されません。このメールに返信しても届きません。\r\n\
+         Subject and text of that mail are not read and go nowhere. A reply to this notice reaches nobody.\r\n\r\n"
     )
 }
 
