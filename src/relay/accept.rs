@@ -3,13 +3,14 @@
 //! Each recipient gets a message of its own, made for its conversation: no customer learns of another. If the message
 //! cannot be made anonymous for one of them it is taken for none, since DATA has one reply (RFC 5321 §4.2.5).
 
-use super::envelope::{AliasText, Envelope, body_place, recipient_place};
+use super::draft::Draft;
+use super::envelope::{body_place, recipient_place};
 use super::leg::Leg;
 use super::record::{About, Peer, peer_json};
 use super::{Event, Login, Notify, Recipient, Refusal, Relay, RelayFault, queue_id};
-use crate::anonymize::{self, Anonymized, Passage, Rules};
+use crate::anonymize::{self, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
-use crate::store::{Acceptance, NewDelivery, NewMessage, NewThread};
+use crate::store::{Acceptance, NewDelivery, NewHold, NewMessage, NewNotice, NewThread};
 use crate::vault::Indexed;
 use sha2::{Digest, Sha256};
 
@@ -44,7 +45,7 @@ pub struct Incoming<'a> {
 /// What was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// One for each recipient, in order; that of the first message for one that had been taken before.
+    /// One for each recipient, in order, decisions last; that of the first message for one that had been taken before.
     pub queue_ids: Vec<String>,
 }
 
@@ -86,8 +87,14 @@ impl Relay {
             return Err(Refusal::TooLargeForAll);
         }
         self.check_from(incoming).await?;
+        // A decision is taken last: what is refused is sent again, and a decision that counts twice counts once.
+        let written: Vec<&(Recipient, Notify)> = incoming
+            .recipients
+            .iter()
+            .filter(|(recipient, _)| !matches!(recipient, Recipient::Decision { .. }))
+            .collect();
         let mut opened = Vec::new();
-        for (recipient, _) in &incoming.recipients {
+        for (recipient, _) in &written {
             opened.push(match (recipient, incoming.sender) {
                 (Recipient::Inquiry(merchant), Some(sender)) => {
                     Some(self.open_inquiry(merchant, sender, now).await?)
@@ -95,10 +102,10 @@ impl Relay {
                 _ => None,
             });
         }
-        let mut messages = Vec::with_capacity(incoming.recipients.len());
+        let mut messages: Vec<NewMessage> = Vec::with_capacity(written.len());
         // Which message stands for which recipient: one who is named twice gets one.
-        let mut places: Vec<(&Recipient, usize)> = Vec::with_capacity(incoming.recipients.len());
-        for ((recipient, notify), inquiry) in incoming.recipients.iter().zip(&opened) {
+        let mut places: Vec<(&Recipient, usize)> = Vec::with_capacity(written.len());
+        for ((recipient, notify), inquiry) in written.into_iter().zip(&opened) {
             if let Some((_, place)) = places.iter().find(|(earlier, _)| earlier.is_same(recipient)) {
                 places.push((recipient, *place));
                 continue;
@@ -107,14 +114,26 @@ impl Relay {
             let leg = self.leg(incoming, recipient, *notify, inquiry.as_ref()).await?;
             messages.push(self.compose(incoming, leg, now).await?);
         }
-        let accepted = self.store().accept(messages).await?;
-        let queue_ids = places
+        let holds: Vec<Option<&'static str>> =
+            messages.iter().map(|message| message.delivery.hold.as_ref().map(|hold| hold.why)).collect();
+        let accepted = if messages.is_empty() { Vec::new() } else { self.store().accept(messages).await? };
+        for (acceptance, hold) in accepted.iter().zip(holds) {
+            if let (Acceptance::New(id), Some(why)) = (acceptance, hold) {
+                super::hold::alert(*id, why);
+            }
+        }
+        let mut queue_ids: Vec<String> = places
             .into_iter()
             .filter_map(|(_, place)| accepted.get(place))
             .map(|acceptance| match acceptance {
                 Acceptance::New(id) | Acceptance::Duplicate(id) => queue_id(*id),
             })
             .collect();
+        for (recipient, _) in &incoming.recipients {
+            if let Recipient::Decision { delivery, decision } = recipient {
+                queue_ids.push(self.decide(*delivery, *decision, incoming).await?);
+            }
+        }
         Ok(Receipt { queue_ids })
     }
 
@@ -155,6 +174,10 @@ impl Relay {
         };
         let own_id = anonymize::message_id(&incoming.bytes);
         let map = |id: &str| threads.as_ref().map_or_else(|| id.to_owned(), |threads| threads.map(id));
+        let peer: Vec<String> = [incoming.peer.ip.to_canonical().to_string(), incoming.peer.helo.clone()]
+            .into_iter()
+            .filter(|known| !known.is_empty())
+            .collect();
         let rewrite = || {
             let secrets: Vec<anonymize::Secret<'_>> =
                 leg.secrets.iter().map(|(address, alias)| anonymize::Secret { address, alias }).collect();
@@ -167,8 +190,8 @@ impl Relay {
                 relay_host: &self.policy().hostname,
                 queue_id: &queue_id,
                 at: now,
-                peer: &[],
-                rules: Rules::default(),
+                peer: &peer,
+                rules: Rules { name: leg.name, ..self.policy().rules },
             };
             anonymize::anonymize(&incoming.bytes, &passage)
         };
@@ -176,60 +199,30 @@ impl Relay {
             .in_turn(incoming.bytes.len(), rewrite)
             .await
             .map_err(|why| Refusal::Content(why.to_string()))?;
-        let anonymized =
-            outcome.message.map_err(|_| Refusal::Content(anonymize::Refusal::Residue.to_string()))?;
+        if outcome.message.is_err() && !self.may_hold(&leg).await? {
+            return Err(Refusal::Content(anonymize::Refusal::Residue.to_string()));
+        }
         let thread = match (leg.conversation, &threads, &own_id) {
             (Some(conversation), Some(threads), Some(own)) => {
                 Some(Relay::new_thread(conversation, threads, own))
             }
             _ => None,
         };
-        self.new_message(incoming, &leg, id, now, &anonymized, own_id.as_deref(), thread).map_err(Into::into)
+        let draft = self.draft(incoming, &leg, id, now, outcome, own_id);
+        let notices = self.notices(&draft).await?;
+        Ok(self.new_message(&draft, thread, notices)?)
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one row, each made by another step of compose"
-    )]
-    fn new_message(
+    /// The rows of a draft.
+    pub(super) fn new_message(
         &self,
-        incoming: &Incoming<'_>,
-        leg: &Leg<'_>,
-        id: i64,
-        now: Timestamp,
-        anonymized: &Anonymized,
-        own_id: Option<&str>,
+        draft: &Draft<'_>,
         thread: Option<NewThread>,
+        notices: Vec<NewNotice>,
     ) -> Result<NewMessage, RelayFault> {
-        let delivery = self.next_id();
+        let Draft { incoming, leg, id, delivery, now, .. } = *draft;
         let headers = header_block(&incoming.bytes);
-        let envelope = Envelope {
-            from: AliasText::from(&leg.from),
-            to: AliasText::from(&leg.to),
-            returns: true,
-            sender: leg.bounces_to.clone(),
-            sender_alias: AliasText::from(&leg.from),
-            notify: leg.notify,
-            envelope_id: incoming.parameters.envelope_id.clone(),
-            secrets: leg
-                .secrets
-                .iter()
-                .map(|(real, alias)| (real.reveal(), AliasText::from(alias)))
-                .collect(),
-            headers: match (leg.quotes, own_id) {
-                (true, _) => String::from_utf8_lossy(headers).into_owned(),
-                (false, Some(id)) => format!("Message-ID: {id}\r\n"),
-                (false, None) => String::new(),
-            },
-            utf8: incoming.parameters.smtputf8 && anonymized.needs_smtputf8(),
-        };
-        let body = anonymized.as_bytes();
-        let about = About {
-            merchant: Some(leg.merchant.id),
-            conversation: leg.conversation.map(|conversation| conversation.id),
-            message: Some(id),
-            delivery: Some(delivery),
-        };
+        let about = draft.about();
         let detail = serde_json::json!({
             "direction": leg.direction,
             "from": incoming.sender.map(RealAddress::reveal),
@@ -238,10 +231,10 @@ impl Relay {
             "credential": incoming.login.map(|login| login.credential_id),
             "peer": peer_json(incoming.peer),
             "size_received": incoming.bytes.len(),
-            "size": body.len(),
-            "message_id": own_id,
+            "size": draft.body.len(),
+            "message_id": draft.own_id,
         });
-        let guard = own_id.map(|message_id| {
+        let guard = draft.own_id.as_deref().map(|message_id| {
             let text = incoming.bytes.get(headers.len()..).unwrap_or_default();
             let digest: [u8; 32] = Sha256::new()
                 .chain_update(leg.forward_path.reveal_canonical().as_bytes())
@@ -259,32 +252,34 @@ impl Relay {
             (index, now.after(self.policy().duplicate_window))
         });
         let domain = leg.forward_path.reveal_domain();
+        let ip = Some(incoming.peer.ip);
+        let record = self.new_record(leg.key, Event::Accepted, about, ip, &detail, Some(headers));
+        let hold = draft.hold.map(|hold| {
+            let why = super::hold::word(hold);
+            let detail = serde_json::json!({ "reason": why });
+            NewHold { why, record: self.new_record(leg.key, Event::Held, about, None, &detail, None) }
+        });
         Ok(NewMessage {
             id,
             merchant_id: leg.merchant.id,
             conversation_id: about.conversation,
             data_key_id: leg.key.id(),
             direction: leg.direction,
-            envelope: envelope.seal(leg.key, id)?,
-            body: leg.key.seal(body_place(id), body),
-            size: i64::try_from(body.len()).unwrap_or(i64::MAX),
+            envelope: draft.envelope.seal(leg.key, id)?,
+            body: leg.key.seal(body_place(id), &draft.body),
+            size: i64::try_from(draft.body.len()).unwrap_or(i64::MAX),
             at: now,
             delivery: NewDelivery {
                 id: delivery,
                 route: self.vault().index.of(Indexed::Domain(domain)).to_i64(),
                 recipient: leg.key.seal(recipient_place(delivery), leg.forward_path.reveal().as_bytes()),
-                expires_at: now.after(self.policy().expire),
+                expires_at: draft.expires_at,
+                hold,
             },
-            record: self.new_record(
-                leg.key,
-                Event::Accepted,
-                about,
-                Some(incoming.peer.ip),
-                &detail,
-                Some(headers),
-            ),
+            record,
             threads: thread.into_iter().collect(),
             guard,
+            notices,
         })
     }
 
@@ -343,7 +338,7 @@ impl Relay {
 }
 
 /// The header block with its last line end, without the empty line; cut at a line where it is very long.
-fn header_block(message: &[u8]) -> &[u8] {
+pub(super) fn header_block(message: &[u8]) -> &[u8] {
     let end = if message.starts_with(b"\r\n") {
         0
     } else {

@@ -20,8 +20,14 @@ pub enum Event {
     Deferred,
     /// A delivery was given up.
     Failed,
-    /// The gate held a message that was already in the spool.
+    /// A message waits for a decision.
     Held,
+    /// It was decided to send it.
+    Released,
+    /// It was decided not to send it, or nobody decided in time.
+    Dropped,
+    /// A mail that would have decided was nobody's.
+    Ignored,
     /// A bounce came back to a return address.
     Returned,
     /// A store logged in to submission.
@@ -41,6 +47,9 @@ impl Event {
             Event::Deferred => "deferred",
             Event::Failed => "failed",
             Event::Held => "held",
+            Event::Released => "released",
+            Event::Dropped => "dropped",
+            Event::Ignored => "ignored",
             Event::Returned => "returned",
             Event::Login => "login",
             Event::LoginRefused => "login_refused",

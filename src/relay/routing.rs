@@ -1,9 +1,10 @@
 //! Who may write to whom. Only the envelope and the authenticated sender choose the route; the header From is
 //! compared with that identity and chooses nothing. No alias of another conversation is ever resolved for a sender.
 
+use super::decision::Decider;
 use super::{Conversation, Login, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{RealAddress, Timestamp};
-use crate::vault::Side;
+use crate::vault::{Decision, Side};
 
 /// A recipient that was admitted, with what is needed to write to it.
 pub enum Recipient {
@@ -15,6 +16,8 @@ pub enum Recipient {
     Inquiry(Box<Merchant>),
     /// A return address of ours.
     Return { delivery: i64 },
+    /// The address by which the sender of a held message decides about it.
+    Decision { delivery: i64, decision: Decision },
 }
 
 impl Recipient {
@@ -27,6 +30,10 @@ impl Recipient {
             ) => conversation.id == other.id && side == other_side,
             (Recipient::Copy(address), Recipient::Copy(other)) => address.same_mailbox(other),
             (Recipient::Inquiry(merchant), Recipient::Inquiry(other)) => merchant.id == other.id,
+            (
+                Recipient::Decision { delivery, decision },
+                Recipient::Decision { delivery: other, decision: other_decision },
+            ) => delivery == other && decision == other_decision,
             _ => false,
         }
     }
@@ -77,6 +84,11 @@ impl Relay {
         if !self.domains().is_ours(to.reveal_domain()) {
             return Err(Refusal::NotAnAlias);
         }
+        let text = to.reveal();
+        let local = text.rsplit_once('@').map_or("", |(local, _)| local);
+        if let Some(decision) = self.decision_recipient(Decider::Store(login), local).await? {
+            return Ok(decision);
+        }
         match self.find_alias(to).await? {
             Some((conversation, Side::Customer)) if conversation.merchant.id == login.merchant.id => {
                 check_alive(&conversation, Timestamp::now())?;
@@ -114,6 +126,9 @@ impl Relay {
             } else {
                 Err(Refusal::UnknownAlias)
             };
+        }
+        if let Some(decision) = self.decision_recipient(Decider::Sender(sender), local).await? {
+            return Ok(decision);
         }
         if let Some((conversation, side)) = self.find_alias(to).await? {
             // Stores write to customers through the submission port alone.

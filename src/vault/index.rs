@@ -50,6 +50,8 @@ pub enum Indexed<'a> {
     Domain(&'a crate::mail::Domain),
     /// One message from one sender to one alias: the duplicate guard.
     Submission { alias: i64, message_id: &'a str, digest: &'a [u8; 32] },
+    /// That one side of a conversation was told something: the guard against telling it too often.
+    Told { conversation: i64, what: &'a str },
 }
 
 /// The keys that make indexes, newest first.
@@ -100,6 +102,7 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
             put(b"submission", alias, digest);
             mac.update(message_id.as_bytes());
         }
+        Indexed::Told { conversation, what } => put(b"told", conversation, what.as_bytes()),
     }
     let full = mac.finalize().into_bytes();
     let mut short = [0_u8; 16];

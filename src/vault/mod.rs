@@ -1,5 +1,5 @@
-//! What keeps the secrets: the key ring, sealing at rest, data keys, keyed indexes, alias and return tokens,
-//! passwords. ARCHITECTURE.md has the constructions and their bounds.
+//! What keeps the secrets: the key ring, sealing at rest, data keys, keyed indexes, alias, return and decision
+//! tokens, passwords. ARCHITECTURE.md has the constructions and their bounds.
 //!
 //! When it fails: [`VaultError`], which names files and keys, never what was sealed.
 
@@ -15,12 +15,13 @@ pub use password::{PasswordHash, Secret, SecretHash};
 pub use random::random_bytes;
 pub use ring::{KeyLine, KeyRing, Make, Purpose, RingError};
 pub use seal::{DataKey, Place, SealKeys, Sealed, VaultError};
-pub use token::{AliasTokens, ReturnTokens, Returned, Side, TOKEN_MAX};
+pub use token::{AliasTokens, Decision, DecisionTokens, ReturnTokens, Returned, Side, TOKEN_MAX};
 
 /// All keys of a process, opened once at its start.
 pub struct Vault {
     pub alias: AliasTokens,
     pub returns: ReturnTokens,
+    pub decisions: DecisionTokens,
     pub index: IndexKey,
     pub seal: SealKeys,
     /// Of every key, by its name.
@@ -36,6 +37,7 @@ impl Vault {
         Ok(Self {
             alias: AliasTokens::new(ring.keys(Purpose::Alias)?),
             returns: ReturnTokens::new(ring.keys(Purpose::Alias)?),
+            decisions: DecisionTokens::new(ring.keys(Purpose::Alias)?),
             index: IndexKey::new(ring.keys(Purpose::Index)?),
             seal: SealKeys::new(ring.keys(Purpose::Seal)?),
             fingerprints: ring.fingerprints(),

@@ -19,6 +19,7 @@ mod both_ways;
 mod commands;
 mod dialogues;
 mod failures;
+mod holds;
 mod kills;
 mod lifecycle;
 mod log_trace;
