@@ -6,16 +6,20 @@
 //! are mapped; others stay, so that every update meets its event. KEY (RFC 6350 §6.8.1) goes: a key names its owner.
 //! When it fails: never.
 
+use super::body::file_name;
+use super::policy::{self, Treatment};
+use super::rules::Rules;
 use super::text::{self, Sought};
 use crate::mime::header::unfold;
-use crate::mime::slice;
+use crate::mime::tree::{self, Budget, Content, Entity};
+use crate::mime::{lines, slice};
 use crate::mime::transfer::{Edit, apply};
 use std::ops::Range;
 
 /// Longest content line, in octets without its line end.
 const MAX_LINE: usize = 75;
 /// Most ids that are mapped in one calendar.
-pub const MAX_IDS: usize = 50;
+const MAX_IDS: usize = 50;
 /// Longest id, in octets.
 const MAX_ID: usize = 400;
 
@@ -64,8 +68,41 @@ pub fn scrubbed(
     Some(Changed { bytes: refolded(bytes, &apply(bytes, &edits)), key })
 }
 
-/// The ids with a host in a calendar, in angle brackets like those of messages.
-pub fn ids(bytes: &[u8]) -> Vec<String> {
+/// The ids with a host in all calendars of a message, in angle brackets like those of messages, so that the caller can
+/// look them up first.
+#[must_use]
+pub fn calendar_ids(message: &[u8]) -> Vec<String> {
+    let named = message.windows(8).any(|word| word.eq_ignore_ascii_case(b"calendar"));
+    let by_name = memchr::memmem::find(message, b".ics").is_some();
+    if !named && !by_name {
+        return Vec::new();
+    }
+    let message = lines::only_crlf(message);
+    let Ok(entity) = tree::parse(&message, &mut Budget::default()) else { return Vec::new() };
+    let mut out = Vec::new();
+    collect(&message, &entity, &mut out);
+    out.truncate(MAX_IDS);
+    out
+}
+
+fn collect(bytes: &[u8], entity: &Entity, out: &mut Vec<String>) {
+    match &entity.content {
+        Content::Multipart(multipart) => multipart.parts.iter().for_each(|(_, part)| collect(bytes, part, out)),
+        Content::Message(inner) => collect(bytes, inner, out),
+        Content::Leaf => {
+            let name = file_name(bytes, entity);
+            let treatment =
+                policy::treatment(&entity.media, entity.content_type.as_ref(), &name, &Rules::default());
+            if treatment == Ok(Treatment::ContentLines) {
+                let decoded = entity.encoding.decode(slice(bytes, entity.body.clone()));
+                out.extend(ids(&decoded).into_iter().filter(|id| !out.contains(id)).collect::<Vec<_>>());
+            }
+        }
+    }
+}
+
+/// The ids with a host in a calendar.
+fn ids(bytes: &[u8]) -> Vec<String> {
     let lines = content_lines(bytes);
     let ids = lines.into_iter().filter(|line| is_id(property(slice(bytes, line.clone()))));
     let ids = ids.take(MAX_IDS).filter_map(|line| id_of(slice(bytes, line)).map(|(_, id)| format!("<{id}>")));

@@ -48,6 +48,7 @@ use search::Search;
 use std::borrow::Cow;
 use traces::Traces;
 
+pub use calendar::calendar_ids;
 pub use gate::{Files, Forbidden, Stopped, pass_gate};
 pub use identity::{MAX_IDS, header_from, message_id, message_ids};
 pub use outcome::{Held, Hold, Outcome, Removed};

@@ -49,9 +49,6 @@ pub enum Refusal {
     /// message/partial, message/external-body.
     #[error("The message is in pieces or points to text elsewhere. Please send it whole")]
     Incomplete,
-    /// A report about another mail.
-    #[error("Delivery reports and receipts are not passed on. Please write an ordinary reply")]
-    Report,
     /// A kind of message that is not known.
     #[error("The message holds another message of an unknown kind. Please send its text as an ordinary mail")]
     UnknownMessage,
@@ -78,7 +75,7 @@ pub enum Refusal {
 mod tests {
     use super::*;
 
-    const ALL: [Refusal; 17] = [
+    const ALL: [Refusal; 16] = [
         Refusal::Mime(MimeError::TooDeep),
         Refusal::NoFrom,
         Refusal::AmbiguousFrom,
@@ -89,7 +86,6 @@ mod tests {
         Refusal::Key,
         Refusal::Tnef,
         Refusal::Incomplete,
-        Refusal::Report,
         Refusal::UnknownMessage,
         Refusal::Charset,
         Refusal::LineTooLong,

@@ -93,11 +93,12 @@ impl Outcome {
                 "Your message could not be delivered in time and will not be tried again.",
             ),
             Outcome::Held(Hold::Document) => (
-                "添付ファイル（PDF、Office文書、ZIP、画像など）の中にメールアドレスなどの連絡先が見つかったため、\
-                 メールを送らずに保留しています。そのまま送るか、取りやめるかをお選びください。\
+                "添付ファイル（PDF、Office文書、ZIP、画像など）の中にメールアドレスなどの連絡先が見つかったか、\
+                 パスワードなどのためファイルの中を確認できないため、メールを送らずに保留しています。そのまま送るか、取りやめるかをお選びください。\
                  連絡先を消したファイルを付けて、新しいメールとして送り直すこともできます。",
-                "An address or the like was found inside an attached file (PDF, Office document, ZIP archive, image), so \
-                 your message is held and has not been sent. Please decide whether to send it as it is or to withdraw \
+                "An address or the like was found inside an attached file (PDF, Office document, ZIP archive, image), or \
+                 the file cannot be looked into (a password, an unknown packing), so your message is held and has not \
+                 been sent. Please decide whether to send it as it is or to withdraw \
                  it. You can also take the address out of the file and send it in a new message.",
             ),
             Outcome::Held(Hold::Residue) => (
