@@ -10,6 +10,7 @@
 
 mod facts;
 mod parts;
+mod phrases;
 mod status;
 mod wording;
 
@@ -74,21 +75,21 @@ pub fn read(message: &[u8], reverse_path: ReversePath) -> Automatic {
     let bytes = lines::only_crlf(message);
     let Ok(header) = header::scan(&bytes, 0..bytes.len()) else { return Automatic::Person };
     let facts = Facts::read(&bytes, &header, reverse_path);
-    let parts = Parts::read(&bytes, &header);
     // A form at the top of a report is a program's; inside another multipart it may be a file that a person passes on.
-    let is_report = facts.media == "multipart/report";
-    let proven = is_report || facts.from_program();
-    if let (true, Some(fate)) = (proven, parts.status.as_deref().and_then(status::read)) {
-        return bounce(fate, &facts, &parts);
-    }
-    if proven && parts.has_complaint {
-        return Automatic::Complaint;
-    }
-    if proven && parts.has_disposition {
-        return Automatic::Receipt;
-    }
-    if let Some(fate) = fate_by_words(&facts, &parts) {
-        return bounce(fate, &facts, &parts);
+    if facts.media == "multipart/report" || facts.is_of_a_program() {
+        let parts = Parts::read(&bytes, &header);
+        if let Some(fate) = parts.status.as_deref().and_then(status::read) {
+            return bounce(fate, &facts, &parts);
+        }
+        if parts.has_complaint {
+            return Automatic::Complaint;
+        }
+        if parts.has_disposition {
+            return Automatic::Receipt;
+        }
+        if let Some(fate) = fate_by_words(&facts, &parts) {
+            return bounce(fate, &facts, &parts);
+        }
     }
     match facts.reply {
         Reply::Certain => Automatic::AutoReply,
@@ -109,11 +110,15 @@ fn bounce(fate: Fate, facts: &Facts, parts: &Parts) -> Automatic {
 
 /// What a bounce without a standard form says; `None` when it is none.
 fn fate_by_words(facts: &Facts, parts: &Parts) -> Option<Fate> {
-    // A person's program that is away is no mail system, whatever it quotes.
-    if !facts.from_program() || (facts.reply == Reply::Certain && !facts.daemon && !facts.failed_recipients) {
+    if !facts.is_of_a_program() {
         return None;
     }
     let own = wording::Wording::new(&parts.own_words);
+    // A person's program that is away is no mail system, whatever it says; but a mail system may write as a person.
+    let returns_one = own.has_opening() && !parts.original_ids.is_empty();
+    if facts.reply == Reply::Certain && !facts.daemon && !facts.failed_recipients && !returns_one {
+        return None;
+    }
     let subject = wording::subject(&facts.subject);
     let says = own.says();
     let form = subject.is_some() || facts.failed_recipients || own.has_opening();
@@ -126,7 +131,7 @@ fn fate_by_words(facts: &Facts, parts: &Parts) -> Option<Fate> {
         return None;
     }
     // Some mail systems put the fields of a report into their text.
-    if let Some(fate) = status::read(&parts.own_words) {
+    if let Some(fate) = status::read_in_text(&parts.own_words) {
         return Some(fate);
     }
     Some(match (subject, says) {
@@ -224,12 +229,12 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400), cut in 0usize..3000) {
-            read(&bytes, ReversePath::Null);
+            let _ = read(&bytes, ReversePath::Null);
             // A fixture cut anywhere, with noise behind it.
             let mut mail = std::fs::read(fixtures().join("exchange-japanese.eml")).unwrap();
             mail.truncate(cut);
             mail.extend_from_slice(&bytes);
-            read(&mail, ReversePath::Null);
+            let _ = read(&mail, ReversePath::Null);
         }
     }
 }

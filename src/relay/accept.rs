@@ -9,6 +9,7 @@ use super::record::{About, Peer, peer_json};
 use super::{Event, Login, Notify, Recipient, Refusal, Relay, RelayFault, queue_id};
 use crate::anonymize::{self, Anonymized, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
+use crate::mime::automatic::{self, Automatic, ReversePath};
 use crate::store::{Acceptance, NewDelivery, NewMessage, NewThread};
 use crate::vault::Indexed;
 use sha2::{Digest, Sha256};
@@ -66,26 +67,18 @@ impl Relay {
         if hops(&incoming.bytes) > HOPS_MAX {
             return Err(Refusal::Loop);
         }
-        let returns: Vec<i64> = incoming
-            .recipients
-            .iter()
-            .filter_map(|(recipient, _)| match recipient {
-                Recipient::Return { delivery } => Some(*delivery),
-                _ => None,
-            })
-            .collect();
-        if !returns.is_empty() {
-            let said = super::returns::read(&incoming.bytes);
-            for delivery in returns {
-                self.take_return(delivery, &said, incoming).await?;
-            }
-            return Ok(Receipt { queue_ids: vec![queue_id(self.next_id())] });
+        if incoming.recipients.iter().any(|(recipient, _)| recipient.is_for_programs()) {
+            return self.take_automatic(incoming, now).await;
         }
         let copies = incoming.bytes.len().saturating_mul(incoming.recipients.len());
         if incoming.recipients.len() > 1 && u64::try_from(copies).unwrap_or(u64::MAX) > COPIES_MAX {
             return Err(Refusal::TooLargeForAll);
         }
         self.check_from(incoming).await?;
+        let kind = automatic::read(&incoming.bytes, ReversePath::Named);
+        if let Some(receipt) = self.keep_back(incoming, &kind).await? {
+            return Ok(receipt);
+        }
         let mut opened = Vec::new();
         for (recipient, _) in &incoming.recipients {
             opened.push(match (recipient, incoming.sender) {
@@ -105,9 +98,13 @@ impl Relay {
             }
             places.push((recipient, messages.len()));
             let leg = self.leg(incoming, recipient, *notify, inquiry.as_ref()).await?;
+            let leg = if kind == Automatic::AutoReply { leg.of_a_program() } else { leg };
             messages.push(self.compose(incoming, leg, now).await?);
         }
         let accepted = self.store().accept(messages).await?;
+        if kind == Automatic::AutoReply {
+            self.record_held_replies(incoming, &places, &accepted).await;
+        }
         let queue_ids = places
             .into_iter()
             .filter_map(|(_, place)| accepted.get(place))
@@ -139,7 +136,7 @@ impl Relay {
     }
 
     /// Makes one recipient's message and everything that is committed with it.
-    async fn compose(
+    pub(super) async fn compose(
         &self,
         incoming: &Incoming<'_>,
         leg: Leg<'_>,
@@ -154,6 +151,8 @@ impl Relay {
             _ => None,
         };
         let own_id = anonymize::message_id(&incoming.bytes);
+        let hops = self.next_hop_mark(&incoming.bytes)?;
+        let bytes = super::returns::marked(&incoming.bytes, &leg);
         let map = |id: &str| threads.as_ref().map_or_else(|| id.to_owned(), |threads| threads.map(id));
         let rewrite = || {
             let secrets: Vec<anonymize::Secret<'_>> =
@@ -166,11 +165,12 @@ impl Relay {
                 message_id: &map,
                 relay_host: &self.policy().hostname,
                 queue_id: &queue_id,
+                hops: &hops,
                 at: now,
                 peer: &[],
                 rules: Rules::default(),
             };
-            anonymize::anonymize(&incoming.bytes, &passage)
+            anonymize::anonymize(&bytes, &passage)
         };
         let outcome = self
             .in_turn(incoming.bytes.len(), rewrite)
@@ -180,7 +180,7 @@ impl Relay {
             outcome.message.map_err(|_| Refusal::Content(anonymize::Refusal::Residue.to_string()))?;
         let thread = match (leg.conversation, &threads, &own_id) {
             (Some(conversation), Some(threads), Some(own)) => {
-                Some(Relay::new_thread(conversation, threads, own))
+                Some(Relay::new_thread(conversation, threads, own, id))
             }
             _ => None,
         };
@@ -206,7 +206,7 @@ impl Relay {
         let envelope = Envelope {
             from: AliasText::from(&leg.from),
             to: AliasText::from(&leg.to),
-            returns: true,
+            returns: !leg.automatic,
             sender: leg.bounces_to.clone(),
             sender_alias: AliasText::from(&leg.from),
             notify: leg.notify,
@@ -258,6 +258,7 @@ impl Relay {
                 self.vault().index.of(Indexed::Submission { alias: scope, message_id, digest: &digest });
             (index, now.after(self.policy().duplicate_window))
         });
+        let guard = if leg.automatic { self.one_reply_a_day(leg, now) } else { guard };
         let domain = leg.forward_path.reveal_domain();
         Ok(NewMessage {
             id,
@@ -290,7 +291,7 @@ impl Relay {
 
     async fn record_refusal(&self, incoming: &Incoming<'_>, refusal: &Refusal) {
         let (key, about) = match incoming.recipients.first() {
-            Some((Recipient::Party { conversation, .. }, _)) => (
+            Some((Recipient::Party { conversation, .. } | Recipient::Automatic { conversation, .. }, _)) => (
                 &*conversation.key,
                 About {
                     merchant: Some(conversation.merchant.id),

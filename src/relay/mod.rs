@@ -8,6 +8,7 @@ mod accept;
 mod conversation;
 mod domains;
 mod envelope;
+mod hops;
 mod leg;
 mod login;
 mod merchants;

@@ -22,7 +22,7 @@ pub enum Event {
     Failed,
     /// The gate held a message that was already in the spool.
     Held,
-    /// A bounce came back to a return address.
+    /// Mail of a program was read and not passed on: a bounce, a receipt, a complaint, an automatic reply too many.
     Returned,
     /// A store logged in to submission.
     Login,

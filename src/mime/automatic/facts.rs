@@ -181,7 +181,7 @@ impl Facts {
     }
 
     /// Whether anything proves that no person sent it.
-    pub fn from_program(&self) -> bool {
+    pub fn is_of_a_program(&self) -> bool {
         self.null || self.daemon || self.auto || self.failed_recipients
     }
 }

@@ -5,7 +5,7 @@
 //! has one recipient, so several groups are what that one's address stands for: if one of them got it and another did
 //! not, nothing is clear. A status of class 4 beside `failed` is what the last try met, and becomes class 5; where it
 //! says nothing, what the other server said is asked for a better one.
-//! When it fails: `None`, where no recipient or no action is named.
+//! When it fails: `None`.
 
 use super::Fate;
 use super::wording::Wording;
@@ -24,8 +24,18 @@ struct Group {
     diagnostic: String,
 }
 
-/// What the fields say.
+/// What the fields in a part of their own say; `None` where no action is named.
 pub fn read(fields: &str) -> Option<Fate> {
+    fate(&groups(fields))
+}
+
+/// What fields in the middle of a text say; `None` where no recipient or no action is named.
+pub fn read_in_text(text: &str) -> Option<Fate> {
+    let groups = groups(text);
+    if groups.iter().any(|group| group.named) { fate(&groups) } else { None }
+}
+
+fn groups(fields: &str) -> Vec<Group> {
     let mut groups: Vec<Group> = vec![Group::default()];
     let mut folds_into_diagnostic = false;
     for line in fields.lines().take(MAX_LINES) {
@@ -57,9 +67,10 @@ pub fn read(fields: &str) -> Option<Fate> {
             _ => {}
         }
     }
-    if !groups.iter().any(|group| group.named) {
-        return None;
-    }
+    groups
+}
+
+fn fate(groups: &[Group]) -> Option<Fate> {
     let did =
         |words: &[&str]| groups.iter().find(|group| words.iter().any(|word| group.action.starts_with(word)));
     let arrived = did(&["delivered", "relayed", "expanded", "deliverable"]);
@@ -68,6 +79,8 @@ pub fn read(fields: &str) -> Option<Fate> {
         (Some(group), None, _) => Some(Fate::Failed(group.permanent())),
         (None, _, Some(_)) => Some(Fate::Delayed),
         (None, Some(_), None) => Some(Fate::Arrived),
+        // An action that nobody knows.
+        (None, None, None) if groups.iter().any(|group| !group.action.is_empty()) => Some(Fate::Unclear),
         (None, None, None) => None,
     }
 }
@@ -113,6 +126,7 @@ mod tests {
         assert_eq!(one("failed", "4.4.7"), failed("5.4.7"));
         assert_eq!(one("delayed", "4.4.1"), Some(Fate::Delayed));
         assert_eq!(one("relayed", "2.1.5"), Some(Fate::Arrived));
+        assert_eq!(one("pondered", "5.1.1"), Some(Fate::Unclear));
         assert_eq!(one("", ""), None);
         let two = |first: &str, second: &str| {
             read(&format!(
@@ -121,7 +135,8 @@ mod tests {
         };
         assert_eq!(two("delivered", "failed"), Some(Fate::Unclear));
         assert_eq!(two("delayed", "failed"), failed("5.2.2"));
-        assert_eq!(read("Action: failed\nStatus: 5.1.1\n"), None, "nobody is named");
+        assert_eq!(read("Action: failed\nStatus: 5.1.1\n"), failed("5.1.1"));
+        assert_eq!(read_in_text("Action: failed\nStatus: 5.1.1\n"), None, "nobody is named");
         assert_eq!(read("Status: 5.1.2\nFinal-Recipient: a\nAction: failed\n"), failed("5.1.2"));
         let vague = "Action: failed\nFinal-Recipient: a\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550\n mailbox\n\tfull\n";
         assert_eq!(read(vague), failed("5.2.2"));
