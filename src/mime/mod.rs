@@ -6,6 +6,7 @@
 //! When it fails: [`MimeError`], beyond a limit. Nothing else fails: what is broken is read as leniently as mail programs
 //! read it.
 
+pub mod automatic;
 mod base64;
 pub mod charset;
 pub mod cms;

@@ -83,7 +83,7 @@ impl Relay {
         let envelope = Envelope {
             from: AliasText::from(&leg.from),
             to: AliasText::from(&leg.to),
-            returns: true,
+            returns: !leg.automatic,
             // Of a copy that fails nobody hears, but one that is held is somebody's to decide.
             sender: match (&leg.bounces_to, hold) {
                 (Some(sender), _) => Some(sender.clone()),
