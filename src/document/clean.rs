@@ -36,7 +36,7 @@ pub fn without_metadata(octets: &[u8], kind: Kind, limits: &Limits) -> Cleaned {
         Kind::Gif => gif::clean(octets),
         Kind::Webp => webp::clean(octets),
         Kind::Zip => office::clean(octets, limits),
-        Kind::Pdf => pdf::clean(octets),
+        Kind::Pdf => pdf::clean(octets, limits),
         _ => None,
     };
     match cleaned {

@@ -19,6 +19,7 @@ mod ole;
 mod pdf;
 mod rtf;
 mod search;
+mod snappy;
 mod tiff;
 mod xml;
 mod zip;

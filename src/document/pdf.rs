@@ -8,7 +8,7 @@
 
 mod cmap;
 mod filters;
-mod lexer;
+pub mod lexer;
 mod lzw;
 mod predictor;
 mod shown;
@@ -49,16 +49,18 @@ pub fn scan(octets: &[u8], search: &mut Search<'_>) {
     if !any && memchr::memmem::find(octets, b"endobj").is_none() {
         search.is_opaque(Why::Damaged);
     }
-    let mut streams = Streams::new(octets);
-    for shows in shows {
-        let Some(stream) = streams.next() else { return };
-        if search.is_over() {
-            return;
-        }
-        if shows {
-            text(&stream, &file.tables.tables, search);
+    // The contents of a page may be several streams, cut anywhere between two operators.
+    let mut shown = Shown::new(&file.tables.tables);
+    for (stream, shows) in Streams::new(octets).zip(shows) {
+        if shows && !search.is_over() {
+            let mut lexer = Lexer::new(true);
+            unfiltered(&stream, search, &mut |out, search| {
+                lexer.push(out, &mut |token| shown.take(token, search));
+            });
+            lexer.finish(&mut |token| shown.take(token, search));
         }
     }
+    shown.give(search);
 }
 
 /// What is collected over the whole file.
@@ -92,25 +94,26 @@ impl File {
 
     /// The first look at a stream. Says whether it shows text.
     fn stream(&mut self, stream: &Stream<'_>, search: &mut Search<'_>) -> bool {
-        if stream.parameters.is_image {
+        if stream.parameters.is_image && !stream.parameters.is_packed_image() {
             return false;
         }
         let mut shows = false;
         let mut content = Content::new("");
         let mut lexer = Lexer::new(true);
         let is_font = stream.parameters.is_font;
+        let mut take = |token: Token<'_>, search: &mut Search<'_>| {
+            shows |= matches!(token, Token::Word(b"Tj" | b"TJ" | b"'" | b"\""));
+            self.tables.take(token);
+            self.strings.take(token, search);
+        };
         let state = unfiltered(stream, search, &mut |out, search| {
             content.push(out, search);
             if !is_font {
-                lexer.push(out, &mut |token| {
-                    shows |= matches!(token, Token::Word(b"Tj" | b"TJ" | b"'" | b"\""));
-                    self.tables.take(token);
-                    self.strings.take(token, search);
-                });
+                lexer.push(out, &mut |token| take(token, search));
             }
         });
         content.finish(search);
-        lexer.finish(&mut |token| self.strings.take(token, search));
+        lexer.finish(&mut |token| take(token, search));
         self.tables.end();
         if state == State::Broken {
             search.is_opaque(Why::Damaged);
@@ -120,7 +123,7 @@ impl File {
 }
 
 /// Gives what comes out of a stream.
-fn unfiltered(
+pub fn unfiltered(
     stream: &Stream<'_>,
     search: &mut Search<'_>,
     each: &mut dyn FnMut(&[u8], &mut Search<'_>),
@@ -131,7 +134,7 @@ fn unfiltered(
         inflate(stream.octets, Wrapper::Zlib, search, each);
     }
     let Some(chain) = stream.parameters.chain() else {
-        // Not one of ours, or too long a chain: its octets are in the clear or belong to an image.
+        search.is_opaque(Why::TooLarge);
         return State::Open;
     };
     let mut any = false;
@@ -150,15 +153,4 @@ fn unfiltered(
 /// Whether the octets begin like deflated data (RFC 1950 §2.2).
 fn is_zlib(octets: &[u8]) -> bool {
     matches!(octets, [first @ 0x78, second, ..] if (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0)
-}
-
-/// The second look at a stream: its text.
-fn text(stream: &Stream<'_>, tables: &[cmap::Table], search: &mut Search<'_>) {
-    let mut shown = Shown::new(tables);
-    let mut lexer = Lexer::new(true);
-    unfiltered(stream, search, &mut |out, search| {
-        lexer.push(out, &mut |token| shown.take(token, search));
-    });
-    lexer.finish(&mut |token| shown.take(token, search));
-    shown.give(search);
 }

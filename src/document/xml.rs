@@ -160,7 +160,11 @@ impl Markup {
             let plain = match self.state {
                 _ if self.reference.is_some() => 0,
                 State::Text => memchr::memchr2(b'<', b'&', rest.as_bytes()).unwrap_or(rest.len()),
-                State::Value(quote) => rest.find([quote, '&']).unwrap_or(rest.len()),
+                State::Value('"') => memchr::memchr2(b'"', b'&', rest.as_bytes()).unwrap_or(rest.len()),
+                State::Value(_) => memchr::memchr2(b'\'', b'&', rest.as_bytes()).unwrap_or(rest.len()),
+                State::Tag if !self.in_name => {
+                    memchr::memchr3(b'>', b'"', b'\'', rest.as_bytes()).unwrap_or(rest.len())
+                }
                 _ => 0,
             };
             let (stretch, behind) = rest.split_at_checked(plain).unwrap_or((rest, ""));
@@ -170,7 +174,7 @@ impl Markup {
                     self.take(c, search);
                     rest = behind.get(c.len_utf8()..).unwrap_or_default();
                 }
-                State::Value(_) => self.values.push_str(stretch, search),
+                State::Value(_) | State::Tag => self.values.push_str(stretch, search),
                 _ => self.show_all(stretch, search),
             }
         }

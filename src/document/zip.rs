@@ -10,6 +10,7 @@
 use super::content::Content;
 use super::inflate::{State, Wrapper, inflate};
 use super::search::Search;
+use super::snappy;
 use super::{Kind, Why, kind, nested};
 use crate::mime::slice;
 use std::ops::Range;
@@ -205,6 +206,12 @@ fn member(octets: &[u8], place: (usize, usize), method: u16, name: &str, search:
         STORED => {
             let data = slice(octets, from..from.saturating_add(size).min(octets.len()));
             search.edges(data);
+            if name.to_ascii_lowercase().ends_with(".iwa") {
+                let mut content = Content::new("");
+                let is_read = snappy::unpack(data, search, &mut |out, search| content.push(out, search));
+                content.finish(search);
+                return is_read;
+            }
             if is_manifest && memchr::memmem::find(data, ODF_ENCRYPTION).is_some() {
                 search.is_opaque(Why::Encrypted);
             }

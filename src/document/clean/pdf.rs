@@ -5,7 +5,10 @@
 //! objects, or that holds photographs with EXIF.
 
 use crate::document::image::EXIF;
-use crate::document::pdf::Streams;
+use crate::document::pdf::lexer::{Lexer, Token};
+use crate::document::pdf::{Streams, unfiltered};
+use crate::document::search::Search;
+use crate::document::{Limits, Text};
 use memchr::memmem::{find, find_iter};
 use std::ops::Range;
 
@@ -16,7 +19,7 @@ const MAX_REVISIONS: usize = 64;
 /// The longest object of information that is believed, in octets.
 const MAX_OBJECT: usize = 256 * 1024;
 
-pub fn clean(octets: &[u8]) -> Option<Vec<u8>> {
+pub fn clean(octets: &[u8], limits: &Limits) -> Option<Vec<u8>> {
     if find(octets, b"/ByteRange").is_some() {
         return None;
     }
@@ -32,7 +35,8 @@ pub fn clean(octets: &[u8]) -> Option<Vec<u8>> {
             }
             out.get_mut(stream.at..stream.at + stream.octets.len())?.fill(b' ');
         }
-        if stream.parameters.is_image && find(stream.octets, EXIF).is_some() {
+        let is_photo = stream.parameters.is_packed_image() || find(stream.octets, EXIF).is_some();
+        if stream.parameters.is_image && is_photo {
             return None;
         }
     }
@@ -56,28 +60,56 @@ pub fn clean(octets: &[u8]) -> Option<Vec<u8>> {
             return None;
         }
     }
-    for object in objects {
-        let mut any = false;
-        for range in &clear {
-            let text = octets.get(range.clone())?;
-            for at in find_iter(text, &object) {
-                let is_whole =
-                    at.checked_sub(1).and_then(|at| text.get(at)).is_none_or(|b| !b.is_ascii_digit());
-                if is_whole {
-                    any = true;
-                    let from = at + object.len();
-                    let length = find(text.get(from..)?, b"endobj").filter(|length| *length <= MAX_OBJECT)?;
-                    let start = range.start + from;
-                    blank(octets, start..start + length, &mut out)?;
-                }
-            }
-        }
-        // In an object stream, or nowhere.
-        if !any {
+    for object in &objects {
+        // In an object stream, or nowhere, or in so many places that it is no file that a program wrote.
+        let places = places(octets, &clear, object);
+        if places.is_empty() || places.len() > MAX_REVISIONS {
             return None;
         }
+        for from in places {
+            let length = find(octets.get(from..)?, b"endobj").filter(|length| *length <= MAX_OBJECT)?;
+            blank(octets, from..from + length, &mut out)?;
+        }
     }
-    Some(out)
+    (!is_packed(octets, &objects, limits)).then_some(out)
+}
+
+/// Behind every beginning of an object.
+fn places(octets: &[u8], clear: &[Range<usize>], object: &[u8]) -> Vec<usize> {
+    let within = |range: &Range<usize>| {
+        let (text, start) = (octets.get(range.clone()).unwrap_or_default(), range.start);
+        let begins = move |at: &usize| {
+            at.checked_sub(1).and_then(|at| text.get(at)).is_none_or(|b| !b.is_ascii_digit())
+        };
+        find_iter(text, object).filter(begins).map(move |at| start + at + object.len()).collect::<Vec<_>>()
+    };
+    clear.iter().flat_map(within).take(MAX_REVISIONS + 1).collect()
+}
+
+/// Whether one of the objects, in some revision, is in an object stream (ISO 32000-1 §7.5.7), or that cannot be told.
+fn is_packed(octets: &[u8], objects: &[Vec<u8>], limits: &Limits) -> bool {
+    let numbers: Vec<f64> = objects
+        .iter()
+        .filter_map(|object| std::str::from_utf8(object.split(|b| *b == b' ').next()?).ok()?.parse().ok())
+        .collect();
+    let mut nobody = |_: Text<'_>| false;
+    let mut search = Search::new(*limits, &mut nobody);
+    let mut is_packed = false;
+    for stream in Streams::new(octets).filter(|stream| stream.parameters.is_objects && !numbers.is_empty()) {
+        let mut lexer = Lexer::new(false);
+        // Pairs of a number and a place, before the first object.
+        let mut count = Some(0);
+        unfiltered(&stream, &mut search, &mut |out, _| {
+            lexer.push(out, &mut |token| match (token, &mut count) {
+                (Token::Number(n), Some(count)) => {
+                    is_packed |= *count % 2 == 0 && numbers.contains(&n);
+                    *count += 1;
+                }
+                _ => count = None,
+            });
+        });
+    }
+    is_packed || search.opaque().is_some()
 }
 
 /// Overwrites XMP packets wherever they are, images included.
@@ -104,8 +136,13 @@ fn references(text: &[u8]) -> impl Iterator<Item = Option<Vec<u8>>> + '_ {
     })
 }
 
-/// Overwrites the strings of an object. `None` where a value is a reference, or a string does not end.
+/// Overwrites the strings of an object. `None` where a value is a reference, a string does not end, or it is no
+/// information.
 fn blank(octets: &[u8], range: Range<usize>, out: &mut [u8]) -> Option<()> {
+    if find(octets.get(range.clone())?, b"/Type").is_some() {
+        // The number belonged to another object once.
+        return None;
+    }
     let mut at = range.start;
     let mut key_from = range.start;
     while at < range.end {

@@ -30,6 +30,7 @@ pub struct Parameters {
     pub is_image: bool,
     pub is_font: bool,
     pub is_metadata: bool,
+    pub is_objects: bool,
 }
 
 /// A filter.
@@ -48,6 +49,8 @@ impl Parameters {
     /// Reads the tokens of a dictionary, nested ones included.
     pub fn take(&mut self, key: &[u8], token: Token<'_>) {
         match (key, token) {
+            // The way that nothing is encrypted, or the file is.
+            (b"Filter", Token::Name(b"Crypt")) => {}
             (b"Filter", Token::Name(name)) => self.filters.push(match name {
                 b"FlateDecode" | b"Fl" => Filter::Flate,
                 b"LZWDecode" | b"LZW" => Filter::Lzw,
@@ -66,10 +69,17 @@ impl Parameters {
             (b"Type", Token::Name(b"Metadata")) | (b"Subtype", Token::Name(b"XML")) => {
                 self.is_metadata = true
             }
+            (b"Type", Token::Name(b"ObjStm")) => self.is_objects = true,
             (b"Subtype", Token::Name(b"Image")) => self.is_image = true,
             (b"Subtype", Token::Name(b"Type1C" | b"CIDFontType0C" | b"OpenType")) => self.is_font = true,
             _ => {}
         }
+    }
+
+    /// Whether what is compressed is an image that is a file of its own: it can carry more than a picture.
+    pub fn is_packed_image(&self) -> bool {
+        self.filters.first().is_some_and(|first| *first != Filter::Other)
+            && self.filters.contains(&Filter::Other)
     }
 
     /// The chain that undoes the filters.
@@ -85,7 +95,8 @@ impl Parameters {
                 Filter::Hex => stages.push(Box::new(Hex(None))),
                 Filter::Base85 => stages.push(Box::new(Base85::default())),
                 Filter::RunLength => stages.push(Box::new(RunLength::Length)),
-                Filter::Other => return None,
+                // What is left is an image.
+                Filter::Other => break,
             }
             let predicts = matches!(filter, Filter::Flate | Filter::Lzw) && self.predictor >= 2;
             let bits = self.colors.max(1).saturating_mul(if self.bits == 0 { 8 } else { self.bits });

@@ -46,7 +46,7 @@ impl Way {
     }
 }
 
-/// The strings of one content.
+/// The strings of the contents of pages.
 pub struct Shown<'t> {
     tables: &'t [Table],
     octets: Vec<u8>,

@@ -167,6 +167,11 @@ fn a_pdf_whose_information_is_out_of_reach_cannot_be_cleaned() {
     let information = format!("<< /Author ({HANA}) >>").into_bytes();
     for file in [
         pdf(&[flate("/Type /ObjStm", &information)], "/Info 7 0 R"),
+        pdf(
+            &[information.clone(), flate("/Type /ObjStm", &[b"1 0 ", information.as_slice()].concat())],
+            "/Info 1 0 R",
+        ),
+        pdf(&[b"<< /Type /Annot /Contents (text) >>".to_vec()], "/Info 1 0 R"),
         pdf(&[flate("/Type /Metadata /Subtype /XML", b"<x/>")], ""),
         pdf(&[b"<< /Author 2 0 R >>".to_vec(), b"(hana)".to_vec()], "/Info 1 0 R"),
         pdf(std::slice::from_ref(&information), "/Info 1 0 R /Encrypt 9 0 R"),

@@ -1,6 +1,6 @@
 //! PDF files, as the programs that people use write them.
 
-use super::write::{How, flate, hex, pdf, stream, utf16be, zip};
+use super::write::{How, flate, hex, jpeg, pdf, stream, tiff, utf16be, zip};
 use super::{HANA, found, found_with, look};
 use crate::document::{Finding, Why};
 use miniz_oxide::deflate::compress_to_vec_zlib;
@@ -208,6 +208,25 @@ fn wrong_lengths_and_headers_hide_nothing() {
         let at = memchr::memmem::find(&file, b"stream\n").unwrap();
         file[at + 7] = 0xff;
         file
+    });
+}
+
+#[test]
+fn the_contents_of_a_page_are_put_together_from_several_streams() {
+    found_with(|who| {
+        let (left, right) = who.split_at(6);
+        let (left, right) = (format!("BT ({left}) Tj"), format!("({right}) Tj ET"));
+        pdf(&[flate("", left.as_bytes()), b"<< /Length 3 0 R >>".to_vec(), flate("", right.as_bytes())], "")
+    });
+}
+
+#[test]
+fn a_photograph_that_is_packed_once_more_is_read() {
+    found_with(|who| {
+        let author: Vec<u8> = who.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let exif = [b"Exif\0\0".to_vec(), tiff(&[(0x9c9d, 1, &author)])].concat();
+        let packed = compress_to_vec_zlib(&jpeg(&[(0xe1, &exif)], b""), 6);
+        pdf(&[stream("/Subtype /Image /Filter [/FlateDecode /DCTDecode]", &packed)], "")
     });
 }
 

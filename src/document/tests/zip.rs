@@ -131,6 +131,26 @@ fn where_header_and_directory_disagree_both_are_believed() {
 }
 
 #[test]
+fn members_of_pages_and_numbers_are_unpacked() {
+    let pages = |left: &str, right: &str| {
+        // A literal, a copy of the octet before its last one, a literal.
+        let length = u8::try_from(left.len() + 1 + right.len()).unwrap();
+        let mut piece = vec![length, u8::try_from(left.len() - 1).unwrap() << 2];
+        piece.extend(left.bytes());
+        piece.extend([2, 2, 0, u8::try_from(right.len() - 1).unwrap() << 2]);
+        piece.extend(right.bytes());
+        let iwa = [[0, u8::try_from(piece.len()).unwrap(), 0, 0].as_slice(), &piece].concat();
+        zip(&[("Index/Document.iwa", How::Stored, &iwa)])
+    };
+    found(&pages("han", "@mailbox.example"));
+    assert_eq!(look(&pages("hen", "@mailbox.example")), Finding::Clean);
+    assert_eq!(
+        look(&zip(&[("a.iwa", How::Stored, b"\0\x04\0\0\x04\x0e\xff\xff")])),
+        Finding::Opaque(Why::Damaged)
+    );
+}
+
+#[test]
 fn a_password_makes_an_archive_opaque() {
     let mut archive = zip(&[("a.txt", How::Deflated, b"secret")]);
     archive[6] |= 1;
