@@ -71,7 +71,8 @@ pub fn windows(text: &[u8], first: Charset, needles: &[Needle], also: &[usize]) 
         while let Some(place) = also.next_if(|place| *place <= range.start) {
             add(place);
         }
-        if !(first == Charset::Utf8 && is_inside_utf8(text, &range)) && !is_ruled_out(text, &range, needles) {
+        let is_letter = first == Charset::Utf8 && is_inside_utf8(text, &range);
+        if !is_letter && !is_ruled_out(text, &range, needles) {
             add(range.start);
         }
     });
@@ -102,7 +103,9 @@ pub fn whole(text: &[u8]) -> Vec<Window> {
 /// beside NULs, with a letter on one side in the same form.
 pub fn wide_windows(text: &[u8]) -> Vec<(Charset, Window)> {
     let mut out: Vec<(Charset, Window)> = Vec::new();
-    for at in memchr::memmem::find_iter(text, b"\0@").map(|i| i + 1).chain(memchr::memmem::find_iter(text, b"@\0")) {
+    for at in
+        memchr::memmem::find_iter(text, b"\0@").map(|i| i + 1).chain(memchr::memmem::find_iter(text, b"@\0"))
+    {
         let around = |from: usize, to: usize| at.checked_sub(from).and_then(|start| text.get(start..at + to));
         let letter = |b: u8| b.is_ascii_graphic() || b == b' ';
         let charset = match (around(4, 8), around(3, 5), around(2, 4), around(1, 3)) {
@@ -123,7 +126,9 @@ pub fn wide_windows(text: &[u8]) -> Vec<(Charset, Window)> {
         let start = first - first.min(reach) / unit * unit;
         let end = (first + reach).min(text.len());
         let known = |(other, window): &(Charset, Window)| {
-            *other == charset && window.range.end >= end.min(first + 4 * 320) && window.range.start <= start.max(first.saturating_sub(4 * 320))
+            *other == charset
+                && window.range.end >= end.min(first + 4 * 320)
+                && window.range.start <= start.max(first.saturating_sub(4 * 320))
         };
         if !out.iter().rev().take(4).any(known) {
             out.push((charset, Window { range: start..end, core_start: start, core_end: end }));
@@ -298,7 +303,10 @@ mod tests {
         assert_eq!((windows[0].core_start, windows.last().unwrap().core_end), (0, text.len()));
         for pair in windows.windows(2) {
             assert_eq!(pair[0].core_end, pair[1].core_start);
-            assert!(pair[1].range.start + MARGIN <= pair[1].core_start && pair[0].range.end >= pair[0].core_end + OVERLAP);
+            assert!(
+                pair[1].range.start + MARGIN <= pair[1].core_start
+                    && pair[0].range.end >= pair[0].core_end + OVERLAP
+            );
             assert!(pair[0].range.len() <= MAX_WINDOW);
         }
     }

@@ -64,7 +64,12 @@ pub fn file_edits(writer: &mut Writer<'_>, text: &[u8], sought: &dyn Fn(&[u8]) -
 }
 
 /// The edits of a text and of the files in it, in order, apart from each other.
-pub fn edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: super::search::Kind) -> Vec<Edit> {
+pub fn edits(
+    writer: &mut Writer<'_>,
+    text: &[u8],
+    label: Option<&[u8]>,
+    kind: super::search::Kind,
+) -> Vec<Edit> {
     let ids = (kind == super::search::Kind::Markup).then_some(&writer.ids);
     let sought = Sought { search: writer.search, traces: &writer.traces, ids, kind };
     let mut edits = text::edits(text, label, &sought);

@@ -11,9 +11,9 @@ use super::policy::{self, Treatment};
 use super::rules::Rules;
 use super::text::{self, Sought};
 use crate::mime::header::unfold;
+use crate::mime::transfer::{Edit, apply};
 use crate::mime::tree::{self, Budget, Content, Entity};
 use crate::mime::{lines, slice};
-use crate::mime::transfer::{Edit, apply};
 use std::ops::Range;
 
 /// Longest content line, in octets without its line end.
@@ -32,7 +32,15 @@ pub struct Changed {
 
 /// Whether a type is written in content lines.
 pub fn has_content_lines(media: &str) -> bool {
-    matches!(media, "text/calendar" | "text/x-vcalendar" | "text/vcard" | "text/x-vcard" | "text/directory" | "application/ics")
+    matches!(
+        media,
+        "text/calendar"
+            | "text/x-vcalendar"
+            | "text/vcard"
+            | "text/x-vcard"
+            | "text/directory"
+            | "application/ics"
+    )
 }
 
 /// The text without secrets; `None` when there are none in it.
@@ -87,7 +95,9 @@ pub fn calendar_ids(message: &[u8]) -> Vec<String> {
 
 fn collect(bytes: &[u8], entity: &Entity, out: &mut Vec<String>) {
     match &entity.content {
-        Content::Multipart(multipart) => multipart.parts.iter().for_each(|(_, part)| collect(bytes, part, out)),
+        Content::Multipart(multipart) => {
+            multipart.parts.iter().for_each(|(_, part)| collect(bytes, part, out))
+        }
         Content::Message(inner) => collect(bytes, inner, out),
         Content::Leaf => {
             let name = file_name(bytes, entity);
@@ -138,7 +148,9 @@ fn id_of(line: &[u8]) -> Option<(Vec<u8>, String)> {
     let whole = String::from_utf8(unfolded(line)).ok()?;
     let colon = whole.find(':')?;
     let (head, id) = (whole.get(..=colon)?, whole.get(colon + 1..)?.trim());
-    let good = id.contains('@') && id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_graphic() && !b"<>".contains(&b));
+    let good = id.contains('@')
+        && id.len() <= MAX_ID
+        && id.bytes().all(|b| b.is_ascii_graphic() && !b"<>".contains(&b));
     good.then(|| (head.as_bytes().to_vec(), id.to_owned()))
 }
 

@@ -31,7 +31,11 @@ struct Piece<'a> {
 /// [`Refusal::LineTooLong`].
 pub fn words_scrubbed(value: &[u8], search: &Search) -> Result<Option<Vec<u8>>, Refusal> {
     let unreadable = |segment: &Segment| matches!(segment, Segment::Word(word) if word.is_unreadable());
-    if words::segments(value).iter().any(unreadable) { Ok(None) } else { scrubbed(value, Kind::Plain, search) }
+    if words::segments(value).iter().any(unreadable) {
+        Ok(None)
+    } else {
+        scrubbed(value, Kind::Plain, search)
+    }
 }
 
 /// The value without secrets; `None` when there are none in it.

@@ -32,19 +32,18 @@ pub fn pass(writer: &mut Writer<'_>, raw: &[u8], entity: &Entity, name: &str, ou
         out.extend_from_slice(raw);
         return;
     };
-    if rule == DocumentRule::CleanMetadata {
-        if let Cleaned::Changed(clean) =
-            document::without_metadata(&octets, kind, &Limits::for_size(octets.len()))
-        {
-            stops |= is_stopped(&clean, kind, writer.search);
-            writer.names_in_document |= stops;
-            writer.removed.insert(Removed::Metadata);
-            drop(octets);
-            out.extend_from_slice(&entity.encoding.encode(&clean));
-            out.truncate(out.trim_ascii_end().len());
-            out.extend_from_slice(raw.get(raw.trim_ascii_end().len()..).unwrap_or_default());
-            return;
-        }
+    let limits = Limits::for_size(octets.len());
+    if rule == DocumentRule::CleanMetadata
+        && let Cleaned::Changed(clean) = document::without_metadata(&octets, kind, &limits)
+    {
+        stops |= is_stopped(&clean, kind, writer.search);
+        writer.names_in_document |= stops;
+        writer.removed.insert(Removed::Metadata);
+        drop(octets);
+        out.extend_from_slice(&entity.encoding.encode(&clean));
+        out.truncate(out.trim_ascii_end().len());
+        out.extend_from_slice(raw.get(raw.trim_ascii_end().len()..).unwrap_or_default());
+        return;
     }
     stops |= is_stopped(&octets, kind, writer.search);
     writer.names_in_document |= stops;

@@ -18,7 +18,8 @@ pub fn method(meeting: &Meeting) -> &'static str {
 
 /// The calendar.
 pub fn calendar(meeting: &Meeting, passage: &Passage<'_>) -> String {
-    let (from, to) = (passage.from.to_string(), passage.to.first().map(ToString::to_string).unwrap_or_default());
+    let (from, to) =
+        (passage.from.to_string(), passage.to.first().map(ToString::to_string).unwrap_or_default());
     let (organizer, attendee, answer) = match meeting.method {
         Method::Reply(answer) => (to, from, Some(answer)),
         Method::Request | Method::Cancel => (from, to, None),

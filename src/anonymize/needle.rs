@@ -46,7 +46,9 @@ impl Needle {
         }
         let mut domains = domain_forms(domain);
         let dotless = DOTLESS.contains(&domain).then(|| {
-            domains.extend(DOTLESS.iter().filter(|other| **other != domain).map(|other| other.as_bytes().to_vec()));
+            domains.extend(
+                DOTLESS.iter().filter(|other| **other != domain).map(|other| other.as_bytes().to_vec()),
+            );
             let base = local.split('+').next().unwrap_or(local);
             base.bytes().filter(|b| *b != b'.').collect()
         });

@@ -12,9 +12,9 @@ use super::field;
 use super::search::Kind;
 use super::top::mapped_ids;
 use crate::mime::header::{self, Header, unfold};
+use crate::mime::slice;
 use crate::mime::transfer::Encoding;
 use crate::mime::tree::{Content, Entity};
-use crate::mime::slice;
 
 /// Appends a message that stands `depth` levels deep.
 pub fn message(

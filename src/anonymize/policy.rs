@@ -47,7 +47,8 @@ pub fn treatment(
     rules: &Rules,
 ) -> Result<Treatment, Refusal> {
     let name = file_name.trim().to_ascii_lowercase();
-    let untyped = matches!(media, "application/octet-stream" | "application/unknown" | "application/x-unknown");
+    let untyped =
+        matches!(media, "application/octet-stream" | "application/unknown" | "application/x-unknown");
     let media = if untyped { by_name(&name).unwrap_or(media) } else { media };
     if tree::is_message(media) {
         return Ok(Treatment::Message);
@@ -60,7 +61,9 @@ pub fn treatment(
     match (kind, subtype) {
         ("application", "pkcs7-mime" | "x-pkcs7-mime") => {
             let says = |word| {
-                content_type.and_then(|value| value.text("smime-type")).is_some_and(|kind| kind.contains(word))
+                content_type
+                    .and_then(|value| value.text("smime-type"))
+                    .is_some_and(|kind| kind.contains(word))
             };
             return match (says("certs"), says("signed")) {
                 (true, _) => Ok(Treatment::Dropped(Removed::Key)),
@@ -68,7 +71,9 @@ pub fn treatment(
                 _ => Err(Refusal::Encrypted),
             };
         }
-        ("application", "pkcs7-signature" | "x-pkcs7-signature" | "pgp-signature") => return signature(rules),
+        ("application", "pkcs7-signature" | "x-pkcs7-signature" | "pgp-signature") => {
+            return signature(rules);
+        }
         ("application", "pgp-encrypted" | "pgp") => return Err(Refusal::Encrypted),
         (
             "application",

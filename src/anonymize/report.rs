@@ -64,7 +64,8 @@ fn write(writer: &Writer<'_>, bytes: &[u8], one: &Field, out: &mut Vec<u8>) -> R
             write_field(bytes, one, None, out);
         }
         b"action" | b"status" | b"disposition" | b"feedback-type" | b"version" | b"incidents"
-            if !writer.traces.stand_in(value) && field::scrubbed(value, Kind::Addresses, search)?.is_none() =>
+            if !writer.traces.stand_in(value)
+                && field::scrubbed(value, Kind::Addresses, search)?.is_none() =>
         {
             write_field(bytes, one, None, out);
         }

@@ -212,13 +212,15 @@ fn utf7_edits(octets: &[u8], text: &str, view: &crate::mime::view::View, hits: &
     let flat = replacements(hits, |range| vec![range]);
     let mut out: Vec<Edit> = Vec::new();
     for (range, with) in &flat {
-        let Some(source) = view.sources(range.clone()).into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
+        let Some(source) =
+            view.sources(range.clone()).into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
         else {
             continue;
         };
         // All of the text that these octets stand for.
         let (mut from, mut to) = (range.start, range.end);
-        let same = |at: usize| view.sources(at..at + 1).iter().any(|r| r.start < source.end && r.end > source.start);
+        let same =
+            |at: usize| view.sources(at..at + 1).iter().any(|r| r.start < source.end && r.end > source.start);
         while from > 0 && same(from - 1) {
             from -= 1;
         }

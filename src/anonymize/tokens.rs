@@ -19,7 +19,9 @@ const MIN_PATTERN: usize = 8;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Alphabet {
     /// Base64, and where in a group of four the spelling begins.
-    Base64 { phase: usize },
+    Base64 {
+        phase: usize,
+    },
     Hex,
 }
 
@@ -123,7 +125,8 @@ fn base64_token(text: &[u8], at: usize, phase: usize, needle: &Needle) -> Option
     lenient.check_trailing_bits = false;
     let octets = lenient.encoding().ok()?.decode(url.get(..whole)?).ok()?;
     let changed = replaced(&octets, needle)?;
-    let standard = token.iter().any(|b| matches!(b, b'+' | b'/')) || !token.iter().any(|b| matches!(b, b'-' | b'_'));
+    let standard =
+        token.iter().any(|b| matches!(b, b'+' | b'/')) || !token.iter().any(|b| matches!(b, b'-' | b'_'));
     let mut with = if standard { BASE64_NOPAD.encode(&changed) } else { BASE64URL_NOPAD.encode(&changed) };
     let padding = text.get(run.end..)?.iter().take(2).take_while(|b| **b == b'=').count();
     // A token of whole groups does not say whether padding belongs to it; behind `base64,` it does (RFC 2397).

@@ -13,8 +13,8 @@ use super::identity::{self, MAX_IDS};
 use super::search::Kind;
 use super::{Passage, Refusal, field, name, safe_alias};
 use crate::mime::header::unfold;
-use crate::mime::tree::Entity;
 use crate::mime::slice;
+use crate::mime::tree::Entity;
 
 /// The field that counts how often a message has passed us; the last one where Received lines are stripped.
 pub const HOPS_FIELD: &str = "Anshin-Hops";

@@ -93,8 +93,9 @@ impl Traces {
             name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
         };
         // The domain of a party's mailbox, and what lies above it, is no trace in a text.
-        let provider =
-            |name: &str| search.domains().any(|domain| below(&domain, name)) || name == "localhost.localdomain";
+        let provider = |name: &str| {
+            search.domains().any(|domain| below(&domain, name)) || name == "localhost.localdomain"
+        };
         let ours = |name: &str| own.iter().any(|domain| below(name, domain));
         let names: Vec<String> =
             found.into_iter().filter(|name| !provider(name) && !ours(name)).take(MAX_TRACES).collect();
@@ -112,7 +113,9 @@ impl Traces {
         patterns.extend(names.iter().cloned());
         let kind = if bytes.len() > LARGE { AhoCorasickKind::DFA } else { AhoCorasickKind::NoncontiguousNFA };
         let matcher = (!patterns.is_empty())
-            .then(|| AhoCorasick::builder().kind(Some(kind)).ascii_case_insensitive(true).build(&patterns).ok())
+            .then(|| {
+                AhoCorasick::builder().kind(Some(kind)).ascii_case_insensitive(true).build(&patterns).ok()
+            })
             .flatten();
         Self { names, ids, host, matcher, patterns }
     }
@@ -134,7 +137,8 @@ impl Traces {
                 None if is_whole(text, &range) && !is_content(text, &range) => &self.host,
                 _ => continue,
             };
-            let start = if self.ids.contains_key(pattern) { range.start } else { host_start(text, range.start) };
+            let start =
+                if self.ids.contains_key(pattern) { range.start } else { host_start(text, range.start) };
             // The longer one of two that meet.
             while out.last().is_some_and(|last| last.range.start >= start) {
                 out.pop();
@@ -183,7 +187,11 @@ fn collect(text: &[u8], found: &mut BTreeSet<String>) {
 fn names_a_machine(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
-            !(ip.is_private() || ip.is_loopback() || ip.is_unspecified() || ip.is_link_local() || ip.is_broadcast())
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_link_local()
+                || ip.is_broadcast())
         }
         IpAddr::V6(ip) => {
             let local = (ip.segments().first().copied().unwrap_or(0) & 0xfe00) == 0xfc00
@@ -250,7 +258,14 @@ mod tests {
             let header = header::scan(mail.as_bytes(), 0..mail.len()).unwrap();
             let map = |_: &str| "<new@relay.example>".to_owned();
             let peer = ["203.0.113.9".to_owned(), "pc7.home.example".to_owned()];
-            run(&Traces::new(mail.as_bytes(), &header, &search, &peer, &["mx.relay.example", "relay.example"], &map));
+            run(&Traces::new(
+                mail.as_bytes(),
+                &header,
+                &search,
+                &peer,
+                &["mx.relay.example", "relay.example"],
+                &map,
+            ));
         });
     }
 
@@ -264,7 +279,14 @@ mod tests {
         traces(MAIL, |traces| {
             assert_eq!(
                 traces.names(),
-                ["198.51.100.7", "2001:db8::7", "203.0.113.9", "out.mailbox.example", "pc7.home.example", "sign.example"]
+                [
+                    "198.51.100.7",
+                    "2001:db8::7",
+                    "203.0.113.9",
+                    "out.mailbox.example",
+                    "pc7.home.example",
+                    "sign.example"
+                ]
             );
         });
     }
@@ -277,7 +299,10 @@ mod tests {
             ("id <1.a@pc7.home.example>", "id <new@relay.example>"),
             ("https://sign.example/a www.sign.example", "https://sign.example/a www.sign.example"),
             ("info@sign.example, mailbox.example", "info@sign.example, mailbox.example"),
-            ("198.51.100.77 design.example sign.examples sign.example.net", "198.51.100.77 design.example sign.examples sign.example.net"),
+            (
+                "198.51.100.77 design.example sign.examples sign.example.net",
+                "198.51.100.77 design.example sign.examples sign.example.net",
+            ),
             ("sign.example、ok", "mx.relay.example、ok"),
         ] {
             traces(MAIL, |traces| {

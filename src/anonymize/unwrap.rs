@@ -40,8 +40,7 @@ pub struct Opened {
 /// [`Refusal`].
 pub fn open(bytes: &[u8], budget: &mut Budget, passage: &Passage<'_>) -> Result<Opened, Refusal> {
     let whole = *budget;
-    let mut opened =
-        Opened { bytes: None, entity: tree::parse(bytes, budget)?, removed: BTreeSet::new() };
+    let mut opened = Opened { bytes: None, entity: tree::parse(bytes, budget)?, removed: BTreeSet::new() };
     for _ in 0..MAX_ROUNDS {
         let now = opened.bytes.as_deref().unwrap_or(bytes);
         let mut edits = Vec::new();
@@ -146,7 +145,10 @@ impl Walk<'_> {
         if let Some(meeting) = &content.meeting {
             let octets = meeting::calendar(meeting, self.passage).into_bytes();
             let media = format!("text/calendar; method={}", meeting::method(meeting));
-            parts.push(piece(&Piece { media, charset: Some("UTF-8"), name: None, content_id: None, octets }, false));
+            parts.push(piece(
+                &Piece { media, charset: Some("UTF-8"), name: None, content_id: None, octets },
+                false,
+            ));
         }
         for attachment in content.attachments {
             match attachment {
@@ -206,7 +208,8 @@ fn content_part(entity: &[u8]) -> Result<Vec<u8>, Refusal> {
 fn piece(piece: &Piece, attached: bool) -> Vec<u8> {
     // A message must not be encoded (RFC 2046 §5.2.1), and a multipart has no boundary here.
     if piece.media == "message/rfc822" {
-        return [b"Content-Type: message/rfc822\r\n\r\n".as_slice(), &lines::only_crlf(&piece.octets)].concat();
+        return [b"Content-Type: message/rfc822\r\n\r\n".as_slice(), &lines::only_crlf(&piece.octets)]
+            .concat();
     }
     let media = if piece.media.starts_with("multipart/") { "application/octet-stream" } else { &piece.media };
     let mut out = format!("Content-Type: {media}").into_bytes();

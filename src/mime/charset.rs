@@ -97,7 +97,11 @@ impl Charset {
             b"utf-16" | b"utf-16le" | b"utf16" | b"ucs-2" | b"iso-10646-ucs-2" | b"unicode" => Self::Utf16Le,
             b"utf-32be" | b"ucs-4be" => Self::Utf32Be,
             b"utf-32" | b"utf-32le" | b"utf32" | b"ucs-4" | b"iso-10646-ucs-4" => Self::Utf32Le,
-            b"utf-7" | b"utf7" | b"unicode-1-1-utf-7" | b"unicode-2-0-utf-7" | b"x-unicode-2-0-utf-7"
+            b"utf-7"
+            | b"utf7"
+            | b"unicode-1-1-utf-7"
+            | b"unicode-2-0-utf-7"
+            | b"x-unicode-2-0-utf-7"
             | b"csunicode11utf7" => Self::Utf7,
             b"iso-2022-kr" | b"csiso2022kr" => Self::Shifted(Shift::Korean),
             b"hz-gb-2312" | b"hz" => Self::Shifted(Shift::Hz),
@@ -148,12 +152,7 @@ impl Charset {
                 let good = !text.contains('\u{fffd}');
                 (Cow::Owned(text), good)
             }
-            Self::Utf16Le
-            | Self::Utf16Be
-            | Self::Utf32Le
-            | Self::Utf32Be
-            | Self::Utf7
-            | Self::Shifted(_) => {
+            Self::Utf16Le | Self::Utf16Be | Self::Utf32Le | Self::Utf32Be | Self::Utf7 | Self::Shifted(_) => {
                 let text = into_text(self.decode_view(bytes).into_bytes());
                 let good = !text.contains('\u{fffd}');
                 (Cow::Owned(text), good)

@@ -141,7 +141,8 @@ fn changed(line: &[u8], from: usize, edits: &[Edit], done: &mut usize) -> Vec<u8
     let mut at = from;
     let mut copied = 0;
     let mut write = |octet: Range<usize>, source: Range<usize>| {
-        let Some(edit) = edits.iter().find(|edit| edit.range.start < octet.end && edit.range.end > octet.start)
+        let Some(edit) =
+            edits.iter().find(|edit| edit.range.start < octet.end && edit.range.end > octet.start)
         else {
             return;
         };

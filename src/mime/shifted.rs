@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn letters_that_were_shifted_are_read_and_changed() {
         for shift in [Shift::Korean, Shift::Hz] {
-            let text = if shift == Shift::Korean { "연락처 ｂ＠x 까지" } else { "联系 ｂ＠x 吧 ~" };
+            let text =
+                if shift == Shift::Korean { "연락처 ｂ＠x 까지" } else { "联系 ｂ＠x 吧 ~" };
             let raw = shift.encode(text).unwrap();
             assert!(raw.is_ascii());
             let view = shift.decode(&raw);

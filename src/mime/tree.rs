@@ -101,7 +101,8 @@ fn entity(bytes: &[u8], range: Range<usize>, place: Place, budget: &mut Budget) 
     let mut header = header::scan(bytes, range.clone())?;
     let lacks_empty_line = end_at_text(bytes, &mut header, place);
     let body = header.body_start.min(range.end)..range.end;
-    let (value, certain) = chosen(bytes, &header, "Content-Type", &|value| is_media_type(&params::parse(value).head));
+    let (value, certain) =
+        chosen(bytes, &header, "Content-Type", &|value| is_media_type(&params::parse(value).head));
     let content_type = value.map(params::parse);
     let known = |value: &[u8]| Encoding::parse(value).is_some();
     let (encoding, _) = chosen(bytes, &header, "Content-Transfer-Encoding", &known);
@@ -167,8 +168,24 @@ fn end_at_text(bytes: &[u8], header: &mut Header, place: Place) -> bool {
 
 /// Fields by which a header is known to go on behind a line that is none.
 const KNOWN_FIELDS: [&str; 18] = [
-    "from", "to", "cc", "bcc", "subject", "date", "message-id", "in-reply-to", "references", "reply-to", "sender",
-    "mime-version", "received", "return-path", "dkim-signature", "list-id", "precedence", "auto-submitted",
+    "from",
+    "to",
+    "cc",
+    "bcc",
+    "subject",
+    "date",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "reply-to",
+    "sender",
+    "mime-version",
+    "received",
+    "return-path",
+    "dkim-signature",
+    "list-id",
+    "precedence",
+    "auto-submitted",
 ];
 
 /// Whether the type is a whole message (RFC 2046 §5.2.1, RFC 6532 §3.7).
@@ -203,9 +220,15 @@ fn boundary(bytes: &[u8], body: &Range<usize>, content_type: &Structured) -> Opt
     let certain = content_type.all("boundary").count() == 1;
     for param in content_type.all("boundary") {
         let plain = |b: &u8| {
-            if param.quoted { (32..127).contains(b) } else { (33..127).contains(b) && *b != b'(' && *b != b'"' }
+            if param.quoted {
+                (32..127).contains(b)
+            } else {
+                (33..127).contains(b) && *b != b'(' && *b != b'"'
+            }
         };
-        let good = param.value.iter().all(plain) && !param.value.ends_with(b" ") && param.value.len() <= MAX_BOUNDARY;
+        let good = param.value.iter().all(plain)
+            && !param.value.ends_with(b" ")
+            && param.value.len() <= MAX_BOUNDARY;
         let single = certain && good && param.section.is_none() && !param.extended;
         candidates.push((param.value.clone(), single));
         if !param.quoted {
@@ -219,7 +242,8 @@ fn boundary(bytes: &[u8], body: &Range<usize>, content_type: &Structured) -> Opt
         let printable = candidate.iter().all(|b| (32..127).contains(b));
         printable
             && (1..=MAX_BOUNDARY).contains(&candidate.len())
-            && delimiters(bytes, body.clone(), candidate, usize::MAX).is_ok_and(|(lines, _)| !lines.is_empty())
+            && delimiters(bytes, body.clone(), candidate, usize::MAX)
+                .is_ok_and(|(lines, _)| !lines.is_empty())
     })
 }
 

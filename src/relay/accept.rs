@@ -163,9 +163,12 @@ impl Relay {
     ) -> Result<NewMessage, Refusal> {
         let id = self.next_id();
         let queue_id = queue_id(id);
+        let events = anonymize::calendar_ids(&incoming.bytes);
         let threads = match (leg.conversation, leg.writer) {
             (Some(conversation), Some(writer)) => {
-                Some(self.threads(conversation, writer, &anonymize::message_ids(&incoming.bytes)).await?)
+                let mut ids = anonymize::message_ids(&incoming.bytes);
+                ids.extend(events.iter().cloned());
+                Some(self.threads(conversation, writer, &ids).await?)
             }
             _ => None,
         };
@@ -202,22 +205,23 @@ impl Relay {
         if outcome.message.is_err() && !self.may_hold(&leg).await? {
             return Err(Refusal::Content(anonymize::Refusal::Residue.to_string()));
         }
-        let thread = match (leg.conversation, &threads, &own_id) {
-            (Some(conversation), Some(threads), Some(own)) => {
-                Some(Relay::new_thread(conversation, threads, own, id))
-            }
-            _ => None,
-        };
+        let mut new_threads = Vec::new();
+        if let (Some(conversation), Some(threads)) = (leg.conversation, &threads) {
+            new_threads.extend(own_id.iter().map(|own| Relay::new_thread(conversation, threads, own, id)));
+            // An answer to an invitation must name its event as its author knows it.
+            let new = events.iter().filter(|event| !threads.is_known(event));
+            new_threads.extend(new.map(|event| Relay::new_thread(conversation, threads, event, id)));
+        }
         let draft = self.draft(incoming, &leg, id, now, outcome, own_id);
         let notices = self.notices(&draft).await?;
-        Ok(self.new_message(&draft, thread, notices)?)
+        Ok(self.new_message(&draft, new_threads, notices)?)
     }
 
     /// The rows of a draft.
     pub(super) fn new_message(
         &self,
         draft: &Draft<'_>,
-        thread: Option<NewThread>,
+        threads: Vec<NewThread>,
         notices: Vec<NewNotice>,
     ) -> Result<NewMessage, RelayFault> {
         let Draft { incoming, leg, id, delivery, now, .. } = *draft;
@@ -278,7 +282,7 @@ impl Relay {
                 hold,
             },
             record,
-            threads: thread.into_iter().collect(),
+            threads,
             guard,
             notices,
         })

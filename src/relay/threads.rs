@@ -37,6 +37,11 @@ impl Threads {
         }
     }
 
+    /// Whether the id is a pseudonym of ours, which leads back to what it stands for.
+    pub fn is_known(&self, id: &str) -> bool {
+        self.known.contains_key(id)
+    }
+
     fn tag(&self, id: &str) -> Vec<u8> {
         let mut mac = self.mac.clone();
         mac.update(id.as_bytes());

@@ -78,7 +78,7 @@ impl Shop {
         let (id, now) = (self.relay.next_id(), Timestamp::now());
         let draft = self.relay.draft(&incoming, &leg, id, now, verdict(hold, removed), None);
         let notices = self.relay.notices(&draft).await.unwrap();
-        let message = self.relay.new_message(&draft, None, notices).unwrap();
+        let message = self.relay.new_message(&draft, Vec::new(), notices).unwrap();
         self.relay.store().accept(vec![message]).await.unwrap();
         id
     }
