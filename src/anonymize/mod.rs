@@ -41,6 +41,7 @@ pub use identity::{MAX_IDS, header_from, message_id, message_ids};
 pub use outcome::{Held, Hold, Outcome, Removed};
 pub use refusal::Refusal;
 pub use rules::{DocumentRule, NameRule, Rules, SignatureRule, TnefRule};
+pub use top::HOPS_FIELD;
 
 /// What is done to one message on its way to one recipient.
 pub struct Passage<'a> {
@@ -59,6 +60,8 @@ pub struct Passage<'a> {
     pub relay_host: &'a str,
     /// Our id of the message, for the same line.
     pub queue_id: &'a str,
+    /// The value of [`HOPS_FIELD`]: how often the message has passed us; empty for none.
+    pub hops: &'a str,
     /// When the message was accepted, for the same line and for a missing Date.
     pub at: Timestamp,
     /// What is known of the sender's machine beside the message: the peer's IP address and the name it gave.

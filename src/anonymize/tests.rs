@@ -70,6 +70,7 @@ impl World {
             message_id: &mapped,
             relay_host: "mx.relay.example",
             queue_id: "Q1",
+            hops: "",
             at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
             peer: &[],
             rules: Rules::default(),

@@ -6,6 +6,7 @@
 //! When it fails: [`MimeError`], when the structure cannot be read with certainty or is beyond a limit. Broken
 //! encodings and charsets do not fail: they are read as leniently as mail programs read them.
 
+pub mod automatic;
 mod base64;
 pub mod charset;
 pub mod header;

@@ -10,6 +10,7 @@ use super::record::{About, Peer, peer_json};
 use super::{Event, Login, Notify, Recipient, Refusal, Relay, RelayFault, queue_id};
 use crate::anonymize::{self, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
+use crate::mime::automatic::{self, Automatic, ReversePath};
 use crate::store::{Acceptance, NewDelivery, NewHold, NewMessage, NewNotice, NewThread};
 use crate::vault::Indexed;
 use sha2::{Digest, Sha256};
@@ -67,26 +68,18 @@ impl Relay {
         if hops(&incoming.bytes) > HOPS_MAX {
             return Err(Refusal::Loop);
         }
-        let returns: Vec<i64> = incoming
-            .recipients
-            .iter()
-            .filter_map(|(recipient, _)| match recipient {
-                Recipient::Return { delivery } => Some(*delivery),
-                _ => None,
-            })
-            .collect();
-        if !returns.is_empty() {
-            let said = super::returns::read(&incoming.bytes);
-            for delivery in returns {
-                self.take_return(delivery, &said, incoming).await?;
-            }
-            return Ok(Receipt { queue_ids: vec![queue_id(self.next_id())] });
+        if incoming.recipients.iter().any(|(recipient, _)| recipient.is_for_programs()) {
+            return self.take_automatic(incoming, now).await;
         }
         let copies = incoming.bytes.len().saturating_mul(incoming.recipients.len());
         if incoming.recipients.len() > 1 && u64::try_from(copies).unwrap_or(u64::MAX) > COPIES_MAX {
             return Err(Refusal::TooLargeForAll);
         }
         self.check_from(incoming).await?;
+        let kind = automatic::read(&incoming.bytes, ReversePath::Named);
+        if let Some(receipt) = self.keep_back(incoming, &kind).await? {
+            return Ok(receipt);
+        }
         // A decision is taken last: what is refused is sent again, and a decision that counts twice counts once.
         let written: Vec<&(Recipient, Notify)> = incoming
             .recipients
@@ -112,6 +105,7 @@ impl Relay {
             }
             places.push((recipient, messages.len()));
             let leg = self.leg(incoming, recipient, *notify, inquiry.as_ref()).await?;
+            let leg = if kind == Automatic::AutoReply { leg.of_a_program() } else { leg };
             messages.push(self.compose(incoming, leg, now).await?);
         }
         let holds: Vec<Option<&'static str>> =
@@ -121,6 +115,9 @@ impl Relay {
             if let (Acceptance::New(id), Some(why)) = (acceptance, hold) {
                 super::hold::alert(*id, why);
             }
+        }
+        if kind == Automatic::AutoReply {
+            self.record_held_replies(incoming, &places, &accepted).await;
         }
         let mut queue_ids: Vec<String> = places
             .into_iter()
@@ -158,7 +155,7 @@ impl Relay {
     }
 
     /// Makes one recipient's message and everything that is committed with it.
-    async fn compose(
+    pub(super) async fn compose(
         &self,
         incoming: &Incoming<'_>,
         leg: Leg<'_>,
@@ -173,6 +170,8 @@ impl Relay {
             _ => None,
         };
         let own_id = anonymize::message_id(&incoming.bytes);
+        let hops = self.next_hop_mark(&incoming.bytes)?;
+        let bytes = super::returns::marked(&incoming.bytes, &leg);
         let map = |id: &str| threads.as_ref().map_or_else(|| id.to_owned(), |threads| threads.map(id));
         let peer: Vec<String> = [incoming.peer.ip.to_canonical().to_string(), incoming.peer.helo.clone()]
             .into_iter()
@@ -189,11 +188,12 @@ impl Relay {
                 message_id: &map,
                 relay_host: &self.policy().hostname,
                 queue_id: &queue_id,
+                hops: &hops,
                 at: now,
                 peer: &peer,
                 rules: Rules { name: leg.name, ..self.policy().rules },
             };
-            anonymize::anonymize(&incoming.bytes, &passage)
+            anonymize::anonymize(&bytes, &passage)
         };
         let outcome = self
             .in_turn(incoming.bytes.len(), rewrite)
@@ -204,7 +204,7 @@ impl Relay {
         }
         let thread = match (leg.conversation, &threads, &own_id) {
             (Some(conversation), Some(threads), Some(own)) => {
-                Some(Relay::new_thread(conversation, threads, own))
+                Some(Relay::new_thread(conversation, threads, own, id))
             }
             _ => None,
         };
@@ -251,6 +251,7 @@ impl Relay {
                 self.vault().index.of(Indexed::Submission { alias: scope, message_id, digest: &digest });
             (index, now.after(self.policy().duplicate_window))
         });
+        let guard = if leg.automatic { self.one_reply_a_day(leg, now) } else { guard };
         let domain = leg.forward_path.reveal_domain();
         let ip = Some(incoming.peer.ip);
         let record = self.new_record(leg.key, Event::Accepted, about, ip, &detail, Some(headers));
@@ -285,7 +286,7 @@ impl Relay {
 
     async fn record_refusal(&self, incoming: &Incoming<'_>, refusal: &Refusal) {
         let (key, about) = match incoming.recipients.first() {
-            Some((Recipient::Party { conversation, .. }, _)) => (
+            Some((Recipient::Party { conversation, .. } | Recipient::Automatic { conversation, .. }, _)) => (
                 &*conversation.key,
                 About {
                     merchant: Some(conversation.merchant.id),

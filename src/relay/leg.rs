@@ -35,6 +35,16 @@ pub(super) struct Leg<'a> {
     pub bounces_to: Option<String>,
     /// Whether a bounce may quote the header block.
     pub quotes: bool,
+    /// Whether a program wrote it: it goes out from the null sender, once a day, and nobody is told of its fate.
+    pub automatic: bool,
+}
+
+impl Leg<'_> {
+    /// The same for an automatic reply (RFC 3834 §4): it must never be answered by a program again.
+    pub fn of_a_program(self) -> Self {
+        let notify = Notify { success: false, failure: false, delay: false };
+        Self { automatic: self.writer.is_some(), notify, bounces_to: None, ..self }
+    }
 }
 
 impl Relay {
@@ -46,7 +56,7 @@ impl Relay {
         inquiry: Option<&'a Conversation>,
     ) -> Result<Leg<'a>, RelayFault> {
         match (recipient, inquiry) {
-            (Recipient::Party { conversation, side }, _) => {
+            (Recipient::Party { conversation, side } | Recipient::Automatic { conversation, side }, _) => {
                 self.party_leg(incoming, conversation, *side, notify).await
             }
             (Recipient::Inquiry(_), Some(conversation)) => {
@@ -60,7 +70,7 @@ impl Relay {
         }
     }
 
-    async fn party_leg<'a>(
+    pub(super) async fn party_leg<'a>(
         &self,
         incoming: &Incoming<'_>,
         conversation: &'a Conversation,
@@ -95,6 +105,7 @@ impl Relay {
         let lied = conversation.kind == Kind::Inquiry && side == Side::Merchant;
         let notify = if lied { Notify { success: false, delay: false, ..notify } } else { notify };
         Ok(Leg {
+            automatic: false,
             quotes: !lied,
             conversation: Some(conversation),
             merchant: &conversation.merchant,
@@ -153,6 +164,7 @@ impl Relay {
             shown_to.push(login.public_alias.clone());
         }
         Ok(Leg {
+            automatic: false,
             quotes: true,
             conversation: None,
             merchant: &login.merchant,

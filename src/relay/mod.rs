@@ -12,6 +12,7 @@ mod domains;
 mod draft;
 mod envelope;
 mod hold;
+mod hops;
 mod leg;
 mod login;
 mod merchants;

@@ -243,7 +243,8 @@ impl Report<'_> {
             .subject(self.outcome.subject())
             .date(self.now.as_millis() / 1000)
             .message_id(format!("n{}@{}", super::queue_id(self.id).to_ascii_lowercase(), to.domain()))
-            .header("Auto-Submitted", Raw::new("auto-replied"));
+            .header("Auto-Submitted", Raw::new("auto-replied"))
+            .header(anonymize::HOPS_FIELD, Raw::new(self.relay.vault().hops.mint(1)));
         if let Some(id) = anonymize::message_id(self.envelope.headers.as_bytes()).filter(|_| ids) {
             // The sender's program files the notice with the message it is about.
             let id = id.trim_matches(['<', '>']).to_owned();

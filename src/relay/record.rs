@@ -28,7 +28,7 @@ pub enum Event {
     Dropped,
     /// A mail that would have decided was nobody's.
     Ignored,
-    /// A bounce came back to a return address.
+    /// Mail of a program was read and not passed on: a bounce, a receipt, a complaint, an automatic reply too many.
     Returned,
     /// A store logged in to submission.
     Login,

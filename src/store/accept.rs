@@ -88,13 +88,17 @@ async fn write(connection: &mut AnyConnection, fresh: &[&NewMessage]) -> Done {
         }
         query.execute(&mut *connection).await?;
     }
-    let threads: Vec<&NewThread> = fresh.iter().flat_map(|new| &new.threads).collect();
+    // Of two messages under one pseudonym the later counts; one statement must not name a row twice.
+    let mut named = HashSet::new();
+    let threads = fresh.iter().rev().flat_map(|new| &new.threads);
+    let threads: Vec<&NewThread> =
+        threads.filter(|thread| named.insert((thread.conversation_id, thread.tag.as_slice()))).collect();
     for lot in lots(&threads) {
         let text = statement(
-            "INSERT INTO thread_id (conversation_id, tag, data_key_id, original) VALUES",
-            "(?, ?, ?, ?)",
+            "INSERT INTO thread_id (conversation_id, tag, data_key_id, original, message_id) VALUES",
+            "(?, ?, ?, ?, ?)",
             lot.len(),
-            "ON CONFLICT (conversation_id, tag) DO NOTHING",
+            "ON CONFLICT (conversation_id, tag) DO UPDATE SET message_id = excluded.message_id",
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for thread in lot {
@@ -102,7 +106,8 @@ async fn write(connection: &mut AnyConnection, fresh: &[&NewMessage]) -> Done {
                 .bind(thread.conversation_id)
                 .bind(thread.tag.as_slice())
                 .bind(thread.data_key_id)
-                .bind(thread.original.stored());
+                .bind(thread.original.stored())
+                .bind(thread.message_id);
         }
         query.execute(&mut *connection).await?;
     }

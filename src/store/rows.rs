@@ -136,6 +136,8 @@ pub struct NewThread {
     pub tag: Vec<u8>,
     pub data_key_id: i64,
     pub original: Sealed,
+    /// The message that was sent under it.
+    pub message_id: i64,
 }
 
 /// One line of the log.

@@ -6,8 +6,9 @@ use super::engine::Engine;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
+    (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
 ];
 

@@ -3,6 +3,7 @@
 //!
 //! When it fails: [`VaultError`], which names files and keys, never what was sealed.
 
+mod hops;
 mod index;
 mod password;
 mod random;
@@ -10,6 +11,7 @@ mod ring;
 mod seal;
 mod token;
 
+pub use hops::HopMarks;
 pub use index::{Index, IndexKey, Indexed};
 pub use password::{PasswordHash, Secret, SecretHash};
 pub use random::random_bytes;
@@ -22,6 +24,7 @@ pub struct Vault {
     pub alias: AliasTokens,
     pub returns: ReturnTokens,
     pub decisions: DecisionTokens,
+    pub hops: HopMarks,
     pub index: IndexKey,
     pub seal: SealKeys,
     /// Of every key, by its name.
@@ -38,6 +41,7 @@ impl Vault {
             alias: AliasTokens::new(ring.keys(Purpose::Alias)?),
             returns: ReturnTokens::new(ring.keys(Purpose::Alias)?),
             decisions: DecisionTokens::new(ring.keys(Purpose::Alias)?),
+            hops: HopMarks::new(ring.keys(Purpose::Alias)?),
             index: IndexKey::new(ring.keys(Purpose::Index)?),
             seal: SealKeys::new(ring.keys(Purpose::Seal)?),
             fingerprints: ring.fingerprints(),

@@ -246,7 +246,7 @@ impl Stamp {
     }
 }
 
-fn authenticate(key: &Hmac<Sha256>, bytes: &[u8]) -> [u8; 10] {
+pub(super) fn authenticate(key: &Hmac<Sha256>, bytes: &[u8]) -> [u8; 10] {
     let mut mac = key.clone();
     mac.update(bytes);
     let full = mac.finalize().into_bytes();

@@ -15,6 +15,7 @@ mod wire;
 
 mod api;
 mod at_rest;
+mod automatic;
 mod both_ways;
 mod commands;
 mod dialogues;
