@@ -1,11 +1,18 @@
-//! Whether a program wrote a mail by itself: an answer to it, or a decision by it, would be nobody's.
+//! Whether a program may have written a mail by itself: an answer to it, or a decision by it, would be nobody's. Here a
+//! wrong "yes" costs little, so that more counts than where it would lose a person's mail (`mime::automatic`).
+
+use crate::mime::automatic::{Automatic, ReversePath, read};
 
 /// Most octets of a header that are looked at.
 const LOOKED_AT: usize = 256 * 1024;
 
-/// Whether a message says that it is automatic: Auto-Submitted other than `no` (RFC 3834 §5), Precedence of mass mail
-/// or of answering programs, a list, a report (RFC 6522).
+/// Whether a message is automatic, or says so: Auto-Submitted other than `no` (RFC 3834 §5), Precedence of mass mail or
+/// of answering programs, a list, a report (RFC 6522).
 pub(super) fn is_automatic(message: &[u8]) -> bool {
+    says_so(message) || read(message, ReversePath::Named) != Automatic::Person
+}
+
+fn says_so(message: &[u8]) -> bool {
     fields(message).any(|(name, value)| {
         let word = value.split([';', ' ', '\t', '(', '\r', '\n']).find(|word| !word.is_empty());
         let word = word.unwrap_or_default().to_ascii_lowercase();

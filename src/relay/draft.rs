@@ -84,11 +84,11 @@ impl Relay {
             from: AliasText::from(&leg.from),
             to: AliasText::from(&leg.to),
             returns: !leg.automatic,
-            // Of a copy that fails nobody hears, but one that is held is somebody's to decide.
+            // Of a copy that fails nobody hears, but one that is held is somebody's to decide. No program is asked.
             sender: match (&leg.bounces_to, hold) {
                 (Some(sender), _) => Some(sender.clone()),
-                (None, Some(_)) => incoming.sender.map(RealAddress::reveal),
-                (None, None) => None,
+                (None, Some(_)) if !leg.automatic => incoming.sender.map(RealAddress::reveal),
+                (None, _) => None,
             },
             sender_alias: AliasText::from(&leg.from),
             notify: leg.notify,
@@ -150,7 +150,8 @@ impl Relay {
             return Ok(due);
         };
         // Who may have lied about the address is not told, nor is a program.
-        if !draft.leg.quotes || draft.removed.is_empty() || is_automatic(&draft.incoming.bytes) {
+        let leg = draft.leg;
+        if !leg.quotes || leg.automatic || draft.removed.is_empty() || is_automatic(&draft.incoming.bytes) {
             return Ok(due);
         }
         for removed in draft.removed.iter().copied().filter(|what| words::removed(*what).is_some()) {

@@ -51,7 +51,7 @@ impl Relay {
     /// # Errors
     /// [`QueueFault`] when there is none, or the gate still stops it.
     pub async fn release(&self, message: i64, files: Files) -> Result<(), QueueFault> {
-        let (row, work) = self.delivery_of(message).await?;
+        let (row, work) = self.queued(message).await?;
         if row.state != "held" {
             return Err(QueueFault::NotHeld(row.state));
         }
@@ -87,7 +87,7 @@ impl Relay {
     /// # Errors
     /// [`QueueFault`] when there is none, or it has ended.
     pub async fn drop_message(&self, message: i64) -> Result<(), QueueFault> {
-        let (row, work) = self.delivery_of(message).await?;
+        let (row, work) = self.queued(message).await?;
         if !matches!(row.state.as_str(), "held" | "waiting") {
             return Err(QueueFault::Ended(row.state));
         }
@@ -118,7 +118,7 @@ impl Relay {
     /// # Errors
     /// [`QueueFault`] when there is none, or it does not wait.
     pub async fn hold_waiting(&self, message: i64) -> Result<(), QueueFault> {
-        let (row, work) = self.delivery_of(message).await?;
+        let (row, work) = self.queued(message).await?;
         if row.state != "waiting" {
             return Err(QueueFault::NotWaiting(row.state));
         }
@@ -142,7 +142,7 @@ impl Relay {
     }
 
     /// The delivery of a message.
-    async fn delivery_of(&self, message: i64) -> Result<(QueueRow, Work), QueueFault> {
+    async fn queued(&self, message: i64) -> Result<(QueueRow, Work), QueueFault> {
         let rows = self.store().queue_of_message(message).await.map_err(RelayFault::from)?;
         let row = rows.into_iter().next().ok_or(QueueFault::NoMessage)?;
         let work = self.store().delivered_work(row.delivery_id).await.map_err(RelayFault::from)?;
@@ -151,7 +151,7 @@ impl Relay {
 
     /// Why a decision came to nothing: somebody was faster, or an attempt is under way.
     async fn no_longer(&self, message: i64) -> Result<QueueFault, QueueFault> {
-        let (row, _) = self.delivery_of(message).await?;
+        let (row, _) = self.queued(message).await?;
         Ok(if row.state == "waiting" { QueueFault::InDelivery } else { QueueFault::Ended(row.state) })
     }
 }

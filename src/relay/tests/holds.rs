@@ -431,3 +431,18 @@ async fn a_hold_is_told_even_to_who_wants_no_notices_but_its_end_is_not() {
     shop.relay.drop_message(parse_queue_id(&receipt.queue_ids[0]).unwrap()).await.unwrap();
     assert_eq!(shop.lease().await.len(), 0);
 }
+
+#[tokio::test]
+async fn nobody_is_told_of_an_automatic_reply_that_is_held() {
+    let shop = Shop::open().await;
+    let recipient = shop.recipient(By::Customer, &address(&shop.store_alias()[0])).await.unwrap();
+    let bytes = format!(
+        "From: {CUSTOMER}\r\nAuto-Submitted: auto-replied\r\nContent-Type: application/octet-stream\r\n\r\n\
+         \u{1}{CUSTOMER}\u{2}\r\n"
+    );
+    let (who, recipients) = ((peer(), address(CUSTOMER)), vec![(recipient, Notify::default())]);
+    let taken = shop.relay.accept(shop.incoming(By::Customer, &who, recipients, bytes)).await.unwrap();
+    let id = parse_queue_id(&taken.queue_ids[0]).unwrap();
+    assert_eq!(shop.state(id).await, ("held".into(), Some("residue".into())));
+    assert_eq!(shop.lease().await.len(), 0);
+}
