@@ -66,6 +66,23 @@ impl Label {
         if name.contains("utf-32") || name.contains("ucs-4") {
             return Label::Utf32;
         }
+        let word = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        if word(&["932", "sjis", "shift", "31j", "ms_kanji", "mskanji"]) {
+            return Label::Pairs(Pairs::ShiftJis);
+        }
+        if word(&["euc-jp", "eucjp", "euc_jp", "ujis", "51932", "20932"]) {
+            return Label::Pairs(Pairs::EucJp);
+        }
+        if word(&["949", "uhc", "johab", "ks_c", "ksc"]) {
+            return Label::Pairs(Pairs::EucKr);
+        }
+        if word(&["936", "gb18030", "gbk", "gb2312", "gb_2312", "euc-cn", "euccn"]) && !name.starts_with("hz")
+        {
+            return Label::Pairs(Pairs::Gb18030);
+        }
+        if word(&["big5", "cp950", "ms950", "windows-950"]) {
+            return Label::Pairs(Pairs::Big5);
+        }
         match Charset::from_label(name.as_bytes()) {
             Some(Charset::Utf7) => Label::Utf7,
             _ if name.contains("utf-7") => Label::Utf7,

@@ -8,7 +8,7 @@
 use super::ahead::{may_begin, may_follow};
 use super::charset::{self, Label, Order, Pairs, Sink};
 use super::fold::Joints;
-use super::scan::{self, End, Texture};
+use super::scan::{self, End, Found, Texture};
 use super::traces::{Place, Traces};
 use super::wanted::{Neighbours, Wanted};
 use super::{escapes, shifted, tokens, words};
@@ -73,15 +73,17 @@ impl Look {
         }
         // What escape sequences shift means nothing as it stands to a program that obeys them, and else is plain.
         let obeyed = label == Label::Iso2022 && !readings.is_empty();
-        let hit = if obeyed {
-            self.plain(octets, Neighbours::Apart)
+        let found = if !obeyed {
+            scan::search(&self.wanted, octets, Texture::Text, how.joints, End::Here)
+        } else if self.plain(octets, Neighbours::Apart) {
+            Found::Secret
         } else {
-            self.secret_in(octets, how, End::Here)
+            Found::Nothing
         };
-        hit || self.traces.stand_in(octets, how.place)
-            || (self.may_be_utf7(octets, charset, label)
-                && self.stream(how, |sink| shifted::utf7(octets, sink)))
-            || self.eight_bit(octets, label, how)
+        found == Found::Secret
+            || self.traces.stand_in(octets, how.place)
+            || (may_be_utf7(octets, charset, label) && self.stream(how, |sink| shifted::utf7(octets, sink)))
+            || self.eight_bit(octets, label, found, how)
             || self.carried(octets, charset, how)
     }
 
@@ -89,7 +91,7 @@ impl Look {
     /// field of a record.
     pub fn binary(&self, octets: &[u8], how: How) -> bool {
         self.plain(octets, Neighbours::Any)
-            || scan::secret_in(&self.wanted, octets, Texture::Binary, how.joints, End::Here)
+            || scan::search(&self.wanted, octets, Texture::Binary, how.joints, End::Here) == Found::Secret
             || self.traces.stand_in(octets, how.place)
             || self.spread(octets, how)
             || self.carried_in_links(octets, how)
@@ -119,7 +121,7 @@ impl Look {
     }
 
     fn secret_in(&self, text: &[u8], how: How, end: End) -> bool {
-        scan::secret_in(&self.wanted, text, Texture::Text, how.joints, end)
+        scan::search(&self.wanted, text, Texture::Text, how.joints, end) == Found::Secret
     }
 
     /// UTF-16 and UTF-32: by the label, by a mark at the beginning, or where there are NULs.
@@ -158,18 +160,8 @@ impl Look {
         false
     }
 
-    fn may_be_utf7(&self, octets: &[u8], charset: Option<&str>, label: Label) -> bool {
-        // What can be an at sign begins so, for its code has a high octet of 00 or FF.
-        let digits = |at: usize| {
-            matches!(octets.get(at + 1..), Some([b'A', b'A'..=b'H', ..] | [b'/', b'w'..=b'z', ..]))
-        };
-        let undeclared = charset
-            .is_none_or(|name| label == Label::Plain && !name.to_ascii_lowercase().starts_with("utf-8"));
-        label == Label::Utf7 || (undeclared && memchr::memchr_iter(b'+', octets).any(digits))
-    }
-
     /// Octets that are no UTF-8.
-    fn eight_bit(&self, octets: &[u8], label: Label, how: How) -> bool {
+    fn eight_bit(&self, octets: &[u8], label: Label, found: Found, how: How) -> bool {
         if octets.is_ascii() || encoding_rs::Encoding::utf8_valid_up_to(octets) == octets.len() {
             return false;
         }
@@ -179,8 +171,8 @@ impl Look {
             return true;
         }
         Pairs::EACH.into_iter().any(|pairs| {
-            let believed = label == Label::Pairs(pairs);
-            (believed || self.pairs_may_hold(octets, pairs))
+            let likely = found != Found::Nothing || label == Label::Pairs(pairs);
+            (likely || self.pairs_may_hold(octets, pairs))
                 && self.stream(how, |sink| pairs.decode(octets, sink))
         })
     }
@@ -264,6 +256,16 @@ impl Look {
         }
         self.text(&text, Some("utf-8"), how)
     }
+}
+
+/// Whether UTF-7 is declared, or nothing is and there is what could be an at sign in it.
+fn may_be_utf7(octets: &[u8], charset: Option<&str>, label: Label) -> bool {
+    // What can be an at sign begins so, for its code has a high octet of 00 or FF.
+    let digits =
+        |at: usize| matches!(octets.get(at + 1..), Some([b'A', b'A'..=b'H', ..] | [b'/', b'w'..=b'z', ..]));
+    let undeclared =
+        charset.is_none_or(|name| label == Label::Plain && !name.to_ascii_lowercase().starts_with("utf-8"));
+    label == Label::Utf7 || (undeclared && memchr::memchr_iter(b'+', octets).any(digits))
 }
 
 /// A stretch of words in UTF-8, by its label.

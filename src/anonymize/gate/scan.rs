@@ -36,37 +36,27 @@ pub enum End {
     Later,
 }
 
+/// What a search has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    Secret,
+    /// Something that could be one of the domains behind an at sign.
+    Likeness,
+    Nothing,
+}
+
 /// Whether a secret stands in `text`.
-pub fn secret_in(wanted: &[Wanted], text: &[u8], texture: Texture, joints: Joints, end: End) -> bool {
+pub fn search(wanted: &[Wanted], text: &[u8], texture: Texture, joints: Joints, end: End) -> Found {
     let search = Search { wanted, text, texture, joints };
     let places = search.places(end);
     if places.is_empty() {
-        return false;
+        return Found::Nothing;
     }
-    if search.slowly(&places) {
-        return true;
+    if search.slowly(&places) || (memchr::memchr(b'<', text).is_some() && search.without_tags(end)) {
+        Found::Secret
+    } else {
+        Found::Likeness
     }
-    // Tags can be longer than any window.
-    memchr::memchr(b'<', text).is_some()
-        && View::EACH.into_iter().any(|view| {
-            let bare = |text: &[u8], end| {
-                let search = Search { wanted, text, texture, joints };
-                let places = search.places(end);
-                !places.is_empty() && search.slowly(&places)
-            };
-            let mut hit = false;
-            let mut full = |piece: &mut Vec<u8>| {
-                hit = hit || bare(piece, End::Later);
-                shorten(piece);
-            };
-            let mut sink = Sink { text: Vec::new(), full: &mut full };
-            tags::outside(text, view, |between| {
-                between.chunks(PIECE).for_each(|part| sink.push(part));
-                sink.push(GAP);
-            });
-            let rest = std::mem::take(&mut sink.text);
-            hit || bare(&rest, end)
-        })
 }
 
 /// What a tag leaves behind: nothing that is seen, but words end there.
@@ -96,6 +86,29 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// The whole text without its tags, which can be longer than any window.
+    fn without_tags(&self, end: End) -> bool {
+        let bare = |text: &[u8], end| {
+            let search = Search { text, ..*self };
+            let places = search.places(end);
+            !places.is_empty() && search.slowly(&places)
+        };
+        View::EACH.into_iter().any(|view| {
+            let mut hit = false;
+            let mut full = |piece: &mut Vec<u8>| {
+                hit = hit || bare(piece, End::Later);
+                shorten(piece);
+            };
+            let mut sink = Sink { text: Vec::new(), full: &mut full };
+            tags::outside(self.text, view, |between| {
+                between.chunks(PIECE).for_each(|part| sink.push(part));
+                sink.push(GAP);
+            });
+            let rest = std::mem::take(&mut sink.text);
+            hit || bare(&rest, end)
+        })
+    }
+
     /// Where a secret may stand: the places of what reads as an at sign, in order.
     fn places(&self, end: End) -> Vec<usize> {
         let mut places = Vec::new();
