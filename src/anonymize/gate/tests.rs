@@ -1,20 +1,48 @@
 //! What the gate holds and what it lets through.
 
+mod charsets;
+mod places;
+mod planted;
+mod spellings;
+mod traces;
+
 use super::*;
 use crate::mail::{Alias, Domain, RealAddress};
 
-fn gate(message: &str) -> Result<(), Refusal> {
-    let address = RealAddress::parse("bob@a.example").unwrap();
-    let other = RealAddress::parse("eve@日本.example").unwrap();
+/// The secrets of these tests.
+const SECRETS: [&str; 5] = [
+    "bob@a.example",
+    "eve@日本.example",
+    "jane.doe@gmail.com",
+    "ann+shop@b.example",
+    "x.y-z_9@mail.long-name.example",
+];
+
+/// What the gate says to a message, with the given traces.
+fn gate_with(message: &[u8], traces: &[&str], files: Files) -> Result<(), Refusal> {
+    let addresses: Vec<RealAddress> = SECRETS.iter().map(|text| RealAddress::parse(text).unwrap()).collect();
     let alias = Alias::new("a0b1", Domain::parse("pc.fw.relay.example").unwrap());
-    let secrets = [Secret { address: &address, alias: &alias }, Secret { address: &other, alias: &alias }];
-    pass_gate(
-        message.as_bytes().to_vec(),
-        &Forbidden { secrets: &secrets, traces: &[], files: Files::Checked },
-    )
-    .map(drop)
-    .map_err(|stopped| stopped.why)
+    let secrets: Vec<Secret<'_>> =
+        addresses.iter().map(|address| Secret { address, alias: &alias }).collect();
+    let traces: Vec<String> = traces.iter().map(|trace| (*trace).to_owned()).collect();
+    let forbidden = Forbidden { secrets: &secrets, traces: &traces, files };
+    pass_gate(message.to_vec(), &forbidden).map(drop).map_err(|stopped| stopped.why)
 }
+
+fn gate(message: &str) -> Result<(), Refusal> {
+    gate_with(message.as_bytes(), &[], Files::Checked)
+}
+
+/// Claims that each message is held, or passes.
+fn check<M: AsRef<[u8]>>(expected: Result<(), Refusal>, messages: impl IntoIterator<Item = M>) {
+    for message in messages {
+        let message = message.as_ref();
+        let shown = String::from_utf8_lossy(message);
+        assert_eq!(gate_with(message, &[], Files::Checked), expected, "{shown:?}");
+    }
+}
+
+const HELD: Result<(), Refusal> = Err(Refusal::Residue);
 
 #[test]
 fn a_residue_in_any_place_and_spelling_is_held() {
@@ -70,4 +98,19 @@ fn other_peoples_addresses_are_no_residue() {
     ] {
         assert_eq!(gate(message), Ok(()), "{message:?}");
     }
+}
+
+#[test]
+fn a_message_that_cannot_be_taken_apart_is_unreadable() {
+    let mut message = String::from("Content-Type: multipart/mixed; boundary=b0\r\n\r\n");
+    for depth in 0..100 {
+        message += &format!("--b{depth}\r\nContent-Type: multipart/mixed; boundary=b{}\r\n\r\n", depth + 1);
+    }
+    check(Err(Refusal::Unreadable), [message, String::new()]);
+}
+
+#[test]
+fn with_nothing_forbidden_everything_passes() {
+    let forbidden = Forbidden { secrets: &[], traces: &["abc".to_owned()], files: Files::Checked };
+    assert!(pass_gate(b"S: abc bob@a.example\r\n\r\n".to_vec(), &forbidden).is_ok());
 }
