@@ -107,8 +107,12 @@ impl Gate {
             let at = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
             let header = at(part.offset_header())..at(part.offset_body());
             let is_leaf = !matches!(part.kind(), PartKind::Multipart | PartKind::Message(_));
-            let body =
-                at(part.offset_body())..if is_leaf { at(part.offset_end()) } else { at(part.offset_body()) };
+            // A nested message in base64 is looked at decoded, as its own source.
+            let decoded = matches!(part.kind(), PartKind::Message(_))
+                && part.encoding() == Encoding::Base64
+                && !is_odd(part.raw_body(), DecodeProblems::MALFORMED_TRANSFER_ENCODING);
+            let end = if is_leaf || decoded { part.offset_end() } else { part.offset_body() };
+            let body = at(part.offset_body())..at(end);
             let known = seen.iter_mut().find(|seen| std::ptr::eq(seen.source, source));
             match known {
                 Some(known) => known.ranges.extend([header.clone(), body]),

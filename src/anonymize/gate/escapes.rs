@@ -78,12 +78,18 @@ pub fn read(text: &[u8], at: usize, layers: u32) -> Option<(char, usize)> {
     if layers == 0 || b >= 0x80 {
         return raw(text, at);
     }
-    let (c, end) = read(text, at, layers - 1)?;
-    let Some(lead) = u8::try_from(c).ok().filter(|b| is_lead(*b)) else { return Some((c, end)) };
-    match escape(text, at, lead, end - at, Kind::All, layers - 1) {
-        Some(decoded) => Some(decoded),
-        None => Some((c, end)),
+    let (mut c, mut end) = (char::from(b), at + 1);
+    for layer in 0..layers {
+        let Some(lead) = u8::try_from(c).ok().filter(|b| is_lead(*b)) else { break };
+        // What follows a lead that stands there is read as it stands first (`&#64&#97;` is two characters), what
+        // follows a decoded one through its escapes first.
+        let orders = if layer == 0 { [0, layers - 1] } else { [layers - 1, 0] };
+        let through = |inner| escape(text, at, lead, end - at, Kind::All, inner);
+        let meant = through(orders[0]).or_else(|| if layers > 1 { through(orders[1]) } else { None });
+        let Some(meant) = meant else { break };
+        (c, end) = meant;
     }
+    Some((c, end))
 }
 
 /// The character at `at` as UTF-8.

@@ -93,7 +93,7 @@ impl Look {
         self.plain(octets, Neighbours::Any)
             || scan::search(&self.wanted, octets, Texture::Binary, how.joints, End::Here) == Found::Secret
             || self.traces.stand_in(octets, how.place)
-            || self.spread(octets, how)
+            || self.spread(octets, Texture::Binary, how)
             || self.carried_in_links(octets, how)
     }
 
@@ -135,13 +135,17 @@ impl Look {
         orders.into_iter().any(|order| {
             self.stream(how, |sink| charset::utf16(octets, order, sink))
                 || (nul && self.stream(how, |sink| charset::utf32(octets, order, sink)))
-        }) || (nul && self.spread(octets, how))
+        }) || (nul && self.spread(octets, Texture::Text, how))
     }
 
     /// UTF-16 that begins at an odd octet, and UTF-32 anywhere: around at signs with NULs beside them.
-    fn spread(&self, octets: &[u8], how: How) -> bool {
-        let beside = |at: usize| {
-            octets.get(at + 1) == Some(&0) || at.checked_sub(1).is_some_and(|i| octets.get(i) == Some(&0))
+    fn spread(&self, octets: &[u8], texture: Texture, how: How) -> bool {
+        let neighbours = if texture == Texture::Binary { Neighbours::Any } else { Neighbours::Apart };
+        // Of either order, and of two octets or four.
+        let beside = |at: usize| match octets.get(at + 1..at + 4) {
+            Some([0, 0, _]) => true,
+            Some([0, next, 0]) => next.is_ascii_graphic() || next.is_ascii_whitespace(),
+            _ => false,
         };
         let mut done = 0;
         let places = memchr::memchr_iter(b'@', octets).filter(|at| beside(*at));
@@ -152,8 +156,11 @@ impl Look {
             let to = (at + 4096).min(octets.len());
             done = to.saturating_sub(1024);
             let near = octets.get(at.saturating_sub(1024)..to).unwrap_or_default();
-            let bare: Vec<u8> = near.iter().copied().filter(|b| *b != 0).collect();
-            if self.secret_in(&bare, how, End::Here) {
+            let apart = |b: u8| if b.is_ascii_control() { b' ' } else { b };
+            let bare: Vec<u8> = near.iter().copied().filter(|b| *b != 0).map(apart).collect();
+            if self.plain(&bare, neighbours)
+                || scan::search(&self.wanted, &bare, texture, how.joints, End::Here) == Found::Secret
+            {
                 return true;
             }
         }
@@ -179,23 +186,19 @@ impl Look {
 
     /// Whether in this charset one of the domains may follow an at sign.
     fn pairs_may_hold(&self, octets: &[u8], pairs: Pairs) -> bool {
-        let mut room = Vec::new();
-        let mut holds = |from: usize, length: usize, found: fn(&[u8], &[u8]) -> bool| {
+        let holds = |from: usize, length: usize, found: fn(&[u8], &[u8]) -> bool| {
             let near = octets.get(from..(from + length).min(octets.len())).unwrap_or_default();
             let mut ignore = |_: &mut Vec<u8>| {};
-            let mut sink = Sink { text: std::mem::take(&mut room), full: &mut ignore };
-            sink.text.clear();
+            let mut sink = Sink { text: Vec::with_capacity(2 * near.len()), full: &mut ignore };
             pairs.decode(near, &mut sink);
-            room = sink.text;
-            self.wanted.iter().any(|wanted| wanted.domains().any(|domain| found(&room, domain)))
+            self.wanted.iter().any(|wanted| wanted.domains().any(|domain| found(&sink.text, domain)))
         };
         // The first characters tell for most.
-        let mut follows = |from: usize| {
+        let follows = |from: usize| {
             holds(from, 24, may_begin) && holds(from, MAX_DOMAIN, |text, domain| may_follow(text, 0, domain))
         };
-        let sign = pairs.at_sign();
-        memchr::memchr_iter(b'@', octets).any(|at| follows(at + 1))
-            || memchr::memmem::find_iter(octets, &sign).any(|at| follows(at + 2))
+        scan::has_sign(octets, &follows)
+            || memchr::memmem::find_iter(octets, &pairs.at_sign()).any(|at| follows(at + 2))
     }
 
     /// What a text carries in other forms.
@@ -220,7 +223,8 @@ impl Look {
     }
 
     fn text_or_binary(&self, octets: &[u8], charset: Option<&str>, how: How) -> bool {
-        if is_binary(octets) { self.binary(octets, how) } else { self.text(octets, charset, how) }
+        let wide = matches!(charset.map(Label::of), Some(Label::Utf16 | Label::Utf32));
+        if !wide && is_binary(octets) { self.binary(octets, how) } else { self.text(octets, charset, how) }
     }
 
     /// What a token of a link holds: mostly nothing.

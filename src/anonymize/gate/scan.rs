@@ -15,6 +15,8 @@ use super::wanted::{Likeness, Wanted};
 
 /// How far an address can reach to either side of its at sign, in octets: 254 characters in several layers of escapes.
 const REACH: usize = 4096;
+/// The same in a file that is no text: what stands farther off is hardly part of it.
+const BINARY_REACH: usize = 512;
 /// Longest text that is read slowly at once, without what it has in common with its neighbours.
 const BLOCK: usize = 1 << 15;
 /// Most places that are remembered; with more, the whole text is read slowly.
@@ -47,16 +49,24 @@ pub enum Found {
 
 /// Whether a secret stands in `text`.
 pub fn search(wanted: &[Wanted], text: &[u8], texture: Texture, joints: Joints, end: End) -> Found {
-    let search = Search { wanted, text, texture, joints };
+    let search = Search { wanted, text, texture, joints, follows: None };
     let places = search.places(end);
     if places.is_empty() {
         return Found::Nothing;
     }
-    if search.slowly(&places) || (memchr::memchr(b'<', text).is_some() && search.without_tags(end)) {
+    let markup = texture == Texture::Text && memchr::memchr(b'<', text).is_some();
+    if search.slowly(&places) || (markup && search.without_tags(end)) {
         Found::Secret
     } else {
         Found::Likeness
     }
+}
+
+/// Whether anything reads as an at sign behind which `follows` says yes.
+pub fn has_sign(text: &[u8], follows: &dyn Fn(usize) -> bool) -> bool {
+    let follows = Some(follows);
+    let search = Search { wanted: &[], text, texture: Texture::Text, joints: Joints::Join, follows };
+    !search.places(End::Here).is_empty()
 }
 
 /// What a tag leaves behind: nothing that is seen, but words end there.
@@ -83,6 +93,8 @@ struct Search<'a> {
     text: &'a [u8],
     texture: Texture,
     joints: Joints,
+    /// Tells in place of the domains whether something follows.
+    follows: Option<&'a dyn Fn(usize) -> bool>,
 }
 
 impl Search<'_> {
@@ -137,6 +149,9 @@ impl Search<'_> {
 
     /// Whether one of the domains may follow at `at`.
     fn domain_may_follow(&self, at: usize) -> bool {
+        if let Some(follows) = self.follows {
+            return follows(at);
+        }
         self.is_readable(at) && self.wanted.iter().any(|w| w.domains().any(|d| may_follow(self.text, at, d)))
     }
 
@@ -149,7 +164,10 @@ impl Search<'_> {
 
     /// An at sign as it is. Most stand in other people's addresses, and are told by their plain letters.
     fn at_sign(&self, at: usize) -> bool {
-        if !self.is_readable(at) {
+        if self.follows.is_some() {
+            return self.domain_may_follow(at + 1);
+        }
+        if !self.is_readable(at.saturating_sub(3)) || !self.is_readable(at + 1) {
             return false;
         }
         let before = self.text.get(..at).unwrap_or_default();
@@ -257,7 +275,8 @@ impl Search<'_> {
 
     /// Every view of the text from `from` to `to`, and as far beyond as an address reaches.
     fn window(&self, from: usize, to: usize) -> bool {
-        let (from, to) = (from.saturating_sub(REACH), (to + REACH).min(self.text.len()));
+        let reach = if self.texture == Texture::Text { REACH } else { BINARY_REACH };
+        let (from, to) = (from.saturating_sub(reach), (to + reach).min(self.text.len()));
         let window = String::from_utf8_lossy(self.text.get(from..to).unwrap_or_default());
         if self.views(&window) {
             return true;

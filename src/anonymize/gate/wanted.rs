@@ -157,8 +157,10 @@ impl Wanted {
         };
         let before = octets.get(..at).unwrap_or_default();
         let begins = |start: usize| {
-            let reaching = before.get(..start).and_then(<[u8]>::last);
-            !(apart && reaching.is_some_and(|b| b.is_ascii_alphanumeric() || b"._-+".contains(b)))
+            let reaching = before.get(..start).unwrap_or_default();
+            let joined = reaching.last().is_some_and(|b| b.is_ascii_alphanumeric() || b"._-+".contains(b));
+            // The last letter of an escape sequence that ends a shift (ISO/IEC 2022) is none of the text.
+            !(apart && (joined || reaching.ends_with(b"\x1b(")))
         };
         self.domains.iter().any(domain) && self.local_ends(before, begins)
     }

@@ -51,7 +51,7 @@ impl Words {
         let digits = text.iter().filter(|b| **b != b'=' && !b.is_ascii_whitespace());
         let before = self.texts.len();
         // A word whose text ends inside a group, with another behind it.
-        self.torn |= before % 4 != 0;
+        self.torn |= !before.is_multiple_of(4);
         self.texts.extend(digits);
     }
 

@@ -111,7 +111,7 @@ fn characters_shifted_to_seven_bits_are_read() {
         ("iso-2022-jp", format!("\u{1b}&@\u{1b}$B{wide}\u{1b}(B"), format!("\u{1b}$B{other}\u{1b}(B")),
         ("iso-2022-jp-1", format!("\u{1b}$(D0!\u{1b}$(B{wide}\u{1b}(B"), format!("\u{1b}$(D{wide}\u{1b}(B")),
         ("iso-2022-jp-3", format!("\u{1b}$(Q{wide}\u{1b}(B"), format!("\u{1b}$(Q{other}\u{1b}(B")),
-        ("iso-2022-jp-2", format!("\u{1b}$(C{korean}\u{1b}(B"), format!("\u{1b}$(C0!\u{1b}(B")),
+        ("iso-2022-jp-2", format!("\u{1b}$(C{korean}\u{1b}(B"), "\u{1b}$(C0!\u{1b}(B".into()),
         (
             "iso-2022-jp",
             "\u{1b}(I1\u{1b}(Bbob@a.example\u{1b}(I1\u{1b}(B".into(),
@@ -150,10 +150,10 @@ fn escape_sequences_hide_nothing_from_programs_that_do_not_know_them() {
     check(
         HELD,
         [
-            message("text/plain", "us-ascii", b"\x1b$Bbob@a.example"),
-            message("text/plain", "iso-2022-jp", b"\x1b$Bbob@a.example"),
-            message("text/plain", "us-ascii", b"\x1b$Bbob%40a.example"),
-            message("text/plain", "", b"~{bob@a.example"),
+            message("text/plain", "us-ascii", b"\x1b$B bob@a.example"),
+            message("text/plain", "iso-2022-jp", b"\x1b$B bob@a.example"),
+            message("text/plain", "us-ascii", b"\x1b$B bob%40a.example"),
+            message("text/plain", "", b"~{ bob@a.example"),
             message("text/plain", "utf-7", b"bob@a.example +"),
         ],
     );

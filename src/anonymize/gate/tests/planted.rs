@@ -54,7 +54,7 @@ fn charset(which: usize, text: &str) -> Option<(&'static str, Vec<u8>)> {
         3 => legacy("euc-jp", "EUC-JP"),
         4 => legacy("euc-jp", "iso-8859-1"),
         5 => legacy("gb18030", "gb2312"),
-        6 => legacy("iso-2022-jp", "us-ascii"),
+        6 => legacy("iso-2022-jp", "cp50220"),
         7 => Some(("utf-16", [vec![0xff, 0xfe], units(u16::to_le_bytes)].concat())),
         8 => Some(("utf-16be", units(u16::to_be_bytes))),
         9 => Some(("utf-32", text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect())),
@@ -150,7 +150,7 @@ fn chains() -> impl Strategy<Value = Chain> {
         0usize..3,
         0usize..4,
         0usize..3,
-        prop_oneof![Just(0), Just(3), Just(5000)],
+        prop_oneof![12 => Just(0), 6 => Just(3), 1 => Just(2500)],
     )
         .prop_map(|(around, spelling, escapes, charset, transfer, place, kind, padding)| Chain {
             around,
@@ -165,7 +165,7 @@ fn chains() -> impl Strategy<Value = Chain> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn a_planted_secret_is_found_and_with_one_letter_less_it_passes(
@@ -240,7 +240,7 @@ fn hostile_repetition_takes_no_more_than_linear_time() {
         "\0@",
         "bob+",
     ] {
-        let text = piece.repeat(200_000 / piece.len());
+        let text = piece.repeat(60_000 / piece.len());
         check(
             Ok(()),
             [
