@@ -52,6 +52,10 @@ pub fn decode_base64(text: &[u8]) -> Vec<u8> {
 }
 
 fn decode_into(text: &[u8], out: &mut Vec<u8>) {
+    decode_all(text.iter(), out);
+}
+
+fn decode_all<'a>(text: impl Iterator<Item = &'a u8>, out: &mut Vec<u8>) {
     let (mut bits, mut count) = (0u32, 0u32);
     for b in text {
         let Some(value) = digit(*b) else {
@@ -76,8 +80,9 @@ pub fn decode_over_padding(text: &[u8]) -> Option<Vec<u8>> {
     let end = text.iter().rposition(|b| *b != b'=' && !b.is_ascii_whitespace())?;
     let text = text.get(..=end)?;
     memchr::memchr(b'=', text)?;
-    let letters: Vec<u8> = text.iter().copied().filter(|b| *b != b'=').collect();
-    Some(decode_base64(&letters))
+    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
+    decode_all(text.iter().filter(|b| **b != b'='), &mut out);
+    Some(out)
 }
 
 /// Runs of digits of base64 of at least `least`.
