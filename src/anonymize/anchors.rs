@@ -71,7 +71,11 @@ pub fn windows(text: &[u8], first: Charset, needles: &[Needle], also: &[usize]) 
         while let Some(place) = also.next_if(|place| *place <= range.start) {
             add(place);
         }
-        let is_letter = first == Charset::Utf8 && is_inside_utf8(text, &range);
+        let is_letter = match first {
+            Charset::Utf8 => is_inside_utf8(text, &range),
+            Charset::Iso2022Jp => is_half_of_a_pair(text, &range),
+            _ => false,
+        };
         if !is_letter && !is_ruled_out(text, &range, needles) {
             add(range.start);
         }
@@ -90,6 +94,16 @@ pub fn windows(text: &[u8], first: Charset, needles: &[Needle], also: &[usize]) 
         cut(text, range, &mut out);
     }
     out
+}
+
+/// Whether there is any place in `text` where one of the needles may stand.
+pub fn is_any(text: &[u8], first: Charset, needles: &[Needle]) -> bool {
+    let mut any = false;
+    for_each_sign(text, |range| {
+        any |=
+            !(first == Charset::Utf8 && is_inside_utf8(text, &range)) && !is_ruled_out(text, &range, needles);
+    });
+    any
 }
 
 /// The windows that cover all of a text.
@@ -227,6 +241,17 @@ fn is_inside_utf8(text: &[u8], sign: &Range<usize>) -> bool {
     let lead = sign.start.checked_sub(1).and_then(|i| text.get(i));
     let continues = text.get(sign.clone()).is_some_and(|sign| sign.iter().all(|b| (0x80..0xc0).contains(b)));
     continues && lead.is_some_and(|lead| (0xe0..0xf0).contains(lead))
+}
+
+/// Whether what looks like a sign stands among the two-octet characters of ISO-2022-JP, and is no wide at sign: its line
+/// has gone over to them and not back.
+fn is_half_of_a_pair(text: &[u8], sign: &Range<usize>) -> bool {
+    if text.get(sign.clone()) == Some(b"!w") {
+        return false;
+    }
+    let line = text.get(sign.start.saturating_sub(MAX_LINE_REACH)..sign.start).unwrap_or_default();
+    let last = memchr::memrchr2(0x1b, b'\n', line).and_then(|i| line.get(i..i + 2));
+    last == Some(b"\x1b$")
 }
 
 /// Whether the plain letters beside a sign rule every needle out.

@@ -75,6 +75,11 @@ impl Search {
         anchors::windows(text, first, &self.needles, also)
     }
 
+    /// Whether a secret can stand in a text at all.
+    pub fn may_be_in(&self, text: &[u8], first: Charset) -> bool {
+        anchors::is_any(text, first, &self.needles)
+    }
+
     /// The edits that take the secrets out of base64 and hexadecimal digits in a text.
     pub fn token_edits(&self, text: &[u8]) -> Vec<Edit> {
         self.tokens.edits(text, &self.needles)

@@ -52,7 +52,13 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
             if i >= needed && good {
                 break;
             }
+            let before = all.edits.len();
             good &= read(charset, &mut octets, &window, sought, &mut all);
+            // What was found is blank now: mostly nothing is left to look at in another charset.
+            if all.edits.len() > before && links.is_empty() && !sought.search.may_be_in(&octets.bytes, first)
+            {
+                break;
+            }
         }
     }
     words(bytes, sought, &mut all);

@@ -218,7 +218,7 @@ fn is_host(word: &str) -> bool {
 
 /// Whether nothing joined to the stretch makes it a longer word to the right.
 fn is_whole(text: &[u8], range: &Range<usize>) -> bool {
-    let joined = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let joined = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-');
     let behind = text.get(range.end);
     // A dot and a letter behind it go on; a dot alone ends a sentence.
     let goes_on = behind == Some(&b'.') && joined(text.get(range.end + 1));
@@ -229,7 +229,7 @@ fn is_whole(text: &[u8], range: &Range<usize>) -> bool {
 /// Where the host begins of which the stretch at `start` is the end: `x.mail.example` for `mail.example`.
 fn host_start(text: &[u8], start: usize) -> usize {
     let before = text.get(start.saturating_sub(253)..start).unwrap_or_default();
-    let is_part = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let is_part = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
     let length = before.iter().rev().take_while(is_part).count();
     if before.last() == Some(&b'.') { start - length } else { start }
 }
