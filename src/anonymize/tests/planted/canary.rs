@@ -55,7 +55,12 @@ pub fn addresses(world: usize) -> Vec<Canary> {
         ("shop..info.@carrier-mail.example", "花子@例え-shop.example"),
     ][world];
     let own = &worlds()[world];
-    let one = |name, value: &str, alias: String, direction| Canary { name, value: value.to_owned(), alias: Some(alias), direction };
+    let one = |name, value: &str, alias: String, direction| Canary {
+        name,
+        value: value.to_owned(),
+        alias: Some(alias),
+        direction,
+    };
     let (for_customer, for_merchant) = (own.customer_alias.to_string(), own.merchant_alias.to_string());
     vec![
         one("address of the writer", customer, for_customer.clone(), Direction::ToMerchant),

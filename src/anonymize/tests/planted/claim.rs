@@ -6,7 +6,7 @@ use super::reader::{self, Wanted};
 use super::spelling::Shows;
 use super::variant::{Text, Variant};
 use crate::anonymize::tests::World;
-use crate::anonymize::{Passage, Refusal, anonymize};
+use crate::anonymize::{Passage, anonymize};
 
 /// What became of a mail in which nothing is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,8 +15,8 @@ pub enum Outcome {
     Replaced,
     /// The secret is gone with what it stood in.
     Removed,
-    /// Refused, with the reason.
-    Refused(String),
+    /// Refused, with the reason and the text for the sender.
+    Refused(String, String),
     /// Held for a decision.
     Held(String),
 }
@@ -51,7 +51,11 @@ pub struct Failure {
 /// Judges one variant.
 pub fn judge(variant: &Variant<'_>, world: &World) -> Result<Outcome, Failure> {
     let fail = |wrong, note: String| Err(Failure { wrong, note });
-    let wanted = if variant.canary.alias.is_some() { Wanted::address(&variant.canary.value) } else { Wanted::name(&variant.canary.value) };
+    let wanted = if variant.canary.alias.is_some() {
+        Wanted::address(&variant.canary.value)
+    } else {
+        Wanted::name(&variant.canary.value)
+    };
     let mut control = variant.mail.clone();
     if !control.ends_with(b"\r\n") {
         control.extend_from_slice(b"\r\n");
@@ -64,7 +68,7 @@ pub fn judge(variant: &Variant<'_>, world: &World) -> Result<Outcome, Failure> {
         anonymize(&whole, &Passage { peer: &canary::peer(), ..*passage })
     });
     let out = match outcome {
-        Err(refusal) => return Ok(Outcome::Refused(reason(refusal))),
+        Err(refusal) => return Ok(Outcome::Refused(format!("{refusal:?}"), refusal.to_string())),
         Ok(outcome) => match outcome.message {
             Err(held) => return Ok(Outcome::Held(format!("{:?}", held.why))),
             Ok(message) => message.into_bytes(),
@@ -92,7 +96,9 @@ pub fn judge(variant: &Variant<'_>, world: &World) -> Result<Outcome, Failure> {
         // What the reader cannot take apart before it cannot be asked for afterwards.
         && text_around(&control, text).is_some()
     {
-        let Some(middle) = text_around(&out, text) else { return fail(Wrong::Text, "head or tail".to_owned()) };
+        let Some(middle) = text_around(&out, text) else {
+            return fail(Wrong::Text, "head or tail".to_owned());
+        };
         if let Some(note) = middle_is_wrong(variant, text, &middle, alias.as_deref()) {
             return fail(Wrong::Text, note);
         }
@@ -104,14 +110,10 @@ pub fn judge(variant: &Variant<'_>, world: &World) -> Result<Outcome, Failure> {
     Ok(if replaced { Outcome::Replaced } else { Outcome::Removed })
 }
 
-/// The kind of a refusal, without its text.
-fn reason(refusal: Refusal) -> String {
-    format!("{refusal:?}")
-}
-
 /// Whether the alias stands anywhere but in the fields that always have it.
 fn shows(out: &[u8], alias: &str) -> bool {
-    let always = reader::headers(&out[..memchr::memmem::find(out, b"\r\n\r\n").map_or(out.len(), |at| at + 4)]);
+    let always =
+        reader::headers(&out[..memchr::memmem::find(out, b"\r\n\r\n").map_or(out.len(), |at| at + 4)]);
     let count = |text: &str| memchr::memmem::find_iter(text.as_bytes(), alias.as_bytes()).count();
     if count(&reader::headers(out)) > count(&always) || count(&always) > 2 {
         return true;
@@ -134,31 +136,50 @@ fn text_around(mail: &[u8], text: &Text) -> Option<Vec<u8>> {
 }
 
 fn middle_is_wrong(variant: &Variant<'_>, text: &Text, middle: &[u8], alias: Option<&str>) -> Option<String> {
-    let plain = |text: &str| reader::squeeze(&reader::visible(&reader::fold(text)).swap_remove(0));
+    let bare = |text: &str| reader::squeeze(&reader::fold(&text.replace("=\r\n", "").replace("&shy;", "")));
+    let shown = |text: &str| bare(&reader::visible(&reader::fold(text)).swap_remove(0));
     let read = text.charset.decode(middle);
-    let shown = plain(&read);
-    let (before, behind) = (plain(&text.before), plain(&text.behind));
-    let note = || Some(read.clone());
-    let Some(rest) = shown.strip_prefix(&before) else { return note() };
-    let Some(rest) = rest.strip_suffix(&behind) else { return note() };
-    match alias {
+    let (before, behind) = (bare(&text.before), bare(&text.behind));
+    let squeezed = bare(&read);
+    let around = squeezed.strip_prefix(&before).and_then(|rest| rest.strip_suffix(&behind));
+    let good = match alias {
         Some(alias) if variant.spelling.shows == Shows::Alias => {
-            let good = match variant.spelling.name {
-                "mailto" | "dot at the end" | "query of a link" | "comment" | "direction marks" => {
-                    rest.contains(alias) && rest.len() <= alias.len() + 30
-                }
-                _ => rest == alias,
-            };
-            // In a tag the text is not shown; what stands around is compared all the same.
-            if good || (shown.is_empty() && reader::squeeze(&reader::fold(&read)).contains(alias)) { None } else { note() }
+            let whole = format!(
+                "{}{}{}",
+                text.before,
+                variant.canary.alias.as_deref().unwrap_or_default(),
+                text.behind
+            );
+            around == Some(alias)
+                || shown(&read) == shown(&whole)
+                || around.is_some_and(|rest| {
+                    rest.contains(alias) && rest.len() <= alias.len() + keeps_more(variant.spelling.name)
+                })
         }
-        _ => None,
+        _ => around.is_some(),
+    };
+    (!good).then_some(read)
+}
+
+/// How many letters beside the address a spelling may have that are no part of it.
+fn keeps_more(spelling: &str) -> usize {
+    match spelling {
+        "mailto" => 7,
+        "dot at the end" => 1,
+        "query of a link" => 30,
+        "comment" => 4,
+        _ => 0,
     }
 }
 
 /// Lines, line ends and octets that were not in the mail and must not be in the message.
 fn form(before: &[u8], after: &[u8]) -> Option<String> {
-    let longest = |mail: &[u8]| mail.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line).len()).max().unwrap_or(0);
+    let longest = |mail: &[u8]| {
+        mail.split(|b| *b == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line).len())
+            .max()
+            .unwrap_or(0)
+    };
     if longest(after) > 998.max(longest(before)) {
         return Some(format!("line of {} octets", longest(after)));
     }

@@ -54,11 +54,26 @@ pub const FIELDS: &[Field] = &[
     field("Errors-To", "Errors-To: {}", Syntax::Address, Keep::Gone),
     field("Return-Path", "Return-Path: <{}>", Syntax::Token, Keep::Gone),
     field("Delivered-To", "Delivered-To: {}", Syntax::Token, Keep::Gone),
-    field("Received", "Received: from x.example (x.example [192.0.2.9])\r\n\tby y.example for <{}>; Sun, 22 Nov 2026 09:00:00 +0900", Syntax::Token, Keep::Gone),
+    field(
+        "Received",
+        "Received: from x.example (x.example [192.0.2.9])\r\n\tby y.example for <{}>; Sun, 22 Nov 2026 09:00:00 +0900",
+        Syntax::Token,
+        Keep::Gone,
+    ),
     field("Received-SPF", "Received-SPF: pass envelope-from={}", Syntax::Token, Keep::Gone),
-    field("Authentication-Results", "Authentication-Results: x.example; spf=pass smtp.mailfrom={}", Syntax::Token, Keep::Gone),
+    field(
+        "Authentication-Results",
+        "Authentication-Results: x.example; spf=pass smtp.mailfrom={}",
+        Syntax::Token,
+        Keep::Gone,
+    ),
     field("DKIM-Signature", "DKIM-Signature: v=1; d=x.example; i={}; s=a; b=AA==", Syntax::Token, Keep::Gone),
-    field("ARC-Authentication-Results", "ARC-Authentication-Results: i=1; x.example; smtp.mailfrom={}", Syntax::Token, Keep::Gone),
+    field(
+        "ARC-Authentication-Results",
+        "ARC-Authentication-Results: i=1; x.example; smtp.mailfrom={}",
+        Syntax::Token,
+        Keep::Gone,
+    ),
     field("Autocrypt", "Autocrypt: addr={}; keydata=AA==", Syntax::Token, Keep::Gone),
     field("List-Unsubscribe", "List-Unsubscribe: <mailto:{}>", Syntax::Token, Keep::Gone),
     field("List-Id", "List-Id: x <{}>", Syntax::Token, Keep::Gone),
@@ -78,11 +93,31 @@ pub const FIELDS: &[Field] = &[
 
 /// Fields that say how to read a part: of the message and of its parts.
 pub const PART_FIELDS: &[Field] = &[
-    field("Content-Type: name", "Content-Type: application/octet-stream; name{}", Syntax::Parameter, Keep::Shown),
-    field("Content-Disposition: filename", "Content-Type: image/png\r\nContent-Disposition: attachment; filename{}", Syntax::Parameter, Keep::Shown),
-    field("Content-Type: unknown parameter", "Content-Type: text/plain; x-any{}", Syntax::Parameter, Keep::Gone),
+    field(
+        "Content-Type: name",
+        "Content-Type: application/octet-stream; name{}",
+        Syntax::Parameter,
+        Keep::Shown,
+    ),
+    field(
+        "Content-Disposition: filename",
+        "Content-Type: image/png\r\nContent-Disposition: attachment; filename{}",
+        Syntax::Parameter,
+        Keep::Shown,
+    ),
+    field(
+        "Content-Type: unknown parameter",
+        "Content-Type: text/plain; x-any{}",
+        Syntax::Parameter,
+        Keep::Gone,
+    ),
     field("Content-Type: charset", "Content-Type: text/plain; charset{}", Syntax::Parameter, Keep::Gone),
-    field("Content-Disposition: unknown parameter", "Content-Disposition: inline; x-any{}", Syntax::Parameter, Keep::Gone),
+    field(
+        "Content-Disposition: unknown parameter",
+        "Content-Disposition: inline; x-any{}",
+        Syntax::Parameter,
+        Keep::Gone,
+    ),
     field("Content-Description", "Content-Description: {}", Syntax::Text, Keep::Shown),
     field("Content-ID", "Content-ID: {}", Syntax::Id, Keep::Gone),
     field("Content-Location", "Content-Location: {}", Syntax::Token, Keep::Gone),
@@ -136,7 +171,10 @@ impl Written<'_> {
     }
 
     fn percent(&self, octets: &[u8]) -> String {
-        octets.iter().map(|b| if b.is_ascii_alphanumeric() { char::from(*b).to_string() } else { format!("%{b:02X}") }).collect()
+        octets
+            .iter()
+            .map(|b| if b.is_ascii_alphanumeric() { char::from(*b).to_string() } else { format!("%{b:02X}") })
+            .collect()
     }
 
     fn plain(&self) -> Option<&str> {
@@ -158,7 +196,10 @@ type Value = Option<Vec<u8>>;
 
 fn split_words(w: &Written<'_>, between: &str, encode: impl Fn(&[u8]) -> String) -> Value {
     let (first, second) = w.halves();
-    let words = [encode(&w.octets(&format!("{}{first}", w.before))?), encode(&w.octets(&format!("{second}{}", w.behind))?)];
+    let words = [
+        encode(&w.octets(&format!("{}{first}", w.before))?),
+        encode(&w.octets(&format!("{second}{}", w.behind))?),
+    ];
     Some(words.join(between).into_bytes())
 }
 
@@ -175,7 +216,9 @@ fn pieces(w: &Written<'_>, order: [usize; 3], extended: Extended) -> Value {
     let mut out = String::new();
     for number in order {
         let piece = match (extended, number) {
-            (Extended::All, 0) | (Extended::First, 0) => format!("*0*={}''{}", w.label(), w.percent(&octets[0])),
+            (Extended::All, 0) | (Extended::First, 0) => {
+                format!("*0*={}''{}", w.label(), w.percent(&octets[0]))
+            }
             (Extended::All, n) => format!("*{n}*={}", w.percent(&octets[n])),
             (_, n) => format!("*{n}=\"{}\"", if n == 1 { first } else { second }),
         };
@@ -201,7 +244,12 @@ const IDS: &[Syntax] = &[Syntax::Id];
 const TOKENS: &[Syntax] = &[Syntax::Token];
 const PHRASES: &[Syntax] = &[Syntax::Text, Syntax::Address];
 
-const fn form(name: &'static str, column: usize, syntax: &'static [Syntax], write: fn(&Written<'_>) -> Value) -> Form {
+const fn form(
+    name: &'static str,
+    column: usize,
+    syntax: &'static [Syntax],
+    write: fn(&Written<'_>) -> Value,
+) -> Form {
     Form { name, column, syntax, write }
 }
 
@@ -214,7 +262,9 @@ pub const FORMS: &[Form] = &[
     form("in clear", 0, &[Syntax::Text, Syntax::Address, Syntax::Token], |w| text(w, "", "")),
     form("folded", 0, TEXTS, |w| text(w, "a\r\n ", "\r\n\tb")),
     form("folded by an empty line of blanks", 0, TEXTS, |w| text(w, "a\r\n  \r\n ", "")),
-    form("raw octets", 0, TEXTS, |w| w.whole().filter(|octets| !octets.contains(&0) && !w.spelled.contains('\r'))),
+    form("raw octets", 0, TEXTS, |w| {
+        w.whole().filter(|octets| !octets.contains(&0) && !w.spelled.contains('\r'))
+    }),
     form("comment", 0, TOKENS, |w| text(w, "x (", ")")),
     form("in brackets", 0, ADDRESSES, |w| text(w, "x <", ">")),
     form("in brackets, folded", 0, ADDRESSES, |w| text(w, "x\r\n\t<", ">,\r\n b@c.example")),
@@ -222,32 +272,73 @@ pub const FORMS: &[Form] = &[
     form("comment behind an address", 0, ADDRESSES, |w| text(w, "b@c.example (to ", " too)")),
     form("name", 0, ADDRESSES, |w| text(w, "\"", "\" <b@c.example>")),
     form("route", 0, ADDRESSES, |w| text(w, "<@c.example:", ">")),
-    form("name of raw octets", 0, ADDRESSES, |w| Some([&w.whole().filter(|octets| !octets.contains(&0) && !octets.contains(&b'\r'))?[..], b" <b@c.example>"].concat())),
+    form("name of raw octets", 0, ADDRESSES, |w| {
+        Some(
+            [
+                &w.whole().filter(|octets| !octets.contains(&0) && !octets.contains(&b'\r'))?[..],
+                b" <b@c.example>",
+            ]
+            .concat(),
+        )
+    }),
     form("word, B", 1, PHRASES, |w| Some([w.b(&w.whole()?).as_bytes(), b" <b@c.example>"].concat())),
     form("word, Q", 1, PHRASES, |w| Some([w.q(&w.whole()?).as_bytes(), b" <b@c.example>"].concat())),
     form("word, small letters", 1, PHRASES, |w| Some(w.b(&w.whole()?).replace("?B?", "?b?").into_bytes())),
-    form("word with a language", 1, PHRASES, |w| Some(w.b(&w.whole()?).replace("?B?", "*ja?B?").into_bytes())),
-    form("word of the whole address", 1, ADDRESSES, |w| Some(format!("<{}>", w.b(&w.octets(w.plain()?)?)).into_bytes())),
-    form("word in quotes", 1, PHRASES, |w| Some(format!("\"{}\" <b@c.example>", w.b(&w.whole()?)).into_bytes())),
-    form("word in a comment", 1, ADDRESSES, |w| Some(format!("b@c.example ({})", w.q(&w.whole()?)).into_bytes())),
+    form("word with a language", 1, PHRASES, |w| {
+        Some(w.b(&w.whole()?).replace("?B?", "*ja?B?").into_bytes())
+    }),
+    form("word of the whole address", 1, ADDRESSES, |w| {
+        Some(format!("<{}>", w.b(&w.octets(w.plain()?)?)).into_bytes())
+    }),
+    form("word in quotes", 1, PHRASES, |w| {
+        Some(format!("\"{}\" <b@c.example>", w.b(&w.whole()?)).into_bytes())
+    }),
+    form("word in a comment", 1, ADDRESSES, |w| {
+        Some(format!("b@c.example ({})", w.q(&w.whole()?)).into_bytes())
+    }),
     form("word without blanks around", 1, TEXTS, |w| Some(format!("a{}b", w.b(&w.whole()?)).into_bytes())),
     form("words, B", 1, PHRASES, |w| split_words(w, "\r\n ", |octets| w.b(octets))),
     form("words, Q", 1, PHRASES, |w| split_words(w, " ", |octets| w.q(octets))),
     form("words without blanks between", 1, TEXTS, |w| split_words(w, "", |octets| w.b(octets))),
     form("words cut in characters", 1, PHRASES, |w| split_octets(w, 13)),
     form("words cut often", 1, PHRASES, |w| split_octets(w, 4)),
-    form("word and clear text", 1, TEXTS, |w| { let (first, second) = w.halves(); w.plain()?; Some(format!("{} {second}", w.b(&w.octets(first)?)).into_bytes()) }),
+    form("word and clear text", 1, TEXTS, |w| {
+        let (first, second) = w.halves();
+        w.plain()?;
+        Some(format!("{} {second}", w.b(&w.octets(first)?)).into_bytes())
+    }),
     form("id", 0, IDS, |w| text(w, "<", ">")),
     form("id without brackets", 0, IDS, |w| text(w, "", "")),
     form("id in a phrase", 0, IDS, |w| text(w, "your mail to ", " of today <2@x.example>")),
     form("quoted", 0, PARAMETERS, |w| text(w, "=\"", ".txt\"")),
-    form("not quoted", 0, PARAMETERS, |w| text(w, "=", ".txt").filter(|_| !w.spelled.contains([' ', ';', '(', '/', '=', '<', '['])) ),
-    form("raw octets in quotes", 0, PARAMETERS, |w| { let octets = w.whole().filter(|octets| !octets.contains(&0) && !octets.contains(&b'"') && !octets.contains(&b'\\') && !octets.contains(&b'\r'))?; Some([b"=\"", &octets[..], b"\""].concat()) }),
+    form("not quoted", 0, PARAMETERS, |w| {
+        text(w, "=", ".txt").filter(|_| !w.spelled.contains([' ', ';', '(', '/', '=', '<', '[']))
+    }),
+    form("raw octets in quotes", 0, PARAMETERS, |w| {
+        let octets = w.whole().filter(|octets| {
+            !octets.contains(&0)
+                && !octets.contains(&b'"')
+                && !octets.contains(&b'\\')
+                && !octets.contains(&b'\r')
+        })?;
+        Some([b"=\"", &octets[..], b"\""].concat())
+    }),
     form("word in quotes", 1, PARAMETERS, |w| Some(format!("=\"{}\"", w.b(&w.whole()?)).into_bytes())),
     form("word without quotes", 1, PARAMETERS, |w| Some(format!("={}", w.q(&w.whole()?)).into_bytes())),
-    form("words in quotes", 1, PARAMETERS, |w| { let words = split_words(w, "\r\n ", |octets| w.b(octets))?; Some([b"=\"", &words[..], b"\""].concat()) }),
-    form("extended", 2, PARAMETERS, |w| Some(format!("*={}'ja'{}", w.label(), w.percent(&w.whole()?)).into_bytes())),
-    form("in pieces", 2, PARAMETERS, |w| { w.plain()?; if w.charset.label != "utf-8" { return None; } pieces(w, [0, 1, 2], Extended::First) }),
+    form("words in quotes", 1, PARAMETERS, |w| {
+        let words = split_words(w, "\r\n ", |octets| w.b(octets))?;
+        Some([b"=\"", &words[..], b"\""].concat())
+    }),
+    form("extended", 2, PARAMETERS, |w| {
+        Some(format!("*={}'ja'{}", w.label(), w.percent(&w.whole()?)).into_bytes())
+    }),
+    form("in pieces", 2, PARAMETERS, |w| {
+        w.plain()?;
+        if w.charset.label != "utf-8" {
+            return None;
+        }
+        pieces(w, [0, 1, 2], Extended::First)
+    }),
     form("in pieces, extended", 2, PARAMETERS, |w| pieces(w, [0, 1, 2], Extended::All)),
     form("in pieces, last first", 2, PARAMETERS, |w| pieces(w, [2, 1, 0], Extended::All)),
     form("in pieces, middle first", 2, PARAMETERS, |w| pieces(w, [1, 0, 2], Extended::All)),
@@ -289,16 +380,37 @@ fn replaced(text: &[u8], what: &[u8], with: &[u8]) -> Vec<u8> {
 /// Where a header stands. `{LEAF}` is the field, `{C}` as in [`super::structure`].
 pub const SCOPES: &[(&str, &str)] = &[
     ("message", "{LEAF}\r\n\r\nx\r\n"),
-    ("message with parts", "{LEAF}\r\nContent-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n{C}\r\n--out--\r\n"),
-    ("message inside", "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n{C}\r\n--out\r\nContent-Type: message/rfc822\r\n\r\nFrom: b@c.example\r\n{LEAF}\r\n\r\nx\r\n--out--\r\n"),
-    ("message inside, base64", "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n{C}\r\n--out\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{B64[From: b@c.example\r\n{LEAF}\r\n\r\nx\r\n]}\r\n--out--\r\n"),
-    ("digest", "Content-Type: multipart/digest; boundary=out\r\n\r\n--out\r\n\r\nFrom: b@c.example\r\n{LEAF}\r\n\r\nx\r\n--out--\r\n"),
-    ("text/rfc822-headers", "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n{C}\r\n--out\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: b@c.example\r\n{LEAF}\r\n--out--\r\n"),
+    (
+        "message with parts",
+        "{LEAF}\r\nContent-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n{C}\r\n--out--\r\n",
+    ),
+    (
+        "message inside",
+        "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n{C}\r\n--out\r\nContent-Type: message/rfc822\r\n\r\nFrom: b@c.example\r\n{LEAF}\r\n\r\nx\r\n--out--\r\n",
+    ),
+    (
+        "message inside, base64",
+        "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n{C}\r\n--out\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{B64[From: b@c.example\r\n{LEAF}\r\n\r\nx\r\n]}\r\n--out--\r\n",
+    ),
+    (
+        "digest",
+        "Content-Type: multipart/digest; boundary=out\r\n\r\n--out\r\n\r\nFrom: b@c.example\r\n{LEAF}\r\n\r\nx\r\n--out--\r\n",
+    ),
+    (
+        "text/rfc822-headers",
+        "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n{C}\r\n--out\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: b@c.example\r\n{LEAF}\r\n--out--\r\n",
+    ),
 ];
 
 /// Where a header of a part stands.
 pub const PART_SCOPES: &[(&str, &str)] = &[
     ("message", "{LEAF}\r\n\r\nx\r\n"),
-    ("part", "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n{C}\r\n--out\r\n{LEAF}\r\n\r\nx\r\n--out\r\n{C}\r\n--out--\r\n"),
-    ("part of a message inside", "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n{C}\r\n--out\r\nContent-Type: message/rfc822\r\n\r\nContent-Type: multipart/mixed; boundary=in\r\n\r\n--in\r\n{LEAF}\r\n\r\nx\r\n--in--\r\n\r\n--out--\r\n"),
+    (
+        "part",
+        "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n{C}\r\n--out\r\n{LEAF}\r\n\r\nx\r\n--out\r\n{C}\r\n--out--\r\n",
+    ),
+    (
+        "part of a message inside",
+        "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n{C}\r\n--out\r\nContent-Type: message/rfc822\r\n\r\nContent-Type: multipart/mixed; boundary=in\r\n\r\n--in\r\n{LEAF}\r\n\r\nx\r\n--in--\r\n\r\n--out--\r\n",
+    ),
 ];

@@ -13,7 +13,7 @@ const SIDES: [&str; 7] = ["pass", "place", "inside", "encoding", "charset", "spe
 /// Share of a group that must fail, in percent.
 const NEARLY_ALL: usize = 85;
 /// Groups shown for each kind of failure.
-const SHOWN: usize = 60;
+const SHOWN: usize = 40;
 
 type Traits = [u16; SIDES.len()];
 
@@ -41,11 +41,18 @@ impl Verdicts {
     pub fn note(&mut self, variant: &Variant<'_>, failure: Option<&Failure>) {
         let spelling = format!("{}: {}", variant.spelling.group, variant.spelling.name);
         let traits = [
-            variant.pass, &variant.place, &variant.inside, variant.encoding, variant.charset, &spelling, variant.canary.name,
+            variant.pass,
+            &variant.place,
+            &variant.inside,
+            variant.encoding,
+            variant.charset,
+            &spelling,
+            variant.canary.name,
         ]
         .map(|text| self.word(text));
         if let Some(failure) = failure {
-            let example = format!("variant {}; {}", variant.number, failure.note.chars().take(160).collect::<String>());
+            let example =
+                format!("variant {}; {}", variant.number, failure.note.chars().take(160).collect::<String>());
             self.failed.entry(failure.wrong).or_default().push((self.all.len(), example));
         }
         self.all.push(traits);
@@ -68,7 +75,8 @@ impl Verdicts {
             for _ in 0..SHOWN {
                 let Some((sides, count)) = self.widest(&open, failed) else { break };
                 let is_in = |which: usize| sides.iter().all(|(side, word)| self.all[which][*side] == *word);
-                let example = open.iter().find(|(which, _)| is_in(*which)).map_or("", |(_, text)| text.as_str());
+                let example =
+                    open.iter().find(|(which, _)| is_in(*which)).map_or("", |(_, text)| text.as_str());
                 let name: Vec<String> = sides
                     .iter()
                     .map(|(side, word)| format!("{} {:?}", SIDES[*side], self.words[usize::from(*word)]))
@@ -84,13 +92,17 @@ impl Verdicts {
     }
 
     /// The description with the most failures among `open` of which nearly all fail; of single ones, else of pairs.
-    fn widest(&self, open: &[&(usize, String)], failed: &[(usize, String)]) -> Option<(Vec<(usize, u16)>, usize)> {
+    fn widest(
+        &self,
+        open: &[&(usize, String)],
+        failed: &[(usize, String)],
+    ) -> Option<(Vec<(usize, u16)>, usize)> {
         let fails: BTreeSet<usize> = failed.iter().map(|(which, _)| *which).collect();
         let mut best: Option<(Vec<(usize, u16)>, usize)> = None;
         for pair in [false, true] {
             let keys = |traits: &Traits| {
                 let mut keys: Vec<[(usize, u16); 2]> = Vec::new();
-                for side in 1..SIDES.len() {
+                for side in 0..SIDES.len() {
                     for other in if pair { side + 1..SIDES.len() } else { side..side + 1 } {
                         keys.push([(side, traits[side]), (other, traits[other])]);
                     }

@@ -15,14 +15,24 @@ pub fn readings(octets: &[u8], label: Option<&str>) -> Vec<String> {
     }
     let has = |wanted: &[u8]| memchr::memmem::find(octets, wanted).is_some();
     if has(b"\x1b") || has(b"\x0e") {
-        add(decode("iso-2022-jp", octets));
-        add(decode("iso-2022-kr", octets));
+        let lines = lines_with(octets, |line| line.iter().any(|b| matches!(b, 0x1b | 0x0e)));
+        add(decode("iso-2022-jp", &lines));
+        add(decode("iso-2022-kr", &lines));
     }
     if has(b"~{") {
-        add(decode("hz-gb-2312", octets));
+        add(decode("hz-gb-2312", &lines_with(octets, |line| line.contains(&b'~'))));
     }
     if has(b"+") {
-        add(utf7(octets));
+        // Letters behind the sign: `+0900` is a time zone.
+        let shifted = |line: &[u8]| {
+            memchr::memchr_iter(b'+', line).any(|at| {
+                line[at + 1..]
+                    .iter()
+                    .take_while(|b| b.is_ascii_alphanumeric() || **b == b'/')
+                    .any(u8::is_ascii_alphabetic)
+            })
+        };
+        add(utf7(&lines_with(octets, shifted)));
     }
     if has(b"\0") {
         for label in ["utf-16le", "utf-16be", "utf-32le", "utf-32be"] {
@@ -34,11 +44,32 @@ pub fn readings(octets: &[u8], label: Option<&str>) -> Vec<String> {
         add(decode("utf-16", octets));
     }
     if !octets.is_ascii() {
+        // Lines of ASCII are the same in all of these.
+        let lines = lines_with(octets, |line| !line.is_ascii());
         for encoding in [SHIFT_JIS, EUC_JP, GB18030, BIG5, EUC_KR, WINDOWS_1252] {
-            add(encoding.decode_without_bom_handling(octets).0.into_owned());
+            add(encoding.decode_without_bom_handling(&lines).0.into_owned());
         }
     }
     texts
+}
+
+/// The lines that `are`, and the one behind each, where a broken address goes on.
+fn lines_with(octets: &[u8], are: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut before = false;
+    for line in octets.split_inclusive(|b| *b == b'\n') {
+        let is = are(line);
+        if is || before {
+            out.extend_from_slice(line);
+        }
+        before = is;
+    }
+    out
+}
+
+/// Whether letters of ASCII may stand there as other octets.
+pub fn hides_ascii(octets: &[u8]) -> bool {
+    octets.contains(&0) || memchr::memmem::find(octets, b"+A").is_some()
 }
 
 /// The text in the charset of a label; an unknown one is read as UTF-8.
@@ -62,7 +93,9 @@ pub fn decode(label: &str, octets: &[u8]) -> String {
         "utf-32be" => utf32(octets, u32::from_be_bytes),
         "iso-2022-kr" => by(EUC_KR, &shifted_out(octets)),
         "hz-gb-2312" => by(GB18030, &hz(octets)),
-        _ if label.contains("2022-jp") || label.starts_with("cp5022") || label == "jis" => by(EUC_JP, &jis_to_euc(octets)),
+        _ if label.contains("2022-jp") || label.starts_with("cp5022") || label == "jis" => {
+            by(EUC_JP, &jis_to_euc(octets))
+        }
         "cp932" | "ms932" | "windows-932" => by(SHIFT_JIS, octets),
         _ => by(Encoding::for_label(label.as_bytes()).unwrap_or(encoding_rs::UTF_8), octets),
     }
@@ -78,7 +111,7 @@ fn utf32(octets: &[u8], number: fn([u8; 4]) -> u32) -> String {
 }
 
 /// ISO-2022-JP in all its variants as EUC-JP, which has the same sets (JIS X 0208, 0212, half-width letters).
-pub fn jis_to_euc(octets: &[u8]) -> Vec<u8> {
+fn jis_to_euc(octets: &[u8]) -> Vec<u8> {
     #[derive(Clone, Copy, PartialEq)]
     enum Set {
         One,
@@ -176,7 +209,8 @@ fn utf7(octets: &[u8]) -> String {
             out.push(char::from(*octet));
             continue;
         }
-        let run = octets[at..].iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).count();
+        let run =
+            octets[at..].iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).count();
         if run == 0 {
             out.push('+');
         }

@@ -21,8 +21,16 @@ pub fn in_octets(octets: &[u8], fragment: &[u8]) -> Vec<Inner> {
     let mut out = Vec::new();
     if memchr::memmem::find(octets, b"=?").is_some() {
         out.push(Inner { octets: with_words(octets), how: "encoded words" });
+        out.push(Inner {
+            octets: words(octets, &|_, text| text.to_vec()),
+            how: "encoded words, any charset",
+        });
     }
-    if octets.iter().zip(octets.iter().skip(1)).any(|(a, b)| *a == b'=' && (b.is_ascii_hexdigit() || *b == b'\r')) {
+    if octets
+        .iter()
+        .zip(octets.iter().skip(1))
+        .any(|(a, b)| *a == b'=' && (b.is_ascii_hexdigit() || *b == b'\r'))
+    {
         out.push(Inner { octets: quoted_printable(octets), how: "quoted-printable" });
     }
     for line in octets.split(|b| *b == b'\n') {
@@ -38,6 +46,15 @@ pub fn in_octets(octets: &[u8], fragment: &[u8]) -> Vec<Inner> {
 /// The octets with encoded words (RFC 2047) decoded to UTF-8, also where none is allowed, and also where a character
 /// is split between two of them.
 pub fn with_words(octets: &[u8]) -> Vec<u8> {
+    words(octets, &|label, text| charset::decode(label, text).into_bytes())
+}
+
+fn words(octets: &[u8], decode: &dyn Fn(&str, &[u8]) -> Vec<u8>) -> Vec<u8> {
+    let close = |open: &mut Option<(String, Vec<u8>)>, out: &mut Vec<u8>| {
+        if let Some((label, text)) = open.take() {
+            out.extend(decode(&label, &text));
+        }
+    };
     let mut out: Vec<u8> = Vec::new();
     let mut open: Option<(String, Vec<u8>)> = None;
     let mut at = 0;
@@ -66,12 +83,6 @@ pub fn with_words(octets: &[u8]) -> Vec<u8> {
     out
 }
 
-fn close(open: &mut Option<(String, Vec<u8>)>, out: &mut Vec<u8>) {
-    if let Some((label, text)) = open.take() {
-        out.extend(charset::decode(&label, &text).into_bytes());
-    }
-}
-
 fn word(rest: &[u8]) -> Option<(usize, String, Vec<u8>)> {
     let inner = rest.strip_prefix(b"=?")?;
     let label_end = inner.iter().take(60).position(|b| *b == b'?')?;
@@ -81,7 +92,9 @@ fn word(rest: &[u8]) -> Option<(usize, String, Vec<u8>)> {
     let end = memchr::memmem::find(text, b"?=")?;
     let decoded = match coding {
         b'b' => base64_ignoring_padding(&text[..end]),
-        b'q' => quoted_printable(&text[..end].iter().map(|b| if *b == b'_' { b' ' } else { *b }).collect::<Vec<_>>()),
+        b'q' => quoted_printable(
+            &text[..end].iter().map(|b| if *b == b'_' { b' ' } else { *b }).collect::<Vec<_>>(),
+        ),
         _ => return None,
     };
     Some((rest.len() - text.len() + end + 2, label, decoded))
@@ -128,7 +141,14 @@ pub fn base64_ignoring_padding(octets: &[u8]) -> Vec<u8> {
 fn decoded(letters: &[u8], skip: usize) -> Option<Vec<u8>> {
     let letters = letters.get(skip..)?;
     let whole = letters.len() - usize::from(letters.len() % 4 == 1);
-    let plain: Vec<u8> = letters[..whole].iter().map(|b| match b { b'-' => b'+', b'_' => b'/', b => *b }).collect();
+    let plain: Vec<u8> = letters[..whole]
+        .iter()
+        .map(|b| match b {
+            b'-' => b'+',
+            b'_' => b'/',
+            b => *b,
+        })
+        .collect();
     LENIENT.decode(&plain).ok()
 }
 
@@ -169,7 +189,10 @@ fn run(letters: &[u8], fragment: &[u8], out: &mut Vec<Inner>) {
     }
     let digits = letters.iter().all(u8::is_ascii_hexdigit);
     if digits {
-        let octets: Vec<u8> = letters.chunks_exact(2).filter_map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok()).collect();
+        let octets: Vec<u8> = letters
+            .chunks_exact(2)
+            .filter_map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok())
+            .collect();
         out.push(Inner { octets, how: "hexadecimal" });
     }
 }
@@ -184,7 +207,8 @@ fn uudecoded(octets: &[u8]) -> Vec<u8> {
         } else if inside && let Some((length, text)) = line.split_first() {
             let before = out.len();
             for four in text.chunks(4) {
-                let six = |i: usize| u32::from(four.get(i).copied().unwrap_or(b' ').wrapping_sub(b' ') & 0x3f);
+                let six =
+                    |i: usize| u32::from(four.get(i).copied().unwrap_or(b' ').wrapping_sub(b' ') & 0x3f);
                 let bits = six(0) << 18 | six(1) << 12 | six(2) << 6 | six(3);
                 out.extend_from_slice(&bits.to_be_bytes()[1..]);
             }
@@ -200,7 +224,9 @@ pub fn continued(value: &[u8]) -> Vec<u8> {
     let mut pieces: Vec<(u32, String)> = Vec::new();
     for piece in text.split(';') {
         let Some((name, value)) = piece.split_once('=') else { continue };
-        let Some(number) = name.trim().trim_end_matches('*').rsplit_once('*').and_then(|(_, n)| n.parse().ok()) else {
+        let Some(number) =
+            name.trim().trim_end_matches('*').rsplit_once('*').and_then(|(_, n)| n.parse().ok())
+        else {
             continue;
         };
         let value = value.trim().trim_matches('"');
@@ -211,4 +237,3 @@ pub fn continued(value: &[u8]) -> Vec<u8> {
     pieces.sort();
     pieces.into_iter().map(|(_, text)| text).collect::<String>().into_bytes()
 }
-

@@ -11,8 +11,9 @@ mod normal;
 
 use mail_parser::{HeaderForm, HeaderValue, MessageParser, PartKind};
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-pub use charset::{decode, jis_to_euc};
+pub use charset::decode;
 pub use normal::{fold, squeeze, visible};
 
 /// Most encodings inside encodings that are taken off.
@@ -25,6 +26,7 @@ pub struct Wanted {
     local: String,
     domains: Vec<String>,
     dots_ignored: bool,
+    ascii: bool,
     /// A piece that stands in every plain spelling, for looks that must be cheap.
     fragment: Vec<u8>,
 }
@@ -34,16 +36,21 @@ impl Wanted {
     pub fn address(address: &str) -> Self {
         let (local, domain) = address.rsplit_once('@').unwrap();
         let dots_ignored = matches!(domain, "gmail.com" | "googlemail.com");
-        let mut domains =
-            vec![domain.to_owned(), idna::domain_to_unicode(domain).0, idna::domain_to_ascii(domain).unwrap_or_default()];
+        let mut domains = vec![
+            domain.to_owned(),
+            idna::domain_to_unicode(domain).0,
+            idna::domain_to_ascii(domain).unwrap_or_default(),
+        ];
         if dots_ignored {
             domains = vec!["gmail.com".to_owned(), "googlemail.com".to_owned()];
         }
-        let mut domains: Vec<String> = domains.iter().map(|one| squeeze(&fold(one))).filter(|d| !d.is_empty()).collect();
+        let mut domains: Vec<String> =
+            domains.iter().map(|one| squeeze(&fold(one))).filter(|d| !d.is_empty()).collect();
         domains.dedup();
         let local = squeeze(&fold(local)).replace('@', "");
         let local = if dots_ignored { local.replace('.', "") } else { local };
-        Self { fragment: fragment(domain), local, domains, dots_ignored }
+        let ascii = local.is_ascii() && domains.iter().all(|domain| domain.is_ascii());
+        Self { fragment: fragment(domain), local, domains, dots_ignored, ascii }
     }
 
     /// A host name, an IP address, the domain of a Message-ID or of a signature.
@@ -52,6 +59,7 @@ impl Wanted {
             local: String::new(),
             domains: vec![squeeze(&fold(name))],
             dots_ignored: false,
+            ascii: true,
             fragment: fragment(name),
         }
     }
@@ -67,12 +75,15 @@ impl Wanted {
         if self.local.is_empty() {
             return true;
         }
-        let Some(before) = text.get(..at).and_then(|text| text.strip_suffix(['@', '='])) else { return false };
+        let Some(before) = text.get(..at).and_then(|text| text.strip_suffix(['@', '='])) else {
+            return false;
+        };
         if before.ends_with(&self.local) {
             return true;
         }
         let from = before.char_indices().rev().take(80).last().map_or(0, |(i, _)| i);
-        let near = if self.dots_ignored { before[from..].replace('.', "") } else { before[from..].to_owned() };
+        let near =
+            if self.dots_ignored { before[from..].replace('.', "") } else { before[from..].to_owned() };
         near.ends_with(&self.local)
             || memchr::memmem::find_iter(near.as_bytes(), format!("{}+", self.local).as_bytes()).any(|at| {
                 let tag = &near[at + self.local.len()..];
@@ -118,7 +129,9 @@ pub fn leaves(mail: &[u8]) -> Vec<Vec<u8>> {
 pub fn shape(mail: &[u8]) -> Vec<String> {
     let Some(parsed) = MessageParser::new().max_encoded_nesting(12).parse(mail) else { return Vec::new() };
     let one = |part: mail_parser::MessagePart<'_>| {
-        part.content_type().map_or_else(String::new, |value| format!("{}/{}", value.ctype(), value.subtype().unwrap_or_default()).to_lowercase())
+        part.content_type().map_or_else(String::new, |value| {
+            format!("{}/{}", value.ctype(), value.subtype().unwrap_or_default()).to_lowercase()
+        })
     };
     parsed.parts().map(one).collect()
 }
@@ -150,7 +163,8 @@ pub fn headers(mail: &[u8]) -> String {
 
 struct Look<'a> {
     wanted: &'a Wanted,
-    seen: HashSet<(Vec<u8>, Option<String>)>,
+    /// Hashes of what was looked at.
+    seen: HashSet<u64>,
     place: String,
     found: Option<String>,
 }
@@ -186,7 +200,12 @@ impl Look<'_> {
             if let Some(text) = part.text() {
                 self.text(&text, "body text");
             }
-            self.octets(&embedded::base64_ignoring_padding(part.raw_body()), label.as_deref(), depth, "body over padding");
+            self.octets(
+                &embedded::base64_ignoring_padding(part.raw_body()),
+                label.as_deref(),
+                depth,
+                "body over padding",
+            );
             if depth < 3 && memchr::memmem::find(&decoded, b": ").is_some() && decoded.len() < mail.len() {
                 self.message(&decoded, depth + 1);
             }
@@ -198,11 +217,15 @@ impl Look<'_> {
         if octets.len() < 6 || self.found.is_some() {
             return;
         }
-        if !self.seen.insert((octets.to_vec(), label.map(str::to_owned))) {
+        if !self.is_new(&(octets, label)) {
             return;
         }
         for text in charset::readings(octets, label) {
             self.text(&text, how);
+            // A token may stand in a text that is no ASCII.
+            if depth < MAX_DEPTH - 1 && charset::hides_ascii(octets) && text.as_bytes() != octets {
+                self.octets(text.as_bytes(), None, MAX_DEPTH - 1, how);
+            }
         }
         if depth < MAX_DEPTH && self.found.is_none() {
             for inner in embedded::in_octets(octets, &self.wanted.fragment) {
@@ -211,12 +234,21 @@ impl Look<'_> {
         }
     }
 
+    fn is_new(&mut self, thing: &impl Hash) -> bool {
+        let mut hasher = DefaultHasher::new();
+        thing.hash(&mut hasher);
+        self.seen.insert(hasher.finish())
+    }
+
     fn text(&mut self, text: &str, how: &str) {
         if self.found.is_some() {
             return;
         }
         let mut layer = text.to_owned();
         for _ in 0..MAX_LAYERS {
+            if !self.is_new(&layer) {
+                return;
+            }
             let folded = fold(&layer);
             self.compare(&folded, how);
             if folded.contains(['<', '(']) {
@@ -233,7 +265,8 @@ impl Look<'_> {
     }
 
     fn compare(&mut self, folded: &str, how: &str) {
-        if self.found.is_none() && self.wanted.is_in(&squeeze(folded)) {
+        let squeezed = if self.wanted.ascii { normal::squeeze_ascii(folded) } else { squeeze(folded) };
+        if self.found.is_none() && self.wanted.is_in(&squeezed) {
             self.found = Some(format!("{} {how}", self.place));
         }
     }

@@ -5,10 +5,23 @@ use unicode_normalization::UnicodeNormalization;
 /// Compatibility letters as the letters they look like, lower case, what has no width out, at words as the sign.
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
-    if text.is_ascii() {
-        folded.extend(text.chars().filter(|c| !is_hidden(*c)).map(|c| c.to_ascii_lowercase()));
-    } else {
-        for c in text.nfkc().filter(|c| !is_hidden(*c)) {
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        // Plain letters and the letters of Chinese and Japanese have one form only.
+        let plain = |c: char| {
+            c.is_ascii()
+                || matches!(c, '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{4e00}'..='\u{9fff}')
+        };
+        let end = rest.find(|c| plain(c) != plain(first)).unwrap_or(rest.len());
+        let (run, behind) = rest.split_at(end);
+        rest = behind;
+        if plain(first) {
+            folded.extend(
+                run.chars().filter(|c| !c.is_ascii() || !is_hidden(*c)).map(|c| c.to_ascii_lowercase()),
+            );
+            continue;
+        }
+        for c in run.nfkc().filter(|c| !is_hidden(*c)) {
             match c {
                 '。' | '｡' => folded.push('.'),
                 '\u{2010}'..='\u{2015}' | '\u{2212}' => folded.push('-'),
@@ -47,7 +60,8 @@ fn at_words(text: &str) -> String {
             _ => ' ',
         };
         if let Some((rest, word, sign)) = sign
-            && let Some(rest) = rest.trim_start_matches(if close == ' ' { '\0' } else { ' ' }).strip_prefix(close)
+            && let Some(rest) =
+                rest.trim_start_matches(if close == ' ' { '\0' } else { ' ' }).strip_prefix(close)
             && (close != ' ' || word.len() > 1)
         {
             out.push(sign);
@@ -61,16 +75,45 @@ fn at_words(text: &str) -> String {
     out
 }
 
+/// The same for what is sought in ASCII: letters of other alphabets are out too.
+pub fn squeeze_ascii(folded: &str) -> String {
+    const KEPT: [bool; 256] = {
+        let mut kept = [false; 256];
+        let mut i = 0;
+        while i < 128 {
+            #[expect(clippy::cast_possible_truncation, reason = "i is below 128")]
+            let b = i as u8;
+            kept[i] = b.is_ascii_alphanumeric() || matches!(b, b'@' | b'.' | b'-' | b'_' | b'+' | b'=');
+            i += 1;
+        }
+        kept
+    };
+    let mut out = Vec::with_capacity(folded.len());
+    for b in folded.bytes().filter(|b| KEPT[usize::from(*b)]) {
+        if b == b'@' && out.last() == Some(&b'=') {
+            out.pop();
+        }
+        out.push(b);
+    }
+    String::from_utf8(out).unwrap()
+}
+
 /// Letters, digits and what joins them to an address; all else out.
 pub fn squeeze(folded: &str) -> String {
-    folded.chars().filter(|c| c.is_alphanumeric() || matches!(c, '@' | '.' | '-' | '_' | '+' | '=')).collect::<String>()
+    folded
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, '@' | '.' | '-' | '_' | '+' | '='))
+        .collect::<String>()
         .replace("=@", "@")
 }
 
 /// A page as it may be shown: without tags (read in two ways), without comments, without what is hidden by a style.
 pub fn visible(text: &str) -> Vec<String> {
     let bare = without_hidden(&without_comments(text));
-    let mut out = vec![without_tags(&bare, true), without_tags(&bare, false), without_tags(text, false)];
+    let mut out = vec![without_tags(&bare, true), without_tags(&bare, false)];
+    if bare != text {
+        out.push(without_tags(text, false));
+    }
     if text.contains('(') {
         out.push(without_brackets(text));
     }
@@ -79,7 +122,12 @@ pub fn visible(text: &str) -> Vec<String> {
 
 fn without_comments(text: &str) -> String {
     let mut out = text.to_owned();
-    for (open, close) in [("<!--", "-->"), ("<style", "</style>"), ("<script", "</script>"), ("/*", "*/"), ("<![cdata[", "")] {
+    for (open, close) in
+        [("<!--", "-->"), ("<style", "</style>"), ("<script", "</script>"), ("/*", "*/"), ("<![cdata[", "")]
+    {
+        if !out.contains(open) {
+            continue;
+        }
         let mut rest = out.as_str();
         let mut kept = String::with_capacity(out.len());
         while let Some(at) = rest.find(open) {
@@ -100,7 +148,8 @@ fn without_hidden(text: &str) -> String {
     while let Some(open) = rest.find('<') {
         let tag = rest[open..].find('>').map_or(rest.len(), |end| open + end + 1);
         let inside: String = rest[open..tag].chars().filter(|c| !c.is_whitespace()).collect();
-        let hides = ["display:none", "font-size:0", "visibility:hidden"].iter().any(|style| inside.contains(style));
+        let hides =
+            ["display:none", "font-size:0", "visibility:hidden"].iter().any(|style| inside.contains(style));
         out.push_str(&rest[..open]);
         let end = hides.then(|| rest[tag..].find("</").map(|end| tag + end)).flatten();
         match end {
@@ -192,9 +241,9 @@ fn digits(text: &str, radix: u32, count: usize) -> Option<u32> {
 }
 
 fn percent(octets: &[u8]) -> Option<(usize, Vec<u8>)> {
-    let text = std::str::from_utf8(octets.get(1..octets.len().min(6))?).ok().or_else(|| {
-        std::str::from_utf8(octets.get(1..3)?).ok()
-    })?;
+    let text = std::str::from_utf8(octets.get(1..octets.len().min(6))?)
+        .ok()
+        .or_else(|| std::str::from_utf8(octets.get(1..3)?).ok())?;
     if let Some(rest) = text.strip_prefix(['u', 'U']) {
         return Some((6, made(digits(rest, 16, 4)?)?));
     }
@@ -221,7 +270,9 @@ fn entity(text: &str) -> Option<(usize, Vec<u8>)> {
         "plus" => b"+",
         "percnt" => b"%",
         "num" => b"#",
-        "quot" | "apos" | "shy" | "zwj" | "zwnj" | "ZeroWidthSpace" | "NoBreak" | "lrm" | "rlm" | "nbsp" => b"",
+        "quot" | "apos" | "shy" | "zwj" | "zwnj" | "ZeroWidthSpace" | "NoBreak" | "lrm" | "rlm" | "nbsp" => {
+            b""
+        }
         _ => return None,
     };
     Some((end + 1, octets.to_vec()))
@@ -238,7 +289,10 @@ fn backslash(text: &str) -> Option<(usize, Vec<u8>)> {
         'u' => Some((6, made(digits(&rest[1..], 16, 4)?)?)),
         'U' => Some((10, made(digits(&rest[1..], 16, 8)?)?)),
         'x' | '\'' => Some((4, made(digits(rest.get(1..)?, 16, 2)?)?)),
-        '0'..='7' if digits(rest, 8, 3).is_some_and(|code| (0x21..0x7f).contains(&code)) && !rest.starts_with("000") => {
+        '0'..='7'
+            if digits(rest, 8, 3).is_some_and(|code| (0x21..0x7f).contains(&code))
+                && !rest.starts_with("000") =>
+        {
             Some((4, made(digits(rest, 8, 3)?)?))
         }
         'n' | 'r' | 't' => Some((2, b" ".to_vec())),
