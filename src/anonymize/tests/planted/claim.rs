@@ -112,18 +112,19 @@ pub fn judge(variant: &Variant<'_>, world: &World) -> Result<Outcome, Failure> {
 
 /// Whether the alias stands anywhere but in the fields that always have it.
 fn shows(out: &[u8], alias: &str) -> bool {
-    let always =
-        reader::headers(&out[..memchr::memmem::find(out, b"\r\n\r\n").map_or(out.len(), |at| at + 4)]);
-    let count = |text: &str| memchr::memmem::find_iter(text.as_bytes(), alias.as_bytes()).count();
-    if count(&reader::headers(out)) > count(&always) || count(&always) > 2 {
-        return true;
-    }
-    if memchr::memmem::find_iter(out, alias.as_bytes()).count() > count(&always) {
-        return true;
+    let mut rest = Vec::with_capacity(out.len());
+    let (mut ours, mut header) = (false, true);
+    for line in out.split_inclusive(|b| *b == b'\n') {
+        header &= line != b"\r\n";
+        if !line.starts_with(b" ") && !line.starts_with(b"\t") {
+            ours = [&b"From:"[..], b"Reply-To:", b"To:"].iter().any(|name| line.starts_with(name));
+        }
+        if !(header && ours) {
+            rest.extend_from_slice(line);
+        }
     }
     let wanted = Wanted::address(alias);
-    reader::leaves(out).iter().any(|leaf| reader::sees(&[b"\r\n\r\n", &leaf[..]].concat(), &wanted).is_some())
-        || count(&always) > usize::from(memchr::memmem::find(out, b"Reply-To: <").is_some()) + 1
+    reader::headers(&rest).contains(alias) || reader::sees(&rest, &wanted).is_some()
 }
 
 /// The octets between head and tail of the planted text, in whichever part has both.

@@ -211,6 +211,10 @@ fn split_octets(w: &Written<'_>, at: usize) -> Value {
 }
 
 fn pieces(w: &Written<'_>, order: [usize; 3], extended: Extended) -> Value {
+    // A mark in every piece is nothing that a program writes.
+    if !w.charset.mark().is_empty() {
+        return None;
+    }
     let (first, second) = w.halves();
     let octets = [w.octets(w.before)?, w.octets(first)?, w.octets(&format!("{second}{}", w.behind))?];
     let mut out = String::new();
@@ -304,6 +308,9 @@ pub const FORMS: &[Form] = &[
     form("words cut often", 1, PHRASES, |w| split_octets(w, 4)),
     form("word and clear text", 1, TEXTS, |w| {
         let (first, second) = w.halves();
+        if w.spelled.contains(['&', '=', ':']) {
+            return None;
+        }
         w.plain()?;
         Some(format!("{} {second}", w.b(&w.octets(first)?)).into_bytes())
     }),

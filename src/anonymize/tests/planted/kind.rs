@@ -236,6 +236,12 @@ impl Kind {
             Fits::Folds if self.reads != Reads::Folded => return false,
             _ => {}
         }
+        if spelling.name == "comment"
+            && spelling.fits == Fits::Body
+            && !matches!(self.reads, Reads::Plain | Reads::Markup)
+        {
+            return false;
+        }
         // Between quotes a quote ends the value, a tag is none, and a blank ends what has no quotes.
         let closes = |c: char| matches!(c, '"' | '\'' | '<' | '>' | ' ' | ';');
         match self.reads {

@@ -80,6 +80,10 @@ struct Body<'a> {
     spelling: &'static Spelling,
 }
 
+fn at_of(canary: &Canary) -> usize {
+    hash(&canary.value)
+}
+
 fn common(mime_version: &str) -> String {
     format!(
         "From: Visitor <visitor@third.example>\r\nTo: x@y.example\r\nDate: Sun, 22 Nov 2026 09:00:00 +0900\r\n{mime_version}"

@@ -17,7 +17,7 @@ static LENIENT: LazyLock<Encoding> = LazyLock::new(|| {
 });
 
 /// Everything that can be decoded out of `octets`. `fragment` is a piece of what is sought.
-pub fn in_octets(octets: &[u8], fragment: &[u8]) -> Vec<Inner> {
+pub fn in_octets(octets: &[u8], fragment: &[u8], depth: usize) -> Vec<Inner> {
     let mut out = Vec::new();
     if memchr::memmem::find(octets, b"=?").is_some() {
         out.push(Inner { octets: with_words(octets), how: "encoded words" });
@@ -40,6 +40,10 @@ pub fn in_octets(octets: &[u8], fragment: &[u8]) -> Vec<Inner> {
         }
     }
     runs(octets, fragment, &mut out);
+    if depth > 0 {
+        // Deeper only what makes sense is worth a look.
+        out.retain(|inner| !inner.how.starts_with("base64") || makes_sense(&inner.octets, fragment));
+    }
     out
 }
 
@@ -152,7 +156,7 @@ fn decoded(letters: &[u8], skip: usize) -> Option<Vec<u8>> {
     LENIENT.decode(&plain).ok()
 }
 
-/// Runs of base64 (over line ends, from each of four starts) and of hexadecimal digits.
+/// Runs of base64 (over line ends and padding too, from each of four starts) and of hexadecimal digits.
 fn runs(octets: &[u8], fragment: &[u8], out: &mut Vec<Inner>) {
     const SHORTEST: usize = 12;
     let mut over_lines: Vec<u8> = Vec::new();
@@ -168,8 +172,14 @@ fn runs(octets: &[u8], fragment: &[u8], out: &mut Vec<Inner>) {
         // Lines of nothing but base64 belong together, with padding between them or not.
         over_lines.extend(&letters);
         let breaks = matches!(b, b'\r' | b'\n' | b' ' | b'\t' | b'=' | b'>') && i < octets.len();
-        if !breaks {
+        if breaks {
+            if *b == b'=' {
+                over_lines.push(b'=');
+            }
+        } else {
             if over_lines.len() >= SHORTEST && over_lines.len() > letters.len() {
+                out.push(Inner { octets: base64_ignoring_padding(&over_lines), how: "base64 over padding" });
+                over_lines.retain(|b| *b != b'=');
                 run(&over_lines, fragment, out);
             }
             over_lines.clear();
@@ -178,22 +188,23 @@ fn runs(octets: &[u8], fragment: &[u8], out: &mut Vec<Inner>) {
     }
 }
 
+fn makes_sense(octets: &[u8], fragment: &[u8]) -> bool {
+    let bare: Vec<u8> = octets.iter().filter(|b| **b != 0).map(u8::to_ascii_lowercase).collect();
+    std::str::from_utf8(octets).is_ok_and(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()))
+        || memchr::memmem::find(&bare, fragment).is_some()
+}
+
 fn run(letters: &[u8], fragment: &[u8], out: &mut Vec<Inner>) {
     for skip in 0..4 {
         let Some(octets) = decoded(letters, skip) else { continue };
-        let printable = octets.iter().filter(|b| matches!(b, b' '..=b'~' | b'\r' | b'\n')).count();
-        let bare: Vec<u8> = octets.iter().filter(|b| **b != 0).map(u8::to_ascii_lowercase).collect();
-        if printable * 8 > octets.len() * 7 || memchr::memmem::find(&bare, fragment).is_some() {
+        // From the first letter it may be anything; from others only what makes sense.
+        if (skip == 0 && letters.len() > 40) || makes_sense(&octets, fragment) {
             out.push(Inner { octets, how: "base64" });
         }
     }
-    let digits = letters.iter().all(u8::is_ascii_hexdigit);
-    if digits {
-        let octets: Vec<u8> = letters
-            .chunks_exact(2)
-            .filter_map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok())
-            .collect();
-        out.push(Inner { octets, how: "hexadecimal" });
+    for digits in letters.split(|b| !b.is_ascii_hexdigit()).filter(|digits| digits.len() >= 12) {
+        let pair = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok();
+        out.push(Inner { octets: digits.chunks_exact(2).filter_map(pair).collect(), how: "hexadecimal" });
     }
 }
 

@@ -147,6 +147,8 @@ pub fn headers(mail: &[u8]) -> String {
                 out.push('|');
             }
             if let HeaderValue::ContentType(value) = header.parse_as(HeaderForm::ContentType).value() {
+                out += &normal::unescaped(&String::from_utf8_lossy(&embedded::continued(header.raw_value())));
+                out.push('|');
                 for (_, text) in value.attributes() {
                     out += &String::from_utf8_lossy(&embedded::with_words(text.as_bytes()));
                     out.push('|');
@@ -223,12 +225,13 @@ impl Look<'_> {
         for text in charset::readings(octets, label) {
             self.text(&text, how);
             // A token may stand in a text that is no ASCII.
-            if depth < MAX_DEPTH - 1 && charset::hides_ascii(octets) && text.as_bytes() != octets {
-                self.octets(text.as_bytes(), None, MAX_DEPTH - 1, how);
+            let printable = || text.bytes().filter(|b| matches!(b, b' '..=b'~')).count() * 3 > text.len() * 2;
+            if depth < 3 && how != "base64" && charset::hides_ascii(octets) && text.as_bytes() != octets && printable() {
+                self.octets(text.as_bytes(), None, MAX_DEPTH - 2, "base64");
             }
         }
         if depth < MAX_DEPTH && self.found.is_none() {
-            for inner in embedded::in_octets(octets, &self.wanted.fragment) {
+            for inner in embedded::in_octets(octets, &self.wanted.fragment, depth) {
                 self.octets(&inner.octets, None, depth + 1, inner.how);
             }
         }
