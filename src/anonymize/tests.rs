@@ -3,6 +3,7 @@
 mod cells;
 mod fixtures;
 mod hostile;
+mod planted;
 
 use super::{Anonymized, Files, Forbidden, Hold, Passage, Refusal, Rules, Secret, anonymize, pass_gate};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
