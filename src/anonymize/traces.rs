@@ -96,7 +96,7 @@ impl Traces {
         let provider = |name: &str| {
             search.domains().any(|domain| below(&domain, name)) || name == "localhost.localdomain"
         };
-        let ours = |name: &str| own.iter().any(|domain| below(name, domain));
+        let ours = |name: &str| own.iter().any(|domain| below(name, domain) || below(domain, name));
         let names: Vec<String> =
             found.into_iter().filter(|name| !provider(name) && !ours(name)).take(MAX_TRACES).collect();
         let mut ids = BTreeMap::new();
