@@ -80,6 +80,20 @@ struct Body<'a> {
     spelling: &'static Spelling,
 }
 
+impl Body<'_> {
+    /// A token inside a text that nobody can take apart, or odd base64 where nothing says that it is base64: no program
+    /// shows it, and the reader would be blind too.
+    fn is_beyond_reading(&self) -> bool {
+        let token = self.spelling.group == "tokens" || self.spelling.name.starts_with("undeclared");
+        let wide = matches!(self.charset.form, CharsetForm::Wide(..) | CharsetForm::Utf7);
+        let odd = self.transfer.column() == 3;
+        let tree =
+            ["behind the close", "two types", "two boundaries", "no boundary", "occurs nowhere", "in pieces"];
+        let lost = tree.iter().any(|name| self.structure.name.contains(name));
+        (token && (odd || wide || lost)) || (odd && lost)
+    }
+}
+
 fn at_of(canary: &Canary) -> usize {
     hash(&canary.value)
 }
@@ -378,8 +392,7 @@ impl Generator<'_, '_> {
         if clear && !body.charset.extends_ascii() {
             return;
         }
-        // Behind the close nothing says that there is base64, and nobody reads it with stray octets.
-        if body.structure.name == "part behind the close" && body.transfer == Transfer::Base64Stray {
+        if body.is_beyond_reading() {
             return;
         }
         let Some(wire) = body.transfer.encode(&whole) else { return };

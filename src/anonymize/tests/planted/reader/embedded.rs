@@ -190,7 +190,8 @@ fn runs(octets: &[u8], fragment: &[u8], out: &mut Vec<Inner>) {
 
 fn makes_sense(octets: &[u8], fragment: &[u8]) -> bool {
     let bare: Vec<u8> = octets.iter().filter(|b| **b != 0).map(u8::to_ascii_lowercase).collect();
-    std::str::from_utf8(octets).is_ok_and(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()))
+    std::str::from_utf8(octets)
+        .is_ok_and(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()))
         || memchr::memmem::find(&bare, fragment).is_some()
 }
 

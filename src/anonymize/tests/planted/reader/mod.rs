@@ -225,8 +225,14 @@ impl Look<'_> {
         for text in charset::readings(octets, label) {
             self.text(&text, how);
             // A token may stand in a text that is no ASCII.
-            let printable = || text.bytes().filter(|b| matches!(b, b' '..=b'~')).count() * 3 > text.len() * 2;
-            if depth < 3 && how != "base64" && charset::hides_ascii(octets) && text.as_bytes() != octets && printable() {
+            let printable =
+                || text.chars().filter(|c| matches!(c, ' '..='~')).count() * 2 > text.chars().count();
+            if depth < 3
+                && how != "base64"
+                && charset::hides_ascii(octets)
+                && text.as_bytes() != octets
+                && printable()
+            {
                 self.octets(text.as_bytes(), None, MAX_DEPTH - 2, "base64");
             }
         }
