@@ -12,6 +12,7 @@ mod claim;
 mod header;
 mod hidden;
 mod kind;
+mod passes;
 mod reader;
 mod report;
 mod spelling;
