@@ -207,7 +207,7 @@ impl Generator<'_, '_> {
         // What is split, in a charset that is declared wrongly or has wide units, nobody reads.
         let odd = charset.name.contains("label")
             || matches!(charset.form, CharsetForm::Wide(..) | CharsetForm::Utf7 | CharsetForm::Utf8Mark);
-        if odd && !matches!(spelling.group, "as written" | "percent") {
+        if odd && spelling.group != "as written" {
             return;
         }
         let written =

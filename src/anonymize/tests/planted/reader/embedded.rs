@@ -254,3 +254,9 @@ pub fn continued(value: &[u8]) -> Vec<u8> {
     pieces.sort();
     pieces.into_iter().map(|(_, text)| text).collect::<String>().into_bytes()
 }
+
+/// Octets without percent-encoding, whatever charset they are in.
+pub fn percent_off(octets: &[u8]) -> Vec<u8> {
+    let as_quoted_printable: Vec<u8> = octets.iter().map(|b| if *b == b'%' { b'=' } else { *b }).collect();
+    quoted_printable(&as_quoted_printable)
+}

@@ -190,7 +190,9 @@ impl Look<'_> {
                         self.octets(text.as_bytes(), None, depth, "parameter");
                     }
                 }
-                self.octets(&embedded::continued(header.raw_value()), None, depth, "continued parameter");
+                let continued = embedded::continued(header.raw_value());
+                self.octets(&embedded::percent_off(&continued), None, depth, "continued parameter");
+                self.octets(&continued, None, depth, "continued parameter");
             }
             self.place = format!("part {i}");
             if matches!(part.kind(), PartKind::Multipart | PartKind::Message(_)) {
