@@ -89,6 +89,7 @@ fn measure(wanted: &str, name: &str, kb: usize, message: &[u8]) {
         message_id: &message_id,
         relay_host: "relay.bench.example",
         queue_id: "0123456789ABCDEF",
+        hops: "",
         at: Timestamp::from_millis(1_795_000_000_000),
         peer: &[],
         rules: Rules::default(),

@@ -86,8 +86,8 @@ impl Boundaries {
 
     /// The boundary of a multipart and what takes its place; `None` where it names nobody.
     pub fn replaced<'a>(&self, part: &'a Entity) -> Option<(&'a [u8], String)> {
-        let Content::Multipart(_) = part.content else { return None };
-        let old = part.content_type.as_ref()?.plain("boundary")?;
+        let Content::Multipart(multipart) = &part.content else { return None };
+        let old = multipart.boundary.as_slice();
         if !self.name_a_host(old) {
             return None;
         }

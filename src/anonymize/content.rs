@@ -55,6 +55,17 @@ pub fn scrubbed(value: &[u8], search: &Search, ids: &ContentIds) -> Result<Optio
     if same { Ok(Some(scrubbed)) } else { Err(Refusal::Residue) }
 }
 
+/// The value with `multipart/mixed` as its type, and without the parameters of a signature (RFC 1847 §2.1).
+pub fn as_mixed(value: &[u8]) -> Vec<u8> {
+    let parsed = params::parse(value);
+    let mut out = b" multipart/mixed".to_vec();
+    for param in parsed.params.iter().filter(|param| !matches!(param.name.as_str(), "protocol" | "micalg")) {
+        out.extend_from_slice(b"; ");
+        out.extend_from_slice(slice(value, param.range.clone()));
+    }
+    out
+}
+
 /// A section that was emptied keeps a place under a name that nobody reads, so that nothing else moves.
 fn odd_name(param: &Param) -> String {
     format!("x-{}-{}", param.name, param.section.unwrap_or(0))
@@ -118,6 +129,12 @@ fn quoted(name: &str, value: &[u8]) -> Vec<u8> {
     }
     out.push(b'"');
     out
+}
+
+/// A parameter with any text: quoted where it is ASCII.
+pub fn parameter(name: &str, value: &str) -> Vec<u8> {
+    let plain = value.len() <= MAX_VALUE && value.bytes().all(|b| matches!(b, b' '..=b'~'));
+    if plain { quoted(name, value.as_bytes()) } else { extended(name, value) }
 }
 
 /// RFC 2231 §4, in UTF-8, in sections where it is long.

@@ -25,6 +25,19 @@ struct Piece<'a> {
     at: Range<usize>,
 }
 
+/// A stretch of encoded words in a text, without secrets; `None` when there are none in it, or where it cannot be read.
+///
+/// # Errors
+/// [`Refusal::LineTooLong`].
+pub fn words_scrubbed(value: &[u8], search: &Search) -> Result<Option<Vec<u8>>, Refusal> {
+    let unreadable = |segment: &Segment| matches!(segment, Segment::Word(word) if word.is_unreadable());
+    if words::segments(value).iter().any(unreadable) {
+        Ok(None)
+    } else {
+        scrubbed(value, Kind::Plain, search)
+    }
+}
+
 /// The value without secrets; `None` when there are none in it.
 ///
 /// # Errors

@@ -5,42 +5,56 @@
 //! without a hit keep their bytes. Nothing here knows a clock, a database or a route.
 //! When it fails: [`Refusal`], whenever it is not certain that nothing is left. Nothing is passed on a guess.
 
+mod anchors;
+mod armour;
 mod body;
 mod boundary;
+mod calendar;
 mod content;
 mod content_id;
 mod date;
 mod field;
+mod file;
 mod gate;
 mod identity;
+mod meeting;
 mod name;
+mod needle;
 mod nested;
 mod outcome;
 mod policy;
 mod refusal;
+mod report;
 mod rules;
 mod search;
 mod spelling;
 mod stripping;
 mod text;
+mod tokens;
 mod top;
+mod traces;
+mod unwrap;
 
 #[cfg(test)]
 mod tests;
 
 use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::mime::lines;
-use crate::mime::tree::{self, Budget};
+use crate::mime::tree::Budget;
 use body::Writer;
 use boundary::Boundaries;
 use content_id::ContentIds;
 use search::Search;
+use std::borrow::Cow;
+use traces::Traces;
 
+pub use calendar::calendar_ids;
 pub use gate::{Files, Forbidden, Stopped, pass_gate};
 pub use identity::{MAX_IDS, header_from, message_id, message_ids};
 pub use outcome::{Held, Hold, Outcome, Removed};
 pub use refusal::Refusal;
 pub use rules::{DocumentRule, NameRule, Rules, SignatureRule, TnefRule};
+pub use top::HOPS_FIELD;
 
 /// What is done to one message on its way to one recipient.
 pub struct Passage<'a> {
@@ -59,6 +73,8 @@ pub struct Passage<'a> {
     pub relay_host: &'a str,
     /// Our id of the message, for the same line.
     pub queue_id: &'a str,
+    /// The value of [`HOPS_FIELD`]: how often the message has passed us; empty for none.
+    pub hops: &'a str,
     /// When the message was accepted, for the same line and for a missing Date.
     pub at: Timestamp,
     /// What is known of the sender's machine beside the message: the peer's IP address and the name it gave.
@@ -114,36 +130,78 @@ impl Anonymized {
 /// # Errors
 /// [`Refusal`], with a text for the sender.
 pub fn anonymize(message: &[u8], passage: &Passage<'_>) -> Result<Outcome, Refusal> {
-    let bytes = rewrite(message, passage)?;
-    let traces = Vec::new();
-    let forbidden = Forbidden { secrets: passage.secrets, traces: &traces, files: Files::Checked };
-    let message = match pass_gate(bytes, &forbidden) {
+    let Rewritten { bytes, traces, removed, names_in_document } = rewrite(message, passage)?;
+    // What a sender may confirm is searched without files, so that only what is left can stop it for good.
+    let checked = !names_in_document && passage.rules.documents != DocumentRule::Pass;
+    let files = if checked { Files::Checked } else { Files::Confirmed };
+    let message = match pass_gate(bytes, &Forbidden { secrets: passage.secrets, traces: &traces, files }) {
+        Ok(message) if names_in_document => Err(Held { bytes: message.into_bytes(), why: Hold::Document }),
         Ok(message) => Ok(message),
         Err(stopped) if stopped.why == Refusal::Residue => {
             Err(Held { bytes: stopped.message, why: Hold::Residue })
         }
         Err(stopped) => return Err(stopped.why),
     };
-    Ok(Outcome { message, removed: Vec::new(), traces })
+    Ok(Outcome { message, removed, traces })
 }
 
-/// The message rewritten, before the gate.
-fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Vec<u8>, Refusal> {
+/// A message before the gate.
+struct Rewritten {
+    bytes: Vec<u8>,
+    traces: Vec<String>,
+    removed: Vec<Removed>,
+    names_in_document: bool,
+}
+
+fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> {
     let bytes = lines::only_crlf(message);
     let mut budget = Budget::default();
-    let entity = tree::parse(&bytes, &mut budget)?;
+    let opened = unwrap::open(&bytes, &mut budget, passage)?;
+    let (bytes, entity) = (opened.bytes.map_or(bytes, Cow::Owned), opened.entity);
     let search = Search::new(passage)?;
+    let own = passage.own_domains();
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let traces = Traces::new(&bytes, &entity.header, &search, passage.peer, &own, passage.message_id);
     let boundaries = Boundaries::new(&bytes, &entity, &search, passage.queue_id);
     let mut ids = ContentIds::new(passage.relay_host);
     ids.collect(&bytes, &entity, &|left| search.holds_local_part(left) || boundaries.name_a_host(left));
     let mut out = Vec::with_capacity(bytes.len() + 1024);
-    let mut writer = Writer { passage, search: &search, ids, boundaries, parts_left: budget.parts };
+    let mut writer = Writer {
+        passage,
+        search: &search,
+        traces,
+        ids,
+        boundaries,
+        parts_left: budget.parts,
+        removed: opened.removed,
+        names_in_document: false,
+    };
     top::header(&mut writer, &bytes, &entity, &mut out)?;
     writer.body(&bytes, &entity, 0, &mut out)?;
     if !out.ends_with(b"\r\n") {
         out.extend_from_slice(b"\r\n");
     }
-    Ok(out)
+    Ok(Rewritten {
+        bytes: out,
+        traces: writer.traces.names().to_vec(),
+        removed: writer.removed.into_iter().collect(),
+        names_in_document: writer.names_in_document,
+    })
+}
+
+impl Passage<'_> {
+    /// Our host and the domains of the aliases: what is ours and names nobody.
+    fn own_domains(&self) -> Vec<String> {
+        let aliases = self.to.iter().chain([self.from]).chain(self.secrets.iter().map(|secret| secret.alias));
+        let mut out = vec![self.relay_host.to_ascii_lowercase()];
+        for alias in aliases {
+            let domain = alias.domain().as_str().to_owned();
+            if !out.contains(&domain) {
+                out.push(domain);
+            }
+        }
+        out
+    }
 }
 
 /// The alias as text, when it can stand in any header and text as it is.

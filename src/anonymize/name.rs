@@ -1,13 +1,13 @@
 //! The display name in From: as its sender wrote it where it gives nobody away, else the name the caller knows.
 //!
-//! Rules: a name passes when it holds no at sign in any spelling, no telephone number, no link, no domain, is not
+//! Rules: where the installation wants the name that the caller gives, that one. Else a name passes when it holds no at sign in any spelling, no telephone number, no link, no domain, is not
 //! the local part of a secret, and is at most [`MAX_NAME`] characters. It keeps its bytes where they are a phrase
 //! (RFC 5322 §3.2.5) of ASCII; else its text is written as an encoded word.
 //! When it fails: never; what does not pass gives way.
 
 use super::identity::mailboxes;
 use super::search::{Kind, Search};
-use super::spelling;
+use super::{NameRule, Passage, spelling};
 use crate::mime::charset::Charset;
 use crate::mime::words::{self, Coding};
 
@@ -24,7 +24,10 @@ const ENDINGS: [&str; 16] = [
 ];
 
 /// What to write before the brackets in From, with a blank behind it; empty where there is no name at all.
-pub fn display(from: &[u8], fallback: &str, search: &Search) -> Vec<u8> {
+pub fn display(from: &[u8], passage: &Passage<'_>, search: &Search) -> Vec<u8> {
+    let fallback = passage.fallback_name;
+    let as_written = passage.rules.name == NameRule::AsWritten;
+    let from = if as_written { from } else { b"" };
     let written = mailboxes(from).ok().and_then(|mut all| if all.len() == 1 { all.pop() } else { None });
     let mut out = match written.map(|mailbox| mailbox.phrase) {
         Some(phrase) if !phrase.is_empty() => {

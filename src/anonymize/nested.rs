@@ -2,20 +2,19 @@
 //!
 //! Rules: its header passes by allow-list as well: who, to whom, when, about what, with the secrets replaced, its ids
 //! mapped like those of the outer message. The way it took (Received, Return-Path, authentication results, all X-)
-//! goes, and so does the line `From ` of a mail folder. Any other line that is no field is refused: what is called a
-//! message may be none, and its text would be lost. Its body is walked like any other.
+//! goes, and so do lines that are no field. Its body is walked like any other.
 //! When it fails: [`Refusal`].
 
 use super::Refusal;
-use super::body::{Writer, write_field};
+use super::body::{Writer, empty_line, write_field};
 use super::date::is_date;
 use super::field;
 use super::search::Kind;
 use super::top::mapped_ids;
 use crate::mime::header::{self, Header, unfold};
+use crate::mime::slice;
 use crate::mime::transfer::Encoding;
 use crate::mime::tree::{Content, Entity};
-use crate::mime::{MimeError, slice};
 
 /// Appends a message that stands `depth` levels deep.
 pub fn message(
@@ -26,17 +25,12 @@ pub fn message(
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
     fields(writer, bytes, entity, out)?;
-    out.extend_from_slice(slice(bytes, entity.header.range.end..entity.header.body_start));
+    empty_line(bytes, entity, out);
     writer.body(bytes, entity, depth, out)
 }
 
 /// A header without body.
 pub fn header_only(writer: &mut Writer<'_>, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
-    // The gate sees this as a text, in which words of UTF-7 stay closed.
-    let is_utf7 = |word: &[u8]| word.eq_ignore_ascii_case(b"utf-7");
-    if bytes.split(|b| *b == b'?').any(is_utf7) {
-        return Err(Refusal::Charset);
-    }
     let header = header::scan(bytes, 0..bytes.len())?;
     let body = bytes.len()..bytes.len();
     let entity = Entity {
@@ -44,6 +38,8 @@ pub fn header_only(writer: &mut Writer<'_>, bytes: &[u8]) -> Result<Vec<u8>, Ref
         body,
         media: "text/plain".to_owned(),
         content_type: None,
+        type_as_read: None,
+        lacks_empty_line: false,
         encoding: Encoding::Identity,
         content: Content::Leaf,
     };
@@ -54,10 +50,6 @@ pub fn header_only(writer: &mut Writer<'_>, bytes: &[u8]) -> Result<Vec<u8>, Ref
 
 fn fields(writer: &mut Writer<'_>, bytes: &[u8], entity: &Entity, out: &mut Vec<u8>) -> Result<(), Refusal> {
     let header: &Header = &entity.header;
-    let is_envelope = |gap: &[u8]| gap.starts_with(b"From ") || gap.starts_with(b">From ");
-    if header.gaps.iter().any(|gap| !is_envelope(slice(bytes, gap.clone()))) {
-        return Err(MimeError::PartHeader.into());
-    }
     for one in &header.fields {
         let name = slice(bytes, one.name.clone()).to_ascii_lowercase();
         let value = slice(bytes, one.value.clone());

@@ -1,7 +1,8 @@
 //! Why a message is not passed: our decision, with a text its sender understands.
 //!
-//! Rules: a text says what is wrong and, where there is one, the cure; it never carries anything of the message. It is
-//! ASCII and fits a reply line (RFC 5321 §4.5.3.1.5). The SMTP floor answers `554 5.6.0` with it.
+//! Rules: a text says what is wrong and how to send it so that it passes; it never carries anything of the message. It
+//! is ASCII and fits a reply line (RFC 5321 §4.5.3.1.5). The SMTP floor answers `554 5.6.0` with it, and
+//! `docs/replies.md` lists each.
 
 use crate::mime::MimeError;
 
@@ -12,16 +13,20 @@ pub enum Refusal {
     #[error("The message cannot be read with certainty: {0}. Please send it anew from another mail program")]
     Mime(#[from] MimeError),
     /// No From, or no address in it.
-    #[error("The message has no From address")]
+    #[error("The message has no From address. Please set your address in the mail program and send it anew")]
     NoFrom,
     /// A From that could be read in more than one way.
-    #[error("The From field of the message can be read in more than one way")]
+    #[error(
+        "The From field of the message can be read in more than one way. Please send it with your name and one address"
+    )]
     AmbiguousFrom,
     /// A field that must be single is there twice, differently.
-    #[error("A header field that must be single is there more than once")]
+    #[error(
+        "A header field that must be single is there more than once. Please send it anew from another mail program"
+    )]
     DuplicateField,
     /// A NUL octet in a header.
-    #[error("The header of the message holds a NUL character")]
+    #[error("The header of the message holds a NUL character. Please send it anew from another mail program")]
     ControlCharacter,
     /// S/MIME or PGP signed: the certificate names its owner.
     #[error(
@@ -44,11 +49,8 @@ pub enum Refusal {
     /// message/partial, message/external-body.
     #[error("The message is in pieces or points to text elsewhere. Please send it whole")]
     Incomplete,
-    /// A report about another mail.
-    #[error("Delivery reports and receipts are not passed on")]
-    Report,
     /// A kind of message that is not known.
-    #[error("The message holds another message of an unknown kind")]
+    #[error("The message holds another message of an unknown kind. Please send its text as an ordinary mail")]
     UnknownMessage,
     /// A charset that is no extension of ASCII and that nobody here reads.
     #[error("The text is in a character set that cannot be read. Please send it in UTF-8")]
@@ -65,7 +67,7 @@ pub enum Refusal {
     #[error("The finished message cannot be checked. Please send it anew from another mail program")]
     Unreadable,
     /// An alias that cannot stand in a header as it is. A fault of the caller.
-    #[error("The message cannot be addressed")]
+    #[error("The message cannot be addressed, by a fault on our side. Please tell the operator")]
     Alias,
 }
 
@@ -73,17 +75,42 @@ pub enum Refusal {
 mod tests {
     use super::*;
 
+    const ALL: [Refusal; 16] = [
+        Refusal::Mime(MimeError::TooDeep),
+        Refusal::NoFrom,
+        Refusal::AmbiguousFrom,
+        Refusal::DuplicateField,
+        Refusal::ControlCharacter,
+        Refusal::Signed,
+        Refusal::Encrypted,
+        Refusal::Key,
+        Refusal::Tnef,
+        Refusal::Incomplete,
+        Refusal::UnknownMessage,
+        Refusal::Charset,
+        Refusal::LineTooLong,
+        Refusal::Residue,
+        Refusal::Unreadable,
+        Refusal::Alias,
+    ];
+
     #[test]
-    fn every_text_fits_a_reply_line() {
-        for refusal in [
-            Refusal::Mime(MimeError::Duplicate),
-            Refusal::Mime(MimeError::Boundary),
-            Refusal::Tnef,
-            Refusal::Encrypted,
-            Refusal::Residue,
-        ] {
+    fn every_text_fits_a_reply_line_and_says_how_the_message_would_pass() {
+        for refusal in ALL {
             let text = refusal.to_string();
             assert!(text.is_ascii() && text.len() <= 250, "{text}");
+            assert!(text.contains(". Please "), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_text_stands_in_the_list_of_replies() {
+        let list = include_str!("../../docs/replies.md");
+        for refusal in ALL {
+            let text = refusal.to_string();
+            let begin =
+                text.split(". Please").next().unwrap_or_default().split(": ").next().unwrap_or_default();
+            assert!(list.contains(&format!("| {begin} |")), "{text}");
         }
     }
 }

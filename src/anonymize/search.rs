@@ -1,22 +1,24 @@
 //! Finding by meaning: the few known addresses of a conversation, in any spelling, in a decoded text.
 //!
-//! Rules: what is sought is `local@domain` of each secret, its domain as A-label and as U-label, its local part also
-//! quoted and with a `+tag`. The text is looked at as it is, folded (up to four layers of escapes), without tags or
-//! comments, and with broken lines joined; a hit in any of them counts and maps back to the octets of the text.
-//! A hit never begins in the middle of a longer local part nor ends in the middle of a longer label, so other
-//! people's addresses stay. Where that is in doubt (a dot behind it, a tag before it) it is a hit.
+//! Rules: what is sought is one of the [`Needle`]s. The text is looked at as it is, folded (up to four layers of
+//! escapes), without tags or comments, and with broken lines joined; a hit in any of them counts and maps back to the
+//! octets of the text. A hit never begins in the middle of a longer local part nor ends in the middle of a longer label,
+//! so other people's addresses stay. Where that is in doubt (a dot behind it, a tag before it) it is a hit.
 //! When it fails: never; what it misses the gate refuses.
 
+use super::anchors::{self, Window};
 use super::content_id::ContentIds;
+use super::needle::{Found, Needle};
 use super::spelling::{self, Folded};
+use super::tokens::Tokens;
 use super::{Passage, Refusal, stripping};
+use crate::mime::charset::Charset;
+use crate::mime::transfer::Edit;
 use crate::mime::view::View;
 use std::ops::Range;
 
 /// Most layers of escapes in escapes that are taken off.
 const MAX_LAYERS: usize = 4;
-/// Longest local part with its tag that is looked at, in octets.
-const MAX_RUN: usize = 254;
 /// Shortest local part that is looked for on its own, in octets.
 const MIN_LOCAL: usize = 3;
 
@@ -42,25 +44,10 @@ pub struct Hit {
     pub with: String,
 }
 
-/// One secret, in the forms in which it is compared.
-struct Needle {
-    locals: Vec<Vec<u8>>,
-    domains: Vec<Vec<u8>>,
-    tagged: bool,
-    alias: String,
-}
-
 /// All that is sought in one message.
 pub struct Search {
     needles: Vec<Needle>,
-}
-
-/// A hit in one view, before it is known whether its neighbours really are its neighbours.
-struct Found {
-    range: Range<usize>,
-    with: String,
-    left_clear: bool,
-    right_clear: bool,
+    tokens: Tokens,
 }
 
 impl Search {
@@ -70,31 +57,45 @@ impl Search {
     /// [`Refusal::Alias`] when an alias cannot stand in a text as it is.
     pub fn new(passage: &Passage<'_>) -> Result<Self, Refusal> {
         let needles = passage.secrets.iter().map(|secret| {
-            let canonical = secret.address.reveal_canonical();
-            let (local, domain) = canonical.rsplit_once('@').unwrap_or((&canonical, ""));
-            Ok(Needle {
-                locals: forms(local),
-                domains: domain_forms(domain),
-                tagged: !local.contains('+'),
-                alias: super::safe_alias(secret.alias)?,
-            })
+            Ok(Needle::new(&secret.address.reveal_canonical(), super::safe_alias(secret.alias)?))
         });
-        Ok(Self { needles: needles.collect::<Result<_, Refusal>>()? })
+        let needles: Vec<Needle> = needles.collect::<Result<_, Refusal>>()?;
+        let written: Vec<String> = passage.secrets.iter().map(|secret| secret.address.reveal()).collect();
+        Ok(Self { tokens: Tokens::new(&needles, &written), needles })
     }
 
     /// The domains of the secrets, each in its forms.
     pub fn domains(&self) -> impl Iterator<Item = String> {
-        self.needles
-            .iter()
-            .flat_map(|n| &n.domains)
-            .map(|domain| String::from_utf8_lossy(domain).into_owned())
+        let all = self.needles.iter().flat_map(Needle::domains);
+        all.map(|domain| String::from_utf8_lossy(domain).into_owned())
+    }
+
+    /// The windows of a text (in a charset that keeps ASCII) in which a secret can stand; `also` are places to look at.
+    pub fn windows(&self, text: &[u8], first: Charset, also: &[usize]) -> Vec<Window> {
+        anchors::windows(text, first, &self.needles, also)
+    }
+
+    /// Whether a secret can stand in a text at all.
+    pub fn may_be_in(&self, text: &[u8], first: Charset) -> bool {
+        anchors::is_any(text, first, &self.needles)
+    }
+
+    /// The edits that take the secrets out of base64 and hexadecimal digits in a text.
+    pub fn token_edits(&self, text: &[u8]) -> Vec<Edit> {
+        self.tokens.edits(text, &self.needles)
+    }
+
+    /// Whether a secret stands in octets as it is, whatever stands beside it.
+    pub fn stands_plainly(&self, octets: &[u8]) -> bool {
+        let mut signs = memchr::memchr_iter(b'@', octets);
+        signs.any(|at| self.needles.iter().any(|needle| needle.around(octets, at, Kind::FileName).is_some()))
     }
 
     /// Whether the text, which is a name, is the local part of a secret: programs put it there when they know no
     /// name.
     pub fn is_local_part(&self, name: &str) -> bool {
         let folded = spelling::fold(name.trim().as_bytes()).view;
-        self.needles.iter().any(|needle| needle.locals.iter().any(|local| local == folded.bytes()))
+        self.needles.iter().any(|needle| needle.locals().iter().any(|local| local == folded.bytes()))
     }
 
     /// Whether the octets hold the local part of a secret in ASCII, in any case.
@@ -102,7 +103,7 @@ impl Search {
         let octets = octets.to_ascii_lowercase();
         self.needles
             .iter()
-            .flat_map(|needle| &needle.locals)
+            .flat_map(Needle::locals)
             .any(|local| local.len() >= MIN_LOCAL && memchr::memmem::find(&octets, local).is_some())
     }
 
@@ -166,102 +167,6 @@ impl Search {
             hits.settle();
         }
     }
-}
-
-/// The text folded not at all, once and twice: what a search may meet.
-fn forms(text: &str) -> Vec<Vec<u8>> {
-    let mut forms = vec![text.to_lowercase().into_bytes()];
-    for _ in 0..2 {
-        let next = forms.last().map(|form| spelling::fold(form).view.into_bytes()).unwrap_or_default();
-        if !forms.contains(&next) {
-            forms.push(next);
-        }
-    }
-    if let Some(bare) = forms.first().map(|form| stripping::joined(form).into_bytes())
-        && !forms.contains(&bare)
-    {
-        forms.push(bare);
-    }
-    forms.retain(|form| !form.is_empty());
-    forms
-}
-
-fn domain_forms(domain: &str) -> Vec<Vec<u8>> {
-    let mut out = forms(domain);
-    let (unicode, _) = idna::domain_to_unicode(domain);
-    for form in forms(&unicode) {
-        if !out.contains(&form) {
-            out.push(form);
-        }
-    }
-    out
-}
-
-fn starts_with(hay: &[u8], needle: &[u8]) -> bool {
-    hay.get(..needle.len()).is_some_and(|head| head.eq_ignore_ascii_case(needle))
-}
-
-fn ends_with(hay: &[u8], needle: &[u8]) -> bool {
-    hay.len()
-        .checked_sub(needle.len())
-        .and_then(|at| hay.get(at..))
-        .is_some_and(|tail| tail.eq_ignore_ascii_case(needle))
-}
-
-impl Needle {
-    /// The address around the at sign at `at`, if it is this one.
-    fn around(&self, hay: &[u8], at: usize, kind: Kind) -> Option<Found> {
-        let behind = hay.get(at + 1..)?;
-        let domain =
-            self.domains.iter().filter(|domain| starts_with(behind, domain)).max_by_key(|d| d.len())?;
-        let end = at + 1 + domain.len();
-        let before = hay.get(..at)?;
-        let start = self.local_start(before)?;
-        Some(Found {
-            range: start..end,
-            with: self.alias.clone(),
-            left_clear: left_is_clear(hay.get(..start)?, kind),
-            right_clear: !hay.get(end).is_some_and(u8::is_ascii_alphanumeric),
-        })
-    }
-
-    /// Where the local part that ends with `before` begins.
-    fn local_start(&self, before: &[u8]) -> Option<usize> {
-        let plain = |text: &[u8]| {
-            let fits = self.locals.iter().filter(|local| ends_with(text, local));
-            fits.map(|local| text.len() - local.len()).min()
-        };
-        if let Some(start) = plain(before) {
-            return Some(start);
-        }
-        // A quoted local part (RFC 5321 §4.1.2), its quotes escaped or not.
-        let inner = before.strip_suffix(b"\"").map(|text| text.strip_suffix(b"\\").unwrap_or(text));
-        if let Some(start) = inner.and_then(plain) {
-            let opened = before.get(..start).is_some_and(|text| text.ends_with(b"\""));
-            return Some(if opened { start - 1 } else { start });
-        }
-        if !self.tagged {
-            return None;
-        }
-        // `local+tag` (RFC 5233).
-        let run = before.iter().rev().take(MAX_RUN).take_while(|b| is_atext(**b)).count();
-        let from = before.len() - run;
-        let plus = memchr::memchr(b'+', before.get(from..)?)?;
-        plain(before.get(..from + plus)?)
-    }
-}
-
-fn is_atext(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b)
-}
-
-/// Whether no longer local part reaches into what follows `before`: it ends in no letter or digit, also not behind
-/// dots, pluses, hyphens and underscores. (A letter outside ASCII is no part of the addresses that people write
-/// into Japanese text without a blank.)
-fn left_is_clear(before: &[u8], kind: Kind) -> bool {
-    let is_joint = |b: &&u8| kind != Kind::FileName && matches!(b, b'.' | b'_' | b'+' | b'-');
-    let joint = before.iter().rev().take_while(is_joint).count();
-    !before.len().checked_sub(joint + 1).and_then(|i| before.get(i)).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 struct Hits {

@@ -9,6 +9,7 @@
 
 use crate::mime::transfer::hex;
 use crate::mime::view::View;
+use unicode_normalization::UnicodeNormalization as _;
 
 /// A folded text.
 pub struct Folded {
@@ -21,8 +22,23 @@ pub struct Folded {
 /// How one piece is spelled in one form.
 struct Piece {
     length: usize,
-    becomes: Option<char>,
+    becomes: Becomes,
     escaped: bool,
+}
+
+/// What a piece stands for.
+enum Becomes {
+    /// Nothing that is seen.
+    Nothing,
+    One(char),
+    /// A character that stands for several, such as a ligature.
+    Several(char),
+}
+
+impl From<Option<char>> for Becomes {
+    fn from(c: Option<char>) -> Self {
+        c.map_or(Self::Nothing, Self::One)
+    }
 }
 
 /// Octets at which a piece may begin; all others are copied.
@@ -32,7 +48,7 @@ const SPECIAL: [bool; 256] = {
     while i < 256 {
         #[expect(clippy::cast_possible_truncation, reason = "i is below 256")]
         let b = i as u8;
-        table[i] = matches!(b, 0..=8 | 11 | 12 | 14..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'(' | b'[' | b'{' | b'<')
+        table[i] = matches!(b, 0..=8 | 11 | 12 | 14..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'(' | b'[' | b'{' | b'<')
             || matches!(b, 0xc2..=0xdf | 0xe1..=0xe3 | 0xef | 0xf0 | 0xf3);
         i += 1;
     }
@@ -57,10 +73,17 @@ pub fn fold(text: &[u8]) -> Folded {
             continue;
         };
         view.push_lowered(text.get(copied..at).unwrap_or_default(), copied);
-        if let Some(c) = piece.becomes {
-            let mut room = [0; 4];
-            let c = c.to_ascii_lowercase();
-            view.push_made(c.encode_utf8(&mut room).as_bytes(), at..at + piece.length);
+        let mut room = [0; 4];
+        match piece.becomes {
+            Becomes::Nothing => {}
+            Becomes::One(c) => {
+                let c = c.to_ascii_lowercase();
+                view.push_made(c.encode_utf8(&mut room).as_bytes(), at..at + piece.length);
+            }
+            Becomes::Several(c) => {
+                let text: String = c.nfkc().flat_map(char::to_lowercase).collect();
+                view.push_made(text.as_bytes(), at..at + piece.length);
+            }
         }
         escaped |= piece.escaped;
         at += piece.length.max(1);
@@ -75,15 +98,30 @@ fn piece(rest: &[u8]) -> Option<Piece> {
         b'%' => percent(rest).map(|(length, c)| (length, Some(c), true)),
         b'&' => entity(rest).map(|(length, c)| (length, c, true)),
         b'\\' => backslash(rest).map(|(length, c)| (length, Some(c), true)),
+        b'=' => quoted(rest).map(|(length, c)| (length, Some(c), true)),
         b'(' => bracketed(rest, b')'),
         b'[' => bracketed(rest, b']'),
         b'{' => bracketed(rest, b'}'),
         b'<' => bracketed(rest, b'>'),
         b' ' => bracketed(rest, b' '),
         0..=31 | 127 => Some((1, None, false)),
-        _ => wide(rest),
+        _ => return wide(rest),
     }?;
-    Some(Piece { length, becomes, escaped })
+    Some(Piece { length, becomes: becomes.into(), escaped })
+}
+
+/// `=40` and the like: quoted-printable where nothing declares it, as in vCards and quoted sources. Only what an
+/// address needs, for `=` stands in many texts.
+fn quoted(rest: &[u8]) -> Option<(usize, char)> {
+    let c = match rest.get(1..3)? {
+        b"40" => '@',
+        b"2E" | b"2e" => '.',
+        b"2D" | b"2d" => '-',
+        b"2B" | b"2b" => '+',
+        b"5F" | b"5f" => '_',
+        _ => return None,
+    };
+    Some((3, c))
 }
 
 /// `(at)`, `[ at ]`, ` at `, `(dot)`, `[@]`, with blanks inside.
@@ -197,6 +235,8 @@ fn backslash(rest: &[u8]) -> Option<(usize, char)> {
         b'u' => Some((6, digits(2, 4)?)),
         b'x' | b'\'' => Some((4, digits(2, 2)?)),
         b'n' | b'r' | b't' => Some((2, ' ')),
+        // Octal, as old scripts write it.
+        b'1' if rest.get(2..4) == Some(b"00") => Some((4, '@')),
         b'0'..=b'9' => {
             let count = rest.iter().skip(1).take(6).take_while(|b| b.is_ascii_hexdigit()).count();
             let text = std::str::from_utf8(rest.get(1..1 + count)?).ok()?;
@@ -218,7 +258,7 @@ fn backslash(rest: &[u8]) -> Option<(usize, char)> {
 }
 
 /// Characters outside ASCII. `None` when the character stays as it is.
-fn wide(rest: &[u8]) -> Option<(usize, Option<char>, bool)> {
+fn wide(rest: &[u8]) -> Option<Piece> {
     let length = match rest.first()? {
         0xc2..=0xdf => 2,
         0xe1..=0xef => 3,
@@ -242,33 +282,26 @@ fn wide(rest: &[u8]) -> Option<(usize, Option<char>, bool)> {
         | '\u{feff}'
         | '\u{ffa0}'
         | '\u{fff9}'..='\u{fffd}'
-        | '\u{e0000}'..='\u{e0fff}' => None,
-        '\u{80}'..='\u{9f}' => None,
-        '\u{ff01}'..='\u{ff5e}' => shifted(c, 0xff01, '!'),
-        '\u{24b6}'..='\u{24cf}' => shifted(c, 0x24b6, 'A'),
-        '\u{24d0}'..='\u{24e9}' => shifted(c, 0x24d0, 'a'),
-        '\u{1d400}'..='\u{1d6a3}' => {
-            let letter = (u32::from(c) - 0x1d400) % 52;
-            char::from_u32(if letter < 26 { 0x41 + letter } else { 0x61 + letter - 26 })
-        }
-        '\u{1d7ce}'..='\u{1d7ff}' => char::from_u32(0x30 + (u32::from(c) - 0x1d7ce) % 10),
-        '\u{3002}' | '\u{ff61}' | '\u{fe52}' | '\u{2024}' => Some('.'),
-        '\u{fe6b}' => Some('@'),
-        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' => Some('-'),
-        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => Some(' '),
+        | '\u{e0000}'..='\u{e0fff}' => Becomes::Nothing,
+        '\u{80}'..='\u{9f}' => Becomes::Nothing,
+        '\u{3002}' | '\u{ff61}' => Becomes::One('.'),
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => Becomes::One('-'),
+        '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' => return None,
         _ => {
-            let lower = c.to_lowercase().next()?;
-            if lower == c {
-                return None;
+            let mut plain = c.nfkc();
+            match (plain.next()?, plain.next()) {
+                (one, None) => {
+                    let lower = one.to_lowercase().next()?;
+                    if lower == c {
+                        return None;
+                    }
+                    Becomes::One(lower)
+                }
+                _ => Becomes::Several(c),
             }
-            Some(lower)
         }
     };
-    Some((length, becomes, false))
-}
-
-fn shifted(c: char, from: u32, to: char) -> Option<char> {
-    char::from_u32(u32::from(c) - from + u32::from(to))
+    Some(Piece { length, becomes, escaped: false })
 }
 
 #[cfg(test)]
@@ -302,6 +335,10 @@ mod tests {
             "b\u{200b}o\u{ad}b@a.example",
             "bob\\u0040a.example",
             "bob\\40 a\\2e example",
+            "bob=40a=2Eexample",
+            "bob\\100a.example",
+            "ᵇₒb@ª.example",
+            "𝖇𝗼𝒃@a.ℯxample",
             "bob(at)a[dot]example",
             "bob [ AT ] a.example",
             "bob at a dot example",
@@ -315,7 +352,7 @@ mod tests {
     fn what_is_no_escape_stays() {
         for text in [
             "100% a&b c\\d (a) [note] {x} <b>",
-            "日本語、カナｶﾅ",
+            "日本語、カナ",
             "%zz %e3%81 &#xffffffff; &copy;",
             "a\r\n\tb",
             "C:\\a40",

@@ -5,7 +5,7 @@ mod fixtures;
 mod hostile;
 mod planted;
 
-use super::{Anonymized, Files, Forbidden, Passage, Refusal, Rules, Secret, anonymize, pass_gate};
+use super::{Anonymized, Files, Forbidden, Hold, Passage, Refusal, Rules, Secret, anonymize, pass_gate};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 
 /// The customer's real address.
@@ -25,6 +25,13 @@ pub fn fixtures(folder: &str) -> std::path::PathBuf {
 pub enum Direction {
     ToMerchant,
     ToCustomer,
+}
+
+/// Why a message did not pass.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stop {
+    Refused(Refusal),
+    Held(Hold),
 }
 
 /// A conversation: two parties, two canaries, two aliases.
@@ -53,9 +60,9 @@ impl World {
         ]
     }
 
-    pub fn pass(&self, direction: Direction, message: &[u8]) -> Result<Anonymized, Refusal> {
-        let outcome = self.with_passage(direction, |passage| anonymize(message, passage))?;
-        outcome.message.map_err(|_| Refusal::Residue)
+    pub fn pass(&self, direction: Direction, message: &[u8]) -> Result<Anonymized, Stop> {
+        let outcome = self.with_passage(direction, |passage| anonymize(message, passage));
+        outcome.map_err(Stop::Refused)?.message.map_err(|held| Stop::Held(held.why))
     }
 
     pub fn with_passage<T>(&self, direction: Direction, run: impl FnOnce(&Passage<'_>) -> T) -> T {
@@ -71,6 +78,7 @@ impl World {
             message_id: &mapped,
             relay_host: "mx.relay.example",
             queue_id: "Q1",
+            hops: "",
             at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
             peer: &[],
             rules: Rules::default(),

@@ -1,94 +1,288 @@
 //! A text body, edited in its own charset: which octets change, and to what.
 //!
 //! Rules: the text is read in its declared charset, and where that does not make sense in the others it can be, so
-//! that a wrong label hides nothing. Only the octets of an address change; a text without a hit gives no edits.
+//! that a wrong label hides nothing. Only windows around what can be an at sign are read at all; only the octets of an
+//! address change; a text without a hit gives no edits. Encoded words in a text (quoted headers) are changed as words.
 //! When it fails: never.
 
 use super::content_id::ContentIds;
 use super::search::{Hit, Kind, Search};
+use super::traces::Traces;
+use super::{anchors, field};
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// Longest stretch that is looked at as one value with encoded words, in octets.
+const MAX_WORDS: usize = 8 * 1024;
+
+/// What a text is searched for.
+pub struct Sought<'a> {
+    pub search: &'a Search,
+    pub traces: &'a Traces,
+    /// The ids of `cid:` links, where the text can have some.
+    pub ids: Option<&'a ContentIds>,
+    pub kind: Kind,
+}
+
 /// The edits that take every secret out of `bytes`, in order, apart from each other.
-pub fn edits(
-    bytes: &[u8],
-    label: Option<&[u8]>,
-    kind: Kind,
-    search: &Search,
-    ids: Option<&ContentIds>,
-) -> Vec<Edit> {
-    let mut all: Vec<Edit> = Vec::new();
-    let (first, trusted) = match label {
-        Some(label) => {
-            (Charset::for_label(label).unwrap_or(Charset::Utf8), Charset::for_label(label).is_some())
+pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edit> {
+    let mut all = Edits::default();
+    let declared = label.and_then(Charset::for_label);
+    let first = declared.unwrap_or(Charset::Utf8);
+    let trusted = label.is_none() || declared.is_some();
+    if is_wide(first) {
+        for window in anchors::whole(bytes) {
+            read(first, &mut Octets::of(bytes, &window, first), &window, sought, &mut all);
         }
-        None => (Charset::Utf8, true),
+        if matches!(all.state, State::Read) {
+            return all.edits;
+        }
+    }
+    for (wide, window) in anchors::wide_windows(bytes) {
+        read(wide, &mut Octets::of(bytes, &window, wide), &window, sought, &mut all);
+    }
+    let links = if sought.ids.is_some() { link_places(bytes) } else { Vec::new() };
+    for window in sought.search.windows(bytes, first, &links) {
+        let mut octets = Octets::of(bytes, &window, first);
+        let (charsets, needed) = readings(first, trusted, &octets.bytes);
+        let mut good = true;
+        for (i, charset) in charsets.into_iter().enumerate() {
+            if i >= needed && good {
+                break;
+            }
+            let before = all.edits.len();
+            good &= read(charset, &mut octets, &window, sought, &mut all);
+            // What was found is blank now: mostly nothing is left to look at in another charset.
+            if all.edits.len() > before && links.is_empty() && !sought.search.may_be_in(&octets.bytes, first)
+            {
+                break;
+            }
+        }
+    }
+    words(bytes, sought, &mut all);
+    for edit in sought.search.token_edits(bytes).into_iter().chain(sought.traces.edits(bytes)) {
+        all.insert(edit);
+    }
+    all.edits
+}
+
+/// Whether a secret stands in octets of any kind; for what is not edited. In what is no text an address is looked for
+/// as it is, in ASCII or in wide units: escapes belong to texts.
+pub fn is_in(bytes: &[u8], search: &Search) -> bool {
+    let sought = Sought { search, traces: &Traces::default(), ids: None, kind: Kind::FileName };
+    let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | 0x0c | b'\r' | 0x0e | 0x0f | 0x1b);
+    if !bytes.iter().any(control) {
+        return !edits(bytes, None, &sought).is_empty();
+    }
+    let mut all = Edits::default();
+    for (wide, window) in anchors::wide_windows(bytes) {
+        read(wide, &mut Octets::of(bytes, &window, wide), &window, &sought, &mut all);
+    }
+    !all.edits.is_empty() || search.stands_plainly(bytes) || !search.token_edits(bytes).is_empty()
+}
+
+/// The edits so far, in order, apart from each other.
+#[derive(Default)]
+struct Edits {
+    edits: Vec<Edit>,
+    state: State,
+}
+
+/// Whether the declared charset made sense of a whole wide text.
+#[derive(Default, Clone, Copy)]
+enum State {
+    #[default]
+    Unread,
+    Read,
+}
+
+impl Edits {
+    fn insert(&mut self, edit: Edit) {
+        let at = self.edits.partition_point(|other| other.range.start < edit.range.start);
+        let before = at.checked_sub(1).and_then(|i| self.edits.get(i));
+        let apart = before.is_none_or(|other| other.range.end <= edit.range.start)
+            && self.edits.get(at).is_none_or(|other| edit.range.end <= other.range.start);
+        if apart && !edit.range.is_empty() {
+            self.edits.insert(at, edit);
+        }
+    }
+}
+
+fn is_wide(charset: Charset) -> bool {
+    matches!(
+        charset,
+        Charset::Utf16Le | Charset::Utf16Be | Charset::Utf32Le | Charset::Utf32Be | Charset::Utf7
+    )
+}
+
+/// The octets of a window. What was found in one reading is blank in those that follow.
+struct Octets<'a> {
+    bytes: Cow<'a, [u8]>,
+    /// Whether the text as a whole says that wide units are big-endian.
+    wide: Option<Charset>,
+}
+
+impl<'a> Octets<'a> {
+    fn of(text: &'a [u8], window: &anchors::Window, charset: Charset) -> Self {
+        let bytes = Cow::Borrowed(text.get(window.range.clone()).unwrap_or_default());
+        let wide = (window.range.start > 0).then(|| charset.behind_mark(text));
+        Self { bytes, wide }
+    }
+
+    fn blank(&mut self, range: &Range<usize>) {
+        if let Some(octets) = self.bytes.to_mut().get_mut(range.clone()) {
+            octets.fill(b' ');
+        }
+    }
+}
+
+/// The charsets to read a window in, and how many of them whatever they give: the declared one, then those that it
+/// can be. What is ASCII to all of them, or is UTF-8 and says so, is nothing else.
+fn readings(first: Charset, trusted: bool, octets: &[u8]) -> (Vec<Charset>, usize) {
+    let mut out: Vec<Charset> = if is_wide(first) { vec![Charset::Utf8] } else { vec![first] };
+    let mut add = |charset: Charset| {
+        if !out.contains(&charset) {
+            out.push(charset);
+        }
     };
-    let good = read(first, bytes, kind, search, ids, &mut all);
-    let escapes = first != Charset::Iso2022Jp && has_escapes(bytes);
-    let single_octet =
-        matches!(first, Charset::Legacy(encoding) if encoding.is_single_byte()) && !bytes.is_ascii();
-    if escapes {
-        read(Charset::Iso2022Jp, bytes, kind, search, ids, &mut all);
+    if memchr::memchr_iter(0x1b, octets).any(|i| matches!(octets.get(i + 1), Some(b'$' | b'('))) {
+        add(Charset::Iso2022Jp);
     }
-    if !good || !trusted || single_octet {
-        for other in [Charset::Utf8, Charset::SHIFT_JIS, Charset::EUC_JP, Charset::ASCII] {
-            if other != first {
-                read(other, bytes, kind, search, ids, &mut all);
-            }
-        }
-        if memchr::memchr(0, bytes).is_some() {
-            for other in [Charset::Utf16Le, Charset::Utf16Be] {
-                if other != first {
-                    read(other, bytes, kind, search, ids, &mut all);
-                }
-            }
+    if memchr::memchr(0x0e, octets).is_some() {
+        add(Charset::KOREAN);
+    }
+    if memchr::memmem::find(octets, b"~{").is_some() {
+        add(Charset::HZ);
+    }
+    let needed = out.len();
+    for other in [
+        Charset::Utf8,
+        Charset::SHIFT_JIS,
+        Charset::EUC_JP,
+        Charset::GB18030,
+        Charset::BIG5,
+        Charset::EUC_KR,
+        Charset::ASCII,
+    ] {
+        if !out.contains(&other) {
+            out.push(other);
         }
     }
-    all
+    let certain = octets.is_ascii() || (trusted && first == Charset::Utf8);
+    let all = out.len();
+    (out, if certain { needed } else { all })
 }
 
-fn has_escapes(bytes: &[u8]) -> bool {
-    memchr::memchr_iter(0x1b, bytes).any(|i| matches!(bytes.get(i + 1), Some(b'$' | b'(')))
-}
-
-/// Adds the edits of one reading; says whether every octet made sense in it.
+/// Adds the edits of one reading of a window; says whether every octet made sense in it.
 fn read(
     charset: Charset,
-    bytes: &[u8],
-    kind: Kind,
-    search: &Search,
-    ids: Option<&ContentIds>,
-    all: &mut Vec<Edit>,
+    octets: &mut Octets<'_>,
+    window: &anchors::Window,
+    sought: &Sought<'_>,
+    all: &mut Edits,
 ) -> bool {
-    let (mut text, good) = charset.decode(bytes);
-    let mut view = None;
-    if !good {
-        // Only this text has the way back for octets that make no sense.
-        let stepwise = charset.decode_view(bytes);
-        text = Cow::Owned(String::from_utf8_lossy(stepwise.bytes()).into_owned());
-        view = Some(stepwise);
+    let base = window.range.start;
+    let charset = octets.wide.filter(|_| is_wide(charset)).unwrap_or(charset);
+    let (mut text, good) = charset.decode(&octets.bytes);
+    if is_wide(charset) && good {
+        all.state = State::Read;
     }
-    let hits = search.hits(text.as_bytes(), kind, ids);
+    let mut hits = sought.search.hits(text.as_bytes(), sought.kind, sought.ids);
     if hits.is_empty() {
         return good;
     }
-    let view = view.unwrap_or_else(|| charset.decode_view(bytes));
-    let replacements = replacements(&hits, |range| view.sources(range));
-    for edit in charset.edits(bytes, &replacements) {
-        let at = all.partition_point(|other| other.range.start < edit.range.start);
-        let before = at
-            .checked_sub(1)
-            .and_then(|i| all.get(i))
-            .is_none_or(|other| other.range.end <= edit.range.start);
-        let behind = all.get(at).is_none_or(|other| edit.range.end <= other.range.start);
-        if before && behind {
-            all.insert(at, edit);
+    let view = charset.decode_view(&octets.bytes);
+    if !good {
+        // Only this text has the way back for octets that make no sense.
+        text = Cow::Owned(String::from_utf8_lossy(view.bytes()).into_owned());
+        hits = sought.search.hits(text.as_bytes(), sought.kind, sought.ids);
+    }
+    let new = match charset {
+        Charset::Utf7 => utf7_edits(&octets.bytes, &text, &view, &hits),
+        _ => charset.edits(&octets.bytes, &replacements(&hits, |range| view.sources(range))),
+    };
+    for edit in new {
+        octets.blank(&edit.range);
+        let range = edit.range.start + base..edit.range.end + base;
+        if range.start >= window.core_start && range.start < window.core_end {
+            all.insert(Edit { range, with: edit.with });
         }
     }
     good
+}
+
+/// In UTF-7 a run of base64 changes as a whole: what it holds beside the hit is written again.
+fn utf7_edits(octets: &[u8], text: &str, view: &crate::mime::view::View, hits: &[Hit]) -> Vec<Edit> {
+    let flat = replacements(hits, |range| vec![range]);
+    let mut out: Vec<Edit> = Vec::new();
+    for (range, with) in &flat {
+        let Some(source) =
+            view.sources(range.clone()).into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
+        else {
+            continue;
+        };
+        // All of the text that these octets stand for.
+        let (mut from, mut to) = (range.start, range.end);
+        let same =
+            |at: usize| view.sources(at..at + 1).iter().any(|r| r.start < source.end && r.end > source.start);
+        while from > 0 && same(from - 1) {
+            from -= 1;
+        }
+        while to < text.len() && same(to) {
+            to += 1;
+        }
+        let before = text.get(from..range.start).unwrap_or_default();
+        let behind = text.get(range.end..to).unwrap_or_default();
+        let new = Charset::Utf7.encode(&format!("{before}{with}{behind}")).unwrap_or_default();
+        if out.last().is_none_or(|last| last.range.end <= source.start) && source.end <= octets.len() {
+            out.push(Edit { range: source, with: new });
+        }
+    }
+    out
+}
+
+/// Where `cid:` links stand.
+fn link_places(bytes: &[u8]) -> Vec<usize> {
+    memchr::memchr2_iter(b':', b'%', bytes)
+        .filter(|at| {
+            let word = at.checked_sub(3).and_then(|from| bytes.get(from..*at));
+            word.is_some_and(|word| word.eq_ignore_ascii_case(b"cid"))
+        })
+        .collect()
+}
+
+/// Encoded words (RFC 2047) in a text, where people quote headers: each stretch of them is changed like a header value.
+fn words(bytes: &[u8], sought: &Sought<'_>, all: &mut Edits) {
+    let mut from = 0;
+    while let Some(i) = memchr::memmem::find(bytes.get(from..).unwrap_or_default(), b"=?") {
+        let start = from + i;
+        let end = words_end(bytes, start);
+        from = end.max(start + 2);
+        let Some(value) = bytes.get(start..end).filter(|value| value.len() > 8) else { continue };
+        if let Ok(Some(new)) = field::words_scrubbed(value, sought.search) {
+            all.insert(Edit { range: start..end, with: new });
+        }
+    }
+}
+
+/// Where the stretch of words ends that begins at `start`: words with only blanks, line ends and marks of quoting between.
+fn words_end(bytes: &[u8], start: usize) -> usize {
+    let limit = (start + MAX_WORDS).min(bytes.len());
+    let mut end = start;
+    let mut at = start;
+    while let Some(rest) = bytes.get(at..limit).filter(|rest| rest.starts_with(b"=?")) {
+        let mut marks = memchr::memchr_iter(b'?', rest);
+        let Some(close) = marks.nth(3) else { break };
+        if rest.get(close + 1) != Some(&b'=') || rest.get(..close).unwrap_or_default().contains(&b'\n') {
+            break;
+        }
+        end = at + close + 2;
+        let blanks = bytes.get(end..limit).unwrap_or_default();
+        at = end + blanks.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    }
+    end
 }
 
 /// The stretches of the hits in the source, in order: the first of each hit with its replacement, the others empty.

@@ -1,10 +1,9 @@
 //! The header of the message itself.
 //!
 //! Rules: fields pass by allow-list. Written by us: Received (one line that says nothing of the client; RFC 5321
-//! §4.4), From, Reply-To, To, Message-ID, In-Reply-To, References. Kept as they are while they hold no secret:
-//! Subject, Date, MIME-Version, what says how to read the body, Auto-Submitted, Importance, Priority, X-Priority,
-//! Precedence. All else goes, and lines that are no field with it, where fields follow
-//! them. Of a field that must be single the first is kept;
+//! §4.4), Anshin-Hops, From, Reply-To, To, Message-ID, In-Reply-To, References. Kept as they are while they hold no
+//! secret: Subject, Date, MIME-Version, what says how to read the body, Auto-Submitted, Importance, Priority, X-Priority,
+//! Precedence. All else goes, and lines that are no field with it. Of a field that must be single the first is kept;
 //! two From are refused.
 //! When it fails: [`Refusal`].
 
@@ -14,9 +13,11 @@ use super::identity::{self, MAX_IDS};
 use super::search::Kind;
 use super::{Passage, Refusal, field, name, safe_alias};
 use crate::mime::header::unfold;
+use crate::mime::slice;
 use crate::mime::tree::Entity;
-use crate::mime::{MimeError, slice};
 
+/// The field that counts how often a message has passed us; the last one where Received lines are stripped.
+pub const HOPS_FIELD: &str = "Anshin-Hops";
 /// Longest id that is written, in octets with its brackets.
 const MAX_ID: usize = 400;
 
@@ -32,15 +33,14 @@ pub fn header(
     if memchr::memchr(0, slice(bytes, entity.header.range.clone())).is_some() {
         return Err(Refusal::ControlCharacter);
     }
-    // Lines that are no field and no field behind them: the text begins there for some programs, and would be lost.
-    let last_field = entity.header.fields.last().map_or(0, |one| one.whole.end);
-    if entity.header.gaps.iter().any(|gap| gap.start >= last_field) {
-        return Err(MimeError::PartHeader.into());
-    }
     let host = plain_token(passage.relay_host);
     let queue_id = plain_token(passage.queue_id);
     let date = passage.at.to_rfc5322();
     out.extend_from_slice(format!("Received: by {host} id {queue_id}; {date}\r\n").as_bytes());
+    if !passage.hops.is_empty() {
+        let hops: Vec<String> = passage.hops.split_ascii_whitespace().map(plain_token).collect();
+        out.extend_from_slice(format!("{HOPS_FIELD}: {}\r\n", hops.join(" ")).as_bytes());
+    }
     let mut seen: Vec<Vec<u8>> = Vec::new();
     for one in &entity.header.fields {
         let name = slice(bytes, one.name.clone()).to_ascii_lowercase();
@@ -52,7 +52,7 @@ pub fn header(
             b"from" => {
                 let alias = safe_alias(passage.from)?;
                 out.extend_from_slice(b"From: ");
-                out.extend_from_slice(&name::display(from, passage.fallback_name, writer.search));
+                out.extend_from_slice(&name::display(from, passage, writer.search));
                 out.extend_from_slice(format!("<{alias}>\r\nReply-To: <{alias}>\r\n").as_bytes());
             }
             b"to" => recipients(passage, out)?,

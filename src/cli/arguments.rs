@@ -185,18 +185,41 @@ pub(super) enum QueueCommand {
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
     },
-    /// Show the deliveries of one message.
+    /// Show the deliveries of one message: state, why it is held, times; no address.
     Show {
         /// The queue id, as in the reply to DATA.
         #[arg(value_name = "QUEUE_ID")]
         queue_id: String,
     },
-    /// Try waiting and held deliveries again now.
+    /// Hold a message that waits: nothing is sent until it is released. Its sender is not told.
+    Hold {
+        /// The queue id, as in the reply to DATA.
+        #[arg(value_name = "QUEUE_ID")]
+        queue_id: String,
+    },
+    /// Release a held message, after one more look by the gate.
+    Release {
+        /// The queue id, as in the log and the reply to DATA.
+        #[arg(value_name = "QUEUE_ID")]
+        queue_id: String,
+        /// Vouch for its attached files: the gate looks at headers and texts alone.
+        #[arg(long)]
+        files: bool,
+    },
+    /// Drop a message that is held or waits, destroy its body and tell its sender.
+    Drop {
+        /// The queue id, as in the log and the reply to DATA.
+        #[arg(value_name = "QUEUE_ID")]
+        queue_id: String,
+    },
+    /// Count deliveries by state, with the age of the oldest.
+    Stats,
+    /// Try waiting deliveries again now. A held one is released, not retried.
     Retry {
         /// The queue id, as in the reply to DATA.
         #[arg(value_name = "QUEUE_ID", required_unless_present = "all")]
         queue_id: Option<String>,
-        /// All that wait or are held.
+        /// All that wait.
         #[arg(long, conflicts_with = "queue_id")]
         all: bool,
     },

@@ -60,6 +60,9 @@ pub(super) async fn open(config: &Config) -> Result<Relay, Failure> {
         delay_notice: config.egress.retry.delay_notice,
         order_lifetime: ORDER_LIFETIME,
         duplicate_window: DUPLICATE_WINDOW,
+        hold_expire: config.content.hold_expire,
+        rules: config.content.rules(),
+        names: config.names,
     };
     Ok(Relay::open(store, vault, domains, policy).await?)
 }

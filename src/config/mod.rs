@@ -5,6 +5,7 @@
 //! default and reason, stands in `deploy/anshin.toml`; a test holds that file and this code together.
 //! When it fails: [`ConfigErrors`], which never quotes a value that may hold a secret. Nothing was started yet.
 
+mod content;
 mod cross;
 mod deployment;
 mod egress;
@@ -23,6 +24,7 @@ mod tree;
 #[cfg(test)]
 mod fixtures;
 
+pub use content::{Content, CustomerName, MerchantName, Names};
 pub use deployment::{Domains, Profile, Role};
 pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTls};
 pub use ingress::{Ingress, Limits, Mx, Submission, TlsFiles};
@@ -60,6 +62,8 @@ pub struct Config {
     pub web: Web,
     pub keys: Keys,
     pub limits: Limits,
+    pub content: Content,
+    pub names: Names,
     pub residency: Residency,
     pub retention: Retention,
 }
@@ -217,6 +221,8 @@ impl Config {
         let web = r.value("web.listen", "127.0.0.1:8025", kind::list(listen::address));
         let dir = r.value("keys.dir", "keys", kind::path);
         let limits = Limits::read(r);
+        let content = Content::read(r);
+        let names = Names::read(r);
         let residency = r.value("residency.storage", "JP", residency::country);
         let queue = r.value("retention.queue", "30d", kind::duration);
         Some(Self {
@@ -230,6 +236,8 @@ impl Config {
             web: Web { listen: web? },
             keys: Keys { dir: dir? },
             limits: limits?,
+            content: content?,
+            names: names?,
             residency: Residency { storage: residency? },
             retention: Retention { queue: queue? },
         })

@@ -14,7 +14,7 @@ use super::sending::{Place, Sending};
 use super::{EgressConfig, EgressFault, Outgoing, Report, Transport};
 use crate::config::{Config, Profile};
 use crate::mail::Timestamp;
-use crate::relay::{AttemptResult, Outbound, Relay, RelayFault, Verdict, queue_id};
+use crate::relay::{AttemptResult, Outbound, Relay, RelayFault, Unsent, Verdict, queue_id};
 use crate::smtp::client::Outcome;
 use crate::store::Work;
 use std::collections::HashMap;
@@ -34,6 +34,8 @@ const PROLONG: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(500);
 /// How often ended deliveries are purged.
 const PURGE: Duration = Duration::from_secs(600);
+/// How often the queue is looked at for what has been held for too long.
+const HOLDS: Duration = Duration::from_secs(5);
 /// Rest after a fault of the database.
 const REST: Duration = Duration::from_secs(1);
 /// How often a result is written again that the database refused.
@@ -117,6 +119,8 @@ impl Egress {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut prolong = tokio::time::interval(PROLONG);
         let mut purge = tokio::time::interval(PURGE);
+        let mut holds = tokio::time::interval(HOLDS);
+        holds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut found = Found::More;
         loop {
             if found == Found::More {
@@ -132,6 +136,7 @@ impl Egress {
                 Some(done) = running.tasks.join_next_with_id(), if !running.tasks.is_empty() => running.ended(&done),
                 _ = prolong.tick() => { self.prolong(&mut running).await; }
                 _ = purge.tick() => self.purge().await,
+                _ = holds.tick() => self.end_holds().await,
             }
             while let Some(done) = running.tasks.try_join_next_with_id() {
                 running.ended(&done);
@@ -210,6 +215,12 @@ impl Egress {
         true
     }
 
+    async fn end_holds(&self) {
+        if let Err(fault) = self.shared.relay.end_holds(Timestamp::now()).await {
+            tracing::error!(event = "fault", %fault, "what is held for too long can't be ended");
+        }
+    }
+
     async fn purge(&self) {
         let now = Timestamp::now();
         let retention = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
@@ -278,7 +289,7 @@ impl Shared {
     async fn attempt(&self, work: &Work, place: Place) {
         let outbound = match self.relay.outbound(work).await {
             Ok(outbound) => outbound,
-            Err(RelayFault::Store(fault)) => {
+            Err(Unsent::Fault(RelayFault::Store(fault))) => {
                 tracing::error!(event = "fault", %fault, "a message can't be read; it is tried again after its lease");
                 return;
             }
@@ -345,7 +356,7 @@ impl Shared {
     fn deferred(&self, work: &Work, status: String, detail: serde_json::Value) -> AttemptResult {
         let attempts = u32::try_from(work.attempt).unwrap_or(u32::MAX);
         let random = u64::from_be_bytes(crate::vault::random_bytes());
-        let retry_at = match self.back_off.after(attempts, work.received_at, Timestamp::now(), random) {
+        let retry_at = match self.back_off.after(attempts, self.relay.begun(work), Timestamp::now(), random) {
             NextAttempt::At(at) => Some(at),
             NextAttempt::Expired => None,
         };

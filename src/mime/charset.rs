@@ -7,9 +7,11 @@
 //! When it fails: an unknown label is `None`; a malformed text has U+FFFD and says so.
 
 use super::iso2022jp::{self, Detail};
+use super::shifted::Shift;
 use super::transfer::Edit;
+use super::unicode;
 use super::view::View;
-use encoding_rs::{EUC_JP, EUC_KR, Encoding, GBK, SHIFT_JIS, UTF_8, WINDOWS_1252};
+use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS, UTF_8, WINDOWS_1252};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -20,6 +22,11 @@ pub enum Charset {
     Iso2022Jp,
     Utf16Le,
     Utf16Be,
+    Utf32Le,
+    Utf32Be,
+    Utf7,
+    /// ISO-2022-KR or HZ.
+    Shifted(Shift),
     /// Any other one that encoding_rs knows; ASCII is a part of all of them.
     Legacy(&'static Encoding),
 }
@@ -31,6 +38,29 @@ impl Charset {
     pub const SHIFT_JIS: Self = Self::Legacy(SHIFT_JIS);
     /// EUC-JP.
     pub const EUC_JP: Self = Self::Legacy(EUC_JP);
+    /// GB18030, of which GBK and GB2312 are parts.
+    pub const GB18030: Self = Self::Legacy(GB18030);
+    /// Big5 with the characters of Hong Kong.
+    pub const BIG5: Self = Self::Legacy(BIG5);
+    /// ISO-2022-KR.
+    pub const KOREAN: Self = Self::Shifted(Shift::Korean);
+    /// HZ-GB-2312.
+    pub const HZ: Self = Self::Shifted(Shift::Hz);
+    /// EUC-KR as Windows extends it.
+    pub const EUC_KR: Self = Self::Legacy(EUC_KR);
+
+    /// The charset of what stands behind the beginning of `bytes`, whose byte order mark decides for all.
+    #[must_use]
+    pub fn behind_mark(self, bytes: &[u8]) -> Self {
+        let big = unicode::is_big_endian(bytes, matches!(self, Self::Utf16Be | Self::Utf32Be));
+        match self {
+            Self::Utf16Le | Self::Utf16Be if big => Self::Utf16Be,
+            Self::Utf16Le | Self::Utf16Be => Self::Utf16Le,
+            Self::Utf32Le | Self::Utf32Be if big => Self::Utf32Be,
+            Self::Utf32Le | Self::Utf32Be => Self::Utf32Le,
+            _ => self,
+        }
+    }
 
     /// The charset of a label, in any case; `None` when it is not known.
     #[must_use]
@@ -65,6 +95,16 @@ impl Charset {
             b"cp949" | b"ms949" => Self::Legacy(EUC_KR),
             b"utf-16be" => Self::Utf16Be,
             b"utf-16" | b"utf-16le" | b"utf16" | b"ucs-2" | b"iso-10646-ucs-2" | b"unicode" => Self::Utf16Le,
+            b"utf-32be" | b"ucs-4be" => Self::Utf32Be,
+            b"utf-32" | b"utf-32le" | b"utf32" | b"ucs-4" | b"iso-10646-ucs-4" => Self::Utf32Le,
+            b"utf-7"
+            | b"utf7"
+            | b"unicode-1-1-utf-7"
+            | b"unicode-2-0-utf-7"
+            | b"x-unicode-2-0-utf-7"
+            | b"csunicode11utf7" => Self::Utf7,
+            b"iso-2022-kr" | b"csiso2022kr" => Self::Shifted(Shift::Korean),
+            b"hz-gb-2312" | b"hz" => Self::Shifted(Shift::Hz),
             _ => {
                 let encoding = Encoding::for_label_no_replacement(&label)?;
                 match encoding.name() {
@@ -112,7 +152,7 @@ impl Charset {
                 let good = !text.contains('\u{fffd}');
                 (Cow::Owned(text), good)
             }
-            Self::Utf16Le | Self::Utf16Be => {
+            Self::Utf16Le | Self::Utf16Be | Self::Utf32Le | Self::Utf32Be | Self::Utf7 | Self::Shifted(_) => {
                 let text = into_text(self.decode_view(bytes).into_bytes());
                 let good = !text.contains('\u{fffd}');
                 (Cow::Owned(text), good)
@@ -135,7 +175,10 @@ impl Charset {
             }
             Self::Legacy(encoding) => stepwise(encoding, bytes),
             Self::Iso2022Jp => iso2022jp::decode(bytes, Detail::Characters),
-            Self::Utf16Le | Self::Utf16Be => utf16(bytes, self),
+            Self::Utf16Le | Self::Utf16Be => unicode::utf16(bytes, self == Self::Utf16Be),
+            Self::Utf32Le | Self::Utf32Be => unicode::utf32(bytes, self == Self::Utf32Be),
+            Self::Utf7 => unicode::utf7(bytes),
+            Self::Shifted(shift) => shift.decode(bytes),
         }
     }
 
@@ -146,6 +189,10 @@ impl Charset {
             Self::Utf8 => Some(text.as_bytes().to_vec()),
             Self::Utf16Le => Some(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
             Self::Utf16Be => Some(text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+            Self::Utf32Le => Some(text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect()),
+            Self::Utf32Be => Some(text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()),
+            Self::Utf7 => Some(unicode::encode_utf7(text)),
+            Self::Shifted(shift) => shift.encode(text),
             Self::Iso2022Jp => {
                 let (bytes, _, unmappable) = encoding_rs::ISO_2022_JP.encode(text);
                 (!unmappable).then(|| bytes.into_owned())
@@ -161,19 +208,22 @@ impl Charset {
     /// charset's state as it was.
     #[must_use]
     pub fn edits(self, bytes: &[u8], replacements: &[(Range<usize>, &str)]) -> Vec<Edit> {
-        if self == Self::Iso2022Jp {
-            return iso2022jp::edits(bytes, replacements);
+        match self {
+            Self::Iso2022Jp => return iso2022jp::edits(bytes, replacements),
+            Self::Shifted(shift) => return shift.edits(bytes, replacements),
+            _ => {}
         }
-        let big = match bytes {
-            [0xfe, 0xff, ..] => true,
-            [0xff, 0xfe, ..] => false,
-            _ => self == Self::Utf16Be,
+        let big = unicode::is_big_endian(bytes, matches!(self, Self::Utf16Be | Self::Utf32Be));
+        let writes_as = match self {
+            Self::Utf16Le | Self::Utf16Be if big => Self::Utf16Be,
+            Self::Utf16Le | Self::Utf16Be => Self::Utf16Le,
+            Self::Utf32Le | Self::Utf32Be if big => Self::Utf32Be,
+            Self::Utf32Le | Self::Utf32Be => Self::Utf32Le,
+            Self::Utf7 => Self::Utf7,
+            // ASCII is a part of all others.
+            _ => Self::Utf8,
         };
-        let encode = |text: &str| match self {
-            Self::Utf16Le | Self::Utf16Be if big => Self::Utf16Be.encode(text).unwrap_or_default(),
-            Self::Utf16Le | Self::Utf16Be => Self::Utf16Le.encode(text).unwrap_or_default(),
-            _ => text.as_bytes().to_vec(),
-        };
+        let encode = |text: &str| writes_as.encode(text).unwrap_or_default();
         replacements.iter().map(|(range, text)| Edit { range: range.clone(), with: encode(text) }).collect()
     }
 }
@@ -189,7 +239,19 @@ fn stepwise(encoding: &'static Encoding, bytes: &[u8]) -> View {
     let mut mark = 0;
     // One octet gives at most a few characters (those of a broken sequence that ends with it).
     let mut room = [0u8; 32];
-    for (i, octet) in bytes.iter().enumerate() {
+    let mut next = 0;
+    while let Some(octet) = bytes.get(next) {
+        let i = next;
+        // ASCII between characters is itself in all of these, and needs no decoder.
+        if mark == i && octet.is_ascii() {
+            let rest = bytes.get(i..).unwrap_or_default();
+            let length = rest.iter().position(|b| !b.is_ascii()).unwrap_or(rest.len());
+            view.push_copied(rest.get(..length).unwrap_or_default(), i);
+            next += length;
+            mark = next;
+            continue;
+        }
+        next += 1;
         let (_, _, written, _) = decoder.decode_to_utf8(std::slice::from_ref(octet), &mut room, false);
         let made = room.get(..written).unwrap_or_default();
         if let Some((broken, [last])) = made.split_last_chunk::<1>()
@@ -210,30 +272,6 @@ fn stepwise(encoding: &'static Encoding, bytes: &[u8]) -> View {
     view
 }
 
-/// UTF-16 by its byte order mark, else as `labelled`.
-fn utf16(bytes: &[u8], labelled: Charset) -> View {
-    let (start, big) = match bytes {
-        [0xfe, 0xff, ..] => (2, true),
-        [0xff, 0xfe, ..] => (2, false),
-        _ => (0, labelled == Charset::Utf16Be),
-    };
-    let units = bytes.get(start..).unwrap_or_default().chunks_exact(2).map(|pair| match pair {
-        [a, b] if big => u16::from_be_bytes([*a, *b]),
-        [a, b] => u16::from_le_bytes([*a, *b]),
-        _ => 0xfffd,
-    });
-    let mut view = View::with_capacity(bytes.len());
-    let mut at = start;
-    let mut room = [0u8; 4];
-    for unit in char::decode_utf16(units) {
-        let c = unit.unwrap_or(char::REPLACEMENT_CHARACTER);
-        let width = if c.len_utf16() == 2 { 4 } else { 2 };
-        view.push_made(c.encode_utf8(&mut room).as_bytes(), at..at + width);
-        at += width;
-    }
-    view
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,6 +288,9 @@ mod tests {
             ("x-euc-jp", Charset::EUC_JP),
             ("us-ascii", Charset::ASCII),
             ("UTF-16", Charset::Utf16Le),
+            ("utf-32be", Charset::Utf32Be),
+            ("UTF-7", Charset::Utf7),
+            ("ISO-2022-KR", Charset::Shifted(Shift::Korean)),
         ] {
             assert_eq!(Charset::for_label(label.as_bytes()), Some(name), "{label}");
         }
@@ -263,7 +304,7 @@ mod tests {
         ] {
             assert_eq!(Charset::is_unreadable(label.as_bytes()), unreadable, "{label}");
         }
-        for label in ["", "utf-7", "iso-2022-kr", "x-unknown", "replacement"] {
+        for label in ["", "x-unknown", "replacement"] {
             assert_eq!(Charset::for_label(label.as_bytes()), None, "{label}");
         }
     }
@@ -296,7 +337,7 @@ mod tests {
     proptest! {
         #[test]
         fn both_ways_of_reading_give_one_text(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            for charset in [Charset::Utf8, Charset::Iso2022Jp, Charset::SHIFT_JIS, Charset::EUC_JP, Charset::ASCII, Charset::Utf16Be, Charset::Legacy(encoding_rs::GB18030), Charset::Legacy(encoding_rs::BIG5)] {
+            for charset in [Charset::Utf8, Charset::Iso2022Jp, Charset::SHIFT_JIS, Charset::EUC_JP, Charset::ASCII, Charset::Utf16Be, Charset::Utf32Le, Charset::Utf7, Charset::Shifted(Shift::Korean), Charset::Shifted(Shift::Hz), Charset::Legacy(encoding_rs::GB18030), Charset::Legacy(encoding_rs::BIG5)] {
                 let (text, good) = charset.decode(&bytes);
                 let view = charset.decode_view(&bytes);
                 prop_assert!(!good || view.bytes() == text.as_bytes());

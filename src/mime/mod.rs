@@ -3,18 +3,27 @@
 //!
 //! Rules: the buffer has only CRLF line ends ([`lines::only_crlf`]); nothing here decides what may pass, nothing
 //! knows an address. Every walk is bounded by the limits below.
-//! When it fails: [`MimeError`], when the structure cannot be read with certainty or is beyond a limit. Broken
-//! encodings and charsets do not fail: they are read as leniently as mail programs read them.
+//! When it fails: [`MimeError`], beyond a limit. Nothing else fails: what is broken is read as leniently as mail programs
+//! read it.
 
+pub mod automatic;
 mod base64;
 pub mod charset;
+pub mod cms;
+mod codepage;
 pub mod header;
 mod iso2022jp;
 pub mod lines;
 pub mod params;
+pub mod pgp;
 mod quoted_printable;
+pub mod rtf;
+mod shifted;
+pub mod tnef;
 pub mod transfer;
 pub mod tree;
+mod unicode;
+pub mod uuencode;
 pub mod view;
 pub mod words;
 
@@ -40,16 +49,6 @@ pub enum MimeError {
     TooDeep,
     #[error("the message has more than 1000 parts")]
     TooManyParts,
-    #[error("a part has two different Content-Type or Content-Transfer-Encoding fields")]
-    Duplicate,
-    #[error("a Content-Type cannot be read with certainty")]
-    ContentType,
-    #[error("a multipart names no boundary, or one that occurs nowhere")]
-    Boundary,
-    #[error("a part has a Content-Transfer-Encoding that is not known")]
-    TransferEncoding,
-    #[error("a header has a line that is no field, or no empty line before the text")]
-    PartHeader,
 }
 
 /// The bytes of `range`, or none where the range is not inside.

@@ -7,49 +7,71 @@
 
 use super::slice;
 use super::transfer::{Edit, LINE, hex};
-use super::view::View;
+use std::ops::Range;
 
-/// The decoded body, with the way back.
-pub fn decode(raw: &[u8]) -> View {
-    let mut view = View::with_capacity(raw.len());
+/// The decoded body.
+pub fn decode(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len());
+    each_line(raw, |line| {
+        read_line(line, |piece| match piece {
+            Piece::Copied(range) => out.extend_from_slice(slice(line, range)),
+            Piece::Made(octet, _) => out.push(octet),
+        });
+    });
+    out
+}
+
+/// A piece of a decoded line.
+enum Piece {
+    /// As it stands in the line.
+    Copied(Range<usize>),
+    /// Made from an escape.
+    Made(u8, Range<usize>),
+}
+
+/// Calls `each` with every line, its line end included.
+fn each_line(raw: &[u8], mut each: impl FnMut(&[u8])) {
     let mut at = 0;
     while at < raw.len() {
         let rest = raw.get(at..).unwrap_or_default();
-        let (end, next) = match memchr::memmem::find(rest, b"\r\n") {
-            Some(i) => (at + i, at + i + 2),
-            None => (raw.len(), raw.len()),
-        };
-        let line = slice(raw, at..end).trim_ascii_end();
-        let mut i = 0;
-        let mut soft = false;
-        while i < line.len() {
-            let tail = line.get(i..).unwrap_or_default();
-            let plain = memchr::memchr(b'=', tail).unwrap_or(tail.len());
-            view.push_copied(tail.get(..plain).unwrap_or_default(), at + i);
-            i += plain;
-            match line.get(i + 1..).unwrap_or_default() {
-                _ if i >= line.len() => {}
-                [] => {
-                    soft = true;
-                    i += 1;
-                }
-                [a, b, ..] if hex(*a).is_some() && hex(*b).is_some() => {
-                    let octet = hex(*a).unwrap_or(0) << 4 | hex(*b).unwrap_or(0);
-                    view.push_made(&[octet], at + i..at + i + 3);
-                    i += 3;
-                }
-                _ => {
-                    view.push_copied(b"=", at + i);
-                    i += 1;
-                }
+        let length = memchr::memmem::find(rest, b"\r\n").map_or(rest.len(), |i| i + 2);
+        each(rest.get(..length).unwrap_or_default());
+        at += length;
+    }
+}
+
+/// Decodes one line, its line end included.
+fn read_line(line: &[u8], mut each: impl FnMut(Piece)) {
+    let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+    let content = text.trim_ascii_end();
+    let mut i = 0;
+    let mut soft = false;
+    while i < content.len() {
+        let tail = content.get(i..).unwrap_or_default();
+        let plain = memchr::memchr(b'=', tail).unwrap_or(tail.len());
+        if plain > 0 {
+            each(Piece::Copied(i..i + plain));
+        }
+        i += plain;
+        match content.get(i + 1..).unwrap_or_default() {
+            _ if i >= content.len() => {}
+            [] => {
+                soft = true;
+                i += 1;
+            }
+            [a, b, ..] if hex(*a).is_some() && hex(*b).is_some() => {
+                each(Piece::Made(hex(*a).unwrap_or(0) << 4 | hex(*b).unwrap_or(0), i..i + 3));
+                i += 3;
+            }
+            _ => {
+                each(Piece::Copied(i..i + 1));
+                i += 1;
             }
         }
-        if !soft {
-            view.push_copied(slice(raw, end..next), end);
-        }
-        at = next;
     }
-    view
+    if !soft && text.len() < line.len() {
+        each(Piece::Copied(text.len()..line.len()));
+    }
 }
 
 /// Encodes a text; its CRLF stay line ends.
@@ -86,66 +108,92 @@ fn push_escaped(b: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("={b:02X}").as_bytes());
 }
 
-/// The encoded body with `edits` over the decoded one made in it.
-pub fn edit(raw: &[u8], edits: &[Edit]) -> Vec<u8> {
-    let view = decode(raw);
-    let mut on_raw = Vec::new();
-    for edit in edits {
-        let mut with: Vec<u8> = Vec::new();
-        for &b in &edit.with {
-            if matches!(b, 33..=60 | 62..=126) {
-                with.push(b);
+/// Appends the encoded body with `edits` over the decoded one made in it. What holds no edit is copied line by line.
+pub fn edit(raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
+    let mut done = 0;
+    // Where the decoded text of the line begins, and the first edit that is not behind it.
+    let (mut decoded, mut next) = (0, 0);
+    each_line(raw, |line| {
+        let from = decoded;
+        read_line(line, |piece| {
+            decoded += match piece {
+                Piece::Copied(range) => range.len(),
+                Piece::Made(..) => 1,
+            }
+        });
+        let open = edits.get(next..).unwrap_or_default();
+        let here = open.iter().take_while(|edit| edit.range.start < decoded).count();
+        let here = open.get(..here).unwrap_or_default();
+        if here.is_empty() {
+            out.extend_from_slice(line);
+            return;
+        }
+        rewrap(&changed(line, from, here, &mut done), out);
+        // One that reaches beyond the line goes on in the next one.
+        next += here.iter().take_while(|edit| edit.range.end <= decoded).count();
+        next = next.min(edits.len());
+    });
+}
+
+/// One line, whose decoded text begins at `from`, with its edits made. `done` counts the edits whose text is written.
+fn changed(line: &[u8], from: usize, edits: &[Edit], done: &mut usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len() + 64);
+    let mut at = from;
+    let mut copied = 0;
+    let mut write = |octet: Range<usize>, source: Range<usize>| {
+        let Some(edit) =
+            edits.iter().find(|edit| edit.range.start < octet.end && edit.range.end > octet.start)
+        else {
+            return;
+        };
+        out.extend_from_slice(slice(line, copied..source.start));
+        copied = source.end;
+        if *done <= edit.range.start {
+            // Its own place is remembered, so that it is written once, be it over several lines.
+            *done = edit.range.start + 1;
+            if edit.with.iter().all(|b| matches!(b, 33..=60 | 62..=126)) {
+                out.extend_from_slice(&edit.with);
             } else {
-                push_escaped(b, &mut with);
+                out.extend_from_slice(&encode(&edit.with));
             }
         }
-        for (i, range) in view.sources(edit.range.clone()).into_iter().enumerate() {
-            on_raw.push(Edit { range, with: if i == 0 { std::mem::take(&mut with) } else { Vec::new() } });
+    };
+    read_line(line, |piece| match piece {
+        Piece::Copied(range) => {
+            for i in range {
+                write(at..at + 1, i..i + 1);
+                at += 1;
+            }
         }
-    }
-    let mut out = Vec::with_capacity(raw.len() + edits.len() * 64);
-    let mut at = 0;
-    let mut edits = on_raw.iter().peekable();
-    // Line by line: what holds no edit is copied, what holds one is broken anew where it became too long.
-    while at < raw.len() {
-        let next = memchr::memmem::find(raw.get(at..).unwrap_or_default(), b"\r\n")
-            .map_or(raw.len(), |i| at + i + 2);
-        let mut line = Vec::new();
-        let mut from = at;
-        while let Some(edit) = edits.next_if(|edit| edit.range.start < next) {
-            line.extend_from_slice(slice(raw, from..edit.range.start));
-            line.extend_from_slice(&edit.with);
-            from = edit.range.end.min(next).max(from);
+        Piece::Made(_, range) => {
+            write(at..at + 1, range);
+            at += 1;
         }
-        if from == at && line.is_empty() {
-            out.extend_from_slice(slice(raw, at..next));
-        } else {
-            line.extend_from_slice(slice(raw, from..next));
-            rewrap(&line, &mut out);
-        }
-        at = next;
-    }
+    });
+    out.extend_from_slice(slice(line, copied..line.len()));
     out
 }
 
-/// Breaks one encoded line softly wherever it is longer than 76 characters, never inside an escape.
-fn rewrap(line: &[u8], out: &mut Vec<u8>) {
-    let (mut content, end) = match line.strip_suffix(b"\r\n") {
-        Some(content) => (content, b"\r\n".as_slice()),
-        None => (line, b"".as_slice()),
-    };
-    while content.len() > LINE {
-        let mut cut = LINE - 1;
-        for back in 1..=2 {
-            if content.get(LINE - 1 - back) == Some(&b'=') {
-                cut = LINE - 1 - back;
+/// Breaks encoded lines softly wherever they are longer than 76 characters, never inside an escape.
+fn rewrap(lines: &[u8], out: &mut Vec<u8>) {
+    each_line(lines, |line| {
+        let (mut content, end) = match line.strip_suffix(b"\r\n") {
+            Some(content) => (content, b"\r\n".as_slice()),
+            None => (line, b"".as_slice()),
+        };
+        while content.len() > LINE {
+            let mut cut = LINE - 1;
+            for back in 1..=2 {
+                if content.get(LINE - 1 - back) == Some(&b'=') {
+                    cut = LINE - 1 - back;
+                }
             }
+            let (head, tail) = content.split_at_checked(cut).unwrap_or((content, &[]));
+            out.extend_from_slice(head);
+            out.extend_from_slice(b"=\r\n");
+            content = tail;
         }
-        let (head, tail) = content.split_at_checked(cut).unwrap_or((content, &[]));
-        out.extend_from_slice(head);
-        out.extend_from_slice(b"=\r\n");
-        content = tail;
-    }
-    out.extend_from_slice(content);
-    out.extend_from_slice(end);
+        out.extend_from_slice(content);
+        out.extend_from_slice(end);
+    });
 }

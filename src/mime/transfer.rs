@@ -53,9 +53,16 @@ impl Encoding {
     pub fn decode(self, raw: &[u8]) -> Cow<'_, [u8]> {
         match self {
             Self::Identity => Cow::Borrowed(raw),
-            Self::QuotedPrintable => Cow::Owned(quoted_printable::decode(raw).into_bytes()),
+            Self::QuotedPrintable => Cow::Owned(quoted_printable::decode(raw)),
             Self::Base64 => Cow::Owned(base64::decode(raw).0),
         }
+    }
+
+    /// Length of the lines at the beginning that are in this encoding: behind them stands text that was never encoded,
+    /// such as the footer of a mailing list.
+    #[must_use]
+    pub fn encoded_length(self, raw: &[u8]) -> usize {
+        if self == Self::Base64 { base64::pure_length(raw) } else { raw.len() }
     }
 
     /// Encodes a whole body anew.
@@ -72,14 +79,21 @@ impl Encoding {
         }
     }
 
-    /// The encoded body with `edits` (over the decoded body, in order, apart from each other) made in it.
+    /// Appends the encoded body with `edits` (over the decoded body, in order, apart from each other) made in it.
+    pub fn edit_into(self, raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
+        match self {
+            Self::Identity => apply_into(raw, edits, out),
+            Self::QuotedPrintable => quoted_printable::edit(raw, edits, out),
+            Self::Base64 => base64::edit(raw, edits, out),
+        }
+    }
+
+    /// The encoded body with `edits` made in it.
     #[must_use]
     pub fn edit(self, raw: &[u8], edits: &[Edit]) -> Vec<u8> {
-        match self {
-            Self::Identity => apply(raw, edits),
-            Self::QuotedPrintable => quoted_printable::edit(raw, edits),
-            Self::Base64 => base64::edit(raw, edits),
-        }
+        let mut out = Vec::with_capacity(raw.len());
+        self.edit_into(raw, edits, &mut out);
+        out
     }
 }
 
@@ -87,6 +101,11 @@ impl Encoding {
 #[must_use]
 pub fn apply(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + edits.iter().map(|e| e.with.len()).sum::<usize>());
+    apply_into(bytes, edits, &mut out);
+    out
+}
+
+fn apply_into(bytes: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
     let mut at = 0;
     for edit in edits {
         out.extend_from_slice(slice(bytes, at..edit.range.start));
@@ -94,7 +113,6 @@ pub fn apply(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
         at = at.max(edit.range.end);
     }
     out.extend_from_slice(bytes.get(at..).unwrap_or_default());
-    out
 }
 
 /// The value of a hexadecimal digit in either case.

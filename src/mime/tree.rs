@@ -3,8 +3,10 @@
 //! Rules: a delimiter is `--boundary` at a line start, then only blanks to the line end; `--boundary--` closes; the
 //! line end before it belongs to it (RFC 2046 §5.1.1). An outer boundary ends inner parts. A part without
 //! Content-Type is text, or a message in a digest (§5.1.5). A missing close is accepted: the part ends with what
-//! holds it. Recursion is as deep as [`MAX_DEPTH`] and no deeper.
-//! When it fails: [`MimeError`], whenever two programs could see different parts.
+//! holds it. Recursion is as deep as [`MAX_DEPTH`] and no deeper. Where two programs could read a field differently one
+//! reading is chosen, and [`Entity::type_as_read`] says how it must be written so that all others choose the same; a
+//! multipart whose boundary occurs nowhere is a text.
+//! When it fails: [`MimeError`], beyond a limit.
 
 use super::header::{self, Header};
 use super::params::{self, Structured};
@@ -23,6 +25,11 @@ pub struct Entity {
     pub media: String,
     /// Content-Type, where there is one.
     pub content_type: Option<Structured>,
+    /// The value of Content-Type in the only way in which it can be read as it was read here; `None` where the one that
+    /// stands there is already so.
+    pub type_as_read: Option<Vec<u8>>,
+    /// Whether the empty line between header and body is missing: the body begins with a line that is no field.
+    pub lacks_empty_line: bool,
     /// Its transfer encoding.
     pub encoding: Encoding,
     /// What the body is.
@@ -43,6 +50,8 @@ pub enum Content {
 /// The body of a multipart.
 #[derive(Debug, Clone)]
 pub struct Multipart {
+    /// The boundary, without hyphens.
+    pub boundary: Vec<u8>,
     /// What stands before the first delimiter.
     pub preamble: Range<usize>,
     /// Each delimiter line, and the part behind it.
@@ -68,6 +77,9 @@ impl Default for Budget {
     }
 }
 
+/// Longest boundary that is read, in octets (RFC 2046 §5.1.1 allows 70).
+const MAX_BOUNDARY: usize = 250;
+
 /// Reads a message.
 ///
 /// # Errors
@@ -86,42 +98,95 @@ enum Place {
 
 fn entity(bytes: &[u8], range: Range<usize>, place: Place, budget: &mut Budget) -> Result<Entity, MimeError> {
     budget.parts = budget.parts.checked_sub(1).ok_or(MimeError::TooManyParts)?;
-    let header = header::scan(bytes, range.clone())?;
-    if place != Place::Message && !header.gaps.is_empty() {
-        return Err(MimeError::PartHeader);
-    }
+    let mut header = header::scan(bytes, range.clone())?;
+    let lacks_empty_line = end_at_text(bytes, &mut header, place);
     let body = header.body_start.min(range.end)..range.end;
-    let content_type = single(bytes, &header, "Content-Type")?.map(params::parse);
-    let encoding = match single(bytes, &header, "Content-Transfer-Encoding")? {
-        Some(value) => Encoding::parse(value).ok_or(MimeError::TransferEncoding)?,
-        None => Encoding::Identity,
-    };
+    let (value, certain) =
+        chosen(bytes, &header, "Content-Type", &|value| is_media_type(&params::parse(value).head));
+    let content_type = value.map(params::parse);
+    let known = |value: &[u8]| Encoding::parse(value).is_some();
+    let (encoding, _) = chosen(bytes, &header, "Content-Transfer-Encoding", &known);
+    let encoding = encoding.and_then(Encoding::parse).unwrap_or(Encoding::Identity);
     let default = if place == Place::DigestPart { "message/rfc822" } else { "text/plain" };
-    let media = match &content_type {
+    let mut type_as_read = value.filter(|_| !certain).map(<[u8]>::to_vec);
+    let mut media = match &content_type {
         Some(value) if is_media_type(&value.head) => value.head.clone(),
         // `Content-Type: text` and the like: programs agree on text. A multipart is never guessed.
         Some(value) if value.head.starts_with("multipart") || value.head.starts_with("message") => {
-            return Err(MimeError::ContentType);
+            type_as_read = Some(b" text/plain".to_vec());
+            "text/plain".to_owned()
         }
         _ => default.to_owned(),
     };
-    let content = if media.starts_with("multipart/") {
-        let boundary = boundary(content_type.as_ref())?;
+    let mut content = Content::Leaf;
+    if media.starts_with("multipart/") {
         let child = if media == "multipart/digest" { Place::DigestPart } else { Place::Part };
         budget.depth = budget.depth.checked_sub(1).ok_or(MimeError::TooDeep)?;
-        let multipart = multipart(bytes, body.clone(), &boundary, child, budget)?;
+        let found = content_type.as_ref().and_then(|value| boundary(bytes, &body, value));
+        if let Some((boundary, plain)) = found {
+            if !plain || !certain {
+                type_as_read = content_type.as_ref().map(|value| with_boundary(value, &boundary));
+            }
+            content = Content::Multipart(multipart(bytes, body.clone(), boundary, child, budget)?);
+        } else {
+            type_as_read = Some(b" text/plain".to_vec());
+            "text/plain".clone_into(&mut media);
+        }
         budget.depth += 1;
-        Content::Multipart(multipart)
     } else if is_message(&media) && encoding == Encoding::Identity {
         budget.depth = budget.depth.checked_sub(1).ok_or(MimeError::TooDeep)?;
         let inner = entity(bytes, body.clone(), Place::Message, budget)?;
         budget.depth += 1;
-        Content::Message(Box::new(inner))
-    } else {
-        Content::Leaf
-    };
-    Ok(Entity { header, body, media, content_type, encoding, content })
+        content = Content::Message(Box::new(inner));
+    }
+    Ok(Entity { header, body, media, content_type, type_as_read, lacks_empty_line, encoding, content })
 }
+
+/// Ends a header at a line that is no field, where no field that programs know follows it: the empty line was
+/// forgotten, and what follows is the text. Says whether it did.
+fn end_at_text(bytes: &[u8], header: &mut Header, place: Place) -> bool {
+    let is_envelope = |gap: &[u8]| gap.starts_with(b"From ") || gap.starts_with(b">From ");
+    let Some(gap) = header.gaps.iter().find(|gap| !is_envelope(slice(bytes, (*gap).clone()))).cloned() else {
+        return false;
+    };
+    let known = |name: &[u8]| {
+        let name = name.to_ascii_lowercase();
+        name.starts_with(b"content-")
+            || name.starts_with(b"x-")
+            || (place == Place::Message && KNOWN_FIELDS.iter().any(|known| known.as_bytes() == name))
+    };
+    let follows = |field: &&header::Field| field.whole.start > gap.start;
+    if header.fields.iter().filter(follows).any(|field| known(slice(bytes, field.name.clone()))) {
+        return false;
+    }
+    header.fields.retain(|field| field.whole.start < gap.start);
+    header.gaps.retain(|other| other.start < gap.start);
+    header.range.end = gap.start;
+    header.body_start = gap.start;
+    true
+}
+
+/// Fields by which a header is known to go on behind a line that is none.
+const KNOWN_FIELDS: [&str; 18] = [
+    "from",
+    "to",
+    "cc",
+    "bcc",
+    "subject",
+    "date",
+    "message-id",
+    "in-reply-to",
+    "references",
+    "reply-to",
+    "sender",
+    "mime-version",
+    "received",
+    "return-path",
+    "dkim-signature",
+    "list-id",
+    "precedence",
+    "auto-submitted",
+];
 
 /// Whether the type is a whole message (RFC 2046 §5.2.1, RFC 6532 §3.7).
 #[must_use]
@@ -129,15 +194,17 @@ pub fn is_message(media: &str) -> bool {
     matches!(media, "message/rfc822" | "message/global" | "message/news")
 }
 
-/// The one value of a field; several must be the same.
-fn single<'a>(bytes: &'a [u8], header: &Header, name: &str) -> Result<Option<&'a [u8]>, MimeError> {
-    let mut values = header.all(bytes, name).map(|field| slice(bytes, field.value.clone()));
-    let Some(first) = values.next() else { return Ok(None) };
-    if values.all(|value| value.trim_ascii() == first.trim_ascii()) {
-        Ok(Some(first))
-    } else {
-        Err(MimeError::Duplicate)
-    }
+/// The value of a field, and whether it is the only one: of several the first that can be read.
+fn chosen<'a>(
+    bytes: &'a [u8],
+    header: &Header,
+    name: &str,
+    can_be_read: &dyn Fn(&[u8]) -> bool,
+) -> (Option<&'a [u8]>, bool) {
+    let values: Vec<&[u8]> = header.all(bytes, name).map(|field| slice(bytes, field.value.clone())).collect();
+    let Some(first) = values.first() else { return (None, true) };
+    let best = values.iter().find(|value| can_be_read(value)).unwrap_or(first);
+    (Some(best), values.iter().all(|value| value.trim_ascii() == first.trim_ascii()))
 }
 
 fn is_media_type(head: &str) -> bool {
@@ -147,27 +214,63 @@ fn is_media_type(head: &str) -> bool {
     head.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }
 
-/// The boundary, when all programs read the same one.
-fn boundary(content_type: Option<&Structured>) -> Result<Vec<u8>, MimeError> {
-    let boundary = content_type.and_then(|value| value.plain("boundary")).ok_or(MimeError::Boundary)?;
-    let plain = |b: &u8| (32..127).contains(b) && *b != b'(' && *b != b'"';
-    let quoted = content_type.is_some_and(|value| value.all("boundary").all(|param| param.quoted));
-    let good = !boundary.is_empty()
-        && boundary.len() <= 200
-        && boundary.iter().all(|b| if quoted { (32..127).contains(b) } else { plain(b) && *b != b' ' })
-        && !boundary.ends_with(b" ");
-    if good { Ok(boundary.to_vec()) } else { Err(MimeError::Boundary) }
+/// The boundary, and whether all programs read the same one: the first of those it can be that occurs in the body.
+fn boundary(bytes: &[u8], body: &Range<usize>, content_type: &Structured) -> Option<(Vec<u8>, bool)> {
+    let mut candidates: Vec<(Vec<u8>, bool)> = Vec::new();
+    let certain = content_type.all("boundary").count() == 1;
+    for param in content_type.all("boundary") {
+        let plain = |b: &u8| {
+            if param.quoted {
+                (32..127).contains(b)
+            } else {
+                (33..127).contains(b) && *b != b'(' && *b != b'"'
+            }
+        };
+        let good = param.value.iter().all(plain)
+            && !param.value.ends_with(b" ")
+            && param.value.len() <= MAX_BOUNDARY;
+        let single = certain && good && param.section.is_none() && !param.extended;
+        candidates.push((param.value.clone(), single));
+        if !param.quoted {
+            let word = param.value.split(|b| matches!(b, b' ' | b'\t' | b'(' | b'"' | b',')).next();
+            candidates.push((word.unwrap_or_default().to_vec(), false));
+        }
+        candidates.push((param.value.trim_ascii_end().to_vec(), false));
+    }
+    candidates.extend(content_type.text("boundary").map(|text| (text.into_bytes(), false)));
+    candidates.into_iter().find(|(candidate, _)| {
+        let printable = candidate.iter().all(|b| (32..127).contains(b));
+        printable
+            && (1..=MAX_BOUNDARY).contains(&candidate.len())
+            && delimiters(bytes, body.clone(), candidate, usize::MAX)
+                .is_ok_and(|(lines, _)| !lines.is_empty())
+    })
+}
+
+/// The value with this boundary and no other.
+fn with_boundary(content_type: &Structured, boundary: &[u8]) -> Vec<u8> {
+    let quoted = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text).replace('\\', "\\\\").replace('"', "\\\"");
+        text.chars().filter(|c| matches!(c, ' '..='~')).collect::<String>()
+    };
+    let mut out = format!(" {}; boundary=\"{}\"", content_type.head, quoted(boundary));
+    for name in ["type", "start", "protocol", "micalg", "report-type"] {
+        if let Some(value) = content_type.plain(name) {
+            out.push_str(&format!(";\r\n\t{name}=\"{}\"", quoted(value)));
+        }
+    }
+    out.into_bytes()
 }
 
 fn multipart(
     bytes: &[u8],
     body: Range<usize>,
-    boundary: &[u8],
+    boundary: Vec<u8>,
     child: Place,
     budget: &mut Budget,
 ) -> Result<Multipart, MimeError> {
-    let (lines, close) = delimiters(bytes, body.clone(), boundary, budget.parts)?;
-    let first = lines.first().ok_or(MimeError::Boundary)?;
+    let (lines, close) = delimiters(bytes, body.clone(), &boundary, budget.parts)?;
+    let first = lines.first().cloned().unwrap_or(body.end..body.end);
     // The end of a part is the line end before the delimiter that follows, which belongs to the delimiter.
     let before = |line: &Range<usize>, from: usize| line.start.saturating_sub(2).max(from);
     let preamble = body.start..first.start;
@@ -180,7 +283,7 @@ fn multipart(
         parts.push((line.clone(), entity(bytes, line.end..end, child, budget)?));
     }
     let epilogue = close.as_ref().map_or(body.end, |line| line.end)..body.end;
-    Ok(Multipart { preamble, parts, close, epilogue })
+    Ok(Multipart { boundary, preamble, parts, close, epilogue })
 }
 
 /// All delimiter lines (with their line ends) up to the closing one, and that one.
@@ -264,23 +367,55 @@ mod tests {
             "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: s\r\n\r\nx\r\n--b--";
         assert_eq!(bodies(digest).unwrap(), ["x"]);
         assert_eq!(bodies("Content-Type: text\r\n\r\nx").unwrap(), ["x"]);
-        assert_eq!(bodies("no header at all").unwrap(), [""]);
+        assert_eq!(bodies("no header at all").unwrap(), ["no header at all"]);
     }
 
     #[test]
-    fn what_two_programs_could_read_differently_is_refused() {
-        for (head, error) in [
-            ("Content-Type: text/plain\r\nContent-Type: text/html", MimeError::Duplicate),
-            ("Content-Type: multipart/mixed", MimeError::Boundary),
-            ("Content-Type: multipart/mixed; boundary=a; boundary=b", MimeError::Boundary),
-            ("Content-Type: multipart/mixed; boundary*=us-ascii''b", MimeError::Boundary),
-            ("Content-Type: multipart/mixed; boundary=b (c)", MimeError::Boundary),
-            ("Content-Type: multipart/mixed; boundary=absent", MimeError::Boundary),
-            ("Content-Type: multipart", MimeError::ContentType),
-            ("Content-Transfer-Encoding: x-uuencode", MimeError::TransferEncoding),
-            ("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nno header", MimeError::PartHeader),
+    fn what_two_programs_could_read_differently_is_read_in_one_way_that_can_be_written() {
+        for (head, body, media, as_read) in [
+            ("Content-Type: text/plain\r\nContent-Type: text/html", "x", "text/plain", Some(" text/plain")),
+            ("Content-Type: rubbish\r\nContent-Type: text/html", "x", "text/html", Some(" text/html")),
+            ("Content-Type: text/html\r\nContent-Type: text/html", "x", "text/html", None),
+            ("Content-Type: multipart/mixed", "--b\r\n\r\nx", "text/plain", Some(" text/plain")),
+            ("Content-Type: multipart", "x", "text/plain", Some(" text/plain")),
+            ("Content-Type: multipart/mixed; boundary=absent", "x", "text/plain", Some(" text/plain")),
+            (
+                "Content-Type: multipart/mixed; boundary=a; boundary=b",
+                "--b\r\n\r\nx",
+                "multipart/mixed",
+                Some(" multipart/mixed; boundary=\"b\""),
+            ),
+            (
+                "Content-Type: multipart/related; type=\"text/html\"; boundary*=us-ascii''b",
+                "--b\r\n\r\nx",
+                "multipart/related",
+                Some(" multipart/related; boundary=\"b\";\r\n\ttype=\"text/html\""),
+            ),
+            (
+                "Content-Type: multipart/mixed; boundary=b (c)",
+                "--b\r\n\r\nx",
+                "multipart/mixed",
+                Some(" multipart/mixed; boundary=\"b\""),
+            ),
+            ("Content-Type: multipart/mixed; boundary=b", "--b\r\n\r\nx", "multipart/mixed", None),
+            ("Content-Transfer-Encoding: x-uuencode", "x", "text/plain", None),
         ] {
-            assert_eq!(bodies(&format!("{head}\r\n\r\nbody")).unwrap_err(), error, "{head}");
+            let mail = format!("{head}\r\n\r\n{body}");
+            let entity = parse(mail.as_bytes(), &mut Budget::default()).unwrap();
+            let written = entity.type_as_read.map(|value| String::from_utf8(value).unwrap());
+            assert_eq!((entity.media.as_str(), written.as_deref()), (media, as_read), "{head}");
+        }
+    }
+
+    #[test]
+    fn a_text_without_empty_line_before_it_is_the_body() {
+        for (mail, expected) in [
+            ("Subject: s\r\nHello there\r\nfoo: bar\r\n\r\nend", vec!["Hello there\r\nfoo: bar\r\n\r\nend"]),
+            ("Subject: s\r\nno field\r\nContent-Type: text/html\r\n\r\nend", vec!["end"]),
+            ("From hana Mon\r\nSubject: s\r\n\r\nend", vec!["end"]),
+            ("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nno header\r\n--b--", vec!["no header"]),
+        ] {
+            assert_eq!(bodies(mail).unwrap(), expected);
         }
     }
 

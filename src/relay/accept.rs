@@ -3,13 +3,15 @@
 //! Each recipient gets a message of its own, made for its conversation: no customer learns of another. If the message
 //! cannot be made anonymous for one of them it is taken for none, since DATA has one reply (RFC 5321 §4.2.5).
 
-use super::envelope::{AliasText, Envelope, body_place, recipient_place};
+use super::draft::Draft;
+use super::envelope::{body_place, recipient_place};
 use super::leg::Leg;
 use super::record::{About, Peer, peer_json};
 use super::{Event, Login, Notify, Recipient, Refusal, Relay, RelayFault, queue_id};
-use crate::anonymize::{self, Anonymized, Passage, Rules};
+use crate::anonymize::{self, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
-use crate::store::{Acceptance, NewDelivery, NewMessage, NewThread};
+use crate::mime::automatic::{self, Automatic, ReversePath};
+use crate::store::{Acceptance, NewDelivery, NewHold, NewMessage, NewNotice, NewThread};
 use crate::vault::Indexed;
 use sha2::{Digest, Sha256};
 
@@ -44,7 +46,7 @@ pub struct Incoming<'a> {
 /// What was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// One for each recipient, in order; that of the first message for one that had been taken before.
+    /// One for each recipient, in order, decisions last; that of the first message for one that had been taken before.
     pub queue_ids: Vec<String>,
 }
 
@@ -66,28 +68,26 @@ impl Relay {
         if hops(&incoming.bytes) > HOPS_MAX {
             return Err(Refusal::Loop);
         }
-        let returns: Vec<i64> = incoming
-            .recipients
-            .iter()
-            .filter_map(|(recipient, _)| match recipient {
-                Recipient::Return { delivery } => Some(*delivery),
-                _ => None,
-            })
-            .collect();
-        if !returns.is_empty() {
-            let said = super::returns::read(&incoming.bytes);
-            for delivery in returns {
-                self.take_return(delivery, &said, incoming).await?;
-            }
-            return Ok(Receipt { queue_ids: vec![queue_id(self.next_id())] });
+        if incoming.recipients.iter().any(|(recipient, _)| recipient.is_for_programs()) {
+            return self.take_automatic(incoming, now).await;
         }
         let copies = incoming.bytes.len().saturating_mul(incoming.recipients.len());
         if incoming.recipients.len() > 1 && u64::try_from(copies).unwrap_or(u64::MAX) > COPIES_MAX {
             return Err(Refusal::TooLargeForAll);
         }
         self.check_from(incoming).await?;
+        let kind = automatic::read(&incoming.bytes, ReversePath::Named);
+        if let Some(receipt) = self.keep_back(incoming, &kind).await? {
+            return Ok(receipt);
+        }
+        // A decision is taken last: what is refused is sent again, and a decision that counts twice counts once.
+        let written: Vec<&(Recipient, Notify)> = incoming
+            .recipients
+            .iter()
+            .filter(|(recipient, _)| !matches!(recipient, Recipient::Decision { .. }))
+            .collect();
         let mut opened = Vec::new();
-        for (recipient, _) in &incoming.recipients {
+        for (recipient, _) in &written {
             opened.push(match (recipient, incoming.sender) {
                 (Recipient::Inquiry(merchant), Some(sender)) => {
                     Some(self.open_inquiry(merchant, sender, now).await?)
@@ -95,26 +95,42 @@ impl Relay {
                 _ => None,
             });
         }
-        let mut messages = Vec::with_capacity(incoming.recipients.len());
+        let mut messages: Vec<NewMessage> = Vec::with_capacity(written.len());
         // Which message stands for which recipient: one who is named twice gets one.
-        let mut places: Vec<(&Recipient, usize)> = Vec::with_capacity(incoming.recipients.len());
-        for ((recipient, notify), inquiry) in incoming.recipients.iter().zip(&opened) {
+        let mut places: Vec<(&Recipient, usize)> = Vec::with_capacity(written.len());
+        for ((recipient, notify), inquiry) in written.into_iter().zip(&opened) {
             if let Some((_, place)) = places.iter().find(|(earlier, _)| earlier.is_same(recipient)) {
                 places.push((recipient, *place));
                 continue;
             }
             places.push((recipient, messages.len()));
             let leg = self.leg(incoming, recipient, *notify, inquiry.as_ref()).await?;
+            let leg = if kind == Automatic::AutoReply { leg.of_a_program() } else { leg };
             messages.push(self.compose(incoming, leg, now).await?);
         }
-        let accepted = self.store().accept(messages).await?;
-        let queue_ids = places
+        let holds: Vec<Option<&'static str>> =
+            messages.iter().map(|message| message.delivery.hold.as_ref().map(|hold| hold.why)).collect();
+        let accepted = if messages.is_empty() { Vec::new() } else { self.store().accept(messages).await? };
+        for (acceptance, hold) in accepted.iter().zip(holds) {
+            if let (Acceptance::New(id), Some(why)) = (acceptance, hold) {
+                super::hold::alert(*id, why);
+            }
+        }
+        if kind == Automatic::AutoReply {
+            self.record_held_replies(incoming, &places, &accepted).await;
+        }
+        let mut queue_ids: Vec<String> = places
             .into_iter()
             .filter_map(|(_, place)| accepted.get(place))
             .map(|acceptance| match acceptance {
                 Acceptance::New(id) | Acceptance::Duplicate(id) => queue_id(*id),
             })
             .collect();
+        for (recipient, _) in &incoming.recipients {
+            if let Recipient::Decision { delivery, decision } = recipient {
+                queue_ids.push(self.decide(*delivery, *decision, incoming).await?);
+            }
+        }
         Ok(Receipt { queue_ids })
     }
 
@@ -139,7 +155,7 @@ impl Relay {
     }
 
     /// Makes one recipient's message and everything that is committed with it.
-    async fn compose(
+    pub(super) async fn compose(
         &self,
         incoming: &Incoming<'_>,
         leg: Leg<'_>,
@@ -147,14 +163,23 @@ impl Relay {
     ) -> Result<NewMessage, Refusal> {
         let id = self.next_id();
         let queue_id = queue_id(id);
+        let events = anonymize::calendar_ids(&incoming.bytes);
         let threads = match (leg.conversation, leg.writer) {
             (Some(conversation), Some(writer)) => {
-                Some(self.threads(conversation, writer, &anonymize::message_ids(&incoming.bytes)).await?)
+                let mut ids = anonymize::message_ids(&incoming.bytes);
+                ids.extend(events.iter().cloned());
+                Some(self.threads(conversation, writer, &ids).await?)
             }
             _ => None,
         };
         let own_id = anonymize::message_id(&incoming.bytes);
+        let hops = self.next_hop_mark(&incoming.bytes)?;
+        let bytes = super::returns::marked(&incoming.bytes, &leg);
         let map = |id: &str| threads.as_ref().map_or_else(|| id.to_owned(), |threads| threads.map(id));
+        let peer: Vec<String> = [incoming.peer.ip.to_canonical().to_string(), incoming.peer.helo.clone()]
+            .into_iter()
+            .filter(|known| !known.is_empty())
+            .collect();
         let rewrite = || {
             let secrets: Vec<anonymize::Secret<'_>> =
                 leg.secrets.iter().map(|(address, alias)| anonymize::Secret { address, alias }).collect();
@@ -166,70 +191,42 @@ impl Relay {
                 message_id: &map,
                 relay_host: &self.policy().hostname,
                 queue_id: &queue_id,
+                hops: &hops,
                 at: now,
-                peer: &[],
-                rules: Rules::default(),
+                peer: &peer,
+                rules: Rules { name: leg.name, ..self.policy().rules },
             };
-            anonymize::anonymize(&incoming.bytes, &passage)
+            anonymize::anonymize(&bytes, &passage)
         };
         let outcome = self
             .in_turn(incoming.bytes.len(), rewrite)
             .await
             .map_err(|why| Refusal::Content(why.to_string()))?;
-        let anonymized =
-            outcome.message.map_err(|_| Refusal::Content(anonymize::Refusal::Residue.to_string()))?;
-        let thread = match (leg.conversation, &threads, &own_id) {
-            (Some(conversation), Some(threads), Some(own)) => {
-                Some(Relay::new_thread(conversation, threads, own))
-            }
-            _ => None,
-        };
-        self.new_message(incoming, &leg, id, now, &anonymized, own_id.as_deref(), thread).map_err(Into::into)
+        if outcome.message.is_err() && !self.may_hold(&leg).await? {
+            return Err(Refusal::Content(anonymize::Refusal::Residue.to_string()));
+        }
+        let mut new_threads = Vec::new();
+        if let (Some(conversation), Some(threads)) = (leg.conversation, &threads) {
+            new_threads.extend(own_id.iter().map(|own| Relay::new_thread(conversation, threads, own, id)));
+            // An answer to an invitation must name its event as its author knows it.
+            let new = events.iter().filter(|event| !threads.is_known(event));
+            new_threads.extend(new.map(|event| Relay::new_thread(conversation, threads, event, id)));
+        }
+        let draft = self.draft(incoming, &leg, id, now, outcome, own_id);
+        let notices = self.notices(&draft).await?;
+        Ok(self.new_message(&draft, new_threads, notices)?)
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one row, each made by another step of compose"
-    )]
-    fn new_message(
+    /// The rows of a draft.
+    pub(super) fn new_message(
         &self,
-        incoming: &Incoming<'_>,
-        leg: &Leg<'_>,
-        id: i64,
-        now: Timestamp,
-        anonymized: &Anonymized,
-        own_id: Option<&str>,
-        thread: Option<NewThread>,
+        draft: &Draft<'_>,
+        threads: Vec<NewThread>,
+        notices: Vec<NewNotice>,
     ) -> Result<NewMessage, RelayFault> {
-        let delivery = self.next_id();
+        let Draft { incoming, leg, id, delivery, now, .. } = *draft;
         let headers = header_block(&incoming.bytes);
-        let envelope = Envelope {
-            from: AliasText::from(&leg.from),
-            to: AliasText::from(&leg.to),
-            returns: true,
-            sender: leg.bounces_to.clone(),
-            sender_alias: AliasText::from(&leg.from),
-            notify: leg.notify,
-            envelope_id: incoming.parameters.envelope_id.clone(),
-            secrets: leg
-                .secrets
-                .iter()
-                .map(|(real, alias)| (real.reveal(), AliasText::from(alias)))
-                .collect(),
-            headers: match (leg.quotes, own_id) {
-                (true, _) => String::from_utf8_lossy(headers).into_owned(),
-                (false, Some(id)) => format!("Message-ID: {id}\r\n"),
-                (false, None) => String::new(),
-            },
-            utf8: incoming.parameters.smtputf8 && anonymized.needs_smtputf8(),
-        };
-        let body = anonymized.as_bytes();
-        let about = About {
-            merchant: Some(leg.merchant.id),
-            conversation: leg.conversation.map(|conversation| conversation.id),
-            message: Some(id),
-            delivery: Some(delivery),
-        };
+        let about = draft.about();
         let detail = serde_json::json!({
             "direction": leg.direction,
             "from": incoming.sender.map(RealAddress::reveal),
@@ -238,10 +235,10 @@ impl Relay {
             "credential": incoming.login.map(|login| login.credential_id),
             "peer": peer_json(incoming.peer),
             "size_received": incoming.bytes.len(),
-            "size": body.len(),
-            "message_id": own_id,
+            "size": draft.body.len(),
+            "message_id": draft.own_id,
         });
-        let guard = own_id.map(|message_id| {
+        let guard = draft.own_id.as_deref().map(|message_id| {
             let text = incoming.bytes.get(headers.len()..).unwrap_or_default();
             let digest: [u8; 32] = Sha256::new()
                 .chain_update(leg.forward_path.reveal_canonical().as_bytes())
@@ -258,39 +255,42 @@ impl Relay {
                 self.vault().index.of(Indexed::Submission { alias: scope, message_id, digest: &digest });
             (index, now.after(self.policy().duplicate_window))
         });
+        let guard = if leg.automatic { self.one_reply_a_day(leg, now) } else { guard };
         let domain = leg.forward_path.reveal_domain();
+        let ip = Some(incoming.peer.ip);
+        let record = self.new_record(leg.key, Event::Accepted, about, ip, &detail, Some(headers));
+        let hold = draft.hold.map(|hold| {
+            let why = super::hold::word(hold);
+            let detail = serde_json::json!({ "reason": why });
+            NewHold { why, record: self.new_record(leg.key, Event::Held, about, None, &detail, None) }
+        });
         Ok(NewMessage {
             id,
             merchant_id: leg.merchant.id,
             conversation_id: about.conversation,
             data_key_id: leg.key.id(),
             direction: leg.direction,
-            envelope: envelope.seal(leg.key, id)?,
-            body: leg.key.seal(body_place(id), body),
-            size: i64::try_from(body.len()).unwrap_or(i64::MAX),
+            envelope: draft.envelope.seal(leg.key, id)?,
+            body: leg.key.seal(body_place(id), &draft.body),
+            size: i64::try_from(draft.body.len()).unwrap_or(i64::MAX),
             at: now,
             delivery: NewDelivery {
                 id: delivery,
                 route: self.vault().index.of(Indexed::Domain(domain)).to_i64(),
                 recipient: leg.key.seal(recipient_place(delivery), leg.forward_path.reveal().as_bytes()),
-                expires_at: now.after(self.policy().expire),
+                expires_at: draft.expires_at,
+                hold,
             },
-            record: self.new_record(
-                leg.key,
-                Event::Accepted,
-                about,
-                Some(incoming.peer.ip),
-                &detail,
-                Some(headers),
-            ),
-            threads: thread.into_iter().collect(),
+            record,
+            threads,
             guard,
+            notices,
         })
     }
 
     async fn record_refusal(&self, incoming: &Incoming<'_>, refusal: &Refusal) {
         let (key, about) = match incoming.recipients.first() {
-            Some((Recipient::Party { conversation, .. }, _)) => (
+            Some((Recipient::Party { conversation, .. } | Recipient::Automatic { conversation, .. }, _)) => (
                 &*conversation.key,
                 About {
                     merchant: Some(conversation.merchant.id),
@@ -343,7 +343,7 @@ impl Relay {
 }
 
 /// The header block with its last line end, without the empty line; cut at a line where it is very long.
-fn header_block(message: &[u8]) -> &[u8] {
+pub(super) fn header_block(message: &[u8]) -> &[u8] {
     let end = if message.starts_with(b"\r\n") {
         0
     } else {

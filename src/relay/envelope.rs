@@ -2,6 +2,7 @@
 
 use super::RelayFault;
 use super::conversation::open_address;
+use crate::anonymize::Files;
 use crate::mail::{Alias, Domain, RealAddress};
 use crate::vault::{DataKey, Place, Sealed};
 
@@ -40,8 +41,14 @@ pub(super) struct Envelope {
     pub secrets: Vec<(String, AliasText)>,
     /// The header block as its sender wrote it, for the sender's own bounce.
     pub headers: String,
-    /// Whether SMTPUTF8 must be asked for on the way out.
+    /// Whether SMTPUTF8 may be asked for on the way out.
     pub utf8: bool,
+    /// Host names and IP addresses of the sender's mail path, which must not be in the message either.
+    #[serde(default)]
+    pub traces: Vec<String>,
+    /// Whether somebody vouches for the files in it: the gate leaves them then.
+    #[serde(default)]
+    pub confirmed: bool,
 }
 
 /// An alias in JSON.
@@ -73,6 +80,11 @@ impl Envelope {
     pub fn open(key: &DataKey, message: i64, sealed: &Sealed) -> Result<Self, RelayFault> {
         let plain = key.open(place(message), sealed)?;
         serde_json::from_slice(&plain).map_err(|_| RelayFault::Malformed("message.envelope"))
+    }
+
+    /// What the gate does with attached files.
+    pub fn files(&self) -> Files {
+        if self.confirmed { Files::Confirmed } else { Files::Checked }
     }
 
     /// The secrets, parsed.

@@ -2,13 +2,16 @@
 
 use super::accept::Incoming;
 use super::{Conversation, Login, Merchant, Notify, Recipient, Relay, RelayFault};
+use crate::anonymize::NameRule;
+use crate::config::{CustomerName, MerchantName};
 use crate::mail::{Alias, RealAddress};
 use crate::store::Kind;
 use crate::vault::{DataKey, Side};
 use std::sync::Arc;
 
-/// The name of a customer whose own does not pass.
-const CUSTOMER_NAME: &str = "お客様 / Customer";
+/// What a party is, where its name does not pass or shall not be shown.
+const CUSTOMER_ROLE: &str = "お客様 / Customer";
+const MERCHANT_ROLE: &str = "店舗 / Store";
 
 /// One recipient's message, before it is made.
 pub(super) struct Leg<'a> {
@@ -21,6 +24,8 @@ pub(super) struct Leg<'a> {
     pub from: Alias,
     /// What the sender calls the recipient.
     pub to: Alias,
+    /// Whose name the recipient sees: the sender's own words, or always the fallback.
+    pub name: NameRule,
     pub fallback_name: &'a str,
     /// What the recipient sees in To.
     pub shown_to: Vec<Alias>,
@@ -30,6 +35,16 @@ pub(super) struct Leg<'a> {
     pub bounces_to: Option<String>,
     /// Whether a bounce may quote the header block.
     pub quotes: bool,
+    /// Whether a program wrote it: it goes out from the null sender, once a day, and nobody is told of its fate.
+    pub automatic: bool,
+}
+
+impl Leg<'_> {
+    /// The same for an automatic reply (RFC 3834 §4): it must never be answered by a program again.
+    pub fn of_a_program(self) -> Self {
+        let notify = Notify { success: false, failure: false, delay: false };
+        Self { automatic: self.writer.is_some(), notify, bounces_to: None, ..self }
+    }
 }
 
 impl Relay {
@@ -41,7 +56,7 @@ impl Relay {
         inquiry: Option<&'a Conversation>,
     ) -> Result<Leg<'a>, RelayFault> {
         match (recipient, inquiry) {
-            (Recipient::Party { conversation, side }, _) => {
+            (Recipient::Party { conversation, side } | Recipient::Automatic { conversation, side }, _) => {
                 self.party_leg(incoming, conversation, *side, notify).await
             }
             (Recipient::Inquiry(_), Some(conversation)) => {
@@ -55,7 +70,7 @@ impl Relay {
         }
     }
 
-    async fn party_leg<'a>(
+    pub(super) async fn party_leg<'a>(
         &self,
         incoming: &Incoming<'_>,
         conversation: &'a Conversation,
@@ -73,22 +88,24 @@ impl Relay {
         for former in &conversation.former {
             secrets.push((former.again(), conversation.customer_alias.clone()));
         }
-        let (direction, forward_path, fallback_name, bounces_to) = match side {
+        let (name, fallback_name) = self.name(conversation, writer);
+        let (direction, forward_path, bounces_to) = match side {
             Side::Customer => {
                 let sender = incoming
                     .login
                     .zip(incoming.sender)
                     .filter(|(login, sender)| login.is_registered(sender))
                     .map_or_else(|| primary.reveal(), |(_, sender)| sender.reveal());
-                ("to_customer", conversation.customer.again(), conversation.merchant.name.as_str(), sender)
+                ("to_customer", conversation.customer.again(), sender)
             }
-            Side::Merchant => ("to_merchant", primary, CUSTOMER_NAME, conversation.customer.reveal()),
+            Side::Merchant => ("to_merchant", primary, conversation.customer.reveal()),
         };
         // Whoever writes to a public alias may have lied about the address, which would get what we send: of success and
         // delay it is not told, and of failure without a word that the liar chose.
         let lied = conversation.kind == Kind::Inquiry && side == Side::Merchant;
         let notify = if lied { Notify { success: false, delay: false, ..notify } } else { notify };
         Ok(Leg {
+            automatic: false,
             quotes: !lied,
             conversation: Some(conversation),
             merchant: &conversation.merchant,
@@ -97,6 +114,7 @@ impl Relay {
             writer: Some(writer),
             from: conversation.alias(writer).clone(),
             to: conversation.alias(side).clone(),
+            name,
             fallback_name,
             shown_to: vec![conversation.alias(side).clone()],
             forward_path,
@@ -104,6 +122,23 @@ impl Relay {
             notify,
             bounces_to: Some(bounces_to),
         })
+    }
+
+    /// How the name of a party is shown, and what stands in for it.
+    fn name<'a>(&self, conversation: &'a Conversation, writer: Side) -> (NameRule, &'a str) {
+        let names = self.policy().names;
+        let registered = conversation.merchant.name.as_str();
+        match writer {
+            Side::Merchant => match names.merchant {
+                MerchantName::AsWritten => (NameRule::AsWritten, registered),
+                MerchantName::Registered => (NameRule::Given, registered),
+                MerchantName::Role => (NameRule::Given, MERCHANT_ROLE),
+            },
+            Side::Customer => match names.customer {
+                CustomerName::AsWritten => (NameRule::AsWritten, CUSTOMER_ROLE),
+                CustomerName::Role => (NameRule::Given, CUSTOMER_ROLE),
+            },
+        }
     }
 
     /// The store's own copy: nothing of the customer is in it, its own addresses stay as they are.
@@ -129,6 +164,7 @@ impl Relay {
             shown_to.push(login.public_alias.clone());
         }
         Ok(Leg {
+            automatic: false,
             quotes: true,
             conversation: None,
             merchant: &login.merchant,
@@ -137,6 +173,7 @@ impl Relay {
             writer: None,
             from: login.public_alias.clone(),
             to: login.public_alias.clone(),
+            name: NameRule::AsWritten,
             fallback_name: &login.merchant.name,
             shown_to,
             forward_path: address.again(),

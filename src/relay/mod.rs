@@ -5,13 +5,19 @@
 //! When it fails: [`Refusal`] (our decision, told to the peer) or [`RelayFault`] (our breakage).
 
 mod accept;
+mod automatic;
 mod conversation;
+mod decision;
 mod domains;
+mod draft;
 mod envelope;
+mod hold;
+mod hops;
 mod leg;
 mod login;
 mod merchants;
 mod notice;
+mod operator;
 mod orders;
 mod outbound;
 mod record;
@@ -24,6 +30,7 @@ mod threads;
 mod tokens;
 mod trace;
 mod turns;
+mod words;
 
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
 pub use conversation::{Conversation, Merchant};
@@ -31,14 +38,17 @@ pub use domains::{AddressClass, Domains};
 pub use envelope::Notify;
 pub use login::Login;
 pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
+pub use operator::QueueFault;
 pub use orders::{OrderFault, OrderRequest, OrderView};
-pub use outbound::{AttemptResult, Outbound, Verdict};
+pub use outbound::{AttemptResult, Outbound, Unsent, Verdict};
 pub use record::{Event, Peer};
 pub use refusal::Refusal;
 pub use routing::Recipient;
 pub use tokens::{Scope, TokenAdded, TokenFault};
 pub use trace::{TraceFault, TraceLine, TraceOf};
 
+use crate::anonymize::Rules;
+use crate::config::Names;
 use crate::mail::Timestamp;
 use crate::store::{Ids, NewKey, Store, StoreFault};
 use crate::vault::{DataKey, Place, Vault, VaultError};
@@ -59,6 +69,12 @@ pub struct Policy {
     pub order_lifetime: Duration,
     /// The same message sent again within this time is delivered once.
     pub duplicate_window: Duration,
+    /// A held message that nobody decides about is dropped after this long.
+    pub hold_expire: Duration,
+    /// What is done with contents that more than one way is right for.
+    pub rules: Rules,
+    /// Whose display name is shown how.
+    pub names: Names,
 }
 
 /// The relay's decisions, with the keys and the database they need. Cheap to clone.

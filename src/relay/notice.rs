@@ -1,5 +1,5 @@
 //! What we tell a sender of the fate of a message: a delivery status notification of our own (RFC 3464 in RFC 6522),
-//! in Japanese and English. It names the alias, a status code and a text from the table below; nothing that a remote
+//! in Japanese and English; of a hold, or of what was taken out, a plain mail. It names the alias, a status code and a text from `words`; nothing that a remote
 //! server said, and of the original only the header block as its own author wrote it.
 //!
 //! Never for a notice (RFC 3464 §2: no notification about a notification), and never where the sender asked not to be told
@@ -9,100 +9,49 @@
 //! repeated without end; what can't be told is logged.
 
 use super::envelope::{AliasText, Envelope, body_place, recipient_place};
+use super::record::About;
+use super::words;
 use super::{Event, Notify, Relay, RelayFault, queue_id};
-use crate::anonymize::{self, Anonymized, Files, Forbidden, Secret};
+use crate::anonymize::{self, Anonymized, Files, Forbidden, Hold, Removed, Secret};
 use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::store::{NewDelivery, NewMessage, Work};
-use crate::vault::{DataKey, Indexed};
+use crate::vault::{DataKey, Decision, Indexed};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::{BodyPart, MimePart};
+use mail_parser::MessageParser;
 
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The next hop has it.
-    Relayed,
-    /// It is late; it is being tried.
-    Delayed,
-    /// It was refused for good.
-    Failed,
-    /// It could not be delivered in time.
-    Expired,
+pub(super) use super::words::Outcome;
+
+/// The message that a notice is about.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub message_id: i64,
+    pub delivery_id: i64,
+    pub merchant_id: i64,
+    pub conversation_id: Option<i64>,
+    pub direction: &'a str,
+    pub received_at: Timestamp,
+    /// When it is given up, or no longer held.
+    pub expires_at: Timestamp,
+    /// What was taken out of it and is told with this notice.
+    pub removed: &'a [Removed],
 }
 
-impl Outcome {
-    fn action(self) -> &'static str {
-        match self {
-            Outcome::Relayed => "relayed",
-            Outcome::Delayed => "delayed",
-            Outcome::Failed | Outcome::Expired => "failed",
+impl<'a> From<&'a Work> for Subject<'a> {
+    fn from(work: &'a Work) -> Self {
+        Self {
+            message_id: work.message_id,
+            delivery_id: work.delivery_id,
+            merchant_id: work.merchant_id,
+            conversation_id: work.conversation_id,
+            direction: &work.direction,
+            received_at: work.received_at,
+            expires_at: work.expires_at,
+            removed: &[],
         }
     }
-
-    fn wanted(self, notify: Notify) -> bool {
-        match self {
-            Outcome::Relayed => notify.success,
-            Outcome::Delayed => notify.delay,
-            Outcome::Failed | Outcome::Expired => notify.failure,
-        }
-    }
-
-    fn subject(self) -> &'static str {
-        match self {
-            Outcome::Relayed => "配信完了のお知らせ / Delivered",
-            Outcome::Delayed => "配信遅延のお知らせ / Delivery delayed",
-            Outcome::Failed | Outcome::Expired => "配信不能のお知らせ / Undeliverable",
-        }
-    }
-
-    fn text(self) -> (&'static str, &'static str) {
-        match self {
-            Outcome::Relayed => (
-                "メールは相手先のメールサーバに届けられました。",
-                "Your message was handed to the recipient's mail server.",
-            ),
-            Outcome::Delayed => (
-                "メールはまだ届けられていません。引き続き自動的に再送しますので、再度送信いただく必要はありません。",
-                "Your message has not been delivered yet. It is being tried again automatically; you need not send it again.",
-            ),
-            Outcome::Failed => (
-                "メールを届けることができませんでした。再送は行われません。",
-                "Your message could not be delivered and will not be tried again.",
-            ),
-            Outcome::Expired => (
-                "期限までにメールを届けることができませんでした。再送は行われません。",
-                "Your message could not be delivered in time and will not be tried again.",
-            ),
-        }
-    }
-}
-
-/// The enhanced status that the sender is told: the class of what happened, and from the remote server's only what is
-/// in this table (RFC 3463 §3). Other details could tell one provider from another.
-fn public_status(outcome: Outcome, status: &str) -> (String, &'static str) {
-    let enhanced = status.split(' ').nth(1).unwrap_or_default();
-    let detail = enhanced.split_once('.').map_or("", |(_, detail)| detail);
-    let (detail, reason) = match (outcome, detail) {
-        (Outcome::Relayed, _) => ("0.0", "delivered"),
-        (Outcome::Expired, _) => ("4.7", "delivery time expired"),
-        (_, "1.1" | "1.2" | "1.10" | "2.1") => ("1.1", "the mailbox does not take mail"),
-        (_, "2.2") => ("2.2", "the mailbox is full"),
-        (_, "2.3" | "3.4") => ("3.4", "the message is too large for the recipient's system"),
-        (_, "6.3" | "6.7") => ("6.3", "the recipient's system can't take a message of this form"),
-        (_, "4.1" | "4.2" | "4.3" | "4.4" | "4.5") => ("4.1", "the recipient's system does not answer"),
-        (_, "7.0" | "7.1" | "7.26" | "7.27" | "7.28") => {
-            ("7.1", "the recipient's system refused the message")
-        }
-        _ => ("0.0", "the recipient's system did not take the message"),
-    };
-    let class = match outcome {
-        Outcome::Relayed => 2,
-        Outcome::Delayed => 4,
-        Outcome::Failed | Outcome::Expired => 5,
-    };
-    (format!("{class}.{detail}"), reason)
 }
 
 impl Relay {
@@ -116,25 +65,39 @@ impl Relay {
         status: &str,
         now: Timestamp,
     ) -> Option<NewMessage> {
-        self.try_notice(key, work, outcome, status, now).unwrap_or_else(|fault| {
-            let queue_id = queue_id(work.message_id);
-            tracing::error!(event = "fault", %fault, %queue_id, "the sender can't be told what became of a message");
-            None
-        })
+        let envelope = match Envelope::open(key, work.message_id, &work.envelope) {
+            Ok(envelope) => envelope,
+            Err(fault) => return not_made(work.message_id, &fault),
+        };
+        self.notice_about(key, Subject::from(work), &envelope, outcome, status, now)
+    }
+
+    /// The same, where the envelope is open already.
+    pub(super) fn notice_about(
+        &self,
+        key: &DataKey,
+        subject: Subject<'_>,
+        envelope: &Envelope,
+        outcome: Outcome,
+        status: &str,
+        now: Timestamp,
+    ) -> Option<NewMessage> {
+        self.try_notice(key, subject, envelope, outcome, status, now)
+            .unwrap_or_else(|fault| not_made(subject.message_id, &fault))
     }
 
     fn try_notice(
         &self,
         key: &DataKey,
-        work: &Work,
+        subject: Subject<'_>,
+        envelope: &Envelope,
         outcome: Outcome,
         status: &str,
         now: Timestamp,
     ) -> Result<Option<NewMessage>, RelayFault> {
-        if work.direction == "notice" {
+        if subject.direction == "notice" {
             return Ok(None);
         }
-        let envelope = Envelope::open(key, work.message_id, &work.envelope)?;
         let Some(sender) = envelope.sender.as_deref().filter(|_| outcome.wanted(envelope.notify)) else {
             return Ok(None);
         };
@@ -145,11 +108,11 @@ impl Relay {
         // The sender's own address is no secret to the sender.
         let secrets: Vec<Secret<'_>> = all
             .iter()
-            .filter(|(_, alias)| *alias == to)
+            .filter(|(_, alias)| *alias != sender_alias)
             .map(|(address, alias)| Secret { address, alias })
             .collect();
         let id = self.next_id();
-        let report = Report { relay: self, work, envelope: &envelope, outcome, status, now, id };
+        let report = Report { relay: self, subject, envelope, outcome, status, now, id };
         let forbidden = Forbidden { secrets: &secrets, traces: &[], files: Files::Checked };
         let anonymized = [Repeated::All, Repeated::Ids, Repeated::Nothing]
             .into_iter()
@@ -169,15 +132,17 @@ impl Relay {
             secrets: secrets.iter().map(|s| (s.address.reveal(), AliasText::from(s.alias))).collect(),
             headers: String::new(),
             utf8: false,
+            traces: Vec::new(),
+            confirmed: false,
         };
-        self.notice_row(key, work, id, &sender, &anonymized, &sealed, outcome, now).map(Some)
+        self.notice_row(key, subject, id, &sender, &anonymized, &sealed, outcome, now).map(Some)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one row")]
     fn notice_row(
         &self,
         key: &DataKey,
-        work: &Work,
+        subject: Subject<'_>,
         id: i64,
         sender: &RealAddress,
         anonymized: &Anonymized,
@@ -186,18 +151,22 @@ impl Relay {
         now: Timestamp,
     ) -> Result<NewMessage, RelayFault> {
         let delivery = self.next_id();
-        let mut about = self.about(work);
-        (about.message, about.delivery) = (Some(id), Some(delivery));
+        let about = About {
+            merchant: Some(subject.merchant_id),
+            conversation: subject.conversation_id,
+            message: Some(id),
+            delivery: Some(delivery),
+        };
         let detail = serde_json::json!({
             "direction": "notice",
-            "about": queue_id(work.message_id),
-            "action": outcome.action(),
+            "about": queue_id(subject.message_id),
+            "action": outcome.word(),
             "size": anonymized.as_bytes().len(),
         });
         Ok(NewMessage {
             id,
-            merchant_id: work.merchant_id,
-            conversation_id: work.conversation_id,
+            merchant_id: subject.merchant_id,
+            conversation_id: subject.conversation_id,
             data_key_id: key.id(),
             direction: "notice",
             envelope: envelope.seal(key, id)?,
@@ -209,12 +178,20 @@ impl Relay {
                 route: self.vault().index.of(Indexed::Domain(sender.reveal_domain())).to_i64(),
                 recipient: key.seal(recipient_place(delivery), sender.reveal().as_bytes()),
                 expires_at: now.after(self.policy().expire),
+                hold: None,
             },
             record: self.new_record(key, Event::Accepted, about, None, &detail, None),
             threads: Vec::new(),
             guard: None,
+            notices: Vec::new(),
         })
     }
+}
+
+fn not_made(message: i64, fault: &RelayFault) -> Option<NewMessage> {
+    let queue_id = queue_id(message);
+    tracing::error!(event = "fault", %fault, %queue_id, "the sender can't be told what became of a message");
+    None
 }
 
 fn mailer_daemon(to: &Alias) -> Alias {
@@ -233,7 +210,7 @@ enum Repeated {
 
 struct Report<'a> {
     relay: &'a Relay,
-    work: &'a Work,
+    subject: Subject<'a>,
     envelope: &'a Envelope,
     outcome: Outcome,
     status: &'a str,
@@ -243,38 +220,22 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn render(&self, to: &Alias, sender_alias: &Alias, repeated: Repeated) -> Vec<u8> {
-        let (status, reason) = public_status(self.outcome, self.status);
-        let (japanese, english) = self.outcome.text();
-        let queue_id = queue_id(self.work.message_id);
-        let text = format!(
-            "{japanese}\r\n\r\n{english}\r\n\r\n\
-             宛先 / Recipient: {to}\r\n\
-             受付 / Accepted: {}\r\n\
-             受付番号 / Queue id: {queue_id}\r\n\
-             結果 / Status: {status} ({reason})\r\n",
-            self.work.received_at,
-        );
-        let mut fields = format!("Reporting-MTA: dns; {}\r\n", self.relay.policy().hostname);
         let ids = repeated != Repeated::Nothing;
-        if let Some(id) = self.envelope.envelope_id.as_ref().filter(|_| ids) {
-            fields.push_str(&format!("Original-Envelope-Id: {}\r\n", printable(id)));
-        }
-        fields.push_str(&format!(
-            "Arrival-Date: {}\r\n\r\nFinal-Recipient: rfc822; {to}\r\nAction: {}\r\nStatus: {status}\r\n",
-            self.work.received_at.to_rfc5322(),
-            self.outcome.action(),
-        ));
-        if self.outcome == Outcome::Delayed {
-            fields.push_str(&format!("Will-Retry-Until: {}\r\n", self.work.expires_at.to_rfc5322()));
-        }
-        let mut parts = vec![
-            MimePart::new("text/plain", BodyPart::Text(text.into())),
-            raw("message/delivery-status", fields.into_bytes()),
-        ];
-        if repeated == Repeated::All {
-            let headers = self.envelope.headers.as_str();
-            parts.push(MimePart::new("text/rfc822-headers", BodyPart::Text(headers.into())));
-        }
+        let text = MimePart::new("text/plain", BodyPart::Text(self.text(to, repeated).into()));
+        let body = match self.outcome.action() {
+            None => text,
+            Some(action) => {
+                let mut parts =
+                    vec![text, raw("message/delivery-status", self.fields(to, action, ids).into_bytes())];
+                if repeated == Repeated::All {
+                    let headers = self.envelope.headers.as_str();
+                    parts.push(MimePart::new("text/rfc822-headers", BodyPart::Text(headers.into())));
+                }
+                let kind = "multipart/report; report-type=delivery-status";
+                MimePart::new(kind, BodyPart::Multipart(parts))
+            }
+        };
+        // No Reply-To: an answer to a notice goes nowhere, whatever it says.
         let from = mailer_daemon(to).to_string();
         let mut message = MessageBuilder::new()
             .from(Address::new_address(Some("Mail Delivery System"), from))
@@ -282,15 +243,75 @@ impl Report<'_> {
             .subject(self.outcome.subject())
             .date(self.now.as_millis() / 1000)
             .message_id(format!("n{}@{}", super::queue_id(self.id).to_ascii_lowercase(), to.domain()))
-            .header("Auto-Submitted", Raw::new("auto-replied"));
+            .header("Auto-Submitted", Raw::new("auto-replied"))
+            .header(anonymize::HOPS_FIELD, Raw::new(self.relay.vault().hops.mint(1)));
         if let Some(id) = anonymize::message_id(self.envelope.headers.as_bytes()).filter(|_| ids) {
             // The sender's program files the notice with the message it is about.
             let id = id.trim_matches(['<', '>']).to_owned();
             message = message.in_reply_to(id.clone()).references(id);
         }
-        let report =
-            MimePart::new("multipart/report; report-type=delivery-status", BodyPart::Multipart(parts));
-        message.body(report).write_to_vec().unwrap_or_default()
+        message.body(body).write_to_vec().unwrap_or_default()
+    }
+
+    /// What a person reads.
+    fn text(&self, to: &Alias, repeated: Repeated) -> String {
+        let (status, reason) = self.outcome.public_status(self.status);
+        let (japanese, english) = self.outcome.text();
+        let mut text = format!("{japanese}\r\n\r\n{english}\r\n\r\n");
+        let removed: Vec<&str> =
+            self.subject.removed.iter().filter_map(|what| words::removed(*what)).collect();
+        if !removed.is_empty() {
+            text.push_str(&format!("除いたもの / Removed: {}\r\n\r\n", removed.join("; ")));
+        }
+        if self.outcome == Outcome::Held(Hold::Document) {
+            let address = |decision| {
+                let until = self.subject.expires_at;
+                let token = self.relay.vault().decisions.mint(decision, self.subject.delivery_id, until);
+                Alias::new(token, to.domain().clone()).to_string()
+            };
+            text.push_str(&words::choice(&address(Decision::Confirm), &address(Decision::Withdraw)));
+        }
+        let queue_id = queue_id(self.subject.message_id);
+        text.push_str(&format!(
+            "宛先 / Recipient: {to}\r\n\
+             受付 / Accepted: {}\r\n\
+             受付番号 / Queue id: {queue_id}\r\n",
+            words::time(self.subject.received_at),
+        ));
+        // A report quotes the header.
+        let subject = self.own_subject().filter(|_| repeated == Repeated::All);
+        if let (Some(subject), None) = (subject, self.outcome.action()) {
+            text.push_str(&format!("件名 / Subject: {subject}\r\n"));
+        }
+        text.push_str(&format!("結果 / Status: {status} ({reason})\r\n"));
+        if matches!(self.outcome, Outcome::Held(_)) {
+            let until = words::time(self.subject.expires_at);
+            text.push_str(&format!("保留期限 / Held until: {until}\r\n"));
+        }
+        text
+    }
+
+    /// The subject of the message, as its author wrote it.
+    fn own_subject(&self) -> Option<String> {
+        let parsed = MessageParser::default().parse(self.envelope.headers.as_bytes())?;
+        parsed.subject().map(words::one_line).filter(|subject| !subject.trim().is_empty())
+    }
+
+    /// The fields of the report (RFC 3464 §2).
+    fn fields(&self, to: &Alias, action: &str, ids: bool) -> String {
+        let (status, _) = self.outcome.public_status(self.status);
+        let mut fields = format!("Reporting-MTA: dns; {}\r\n", self.relay.policy().hostname);
+        if let Some(id) = self.envelope.envelope_id.as_ref().filter(|_| ids) {
+            fields.push_str(&format!("Original-Envelope-Id: {}\r\n", printable(id)));
+        }
+        fields.push_str(&format!(
+            "Arrival-Date: {}\r\n\r\nFinal-Recipient: rfc822; {to}\r\nAction: {action}\r\nStatus: {status}\r\n",
+            self.subject.received_at.to_rfc5322(),
+        ));
+        if self.outcome == Outcome::Delayed {
+            fields.push_str(&format!("Will-Retry-Until: {}\r\n", self.subject.expires_at.to_rfc5322()));
+        }
+        fields
     }
 }
 

@@ -3,8 +3,8 @@
 use super::envelope::{Envelope, body_place, open_recipient};
 use super::notice::Outcome;
 use super::record::About;
-use super::{Event, Relay, RelayFault, queue_id};
-use crate::anonymize::{self, Anonymized, Files, Forbidden};
+use super::{Event, Relay, RelayFault};
+use crate::anonymize::{self, Anonymized, Forbidden};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::store::{Next, Settlement, Work};
 use crate::vault::DataKey;
@@ -20,6 +20,16 @@ pub struct Outbound {
     pub utf8: bool,
     /// Whose DKIM key signs.
     pub domain: Domain,
+}
+
+/// Why a message of the spool is not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsent {
+    /// The gate found in it what must not leave: an older version let it pass.
+    #[error("the gate found a real address in it")]
+    Gate,
+    #[error(transparent)]
+    Fault(#[from] RelayFault),
 }
 
 /// What a delivery came to.
@@ -45,25 +55,12 @@ impl Relay {
     /// Opens a leased delivery.
     ///
     /// # Errors
-    /// [`RelayFault`] when it does not open, or does not pass the gate: the message is not sent but held.
-    pub async fn outbound(&self, work: &Work) -> Result<Outbound, RelayFault> {
-        let key = self.data_key(&work.key)?;
+    /// [`Unsent`] when it does not open, or does not pass the gate: the message is not sent but held.
+    pub async fn outbound(&self, work: &Work) -> Result<Outbound, Unsent> {
+        let key = self.data_key(&work.key).map_err(RelayFault::from)?;
         let envelope = Envelope::open(&key, work.message_id, &work.envelope)?;
         let forward_path = open_recipient(&key, work.delivery_id, &work.recipient)?;
-        let body = self.store().body(work.message_id).await?.ok_or(RelayFault::Malformed("message_body"))?;
-        let mut plain = key.open(body_place(work.message_id), &body)?;
-        let secrets = envelope.secrets()?;
-        let plain = std::mem::take(&mut *plain);
-        let look = |plain| {
-            let secrets: Vec<anonymize::Secret<'_>> =
-                secrets.iter().map(|(address, alias)| anonymize::Secret { address, alias }).collect();
-            let forbidden = Forbidden { secrets: &secrets, traces: &[], files: Files::Checked };
-            anonymize::pass_gate(plain, &forbidden)
-        };
-        let message = self
-            .in_turn(plain.len(), move || look(plain))
-            .await
-            .map_err(|_| RelayFault::Malformed("message_body (the gate found a real address in it)"))?;
+        let message = self.past_the_gate(&key, work, &envelope).await?;
         let from = envelope.from.alias()?;
         let reverse_path = envelope.returns.then(|| {
             // A bounce may come long after the last attempt; RFC 5321 §4.5.4.1 lets others try for 4 to 5 days.
@@ -73,10 +70,40 @@ impl Relay {
         Ok(Outbound {
             reverse_path,
             forward_path,
+            utf8: envelope.utf8 && message.needs_smtputf8(),
             message,
-            utf8: envelope.utf8,
             domain: from.domain().clone(),
         })
+    }
+
+    /// The body of a message, once more through the gate.
+    pub(super) async fn past_the_gate(
+        &self,
+        key: &DataKey,
+        work: &Work,
+        envelope: &Envelope,
+    ) -> Result<Anonymized, Unsent> {
+        let body = self.store().body(work.message_id).await.map_err(RelayFault::from)?;
+        let body = body.ok_or(RelayFault::Malformed("message_body"))?;
+        let mut plain = key.open(body_place(work.message_id), &body).map_err(RelayFault::from)?;
+        let secrets = envelope.secrets()?;
+        let plain = std::mem::take(&mut *plain);
+        let look = |plain| {
+            let secrets: Vec<anonymize::Secret<'_>> =
+                secrets.iter().map(|(address, alias)| anonymize::Secret { address, alias }).collect();
+            let forbidden =
+                Forbidden { secrets: &secrets, traces: &envelope.traces, files: envelope.files() };
+            anonymize::pass_gate(plain, &forbidden)
+        };
+        self.in_turn(plain.len(), move || look(plain)).await.map_err(|_| Unsent::Gate)
+    }
+
+    /// When a delivery's time began: at its acceptance, or at its release.
+    #[must_use]
+    pub fn begun(&self, work: &Work) -> Timestamp {
+        let expire = i64::try_from(self.policy().expire.as_millis()).unwrap_or(i64::MAX);
+        let released = Timestamp::from_millis(work.expires_at.as_millis().saturating_sub(expire));
+        released.max(work.received_at)
     }
 
     /// Writes an attempt's result with its record and, where the sender is to be told, the notice.
@@ -86,7 +113,7 @@ impl Relay {
     pub async fn settle(&self, work: &Work, result: &AttemptResult) -> Result<bool, RelayFault> {
         let now = Timestamp::now();
         let key = self.data_key(&work.key)?;
-        let late = now.since(work.received_at) >= self.policy().delay_notice;
+        let late = now.since(self.begun(work)) >= self.policy().delay_notice;
         let (next, event, outcome) = match (result.verdict, result.retry_at) {
             (Verdict::Delivered, _) => (Next::Delivered, Event::Delivered, Some(Outcome::Relayed)),
             (Verdict::Failed, _) => (Next::Failed, Event::Failed, Some(Outcome::Failed)),
@@ -110,30 +137,6 @@ impl Relay {
             now,
         )
         .await
-    }
-
-    /// Holds a delivery that must not be sent, for an operator to decide.
-    ///
-    /// # Errors
-    /// [`RelayFault`] when the database does not answer.
-    pub async fn hold(&self, work: &Work, why: &RelayFault) -> Result<bool, RelayFault> {
-        let now = Timestamp::now();
-        let detail = serde_json::json!({ "reason": why.to_string() });
-        let about = self.about(work);
-        let record = self.new_record(&self.inner.installation, Event::Held, about, None, &detail, None);
-        let settlement = Settlement {
-            delivery_id: work.delivery_id,
-            message_id: work.message_id,
-            lease: work.lease,
-            at: now,
-            next: Next::Held,
-            status: None,
-            record,
-            notice: None,
-            delay_noticed: false,
-        };
-        tracing::error!(event = "held", queue_id = queue_id(work.message_id), %why, "a message was held");
-        Ok(self.store().settle(settlement).await?)
     }
 
     pub(super) fn about(&self, work: &Work) -> About {

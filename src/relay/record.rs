@@ -20,9 +20,15 @@ pub enum Event {
     Deferred,
     /// A delivery was given up.
     Failed,
-    /// The gate held a message that was already in the spool.
+    /// A message waits for a decision.
     Held,
-    /// A bounce came back to a return address.
+    /// It was decided to send it.
+    Released,
+    /// It was decided not to send it, or nobody decided in time.
+    Dropped,
+    /// A mail that would have decided was nobody's.
+    Ignored,
+    /// Mail of a program was read and not passed on: a bounce, a receipt, a complaint, an automatic reply too many.
     Returned,
     /// A store logged in to submission.
     Login,
@@ -41,6 +47,9 @@ impl Event {
             Event::Deferred => "deferred",
             Event::Failed => "failed",
             Event::Held => "held",
+            Event::Released => "released",
+            Event::Dropped => "dropped",
+            Event::Ignored => "ignored",
             Event::Returned => "returned",
             Event::Login => "login",
             Event::LoginRefused => "login_refused",

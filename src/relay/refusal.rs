@@ -28,11 +28,13 @@ pub enum Refusal {
     NotAnAlias,
     /// The customer's mail came from another address than the order's.
     OtherSender,
+    /// A bounce or an automatic reply was to come, and something else came.
+    NotAutomatic,
     /// Mail from one of our own domains arriving at the MX.
     OwnDomain,
     /// To a domain that is not ours.
     Relaying,
-    /// Too many Received lines.
+    /// Too many Received lines, or too often through us.
     Loop,
     /// The message can't be made anonymous with certainty; why, in words for a person.
     Content(String),
@@ -113,6 +115,13 @@ impl Refusal {
                 "This address takes mail only from the address used for the order: write again from that address",
             )
             .line("このアドレスには、ご注文時にお使いのメールアドレスからのみ送信できます。"),
+            Refusal::NotAutomatic => Reply::new(
+                550,
+                7,
+                1,
+                "Without a sender (MAIL FROM) this address takes bounces and automatic replies of the other side alone: \
+                 write from the address used for the order",
+            ),
             Refusal::OwnDomain => Reply::new(
                 550,
                 7,
@@ -149,6 +158,7 @@ impl Refusal {
             Refusal::Closed => "closed",
             Refusal::NotAnAlias => "not_an_alias",
             Refusal::OtherSender => "other_sender",
+            Refusal::NotAutomatic => "not_automatic",
             Refusal::OwnDomain => "own_domain",
             Refusal::Relaying => "relaying",
             Refusal::Loop => "loop",

@@ -1,123 +1,359 @@
-//! What comes back to a return address. It is read as a bounce and answered for by us; nothing of it is passed on.
+//! Mail that programs write by themselves: bounces, receipts, complaints, automatic replies.
 //!
-//! The address names the delivery, so nothing in the message needs to be believed except what kind of answer it is: a
-//! delivery status notification (RFC 3464) that says `failed`, or anything else (a delay, a vacation text, a read receipt),
-//! which is recorded and ends here. So does a bounce without that form, since guessing at its words could fail a mail
-//! that arrived.
+//! Rules: of a bounce nothing is passed on; the sender of the message that failed gets a notice of our own. A return
+//! address names the delivery, so nothing in the bounce needs to be believed except what kind of answer it is. At an
+//! alias the message is found by the pseudonym that we gave its Message-ID, which nobody guesses; what names none is
+//! recorded and ends here. A bounce that is not clear fails nothing, since it could fail a mail that arrived.
+//! An automatic reply passes once a day for a conversation and a side, from the null sender, and nobody is told of its
+//! fate (RFC 3834 §2, §4): two answering programs tell each other two things a day. The others are recorded.
+//! When it fails: [`Refusal`]; a mail system keeps what it could not bring.
 
-use super::accept::Incoming;
+use super::accept::{Incoming, Receipt};
+use super::leg::Leg;
 use super::notice::Outcome;
-use super::record::peer_json;
-use super::{Event, Refusal, Relay};
-use crate::mail::Timestamp;
-use crate::store::Bounced;
-use mail_parser::MessageParser;
+use super::record::{About, peer_json};
+use super::routing::check_alive;
+use super::threads::parse_pseudonym;
+use super::{Conversation, Event, Notify, Recipient, Refusal, Relay, RelayFault, parse_queue_id, queue_id};
+use crate::anonymize;
+use crate::mail::{RealAddress, Timestamp};
+use crate::mime::automatic::{self, Automatic, Bounce, Fate, ReversePath};
+use crate::store::{Acceptance, Bounced, Work};
+use crate::vault::{DataKey, Index, Indexed, Side};
+use std::borrow::Cow;
+use std::time::Duration;
 
-/// What a bounce says of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
-    /// Failed for good, with this enhanced status.
-    Failed(String),
-    /// Something else.
-    Other,
+/// Of all automatic replies of one side of a conversation one passes in this time.
+const REPLY_EVERY: Duration = Duration::from_secs(86_400);
+
+/// The bytes of an automatic reply with the field that says so in front, where it is the one that counts.
+pub(super) fn marked<'a>(bytes: &'a [u8], leg: &Leg<'_>) -> Cow<'a, [u8]> {
+    if leg.automatic {
+        Cow::Owned([b"Auto-Submitted: auto-replied\r\n", bytes].concat())
+    } else {
+        Cow::Borrowed(bytes)
+    }
+}
+
+/// What is written in a record of it.
+fn word(kind: &Automatic) -> &str {
+    match kind {
+        Automatic::Bounce(Bounce { fate: Fate::Failed(status), .. }) => status,
+        Automatic::Bounce(Bounce { fate: Fate::Delayed, .. }) => "delayed",
+        Automatic::Bounce(Bounce { fate: Fate::Arrived, .. }) => "arrived",
+        Automatic::Bounce(Bounce { fate: Fate::Unclear, .. }) => "unclear",
+        Automatic::AutoReply => "auto_reply",
+        Automatic::Receipt => "receipt",
+        Automatic::Complaint => "complaint",
+        Automatic::Person => "other",
+    }
+}
+
+/// The word for messages that a side writes.
+fn direction_of(writer: Side) -> &'static str {
+    match writer {
+        Side::Merchant => "to_customer",
+        Side::Customer => "to_merchant",
+    }
 }
 
 impl Relay {
-    /// Takes a bounce for a delivery of ours.
-    pub(super) async fn take_return(
+    /// Takes mail from the null sender, or from a mailer daemon.
+    pub(super) async fn take_automatic(
+        &self,
+        incoming: &Incoming<'_>,
+        now: Timestamp,
+    ) -> Result<Receipt, Refusal> {
+        if !incoming.recipients.iter().all(|(recipient, _)| recipient.is_for_programs()) {
+            return Err(Refusal::NotAutomatic);
+        }
+        let kind = automatic::read(&incoming.bytes, ReversePath::Null);
+        let mut queue_ids = Vec::new();
+        for (recipient, _) in &incoming.recipients {
+            let id = match recipient {
+                Recipient::Return { delivery } => self.take_return(*delivery, &kind, incoming, now).await?,
+                Recipient::Automatic { conversation, side } => {
+                    self.take_at_alias(conversation, *side, &kind, incoming, now).await?
+                }
+                _ => None,
+            };
+            queue_ids.push(queue_id(id.unwrap_or_else(|| self.next_id())));
+        }
+        Ok(Receipt { queue_ids })
+    }
+
+    /// Takes what came back to a return address. The id of the message that it became, if it became one.
+    async fn take_return(
         &self,
         delivery: i64,
-        said: &Said,
+        kind: &Automatic,
         incoming: &Incoming<'_>,
-    ) -> Result<(), Refusal> {
-        let now = Timestamp::now();
+        now: Timestamp,
+    ) -> Result<Option<i64>, Refusal> {
         let Some(work) = self.store().delivered_work(delivery).await? else {
             // Its time is over; the answer is the same, so that nobody can ask which deliveries there are.
-            return Ok(());
+            return Ok(None);
         };
+        if let Automatic::Bounce(bounce) = kind {
+            self.take_bounce(&work, bounce, incoming, now).await?;
+            return Ok(None);
+        }
+        // The null sender says already that a program wrote it; many vacation texts say it nowhere else.
+        if matches!(kind, Automatic::AutoReply | Automatic::Person)
+            && let Some((conversation, side)) = self.conversation_back(&work).await?
+            && check_alive(&conversation, now).is_ok()
+            && self.is_from(&conversation, side.other(), &incoming.bytes).await?
+        {
+            return self.pass_reply(&conversation, side, incoming, now).await.map(Some);
+        }
         let key = self.data_key(&work.key)?;
-        let detail = serde_json::json!({
-            "said": match said { Said::Failed(status) => status.as_str(), Said::Other => "other" },
-            "peer": peer_json(incoming.peer),
-            "size_received": incoming.bytes.len(),
-        });
-        let about = self.about(&work);
-        let record = self.new_record(&key, Event::Returned, about, Some(incoming.peer.ip), &detail, None);
-        match said {
-            Said::Failed(status) => {
-                let status = format!("550 {status}");
-                let notice = self.notice(&key, &work, Outcome::Failed, &status, now);
-                let bounced = self.store().bounced(delivery, now, status, record, notice).await?;
-                // A bounce can be faster than the commit that says "delivered". Whoever sent it keeps it and comes again.
-                if bounced == Bounced::Waiting {
-                    return Err(Refusal::TryAgain);
-                }
+        self.record_automatic(&key, self.about(&work), word(kind), incoming).await?;
+        Ok(None)
+    }
+
+    /// Takes what came to an alias without a sender.
+    async fn take_at_alias(
+        &self,
+        conversation: &Conversation,
+        side: Side,
+        kind: &Automatic,
+        incoming: &Incoming<'_>,
+        now: Timestamp,
+    ) -> Result<Option<i64>, Refusal> {
+        match kind {
+            Automatic::AutoReply if self.is_from(conversation, side.other(), &incoming.bytes).await? => {
+                self.pass_reply(conversation, side, incoming, now).await.map(Some)
             }
-            Said::Other => self.store().record(vec![record]).await?,
+            Automatic::AutoReply | Automatic::Person => Err(Refusal::NotAutomatic),
+            kind => {
+                self.take_about(conversation, side, kind, incoming, now).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Keeps bounces, receipts and complaints from a party's own address back; `None` for everything else.
+    pub(super) async fn keep_back(
+        &self,
+        incoming: &Incoming<'_>,
+        kind: &Automatic,
+    ) -> Result<Option<Receipt>, Refusal> {
+        let for_a_party = |(recipient, _): &(Recipient, Notify)| !matches!(recipient, Recipient::Copy(_));
+        // What goes to a store's own address alone is its own affair; the anonymizer decides.
+        if matches!(kind, Automatic::AutoReply | Automatic::Person)
+            || !incoming.recipients.iter().any(for_a_party)
+        {
+            return Ok(None);
+        }
+        let now = Timestamp::now();
+        let mut queue_ids = Vec::new();
+        for (recipient, _) in &incoming.recipients {
+            match recipient {
+                Recipient::Party { conversation, side } => {
+                    self.take_about(conversation, *side, kind, incoming, now).await?;
+                }
+                Recipient::Inquiry(merchant) => {
+                    let about = About { merchant: Some(merchant.id), ..About::default() };
+                    self.record_automatic(&merchant.key, about, word(kind), incoming).await?;
+                }
+                _ => {}
+            }
+            queue_ids.push(queue_id(self.next_id()));
+        }
+        Ok(Some(Receipt { queue_ids }))
+    }
+
+    /// A bounce, receipt or complaint about something that `side` wrote in this conversation.
+    async fn take_about(
+        &self,
+        conversation: &Conversation,
+        side: Side,
+        kind: &Automatic,
+        incoming: &Incoming<'_>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if let Automatic::Bounce(bounce) = kind
+            && let Some(delivery) = self.bounced_delivery(conversation, side, &bounce.original_ids).await?
+            && let Some(work) = self.store().delivered_work(delivery).await?
+        {
+            return self.take_bounce(&work, bounce, incoming, now).await;
+        }
+        let about = About {
+            merchant: Some(conversation.merchant.id),
+            conversation: Some(conversation.id),
+            ..About::default()
+        };
+        self.record_automatic(&conversation.key, about, word(kind), incoming).await
+    }
+
+    /// Takes a bounce for a delivery of ours.
+    async fn take_bounce(
+        &self,
+        work: &Work,
+        bounce: &Bounce,
+        incoming: &Incoming<'_>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let key = self.data_key(&work.key)?;
+        let Fate::Failed(status) = &bounce.fate else {
+            let said = word(&Automatic::Bounce(bounce.clone())).to_owned();
+            return self.record_automatic(&key, self.about(work), &said, incoming).await;
+        };
+        let detail = detail(status, incoming);
+        let record =
+            self.new_record(&key, Event::Returned, self.about(work), Some(incoming.peer.ip), &detail, None);
+        let status = format!("550 {status}");
+        let notice = self.notice(&key, work, Outcome::Failed, &status, now);
+        let bounced = self.store().bounced(work.delivery_id, now, status, record, notice).await?;
+        // A bounce can be faster than the commit that says "delivered". Whoever sent it keeps it and comes again.
+        if bounced == Bounced::Waiting {
+            return Err(Refusal::TryAgain);
         }
         Ok(())
     }
-}
 
-pub(super) fn read(message: &[u8]) -> Said {
-    let Some(parsed) = MessageParser::default().parse(message) else { return Said::Other };
-    for part in parsed.parts() {
-        let is_status = part.content_type().is_some_and(|t| {
-            t.ctype().eq_ignore_ascii_case("message")
-                && t.subtype().is_some_and(|s| {
-                    s.eq_ignore_ascii_case("delivery-status")
-                        || s.eq_ignore_ascii_case("global-delivery-status")
-                })
-        });
-        if is_status {
-            return read_status(&part.decoded());
+    /// Passes an automatic reply to the party that `side`'s alias stands for, if it is the day's first.
+    async fn pass_reply(
+        &self,
+        conversation: &Conversation,
+        side: Side,
+        incoming: &Incoming<'_>,
+        now: Timestamp,
+    ) -> Result<i64, Refusal> {
+        let leg = self.party_leg(incoming, conversation, side, Notify::default()).await?.of_a_program();
+        let message = self.compose(incoming, leg, now).await?;
+        let accepted = self.store().accept(vec![message]).await?;
+        match accepted.first() {
+            Some(Acceptance::New(id)) => Ok(*id),
+            Some(Acceptance::Duplicate(id)) => {
+                self.record_reply_too_many(conversation, incoming).await;
+                Ok(*id)
+            }
+            None => Err(Refusal::TryAgain),
         }
     }
-    Said::Other
-}
 
-/// The recipient's fields of a report (RFC 3464 §2.3).
-fn read_status(fields: &[u8]) -> Said {
-    let text = String::from_utf8_lossy(fields);
-    let field = |name: &str| {
-        text.lines().find_map(|line| {
-            let (own, value) = line.split_once(':')?;
-            own.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    /// Records the automatic replies of a party's own address that were not the day's first.
+    pub(super) async fn record_held_replies(
+        &self,
+        incoming: &Incoming<'_>,
+        places: &[(&Recipient, usize)],
+        accepted: &[Acceptance],
+    ) {
+        for (recipient, place) in places {
+            match (recipient, accepted.get(*place)) {
+                (Recipient::Party { conversation, .. }, Some(Acceptance::Duplicate(_))) => {
+                    self.record_reply_too_many(conversation, incoming).await;
+                }
+                (Recipient::Inquiry(merchant), Some(Acceptance::Duplicate(_))) => {
+                    let about = About { merchant: Some(merchant.id), ..About::default() };
+                    let detail = detail(word(&Automatic::AutoReply), incoming);
+                    let source = Some(incoming.peer.ip);
+                    let record =
+                        self.new_record(&merchant.key, Event::Returned, about, source, &detail, None);
+                    self.keep(record).await;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The guard that lets one automatic reply a day pass: it is set in the transaction that accepts it.
+    pub(super) fn one_reply_a_day(&self, leg: &Leg<'_>, now: Timestamp) -> Option<(Index, Timestamp)> {
+        let (conversation, side) = (leg.conversation?.id, leg.writer?);
+        let index = self.vault().index.of(Indexed::AutoReply { conversation, side });
+        Some((index, now.after(REPLY_EVERY)))
+    }
+
+    async fn record_reply_too_many(&self, conversation: &Conversation, incoming: &Incoming<'_>) {
+        let about = About {
+            merchant: Some(conversation.merchant.id),
+            conversation: Some(conversation.id),
+            ..About::default()
+        };
+        let detail = detail(word(&Automatic::AutoReply), incoming);
+        let (key, source) = (&conversation.key, Some(incoming.peer.ip));
+        self.keep(self.new_record(key, Event::Returned, about, source, &detail, None)).await;
+    }
+
+    async fn record_automatic(
+        &self,
+        key: &DataKey,
+        about: About,
+        said: &str,
+        incoming: &Incoming<'_>,
+    ) -> Result<(), Refusal> {
+        let detail = detail(said, incoming);
+        let record = self.new_record(key, Event::Returned, about, Some(incoming.peer.ip), &detail, None);
+        Ok(self.store().record(vec![record]).await?)
+    }
+
+    /// The conversation of a delivery, and whose alias its recipient would answer to.
+    async fn conversation_back(&self, work: &Work) -> Result<Option<(Conversation, Side)>, RelayFault> {
+        let side = match work.direction.as_str() {
+            "to_customer" => Side::Merchant,
+            "to_merchant" => Side::Customer,
+            _ => return Ok(None),
+        };
+        let Some(id) = work.conversation_id else { return Ok(None) };
+        let Some(row) = self.store().conversation(id).await? else { return Ok(None) };
+        Ok(Some((self.open_conversation_row(&row)?, side)))
+    }
+
+    /// Whether the header From is an address of this side, and no other.
+    async fn is_from(
+        &self,
+        conversation: &Conversation,
+        side: Side,
+        message: &[u8],
+    ) -> Result<bool, RelayFault> {
+        let Ok(from) = anonymize::header_from(message) else { return Ok(false) };
+        let [only] = from.as_slice() else { return Ok(false) };
+        Ok(match side {
+            Side::Customer => conversation.customer.same_mailbox(only),
+            Side::Merchant => {
+                let own: Vec<RealAddress> = self.registered(&conversation.merchant).await?;
+                own.iter().any(|address| address.same_mailbox(only))
+            }
         })
-    };
-    let failed = field("action").is_some_and(|action| action.to_ascii_lowercase().starts_with("failed"));
-    if !failed {
-        return Said::Other;
     }
-    let status: String = field("status")
-        .unwrap_or_default()
-        .chars()
-        .take_while(|c| c.is_ascii_digit() || *c == '.')
-        .take(9)
-        .collect();
-    Said::Failed(if status.starts_with("5.") { status } else { "5.0.0".into() })
+
+    /// The delivery of the message that `writer` sent in this conversation, by the id that its recipient saw.
+    async fn bounced_delivery(
+        &self,
+        conversation: &Conversation,
+        writer: Side,
+        ids: &[String],
+    ) -> Result<Option<i64>, RelayFault> {
+        let direction = direction_of(writer);
+        let domain = conversation.alias(writer).domain().as_str();
+        let tags: Vec<Vec<u8>> = ids.iter().filter_map(|id| parse_pseudonym(id, domain)).collect();
+        if let Some(delivery) = self.store().delivery_under(conversation.id, direction, &tags).await? {
+            return Ok(Some(delivery));
+        }
+        // A message that came without an id went out with its queue id.
+        let suffix = format!("@{}>", self.policy().hostname);
+        for id in ids {
+            let Some(message) = id.strip_prefix('<').and_then(|id| parse_queue_id(id.strip_suffix(&suffix)?))
+            else {
+                continue;
+            };
+            let rows = self.store().queue_of_message(message).await?;
+            let ours = |row: &&crate::store::QueueRow| {
+                row.conversation_id == Some(conversation.id) && row.direction == direction
+            };
+            if let Some(row) = rows.iter().find(ours) {
+                return Ok(Some(row.delivery_id));
+            }
+        }
+        Ok(None)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn report(action: &str, status: &str) -> Vec<u8> {
-        format!(
-            "From: MAILER-DAEMON@mx.example\r\nContent-Type: multipart/report; report-type=delivery-status; \
-             boundary=b\r\nMIME-Version: 1.0\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nsorry\r\n--b\r\n\
-             Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\n\
-             Final-Recipient: rfc822; x@y.example\r\nAction: {action}\r\nStatus: {status}\r\n\r\n--b--\r\n"
-        )
-        .into_bytes()
-    }
-
-    #[test]
-    fn only_a_failure_counts_as_one() {
-        assert_eq!(read(&report("failed", "5.1.1 (no such user)")), Said::Failed("5.1.1".into()));
-        assert_eq!(read(&report("Failed", "garbage")), Said::Failed("5.0.0".into()));
-        assert_eq!(read(&report("delayed", "4.4.1")), Said::Other);
-        assert_eq!(read(b"Subject: away\r\nAuto-Submitted: auto-replied\r\n\r\nI am away.\r\n"), Said::Other);
-        assert_eq!(read(b""), Said::Other);
-    }
+fn detail(said: &str, incoming: &Incoming<'_>) -> serde_json::Value {
+    serde_json::json!({
+        "said": said,
+        "peer": peer_json(incoming.peer),
+        "size_received": incoming.bytes.len(),
+    })
 }

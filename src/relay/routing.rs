@@ -1,9 +1,10 @@
 //! Who may write to whom. Only the envelope and the authenticated sender choose the route; the header From is
 //! compared with that identity and chooses nothing. No alias of another conversation is ever resolved for a sender.
 
+use super::decision::Decider;
 use super::{Conversation, Login, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{RealAddress, Timestamp};
-use crate::vault::Side;
+use crate::vault::{Decision, Side};
 
 /// A recipient that was admitted, with what is needed to write to it.
 pub enum Recipient {
@@ -15,9 +16,18 @@ pub enum Recipient {
     Inquiry(Box<Merchant>),
     /// A return address of ours.
     Return { delivery: i64 },
+    /// The address by which the sender of a held message decides about it.
+    Decision { delivery: i64, decision: Decision },
+    /// An alias, written to from the null sender or by a mailer daemon: it takes automatic mail alone.
+    Automatic { conversation: Box<Conversation>, side: Side },
 }
 
 impl Recipient {
+    /// Whether it takes automatic mail alone.
+    pub(super) fn is_for_programs(&self) -> bool {
+        matches!(self, Recipient::Return { .. } | Recipient::Automatic { .. })
+    }
+
     /// Whether both get one and the same message.
     pub(super) fn is_same(&self, other: &Recipient) -> bool {
         match (self, other) {
@@ -27,6 +37,10 @@ impl Recipient {
             ) => conversation.id == other.id && side == other_side,
             (Recipient::Copy(address), Recipient::Copy(other)) => address.same_mailbox(other),
             (Recipient::Inquiry(merchant), Recipient::Inquiry(other)) => merchant.id == other.id,
+            (
+                Recipient::Decision { delivery, decision },
+                Recipient::Decision { delivery: other, decision: other_decision },
+            ) => delivery == other && decision == other_decision,
             _ => false,
         }
     }
@@ -77,6 +91,11 @@ impl Relay {
         if !self.domains().is_ours(to.reveal_domain()) {
             return Err(Refusal::NotAnAlias);
         }
+        let text = to.reveal();
+        let local = text.rsplit_once('@').map_or("", |(local, _)| local);
+        if let Some(decision) = self.decision_recipient(Decider::Store(login), local).await? {
+            return Ok(decision);
+        }
         match self.find_alias(to).await? {
             Some((conversation, Side::Customer)) if conversation.merchant.id == login.merchant.id => {
                 check_alive(&conversation, Timestamp::now())?;
@@ -109,19 +128,31 @@ impl Relay {
         let local = text.rsplit_once('@').map_or("", |(local, _)| local);
         if let Some(returned) = self.vault().returns.open(local, now) {
             // Bounces come from the null sender (RFC 5321 §4.5.5); anything else has no business here.
-            return if sender.is_none() && !returned.expired {
+            return if is_program(sender) && !returned.expired {
                 Ok(Recipient::Return { delivery: returned.delivery })
             } else {
                 Err(Refusal::UnknownAlias)
             };
         }
+        if let Some(decision) = self.decision_recipient(Decider::Sender(sender), local).await? {
+            return Ok(decision);
+        }
         if let Some((conversation, side)) = self.find_alias(to).await? {
+            // Some mail systems bounce to From. Whatever domain a daemon has, it gets the same answer, so that nobody can
+            // ask for a party's; what it brings is looked at.
+            let customer = sender.is_some_and(|sender| conversation.customer.same_mailbox(sender));
+            if is_program(sender) && !(customer && side == Side::Merchant) {
+                return match check_alive(&conversation, now) {
+                    Ok(()) => Ok(Recipient::Automatic { conversation, side }),
+                    Err(_) => Err(Refusal::UnknownAlias),
+                };
+            }
             // Stores write to customers through the submission port alone.
             if side == Side::Customer {
                 return Err(Refusal::UnknownAlias);
             }
             let Some(sender) = sender else { return Err(Refusal::UnknownAlias) };
-            if !conversation.customer.same_mailbox(sender) {
+            if !customer {
                 // To a stranger an alias that has ended looks like one that never was.
                 let alive = check_alive(&conversation, now).is_ok();
                 let store_itself = self.is_party(&conversation, sender).await?;
@@ -168,7 +199,16 @@ impl Relay {
     }
 }
 
-fn check_alive(conversation: &Conversation, now: Timestamp) -> Result<(), Refusal> {
+/// Whether a program sends: the null sender (RFC 5321 §4.5.5), or a mailer daemon that has an address.
+fn is_program(sender: Option<&RealAddress>) -> bool {
+    sender.is_none_or(|sender| {
+        let text = sender.reveal();
+        let local = text.rsplit_once('@').map_or("", |(local, _)| local);
+        ["mailer-daemon", "postmaster"].iter().any(|daemon| local.eq_ignore_ascii_case(daemon))
+    })
+}
+
+pub(super) fn check_alive(conversation: &Conversation, now: Timestamp) -> Result<(), Refusal> {
     if conversation.closed_at.is_some() {
         Err(Refusal::Closed)
     } else if conversation.expires_at <= now {

@@ -1,7 +1,10 @@
 //! The relay's decisions on a real database, without a socket: what an accepted message, a result and a bounce become.
 //! Everybody in it is made up, and what they must never read of each other is looked for.
 
+mod holds;
+
 use super::*;
+use crate::config::{CustomerName, MerchantName};
 use crate::mail::RealAddress;
 use crate::store::Work;
 use crate::vault::{KeyRing, Make};
@@ -15,6 +18,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 struct Shop {
     relay: Relay,
     order: OrderView,
+    login: Login,
     dir: PathBuf,
 }
 
@@ -47,6 +51,9 @@ impl Shop {
             delay_notice: 60 * MINUTE,
             order_lifetime: 60 * MINUTE,
             duplicate_window: 60 * MINUTE,
+            hold_expire: 60 * MINUTE,
+            rules: Rules::default(),
+            names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
         };
         let relay = Relay::open(store, Vault::open(&ring).unwrap(), domains, policy).await.unwrap();
         let merchant = NewMerchantRequest {
@@ -54,7 +61,8 @@ impl Shop {
             name: "Hana-ya".into(),
             addresses: vec![OWNER.into()],
         };
-        relay.add_merchant(merchant).await.unwrap();
+        let added = relay.add_merchant(merchant).await.unwrap();
+        let login = relay.authenticate(&added.auth_id, &added.auth_password).await.unwrap();
         let order = relay
             .open_order(OrderRequest {
                 store_id: "hana-ya".into(),
@@ -64,7 +72,14 @@ impl Shop {
             })
             .await
             .unwrap();
-        Self { relay, order, dir }
+        Self { relay, order, login, dir }
+    }
+
+    /// The same installation under another policy.
+    async fn reopen(&mut self, policy: Policy) {
+        let ring = KeyRing::open(&self.dir.join("keys"), Make::Nothing, Timestamp::now()).unwrap();
+        let (store, domains) = (self.relay.store().clone(), self.relay.domains().clone());
+        self.relay = Relay::open(store, Vault::open(&ring).unwrap(), domains, policy).await.unwrap();
     }
 
     /// The customer's mail, with this Message-ID (or none) and these parameters.

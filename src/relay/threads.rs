@@ -37,6 +37,11 @@ impl Threads {
         }
     }
 
+    /// Whether the id is a pseudonym of ours, which leads back to what it stands for.
+    pub fn is_known(&self, id: &str) -> bool {
+        self.known.contains_key(id)
+    }
+
     fn tag(&self, id: &str) -> Vec<u8> {
         let mut mac = self.mac.clone();
         mac.update(id.as_bytes());
@@ -76,13 +81,19 @@ impl Relay {
     }
 
     /// The row by which an answer to this id finds its way back.
-    pub(super) fn new_thread(conversation: &Conversation, threads: &Threads, id: &str) -> NewThread {
+    pub(super) fn new_thread(
+        conversation: &Conversation,
+        threads: &Threads,
+        id: &str,
+        message_id: i64,
+    ) -> NewThread {
         let tag = threads.tag(id);
         NewThread {
             conversation_id: conversation.id,
             data_key_id: conversation.key.id(),
             original: conversation.key.seal(original_place(&tag), id.as_bytes()),
             tag,
+            message_id,
         }
     }
 }
@@ -92,7 +103,8 @@ fn original_place(tag: &[u8]) -> Place {
     Place::new("thread_id", "original", row)
 }
 
-fn parse_pseudonym(id: &str, domain: &str) -> Option<Vec<u8>> {
+/// The tag of a pseudonym that we gave out in this domain.
+pub(super) fn parse_pseudonym(id: &str, domain: &str) -> Option<Vec<u8>> {
     let (local, host) = id.strip_prefix('<')?.strip_suffix('>')?.rsplit_once('@')?;
     if !host.eq_ignore_ascii_case(domain) || local.len() != 27 {
         return None;

@@ -1,7 +1,7 @@
 //! Writing accepted messages: everything that a 250 promises, in the transaction of the caller.
 
 use super::batch::{lots, statement};
-use super::rows::{Acceptance, NewConversation, NewKey, NewMessage, NewRecord, NewThread};
+use super::rows::{Acceptance, NewConversation, NewKey, NewMessage, NewNotice, NewRecord, NewThread};
 use crate::mail::Timestamp;
 use crate::vault::Index;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -12,7 +12,7 @@ type Done = Result<(), sqlx::Error>;
 /// A body up to this size is written together with others; a larger one alone, since a statement copies its values.
 const SMALL_BODY: usize = 64 * 1024;
 
-/// Writes messages, except those that were accepted before.
+/// Writes messages with their notices, except those that were accepted before.
 pub(super) async fn messages(
     connection: &mut AnyConnection,
     new: &[&NewMessage],
@@ -21,7 +21,20 @@ pub(super) async fn messages(
     let is_new = |acceptance: &Acceptance| matches!(acceptance, Acceptance::New(_));
     let fresh: Vec<&NewMessage> =
         new.iter().zip(&acceptances).filter(|(_, a)| is_new(a)).map(|(new, _)| *new).collect();
-    for lot in lots(&fresh) {
+    write(connection, &fresh).await?;
+    let mut due = Vec::new();
+    for notice in fresh.iter().flat_map(|new| &new.notices) {
+        if is_due(connection, notice).await? {
+            due.push(&notice.message);
+        }
+    }
+    write(connection, &due).await?;
+    Ok(acceptances)
+}
+
+/// Writes messages, each with its body, delivery, threads and records.
+async fn write(connection: &mut AnyConnection, fresh: &[&NewMessage]) -> Done {
+    for lot in lots(fresh) {
         let text = statement(
             "INSERT INTO message (id, merchant_id, conversation_id, data_key_id, direction, envelope, size, \
              received_at) VALUES",
@@ -43,7 +56,8 @@ pub(super) async fn messages(
         }
         query.execute(&mut *connection).await?;
     }
-    let (small, large): (Vec<&NewMessage>, _) = fresh.iter().partition(|new| new.body.len() <= SMALL_BODY);
+    let (small, large): (Vec<&NewMessage>, Vec<&NewMessage>) =
+        fresh.iter().copied().partition(|new| new.body.len() <= SMALL_BODY);
     for lot in lots(&small).chain(large.chunks(1)) {
         let text = statement("INSERT INTO message_body (message_id, body) VALUES", "(?, ?)", lot.len(), "");
         let mut query = sqlx::query(AssertSqlSafe(text));
@@ -52,10 +66,11 @@ pub(super) async fn messages(
         }
         query.execute(&mut *connection).await?;
     }
-    for lot in lots(&fresh) {
+    for lot in lots(fresh) {
         let text = statement(
-            "INSERT INTO delivery (id, message_id, state, route, recipient, attempts, next_at, expires_at, lease) VALUES",
-            "(?, ?, 'waiting', ?, ?, 0, ?, ?, 0)",
+            "INSERT INTO delivery (id, message_id, state, held_for, route, recipient, attempts, next_at, expires_at, \
+             lease) VALUES",
+            "(?, ?, ?, ?, ?, ?, 0, ?, ?, 0)",
             lot.len(),
             "",
         );
@@ -64,6 +79,8 @@ pub(super) async fn messages(
             query = query
                 .bind(new.delivery.id)
                 .bind(new.id)
+                .bind(if new.delivery.hold.is_some() { "held" } else { "waiting" })
+                .bind(new.delivery.hold.as_ref().map(|hold| hold.why))
                 .bind(new.delivery.route)
                 .bind(new.delivery.recipient.stored())
                 .bind(new.at.as_millis())
@@ -71,13 +88,17 @@ pub(super) async fn messages(
         }
         query.execute(&mut *connection).await?;
     }
-    let threads: Vec<&NewThread> = fresh.iter().flat_map(|new| &new.threads).collect();
+    // Of two messages under one pseudonym the later counts; one statement must not name a row twice.
+    let mut named = HashSet::new();
+    let threads = fresh.iter().rev().flat_map(|new| &new.threads);
+    let threads: Vec<&NewThread> =
+        threads.filter(|thread| named.insert((thread.conversation_id, thread.tag.as_slice()))).collect();
     for lot in lots(&threads) {
         let text = statement(
-            "INSERT INTO thread_id (conversation_id, tag, data_key_id, original) VALUES",
-            "(?, ?, ?, ?)",
+            "INSERT INTO thread_id (conversation_id, tag, data_key_id, original, message_id) VALUES",
+            "(?, ?, ?, ?, ?)",
             lot.len(),
-            "ON CONFLICT (conversation_id, tag) DO NOTHING",
+            "ON CONFLICT (conversation_id, tag) DO UPDATE SET message_id = excluded.message_id",
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for thread in lot {
@@ -85,13 +106,35 @@ pub(super) async fn messages(
                 .bind(thread.conversation_id)
                 .bind(thread.tag.as_slice())
                 .bind(thread.data_key_id)
-                .bind(thread.original.stored());
+                .bind(thread.original.stored())
+                .bind(thread.message_id);
         }
         query.execute(&mut *connection).await?;
     }
-    let kept: Vec<&NewRecord> = fresh.iter().map(|new| &new.record).collect();
-    records(connection, &kept).await?;
-    Ok(acceptances)
+    let holds = fresh.iter().filter_map(|new| new.delivery.hold.as_ref().map(|hold| &hold.record));
+    let kept: Vec<&NewRecord> = fresh.iter().map(|new| &new.record).chain(holds).collect();
+    records(connection, &kept).await
+}
+
+/// Sets a notice's guards. Whether it is to be written.
+async fn is_due(connection: &mut AnyConnection, notice: &NewNotice) -> Result<bool, sqlx::Error> {
+    let mut due = notice.once.is_empty();
+    for index in &notice.once {
+        // Unlike the guard of a message it stands whatever becomes of the notice.
+        let set = sqlx::query(
+            "INSERT INTO duplicate (guard_idx, message_id, expires_at) VALUES ($1, $2, $3) \
+             ON CONFLICT (guard_idx) DO UPDATE SET message_id = excluded.message_id, expires_at = excluded.expires_at \
+             WHERE duplicate.expires_at <= $4",
+        )
+        .bind(index.as_bytes())
+        .bind(notice.message.id)
+        .bind(notice.until.as_millis())
+        .bind(notice.message.at.as_millis())
+        .execute(&mut *connection)
+        .await?;
+        due |= set.rows_affected() > 0;
+    }
+    Ok(due)
 }
 
 /// Sets the duplicate guards: which messages are new, and which the same as an earlier one. Of two alike in one call

@@ -7,7 +7,7 @@
 use super::engine::{Database, Engine, check_durability};
 use super::rows::{Acceptance, Bounced, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement};
 use super::writer::{Change, Effect, Job, write};
-use super::{Work, accept, fault::StoreFault, schema};
+use super::{Ruling, Work, accept, fault::StoreFault, schema};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::{AnyPool, Row};
@@ -247,6 +247,20 @@ impl Store {
             Effect::Bounced(bounced) => {
                 self.ring();
                 Ok(bounced)
+            }
+            _ => Err(StoreFault::Stopped),
+        }
+    }
+
+    /// Writes a decision about a delivery. `false` when it is not what it had to be: then nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn rule(&self, ruling: Ruling) -> Result<bool, StoreFault> {
+        match self.change(Change::Rule(Box::new(ruling))).await? {
+            Effect::Ruled(counts) => {
+                self.ring();
+                Ok(counts)
             }
             _ => Err(StoreFault::Stopped),
         }

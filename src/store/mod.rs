@@ -11,6 +11,7 @@ mod batch;
 mod engine;
 mod fault;
 mod handle;
+mod holds;
 mod ids;
 mod parties;
 mod queue;
@@ -21,6 +22,7 @@ mod writer;
 
 pub use fault::StoreFault;
 pub use handle::Store;
+pub use holds::{Ruled, Ruling, Standing};
 pub use ids::Ids;
 pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow};
 pub use queue::{QueueFilter, QueueRow, QueueTotals, Work};

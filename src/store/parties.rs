@@ -260,6 +260,34 @@ impl Store {
             .map_err(Into::into)
     }
 
+    /// The delivery of the last message that was sent in this direction under one of those thread tags.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn delivery_under(
+        &self,
+        conversation: i64,
+        direction: &str,
+        tags: &[Vec<u8>],
+    ) -> Result<Option<i64>, StoreFault> {
+        for tag in tags {
+            let row = sqlx::query(
+                "SELECT d.id FROM thread_id t JOIN message m ON m.id = t.message_id \
+                 JOIN delivery d ON d.message_id = m.id \
+                 WHERE t.conversation_id = $1 AND t.tag = $2 AND m.direction = $3",
+            )
+            .bind(conversation)
+            .bind(tag.as_slice())
+            .bind(direction)
+            .fetch_optional(self.pool())
+            .await?;
+            if let Some(row) = row {
+                return Ok(Some(row.try_get(0)?));
+            }
+        }
+        Ok(None)
+    }
+
     /// The scopes of an API token.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The spool: deliveries and their leases.
 //!
 //! A delivery is in one of five states: `waiting`, `delivered`, `failed`, `held`, `dropped`. Only `waiting` moves by
-//! itself. A lease is no state: taking one counts the attempt, writes a lease number and moves `next_at` to the lease's
+//! itself; what moves `held` stands in `holds`. A lease is no state: taking one counts the attempt, writes a lease number and moves `next_at` to the lease's
 //! end, in one statement. Settling names the lease; if another has been taken since, the settlement changes nothing.
 //! So a crash at any instruction leaves a `waiting` row whose `next_at` is at most one lease away: nothing has to be
 //! cleaned up, and the attempt that was under way is the only one that can be repeated.
@@ -54,6 +54,8 @@ pub struct QueueRow {
     pub conversation_id: Option<i64>,
     pub direction: String,
     pub state: String,
+    /// Why it is held: residue, document, operator or fault.
+    pub held_for: Option<String>,
     pub attempts: i64,
     pub leased: bool,
     pub next_at: Timestamp,
@@ -67,6 +69,7 @@ pub struct QueueRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueTotals {
     pub state: String,
+    pub held_for: Option<String>,
     pub count: i64,
     pub oldest_at: Option<Timestamp>,
 }
@@ -170,20 +173,21 @@ pub(super) async fn settle(
     for lot in lots(&once) {
         let text = statement(
             "UPDATE delivery SET state = v.column3, next_at = v.column4, ended_at = v.column5, \
-             last_status = v.column6, lease = 0, delay_noticed_at = COALESCE(delay_noticed_at, v.column7) \
+             last_status = v.column6, lease = 0, delay_noticed_at = COALESCE(delay_noticed_at, v.column7), \
+             held_for = v.column8, expires_at = COALESCE(v.column9, expires_at) \
              FROM (VALUES",
-            "(?, ?, ?, ?, ?, ?, ?)",
+            "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
             lot.len(),
             ") AS v WHERE delivery.id = v.column1 AND delivery.lease = v.column2 AND delivery.state = 'waiting' \
              RETURNING delivery.id",
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for done in lot {
-            let (state, next_at) = match done.next {
-                Next::Delivered => ("delivered", done.at),
-                Next::Again(at) => ("waiting", at),
-                Next::Failed => ("failed", done.at),
-                Next::Held => ("held", done.at),
+            let (state, next_at, hold) = match done.next {
+                Next::Delivered => ("delivered", done.at, None),
+                Next::Again(at) => ("waiting", at, None),
+                Next::Failed => ("failed", done.at, None),
+                Next::Held { why, until } => ("held", done.at, Some((why, until))),
             };
             query = query
                 .bind(done.delivery_id)
@@ -192,7 +196,9 @@ pub(super) async fn settle(
                 .bind(next_at.as_millis())
                 .bind(done.next.is_end().then(|| done.at.as_millis()))
                 .bind(done.status.as_deref())
-                .bind(done.delay_noticed.then(|| done.at.as_millis()));
+                .bind(done.delay_noticed.then(|| done.at.as_millis()))
+                .bind(hold.map(|(why, _)| why))
+                .bind(hold.map(|(_, until)| until.as_millis()));
         }
         for row in query.fetch_all(&mut *connection).await? {
             updated.insert(row.try_get::<i64, _>(0)?);
@@ -242,15 +248,14 @@ pub(super) async fn bounced(
     Ok(if waits.is_some() { Bounced::Waiting } else { Bounced::Over })
 }
 
-/// Makes waiting and held deliveries due now: one by its message, or all. Returns how many.
+/// Makes waiting deliveries due now: one by its message, or all. Returns how many.
 pub(super) async fn retry(
     connection: &mut AnyConnection,
     message: Option<i64>,
     now: Timestamp,
 ) -> Result<u64, sqlx::Error> {
     // A lease that runs is left alone: the attempt it covers would be doubled.
-    let text = "UPDATE delivery SET state = 'waiting', next_at = $1 \
-                WHERE ((state = 'waiting' AND lease = 0) OR (state = 'waiting' AND next_at <= $1) OR state = 'held')";
+    let text = "UPDATE delivery SET next_at = $1 WHERE state = 'waiting' AND (lease = 0 OR next_at <= $1)";
     let done = match message {
         Some(id) => {
             sqlx::query(AssertSqlSafe(format!("{text} AND message_id = $2")))
@@ -300,7 +305,7 @@ pub(super) async fn purge(
 const PURGED: i64 = 500;
 
 const QUEUE: &str = "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, m.direction, d.state, d.attempts, \
-    d.lease, d.next_at, d.expires_at, m.received_at, d.last_status, m.size \
+    d.lease, d.next_at, d.expires_at, m.received_at, d.last_status, m.size, d.held_for \
     FROM delivery d JOIN message m ON m.id = d.message_id ";
 
 fn read_queue(row: &sqlx::any::AnyRow) -> Result<QueueRow, sqlx::Error> {
@@ -318,6 +323,7 @@ fn read_queue(row: &sqlx::any::AnyRow) -> Result<QueueRow, sqlx::Error> {
         received_at: Timestamp::from_millis(row.try_get(10)?),
         last_status: row.try_get(11)?,
         size: row.try_get(12)?,
+        held_for: row.try_get(13)?,
     })
 }
 
@@ -412,8 +418,8 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn queue_totals(&self) -> Result<Vec<QueueTotals>, StoreFault> {
         let rows = sqlx::query(
-            "SELECT d.state, COUNT(*), MIN(m.received_at) FROM delivery d JOIN message m ON m.id = d.message_id \
-             GROUP BY d.state ORDER BY d.state",
+            "SELECT d.state, d.held_for, COUNT(*), MIN(m.received_at) FROM delivery d \
+             JOIN message m ON m.id = d.message_id GROUP BY d.state, d.held_for ORDER BY d.state, d.held_for",
         )
         .fetch_all(self.pool())
         .await?;
@@ -421,8 +427,9 @@ impl Store {
             .map(|row| {
                 Ok(QueueTotals {
                     state: row.try_get(0)?,
-                    count: row.try_get(1)?,
-                    oldest_at: row.try_get::<Option<i64>, _>(2)?.map(Timestamp::from_millis),
+                    held_for: row.try_get(1)?,
+                    count: row.try_get(2)?,
+                    oldest_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis),
                 })
             })
             .collect::<Result<_, sqlx::Error>>()

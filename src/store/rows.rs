@@ -99,6 +99,17 @@ pub struct NewMessage {
     pub threads: Vec<NewThread>,
     /// Refuses the same message a second time within the window.
     pub guard: Option<(Index, Timestamp)>,
+    /// What its sender is told at once. Written with it, so not for one that was accepted before.
+    pub notices: Vec<NewNotice>,
+}
+
+/// A notice that comes with a message.
+pub struct NewNotice {
+    pub message: NewMessage,
+    /// It is written if one of these guards is new, or if there are none.
+    pub once: Vec<Index>,
+    /// How long the guards stand.
+    pub until: Timestamp,
 }
 
 /// The delivery of a new message.
@@ -106,7 +117,17 @@ pub struct NewDelivery {
     pub id: i64,
     pub route: i64,
     pub recipient: Sealed,
+    /// Given up then; a held one is dropped then.
     pub expires_at: Timestamp,
+    /// None for one that waits for its first attempt.
+    pub hold: Option<NewHold>,
+}
+
+/// What holds a new delivery.
+pub struct NewHold {
+    /// The word in the database.
+    pub why: &'static str,
+    pub record: NewRecord,
 }
 
 /// A Message-ID and the pseudonym under which the other side knows it.
@@ -115,6 +136,8 @@ pub struct NewThread {
     pub tag: Vec<u8>,
     pub data_key_id: i64,
     pub original: Sealed,
+    /// The message that was sent under it.
+    pub message_id: i64,
 }
 
 /// One line of the log.
@@ -135,7 +158,7 @@ pub struct NewRecord {
 /// What became of an accepted message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acceptance {
-    /// It waits for delivery.
+    /// It waits for delivery, or for a decision.
     New(i64),
     /// It is the same as this earlier one, which was delivered or still may be.
     Duplicate(i64),
@@ -159,8 +182,11 @@ pub enum Next {
     /// Tried again, not before this time.
     Again(Timestamp),
     Failed,
-    /// Not sent; an operator decides.
-    Held,
+    /// Not sent until somebody decides: why, in the word of the database, and until when it is kept.
+    Held {
+        why: &'static str,
+        until: Timestamp,
+    },
 }
 
 impl Next {

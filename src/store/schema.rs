@@ -6,7 +6,11 @@ use super::engine::Engine;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "relay", include_str!("../../migrations/0001_relay.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 3] = [
+    (1, "relay", include_str!("../../migrations/0001_relay.sql")),
+    (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
+    (3, "hold", include_str!("../../migrations/0003_hold.sql")),
+];
 
 /// Brings the schema up to date.
 pub(super) async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), StoreFault> {

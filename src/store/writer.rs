@@ -8,7 +8,7 @@
 
 use super::engine::{Database, Engine};
 use super::rows::{Acceptance, Bounced, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement};
-use super::{Work, accept, fault::StoreFault, parties, queue};
+use super::{Ruling, Work, accept, fault::StoreFault, holds, parties, queue};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, Connection};
@@ -64,6 +64,7 @@ pub(super) enum Change {
         record: Box<NewRecord>,
         notice: Option<Box<NewMessage>>,
     },
+    Rule(Box<Ruling>),
     Retry {
         message: Option<i64>,
         now: Timestamp,
@@ -91,6 +92,7 @@ pub enum Effect {
     Claimed(Vec<Work>),
     Settled(bool),
     Bounced(Bounced),
+    Ruled(bool),
     Purged { more: bool },
     Count(u64),
 }
@@ -288,6 +290,7 @@ async fn execute(
             }
             Effect::Bounced(bounced)
         }
+        Change::Rule(ruling) => Effect::Ruled(holds::rule(connection, ruling).await?),
         Change::Retry { message, now } => Effect::Count(queue::retry(connection, *message, *now).await?),
         Change::Purge { ended_before, now } => {
             Effect::Purged { more: queue::purge(connection, *ended_before, *now).await? }

@@ -50,6 +50,10 @@ pub enum Indexed<'a> {
     Domain(&'a crate::mail::Domain),
     /// One message from one sender to one alias: the duplicate guard.
     Submission { alias: i64, message_id: &'a str, digest: &'a [u8; 32] },
+    /// That one side of a conversation was told something: the guard against telling it too often.
+    Told { conversation: i64, what: &'a str },
+    /// Automatic replies of one side of a conversation: one a day passes.
+    AutoReply { conversation: i64, side: super::Side },
 }
 
 /// The keys that make indexes, newest first.
@@ -99,6 +103,10 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
         Indexed::Submission { alias, message_id, digest } => {
             put(b"submission", alias, digest);
             mac.update(message_id.as_bytes());
+        }
+        Indexed::Told { conversation, what } => put(b"told", conversation, what.as_bytes()),
+        Indexed::AutoReply { conversation, side } => {
+            put(b"auto_reply", conversation, side.as_str().as_bytes());
         }
     }
     let full = mac.finalize().into_bytes();

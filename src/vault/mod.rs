@@ -1,8 +1,9 @@
-//! What keeps the secrets: the key ring, sealing at rest, data keys, keyed indexes, alias and return tokens,
-//! passwords. ARCHITECTURE.md has the constructions and their bounds.
+//! What keeps the secrets: the key ring, sealing at rest, data keys, keyed indexes, alias, return and decision
+//! tokens, passwords. ARCHITECTURE.md has the constructions and their bounds.
 //!
 //! When it fails: [`VaultError`], which names files and keys, never what was sealed.
 
+mod hops;
 mod index;
 mod password;
 mod random;
@@ -10,17 +11,20 @@ mod ring;
 mod seal;
 mod token;
 
+pub use hops::HopMarks;
 pub use index::{Index, IndexKey, Indexed};
 pub use password::{PasswordHash, Secret, SecretHash};
 pub use random::random_bytes;
 pub use ring::{KeyLine, KeyRing, Make, Purpose, RingError};
 pub use seal::{DataKey, Place, SealKeys, Sealed, VaultError};
-pub use token::{AliasTokens, ReturnTokens, Returned, Side, TOKEN_MAX};
+pub use token::{AliasTokens, Decision, DecisionTokens, ReturnTokens, Returned, Side, TOKEN_MAX};
 
 /// All keys of a process, opened once at its start.
 pub struct Vault {
     pub alias: AliasTokens,
     pub returns: ReturnTokens,
+    pub decisions: DecisionTokens,
+    pub hops: HopMarks,
     pub index: IndexKey,
     pub seal: SealKeys,
     /// Of every key, by its name.
@@ -36,6 +40,8 @@ impl Vault {
         Ok(Self {
             alias: AliasTokens::new(ring.keys(Purpose::Alias)?),
             returns: ReturnTokens::new(ring.keys(Purpose::Alias)?),
+            decisions: DecisionTokens::new(ring.keys(Purpose::Alias)?),
+            hops: HopMarks::new(ring.keys(Purpose::Alias)?),
             index: IndexKey::new(ring.keys(Purpose::Index)?),
             seal: SealKeys::new(ring.keys(Purpose::Seal)?),
             fingerprints: ring.fingerprints(),

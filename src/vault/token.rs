@@ -1,9 +1,11 @@
-//! Alias tokens and return tokens: the local parts of our addresses. ARCHITECTURE.md has the construction and its
+//! Alias, return and decision tokens: the local parts of our addresses. ARCHITECTURE.md has the construction and its
 //! bounds; in short:
 //!
 //! - alias: `a` + key letter + base32(AES-256(id ‖ constant)), 28 octets. The constant belongs to key and side, so
 //!   a customer's alias never opens as a merchant's. A guess opens with probability 2^-64.
 //! - return address: `r` + key letter + base32(id ‖ expiry day ‖ HMAC-SHA-256, 80 bits), 34 octets.
+//! - decision address: the same with `c` (confirm) or `w` (withdraw) in front, each with a MAC key of its own, so that
+//!   who can write one of the two has not the other, nor a return address.
 //!
 //! Case is ignored when reading (RFC 5321 §2.4 lets a local part differ in case; no real mailer relies on it, and
 //! some change it). The base32 of RFC 4648 §6 without padding; its unused bits must be zero, so one token has one
@@ -135,49 +137,106 @@ fn mint(key: &AliasKey, side: Side, id: i64) -> String {
     spell(b'a', key.name, &block)
 }
 
-/// What a return address says.
+/// What a return or decision address says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Returned {
-    /// The delivery whose bounce it takes.
+    /// The delivery that it is about.
     pub delivery: i64,
     /// Whether its time is over.
     pub expired: bool,
 }
 
 /// Mints and opens return tokens.
-pub struct ReturnTokens(Vec<(u8, Hmac<Sha256>)>);
+pub struct ReturnTokens(Vec<Stamp>);
 
 impl ReturnTokens {
     pub(super) fn new(keys: Vec<&NamedKey>) -> Self {
-        let derive = |key: &NamedKey| {
-            let mut subkey = Zeroizing::new([0_u8; 64]);
-            let _ = Hkdf::<Sha256>::new(Some(b"anshin return 1"), key.bytes()).expand(b"mac", &mut *subkey);
-            (key.name(), Hmac::new(&(*subkey).into()))
-        };
-        Self(keys.into_iter().map(derive).collect())
+        Self(keys.into_iter().map(|key| Stamp::new(key, b'r', b"anshin return 1", b"mac")).collect())
     }
 
     /// The return token of a delivery, good until the day of `expires_at` has passed.
     #[must_use]
     pub fn mint(&self, delivery: i64, expires_at: Timestamp) -> String {
-        let Some((name, key)) = self.0.first() else { return String::new() };
-        let day = u16::try_from(expires_at.as_millis().div_euclid(DAY_MS)).unwrap_or(u16::MAX);
-        let mut bytes = Vec::with_capacity(20);
-        bytes.extend_from_slice(&delivery.to_be_bytes());
-        bytes.extend_from_slice(&day.to_be_bytes());
-        let mac = authenticate(key, &bytes);
-        bytes.extend_from_slice(&mac);
-        spell(b'r', *name, &bytes)
+        self.0.first().map(|stamp| stamp.mint(delivery, expires_at)).unwrap_or_default()
     }
 
     /// The delivery, if this is a return token of ours.
     #[must_use]
     pub fn open(&self, token: &str, now: Timestamp) -> Option<Returned> {
-        let (name, body) = split(token, b'r', 32)?;
-        let (_, key) = self.0.iter().find(|(own, _)| *own == name)?;
+        self.0.iter().find_map(|stamp| stamp.open(token, now))
+    }
+}
+
+/// What a sender decides about a message of its own that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It is sent as it is.
+    Confirm,
+    /// It is not sent.
+    Withdraw,
+}
+
+/// Mints and opens decision tokens.
+pub struct DecisionTokens(Vec<(Decision, Stamp)>);
+
+impl DecisionTokens {
+    pub(super) fn new(keys: Vec<&NamedKey>) -> Self {
+        let both = |key: &NamedKey| {
+            let stamp = |kind, purpose| Stamp::new(key, kind, b"anshin decision 1", purpose);
+            [
+                (Decision::Confirm, stamp(b'c', b"confirm".as_slice())),
+                (Decision::Withdraw, stamp(b'w', b"withdraw")),
+            ]
+        };
+        Self(keys.into_iter().flat_map(both).collect())
+    }
+
+    /// The token that decides so about a delivery, good until the day of `expires_at` has passed.
+    #[must_use]
+    pub fn mint(&self, decision: Decision, delivery: i64, expires_at: Timestamp) -> String {
+        let newest = self.0.iter().find(|(own, _)| *own == decision);
+        newest.map(|(_, stamp)| stamp.mint(delivery, expires_at)).unwrap_or_default()
+    }
+
+    /// Decision and delivery, if this is a decision token of ours.
+    #[must_use]
+    pub fn open(&self, token: &str, now: Timestamp) -> Option<(Decision, Returned)> {
+        self.0.iter().find_map(|(decision, stamp)| Some((*decision, stamp.open(token, now)?)))
+    }
+}
+
+/// Tokens of one kind under one key: a delivery and a day, authenticated.
+struct Stamp {
+    kind: u8,
+    name: u8,
+    key: Hmac<Sha256>,
+}
+
+impl Stamp {
+    fn new(key: &NamedKey, kind: u8, salt: &[u8], purpose: &[u8]) -> Self {
+        let mut subkey = Zeroizing::new([0_u8; 64]);
+        let _ = Hkdf::<Sha256>::new(Some(salt), key.bytes()).expand(purpose, &mut *subkey);
+        Self { kind, name: key.name(), key: Hmac::new(&(*subkey).into()) }
+    }
+
+    fn mint(&self, delivery: i64, expires_at: Timestamp) -> String {
+        let day = u16::try_from(expires_at.as_millis().div_euclid(DAY_MS)).unwrap_or(u16::MAX);
+        let mut bytes = Vec::with_capacity(20);
+        bytes.extend_from_slice(&delivery.to_be_bytes());
+        bytes.extend_from_slice(&day.to_be_bytes());
+        let mac = authenticate(&self.key, &bytes);
+        bytes.extend_from_slice(&mac);
+        spell(self.kind, self.name, &bytes)
+    }
+
+    fn open(&self, token: &str, now: Timestamp) -> Option<Returned> {
+        let (name, body) = split(token, self.kind, 32)?;
+        if name != self.name {
+            return None;
+        }
         let bytes = BASE32_NOPAD.decode(&body).ok()?;
         let (said, mac) = bytes.split_at_checked(10)?;
-        if !bool::from(authenticate(key, said).ct_eq(mac)) {
+        if !bool::from(authenticate(&self.key, said).ct_eq(mac)) {
             return None;
         }
         let (id, day) = said.split_first_chunk::<8>()?;
@@ -187,7 +246,7 @@ impl ReturnTokens {
     }
 }
 
-fn authenticate(key: &Hmac<Sha256>, bytes: &[u8]) -> [u8; 10] {
+pub(super) fn authenticate(key: &Hmac<Sha256>, bytes: &[u8]) -> [u8; 10] {
     let mut mac = key.clone();
     mac.update(bytes);
     let full = mac.finalize().into_bytes();
@@ -227,6 +286,34 @@ mod tests {
         ReturnTokens::new(ring_for_tests().keys(Purpose::Alias).unwrap())
     }
 
+    fn decisions() -> DecisionTokens {
+        DecisionTokens::new(ring_for_tests().keys(Purpose::Alias).unwrap())
+    }
+
+    #[test]
+    fn a_decision_token_opens_as_itself_alone() {
+        let (now, later) = (Timestamp::from_millis(0), Timestamp::from_millis(2 * DAY_MS));
+        for decision in [Decision::Confirm, Decision::Withdraw] {
+            let token = decisions().mint(decision, 5, later);
+            assert!(token.len() <= 40 && token.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+            let opened = Some((decision, Returned { delivery: 5, expired: false }));
+            assert_eq!(decisions().open(&token, now), opened);
+            assert_eq!(decisions().open(&token.to_ascii_uppercase(), now), opened);
+            let day_after = later.after(std::time::Duration::from_secs(86_400));
+            assert!(decisions().open(&token, day_after).is_some_and(|(_, said)| said.expired));
+            assert_eq!(returns().open(&token, now), None);
+            for kind in ["c", "w", "r", "a"] {
+                let other = format!("{kind}{}", &token[1..]);
+                assert!(other == token || decisions().open(&other, now).is_none(), "{other}");
+                assert_eq!(returns().open(&other, now), None, "{other}");
+            }
+        }
+        let back = returns().mint(5, later);
+        for kind in ["c", "w"] {
+            assert_eq!(decisions().open(&format!("{kind}{}", &back[1..]), now), None);
+        }
+    }
+
     #[test]
     fn a_token_opens_in_any_case_and_only_as_its_own_side() {
         let token = aliases().mint(Side::Customer, 4711);
@@ -259,7 +346,8 @@ mod tests {
     fn every_altered_token_is_refused() {
         let alias = aliases().mint(Side::Customer, 77);
         let back = returns().mint(77, Timestamp::from_millis(0));
-        for token in [alias, back] {
+        let decision = decisions().mint(Decision::Confirm, 77, Timestamp::from_millis(0));
+        for token in [alias, back, decision] {
             for i in 0..token.len() {
                 for c in "abcdefghijklmnopqrstuvwxyz234567".chars() {
                     let mut altered = token.clone();
@@ -267,6 +355,7 @@ mod tests {
                     if altered != token {
                         assert_eq!(aliases().open(&altered), None, "{altered}");
                         assert_eq!(returns().open(&altered, Timestamp::from_millis(0)), None, "{altered}");
+                        assert_eq!(decisions().open(&altered, Timestamp::from_millis(0)), None, "{altered}");
                     }
                 }
             }
@@ -294,6 +383,7 @@ mod tests {
         fn nothing_else_opens_and_nothing_panics(text in "\\PC{0,40}") {
             prop_assert_eq!(aliases().open(&text), None);
             prop_assert_eq!(returns().open(&text, Timestamp::from_millis(0)), None);
+            prop_assert_eq!(decisions().open(&text, Timestamp::from_millis(0)), None);
         }
     }
 }

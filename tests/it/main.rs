@@ -12,4 +12,5 @@
 mod peer;
 mod relay;
 mod store;
+mod store_holds;
 mod tidy;

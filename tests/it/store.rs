@@ -2,6 +2,8 @@
 //! answer alike.
 
 use crate::peer::{Scratch, postgres};
+use anshin::anonymize::Rules;
+use anshin::config::{CustomerName, MerchantName, Names};
 use anshin::mail::{Domain, Timestamp};
 use anshin::relay::{Domains, OrderFault, OrderRequest, Policy, Relay, RelayFault};
 use anshin::store::{
@@ -11,7 +13,7 @@ use anshin::vault::{DataKey, Indexed, KeyRing, Make, Place, Vault};
 use std::time::Duration;
 
 /// Runs a test on SQLite and on PostgreSQL.
-fn on_both<F: Future<Output = ()>>(test: impl Fn(String, Vault) -> F) {
+pub fn on_both<F: Future<Output = ()>>(test: impl Fn(String, Vault) -> F) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let scratch = Scratch::new("store");
     let database = postgres::fresh_database();
@@ -36,7 +38,7 @@ fn subject(vault: &Vault) -> Subject {
     Subject { key, new_key: NewKey { id, subject: "installation", wrapped } }
 }
 
-fn record(key: &DataKey, message: Option<i64>) -> NewRecord {
+pub fn record(key: &DataKey, message: Option<i64>) -> NewRecord {
     let id = random_id();
     NewRecord {
         id,
@@ -53,7 +55,7 @@ fn record(key: &DataKey, message: Option<i64>) -> NewRecord {
     }
 }
 
-fn message(vault: &Vault, key: &DataKey, guarded_by: Option<&str>) -> NewMessage {
+pub fn message(vault: &Vault, key: &DataKey, guarded_by: Option<&str>) -> NewMessage {
     let (id, delivery, at) = (random_id(), random_id(), Timestamp::now());
     NewMessage {
         id,
@@ -70,6 +72,7 @@ fn message(vault: &Vault, key: &DataKey, guarded_by: Option<&str>) -> NewMessage
             route: 7,
             recipient: key.seal(Place::new("delivery", "recipient", delivery), b"a@b.example"),
             expires_at: at.after(Duration::from_secs(60)),
+            hold: None,
         },
         record: record(key, Some(id)),
         threads: Vec::new(),
@@ -77,10 +80,11 @@ fn message(vault: &Vault, key: &DataKey, guarded_by: Option<&str>) -> NewMessage
             let index = vault.index.of(Indexed::Submission { alias: 1, message_id, digest: &[0; 32] });
             (index, at.after(Duration::from_secs(60)))
         }),
+        notices: Vec::new(),
     }
 }
 
-async fn open(url: &str, vault: &Vault) -> (Store, DataKey) {
+pub async fn open(url: &str, vault: &Vault) -> (Store, DataKey) {
     let store = Store::open(url).await.unwrap();
     let Subject { key, new_key } = subject(vault);
     store
@@ -208,13 +212,13 @@ fn of_many_settlements_in_one_group_each_ends_its_own_delivery_once() {
             status: status.map(str::to_owned),
             record: record(&key, Some(work.message_id)),
             notice: None,
-            delay_noticed: next == Next::Held,
+            delay_noticed: matches!(next, Next::Held { .. }),
         };
         let results = [
             (Next::Delivered, Some("250 2.0.0"), "delivered"),
             (Next::Failed, Some("550 5.1.1"), "failed"),
             (Next::Again(now), Some("451 4.3.0"), "waiting"),
-            (Next::Held, None, "held"),
+            (Next::Held { why: "residue", until: now.after(Duration::from_secs(9)) }, None, "held"),
         ];
         // The last is settled twice: a repetition after a lost answer.
         let mut asked: Vec<_> = work.iter().zip(results.iter().cycle()).collect();
@@ -234,6 +238,9 @@ fn of_many_settlements_in_one_group_each_ends_its_own_delivery_once() {
         for (work, (next, status, state)) in asked {
             let row = store.queue_of_message(work.message_id).await.unwrap().pop().unwrap();
             assert_eq!((row.state.as_str(), row.last_status.as_deref()), (*state, *status));
+            let is_held = matches!(next, Next::Held { .. });
+            assert_eq!(row.held_for.as_deref(), is_held.then_some("residue"));
+            assert_eq!(row.expires_at == now.after(Duration::from_secs(9)), is_held);
             let is_over = matches!(next, Next::Delivered | Next::Failed);
             assert_eq!(store.body(work.message_id).await.unwrap().is_none(), is_over);
         }
@@ -316,6 +323,9 @@ fn policy() -> Policy {
         delay_notice: Duration::from_secs(60),
         order_lifetime: Duration::from_secs(3600),
         duplicate_window: Duration::from_secs(3600),
+        hold_expire: Duration::from_secs(3600),
+        rules: Rules::default(),
+        names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
     }
 }
 

@@ -1,73 +1,171 @@
-//! What the gate looks for: a secret in the forms in which it may stand in a squeezed text or among octets.
+//! What the gate looks for: a secret in the forms in which it may stand in a folded text or among octets.
 //!
-//! Rules: the local part in lower case, the domain as A-labels and as U-labels, all squeezed like the text. In a text
-//! it is a hit only where no longer word reaches into it; in a file that is none, wherever it stands.
+//! Rules: the local part in lower case, with and without its tag, the domain as A-labels and as U-labels, all folded
+//! like the text. Gmail's two domains are one, and dots in its local parts mean nothing. In a text it is a hit only
+//! where no longer word reaches into it; in a file that is none, wherever it stands.
 //! When it fails: never.
 
-use super::squeeze::{Joints, Squeezed, Tags};
+use super::fold::{Folded, Joints, Leave, MAX_LOCAL};
 
-/// One secret in the forms in which it may stand in a squeezed text.
+/// Domains of one provider that are the same, and that ignore dots before the at sign.
+const GMAIL: [&str; 2] = ["gmail.com", "googlemail.com"];
+
+/// One secret in the forms in which it may stand in a folded text.
 pub struct Wanted {
-    local: Vec<u8>,
+    locals: Vec<Vec<u8>>,
     domains: Vec<Vec<u8>>,
+    dots: Dots,
+}
+
+/// Whether dots in the local part tell addresses apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dots {
+    Matter,
+    Ignored,
+}
+
+/// How the plain letters before an at sign compare with a local part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Likeness {
+    /// They end with it.
+    Whole,
+    /// There are too few of them, all alike.
+    Open,
+    /// They differ, by the one that has so many before it.
+    Differs(usize),
+}
+
+/// What must be true of the neighbours of an address among octets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Neighbours {
+    /// No longer word reaches into it.
+    Apart,
+    /// Anything.
+    Any,
 }
 
 impl Wanted {
     /// The forms of an address in canonical form.
     pub fn new(address: &str) -> Self {
         let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-        let (unicode, _) = idna::domain_to_unicode(domain);
-        let squeezed = |text: &str| Squeezed::new(text, Tags::Kept).into_bytes();
-        Self { local: squeezed(local), domains: vec![squeezed(domain), squeezed(&unicode)] }
+        let folded = |text: &str| Folded::new(text, Leave::Nothing).into_bytes();
+        let gmail = GMAIL.contains(&domain);
+        let mut domains: Vec<Vec<u8>> = if gmail {
+            GMAIL.iter().map(|domain| folded(domain)).collect()
+        } else {
+            vec![folded(domain), folded(&idna::domain_to_unicode(domain).0)]
+        };
+        domains.dedup();
+        let dots = if gmail { Dots::Ignored } else { Dots::Matter };
+        let base = local.split_once('+').map_or("", |(base, _)| base);
+        let mut locals: Vec<Vec<u8>> = [local, base].iter().map(|local| folded(local)).collect();
+        if dots == Dots::Ignored {
+            locals.iter_mut().for_each(|local| local.retain(|b| *b != b'.'));
+        }
+        locals.retain(|local| !local.is_empty());
+        Self { locals, domains, dots }
     }
 
-    /// Whether this address stands around the at sign at `at`.
-    pub fn stands_at(&self, text: &Squeezed, at: usize, joints: Joints) -> bool {
-        let domain = self
-            .domains
-            .iter()
-            .any(|domain| text.starts_with(at + 1, domain) && !text.continues_word(at + 1 + domain.len()));
-        domain
-            && (self.local_ends(text, at, joints)
-                || text.tag_start(at).is_some_and(|plus| self.local_ends(text, plus, joints)))
-    }
-
-    fn local_ends(&self, text: &Squeezed, end: usize, joints: Joints) -> bool {
-        text.ends_with(end, &self.local)
-            && end.checked_sub(self.local.len()).is_some_and(|start| text.begins_word(start, joints))
+    /// Its domains.
+    pub fn domains(&self) -> impl Iterator<Item = &[u8]> {
+        self.domains.iter().map(Vec::as_slice)
     }
 
     /// Shortest length, in octets.
     pub fn shortest(&self) -> usize {
-        self.local.len() + 1 + self.domains.iter().map(Vec::len).min().unwrap_or(0)
+        let least = |forms: &[Vec<u8>]| forms.iter().map(Vec::len).min().unwrap_or(0);
+        least(&self.locals) + 1 + least(&self.domains)
     }
 
-    /// The address as plain ASCII octets around the at sign at `at`, whatever stands beside it.
-    pub fn is_around(&self, octets: &[u8], at: usize) -> bool {
-        let (before, behind) = octets.split_at_checked(at).unwrap_or_default();
-        let behind = behind.get(1..).unwrap_or_default();
-        let starts = |domain: &Vec<u8>| {
-            behind.get(..domain.len()).is_some_and(|head| head.eq_ignore_ascii_case(domain))
+    /// Whether this address stands around the at sign at `at`.
+    pub fn stands_at(&self, text: &Folded, at: usize, joints: Joints) -> bool {
+        let domain = |domain: &Vec<u8>| {
+            text.starts_with(at + 1, domain) && !text.continues_word(at + 1 + domain.len())
         };
-        let tail = before.len().checked_sub(self.local.len()).and_then(|start| before.get(start..));
-        tail.is_some_and(|tail| tail.eq_ignore_ascii_case(&self.local)) && self.domains.iter().any(starts)
+        self.domains.iter().any(domain)
+            && self.local_ends(text.before(at), |start| text.begins_word(start, joints))
     }
 
-    /// The address as plain ASCII octets around the at sign at `at`, in any case.
-    pub fn stands_in_octets(&self, octets: &[u8], at: usize) -> bool {
+    /// Whether `before` ends with a local part, with or without a tag, that `begins` where it begins.
+    fn local_ends(&self, before: &[u8], begins: impl Fn(usize) -> bool) -> bool {
+        let run = before.len() - before.iter().rev().take(MAX_LOCAL).take_while(|b| is_tag(**b)).count();
+        let tags = memchr::memchr_iter(b'+', before.get(run..).unwrap_or_default()).map(|plus| run + plus);
+        std::iter::once(before.len()).chain(tags).any(|end| {
+            let before = before.get(..end).unwrap_or_default();
+            self.locals.iter().any(|local| self.start_of(local, before).is_some_and(&begins))
+        })
+    }
+
+    /// Where `local` starts that `before` ends with.
+    fn start_of(&self, local: &[u8], before: &[u8]) -> Option<usize> {
+        let mut rest = local.iter().rev();
+        let mut expected = rest.next()?;
+        for (at, b) in before.iter().enumerate().rev() {
+            if *b == b'.' && self.dots == Dots::Ignored {
+                continue;
+            }
+            if !b.eq_ignore_ascii_case(expected) {
+                return None;
+            }
+            match rest.next() {
+                Some(next) => expected = next,
+                None => return Some(at),
+            }
+        }
+        None
+    }
+
+    /// How `run`, plain letters before an at sign, compares with the local part. Tags are not known here.
+    pub fn likeness(&self, run: &[u8]) -> Likeness {
+        let mut worst = Likeness::Differs(usize::MAX);
+        for local in &self.locals {
+            let mut rest = local.iter().rev();
+            let mut last = rest.next();
+            for (at, b) in run.iter().enumerate().rev() {
+                if *b == b'.' && self.dots == Dots::Ignored {
+                    continue;
+                }
+                match last {
+                    None => return Likeness::Whole,
+                    Some(expected) if b.eq_ignore_ascii_case(expected) => last = rest.next(),
+                    Some(_) => {
+                        worst = match worst {
+                            Likeness::Differs(before) => Likeness::Differs(before.min(at)),
+                            other => other,
+                        };
+                        last = Some(&0);
+                        break;
+                    }
+                }
+            }
+            match last {
+                None => return Likeness::Whole,
+                Some(0) => {}
+                Some(_) => worst = Likeness::Open,
+            }
+        }
+        worst
+    }
+
+    /// The address as plain octets around the at sign at `at`, in any case.
+    pub fn stands_in_octets(&self, octets: &[u8], at: usize, neighbours: Neighbours) -> bool {
         let behind = octets.get(at + 1..).unwrap_or_default();
+        let apart = neighbours == Neighbours::Apart;
         let domain = |domain: &Vec<u8>| {
             behind.get(..domain.len()).is_some_and(|head| head.eq_ignore_ascii_case(domain))
-                && !behind.get(domain.len()).is_some_and(u8::is_ascii_alphanumeric)
+                && !(apart && behind.get(domain.len()).is_some_and(u8::is_ascii_alphanumeric))
         };
-        if !self.domains.iter().any(domain) {
-            return false;
-        }
-        let start = at.checked_sub(self.local.len());
-        let local = start
-            .and_then(|start| octets.get(start..at))
-            .is_some_and(|t| t.eq_ignore_ascii_case(&self.local));
-        let before = start.and_then(|start| start.checked_sub(1)).and_then(|i| octets.get(i));
-        local && !before.is_some_and(|b| b.is_ascii_alphanumeric() || b"._-+".contains(b))
+        let before = octets.get(..at).unwrap_or_default();
+        let begins = |start: usize| {
+            let reaching = before.get(..start).unwrap_or_default();
+            let joined = reaching.last().is_some_and(|b| b.is_ascii_alphanumeric() || b"._-+".contains(b));
+            // The last letter of an escape sequence that ends a shift (ISO/IEC 2022) is none of the text.
+            !(apart && (joined || reaching.ends_with(b"\x1b(")))
+        };
+        self.domains.iter().any(domain) && self.local_ends(before, begins)
     }
+}
+
+fn is_tag(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"+.-_=".contains(&b)
 }

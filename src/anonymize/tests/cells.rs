@@ -159,7 +159,8 @@ fn holds(world: &World, what: &str, mail: &[u8], expected: Option<&str>, clean_p
         "{what}: the gate does not see it\n{}",
         String::from_utf8_lossy(mail)
     );
-    let rewritten = world.with_passage(Direction::ToMerchant, |passage| rewrite(mail, passage));
+    let rewritten =
+        world.with_passage(Direction::ToMerchant, |passage| rewrite(mail, passage).map(|out| out.bytes));
     let rewritten = rewritten.unwrap_or_else(|refusal| panic!("{what}: {refusal}"));
     let shown = String::from_utf8_lossy(&rewritten).into_owned();
     let out = world.gate(rewritten);

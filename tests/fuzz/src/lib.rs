@@ -6,5 +6,7 @@
 pub mod mail;
 #[path = "../../../src/mime/mod.rs"]
 pub mod mime;
+#[path = "../../../src/document/mod.rs"]
+pub mod document;
 #[path = "../../../src/anonymize/mod.rs"]
 pub mod anonymize;

@@ -96,6 +96,7 @@ fn every_document_has_the_fields_of_the_contract() {
         "queue_id",
         "direction",
         "state",
+        "held_for",
         "attempts",
         "next_at",
         "expires_at",
@@ -106,6 +107,7 @@ fn every_document_has_the_fields_of_the_contract() {
     has_keys(&scene.relay.queue(None)[0], &fields);
     has_keys(&scene.relay.anshin(&["queue", "show", &id])[0], &fields);
     has_keys(&scene.relay.anshin(&["queue", "retry", &id]), &["retried"]);
+    has_keys(&scene.relay.anshin(&["queue", "stats"])[0], &["state", "held_for", "count", "oldest_at"]);
     has_keys(&scene.relay.trace(&["--message", &id])[0], &["at", "event", "queue_id", "detail", "headers"]);
     let keys = scene.relay.anshin(&["keys", "list"]);
     let mut purposes: Vec<&str> =
@@ -128,6 +130,9 @@ fn a_failure_is_status_1_with_a_document_and_a_misuse_is_status_2() {
         &["queue", "show", "0000000000000001"],
         &["queue", "show", "nothing"],
         &["queue", "retry", "nothing"],
+        &["queue", "hold", "0000000000000001"],
+        &["queue", "release", "0000000000000001"],
+        &["queue", "drop", "nothing"],
         &["log", "trace", "--message", "nothing"],
     ] {
         let ran = scene.relay.run(arguments);
@@ -140,6 +145,8 @@ fn a_failure_is_status_1_with_a_document_and_a_misuse_is_status_2() {
         &["log", "trace"],
         &["order", "open", "--store-id", "mise"],
         &["queue", "retry"],
+        &["queue", "release"],
+        &["queue", "drop", "--all"],
         &["queue", "list", "--state", "lost"],
         &["serve", "--role", "everything"],
     ] {

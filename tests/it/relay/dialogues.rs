@@ -236,7 +236,7 @@ dialogues! {
     a_customer_writes_only_from_the_address_of_the_order,
     an_alias_that_ended_says_so_to_its_own_parties_alone,
     nothing_is_relayed_to_a_third_party,
-    the_null_sender_reaches_return_addresses_alone,
+    the_null_sender_brings_what_programs_write_and_no_letter,
     a_message_over_the_limit_is_refused_by_claim_and_by_octets,
     what_cannot_be_made_anonymous_with_certainty_is_refused,
     a_line_end_that_is_none_smuggles_no_message,

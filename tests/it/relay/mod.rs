@@ -15,10 +15,12 @@ mod wire;
 
 mod api;
 mod at_rest;
+mod automatic;
 mod both_ways;
 mod commands;
 mod dialogues;
 mod failures;
+mod holds;
 mod kills;
 mod lifecycle;
 mod log_trace;

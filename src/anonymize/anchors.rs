@@ -1,0 +1,338 @@
+//! Where an address could be at all: the places in a text that can be read as an at sign. Everything dearer is done
+//! only around them, so that a text without one costs one quick pass.
+//!
+//! Rules: an at sign is `@`, its wide forms in every charset that keeps ASCII as it is, an escape of it (`40`, `64`,
+//! `100`, `commat` behind what opens an escape, escaped once more or not), or the word *at* between brackets or blanks.
+//! A place counts unless plain letters beside it rule every secret out. Around each a window of some KB is taken, to
+//! the ends of its lines, since a line begins in a known state in every charset; windows that meet are one, and a long
+//! one is cut with an overlap in which any address fits.
+//! When it fails: never. What is found in vain costs time only.
+
+use super::needle::Needle;
+use crate::mime::charset::Charset;
+use aho_corasick::AhoCorasick;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+/// How far around an at sign an address can reach, in octets, with its escapes and what stands between its letters.
+const MARGIN: usize = 1024;
+/// How much farther a window reaches to begin and end with a line.
+const MAX_LINE_REACH: usize = 4096;
+/// Longest window that is looked at in one piece.
+const MAX_WINDOW: usize = 64 * 1024;
+/// How much two pieces of a long window share.
+const OVERLAP: usize = 2 * MARGIN;
+
+/// What may stand for an at sign beside `@` itself.
+const SIGNS: [&[u8]; 14] = [
+    b"40",
+    b"64",
+    b"\\100",
+    b"at",
+    b"At",
+    b"AT",
+    b"aT",
+    // The wide at signs: UTF-8 (two of them), Shift_JIS, EUC-JP, GBK and EUC-KR, Big5, ISO-2022-JP.
+    "\u{ff20}".as_bytes(),
+    "\u{fe6b}".as_bytes(),
+    b"\x81\x97",
+    b"\xa1\xf7",
+    b"\xa3\xc0",
+    b"\xa2\x49",
+    b"!w",
+];
+
+/// A fixed table, not a setting: built once, the same for everybody.
+static MATCHER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(SIGNS).ok());
+
+/// A window: a stretch of the text, and the part of it in which hits that begin there count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    pub range: Range<usize>,
+    /// Hits that begin before this belong to the window before.
+    pub core_start: usize,
+    /// Hits that begin here or later belong to the window that follows.
+    pub core_end: usize,
+}
+
+/// The windows of `text`, which says that it is in `first`, in which one of the needles may stand, in order; `also` are
+/// further places to look at, in order.
+pub fn windows(text: &[u8], first: Charset, needles: &[Needle], also: &[usize]) -> Vec<Window> {
+    let mut around: Vec<Range<usize>> = Vec::new();
+    let mut add = |at: usize| {
+        let (from, to) = (at.saturating_sub(MARGIN), (at + MARGIN).min(text.len()));
+        match around.last_mut() {
+            Some(last) if last.end >= from => last.end = last.end.max(to),
+            _ => around.push(from..to),
+        }
+    };
+    let mut also = also.iter().copied().peekable();
+    for_each_sign(text, |range| {
+        while let Some(place) = also.next_if(|place| *place <= range.start) {
+            add(place);
+        }
+        let is_letter = match first {
+            Charset::Utf8 => is_inside_utf8(text, &range),
+            Charset::Iso2022Jp => is_half_of_a_pair(text, &range),
+            _ => false,
+        };
+        if !is_letter && !is_ruled_out(text, &range, needles) {
+            add(range.start);
+        }
+    });
+    also.for_each(&mut add);
+    let mut out: Vec<Window> = Vec::with_capacity(around.len());
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(around.len());
+    for range in around {
+        let wide = line_start(text, range.start)..line_end(text, range.end);
+        match merged.last_mut() {
+            Some(last) if last.end >= wide.start => last.end = last.end.max(wide.end),
+            _ => merged.push(wide),
+        }
+    }
+    for range in merged {
+        cut(text, range, &mut out);
+    }
+    out
+}
+
+/// Whether there is any place in `text` where one of the needles may stand.
+pub fn is_any(text: &[u8], first: Charset, needles: &[Needle]) -> bool {
+    let mut any = false;
+    for_each_sign(text, |range| {
+        any |=
+            !(first == Charset::Utf8 && is_inside_utf8(text, &range)) && !is_ruled_out(text, &range, needles);
+    });
+    any
+}
+
+/// The windows that cover all of a text.
+pub fn whole(text: &[u8]) -> Vec<Window> {
+    let mut out = Vec::new();
+    cut(text, 0..text.len(), &mut out);
+    out
+}
+
+/// Windows around at signs in UTF-16 or UTF-32 that nothing declares, each with the charset to read it in: an at sign
+/// beside NULs, with a letter on one side in the same form.
+pub fn wide_windows(text: &[u8]) -> Vec<(Charset, Window)> {
+    let mut out: Vec<(Charset, Window)> = Vec::new();
+    for at in
+        memchr::memmem::find_iter(text, b"\0@").map(|i| i + 1).chain(memchr::memmem::find_iter(text, b"@\0"))
+    {
+        let around = |from: usize, to: usize| at.checked_sub(from).and_then(|start| text.get(start..at + to));
+        let letter = |b: u8| b.is_ascii_graphic() || b == b' ';
+        let charset = match (around(4, 8), around(3, 5), around(2, 4), around(1, 3)) {
+            (_, _, Some([_, 0, _, 0, a, 0]), _) if letter(*a) => Charset::Utf16Le,
+            (_, _, _, Some([0, _, 0, a])) if letter(*a) => Charset::Utf16Be,
+            (Some([_, 0, 0, 0, _, 0, 0, 0, a, 0, 0, 0]), ..) if letter(*a) => Charset::Utf32Le,
+            (_, Some([0, 0, 0, _, 0, 0, 0, a]), ..) if letter(*a) => Charset::Utf32Be,
+            _ => continue,
+        };
+        let (unit, lead) = match charset {
+            Charset::Utf16Le => (2, 0),
+            Charset::Utf16Be => (2, 1),
+            Charset::Utf32Le => (4, 0),
+            _ => (4, 3),
+        };
+        let first = at - lead;
+        let reach = 4 * MARGIN;
+        let start = first - first.min(reach) / unit * unit;
+        let end = (first + reach).min(text.len());
+        let known = |(other, window): &(Charset, Window)| {
+            *other == charset
+                && window.range.end >= end.min(first + 4 * 320)
+                && window.range.start <= start.max(first.saturating_sub(4 * 320))
+        };
+        if !out.iter().rev().take(4).any(known) {
+            out.push((charset, Window { range: start..end, core_start: start, core_end: end }));
+        }
+    }
+    out
+}
+
+/// Appends `range` in pieces of bounded length.
+fn cut(text: &[u8], range: Range<usize>, out: &mut Vec<Window>) {
+    let mut start = range.start;
+    let mut core_start = start;
+    loop {
+        if range.end.saturating_sub(start) <= MAX_WINDOW {
+            out.push(Window { range: start..range.end, core_start, core_end: range.end });
+            return;
+        }
+        let end = start + MAX_WINDOW;
+        let core_end = end - OVERLAP;
+        out.push(Window { range: start..end, core_start, core_end });
+        core_start = core_end;
+        // A multiple of four from the beginning, where no line gives a better place: wide units stay whole.
+        let next = line_start(text, core_end.saturating_sub(OVERLAP));
+        start = if next > start { next } else { core_end.saturating_sub(OVERLAP) / 4 * 4 };
+    }
+}
+
+/// The beginning of the line of `at`, or of a stretch whose state is known, if it is not far.
+fn line_start(text: &[u8], at: usize) -> usize {
+    let from = at.saturating_sub(MAX_LINE_REACH);
+    let before = text.get(from..at).unwrap_or_default();
+    match memchr::memrchr(b'\n', before).map(|i| i + 1).or_else(|| memchr::memrchr(0x1b, before)) {
+        Some(i) => from + i,
+        None => from / 4 * 4,
+    }
+}
+
+fn line_end(text: &[u8], at: usize) -> usize {
+    let to = (at + MAX_LINE_REACH).min(text.len());
+    let behind = text.get(at..to).unwrap_or_default();
+    memchr::memchr(b'\n', behind).map_or(to, |i| at + i + 1)
+}
+
+/// Calls `each` for all that may be read as an at sign, in order.
+fn for_each_sign(text: &[u8], mut each: impl FnMut(Range<usize>)) {
+    let Some(matcher) = MATCHER.as_ref() else { return };
+    let mut plain = memchr::memchr_iter(b'@', text).peekable();
+    for found in matcher.find_iter(text) {
+        while let Some(at) = plain.next_if(|at| *at < found.start()) {
+            each(at..at + 1);
+        }
+        if let Some(sign) = sign(text, found.start()..found.end()) {
+            each(sign);
+        }
+    }
+    plain.for_each(|at| each(at..at + 1));
+}
+
+/// Whether what was found is an escape or the word, and how far it reaches.
+fn sign(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
+    let before = |back: usize| range.start.checked_sub(back).and_then(|i| text.get(i)).copied().unwrap_or(0);
+    match text.get(range.clone())? {
+        b"40" => {
+            let opened = match before(1) {
+                b'%' | b'x' | b'X' | b'u' | b'U' | b'=' | b'\\' | b'{' | b';' => true,
+                // `\u0040`, `&#x0040;`, CSS `\000040`.
+                b'0' => matches!(before(2), b'0' | b'x' | b'X' | b'u' | b'U' | b'{' | b'\\'),
+                // `%2540`, `%3d40`, and the like: the escape is escaped.
+                b => b.is_ascii_hexdigit() && before(3) == b'%',
+            };
+            opened.then_some(range)
+        }
+        b"64" => {
+            let opened = match before(1) {
+                b'#' | b';' => true,
+                b'0' => matches!(before(2), b'0' | b'#' | b';'),
+                b => b == b'3' && before(2) == b'2',
+            };
+            opened.then_some(range)
+        }
+        word if word.eq_ignore_ascii_case(b"at") => {
+            let behind = text.get(range.end).copied().unwrap_or(0);
+            let opens = |b: u8| b.is_ascii_whitespace() || b"([{<;".contains(&b) || b >= 0x80;
+            let closes = |b: u8| b.is_ascii_whitespace() || b")]}>&".contains(&b) || b >= 0x80;
+            // `commat;`, or the word alone.
+            let entity = before(1) == b'm' && behind == b';';
+            (entity || (opens(before(1)) && closes(behind))).then_some(range)
+        }
+        _ => Some(range),
+    }
+}
+
+/// Whether octets that are a sign in another charset are the end of a character of UTF-8, such as the last two of
+/// HIRAGANA LETTER SI: in a text that says it is UTF-8 that is what they are.
+fn is_inside_utf8(text: &[u8], sign: &Range<usize>) -> bool {
+    let lead = sign.start.checked_sub(1).and_then(|i| text.get(i));
+    let continues = text.get(sign.clone()).is_some_and(|sign| sign.iter().all(|b| (0x80..0xc0).contains(b)));
+    continues && lead.is_some_and(|lead| (0xe0..0xf0).contains(lead))
+}
+
+/// Whether what looks like a sign stands among the two-octet characters of ISO-2022-JP, and is no wide at sign: its line
+/// has gone over to them and not back.
+fn is_half_of_a_pair(text: &[u8], sign: &Range<usize>) -> bool {
+    if text.get(sign.clone()) == Some(b"!w") {
+        return false;
+    }
+    let line = text.get(sign.start.saturating_sub(MAX_LINE_REACH)..sign.start).unwrap_or_default();
+    let last = memchr::memrchr2(0x1b, b'\n', line).and_then(|i| line.get(i..i + 2));
+    last == Some(b"\x1b$")
+}
+
+/// Whether the plain letters beside a sign rule every needle out.
+fn is_ruled_out(text: &[u8], sign: &Range<usize>, needles: &[Needle]) -> bool {
+    let mut behind = text.get(sign.end..).unwrap_or_default();
+    let before = text.get(..sign.start).unwrap_or_default();
+    let plain = text.get(sign.clone()) == Some(b"@");
+    if !plain {
+        let is_word = text.get(sign.clone()).is_some_and(|word| word.eq_ignore_ascii_case(b"at"));
+        if is_word && behind.first() != Some(&b';') {
+            // The word: what it stands between must fit, blanks and brackets aside.
+            let skip = |b: &u8| b.is_ascii_whitespace() || b")]}>".contains(b);
+            let blanks = behind.iter().take(8).take_while(|b| skip(b)).count();
+            behind = behind.get(blanks..).unwrap_or_default();
+            let skip = |b: &u8| b.is_ascii_whitespace() || b"([{<".contains(b);
+            let blanks = before.iter().rev().take(8).take_while(|b| skip(b)).count();
+            let before = before.get(..before.len() - blanks).unwrap_or_default();
+            return needles.iter().all(|n| n.is_ruled_out_behind(behind) || n.is_ruled_out_before(before));
+        }
+        behind = behind.strip_prefix(b";").unwrap_or(behind);
+        return needles.iter().all(|n| n.is_ruled_out_behind(behind));
+    }
+    needles.iter().all(|n| n.is_ruled_out_behind(behind) || n.is_ruled_out_before(before))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(text: &[u8]) -> usize {
+        windows(text, Charset::Utf8, &[Needle::new("bob@a.example", String::new())], &[]).len()
+    }
+
+    #[test]
+    fn what_can_be_the_address_has_a_window_and_what_cannot_has_none() {
+        for text in [
+            b"x bob@a.example".as_slice(),
+            b"bob%40a.example",
+            b"bob%2540a",
+            b"bob&#64;a",
+            b"bob&#0064a",
+            b"bob&#x40;a",
+            b"bob&commat;a",
+            b"bob&amp;commat;a",
+            b"bob\\u0040a",
+            b"bob\\x40a",
+            b"bob\\100a",
+            b"bob=40a",
+            b"bob (at) a",
+            b"bob at a.example",
+            "bob＠a".as_bytes(),
+            b"\xffbob\x81\x97a",
+            b"bob@<b>a",
+            b"bob+tag@a.example",
+            b"b<b>ob</b>@a",
+        ] {
+            assert_eq!(count(text), 1, "{}", String::from_utf8_lossy(text));
+        }
+        for text in [
+            b"info@other.example, rob@a.example".as_slice(),
+            b"1,400 yen at 40%, look at that, 640x480",
+            b"width=\"640\" style=\"a:140px\"",
+            "日本語のテキスト、価格は4,640円でした".as_bytes(),
+        ] {
+            assert_eq!(count(text), 0, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn long_windows_are_cut_so_that_every_place_belongs_to_one() {
+        let text = b"bob@a.example ".repeat(40_000);
+        let windows = windows(&text, Charset::Utf8, &[Needle::new("bob@a.example", String::new())], &[]);
+        assert!(windows.len() > 5);
+        assert_eq!((windows[0].core_start, windows.last().unwrap().core_end), (0, text.len()));
+        for pair in windows.windows(2) {
+            assert_eq!(pair[0].core_end, pair[1].core_start);
+            assert!(
+                pair[1].range.start + MARGIN <= pair[1].core_start
+                    && pair[0].range.end >= pair[0].core_end + OVERLAP
+            );
+            assert!(pair[0].range.len() <= MAX_WINDOW);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! OpenPGP and certificates in a text, and files that stand in one: taken out, or searched, before the text is.
+//!
+//! Rules: signature frames go and leave the text (RFC 9580 §7), keys and certificates go whole; a text that holds an
+//! encrypted message is refused, since nobody here can read it. A uuencoded file is searched like an attached one; where
+//! it is a text it is edited, and encoded again.
+//! When it fails: [`Refusal::Signed`] where the installation refuses signatures, [`Refusal::Encrypted`].
+
+use super::body::Writer;
+use super::outcome::Removed;
+use super::text::{self, Sought};
+use super::{Refusal, SignatureRule, file};
+use crate::mime::slice;
+use crate::mime::transfer::{Edit, apply};
+use crate::mime::{pgp, uuencode};
+
+/// A text without signatures and keys; `None` where it has none.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn opened(writer: &mut Writer<'_>, text: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+    if memchr::memmem::find(text, b"-----").is_none() {
+        return Ok(None);
+    }
+    if pgp::is_encrypted(text) {
+        return Err(Refusal::Encrypted);
+    }
+    let mut out: Option<Vec<u8>> = None;
+    if let Some(edits) = pgp::cleartext(text).filter(|edits| !edits.is_empty()) {
+        if writer.passage.rules.signatures == SignatureRule::Refuse {
+            return Err(Refusal::Signed);
+        }
+        writer.removed.insert(Removed::Signature);
+        out = Some(apply(text, &edits));
+    }
+    let edits = pgp::keys(out.as_deref().unwrap_or(text));
+    if !edits.is_empty() {
+        writer.removed.insert(Removed::Key);
+        out = Some(apply(out.as_deref().unwrap_or(text), &edits));
+    }
+    Ok(out)
+}
+
+/// The edits of uuencoded files in a text. A file that cannot be edited and names somebody stops the message.
+pub fn file_edits(writer: &mut Writer<'_>, text: &[u8], sought: &dyn Fn(&[u8]) -> Vec<Edit>) -> Vec<Edit> {
+    let mut out = Vec::new();
+    if memchr::memmem::find(text, b"begin").is_none() {
+        return out;
+    }
+    for block in uuencode::blocks(text) {
+        let name = slice(text, block.name.clone());
+        let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x1b);
+        if block.octets.iter().any(control) {
+            let name = String::from_utf8_lossy(name);
+            writer.names_in_document |= file::stops(&block.octets, &name, "", writer.search);
+            continue;
+        }
+        let edits = sought(&block.octets);
+        if !edits.is_empty() {
+            let with = uuencode::encode(&apply(&block.octets, &edits), name);
+            out.push(Edit { range: block.range, with });
+        }
+    }
+    out
+}
+
+/// The edits of a text and of the files in it, in order, apart from each other.
+pub fn edits(
+    writer: &mut Writer<'_>,
+    text: &[u8],
+    label: Option<&[u8]>,
+    kind: super::search::Kind,
+) -> Vec<Edit> {
+    let ids = (kind == super::search::Kind::Markup).then_some(&writer.ids);
+    let sought = Sought { search: writer.search, traces: &writer.traces, ids, kind };
+    let mut edits = text::edits(text, label, &sought);
+    let search = writer.search;
+    let within = |octets: &[u8]| {
+        let none = super::traces::Traces::default();
+        text::edits(octets, None, &Sought { search, traces: &none, ids: None, kind })
+    };
+    let files = file_edits(writer, text, &within);
+    if !files.is_empty() {
+        edits.retain(|edit| {
+            files.iter().all(|file| edit.range.end <= file.range.start || edit.range.start >= file.range.end)
+        });
+        edits.extend(files);
+        edits.sort_by_key(|edit| edit.range.start);
+    }
+    edits
+}

@@ -1,0 +1,238 @@
+//! Calendars and contact cards: the addresses of the parties become their aliases, so that an invitation can be
+//! accepted and the answer finds its way back; ids with a host are mapped both ways, like those of messages.
+//!
+//! Rules: content lines are folded at 75 octets (RFC 5545 §3.1, RFC 6350 §3.2): an address is found over a fold, and a
+//! line that grew is folded anew. UID and RELATED-TO (RFC 5545 §3.8.4.5, §3.8.4.7) with an at sign name a machine and
+//! are mapped; others stay, so that every update meets its event. KEY (RFC 6350 §6.8.1) goes: a key names its owner.
+//! When it fails: never.
+
+use super::body::file_name;
+use super::policy::{self, Treatment};
+use super::rules::Rules;
+use super::text::{self, Sought};
+use crate::mime::header::unfold;
+use crate::mime::transfer::{Edit, apply};
+use crate::mime::tree::{self, Budget, Content, Entity};
+use crate::mime::{lines, slice};
+use std::ops::Range;
+
+/// Longest content line, in octets without its line end.
+const MAX_LINE: usize = 75;
+/// Most ids that are mapped in one calendar.
+const MAX_IDS: usize = 50;
+/// Longest id, in octets.
+const MAX_ID: usize = 400;
+
+/// A calendar or card after it was changed.
+pub struct Changed {
+    pub bytes: Vec<u8>,
+    /// Whether a key went.
+    pub key: bool,
+}
+
+/// Whether a type is written in content lines.
+pub fn has_content_lines(media: &str) -> bool {
+    matches!(
+        media,
+        "text/calendar"
+            | "text/x-vcalendar"
+            | "text/vcard"
+            | "text/x-vcard"
+            | "text/directory"
+            | "application/ics"
+    )
+}
+
+/// The text without secrets; `None` when there are none in it.
+pub fn scrubbed(
+    bytes: &[u8],
+    label: Option<&[u8]>,
+    sought: &Sought<'_>,
+    map: &dyn Fn(&str) -> String,
+) -> Option<Changed> {
+    let mut edits = text::edits(bytes, label, sought);
+    let mut key = false;
+    let mut ids = 0;
+    for line in content_lines(bytes) {
+        let name = property(slice(bytes, line.clone()));
+        let new = if name.eq_ignore_ascii_case(b"key") {
+            key = true;
+            Some(Vec::new())
+        } else if is_id(name) && ids < MAX_IDS {
+            ids += 1;
+            mapped(slice(bytes, line.clone()), map)
+        } else {
+            None
+        };
+        if let Some(with) = new {
+            edits.retain(|edit| edit.range.end <= line.start || edit.range.start >= line.end);
+            edits.push(Edit { range: line, with });
+        }
+    }
+    if edits.is_empty() {
+        return None;
+    }
+    edits.sort_by_key(|edit| edit.range.start);
+    Some(Changed { bytes: refolded(bytes, &apply(bytes, &edits)), key })
+}
+
+/// The ids with a host in all calendars of a message, in angle brackets like those of messages, so that the caller can
+/// look them up first.
+#[must_use]
+pub fn calendar_ids(message: &[u8]) -> Vec<String> {
+    let named = message.windows(8).any(|word| word.eq_ignore_ascii_case(b"calendar"));
+    let by_name = memchr::memmem::find(message, b".ics").is_some();
+    if !named && !by_name {
+        return Vec::new();
+    }
+    let message = lines::only_crlf(message);
+    let Ok(entity) = tree::parse(&message, &mut Budget::default()) else { return Vec::new() };
+    let mut out = Vec::new();
+    collect(&message, &entity, &mut out);
+    out.truncate(MAX_IDS);
+    out
+}
+
+fn collect(bytes: &[u8], entity: &Entity, out: &mut Vec<String>) {
+    match &entity.content {
+        Content::Multipart(multipart) => {
+            multipart.parts.iter().for_each(|(_, part)| collect(bytes, part, out))
+        }
+        Content::Message(inner) => collect(bytes, inner, out),
+        Content::Leaf => {
+            let name = file_name(bytes, entity);
+            let treatment =
+                policy::treatment(&entity.media, entity.content_type.as_ref(), &name, &Rules::default());
+            if treatment == Ok(Treatment::ContentLines) {
+                let decoded = entity.encoding.decode(slice(bytes, entity.body.clone()));
+                out.extend(ids(&decoded).into_iter().filter(|id| !out.contains(id)).collect::<Vec<_>>());
+            }
+        }
+    }
+}
+
+/// The ids with a host in a calendar.
+fn ids(bytes: &[u8]) -> Vec<String> {
+    let lines = content_lines(bytes);
+    let ids = lines.into_iter().filter(|line| is_id(property(slice(bytes, line.clone()))));
+    let ids = ids.take(MAX_IDS).filter_map(|line| id_of(slice(bytes, line)).map(|(_, id)| format!("<{id}>")));
+    ids.collect()
+}
+
+fn is_id(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"uid") || name.eq_ignore_ascii_case(b"related-to")
+}
+
+/// The content lines with their folds and line ends.
+fn content_lines(bytes: &[u8]) -> Vec<Range<usize>> {
+    let mut out: Vec<Range<usize>> = Vec::new();
+    let mut at = 0;
+    for line in bytes.split_inclusive(|b| *b == b'\n') {
+        match out.last_mut() {
+            Some(last) if line.starts_with(b" ") || line.starts_with(b"\t") => last.end += line.len(),
+            _ => out.push(at..at + line.len()),
+        }
+        at += line.len();
+    }
+    out
+}
+
+/// The name of the property, without its group.
+fn property(line: &[u8]) -> &[u8] {
+    let name = line.split(|b| matches!(b, b':' | b';' | b'\r' | b'\n')).next().unwrap_or_default();
+    name.rsplit(|b| *b == b'.').next().unwrap_or_default()
+}
+
+/// What stands before the id of a line, and the id, where it has a host.
+fn id_of(line: &[u8]) -> Option<(Vec<u8>, String)> {
+    let whole = String::from_utf8(unfolded(line)).ok()?;
+    let colon = whole.find(':')?;
+    let (head, id) = (whole.get(..=colon)?, whole.get(colon + 1..)?.trim());
+    let good = id.contains('@')
+        && id.len() <= MAX_ID
+        && id.bytes().all(|b| b.is_ascii_graphic() && !b"<>".contains(&b));
+    good.then(|| (head.as_bytes().to_vec(), id.to_owned()))
+}
+
+fn mapped(line: &[u8], map: &dyn Fn(&str) -> String) -> Option<Vec<u8>> {
+    let (mut out, id) = id_of(line)?;
+    let new = map(&format!("<{id}>"));
+    out.extend_from_slice(new.trim_start_matches('<').trim_end_matches('>').as_bytes());
+    let end = line.len() - line.trim_ascii_end().len();
+    out.extend_from_slice(line.get(line.len() - end..).unwrap_or_default());
+    Some(out)
+}
+
+/// A line without its folds: the line end and the one blank behind it go.
+fn unfolded(line: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len());
+    for (i, piece) in line.split_inclusive(|b| *b == b'\n').enumerate() {
+        out.extend(unfold(piece.get(usize::from(i > 0)..).unwrap_or_default()));
+    }
+    out
+}
+
+/// The new text with lines of at most 75 octets where the old one had no such long line.
+fn refolded(old: &[u8], new: &[u8]) -> Vec<u8> {
+    let is_long = |line: &&[u8]| line.trim_ascii_end().len() > MAX_LINE;
+    let known: std::collections::HashSet<&[u8]> =
+        old.split_inclusive(|b| *b == b'\n').filter(is_long).collect();
+    let mut out = Vec::with_capacity(new.len() + 64);
+    for line in new.split_inclusive(|b| *b == b'\n') {
+        // vCard 2.1 breaks quoted-printable in a way of its own.
+        let quoted = memchr::memmem::find(line, b"QUOTED-PRINTABLE").is_some();
+        if !is_long(&line) || known.contains(line) || quoted {
+            out.extend_from_slice(line);
+            continue;
+        }
+        let mut rest = line;
+        let mut room = MAX_LINE;
+        while rest.trim_ascii_end().len() > room {
+            let mut cut = room;
+            // Never inside a character of UTF-8.
+            while cut > 1 && rest.get(cut).is_some_and(|b| (0x80..0xc0).contains(b)) {
+                cut -= 1;
+            }
+            let (head, tail) = rest.split_at_checked(cut).unwrap_or((rest, &[]));
+            out.extend_from_slice(head);
+            out.extend_from_slice(b"\r\n ");
+            rest = tail;
+            room = MAX_LINE - 1;
+        }
+        out.extend_from_slice(rest);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_with_a_host_are_read_over_folds() {
+        let text = b"BEGIN:VEVENT\r\nUID:1@pc.home.\r\n example\r\nRELATED-TO;RELTYPE=PARENT:2@x.example\r\nX-UID:3@y\r\nUID:plain-4\r\n";
+        assert_eq!(ids(text), ["<1@pc.home.example>", "<2@x.example>"]);
+        let line = content_lines(text)[1].clone();
+        let new = mapped(&text[line], &|_| "<m1@relay.example>".to_owned()).unwrap();
+        assert_eq!(new, b"UID:m1@relay.example\r\n");
+    }
+
+    #[test]
+    fn lines_that_grew_are_folded_and_others_stay() {
+        let long = format!("X-OLD:{}\r\n", "y".repeat(90));
+        let old = format!("{long}A:short\r\n");
+        let new = format!("{long}A:{}\r\n", "日".repeat(30));
+        let out = refolded(old.as_bytes(), new.as_bytes());
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with(&long));
+        assert!(text[long.len()..].split("\r\n").all(|line| line.len() <= MAX_LINE));
+        assert_eq!(text.replace("\r\n ", ""), new);
+    }
+
+    #[test]
+    fn the_name_of_a_property_is_read_without_group_and_parameters() {
+        for (line, name) in [("item1.KEY;TYPE=PGP:x", "KEY"), ("UID:1", "UID"), ("x", "x")] {
+            assert_eq!(property(line.as_bytes()), name.as_bytes());
+        }
+    }
+}

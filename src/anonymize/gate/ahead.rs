@@ -1,0 +1,213 @@
+//! Whether a domain may follow what reads as an at sign: the quick look that spares most texts the slow one. For the
+//! gate alone.
+//!
+//! Rules: it errs on the side of "may". It steps over whatever any view of the text takes out (tags, comments, blanks,
+//! quotes, invisible characters) and reads each character through its escapes, without a copy. Steps are limited, so
+//! that many at signs cost no more than a few.
+//! When it fails: never; where it cannot tell within its steps, a domain may follow.
+
+use super::compat::{is_invisible, plain};
+use super::escapes::{MAX_LAYERS, read};
+use memchr::{memchr, memmem};
+
+/// Longest tag that is stepped over; behind a longer one anything may follow.
+const MAX_TAG: usize = 1024;
+/// Most characters and tags that are stepped over.
+const MAX_STEPS: u32 = 48;
+
+/// Whether `domain` may be read at `at`.
+pub fn may_follow(text: &[u8], at: usize, domain: &[u8]) -> bool {
+    let mut steps = MAX_STEPS;
+    follows(text, at, domain, Extent::Whole, &mut steps)
+}
+
+/// Whether the first letter of `domain` may be read at the beginning of `text`, which may end before it.
+pub fn may_begin(text: &[u8], domain: &[u8]) -> bool {
+    let mut steps = MAX_STEPS;
+    follows(text, 0, domain.get(..1).unwrap_or_default(), Extent::Part, &mut steps)
+}
+
+/// How much of the domain must be there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Part,
+}
+
+fn follows(text: &[u8], mut at: usize, mut domain: &[u8], extent: Extent, steps: &mut u32) -> bool {
+    loop {
+        let Some(&expected) = domain.first() else {
+            return extent == Extent::Part || !text.get(at).is_some_and(u8::is_ascii_alphanumeric);
+        };
+        let Some(&b) = text.get(at) else { return extent == Extent::Part };
+        if is_plain(b) {
+            if b.to_ascii_lowercase() != expected {
+                // " dot ".
+                return expected == b'.' && b | 0x20 == b'd';
+            }
+            domain = domain.get(1..).unwrap_or_default();
+            at += 1;
+            continue;
+        }
+        *steps = steps.saturating_sub(1);
+        if *steps == 0 {
+            return true;
+        }
+        match b {
+            b'<' => {
+                if expected == b'.' && may_spell_dot(text, at) {
+                    return true;
+                }
+                match tag_ends(text, at) {
+                    Ends::Unknown => return true,
+                    Ends::At(ends) => {
+                        return ends.iter().flatten().any(|end| follows(text, *end, domain, extent, steps));
+                    }
+                }
+            }
+            b'(' | b'[' | b'{' => {
+                if expected == b'.' && may_spell_dot(text, at) {
+                    return true;
+                }
+                if b == expected {
+                    // An address literal.
+                    domain = domain.get(1..).unwrap_or_default();
+                    at += 1;
+                    continue;
+                }
+                let behind = text.get(at..(at + MAX_TAG).min(text.len())).unwrap_or_default();
+                match memchr(b')', behind).and_then(|end| behind.get(1..end)) {
+                    _ if b != b'(' => return false,
+                    // A comment in a comment.
+                    Some(inside) if memchr::memchr2(b'(', b'\\', inside).is_some() => return true,
+                    Some(inside) => at += inside.len() + 2,
+                    None => return behind.len() == MAX_TAG,
+                }
+            }
+            b'%' | b'&' | b'\\' | b'=' | 0x80.. => match unit(text, at, domain) {
+                Unit::Out(end) => at = end,
+                Unit::Part(length, end) => {
+                    domain = domain.get(length..).unwrap_or_default();
+                    at = end;
+                }
+                Unit::Unknown => return true,
+                Unit::Other => return false,
+            },
+            _ if b == expected => {
+                domain = domain.get(1..).unwrap_or_default();
+                at += 1;
+            }
+            _ if is_out(b) => at += 1,
+            _ => return false,
+        }
+    }
+}
+
+fn is_plain(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')
+}
+
+/// What some view of the text takes out, or what closes `(at)`.
+fn is_out(b: u8) -> bool {
+    b.is_ascii_whitespace() || b.is_ascii_control() || matches!(b, b'"' | b'>' | b'|' | b')' | b']' | b'}')
+}
+
+/// Whether what stands in the bracket at `at` could be a dot.
+fn may_spell_dot(text: &[u8], at: usize) -> bool {
+    let mut inside = text.get(at + 1..(at + 20).min(text.len())).unwrap_or_default().iter();
+    inside
+        .find(|b| !b.is_ascii_whitespace())
+        .is_some_and(|b| !b.is_ascii_graphic() || b".dD&%\\=".contains(b))
+}
+
+enum Ends {
+    /// Where the text goes on, as different programs see it.
+    At([Option<usize>; 3]),
+    /// Too far to tell.
+    Unknown,
+}
+
+/// Where the tag, comment or section ends that begins at `at`.
+fn tag_ends(text: &[u8], at: usize) -> Ends {
+    let limit = (at + MAX_TAG).min(text.len());
+    let tag = text.get(at..limit).unwrap_or_default();
+    let from = |i: usize, length: usize| at + i + length;
+    let goes_on = limit < text.len();
+    let Some(plain) = memchr(b'>', tag) else {
+        // Nothing is shown behind it.
+        return if goes_on { Ends::Unknown } else { Ends::At([None; 3]) };
+    };
+    let naive = Some(from(plain, 1));
+    if tag.starts_with(b"<!") {
+        let data = tag.starts_with(b"<![CDATA[").then(|| from(0, 9));
+        let comment = memmem::find(tag, b"-->").map(|i| from(i, 3));
+        return match (data, comment) {
+            (None, None) if goes_on => Ends::Unknown,
+            _ => Ends::At([naive, comment, data]),
+        };
+    }
+    // A quote may hide that end.
+    let inside = tag.get(..plain).unwrap_or_default();
+    if memchr::memchr2(b'"', b'\'', inside).is_none() {
+        return Ends::At([naive, None, None]);
+    }
+    let quoted = super::tags::end(tag).map(|i| from(i, 0));
+    if quoted.is_none() && goes_on {
+        return Ends::Unknown;
+    }
+    Ends::At([naive, quoted.filter(|end| Some(*end) != naive), None])
+}
+
+enum Unit {
+    /// Nothing that is seen.
+    Out(usize),
+    /// So many octets of the domain.
+    Part(usize, usize),
+    /// What only the slow look can tell.
+    Unknown,
+    /// Another character.
+    Other,
+}
+
+/// The character at `at`, through its escapes, against the domain.
+fn unit(text: &[u8], at: usize, domain: &[u8]) -> Unit {
+    let Some((c, end)) = read(text, at, MAX_LAYERS) else { return Unit::Other };
+    if end == at + 1 {
+        return match c {
+            '\\' => Unit::Out(end),
+            '=' if text.get(end).is_some_and(u8::is_ascii_whitespace) => Unit::Out(end),
+            _ => Unit::Other,
+        };
+    }
+    if let Some(reads) = plain(c) {
+        return against(reads.as_bytes(), domain, end);
+    }
+    if c.is_whitespace() || is_invisible(c) || matches!(c, '"' | '\\' | '>' | '|' | ')' | ']' | '}') {
+        return Unit::Out(end);
+    }
+    if matches!(c, '<' | '(' | '[' | '{') {
+        return Unit::Unknown;
+    }
+    let mut lower = [0; 12];
+    let mut length = 0;
+    for part in c.to_lowercase() {
+        let Some(room) = lower.get_mut(length..length + 4) else { return Unit::Unknown };
+        length += part.encode_utf8(room).len();
+    }
+    against(lower.get(..length).unwrap_or_default(), domain, end)
+}
+
+fn against(reads: &[u8], domain: &[u8], end: usize) -> Unit {
+    if domain.starts_with(reads) {
+        return Unit::Part(reads.len(), end);
+    }
+    // "(dot)" and "dot" in other letters; the end of "(at)" in other letters.
+    match reads {
+        [b'(' | b'[' | b'{' | b'd' | b'D', ..] if domain.first() == Some(&b'.') => Unit::Unknown,
+        [b'(' | b'<', ..] => Unit::Unknown,
+        [b')' | b']' | b'}' | b'>' | b'|' | b'"' | b'\\'] => Unit::Out(end),
+        // The last letters of a domain may be the first of one character.
+        _ if reads.starts_with(domain) => Unit::Unknown,
+        _ => Unit::Other,
+    }
+}

@@ -1,0 +1,292 @@
+//! Octets of any charset as UTF-8: the gate's own decoders, apart from the readers of `mime`.
+//!
+//! Rules: a decoder goes on behind an octet that it does not know. Double octets are looked up in tables, which are
+//! made once from the WHATWG indexes. A long text is decoded in pieces: whenever much has gathered, the one who asked
+//! is told and may take it away.
+//! When it fails: never; what is no character becomes U+00A4.
+
+use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, SHIFT_JIS};
+use mail_parser::Charset;
+use std::sync::LazyLock;
+
+/// Where decoded text gathers.
+pub struct Sink<'a> {
+    /// What has gathered.
+    pub text: Vec<u8>,
+    /// Told when there is much of it.
+    pub full: &'a mut dyn FnMut(&mut Vec<u8>),
+}
+
+/// How much gathers before a sink is emptied.
+pub const PIECE: usize = 1 << 16;
+/// What stands for a character that is none, or that no one here knows.
+pub const UNKNOWN: &[u8] = "\u{a4}".as_bytes();
+
+impl Sink<'_> {
+    /// Adds decoded text.
+    pub fn push(&mut self, text: &[u8]) {
+        self.text.extend_from_slice(text);
+        self.settle();
+    }
+
+    fn push_char(&mut self, c: char) {
+        let mut room = [0; 4];
+        self.text.extend_from_slice(c.encode_utf8(&mut room).as_bytes());
+    }
+
+    /// Has it emptied when there is much.
+    pub fn settle(&mut self) {
+        if self.text.len() > PIECE {
+            (self.full)(&mut self.text);
+        }
+    }
+}
+
+/// What a label says of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// ASCII, UTF-8, or nothing that is known.
+    Plain,
+    Utf7,
+    Utf16,
+    Utf32,
+    /// Shifted by escape sequences.
+    Iso2022,
+    Pairs(Pairs),
+    Single(Charset),
+}
+
+impl Label {
+    /// Reads the name of a charset.
+    pub fn of(name: &str) -> Self {
+        let name = name.trim_matches(['"', '\'', ' ']).to_ascii_lowercase();
+        if name.starts_with("iso-2022") || name.starts_with("csiso2022") || name.starts_with("cp5022") {
+            return Label::Iso2022;
+        }
+        if name.contains("utf-32") || name.contains("ucs-4") {
+            return Label::Utf32;
+        }
+        let word = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        if word(&["932", "sjis", "shift", "31j", "ms_kanji", "mskanji"]) {
+            return Label::Pairs(Pairs::ShiftJis);
+        }
+        if word(&["euc-jp", "eucjp", "euc_jp", "ujis", "51932", "20932"]) {
+            return Label::Pairs(Pairs::EucJp);
+        }
+        if word(&["949", "uhc", "johab", "ks_c", "ksc"]) {
+            return Label::Pairs(Pairs::EucKr);
+        }
+        if word(&["936", "gb18030", "gbk", "gb2312", "gb_2312", "euc-cn", "euccn"]) && !name.starts_with("hz")
+        {
+            return Label::Pairs(Pairs::Gb18030);
+        }
+        if word(&["big5", "cp950", "ms950", "windows-950"]) {
+            return Label::Pairs(Pairs::Big5);
+        }
+        match Charset::from_label(name.as_bytes()) {
+            Some(Charset::Utf7) => Label::Utf7,
+            _ if name.contains("utf-7") => Label::Utf7,
+            Some(Charset::Utf16 | Charset::Utf16Le | Charset::Utf16Be) => Label::Utf16,
+            _ if name.contains("ucs-2") => Label::Utf16,
+            Some(Charset::Iso2022Jp) => Label::Iso2022,
+            Some(Charset::ShiftJis) => Label::Pairs(Pairs::ShiftJis),
+            Some(Charset::EucJp) => Label::Pairs(Pairs::EucJp),
+            Some(Charset::Gb18030 | Charset::Gbk) => Label::Pairs(Pairs::Gb18030),
+            Some(Charset::Big5) => Label::Pairs(Pairs::Big5),
+            Some(Charset::EucKr) => Label::Pairs(Pairs::EucKr),
+            Some(Charset::Utf8 | Charset::Replacement) | None => Label::Plain,
+            Some(single) => Label::Single(single),
+        }
+    }
+}
+
+/// Charsets in which two octets make a character, and ASCII stays ASCII.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pairs {
+    ShiftJis,
+    EucJp,
+    Gb18030,
+    Big5,
+    EucKr,
+}
+
+impl Pairs {
+    /// All of them.
+    pub const EACH: [Pairs; 5] = [Pairs::ShiftJis, Pairs::EucJp, Pairs::Gb18030, Pairs::Big5, Pairs::EucKr];
+
+    fn table(self) -> &'static Table {
+        match self {
+            Pairs::ShiftJis => &SHIFT_JIS_TABLE,
+            Pairs::EucJp => &EUC_JP_TABLE,
+            Pairs::Gb18030 => &GB18030_TABLE,
+            Pairs::Big5 => &BIG5_TABLE,
+            Pairs::EucKr => &EUC_KR_TABLE,
+        }
+    }
+
+    /// The full-width at sign.
+    pub fn at_sign(self) -> [u8; 2] {
+        match self {
+            Pairs::ShiftJis => [0x81, 0x97],
+            Pairs::EucJp => [0xa1, 0xf7],
+            Pairs::Gb18030 | Pairs::EucKr => [0xa3, 0xc0],
+            Pairs::Big5 => [0xa2, 0x49],
+        }
+    }
+
+    /// Decodes `octets` into `out`.
+    pub fn decode(self, octets: &[u8], out: &mut Sink<'_>) {
+        let table = self.table();
+        let mut rest = octets;
+        while let Some((&b, behind)) = rest.split_first() {
+            if b < 0x80 {
+                let length = ascii_run(rest);
+                out.text.extend_from_slice(rest.get(..length).unwrap_or_default());
+                rest = rest.get(length..).unwrap_or_default();
+            } else {
+                let used = self.character(table, b, behind, &mut out.text);
+                rest = behind.get(used..).unwrap_or_default();
+            }
+            out.settle();
+        }
+    }
+
+    /// Adds the character that begins with `b`; how many of the octets `behind` it belong to it.
+    fn character(self, table: &Table, b: u8, behind: &[u8], out: &mut Vec<u8>) -> usize {
+        match (self, b, behind) {
+            (Pairs::ShiftJis, 0xa1..=0xdf, _) => {
+                let half = char::from_u32(0xff61 + u32::from(b) - 0xa1).unwrap_or(' ');
+                out.extend_from_slice(half.encode_utf8(&mut [0; 4]).as_bytes());
+                0
+            }
+            (Pairs::EucJp, 0x8e, [kana @ 0xa1..=0xdf, ..]) => {
+                let half = char::from_u32(0xff61 + u32::from(*kana) - 0xa1).unwrap_or(' ');
+                out.extend_from_slice(half.encode_utf8(&mut [0; 4]).as_bytes());
+                1
+            }
+            (Pairs::EucJp, 0x8f, [0xa1..=0xfe, 0xa1..=0xfe, ..]) => {
+                out.extend_from_slice(UNKNOWN);
+                2
+            }
+            (Pairs::Gb18030, _, [second @ b'0'..=b'9', third @ 0x81..=0xfe, fourth @ b'0'..=b'9', ..]) => {
+                let four = [b, *second, *third, *fourth];
+                out.extend_from_slice(GB18030.decode_without_bom_handling(&four).0.as_bytes());
+                3
+            }
+            (_, _, [second, ..]) => match table.pair(b, *second) {
+                Some(entry) => {
+                    let [a, b, c, length] = entry;
+                    out.extend_from_slice([a, b, c].get(..usize::from(length)).unwrap_or_default());
+                    1
+                }
+                None => {
+                    out.extend_from_slice(UNKNOWN);
+                    usize::from(*second >= 0x80)
+                }
+            },
+            (_, _, []) => 0,
+        }
+    }
+
+    /// Adds the character of a pair of seven-bit octets, both above 0x20.
+    pub fn add_seven_bit(self, first: u8, second: u8, out: &mut Vec<u8>) {
+        let [a, b, c, length] = self.table().pair(first | 0x80, second | 0x80).unwrap_or([0xc2, 0xa4, 0, 2]);
+        out.extend_from_slice([a, b, c].get(..usize::from(length)).unwrap_or_default());
+    }
+}
+
+fn ascii_run(octets: &[u8]) -> usize {
+    octets.iter().take(PIECE).position(|b| *b >= 0x80).unwrap_or(octets.len().min(PIECE))
+}
+
+/// What pairs of octets mean: up to three octets of UTF-8, and how many; none where the pair is no character.
+struct Table(Vec<[u8; 4]>);
+
+const FIRST_LEAD: u8 = 0x81;
+const FIRST_TRAIL: u8 = 0x40;
+const TRAILS: usize = 0xff - FIRST_TRAIL as usize;
+
+static SHIFT_JIS_TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(SHIFT_JIS));
+static EUC_JP_TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(EUC_JP));
+static GB18030_TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(GB18030));
+static BIG5_TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(BIG5));
+static EUC_KR_TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(EUC_KR));
+
+impl Table {
+    fn new(encoding: &'static Encoding) -> Self {
+        let mut entries = Vec::with_capacity(TRAILS * 126);
+        for lead in FIRST_LEAD..=0xfe {
+            for trail in FIRST_TRAIL..=0xfe {
+                let pair = [lead, trail];
+                let (text, errors) = encoding.decode_without_bom_handling(&pair);
+                let mut entry = [0u8; 4];
+                if !errors {
+                    // Longer characters mean nothing to an address.
+                    let text = if text.len() <= 3 { text.as_bytes() } else { UNKNOWN };
+                    for (room, b) in entry.iter_mut().zip(text) {
+                        *room = *b;
+                    }
+                    entry[3] = u8::try_from(text.len()).unwrap_or(0);
+                }
+                entries.push(entry);
+            }
+        }
+        Self(entries)
+    }
+
+    fn pair(&self, lead: u8, trail: u8) -> Option<[u8; 4]> {
+        let row = usize::from(lead.checked_sub(FIRST_LEAD)?);
+        let column = usize::from(trail.checked_sub(FIRST_TRAIL)?);
+        self.0.get(row * TRAILS + column).copied().filter(|entry| entry[3] > 0)
+    }
+}
+
+/// Decodes a charset of single octets.
+pub fn single(charset: Charset, octets: &[u8], out: &mut Sink<'_>) {
+    let upper: Vec<String> = (0x80..=0xff_u8).map(|b| charset.decode(&[b]).into_owned()).collect();
+    let mut rest = octets;
+    while !rest.is_empty() {
+        let length = ascii_run(rest);
+        out.text.extend_from_slice(rest.get(..length).unwrap_or_default());
+        rest = rest.get(length..).unwrap_or_default();
+        if let Some((b, behind)) = rest.split_first() {
+            let c = b.checked_sub(0x80).and_then(|i| upper.get(usize::from(i)));
+            out.text.extend_from_slice(c.map_or(UNKNOWN, |c| c.as_bytes()));
+            rest = if *b >= 0x80 { behind } else { rest };
+        }
+        out.settle();
+    }
+}
+
+/// The order of the octets of a wide character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    LittleEndian,
+    BigEndian,
+}
+
+/// Decodes UTF-16.
+pub fn utf16(octets: &[u8], order: Order, out: &mut Sink<'_>) {
+    let units = octets.chunks_exact(2).map(|unit| match (unit, order) {
+        ([a, b], Order::LittleEndian) => u16::from_le_bytes([*a, *b]),
+        ([a, b], Order::BigEndian) => u16::from_be_bytes([*a, *b]),
+        _ => 0,
+    });
+    for c in char::decode_utf16(units) {
+        out.push_char(c.unwrap_or('\u{a4}'));
+        out.settle();
+    }
+}
+
+/// Decodes UTF-32.
+pub fn utf32(octets: &[u8], order: Order, out: &mut Sink<'_>) {
+    for unit in octets.chunks_exact(4) {
+        let code = match (unit, order) {
+            ([a, b, c, d], Order::LittleEndian) => u32::from_le_bytes([*a, *b, *c, *d]),
+            ([a, b, c, d], Order::BigEndian) => u32::from_be_bytes([*a, *b, *c, *d]),
+            _ => 0,
+        };
+        out.push_char(char::from_u32(code).unwrap_or('\u{a4}'));
+        out.settle();
+    }
+}

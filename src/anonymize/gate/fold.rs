@@ -1,0 +1,194 @@
+//! A text folded to what could be read as an address: for the gate alone, apart from the rewriter's spelling.
+//!
+//! Rules: one character stands for all that look like it; blanks, quotes, backslashes, what has no width, soft breaks
+//! and the marks of quoting are out, and so on request are tags or comments. Where something was taken out a word
+//! may begin or end. Escapes are decoded before ([`super::escapes`]).
+//! When it fails: never.
+
+use super::compat::{is_invisible, plain};
+
+/// What else is taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// Nothing.
+    Nothing,
+    /// What stands between `<` and `>`.
+    Tags,
+    /// What stands between `(` and `)`.
+    Comments,
+}
+
+/// What dots, hyphens, underscores and pluses do between letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joints {
+    /// They join: `rob.bob@` is another address than `bob@`.
+    Join,
+    /// They part, as in file names.
+    Part,
+}
+
+/// A folded text, in UTF-8.
+pub struct Folded {
+    bytes: Vec<u8>,
+    /// Places before which something was taken out, in order.
+    gaps: Vec<usize>,
+}
+
+impl Folded {
+    /// Folds `text`.
+    pub fn new(text: &str, leave: Leave) -> Self {
+        let (open, close) = match leave {
+            Leave::Nothing => (0, 0),
+            Leave::Tags => (b'<', b'>'),
+            Leave::Comments => (b'(', b')'),
+        };
+        let mut out = Self { bytes: Vec::with_capacity(text.len()), gaps: vec![0] };
+        let bytes = text.as_bytes();
+        let (mut at, mut inside, mut line_start) = (0, 0usize, false);
+        while let Some(&b) = bytes.get(at) {
+            let next = bytes.get(at + 1).copied().unwrap_or(0);
+            let begins = b == open && leave != Leave::Nothing;
+            if begins && leave == Leave::Comments {
+                inside += 1;
+            } else if begins && inside == 0 && (next.is_ascii_alphabetic() || b"/!?".contains(&next)) {
+                inside = 1;
+            } else if inside > 0 && b == close {
+                inside -= 1;
+                out.gap();
+                at += 1;
+                continue;
+            }
+            if b >= 0x80 {
+                let c = text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or(' ');
+                at += c.len_utf8();
+                let mark = line_start && matches!(c, '＞' | '｜');
+                line_start &= mark || c.is_whitespace();
+                if inside > 0 || mark || c.is_whitespace() {
+                    out.gap();
+                } else if let Some(reads) = plain(c) {
+                    out.bytes.extend_from_slice(reads.as_bytes());
+                } else if !is_invisible(c) {
+                    let mut room = [0; 4];
+                    for lower in c.to_lowercase() {
+                        out.bytes.extend_from_slice(lower.encode_utf8(&mut room).as_bytes());
+                    }
+                }
+                continue;
+            }
+            at += 1;
+            let mark = line_start && matches!(b, b'>' | b'|');
+            line_start = b == b'\n' || (line_start && (b.is_ascii_whitespace() || mark));
+            let soft = b == b'=' && matches!(next, b'\r' | b'\n');
+            if inside > 0 || soft || mark || b.is_ascii_whitespace() || matches!(b, b'"' | b'\\') {
+                out.gap();
+            } else if !b.is_ascii_control() {
+                out.bytes.push(b.to_ascii_lowercase());
+            }
+        }
+        out.gap();
+        out
+    }
+
+    fn gap(&mut self) {
+        if self.gaps.last() != Some(&self.bytes.len()) {
+            self.gaps.push(self.bytes.len());
+        }
+    }
+
+    fn is_gap(&self, at: usize) -> bool {
+        self.gaps.binary_search(&at).is_ok()
+    }
+
+    /// `(at)`, `[at]`, `(dot)` and the like, and both words between blanks, as the sign; `None` where there are none.
+    pub fn with_signs(&self) -> Option<Self> {
+        let mut out =
+            Self { bytes: Vec::with_capacity(self.bytes.len()), gaps: Vec::with_capacity(self.gaps.len()) };
+        let mut gaps = self.gaps.iter().peekable();
+        let (mut at, mut found) = (0, false);
+        while let Some(&b) = self.bytes.get(at) {
+            let mut after_gap = false;
+            while gaps.next_if(|gap| **gap <= at).is_some() {
+                out.gap();
+                after_gap = true;
+            }
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            let sign = bracketed_sign(rest).or_else(|| {
+                let (sign, length) = if after_gap { word_sign(rest)? } else { return None };
+                self.is_gap(at + length).then_some((sign, length))
+            });
+            if let Some((sign, length)) = sign {
+                out.gap();
+                out.bytes.push(sign);
+                at += length;
+                out.gap();
+                found = true;
+            } else {
+                out.bytes.push(b);
+                at += 1;
+            }
+        }
+        out.gap();
+        found.then_some(out)
+    }
+
+    /// The text.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Where the at signs stand.
+    pub fn at_signs(&self) -> impl Iterator<Item = usize> + '_ {
+        memchr::memchr_iter(b'@', &self.bytes)
+    }
+
+    /// The text before `end`.
+    pub fn before(&self, end: usize) -> &[u8] {
+        self.bytes.get(..end).unwrap_or_default()
+    }
+
+    /// Whether `word` begins at `from`.
+    pub fn starts_with(&self, from: usize, word: &[u8]) -> bool {
+        !word.is_empty() && self.bytes.get(from..from + word.len()) == Some(word)
+    }
+
+    /// Whether the character at `at` goes on with the word before it.
+    pub fn continues_word(&self, at: usize) -> bool {
+        self.bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) && !self.is_gap(at)
+    }
+
+    /// Whether a local part can begin at `at`: no letter or digit reaches it from the left, be it over joints.
+    pub fn begins_word(&self, at: usize, joints: Joints) -> bool {
+        let mut i = at;
+        // Longer joints than an address has letters do not join.
+        while !self.is_gap(i) && at - i <= MAX_LOCAL {
+            let Some(before) = i.checked_sub(1) else { return true };
+            match self.bytes.get(before) {
+                Some(b'.' | b'_' | b'-' | b'+') if joints == Joints::Join => i = before,
+                Some(b) => return !b.is_ascii_alphanumeric(),
+                None => return true,
+            }
+        }
+        true
+    }
+}
+
+/// Longest local part (RFC 5321 §4.5.3.1.1), with room for a tag.
+pub const MAX_LOCAL: usize = 80;
+
+/// The sign that `text` spells in brackets at its beginning, and how long that is.
+fn bracketed_sign(text: &[u8]) -> Option<(u8, usize)> {
+    let close = match text.first()? {
+        b'(' => b')',
+        b'[' => b']',
+        b'{' => b'}',
+        b'<' => b'>',
+        _ => return None,
+    };
+    let words: [(&[u8], u8); 4] = [(b"at", b'@'), (b"@", b'@'), (b"dot", b'.'), (b".", b'.')];
+    let (word, sign) = words.iter().find(|(word, _)| text.get(1..=word.len()) == Some(word))?;
+    (text.get(word.len() + 1) == Some(&close)).then_some((*sign, word.len() + 2))
+}
+
+fn word_sign(text: &[u8]) -> Option<(u8, usize)> {
+    if text.starts_with(b"at") { Some((b'@', 2)) } else { text.starts_with(b"dot").then_some((b'.', 3)) }
+}

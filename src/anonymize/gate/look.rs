@@ -1,0 +1,313 @@
+//! A text of unknown honesty, looked at in every way a program could read it: for the gate alone.
+//!
+//! Rules: the label of a text is believed and doubted. Octets are read as they stand, by what their escape sequences,
+//! NULs and marks say, and, where they are no UTF-8, in each charset in which two octets make a character. What they
+//! carry in words, links and blocks is looked at like a text of its own.
+//! When it fails: never.
+
+use super::ahead::{may_begin, may_follow};
+use super::charset::{self, Label, Order, Pairs, Sink};
+use super::fold::Joints;
+use super::scan::{self, End, Found, Texture};
+use super::traces::{Place, Traces};
+use super::wanted::{Neighbours, Wanted};
+use super::{escapes, shifted, tokens, words};
+
+/// Most texts inside texts.
+const MAX_DEPTH: u32 = 3;
+/// Octets of a text in which controls tell a file, and how many octets a domain takes at most in them.
+const MAX_DOMAIN: usize = 600;
+
+/// What is looked for.
+pub struct Look {
+    pub wanted: Vec<Wanted>,
+    pub traces: Traces,
+    /// Length of the shortest secret.
+    pub shortest: usize,
+}
+
+/// How a text is looked at.
+#[derive(Clone, Copy)]
+pub struct How {
+    pub place: Place,
+    pub joints: Joints,
+    depth: u32,
+}
+
+impl How {
+    /// A text or field of the message itself.
+    pub fn new(place: Place) -> Self {
+        Self { place, joints: Joints::Join, depth: 0 }
+    }
+
+    /// A name of a file.
+    pub fn parted(self) -> Self {
+        Self { joints: Joints::Part, ..self }
+    }
+
+    fn deeper(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+}
+
+impl Look {
+    /// Whether nothing is looked for.
+    pub fn is_idle(&self) -> bool {
+        self.wanted.is_empty() && self.traces.is_empty()
+    }
+
+    /// Whether something forbidden is in a text.
+    pub fn text(&self, octets: &[u8], charset: Option<&str>, how: How) -> bool {
+        if how.depth > MAX_DEPTH {
+            return false;
+        }
+        let label = charset.map_or(Label::Plain, Label::of);
+        if self.wide(octets, label, how) {
+            return true;
+        }
+        let readings = shifted::readings(octets);
+        for reading in &readings {
+            if self.stream(how, |sink| reading.decode(octets, sink)) {
+                return true;
+            }
+        }
+        // What escape sequences shift means nothing as it stands to a program that obeys them, and else is plain.
+        let obeyed = label == Label::Iso2022 && !readings.is_empty();
+        let found = if !obeyed {
+            scan::search(&self.wanted, octets, Texture::Text, how.joints, End::Here)
+        } else if self.plain(octets, Neighbours::Apart) {
+            Found::Secret
+        } else {
+            Found::Nothing
+        };
+        found == Found::Secret
+            || self.traces.stand_in(octets, how.place)
+            || (may_be_utf7(octets, charset, label) && self.stream(how, |sink| shifted::utf7(octets, sink)))
+            || self.eight_bit(octets, label, found, how)
+            || self.carried(octets, charset, how)
+    }
+
+    /// Whether something forbidden is in a file that is no text: what stands beside an address there may be the next
+    /// field of a record.
+    pub fn binary(&self, octets: &[u8], how: How) -> bool {
+        self.plain(octets, Neighbours::Any)
+            || scan::search(&self.wanted, octets, Texture::Binary, how.joints, End::Here) == Found::Secret
+            || self.traces.stand_in(octets, how.place)
+            || self.spread(octets, Texture::Binary, how)
+            || self.carried_in_links(octets, how)
+    }
+
+    /// An address in plain octets.
+    pub fn plain(&self, octets: &[u8], neighbours: Neighbours) -> bool {
+        memchr::memchr_iter(b'@', octets)
+            .any(|at| self.wanted.iter().any(|wanted| wanted.stands_in_octets(octets, at, neighbours)))
+    }
+
+    /// Decodes with `decode`, and looks at each piece.
+    fn stream(&self, how: How, decode: impl FnOnce(&mut Sink<'_>)) -> bool {
+        let mut hit = false;
+        let mut full = |piece: &mut Vec<u8>| {
+            hit = hit
+                || self.secret_in(piece, how, End::Later)
+                || self.traces.stand_in(scan::whole_words(piece), how.place);
+            scan::shorten(piece);
+        };
+        let mut sink = Sink { text: Vec::new(), full: &mut full };
+        decode(&mut sink);
+        let rest = std::mem::take(&mut sink.text);
+        hit || self.secret_in(&rest, how, End::Here)
+            || self.traces.stand_in(&rest, how.place)
+            || self.carried_in_links(&rest, how)
+    }
+
+    fn secret_in(&self, text: &[u8], how: How, end: End) -> bool {
+        scan::search(&self.wanted, text, Texture::Text, how.joints, end) == Found::Secret
+    }
+
+    /// UTF-16 and UTF-32: by the label, by a mark at the beginning, or where there are NULs.
+    fn wide(&self, octets: &[u8], label: Label, how: How) -> bool {
+        let marked = octets.starts_with(&[0xff, 0xfe]) || octets.starts_with(&[0xfe, 0xff]);
+        let nul = memchr::memchr(0, octets).is_some();
+        if !marked && !nul && !matches!(label, Label::Utf16 | Label::Utf32) {
+            return false;
+        }
+        let orders = [Order::LittleEndian, Order::BigEndian];
+        orders.into_iter().any(|order| {
+            self.stream(how, |sink| charset::utf16(octets, order, sink))
+                || (nul && self.stream(how, |sink| charset::utf32(octets, order, sink)))
+        }) || (nul && self.spread(octets, Texture::Text, how))
+    }
+
+    /// UTF-16 that begins at an odd octet, and UTF-32 anywhere: around at signs with NULs beside them.
+    fn spread(&self, octets: &[u8], texture: Texture, how: How) -> bool {
+        let neighbours = if texture == Texture::Binary { Neighbours::Any } else { Neighbours::Apart };
+        // Of either order, and of two octets or four.
+        let beside = |at: usize| match octets.get(at + 1..at + 4) {
+            Some([0, 0, _]) => true,
+            Some([0, next, 0]) => next.is_ascii_graphic() || next.is_ascii_whitespace(),
+            _ => false,
+        };
+        let mut done = 0;
+        let places = memchr::memchr_iter(b'@', octets).filter(|at| beside(*at));
+        for at in places {
+            if at < done {
+                continue;
+            }
+            let to = (at + 4096).min(octets.len());
+            done = to.saturating_sub(1024);
+            let near = octets.get(at.saturating_sub(1024)..to).unwrap_or_default();
+            let apart = |b: u8| if b.is_ascii_control() { b' ' } else { b };
+            let bare: Vec<u8> = near.iter().copied().filter(|b| *b != 0).map(apart).collect();
+            if self.plain(&bare, neighbours)
+                || scan::search(&self.wanted, &bare, texture, how.joints, End::Here) == Found::Secret
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Octets that are no UTF-8.
+    fn eight_bit(&self, octets: &[u8], label: Label, found: Found, how: How) -> bool {
+        if octets.is_ascii() || encoding_rs::Encoding::utf8_valid_up_to(octets) == octets.len() {
+            return false;
+        }
+        if let Label::Single(charset) = label
+            && self.stream(how, |sink| charset::single(charset, octets, sink))
+        {
+            return true;
+        }
+        Pairs::EACH.into_iter().any(|pairs| {
+            let likely = found != Found::Nothing || label == Label::Pairs(pairs);
+            (likely || self.pairs_may_hold(octets, pairs))
+                && self.stream(how, |sink| pairs.decode(octets, sink))
+        })
+    }
+
+    /// Whether in this charset one of the domains may follow an at sign.
+    fn pairs_may_hold(&self, octets: &[u8], pairs: Pairs) -> bool {
+        let holds = |from: usize, length: usize, found: fn(&[u8], &[u8]) -> bool| {
+            let near = octets.get(from..(from + length).min(octets.len())).unwrap_or_default();
+            let mut ignore = |_: &mut Vec<u8>| {};
+            let mut sink = Sink { text: Vec::with_capacity(2 * near.len()), full: &mut ignore };
+            pairs.decode(near, &mut sink);
+            self.wanted.iter().any(|wanted| wanted.domains().any(|domain| found(&sink.text, domain)))
+        };
+        // The first characters tell for most.
+        let follows = |from: usize| {
+            holds(from, 24, may_begin) && holds(from, MAX_DOMAIN, |text, domain| may_follow(text, 0, domain))
+        };
+        scan::has_sign(octets, &follows)
+            || memchr::memmem::find_iter(octets, &pairs.at_sign()).any(|at| follows(at + 2))
+    }
+
+    /// What a text carries in other forms.
+    fn carried(&self, octets: &[u8], charset: Option<&str>, how: How) -> bool {
+        let mut hit = self.carried_in_links(octets, how);
+        tokens::blocks(octets, |block| hit = hit || self.text_or_binary(block, charset, how.deeper()));
+        if !hit && memchr::memmem::find(octets, b"=?").is_some() {
+            words::words(octets, |found| hit = hit || self.words(&found, how.deeper()));
+        }
+        hit
+    }
+
+    fn carried_in_links(&self, octets: &[u8], how: How) -> bool {
+        let mut hit = false;
+        tokens::tokens(octets, self.shortest, |token| hit = hit || self.token(token));
+        if how.depth < MAX_DEPTH {
+            tokens::data_links(octets, |content, charset| {
+                hit = hit || self.text_or_binary(content, charset, how.deeper());
+            });
+        }
+        hit
+    }
+
+    fn text_or_binary(&self, octets: &[u8], charset: Option<&str>, how: How) -> bool {
+        let wide = matches!(charset.map(Label::of), Some(Label::Utf16 | Label::Utf32));
+        if !wide && is_binary(octets) { self.binary(octets, how) } else { self.text(octets, charset, how) }
+    }
+
+    /// What a token of a link holds: mostly nothing.
+    fn token(&self, octets: &[u8]) -> bool {
+        if self.plain(octets, Neighbours::Apart) {
+            return true;
+        }
+        if memchr::memmem::find(octets, b"%40").is_none() {
+            return false;
+        }
+        let text = String::from_utf8_lossy(octets);
+        escapes::unescaped(&text, escapes::Kind::Percent)
+            .is_some_and(|text| self.plain(text.as_bytes(), Neighbours::Apart))
+    }
+
+    fn words(&self, found: &words::Words, how: How) -> bool {
+        let octets: Vec<u8> =
+            found.stretches.iter().flat_map(|stretch| stretch.octets.iter().copied()).collect();
+        let named =
+            found.stretches.iter().map(|stretch| stretch.charset.as_str()).find(|name| !name.is_empty());
+        if self.text(&octets, named, how)
+            || (!found.joined.is_empty() && self.text(&found.joined, named, how))
+        {
+            return true;
+        }
+        // Words in several charsets make one text.
+        if found.stretches.len() <= 2 && named.is_none_or(|name| Label::of(name) == Label::Plain) {
+            return false;
+        }
+        let mut text = Vec::new();
+        for stretch in &found.stretches {
+            text.extend(decoded(stretch));
+        }
+        self.text(&text, Some("utf-8"), how)
+    }
+}
+
+/// Whether UTF-7 is declared, or nothing is and there is what could be an at sign in it.
+fn may_be_utf7(octets: &[u8], charset: Option<&str>, label: Label) -> bool {
+    // What can be an at sign begins so, for its code has a high octet of 00 or FF.
+    let digits =
+        |at: usize| matches!(octets.get(at + 1..), Some([b'A', b'A'..=b'H', ..] | [b'/', b'w'..=b'z', ..]));
+    let undeclared =
+        charset.is_none_or(|name| label == Label::Plain && !name.to_ascii_lowercase().starts_with("utf-8"));
+    label == Label::Utf7 || (undeclared && memchr::memchr_iter(b'+', octets).any(digits))
+}
+
+/// A stretch of words in UTF-8, by its label.
+fn decoded(stretch: &words::Stretch) -> Vec<u8> {
+    let octets = &stretch.octets;
+    let mut ignore = |_: &mut Vec<u8>| {};
+    let mut sink = Sink { text: Vec::new(), full: &mut ignore };
+    match Label::of(&stretch.charset) {
+        Label::Plain => match shifted::readings(octets).first() {
+            Some(reading) => reading.decode(octets, &mut sink),
+            None => return octets.clone(),
+        },
+        Label::Utf7 => shifted::utf7(octets, &mut sink),
+        Label::Utf16 if octets.starts_with(&[0xff, 0xfe]) => {
+            charset::utf16(octets, Order::LittleEndian, &mut sink)
+        }
+        Label::Utf16 if stretch.charset.ends_with("le") => {
+            charset::utf16(octets, Order::LittleEndian, &mut sink)
+        }
+        Label::Utf16 => charset::utf16(octets, Order::BigEndian, &mut sink),
+        Label::Utf32 if stretch.charset.ends_with("le") => {
+            charset::utf32(octets, Order::LittleEndian, &mut sink)
+        }
+        Label::Utf32 => charset::utf32(octets, Order::BigEndian, &mut sink),
+        Label::Iso2022 => match shifted::readings(octets).last() {
+            Some(reading) => reading.decode(octets, &mut sink),
+            None => return octets.clone(),
+        },
+        Label::Pairs(pairs) => pairs.decode(octets, &mut sink),
+        Label::Single(single) => charset::single(single, octets, &mut sink),
+    }
+    sink.text
+}
+
+/// Whether octets are no text: there are controls that no text has, and no marks of a charset that has them.
+pub fn is_binary(octets: &[u8]) -> bool {
+    let wide = octets.starts_with(&[0xff, 0xfe]) || octets.starts_with(&[0xfe, 0xff]);
+    let control =
+        |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | 0x0b | 0x0c | b'\r' | 0x0e | 0x0f | 0x1b);
+    !wide && octets.iter().any(control)
+}

@@ -1,0 +1,262 @@
+//! Octets that stand in a text as other characters: base64 and hexadecimal digits in links, lines of base64 and
+//! uuencode that nothing declares, `data:` links. For the gate alone, apart from the readers of `mime`.
+//!
+//! Rules: whatever looks like it is decoded, in any alphabet (RFC 4648 §4 and §5) and from any digit on. Long blocks
+//! are given away in pieces that overlap.
+//! When it fails: never; what is no base64 gives octets that mean nothing.
+
+/// Longest piece of a block that is decoded at once, in digits, and how much the next one repeats.
+const PIECE: usize = 1 << 16;
+const OVERLAP: usize = 1 << 13;
+/// Shortest line that begins a block of base64.
+const MIN_LINE: usize = 8;
+/// Longest head of a `data:` link.
+const MAX_HEAD: usize = 120;
+
+/// The value of each octet as a digit of base64, of either alphabet; 0xff for all others.
+static DIGITS: [u8; 256] = digits();
+
+const fn digits() -> [u8; 256] {
+    let mut table = [0xff; 256];
+    let mut i = 0;
+    while i < 26 {
+        table[b'A' as usize + i] = i as u8;
+        table[b'a' as usize + i] = i as u8 + 26;
+        i += 1;
+    }
+    let mut i = 0;
+    while i < 10 {
+        table[b'0' as usize + i] = i as u8 + 52;
+        i += 1;
+    }
+    table[b'+' as usize] = 62;
+    table[b'-' as usize] = 62;
+    table[b'/' as usize] = 63;
+    table[b'_' as usize] = 63;
+    table
+}
+
+fn digit(b: u8) -> Option<u8> {
+    DIGITS.get(usize::from(b)).copied().filter(|value| *value != 0xff)
+}
+
+fn is_digit(b: u8) -> bool {
+    digit(b).is_some()
+}
+
+/// What the octets hold as base64, whatever else is among them; a `=` begins anew.
+pub fn decode_base64(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
+    decode_into(text, &mut out);
+    out
+}
+
+fn decode_into(text: &[u8], out: &mut Vec<u8>) {
+    decode_all(text.iter(), out);
+}
+
+fn decode_all<'a>(text: impl Iterator<Item = &'a u8>, out: &mut Vec<u8>) {
+    let (mut bits, mut count) = (0u32, 0u32);
+    for b in text {
+        let Some(value) = digit(*b) else {
+            if *b == b'=' {
+                (bits, count) = (0, 0);
+            }
+            continue;
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            let [.., octet] = (bits >> count).to_be_bytes();
+            out.push(octet);
+        }
+    }
+}
+
+/// What the octets hold as base64 to a program that skips `=` like any other octet outside the alphabet; `None`
+/// where one stands at the end only.
+pub fn decode_over_padding(text: &[u8]) -> Option<Vec<u8>> {
+    let end = text.iter().rposition(|b| *b != b'=' && !b.is_ascii_whitespace())?;
+    let text = text.get(..=end)?;
+    memchr::memchr(b'=', text)?;
+    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
+    decode_all(text.iter().filter(|b| **b != b'='), &mut out);
+    Some(out)
+}
+
+/// Runs of digits of base64 of at least `least`.
+fn runs(text: &[u8], least: usize, mut each: impl FnMut(&[u8])) {
+    let mut at = 0;
+    // Only every `least`-th octet is looked at where there is no run.
+    while let Some(last) = text.get(at + least - 1) {
+        let probed = at + least - 1;
+        if !is_digit(*last) {
+            at = probed + 1;
+            continue;
+        }
+        let before = text.get(at..probed).unwrap_or_default();
+        if let Some(other) = before.iter().rposition(|b| !is_digit(*b)) {
+            at += other + 1;
+            continue;
+        }
+        let behind = text.get(probed..).unwrap_or_default();
+        let end = probed + behind.iter().position(|b| !is_digit(*b)).unwrap_or(behind.len());
+        each(text.get(at..end).unwrap_or_default());
+        at = end + 1;
+    }
+}
+
+/// Stretches of base64 or hexadecimal digits inside a text, such as in links, each decoded in every way it can be cut.
+/// `least` is the length of the shortest text that is looked for.
+pub fn tokens(text: &[u8], least: usize, mut each: impl FnMut(&[u8])) {
+    let mut octets = Vec::new();
+    runs(text, (least * 4 / 3).max(MIN_LINE), |run| {
+        pieces(run, |piece| {
+            for skip in 0..4 {
+                octets.clear();
+                decode_into(piece.get(skip..).unwrap_or_default(), &mut octets);
+                each(&octets);
+            }
+            for digits in piece.split(|b| !b.is_ascii_hexdigit()).filter(|digits| digits.len() >= least * 2) {
+                for skip in 0..2 {
+                    octets.clear();
+                    let pairs = digits.get(skip..).unwrap_or_default().chunks_exact(2);
+                    octets.extend(
+                        pairs
+                            .filter_map(|pair| std::str::from_utf8(pair).ok())
+                            .filter_map(|pair| u8::from_str_radix(pair, 16).ok()),
+                    );
+                    each(&octets);
+                }
+            }
+        });
+    });
+}
+
+/// A long run in pieces that overlap.
+fn pieces(run: &[u8], mut each: impl FnMut(&[u8])) {
+    let mut rest = run;
+    while rest.len() > PIECE {
+        each(rest.get(..PIECE).unwrap_or_default());
+        rest = rest.get(PIECE - OVERLAP..).unwrap_or_default();
+    }
+    each(rest);
+}
+
+/// Blocks of lines that are nothing but base64, or uuencode.
+pub fn blocks(text: &[u8], mut each: impl FnMut(&[u8])) {
+    let mut block = Block::default();
+    let mut at = 0;
+    for end in memchr::memchr_iter(b'\n', text).chain(std::iter::once(text.len())) {
+        let line = text.get(at..end).unwrap_or_default();
+        at = end + 1;
+        block.line(line, &mut each);
+    }
+    block.close(&mut each);
+}
+
+#[derive(Default)]
+struct Block {
+    /// Digits of base64, as they stand.
+    digits: Vec<u8>,
+    /// Octets of uuencode, decoded.
+    octets: Vec<u8>,
+    in_uuencode: bool,
+}
+
+impl Block {
+    fn line(&mut self, line: &[u8], each: &mut impl FnMut(&[u8])) {
+        let quoted = line.iter().take_while(|b| matches!(b, b'>' | b'|' | b' ' | b'\t')).count();
+        let clear = line.get(quoted..).unwrap_or_default();
+        if self.in_uuencode {
+            let decoded = uudecoded(line.trim_ascii_end(), &mut self.octets)
+                || (quoted > 0 && uudecoded(clear.trim_ascii_end(), &mut self.octets));
+            if decoded && !clear.starts_with(b"end") {
+                if self.octets.len() > PIECE {
+                    each(&self.octets);
+                    self.octets.drain(..self.octets.len() - OVERLAP);
+                }
+                return;
+            }
+            self.in_uuencode = false;
+            each(&self.octets);
+            self.octets.clear();
+        }
+        let first = clear.first().copied().unwrap_or(0);
+        if is_digit(first) || first == b'=' {
+            let word = clear.trim_ascii_end();
+            // The last line of a block may be short.
+            let least = if self.digits.is_empty() { MIN_LINE } else { 1 };
+            if word.len() >= least && word.iter().all(|b| is_digit(*b) || *b == b'=') {
+                self.digits.extend_from_slice(word);
+                if self.digits.len() > PIECE {
+                    each(&decode_base64(&self.digits));
+                    let kept = (self.digits.len() - OVERLAP) & !3;
+                    self.digits.drain(..kept);
+                }
+                return;
+            }
+        }
+        self.close(each);
+        let mode = clear.strip_prefix(b"begin ").and_then(|rest| rest.get(..3));
+        self.in_uuencode = mode.is_some_and(|mode| mode.iter().all(u8::is_ascii_digit));
+    }
+
+    fn close(&mut self, each: &mut impl FnMut(&[u8])) {
+        if !self.digits.is_empty() {
+            each(&decode_base64(&self.digits));
+            self.digits.clear();
+        }
+        if !self.octets.is_empty() {
+            each(&self.octets);
+            self.octets.clear();
+        }
+    }
+}
+
+/// Adds a line of uuencode decoded; whether it is one.
+fn uudecoded(line: &[u8], out: &mut Vec<u8>) -> bool {
+    let value = |b: u8| (b' '..=b'`').contains(&b).then(|| (b - b' ') & 0x3f);
+    let Some((length, digits)) = line.split_first() else { return true };
+    let Some(length) = value(*length).map(usize::from) else { return false };
+    // Blanks at the end may be lost.
+    if digits.len() > length.div_ceil(3) * 4 + 2 || !digits.iter().all(|b| value(*b).is_some()) {
+        return false;
+    }
+    let mut left = length;
+    for group in digits.chunks(4) {
+        let at = |i: usize| group.get(i).and_then(|b| value(*b)).map_or(0, u32::from);
+        let bits = at(0) << 18 | at(1) << 12 | at(2) << 6 | at(3);
+        let [_, octets @ ..] = bits.to_be_bytes();
+        out.extend(octets.iter().take(left));
+        left = left.saturating_sub(3);
+    }
+    true
+}
+
+/// The content of `data:` links in base64, and the charset that each names.
+pub fn data_links(text: &[u8], mut each: impl FnMut(&[u8], Option<&str>)) {
+    for at in memchr::memmem::find_iter(text, b"base64,") {
+        let head = text.get(at.saturating_sub(MAX_HEAD)..at).unwrap_or_default();
+        let charset = memchr::memmem::rfind(head, b"charset=").and_then(|i| head.get(i + 8..)).map(|name| {
+            let end = name.iter().position(|b| !(b.is_ascii_alphanumeric() || b"-_".contains(b)));
+            std::str::from_utf8(name.get(..end.unwrap_or(name.len())).unwrap_or_default()).unwrap_or_default()
+        });
+        let rest = text.get(at + 7..).unwrap_or_default();
+        let is_part = |b: &u8| {
+            is_digit(*b) || b.is_ascii_whitespace() || matches!(b, b'%' | b'=' | b'\\' | b'&' | b'#' | b';')
+        };
+        let length = rest.iter().position(|b| !is_part(b)).unwrap_or(rest.len());
+        pieces(rest.get(..length).unwrap_or_default(), |piece| {
+            if memchr::memchr2(b'%', b'&', piece).is_none() {
+                each(&decode_base64(piece), charset);
+                return;
+            }
+            let clear = std::str::from_utf8(piece)
+                .ok()
+                .and_then(|p| super::escapes::unescaped(p, super::escapes::Kind::All));
+            each(&decode_base64(clear.as_deref().map_or(piece, str::as_bytes)), charset);
+        });
+    }
+}

@@ -1,0 +1,229 @@
+//! Encoded words (RFC 2047) and parameters in pieces (RFC 2231): for the gate alone, apart from the readers of `mime`.
+//!
+//! Rules: whatever looks like a word is decoded wherever it stands, in any charset, with the text around it. Blanks
+//! between words are out. What words hold is put together in three ways, for programs cut and join them differently:
+//! as octets, as characters of each word's own charset, and as base64 before it is decoded.
+//! When it fails: never; what is no word stays.
+
+use super::tokens::decode_base64;
+
+/// Longest text between two words that is kept whole, and how much of a longer one.
+const MAX_BETWEEN: usize = 512;
+const CONTEXT: usize = 192;
+/// Longest text that is put together.
+const MAX_TEXT: usize = 1 << 15;
+
+/// Octets of one charset.
+pub struct Stretch {
+    pub charset: String,
+    pub octets: Vec<u8>,
+}
+
+/// Words and the text around them.
+#[derive(Default)]
+pub struct Words {
+    /// In order; text between words has the charset of the word before it.
+    pub stretches: Vec<Stretch>,
+    /// What the words in base64 hold when their texts are put together first; empty where that is the same.
+    pub joined: Vec<u8>,
+    texts: Vec<u8>,
+    torn: bool,
+    length: usize,
+}
+
+impl Words {
+    fn add(&mut self, charset: Option<&[u8]>, octets: &[u8]) {
+        self.length += octets.len();
+        let named = charset.map(|name| {
+            let name = name.split(|b| *b == b'*').next().unwrap_or_default();
+            String::from_utf8_lossy(name).to_ascii_lowercase()
+        });
+        match (self.stretches.last_mut(), named) {
+            (Some(last), None) => last.octets.extend_from_slice(octets),
+            (Some(last), Some(name)) if last.charset == name => last.octets.extend_from_slice(octets),
+            (_, name) => {
+                self.stretches.push(Stretch { charset: name.unwrap_or_default(), octets: octets.to_vec() })
+            }
+        }
+    }
+
+    fn add_base64(&mut self, text: &[u8]) {
+        let digits = text.iter().filter(|b| **b != b'=' && !b.is_ascii_whitespace());
+        let before = self.texts.len();
+        // A word whose text ends inside a group, with another behind it.
+        self.torn |= !before.is_multiple_of(4);
+        self.texts.extend(digits);
+    }
+
+    fn part(&mut self) {
+        if self.torn {
+            self.joined.extend(decode_base64(&self.texts));
+            self.joined.push(b' ');
+        }
+        self.texts.clear();
+        self.torn = false;
+    }
+
+    fn give(&mut self, each: &mut impl FnMut(Words)) {
+        self.part();
+        if !self.stretches.is_empty() {
+            each(std::mem::take(self));
+        }
+        *self = Words::default();
+    }
+}
+
+/// Gives `each` the words of `text`, group by group.
+pub fn words(text: &[u8], mut each: impl FnMut(Words)) {
+    let mut found = Words::default();
+    let mut rest = text;
+    let mut any = false;
+    while let Some((before, word, behind)) = next_word(rest) {
+        rest = behind;
+        let blank = before.iter().all(u8::is_ascii_whitespace);
+        if !any || before.len() > MAX_BETWEEN || found.length > MAX_TEXT {
+            if any {
+                found.add(None, before.get(..before.len().min(CONTEXT)).unwrap_or_default());
+                found.give(&mut each);
+            }
+            let tail = before.get(before.len().saturating_sub(CONTEXT)..).unwrap_or_default();
+            found.add(Some(b""), tail);
+        } else if !blank {
+            found.part();
+            found.add(None, before);
+        }
+        any = true;
+        let octets = if word.base64 { decode_base64(word.text) } else { decode_q(word.text) };
+        if word.base64 {
+            found.add_base64(word.text);
+        } else {
+            found.part();
+        }
+        found.add(Some(word.charset), &octets);
+    }
+    if any {
+        found.add(None, rest.get(..rest.len().min(CONTEXT)).unwrap_or_default());
+        found.give(&mut each);
+    }
+}
+
+struct Word<'a> {
+    charset: &'a [u8],
+    base64: bool,
+    text: &'a [u8],
+}
+
+/// The text before the next word, the word, and the text behind it.
+fn next_word(text: &[u8]) -> Option<(&[u8], Word<'_>, &[u8])> {
+    let mut from = 0;
+    while let Some(open) = text.get(from..).and_then(|rest| memchr::memmem::find(rest, b"=?")) {
+        let at = from + open;
+        let before = text.get(..at)?;
+        let inner = text.get(at + 2..)?;
+        from = at + 2;
+        let is_name = |b: &u8| b.is_ascii_alphanumeric() || b"-_*.:+".contains(b);
+        let name = inner.iter().take(80).take_while(|b| is_name(b)).count();
+        let (charset, rest) = inner.split_at_checked(name)?;
+        let [b'?', coding, b'?', encoded @ ..] = rest else { continue };
+        let base64 = coding.eq_ignore_ascii_case(&b'b');
+        if !base64 && !coding.eq_ignore_ascii_case(&b'q') {
+            continue;
+        }
+        let (length, close) = if base64 {
+            let length = encoded.iter().take_while(|b| **b != b'?' && **b != b'\n').count();
+            (length, encoded.get(length..).unwrap_or_default())
+        } else {
+            let end = end_of_q(encoded);
+            (end, encoded.get(end..).unwrap_or_default())
+        };
+        // A word that lacks its end is read to where it breaks off.
+        let behind = close.strip_prefix(b"?=").unwrap_or(close);
+        let encoded = encoded.get(..length)?;
+        return Some((before, Word { charset, base64, text: encoded }, behind));
+    }
+    None
+}
+
+/// Where the text of a word in Q ends: at `?=`, or with its line.
+fn end_of_q(encoded: &[u8]) -> usize {
+    let ends = |at: &usize| matches!(encoded.get(*at..), Some([b'?', b'=', ..] | [b'\n', ..]));
+    memchr::memchr2_iter(b'?', b'\n', encoded).find(ends).unwrap_or(encoded.len())
+}
+
+fn decode_q(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    octets_of(text, b'=', |b| if b == b'_' { b' ' } else { b }, &mut out);
+    out
+}
+
+/// The octets of percent-encoded text.
+pub fn percent_octets(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    octets_of(text, b'%', |b| b, &mut out);
+    out
+}
+
+fn octets_of(text: &[u8], lead: u8, other: impl Fn(u8) -> u8, out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some((&b, behind)) = rest.split_first() {
+        let digit = |i: usize| behind.get(i).and_then(|b| char::from(*b).to_digit(16));
+        let octet = digit(0).zip(digit(1)).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        match octet.filter(|_| b == lead) {
+            Some(octet) => {
+                out.push(octet);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push(other(b));
+                rest = behind;
+            }
+        }
+    }
+}
+
+/// A header with the seams between the pieces of its parameters out, and the charset that the first one names; `None`
+/// where no parameter is in pieces or encoded.
+pub fn seamless(header: &[u8]) -> Option<(Vec<u8>, String)> {
+    memchr::memchr(b'*', header)?;
+    let mut out: Vec<u8> = Vec::with_capacity(header.len());
+    let mut charset = String::new();
+    let mut found = false;
+    let mut rest = header;
+    while let Some(star) = memchr::memchr(b'*', rest) {
+        let (before, from) = rest.split_at_checked(star).unwrap_or((rest, &[]));
+        let digits = from.iter().skip(1).take_while(|b| b.is_ascii_digit()).count();
+        let mut tail = from.get(1 + digits..).unwrap_or_default();
+        tail = tail.strip_prefix(b"*").unwrap_or(tail).trim_ascii_start();
+        let Some(value) = tail.strip_prefix(b"=") else {
+            out.extend_from_slice(before);
+            out.push(b'*');
+            rest = from.get(1..).unwrap_or_default();
+            continue;
+        };
+        found = true;
+        // The name of the parameter, the semicolon before it, and the quote before that.
+        let name = before
+            .iter()
+            .rev()
+            .take(64)
+            .take_while(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
+            .count();
+        let before = before.get(..before.len() - name).unwrap_or_default().trim_ascii_end();
+        let seam = before.strip_suffix(b";").map(<[u8]>::trim_ascii_end);
+        let before = seam.map_or(before, |before| before.strip_suffix(b"\"").unwrap_or(before));
+        out.extend_from_slice(before);
+        let first = digits == 0 || from.get(1..1 + digits).is_some_and(|n| n.iter().all(|b| *b == b'0'));
+        if first {
+            out.push(b' ');
+        }
+        let value = value.trim_ascii_start();
+        rest = value.strip_prefix(b"\"").unwrap_or(value);
+        if charset.is_empty() {
+            let end = rest.iter().take(64).position(|b| *b == b'\'');
+            let name = end.and_then(|end| rest.get(..end)).and_then(|name| std::str::from_utf8(name).ok());
+            charset = name.unwrap_or_default().to_owned();
+        }
+    }
+    out.extend_from_slice(rest);
+    found.then_some((out, charset))
+}

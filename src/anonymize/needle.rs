@@ -1,0 +1,267 @@
+//! One secret address in the forms in which it may stand in a folded text, and where it stands around an at sign.
+//!
+//! Rules: what is sought is `local@domain`, the domain as A-labels and as U-labels, the local part also quoted and with
+//! a `+tag` (RFC 5233); of an address that has a tag itself also the one without. Where the provider ignores dots (Gmail)
+//! so do we, and both of its domains are one. A hit never begins in the middle of a longer local part nor ends in the
+//! middle of a longer label, so other people's addresses stay.
+//! When it fails: never.
+
+use super::search::Kind;
+use super::{spelling, stripping};
+use std::ops::Range;
+
+/// Longest local part with its tag that is looked at, in octets.
+const MAX_RUN: usize = 254;
+/// Longest escape of one character that ends in a letter or a digit, in octets.
+const LONGEST_ESCAPE: usize = 8;
+/// Domains whose mailboxes are the same with and without dots, and in each of them.
+const DOTLESS: [&str; 2] = ["gmail.com", "googlemail.com"];
+
+/// One secret, in the forms in which it is compared.
+pub struct Needle {
+    locals: Vec<Vec<u8>>,
+    domains: Vec<Vec<u8>>,
+    /// The local part without dots, where dots are ignored.
+    dotless: Option<Vec<u8>>,
+    alias: String,
+    canonical: String,
+}
+
+/// An address in one view, before it is known whether its neighbours really are its neighbours.
+pub struct Found {
+    pub range: Range<usize>,
+    pub with: String,
+    pub left_clear: bool,
+    pub right_clear: bool,
+}
+
+impl Needle {
+    /// The forms of an address in canonical form.
+    pub fn new(canonical: &str, alias: String) -> Self {
+        let (local, domain) = canonical.rsplit_once('@').unwrap_or((canonical, ""));
+        let mut locals = forms(local);
+        // The mailbox is the same without the tag.
+        if let Some((base, _)) = local.split_once('+').filter(|(base, _)| !base.is_empty()) {
+            locals.extend(forms(base));
+        }
+        let mut domains = domain_forms(domain);
+        let dotless = DOTLESS.contains(&domain).then(|| {
+            domains.extend(
+                DOTLESS.iter().filter(|other| **other != domain).map(|other| other.as_bytes().to_vec()),
+            );
+            let base = local.split('+').next().unwrap_or(local);
+            base.bytes().filter(|b| *b != b'.').collect()
+        });
+        Self { locals, domains, dotless, alias, canonical: canonical.to_owned() }
+    }
+
+    /// The address in canonical form.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// What takes its place.
+    pub fn alias(&self) -> &str {
+        &self.alias
+    }
+
+    /// Its local part, in its forms.
+    pub fn locals(&self) -> &[Vec<u8>] {
+        &self.locals
+    }
+
+    /// Its domain, in its forms.
+    pub fn domains(&self) -> &[Vec<u8>] {
+        &self.domains
+    }
+
+    /// Whether plain letters directly behind an at sign rule this address out: `behind` begins there. What is no plain
+    /// letter may be an escape, a tag or a break, and rules nothing out.
+    pub fn is_ruled_out_behind(&self, behind: &[u8]) -> bool {
+        self.domains.iter().all(|domain| {
+            let both = behind.iter().zip(domain);
+            both.take_while(|(b, _)| is_plain(**b)).any(|(b, own)| b.to_ascii_lowercase() != *own)
+        })
+    }
+
+    /// The same for the letters before an at sign. What may be the end of an escape or the second octet of a character
+    /// is no plain letter.
+    pub fn is_ruled_out_before(&self, before: &[u8]) -> bool {
+        let run = before.iter().rev().take(MAX_RUN).take_while(|b| is_atext(**b)).count();
+        let near = before.len().saturating_sub(LONGEST_ESCAPE);
+        let may_be_other = before.len() - run..before.len();
+        let opened = before.get(near..).unwrap_or_default().iter().any(|b| matches!(b, b'%' | b'\\' | b'='));
+        let tagged = before.get(may_be_other).unwrap_or_default().contains(&b'+');
+        if opened || tagged || self.dotless.is_some() {
+            return false;
+        }
+        self.locals.iter().all(|local| {
+            let lead = before.iter().rev().skip(1).map(|b| b.is_ascii()).chain([true]);
+            let both = before.iter().rev().zip(lead).zip(local.iter().rev());
+            both.take_while(|((b, alone), _)| *alone && is_plain(**b))
+                .any(|((b, _), own)| b.to_ascii_lowercase() != *own)
+        })
+    }
+
+    /// The address around the at sign at `at`, if it is this one.
+    pub fn around(&self, hay: &[u8], at: usize, kind: Kind) -> Option<Found> {
+        let behind = hay.get(at + 1..)?;
+        let domain =
+            self.domains.iter().filter(|domain| starts_with(behind, domain)).max_by_key(|d| d.len())?;
+        let end = at + 1 + domain.len();
+        let before = hay.get(..at)?;
+        let start = self.local_start(before)?;
+        Some(Found {
+            range: start..end,
+            with: self.alias.clone(),
+            left_clear: left_is_clear(hay.get(..start)?, kind),
+            right_clear: !hay.get(end).is_some_and(u8::is_ascii_alphanumeric),
+        })
+    }
+
+    /// Where the local part that ends with `before` begins.
+    fn local_start(&self, before: &[u8]) -> Option<usize> {
+        if let Some(start) = self.plain_start(before) {
+            return Some(start);
+        }
+        // A quoted local part (RFC 5321 §4.1.2), its quotes escaped or not.
+        let inner = before.strip_suffix(b"\"").map(|text| text.strip_suffix(b"\\").unwrap_or(text));
+        if let Some(start) = inner.and_then(|inner| self.plain_start(inner)) {
+            let opened = before.get(..start).is_some_and(|text| text.ends_with(b"\""));
+            return Some(if opened { start - 1 } else { start });
+        }
+        // `local+tag` (RFC 5233).
+        let run = before.iter().rev().take(MAX_RUN).take_while(|b| is_atext(**b)).count();
+        let from = before.len() - run;
+        let plus = memchr::memchr(b'+', before.get(from..)?)?;
+        self.plain_start(before.get(..from + plus)?)
+    }
+
+    fn plain_start(&self, text: &[u8]) -> Option<usize> {
+        let fits = self.locals.iter().filter(|local| ends_with(text, local));
+        let plain = fits.map(|local| text.len() - local.len()).min();
+        plain.or_else(|| dotless_start(text, self.dotless.as_deref()?))
+    }
+}
+
+/// Where `local` begins, which `text` ends with when its dots are left out.
+fn dotless_start(text: &[u8], local: &[u8]) -> Option<usize> {
+    let mut wanted = local.iter().rev();
+    let mut next = wanted.next()?;
+    for (i, b) in text.iter().enumerate().rev() {
+        if b.to_ascii_lowercase() == *next {
+            match wanted.next() {
+                Some(more) => next = more,
+                None => return Some(i),
+            }
+        } else if *b != b'.' {
+            return None;
+        }
+    }
+    None
+}
+
+/// The text folded not at all, once and twice, and joined: what a search may meet.
+fn forms(text: &str) -> Vec<Vec<u8>> {
+    let mut forms = vec![text.to_lowercase().into_bytes()];
+    for _ in 0..2 {
+        let next = forms.last().map(|form| spelling::fold(form).view.into_bytes()).unwrap_or_default();
+        if !forms.contains(&next) {
+            forms.push(next);
+        }
+    }
+    if let Some(bare) = forms.first().map(|form| stripping::joined(form).into_bytes())
+        && !forms.contains(&bare)
+    {
+        forms.push(bare);
+    }
+    forms.retain(|form| !form.is_empty());
+    forms
+}
+
+fn domain_forms(domain: &str) -> Vec<Vec<u8>> {
+    let mut out = forms(domain);
+    let (unicode, _) = idna::domain_to_unicode(domain);
+    for form in forms(&unicode) {
+        if !out.contains(&form) {
+            out.push(form);
+        }
+    }
+    out
+}
+
+fn starts_with(hay: &[u8], needle: &[u8]) -> bool {
+    hay.get(..needle.len()).is_some_and(|head| head.eq_ignore_ascii_case(needle))
+}
+
+fn ends_with(hay: &[u8], needle: &[u8]) -> bool {
+    hay.len()
+        .checked_sub(needle.len())
+        .and_then(|at| hay.get(at..))
+        .is_some_and(|tail| tail.eq_ignore_ascii_case(needle))
+}
+
+fn is_plain(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'.' || b == b'-'
+}
+
+fn is_atext(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b)
+}
+
+/// Whether no longer local part reaches into what follows `before`: it ends in no letter or digit, also not behind
+/// dots, pluses, hyphens and underscores. (A letter outside ASCII is no part of the addresses that people write
+/// into Japanese text without a blank.)
+fn left_is_clear(before: &[u8], kind: Kind) -> bool {
+    let is_joint = |b: &&u8| kind != Kind::FileName && matches!(b, b'.' | b'_' | b'+' | b'-');
+    let joint = before.iter().rev().take_while(is_joint).count();
+    !before.len().checked_sub(joint + 1).and_then(|i| before.get(i)).is_some_and(u8::is_ascii_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(secret: &str, text: &str) -> Option<String> {
+        let needle = Needle::new(secret, "alias".into());
+        let at = text.find('@')?;
+        let found = needle.around(text.as_bytes(), at, Kind::Plain)?;
+        (found.left_clear && found.right_clear).then(|| text[found.range].to_owned())
+    }
+
+    #[test]
+    fn variants_of_a_mailbox_are_found_and_other_peoples_are_not() {
+        for (secret, text, expected) in [
+            ("bob@a.example", "to bob@a.example.", Some("bob@a.example")),
+            ("bob@a.example", "bob+x.y@a.example", Some("bob+x.y@a.example")),
+            ("bob@a.example", "\"bob\"@a.example", Some("\"bob\"@a.example")),
+            ("bob@a.example", "rob.bob@a.example", None),
+            ("bob@a.example", "bob@a.examples", None),
+            ("bob+shop@a.example", "bob@a.example", Some("bob@a.example")),
+            ("bob+shop@a.example", "bob+shop@a.example", Some("bob+shop@a.example")),
+            ("b.o.b@gmail.com", "bob@gmail.com", Some("bob@gmail.com")),
+            ("bob@gmail.com", "B.o.b+x@googlemail.com", Some("B.o.b+x@googlemail.com")),
+            ("b.o.b@a.example", "bob@a.example", None),
+        ] {
+            assert_eq!(found(secret, text).as_deref(), expected, "{secret} in {text}");
+        }
+    }
+
+    #[test]
+    fn plain_neighbours_of_an_at_sign_rule_out_and_escapes_do_not() {
+        let needle = Needle::new("bob@a.example", String::new());
+        for (before, behind, out) in [
+            ("bob", "a.example", false),
+            ("BOB", "A.EXAMPLE>", false),
+            ("x", "b.example", true),
+            ("rob", "a.example", true),
+            ("bob", "%61.example", false),
+            ("bob+r", "a<b>.example", false),
+            ("", "", false),
+        ] {
+            let both = needle.is_ruled_out_before(before.as_bytes())
+                || needle.is_ruled_out_behind(behind.as_bytes());
+            assert_eq!(both, out, "{before}@{behind}");
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Traces: host names and IP addresses of the way a mail took, and the ids it names, which say where its writer is.
+//!
+//! Rules: the hosts of a mail's path are those in Received, Message-ID, the authentication fields and the like (every
+//! field that says how the mail went), and what the peer said of itself. In a header they go with their fields, or the
+//! field is written anew; in a text they give way to our own host name, ids to the ids that the recipient sees, so
+//! that a quoted header block still makes sense. Left in a text are: the mail domain of a party and what lies above
+//! it (a provider's name is in every other text), what stands in a link or behind an at sign (a shop's web site is its
+//! content), private and loopback addresses, and our own names.
+//! When it fails: never.
+
+use super::identity;
+use super::search::Search;
+use crate::mime::header::{Header, unfold};
+use crate::mime::slice;
+use crate::mime::transfer::Edit;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Range;
+
+/// Most traces of one mail; a mail path has a dozen.
+const MAX_TRACES: usize = 64;
+/// Shortest trace that is looked for: shorter ones name nobody.
+const MIN_TRACE: usize = 4;
+/// Longest field that is read for traces, in octets.
+const MAX_VALUE: usize = 16 * 1024;
+
+/// Fields that say how a mail went and who vouches for it.
+const PATH_FIELDS: [&str; 24] = [
+    "Received",
+    "X-Received",
+    "Message-ID",
+    "Return-Path",
+    "DKIM-Signature",
+    "DomainKey-Signature",
+    "X-Google-DKIM-Signature",
+    "Authentication-Results",
+    "Received-SPF",
+    "ARC-Seal",
+    "ARC-Message-Signature",
+    "ARC-Authentication-Results",
+    "X-Originating-IP",
+    "X-Originating-Email",
+    "X-Sender",
+    "X-Sender-IP",
+    "X-Source-IP",
+    "X-Client-IP",
+    "X-Real-IP",
+    "X-Forwarded-For",
+    "X-Source",
+    "X-Authenticated-Sender",
+    "X-EN-UserInfo",
+    "X-AntiAbuse",
+];
+
+/// Texts longer than this pay for a faster search, in octets.
+const LARGE: usize = 256 * 1024;
+
+/// What is looked for in texts.
+#[derive(Default)]
+pub struct Traces {
+    /// Lower case, each once.
+    names: Vec<String>,
+    /// What takes the place of the id, without brackets.
+    ids: BTreeMap<String, String>,
+    host: String,
+    matcher: Option<AhoCorasick>,
+    patterns: Vec<String>,
+}
+
+impl Traces {
+    /// Collects the traces of a message; `peer` is what is known of the sender's machine beside it, `own` our domains,
+    /// `map` gives the id that the recipient sees.
+    pub fn new(
+        bytes: &[u8],
+        header: &Header,
+        search: &Search,
+        peer: &[String],
+        own: &[&str],
+        map: &dyn Fn(&str) -> String,
+    ) -> Self {
+        let mut found: BTreeSet<String> = BTreeSet::new();
+        for name in PATH_FIELDS {
+            for field in header.all(bytes, name).take(MAX_TRACES) {
+                let value = unfold(slice(bytes, field.value.clone()));
+                collect(value.get(..value.len().min(MAX_VALUE)).unwrap_or_default(), &mut found);
+            }
+        }
+        for text in peer {
+            collect(text.as_bytes(), &mut found);
+        }
+        let below = |name: &str, domain: &str| {
+            name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+        };
+        // The domain of a party's mailbox, and what lies above it, is no trace in a text.
+        let provider = |name: &str| {
+            search.domains().any(|domain| below(&domain, name)) || name == "localhost.localdomain"
+        };
+        let ours = |name: &str| own.iter().any(|domain| below(name, domain));
+        let names: Vec<String> =
+            found.into_iter().filter(|name| !provider(name) && !ours(name)).take(MAX_TRACES).collect();
+        let mut ids = BTreeMap::new();
+        for field in ["Message-ID", "In-Reply-To", "References"] {
+            for id in identity::ids(bytes, header, field) {
+                let bare = |id: &str| id.trim_start_matches('<').trim_end_matches('>').to_owned();
+                if ids.len() < MAX_TRACES && id.contains('@') {
+                    ids.insert(bare(&id), bare(&map(&id)));
+                }
+            }
+        }
+        let host = own.first().copied().unwrap_or_default().to_owned();
+        let mut patterns: Vec<String> = ids.keys().cloned().collect();
+        patterns.extend(names.iter().cloned());
+        let kind = if bytes.len() > LARGE { AhoCorasickKind::DFA } else { AhoCorasickKind::NoncontiguousNFA };
+        let matcher = (!patterns.is_empty())
+            .then(|| {
+                AhoCorasick::builder().kind(Some(kind)).ascii_case_insensitive(true).build(&patterns).ok()
+            })
+            .flatten();
+        Self { names, ids, host, matcher, patterns }
+    }
+
+    /// Host names and IP addresses, lower case.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The edits that take every trace out of a text, in order, apart from each other.
+    pub fn edits(&self, text: &[u8]) -> Vec<Edit> {
+        let Some(matcher) = &self.matcher else { return Vec::new() };
+        let mut out: Vec<Edit> = Vec::new();
+        for found in matcher.find_overlapping_iter(text) {
+            let range = found.start()..found.end();
+            let Some(pattern) = self.patterns.get(found.pattern().as_usize()) else { continue };
+            let with = match self.ids.get(pattern) {
+                Some(new) if is_whole(text, &range) => new,
+                None if is_whole(text, &range) && !is_content(text, &range) => &self.host,
+                _ => continue,
+            };
+            let start =
+                if self.ids.contains_key(pattern) { range.start } else { host_start(text, range.start) };
+            // The longer one of two that meet.
+            while out.last().is_some_and(|last| last.range.start >= start) {
+                out.pop();
+            }
+            if out.last().is_none_or(|last| last.range.end <= start) {
+                out.push(Edit { range: start..range.end, with: with.clone().into_bytes() });
+            }
+        }
+        out
+    }
+
+    /// Whether a header value names a trace.
+    pub fn stand_in(&self, value: &[u8]) -> bool {
+        let Some(matcher) = &self.matcher else { return false };
+        let mut all = matcher.find_overlapping_iter(value);
+        all.any(|found| is_whole(value, &(found.start()..found.end())))
+    }
+}
+
+/// Adds every host name and address in a text.
+fn collect(text: &[u8], found: &mut BTreeSet<String>) {
+    let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':');
+    for word in text.split(|b| !is_part(b)) {
+        let word = String::from_utf8_lossy(word).to_ascii_lowercase();
+        let word = word.trim_matches(['.', '-', '_']);
+        let address = word.strip_prefix("ipv6:").unwrap_or(word);
+        if let Ok(ip) = address.parse::<IpAddr>() {
+            if names_a_machine(ip) {
+                found.insert(address.to_owned());
+            }
+        } else if word.contains(':') {
+            // `h=From:To:Date` and times; a port behind a host.
+            let host = word.split(':').next().unwrap_or_default();
+            if is_host(host) {
+                found.insert(host.to_owned());
+            }
+        } else if is_host(word) {
+            found.insert(word.to_owned());
+        }
+        if found.len() >= MAX_TRACES * 2 {
+            return;
+        }
+    }
+}
+
+fn names_a_machine(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_link_local()
+                || ip.is_broadcast())
+        }
+        IpAddr::V6(ip) => {
+            let local = (ip.segments().first().copied().unwrap_or(0) & 0xfe00) == 0xfc00
+                || (ip.segments().first().copied().unwrap_or(0) & 0xffc0) == 0xfe80;
+            !(ip.is_loopback() || ip.is_unspecified() || local || ip == Ipv6Addr::LOCALHOST)
+        }
+    }
+}
+
+/// Whether a word is a host name of two labels and more, the last one of letters.
+fn is_host(word: &str) -> bool {
+    let good = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    word.len() >= MIN_TRACE
+        && word.len() <= 253
+        && word.split('.').all(good)
+        && word.rsplit_once('.').is_some_and(|(_, last)| {
+            last.len() >= 2 && (last.bytes().all(|b| b.is_ascii_alphabetic()) || last.starts_with("xn--"))
+        })
+}
+
+/// Whether nothing joined to the stretch makes it a longer word to the right.
+fn is_whole(text: &[u8], range: &Range<usize>) -> bool {
+    let joined = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-');
+    let behind = text.get(range.end);
+    // A dot and a letter behind it go on; a dot alone ends a sentence.
+    let goes_on = behind == Some(&b'.') && joined(text.get(range.end + 1));
+    let before = range.start.checked_sub(1).and_then(|i| text.get(i));
+    !joined(behind) && !goes_on && !joined(before)
+}
+
+/// Where the host begins of which the stretch at `start` is the end: `x.mail.example` for `mail.example`.
+fn host_start(text: &[u8], start: usize) -> usize {
+    let before = text.get(start.saturating_sub(253)..start).unwrap_or_default();
+    let is_part = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
+    let length = before.iter().rev().take_while(is_part).count();
+    if before.last() == Some(&b'.') { start - length } else { start }
+}
+
+/// Whether the stretch is somebody's content: part of a link, or of an address.
+fn is_content(text: &[u8], range: &Range<usize>) -> bool {
+    let start = host_start(text, range.start);
+    let before = text.get(..start).unwrap_or_default();
+    let host = text.get(start..range.end).unwrap_or_default();
+    let linked = before.ends_with(b"//") || before.ends_with(b"%2F%2F") || before.ends_with(b"%2f%2f");
+    let www = host.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"www."));
+    // Behind an at sign it is the domain of an address or of an id: those are judged whole.
+    linked || www || before.ends_with(b"@")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anonymize::tests::{Direction, World};
+    use crate::mime::header;
+    use crate::mime::transfer::apply;
+
+    fn traces(mail: &str, run: impl Fn(&Traces)) {
+        World::default().with_passage(Direction::ToMerchant, |passage| {
+            let search = Search::new(passage).unwrap();
+            let header = header::scan(mail.as_bytes(), 0..mail.len()).unwrap();
+            let map = |_: &str| "<new@relay.example>".to_owned();
+            let peer = ["203.0.113.9".to_owned(), "pc7.home.example".to_owned()];
+            run(&Traces::new(
+                mail.as_bytes(),
+                &header,
+                &search,
+                &peer,
+                &["mx.relay.example", "relay.example"],
+                &map,
+            ));
+        });
+    }
+
+    const MAIL: &str = "Received: from pc7.home.example (pc7 [198.51.100.7]) by out.mailbox.example (Postfix 3.5)\r\n\
+        \twith ESMTPSA; Sun, 22 Nov 2026 09:00:00 +0900\r\nReceived: from [IPv6:2001:db8::7] by mx.relay.example\r\n\
+        DKIM-Signature: v=1; d=sign.example; h=From:To; b=ab/cd+ef\r\nMessage-ID: <1.a@pc7.home.example>\r\n\
+        Received: from [192.168.1.2] by localhost.localdomain\r\n\r\n";
+
+    #[test]
+    fn hosts_and_addresses_of_the_path_are_known_and_others_are_not() {
+        traces(MAIL, |traces| {
+            assert_eq!(
+                traces.names(),
+                [
+                    "198.51.100.7",
+                    "2001:db8::7",
+                    "203.0.113.9",
+                    "out.mailbox.example",
+                    "pc7.home.example",
+                    "sign.example"
+                ]
+            );
+        });
+    }
+
+    #[test]
+    fn they_give_way_in_a_text_and_links_and_other_hosts_stay() {
+        for (text, expected) in [
+            ("from PC7.home.example ([198.51.100.7])", "from mx.relay.example ([mx.relay.example])"),
+            ("x.pc7.home.example.", "mx.relay.example."),
+            ("id <1.a@pc7.home.example>", "id <new@relay.example>"),
+            ("https://sign.example/a www.sign.example", "https://sign.example/a www.sign.example"),
+            ("info@sign.example, mailbox.example", "info@sign.example, mailbox.example"),
+            (
+                "198.51.100.77 design.example sign.examples sign.example.net",
+                "198.51.100.77 design.example sign.examples sign.example.net",
+            ),
+            ("sign.example、ok", "mx.relay.example、ok"),
+        ] {
+            traces(MAIL, |traces| {
+                let out = apply(text.as_bytes(), &traces.edits(text.as_bytes()));
+                assert_eq!(String::from_utf8(out).unwrap(), expected);
+            });
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A sender's decision about a message of its own that is held, by a mail to one of the two addresses in the notice.
+//!
+//! Rules: the address is a token that names delivery and decision; who knows it has decided nothing yet. A decision
+//! counts when it comes from the held message's own sender: from the order's address with a From that is the same
+//! (port 25), or from the store's own login (submission), and is no automatic mail: a vacation text confirms nothing.
+//! The mail itself is not read further, not kept and not passed on. Whoever else writes there learns what a wrong
+//! alias would tell.
+
+use super::accept::Incoming;
+use super::automatic::is_automatic;
+use super::envelope::Envelope;
+use super::hold::DOCUMENT;
+use super::record::peer_json;
+use super::{Event, Login, Recipient, Refusal, Relay, RelayFault, queue_id};
+use crate::mail::{RealAddress, Timestamp};
+use crate::store::{Ruled, Ruling, Standing, Work};
+use crate::vault::Decision;
+
+/// Who wants to decide.
+#[derive(Clone, Copy)]
+pub(super) enum Decider<'a> {
+    /// A store, by its login.
+    Store(&'a Login),
+    /// Whoever wrote to the MX, by the reverse-path.
+    Sender(Option<&'a RealAddress>),
+}
+
+impl Relay {
+    /// The decision that a local part spells, if it does and this one may decide. `Ok(None)`: it is no such token.
+    pub(super) async fn decision_recipient(
+        &self,
+        by: Decider<'_>,
+        local: &str,
+    ) -> Result<Option<Recipient>, Refusal> {
+        let Some((decision, said)) = self.vault().decisions.open(local, Timestamp::now()) else {
+            return Ok(None);
+        };
+        if said.expired {
+            return Err(Refusal::UnknownAlias);
+        }
+        let work = self.store().delivered_work(said.delivery).await?.ok_or(Refusal::UnknownAlias)?;
+        if !self.is_senders(&work, by)? {
+            return Err(Refusal::UnknownAlias);
+        }
+        Ok(Some(Recipient::Decision { delivery: said.delivery, decision }))
+    }
+
+    /// Whether a message is this one's own.
+    fn is_senders(&self, work: &Work, by: Decider<'_>) -> Result<bool, RelayFault> {
+        match (by, work.direction.as_str()) {
+            (Decider::Store(login), "to_customer" | "copy") => Ok(login.merchant.id == work.merchant_id),
+            (Decider::Sender(Some(sender)), "to_merchant") => {
+                let key = self.data_key(&work.key)?;
+                let envelope = Envelope::open(&key, work.message_id, &work.envelope)?;
+                let own = envelope.sender.as_deref().and_then(|own| RealAddress::parse(own).ok());
+                Ok(own.is_some_and(|own| own.same_mailbox(sender)))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Takes a decision. The queue id of the message that it is about. Decided already: nothing happens.
+    pub(super) async fn decide(
+        &self,
+        delivery: i64,
+        decision: Decision,
+        incoming: &Incoming<'_>,
+    ) -> Result<String, Refusal> {
+        let now = Timestamp::now();
+        let Some(work) = self.store().delivered_work(delivery).await? else {
+            return Ok(queue_id(self.next_id()));
+        };
+        let id = queue_id(work.message_id);
+        let key = self.data_key(&work.key)?;
+        let (event, word) = match (is_automatic(&incoming.bytes), decision) {
+            (true, _) => (Event::Ignored, "automatic"),
+            (false, Decision::Confirm) => (Event::Released, "confirm"),
+            (false, Decision::Withdraw) => (Event::Dropped, "withdraw"),
+        };
+        let detail = serde_json::json!({
+            "by": "sender",
+            "decision": word,
+            "peer": peer_json(incoming.peer),
+            "size_received": incoming.bytes.len(),
+        });
+        let record = self.new_record(&key, event, self.about(&work), Some(incoming.peer.ip), &detail, None);
+        let to = match event {
+            Event::Released => {
+                let mut envelope = Envelope::open(&key, work.message_id, &work.envelope)?;
+                envelope.confirmed = true;
+                let sealed = envelope.seal(&key, work.message_id)?;
+                Ruled::Released { envelope: sealed, expires_at: now.after(self.policy().expire) }
+            }
+            Event::Dropped => Ruled::Dropped,
+            _ => {
+                self.store().record(vec![record]).await?;
+                return Ok(id);
+            }
+        };
+        let ruling = Ruling {
+            delivery_id: delivery,
+            message_id: work.message_id,
+            at: now,
+            from: Standing::HeldFor(DOCUMENT),
+            to,
+            record,
+            notice: None,
+        };
+        if self.store().rule(ruling).await? {
+            tracing::info!(event = event.as_str(), queue_id = %id, by = "sender");
+        }
+        Ok(id)
+    }
+}

@@ -1,0 +1,167 @@
+//! A message between the anonymizer and its rows: what came out, what is sealed beside it, and what its sender is told.
+//!
+//! Rules: who is held is told how it goes on; of what was taken out the sender hears once a day for each kind, never a
+//! program, and never somebody who may not be the sender. Notices are written in the transaction of the message.
+//! When it fails: a notice that can't be made is left out and logged; the message is not.
+
+use super::accept::{Incoming, header_block};
+use super::automatic::is_automatic;
+use super::envelope::{AliasText, Envelope};
+use super::leg::Leg;
+use super::notice::{Outcome, Subject};
+use super::record::About;
+use super::{Relay, RelayFault, words};
+use crate::anonymize::{DocumentRule, Hold, Outcome as Anonymization, Removed};
+use crate::mail::{RealAddress, Timestamp};
+use crate::store::NewNotice;
+use crate::vault::{Index, Indexed};
+use std::time::Duration;
+
+/// How long the sender is not told again that the same kind of thing was taken out.
+const TOLD_AGAIN: Duration = Duration::from_secs(86_400);
+
+/// One recipient's message, made.
+pub(super) struct Draft<'a> {
+    pub incoming: &'a Incoming<'a>,
+    pub leg: &'a Leg<'a>,
+    pub id: i64,
+    pub delivery: i64,
+    pub now: Timestamp,
+    /// When it is given up, or no longer held.
+    pub expires_at: Timestamp,
+    pub body: Vec<u8>,
+    pub hold: Option<Hold>,
+    pub removed: Vec<Removed>,
+    /// The id its author gave it.
+    pub own_id: Option<String>,
+    pub envelope: Envelope,
+}
+
+impl Draft<'_> {
+    pub fn about(&self) -> About {
+        About {
+            merchant: Some(self.leg.merchant.id),
+            conversation: self.leg.conversation.map(|conversation| conversation.id),
+            message: Some(self.id),
+            delivery: Some(self.delivery),
+        }
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            message_id: self.id,
+            delivery_id: self.delivery,
+            merchant_id: self.leg.merchant.id,
+            conversation_id: self.leg.conversation.map(|conversation| conversation.id),
+            direction: self.leg.direction,
+            received_at: self.now,
+            expires_at: self.expires_at,
+            removed: &self.removed,
+        }
+    }
+}
+
+impl Relay {
+    /// What the anonymizer gave, as a draft.
+    pub(super) fn draft<'a>(
+        &self,
+        incoming: &'a Incoming<'a>,
+        leg: &'a Leg<'a>,
+        id: i64,
+        now: Timestamp,
+        outcome: Anonymization,
+        own_id: Option<String>,
+    ) -> Draft<'a> {
+        let (body, hold) = match outcome.message {
+            Ok(anonymized) => (anonymized.into_bytes(), None),
+            Err(held) => (held.bytes, Some(held.why)),
+        };
+        let expires_at = match hold {
+            Some(_) => self.held_until(now),
+            None => now.after(self.policy().expire),
+        };
+        let envelope = Envelope {
+            from: AliasText::from(&leg.from),
+            to: AliasText::from(&leg.to),
+            returns: !leg.automatic,
+            // Of a copy that fails nobody hears, but one that is held is somebody's to decide. No program is asked.
+            sender: match (&leg.bounces_to, hold) {
+                (Some(sender), _) => Some(sender.clone()),
+                (None, Some(_)) if !leg.automatic => incoming.sender.map(RealAddress::reveal),
+                (None, _) => None,
+            },
+            sender_alias: AliasText::from(&leg.from),
+            notify: leg.notify,
+            envelope_id: incoming.parameters.envelope_id.clone(),
+            secrets: leg
+                .secrets
+                .iter()
+                .map(|(real, alias)| (real.reveal(), AliasText::from(alias)))
+                .collect(),
+            headers: match (leg.quotes, &own_id) {
+                (true, _) => String::from_utf8_lossy(header_block(&incoming.bytes)).into_owned(),
+                (false, Some(id)) => format!("Message-ID: {id}\r\n"),
+                (false, None) => String::new(),
+            },
+            utf8: incoming.parameters.smtputf8,
+            traces: outcome.traces,
+            // Where documents pass by policy, the gate has no say in them either.
+            confirmed: self.policy().rules.documents == DocumentRule::Pass,
+        };
+        Draft {
+            incoming,
+            leg,
+            id,
+            delivery: self.next_id(),
+            now,
+            expires_at,
+            body,
+            hold,
+            removed: outcome.removed,
+            own_id,
+            envelope,
+        }
+    }
+
+    /// What the sender is told at once.
+    pub(super) async fn notices(&self, draft: &Draft<'_>) -> Result<Vec<NewNotice>, RelayFault> {
+        let (subject, key) = (draft.subject(), draft.leg.key);
+        let (outcome, once, removed) = match draft.hold {
+            Some(hold) => (Outcome::Held(hold), Vec::new(), draft.removed.clone()),
+            None => {
+                let due = self.due_of_removed(draft).await?;
+                if due.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let (removed, once) = due.into_iter().unzip();
+                (Outcome::Altered, once, removed)
+            }
+        };
+        let subject = Subject { removed: &removed, ..subject };
+        let notice = self.notice_about(key, subject, &draft.envelope, outcome, "", draft.now);
+        let until = draft.now.after(TOLD_AGAIN);
+        Ok(notice.map(|message| NewNotice { message, once, until }).into_iter().collect())
+    }
+
+    /// The kinds of things taken out of which the sender has not heard today, each with its guard.
+    async fn due_of_removed(&self, draft: &Draft<'_>) -> Result<Vec<(Removed, Index)>, RelayFault> {
+        let mut due = Vec::new();
+        let (Some(conversation), Some(writer)) = (draft.leg.conversation, draft.leg.writer) else {
+            return Ok(due);
+        };
+        // Who may have lied about the address is not told, nor is a program.
+        let leg = draft.leg;
+        if !leg.quotes || leg.automatic || draft.removed.is_empty() || is_automatic(&draft.incoming.bytes) {
+            return Ok(due);
+        }
+        for removed in draft.removed.iter().copied().filter(|what| words::removed(*what).is_some()) {
+            let what = format!("{} {}", writer.as_str(), words::kind(removed));
+            let told = Indexed::Told { conversation: conversation.id, what: &what };
+            let guard = self.vault().index.of(told);
+            if !self.store().stands(&guard, draft.now).await? {
+                due.push((removed, guard));
+            }
+        }
+        Ok(due)
+    }
+}

@@ -1,0 +1,170 @@
+//! Messages that must not be sent without a decision: holding them, and what happens when nobody decides.
+//!
+//! Rules: a held message keeps its body, sealed, and is told to its sender at once and to the operator as a warning in
+//! the log with queue id and reason, never a word of it. It ends: released, dropped, or dropped when its time is over.
+//! When it fails: what cannot be opened stays held for `fault`, since nobody could be told of its end.
+
+use super::envelope::Envelope;
+use super::leg::Leg;
+use super::notice::{Outcome, Subject};
+use super::outbound::Unsent;
+use super::record::About;
+use super::{Event, Relay, RelayFault, queue_id};
+use crate::anonymize::Hold;
+use crate::mail::Timestamp;
+use crate::store::{Next, Ruled, Ruling, Settlement, Standing, Work};
+
+/// Most holds that one look ends.
+const ENDED_AT_ONCE: i64 = 50;
+/// Most messages of one conversation that are held at once: whoever sends more has not read the notices.
+const HELD_OF_CONVERSATION: i64 = 20;
+/// Most of one store's, whose inquiries anybody can open. They keep their bodies; what comes beyond is refused.
+const HELD_OF_STORE: i64 = 100;
+
+/// The words of `delivery.held_for`.
+pub(super) const RESIDUE: &str = "residue";
+pub(super) const DOCUMENT: &str = "document";
+pub(super) const OPERATOR: &str = "operator";
+pub(super) const FAULT: &str = "fault";
+
+/// The word of a hold.
+pub(super) fn word(hold: Hold) -> &'static str {
+    match hold {
+        Hold::Residue => RESIDUE,
+        Hold::Document => DOCUMENT,
+    }
+}
+
+/// Alerts the operator.
+pub(super) fn alert(message: i64, why: &'static str) {
+    tracing::warn!(
+        event = "held",
+        queue_id = queue_id(message),
+        reason = why,
+        "a message waits for a decision"
+    );
+}
+
+impl Relay {
+    /// Until when a message is held that is held from now on.
+    pub(super) fn held_until(&self, now: Timestamp) -> Timestamp {
+        now.after(self.policy().hold_expire)
+    }
+
+    /// Whether one more message may be held.
+    pub(super) async fn may_hold(&self, leg: &Leg<'_>) -> Result<bool, RelayFault> {
+        let conversation = leg.conversation.map(|conversation| conversation.id);
+        let (of_store, of_conversation) = self.store().held(leg.merchant.id, conversation).await?;
+        Ok(of_store < HELD_OF_STORE && of_conversation < HELD_OF_CONVERSATION)
+    }
+
+    /// Holds a leased delivery that must not be sent. Its sender is told where the message itself was the reason.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn hold(&self, work: &Work, unsent: &Unsent) -> Result<bool, RelayFault> {
+        let now = Timestamp::now();
+        let until = self.held_until(now);
+        // What does not open has no key that could seal a record of it.
+        let key = self.data_key(&work.key).ok().filter(|_| matches!(unsent, Unsent::Gate));
+        let why = if key.is_some() { RESIDUE } else { FAULT };
+        let detail = serde_json::json!({ "reason": why, "cause": unsent.to_string() });
+        let (record, notice) = match &key {
+            Some(key) => {
+                let envelope = Envelope::open(key, work.message_id, &work.envelope)?;
+                let subject = Subject { expires_at: until, ..Subject::from(work) };
+                let outcome = Outcome::Held(Hold::Residue);
+                let notice = self.notice_about(key, subject, &envelope, outcome, "", now);
+                (self.new_record(key, Event::Held, self.about(work), None, &detail, None), notice)
+            }
+            None => {
+                let key = &self.inner.installation;
+                (self.new_record(key, Event::Held, self.about(work), None, &detail, None), None)
+            }
+        };
+        let settlement = Settlement {
+            delivery_id: work.delivery_id,
+            message_id: work.message_id,
+            lease: work.lease,
+            at: now,
+            next: Next::Held { why, until },
+            status: None,
+            record,
+            notice: notice.map(Box::new),
+            delay_noticed: false,
+        };
+        if let Unsent::Fault(fault) = unsent {
+            tracing::error!(event = "fault", %fault, queue_id = queue_id(work.message_id), "a message does not open");
+        }
+        let held = self.store().settle(settlement).await?;
+        if held {
+            alert(work.message_id, why);
+        }
+        Ok(held)
+    }
+
+    /// Drops what has been held for too long, each with a word to its sender. How many.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn end_holds(&self, now: Timestamp) -> Result<usize, RelayFault> {
+        let mut ended = 0;
+        for delivery in self.store().overdue(now, ENDED_AT_ONCE).await? {
+            let Some(work) = self.store().delivered_work(delivery).await? else { continue };
+            let ruling = self.end_of(&work, Outcome::NotReleased, Standing::Overdue, "time", now);
+            let ruling = match ruling {
+                Ok(ruling) => ruling,
+                // It would come up again and again, and its sender could not be told: the operator's now.
+                Err(fault) => {
+                    let queue_id = queue_id(work.message_id);
+                    tracing::error!(event = "fault", %fault, queue_id, "a held message does not open");
+                    self.keep_for_fault(&work, now)
+                }
+            };
+            if self.store().rule(ruling).await? {
+                tracing::info!(event = "hold_ended", queue_id = queue_id(work.message_id));
+                ended += 1;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// The end of a message that is not sent: who ended it stands in the record, and its sender is told.
+    pub(super) fn end_of(
+        &self,
+        work: &Work,
+        outcome: Outcome,
+        from: Standing,
+        by: &'static str,
+        now: Timestamp,
+    ) -> Result<Ruling, RelayFault> {
+        let key = self.data_key(&work.key)?;
+        // Seen to open before anything is destroyed.
+        let envelope = Envelope::open(&key, work.message_id, &work.envelope)?;
+        let notice = self.notice_about(&key, Subject::from(work), &envelope, outcome, "", now);
+        let detail = serde_json::json!({ "by": by });
+        Ok(Ruling {
+            delivery_id: work.delivery_id,
+            message_id: work.message_id,
+            at: now,
+            from,
+            to: Ruled::Dropped,
+            record: self.new_record(&key, Event::Dropped, self.about(work), None, &detail, None),
+            notice: notice.map(Box::new),
+        })
+    }
+
+    fn keep_for_fault(&self, work: &Work, now: Timestamp) -> Ruling {
+        let detail = serde_json::json!({ "reason": FAULT });
+        let about: About = self.about(work);
+        Ruling {
+            delivery_id: work.delivery_id,
+            message_id: work.message_id,
+            at: now,
+            from: Standing::Overdue,
+            to: Ruled::Held { why: FAULT, until: work.expires_at },
+            record: self.new_record(&self.inner.installation, Event::Held, about, None, &detail, None),
+            notice: None,
+        }
+    }
+}

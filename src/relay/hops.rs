@@ -1,0 +1,37 @@
+//! How often a message has passed us: a signed count in a field of our own, which outlives the Received lines that some
+//! programs strip when they send a message on.
+//!
+//! Rules: every message that we send has one count, one above the highest that is ours in what was received; without
+//! one, or with none that is ours, it is the first. At [`PASSES_MAX`] the message is going round.
+//! When it fails: [`Refusal::Loop`].
+
+use super::{Refusal, Relay};
+use crate::anonymize::HOPS_FIELD;
+use crate::mime::{header, lines, slice};
+
+/// A message passes so often and no more. Once is usual; more is one who sends a mail on as it is.
+const PASSES_MAX: u8 = 5;
+/// Most fields that are looked at; programs write one.
+const FIELDS_MAX: usize = 20;
+
+impl Relay {
+    /// The value of the field for what this message becomes.
+    pub(super) fn next_hop_mark(&self, message: &[u8]) -> Result<String, Refusal> {
+        let bytes = lines::only_crlf(message);
+        // What can't be read as a header is refused by the anonymizer, with its reason.
+        let passes = header::scan(&bytes, 0..bytes.len()).map_or(0, |header| {
+            let fields = header.all(&bytes, HOPS_FIELD).take(FIELDS_MAX);
+            fields
+                .filter_map(|field| {
+                    let mark = String::from_utf8_lossy(slice(&bytes, field.value.clone())).into_owned();
+                    self.vault().hops.open(&mark)
+                })
+                .max()
+                .unwrap_or(0)
+        });
+        if passes >= PASSES_MAX {
+            return Err(Refusal::Loop);
+        }
+        Ok(self.vault().hops.mint(passes + 1))
+    }
+}

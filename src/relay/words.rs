@@ -1,0 +1,220 @@
+//! What a notice says, in Japanese and English: a text and a status for each thing that can become of a message.
+//!
+//! Rules: every word stands here; nothing that a remote server or the other side said. A text says what happened, what
+//! of the reader's mail was the cause, and how to send it so that it passes.
+
+use super::Notify;
+use crate::anonymize::{Hold, Removed};
+use crate::mail::Timestamp;
+
+/// Most characters of a subject that are repeated.
+const SUBJECT_MAX: usize = 200;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The next hop has it.
+    Relayed,
+    /// It is late; it is being tried.
+    Delayed,
+    /// It was refused for good.
+    Failed,
+    /// It could not be delivered in time.
+    Expired,
+    /// It waits for a decision.
+    Held(Hold),
+    /// The operator decided against it.
+    Dropped,
+    /// Nobody decided in time.
+    NotReleased,
+    /// It goes on, without what was taken out of it.
+    Altered,
+}
+
+impl Outcome {
+    /// The action of a report (RFC 3464 §2.3.3). None for what is told as a plain mail: programs that show reports in
+    /// their own words would hide the question.
+    pub fn action(self) -> Option<&'static str> {
+        match self {
+            Outcome::Relayed => Some("relayed"),
+            Outcome::Delayed => Some("delayed"),
+            Outcome::Failed | Outcome::Expired | Outcome::Dropped | Outcome::NotReleased => Some("failed"),
+            Outcome::Held(_) | Outcome::Altered => None,
+        }
+    }
+
+    /// The word in the record of a notice.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Held(_) => "held",
+            Outcome::Altered => "altered",
+            other => other.action().unwrap_or_default(),
+        }
+    }
+
+    pub fn wanted(self, notify: Notify) -> bool {
+        match self {
+            Outcome::Relayed => notify.success,
+            Outcome::Delayed => notify.delay,
+            // No status but a question, or the reason of a silence: NOTIFY=NEVER does not mean it.
+            Outcome::Held(_) => true,
+            _ => notify.failure,
+        }
+    }
+
+    pub fn subject(self) -> &'static str {
+        match self {
+            Outcome::Relayed => "配信完了のお知らせ / Delivered",
+            Outcome::Delayed => "配信遅延のお知らせ / Delivery delayed",
+            Outcome::Failed | Outcome::Expired => "配信不能のお知らせ / Undeliverable",
+            Outcome::Held(Hold::Document) => "送信確認のお願い / Held: please confirm",
+            Outcome::Held(Hold::Residue) => "配信保留のお知らせ / Held",
+            Outcome::Dropped | Outcome::NotReleased => "配信中止のお知らせ / Not sent",
+            Outcome::Altered => "メールの一部を除いたお知らせ / Part of your message was removed",
+        }
+    }
+
+    pub fn text(self) -> (&'static str, &'static str) {
+        match self {
+            Outcome::Relayed => (
+                "メールは相手先のメールサーバに届けられました。",
+                "Your message was handed to the recipient's mail server.",
+            ),
+            Outcome::Delayed => (
+                "メールはまだ届けられていません。引き続き自動的に再送しますので、再度送信いただく必要はありません。",
+                "Your message has not been delivered yet. It is being tried again automatically; you need not send it again.",
+            ),
+            Outcome::Failed => (
+                "メールを届けることができませんでした。再送は行われません。",
+                "Your message could not be delivered and will not be tried again.",
+            ),
+            Outcome::Expired => (
+                "期限までにメールを届けることができませんでした。再送は行われません。",
+                "Your message could not be delivered in time and will not be tried again.",
+            ),
+            Outcome::Held(Hold::Document) => (
+                "添付ファイル（PDF、Office文書、ZIP、画像など）の中にメールアドレスなどの連絡先が見つかったか、\
+                 パスワードなどのためファイルの中を確認できないため、メールを送らずに保留しています。そのまま送るか、取りやめるかをお選びください。\
+                 連絡先を消したファイルを付けて、新しいメールとして送り直すこともできます。",
+                "An address or the like was found inside an attached file (PDF, Office document, ZIP archive, image), or \
+                 the file cannot be looked into (a password, an unknown packing), so your message is held and has not \
+                 been sent. Please decide whether to send it as it is or to withdraw \
+                 it. You can also take the address out of the file and send it in a new message.",
+            ),
+            Outcome::Held(Hold::Residue) => (
+                "メールの中の、書き換えることのできない場所に実際のメールアドレスなどが残っているため、\
+                 メールを送らずに保留しています。運用担当者が確認します。\
+                 お急ぎの場合は、そのアドレスを書かず、添付ファイルを付けずに、新しいメールとして送り直してください。",
+                "A real address or the like stands in a place of your message where it cannot be replaced, so the message \
+                 is held and has not been sent. The operator looks into it. If it is urgent, send a new message without \
+                 that address and without attached files.",
+            ),
+            Outcome::Dropped => (
+                "保留していたメールは、運用担当者の判断により送られませんでした。\
+                 メールアドレスなどの連絡先を書かずに、新しいメールとして送り直してください。",
+                "Your message was held, and the operator has decided not to send it. Please send a new message without \
+                 addresses or other contact details in it.",
+            ),
+            Outcome::NotReleased => (
+                "保留していたメールは、期限までに確認がなかったため送られませんでした。\
+                 必要であれば、新しいメールとして送り直してください。",
+                "Your message was held, and nobody confirmed it in time, so it was not sent. If it is still needed, please \
+                 send a new message.",
+            ),
+            Outcome::Altered => (
+                "メールは送信されますが、差出人がわかってしまう次のものを除きました。本文はそのまま送られます。",
+                "Your message goes on, but without the following, which would have shown the recipient who you are. The \
+                 text itself is unharmed.",
+            ),
+        }
+    }
+
+    /// The enhanced status that the sender is told: the class of what happened, and from the remote server's only what
+    /// is in this table (RFC 3463 §3). Other details could tell one provider from another.
+    pub fn public_status(self, status: &str) -> (String, &'static str) {
+        let enhanced = status.split(' ').nth(1).unwrap_or_default();
+        let detail = enhanced.split_once('.').map_or("", |(_, detail)| detail);
+        let (detail, reason) = match (self, detail) {
+            (Outcome::Relayed, _) => ("0.0", "delivered"),
+            (Outcome::Altered, _) => ("0.0", "on its way"),
+            (Outcome::Expired, _) => ("4.7", "delivery time expired"),
+            (Outcome::Held(_), _) => ("7.0", "held for a decision"),
+            (Outcome::Dropped, _) => ("7.1", "not released by the operator"),
+            (Outcome::NotReleased, _) => ("4.7", "nobody confirmed it in time"),
+            (_, "1.1" | "1.2" | "1.10" | "2.1") => ("1.1", "the mailbox does not take mail"),
+            (_, "2.2") => ("2.2", "the mailbox is full"),
+            (_, "2.3" | "3.4") => ("3.4", "the message is too large for the recipient's system"),
+            (_, "6.3" | "6.7") => ("6.3", "the recipient's system can't take a message of this form"),
+            (_, "4.1" | "4.2" | "4.3" | "4.4" | "4.5") => ("4.1", "the recipient's system does not answer"),
+            (_, "7.0" | "7.1" | "7.26" | "7.27" | "7.28") => {
+                ("7.1", "the recipient's system refused the message")
+            }
+            _ => ("0.0", "the recipient's system did not take the message"),
+        };
+        let class = match self {
+            Outcome::Relayed | Outcome::Altered => 2,
+            Outcome::Delayed | Outcome::Held(_) => 4,
+            Outcome::Failed | Outcome::Expired | Outcome::Dropped | Outcome::NotReleased => 5,
+        };
+        (format!("{class}.{detail}"), reason)
+    }
+}
+
+/// What was taken out, for whoever wrote it; none for what nobody misses.
+pub(super) fn removed(what: Removed) -> Option<&'static str> {
+    match what {
+        Removed::Signature => Some("電子署名（S/MIME、PGP） / signature (S/MIME, PGP)"),
+        Removed::Key => Some("公開鍵・証明書 / key or certificate"),
+        Removed::Metadata => Some("添付ファイルの作成者情報など / metadata of an attached file"),
+        Removed::Tnef => None,
+    }
+}
+
+/// The word of a kind of thing, for the guard that tells of it once a day.
+pub(super) fn kind(what: Removed) -> &'static str {
+    match what {
+        Removed::Signature => "signature",
+        Removed::Key => "key",
+        Removed::Metadata => "metadata",
+        Removed::Tnef => "tnef",
+    }
+}
+
+/// How to decide about a held message, given the two addresses.
+pub(super) fn choice(confirm: &str, withdraw: &str) -> String {
+    format!(
+        "そのまま送る場合は次の宛先へ、このメールを受け取ったアドレスからメールを送ってください。\r\n\
+         To send it as it is, write from this mailbox to:\r\n\
+         \x20   {confirm}\r\n\
+         \x20   mailto:{confirm}?subject=OK\r\n\r\n\
+         取りやめる場合は次の宛先へ送ってください。\r\n\
+         To withdraw it, write to:\r\n\
+         \x20   {withdraw}\r\n\
+         \x20   mailto:{withdraw}?subject=Cancel\r\n\r\n\
+         件名と本文は読まれず、どこにも転送されません。このメールに返信しても届きません。\r\n\
+         Subject and text of that mail are not read and go nowhere. A reply to this notice reaches nobody.\r\n\r\n"
+    )
+}
+
+/// A time as it is read in Japan: RFC 3339 with its offset.
+pub(super) fn time(at: Timestamp) -> String {
+    const AHEAD: std::time::Duration = std::time::Duration::from_secs(9 * 3600);
+    at.after(AHEAD).to_rfc3339().replace('Z', "+09:00")
+}
+
+/// A subject as one line of a text.
+pub(super) fn one_line(subject: &str) -> String {
+    subject.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SUBJECT_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_the_same_moment_on_a_japanese_clock() {
+        let at = Timestamp::parse_rfc3339("2026-11-25T22:04:56Z").unwrap();
+        assert_eq!(time(at), "2026-11-26T07:04:56+09:00");
+        assert_eq!(Timestamp::parse_rfc3339(&time(at)), Some(at));
+    }
+}
