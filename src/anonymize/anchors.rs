@@ -101,7 +101,7 @@ pub fn is_any(text: &[u8], first: Charset, needles: &[Needle]) -> bool {
     let mut any = false;
     for_each_sign(text, needles, |range| {
         any |=
-            !(first == Charset::Utf8 && is_inside_utf8(text, &range)) && !is_ruled_out(text, &range, needles);
+            !(is_ruled_out(text, &range, needles) || first == Charset::Utf8 && is_inside_utf8(text, &range));
     });
     any
 }

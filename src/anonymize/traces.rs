@@ -332,7 +332,7 @@ fn joins(b: Option<&u8>) -> bool {
 /// sentence.
 fn is_ended(text: &[u8], end: usize) -> bool {
     let behind = text.get(end);
-    !joins(behind) && !(behind == Some(&b'.') && joins(text.get(end + 1)))
+    !(joins(behind) || behind == Some(&b'.') && joins(text.get(end + 1)))
 }
 
 /// Where the host begins of which the stretch at `start` is the end: `x.mail.example` for `mail.example`.

@@ -19,6 +19,8 @@ pub enum Outcome {
     Refused(String, String),
     /// Held for a decision.
     Held(String),
+    /// Not as it must be: such a page is no page to publish.
+    Fails,
 }
 
 /// What is wrong, worst first.

@@ -12,6 +12,7 @@ mod claim;
 mod header;
 mod hidden;
 mod kind;
+mod passes;
 mod reader;
 mod report;
 mod spelling;
@@ -58,10 +59,10 @@ fn no_planted_secret_leaks_nothing_else_changes_and_each_would_be_seen() {
                 let mut sink = |variant: Variant<'_>| {
                     let judged = judged(&variant, &worlds[variant.world]);
                     let mut results = results.lock().unwrap();
-                    if let Ok(outcome) = &judged {
-                        results.1.note(&variant, outcome);
+                    results.1.note(&variant, judged.as_ref().unwrap_or(&Outcome::Fails));
+                    if variant.text.is_some() {
+                        results.2.insert((variant.inside.clone(), variant.place.clone()));
                     }
-                    results.2.insert((variant.inside.clone(), variant.place.clone()));
                     results.0.note(&variant, judged.as_ref().err());
                 };
                 Generator { sink: &mut sink, number: 0, every, seed, part }.run();
@@ -70,6 +71,9 @@ fn no_planted_secret_leaks_nothing_else_changes_and_each_would_be_seen() {
     });
     let (verdicts, page, structures) = results.into_inner().unwrap();
     println!("{} variants, {} structures", verdicts.count(), structures.len());
+    if std::env::var_os("ANSHIN_BLESS").is_some() && every == 1 {
+        agrees(&page.text());
+    }
     assert_eq!(verdicts.failures(), 0, "{}", verdicts.groups());
     if every == 1 {
         assert!(verdicts.count() >= VARIANTS && structures.len() >= STRUCTURES);

@@ -190,7 +190,9 @@ impl Look<'_> {
                         self.octets(text.as_bytes(), None, depth, "parameter");
                     }
                 }
-                self.octets(&embedded::continued(header.raw_value()), None, depth, "continued parameter");
+                let continued = embedded::continued(header.raw_value());
+                self.octets(&embedded::percent_off(&continued), None, depth, "continued parameter");
+                self.octets(&continued, None, depth, "continued parameter");
             }
             self.place = format!("part {i}");
             if matches!(part.kind(), PartKind::Multipart | PartKind::Message(_)) {
@@ -225,7 +227,8 @@ impl Look<'_> {
         for text in charset::readings(octets, label) {
             self.text(&text, how);
             // A token may stand in a text that is no ASCII.
-            let printable = || text.bytes().filter(|b| matches!(b, b' '..=b'~')).count() * 3 > text.len() * 2;
+            let printable =
+                || text.chars().filter(|c| matches!(c, ' '..='~')).count() * 2 > text.chars().count();
             if depth < 3
                 && how != "base64"
                 && charset::hides_ascii(octets)
