@@ -11,6 +11,7 @@ use serde_json::Value;
 
 on_both_databases! {
     a_mail_that_the_gate_stops_is_taken_told_and_shown_and_stays,
+    a_file_that_the_operator_vouches_for_is_released,
     a_held_mail_is_dropped_by_the_operator_and_its_sender_told,
     a_mail_that_nobody_decides_about_is_dropped_in_time,
     a_waiting_mail_that_the_operator_holds_goes_out_when_it_is_released,
@@ -117,6 +118,22 @@ fn a_mail_that_the_gate_stops_is_taken_told_and_shown_and_stays(on: On) {
     refused(&scene, &["queue", "hold", &id], "held");
     assert_eq!(events(&scene, &id), ["accepted", "held"]);
     assert_eq!((scene.mise.mailbox.count(), scene.hana.mailbox.count()), (1, 0));
+}
+
+fn a_file_that_the_operator_vouches_for_is_released(on: On) {
+    let scene = Scene::new(on);
+    let shop = shop(&scene);
+    let (letter, id) = submit(&scene, &shop);
+    refused(&scene, &["queue", "release", &id], "--files");
+    let released = scene.relay.anshin(&["queue", "release", &id, "--files"]);
+    assert_eq!((&released["queue_id"], &released["state"]), (&id.as_str().into(), &"waiting".into()));
+    let arrived = scene.hana.mailbox.wait_for(1).remove(0);
+    assert!(show(&arrived.bytes).contains(&letter.text));
+    eventually("it is settled", || (shown(&scene, &id)["state"] == "delivered").then_some(()));
+    assert_eq!(events(&scene, &id), ["accepted", "held", "released", "delivered"]);
+    refused(&scene, &["queue", "release", &id, "--files"], "delivered");
+    refused(&scene, &["queue", "drop", &id], "delivered");
+    assert_eq!(scene.mise.mailbox.count(), 1);
 }
 
 fn a_held_mail_is_dropped_by_the_operator_and_its_sender_told(on: On) {
