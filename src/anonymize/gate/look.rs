@@ -99,7 +99,7 @@ impl Look {
 
     /// An address in plain octets.
     pub fn plain(&self, octets: &[u8], neighbours: Neighbours) -> bool {
-        memchr::memchr_iter(b'@', octets)
+        memchr::memchr2_iter(b'@', b'=', octets)
             .any(|at| self.wanted.iter().any(|wanted| wanted.stands_in_octets(octets, at, neighbours)))
     }
 
@@ -148,7 +148,7 @@ impl Look {
             _ => false,
         };
         let mut done = 0;
-        let places = memchr::memchr_iter(b'@', octets).filter(|at| beside(*at));
+        let places = memchr::memchr2_iter(b'@', b'=', octets).filter(|at| beside(*at));
         for at in places {
             if at < done {
                 continue;
