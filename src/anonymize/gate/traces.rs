@@ -17,6 +17,8 @@ const MAX_NAME: usize = 300;
 pub enum Place {
     Header,
     Body,
+    /// What a token of a link holds, where no trace is looked for: it means nothing to a person.
+    Token,
 }
 
 /// The traces of one message.
@@ -61,6 +63,9 @@ impl Traces {
 
     /// Whether one stands in `text`.
     pub fn stand_in(&self, text: &[u8], place: Place) -> bool {
+        if place == Place::Token {
+            return false;
+        }
         (!self.names.is_empty()
             && memchr::memchr_iter(b'.', text).any(|at| self.name_around(text, at, place)))
             || (!self.v6.is_empty()
