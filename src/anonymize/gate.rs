@@ -11,6 +11,7 @@ mod charset;
 mod compat;
 mod escapes;
 mod fold;
+mod hidden;
 mod look;
 mod scan;
 mod shifted;

@@ -197,6 +197,9 @@ impl Search<'_> {
     /// An equals sign that stands for an at sign, or behind a domain.
     fn equals(&self, at: usize) -> bool {
         let before = self.text.get(..at).unwrap_or_default();
+        if !self.is_readable(at.saturating_sub(1)) {
+            return false;
+        }
         self.at_sign(at) || self.wanted.iter().any(|wanted| wanted.domain_ends(before))
     }
 
@@ -313,12 +316,18 @@ impl Search<'_> {
         if !text.contains('<') {
             return false;
         }
-        let mut strict = Vec::with_capacity(text.len());
-        tags::outside(text.as_bytes(), View::Strict, |piece| {
-            strict.extend_from_slice(piece);
-            strict.extend_from_slice(GAP);
-        });
-        self.view(text, Leave::Tags) || self.view(&String::from_utf8_lossy(&strict), Leave::Nothing)
+        let without = |view| {
+            let mut bare = Vec::with_capacity(text.len());
+            tags::outside(text.as_bytes(), view, |piece| {
+                bare.extend_from_slice(piece);
+                bare.extend_from_slice(GAP);
+            });
+            bare
+        };
+        let (strict, shown) = (without(View::Strict), without(View::Shown));
+        self.view(text, Leave::Tags)
+            || self.view(&String::from_utf8_lossy(&strict), Leave::Nothing)
+            || (shown != strict && self.view(&String::from_utf8_lossy(&shown), Leave::Nothing))
     }
 
     fn view(&self, text: &str, leave: Leave) -> bool {

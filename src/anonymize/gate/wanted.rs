@@ -180,6 +180,11 @@ impl Wanted {
     /// The address as plain octets around the sign at `at`, in any case.
     pub fn stands_in_octets(&self, octets: &[u8], at: usize, neighbours: Neighbours) -> bool {
         let behind = octets.get(at + 1..).unwrap_or_default();
+        // Most octets are told by the next one.
+        let begins = |first: &u8| self.domains.iter().any(|domain| domain.first() == Some(first));
+        if !behind.first().is_some_and(|b| begins(&b.to_ascii_lowercase())) {
+            return false;
+        }
         let apart = neighbours == Neighbours::Apart;
         let domain = |domain: &Vec<u8>| {
             behind.get(..domain.len()).is_some_and(|head| head.eq_ignore_ascii_case(domain))

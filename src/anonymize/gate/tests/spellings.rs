@@ -170,11 +170,41 @@ fn markup_between_letters_hides_nothing() {
         "\\u003cb\\u003ebob@\\u003c/b\\u003ea.example",
         "&lt;bob@a.example&gt;",
         "bob&lt;b&gt;@&lt;/b&gt;a.example",
+        "bob@a.<style>i{color:red}</style>example",
+        "b<STYLE type='text/css'>i{color:red}</Style >ob@a.example",
+        "bob<style>a:after{content:\">\"}</style>@a.example",
+        "bob@<script>if (a<b) c('x')</script>a.example",
+        "bob<template><b>x</b></template>@a.example",
+        "bob@a.ex<span style=\"display:none\">nobody</span>ample",
+        "bob@a.ex<span style=\"display:none\">no<span>bo</span>dy</span>ample",
+        "bo<i class=x style='color:red; Visibility : hidden'>x</i>b@a.example",
+        "bob<b style=font-size:0px>x</b>@a.example",
+        "bob@<b style=\"font-size:0.0em\">x</b>a.example",
+        "bob<div hidden>x</div>@a.example",
+        "bob@<img style=\"display:none\" src=x>a.example",
+        "bob<p style=\"display:none\">x@<b>y</b></p>@a.exam<!-- c --><style>x</style>ple",
+        "bob@a.ex&lt;style&gt;i&lt;/style&gt;ample",
+        "bob@a.ex\\u003cstyle\\u003ei\\u003c/style\\u003eample",
+        &format!("bob@a.ex<style>{}</style>ample", "i{color:red}".repeat(900)),
+        &format!("b<span style='display:none'>{}</span>ob@a.example", "x@y ".repeat(2000)),
         &format!("bob{long}@a.example"),
         &format!("bob@{long}a.example"),
         &format!("b{style}ob@{style}a.{style}example"),
     ] {
         check(HELD, [html(text)]);
+    }
+}
+
+#[test]
+fn what_is_shown_between_two_halves_parts_them() {
+    for text in [
+        "bob@a.ex<span style=\"display:block\">nobody</span>ample",
+        "bob@a.ex<span style=\"font-size:0.9em\">nobody</span>ample",
+        "bob@a.ex<b>nobody</b>ample",
+        "bob@a.ex<span data-x=\"hidden-x\">nobody</span>ample",
+        "bob@a.ex<style>nobody</style>amplex",
+    ] {
+        check(Ok(()), [html(text)]);
     }
 }
 
