@@ -92,7 +92,7 @@ impl Look {
     pub fn binary(&self, octets: &[u8], how: How) -> bool {
         self.plain(octets, Neighbours::Any)
             || scan::search(&self.wanted, octets, Texture::Binary, how.joints, End::Here) == Found::Secret
-            || self.traces.stand_in(octets, how.place)
+            || self.traces.stand_plainly_in(octets, how.place)
             || self.spread(octets, Texture::Binary, how)
             || self.carried_in_links(octets, how)
     }
