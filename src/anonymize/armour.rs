@@ -71,7 +71,7 @@ pub fn edits(
     kind: super::search::Kind,
 ) -> Vec<Edit> {
     let ids = (kind == super::search::Kind::Markup).then_some(&writer.ids);
-    let sought = Sought { search: writer.search, traces: &writer.traces, ids, kind };
+    let sought = Sought { search: writer.search, traces: writer.traces, ids, kind };
     let mut edits = text::edits(text, label, &sought);
     let search = writer.search;
     let within = |octets: &[u8]| {

@@ -40,8 +40,9 @@ pub fn pass(writer: &mut Writer<'_>, raw: &[u8], entity: &Entity, name: &str, ou
         writer.names_in_document |= stops;
         writer.removed.insert(Removed::Metadata);
         drop(octets);
+        let start = out.len();
         out.extend_from_slice(&entity.encoding.encode(&clean));
-        out.truncate(out.trim_ascii_end().len());
+        out.truncate(out.trim_ascii_end().len().max(start));
         out.extend_from_slice(raw.get(raw.trim_ascii_end().len()..).unwrap_or_default());
         return;
     }

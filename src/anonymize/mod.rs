@@ -158,10 +158,11 @@ fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> 
     let mut budget = Budget::default();
     let opened = unwrap::open(&bytes, &mut budget, passage)?;
     let (bytes, entity) = (opened.bytes.map_or(bytes, Cow::Owned), opened.entity);
-    let search = Search::new(passage)?;
+    let mut search = Search::new(passage)?;
     let own = passage.own_domains();
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     let traces = Traces::new(&bytes, &entity.header, &search, passage.peer, &own, passage.message_id);
+    search.add_traces(traces);
     let boundaries = Boundaries::new(&bytes, &entity, &search, passage.queue_id);
     let mut ids = ContentIds::new(passage.relay_host);
     ids.collect(&bytes, &entity, &|left| search.holds_local_part(left) || boundaries.name_a_host(left));
@@ -169,7 +170,7 @@ fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> 
     let mut writer = Writer {
         passage,
         search: &search,
-        traces,
+        traces: search.traces(),
         ids,
         boundaries,
         parts_left: budget.parts,

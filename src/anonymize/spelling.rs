@@ -287,6 +287,12 @@ fn wide(rest: &[u8]) -> Option<Piece> {
         '\u{3002}' | '\u{ff61}' => Becomes::One('.'),
         '\u{2010}'..='\u{2015}' | '\u{2212}' => Becomes::One('-'),
         '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' => return None,
+        // In brackets, squares and flags they are letters all the same.
+        '\u{249c}'..='\u{24b5}' => shifted(c, 0x249c, 'a').into(),
+        '\u{1f110}'..='\u{1f129}' => shifted(c, 0x1f110, 'a').into(),
+        '\u{1f150}'..='\u{1f169}' => shifted(c, 0x1f150, 'a').into(),
+        '\u{1f170}'..='\u{1f189}' => shifted(c, 0x1f170, 'a').into(),
+        '\u{1f1e6}'..='\u{1f1ff}' => shifted(c, 0x1f1e6, 'a').into(),
         _ => {
             let mut plain = c.nfkc();
             match (plain.next()?, plain.next()) {
@@ -302,6 +308,10 @@ fn wide(rest: &[u8]) -> Option<Piece> {
         }
     };
     Some(Piece { length, becomes, escaped: false })
+}
+
+fn shifted(c: char, from: u32, to: char) -> Option<char> {
+    char::from_u32(u32::from(c) - from + u32::from(to))
 }
 
 #[cfg(test)]
@@ -339,6 +349,7 @@ mod tests {
             "bob\\100a.example",
             "ᵇₒb@ª.example",
             "𝖇𝗼𝒃@a.ℯxample",
+            "⒝⒪⒝@🅐.🇪xample",
             "bob(at)a[dot]example",
             "bob [ AT ] a.example",
             "bob at a dot example",

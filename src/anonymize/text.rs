@@ -43,7 +43,13 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
     for (wide, window) in anchors::wide_windows(bytes) {
         read(wide, &mut Octets::of(bytes, &window, wide), &window, sought, &mut all);
     }
-    let links = if sought.ids.is_some() { link_places(bytes) } else { Vec::new() };
+    let mut links = if sought.ids.is_some() { link_places(bytes) } else { Vec::new() };
+    let has_links = !links.is_empty();
+    if !sought.search.traces().is_empty() {
+        links.extend(anchors::veils(bytes));
+        links.extend(sought.search.traces().broken_places(bytes));
+        links.sort_unstable();
+    }
     for window in sought.search.windows(bytes, first, &links) {
         let mut octets = Octets::of(bytes, &window, first);
         let (charsets, needed) = readings(first, trusted, &octets.bytes);
@@ -55,8 +61,7 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
             let before = all.edits.len();
             good &= read(charset, &mut octets, &window, sought, &mut all);
             // What was found is blank now: mostly nothing is left to look at in another charset.
-            if all.edits.len() > before && links.is_empty() && !sought.search.may_be_in(&octets.bytes, first)
-            {
+            if all.edits.len() > before && !has_links && !sought.search.may_be_in(&octets.bytes, first) {
                 break;
             }
         }
@@ -65,6 +70,8 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
     for edit in sought.search.token_edits(bytes).into_iter().chain(sought.traces.edits(bytes)) {
         all.insert(edit);
     }
+    // What would be written as it stands there is no edit.
+    all.edits.retain(|edit| bytes.get(edit.range.clone()) != Some(edit.with.as_slice()));
     all.edits
 }
 

@@ -167,6 +167,7 @@ fn frame(raw: &[u8], first: usize, last: usize, meets: bool, decoded: usize) -> 
 /// Appends the encoded text with `edits` over the decoded one made in it. Keeps the lines before the first change, and
 /// those behind the last one where the groups of three still meet.
 pub fn edit(raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
+    let start = out.len();
     let (decoded, clean) = decode(raw);
     let (Some(first), Some(last)) = (edits.first(), edits.last()) else {
         out.extend_from_slice(raw);
@@ -192,11 +193,11 @@ pub fn edit(raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
     lines.push(slice(&decoded, at..end));
     lines.end();
     match frame.until {
-        Some(start) => out.extend_from_slice(raw.get(start.raw..).unwrap_or_default()),
+        Some(until) => out.extend_from_slice(raw.get(until.raw..).unwrap_or_default()),
         // As many line ends at the end as there were.
         None => {
             let content = raw.trim_ascii_end().len();
-            out.truncate(out.trim_ascii_end().len());
+            out.truncate(out.trim_ascii_end().len().max(start));
             out.extend_from_slice(raw.get(content..).unwrap_or_default());
         }
     }
