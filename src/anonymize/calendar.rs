@@ -186,6 +186,8 @@ fn refolded(old: &[u8], new: &[u8]) -> Vec<u8> {
     for line in new.split_inclusive(|b| *b == b'\n') {
         // vCard 2.1 breaks quoted-printable in a way of its own.
         let quoted = memchr::memmem::find(line, b"QUOTED-PRINTABLE").is_some();
+        // A line end takes ISO-2022 back to ASCII: a character behind it would be another one.
+        let quoted = quoted || memchr::memchr3(0x1b, 0x0e, b'~', line).is_some();
         if !is_long(&line) || known.contains(line) || quoted {
             out.extend_from_slice(line);
             continue;
