@@ -17,6 +17,7 @@ mod field;
 mod file;
 mod gate;
 mod identity;
+mod leaf;
 mod meeting;
 mod name;
 mod needle;
@@ -162,7 +163,8 @@ fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> 
     let own = passage.own_domains();
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     let traces = Traces::new(&bytes, &entity.header, &search, passage.peer, &own, passage.message_id);
-    let boundaries = Boundaries::new(&bytes, &entity, &search, passage.queue_id);
+    let mut boundaries = Boundaries::new(&bytes, &entity, &search, passage.queue_id);
+    boundaries.add_names(traces.names());
     let mut ids = ContentIds::new(passage.relay_host);
     ids.collect(&bytes, &entity, &|left| search.holds_local_part(left) || boundaries.name_a_host(left));
     let mut out = Vec::with_capacity(bytes.len() + 1024);

@@ -181,6 +181,7 @@ pub fn edit(raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
         Frame { from: LineStart { raw: 0, decoded: 0 }, until: None, width: LINE }
     };
     let end = frame.until.map_or(decoded.len(), |start| start.decoded);
+    let start = out.len();
     out.extend_from_slice(slice(raw, 0..frame.from.raw));
     let mut lines = Lines { width: (frame.width / 4 * 3).max(3), held: Vec::new(), out };
     let mut at = frame.from.decoded;
@@ -196,7 +197,7 @@ pub fn edit(raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
         // As many line ends at the end as there were.
         None => {
             let content = raw.trim_ascii_end().len();
-            out.truncate(out.trim_ascii_end().len());
+            out.truncate(slice(out, start..out.len()).trim_ascii_end().len() + start);
             out.extend_from_slice(raw.get(content..).unwrap_or_default());
         }
     }
