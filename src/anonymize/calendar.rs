@@ -192,6 +192,7 @@ fn refolded(old: &[u8], new: &[u8]) -> Vec<u8> {
             out.extend_from_slice(line);
             continue;
         }
+        let fold: &[u8] = if line.ends_with(b"\n") && !line.ends_with(b"\r\n") { b"\n " } else { b"\r\n " };
         let mut rest = line;
         let mut room = MAX_LINE;
         while rest.trim_ascii_end().len() > room {
@@ -206,7 +207,7 @@ fn refolded(old: &[u8], new: &[u8]) -> Vec<u8> {
             let Some(cut) = cut else { break };
             let (head, tail) = rest.split_at_checked(cut).unwrap_or((rest, &[]));
             out.extend_from_slice(head);
-            out.extend_from_slice(b"\r\n ");
+            out.extend_from_slice(fold);
             rest = tail;
             room = MAX_LINE - 1;
         }

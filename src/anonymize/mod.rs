@@ -17,6 +17,7 @@ mod field;
 mod file;
 mod gate;
 mod identity;
+mod leaf;
 mod meeting;
 mod name;
 mod needle;
@@ -166,7 +167,8 @@ fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> 
         let map = passage.message_id;
         search.add_traces(Traces::new(&bytes, &entity.header, &search, peer, &own, map));
     }
-    let boundaries = Boundaries::new(&bytes, &entity, &search, passage.queue_id);
+    let mut boundaries = Boundaries::new(&bytes, &entity, &search, passage.queue_id);
+    boundaries.add_names(search.traces().names());
     let mut ids = ContentIds::new(passage.relay_host);
     ids.collect(&bytes, &entity, &|left| search.holds_local_part(left) || boundaries.name_a_host(left));
     let mut out = Vec::with_capacity(bytes.len() + 1024);

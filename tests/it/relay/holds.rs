@@ -130,7 +130,7 @@ fn a_mail_that_the_gate_stops_is_taken_told_and_shown_and_stays(on: On) {
     assert!(held["oldest_at"].is_string(), "{held}");
 
     assert_eq!(scene.relay.anshin(&["queue", "retry", "--all"])["retried"], 0);
-    refused(&scene, &["queue", "release", &id], "vouch");
+    refused(&scene, &["queue", "release", &id], "--files");
     refused(&scene, &["queue", "release", &id, "--files"], "vouch");
     refused(&scene, &["queue", "hold", &id], "held");
     assert_eq!(events(&scene, &id), ["accepted", "held"]);
