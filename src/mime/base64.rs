@@ -88,13 +88,16 @@ pub fn decode(raw: &[u8]) -> (Vec<u8>, bool) {
     (out, clean)
 }
 
-/// Length of the lines at the beginning that are base64 or blank and nothing else.
+/// Length of the lines at the beginning that are base64 or blank. Programs skip stray octets (RFC 2045 §6.8), so a few of
+/// them do not make a text of a line; words do.
 pub fn pure_length(raw: &[u8]) -> usize {
     let mut at = 0;
     for line in raw.split_inclusive(|&b| b == b'\n') {
         let text = line.trim_ascii();
-        let end = text.iter().rposition(|b| *b != b'=').map_or(0, |i| i + 1);
-        if !text.get(..end).unwrap_or_default().iter().all(|b| sextet(*b).is_some()) {
+        let blanks = text.iter().filter(|b| b.is_ascii_whitespace()).count();
+        let known = |b: &&u8| **b == b'=' || b.is_ascii_whitespace() || sextet(**b).is_some();
+        let stray = text.len() - text.iter().filter(known).count();
+        if blanks > 1 || stray * 8 > text.len() {
             break;
         }
         at += line.len();
