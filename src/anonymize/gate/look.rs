@@ -75,13 +75,17 @@ impl Look {
         let obeyed = label == Label::Iso2022 && !readings.is_empty();
         let found = if !obeyed {
             scan::search(&self.wanted, octets, Texture::Text, how.joints, End::Here)
-        } else if self.plain(octets, Neighbours::Apart) {
+        } else if self.at_signs(octets, Neighbours::Apart) {
             Found::Secret
         } else {
             Found::Nothing
         };
         found == Found::Secret
-            || self.traces.stand_in(octets, how.place)
+            || (if obeyed {
+                self.traces.stand_plainly_in(octets, how.place)
+            } else {
+                self.traces.stand_in(octets, how.place)
+            })
             || (may_be_utf7(octets, charset, label) && self.stream(how, |sink| shifted::utf7(octets, sink)))
             || self.eight_bit(octets, label, found, how)
             || self.carried(octets, charset, how)
@@ -100,6 +104,12 @@ impl Look {
     /// An address in plain octets.
     pub fn plain(&self, octets: &[u8], neighbours: Neighbours) -> bool {
         memchr::memchr2_iter(b'@', b'=', octets)
+            .any(|at| self.wanted.iter().any(|wanted| wanted.stands_in_octets(octets, at, neighbours)))
+    }
+
+    /// The same where an equals sign means something else: only around at signs.
+    pub fn at_signs(&self, octets: &[u8], neighbours: Neighbours) -> bool {
+        memchr::memchr_iter(b'@', octets)
             .any(|at| self.wanted.iter().any(|wanted| wanted.stands_in_octets(octets, at, neighbours)))
     }
 
