@@ -208,12 +208,18 @@ impl Look {
             holds(from, 24, may_begin) && holds(from, MAX_DOMAIN, |text, domain| may_follow(text, 0, domain))
         };
         scan::has_sign(octets, &follows)
-            || memchr::memmem::find_iter(octets, &pairs.at_sign()).any(|at| follows(at + 2))
+            || pairs
+                .signs()
+                .iter()
+                .any(|sign| memchr::memmem::find_iter(octets, sign).any(|at| follows(at + 2)))
     }
 
     /// What a text carries in other forms.
     fn carried(&self, octets: &[u8], charset: Option<&str>, how: How) -> bool {
         let mut hit = self.carried_in_links(octets, how);
+        if how.depth < MAX_DEPTH && words::may_be_quoted(octets) {
+            hit = hit || self.text(&words::quoted_octets(octets), charset, how.deeper());
+        }
         tokens::blocks(octets, |block| hit = hit || self.text_or_binary(block, charset, how.deeper()));
         if !hit && memchr::memmem::find(octets, b"=?").is_some() {
             words::words(octets, |found| hit = hit || self.words(&found, how.deeper()));

@@ -256,7 +256,9 @@ impl Search<'_> {
             b'a' | b'A' => {
                 let first = around(at.wrapping_sub(2));
                 // `%28at`.
+                // What looks like a letter may end a pair of octets.
                 !first.is_ascii_alphanumeric()
+                    || (self.follows.is_some() && around(at.wrapping_sub(3)) >= 0x80)
                     || self
                         .text
                         .get(at.saturating_sub(8)..at)
