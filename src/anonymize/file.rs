@@ -40,8 +40,9 @@ pub fn pass(writer: &mut Writer<'_>, raw: &[u8], entity: &Entity, name: &str, ou
         writer.names_in_document |= stops;
         writer.removed.insert(Removed::Metadata);
         drop(octets);
-        out.extend_from_slice(&entity.encoding.encode(&clean));
-        out.truncate(out.trim_ascii_end().len());
+        let start = out.len();
+        entity.encoding.encode_into(&clean, out);
+        out.truncate(out.get(start..).unwrap_or_default().trim_ascii_end().len() + start);
         out.extend_from_slice(raw.get(raw.trim_ascii_end().len()..).unwrap_or_default());
         return;
     }
