@@ -45,7 +45,9 @@ pub fn reason(variant: &Variant<'_>, failure: &Failure) -> Option<&'static str> 
         Wrong::Text if variant.spelling.group == "entities" => {
             Some("a fold may fall into an entity of a calendar")
         }
-        Wrong::Field if variant.text.is_none() => Some("the field goes whole where its words cannot be written anew"),
+        Wrong::Field if variant.text.is_none() => {
+            Some("the field goes whole where its words cannot be written anew")
+        }
         Wrong::Blind if variant.encoding == "word and clear text" => Some("the reader sees the word alone"),
         Wrong::Leak if variant.spelling.group == "tokens" => Some("a token in an encoded word"),
         _ => None,
