@@ -16,6 +16,7 @@ use std::process::Command;
 #[path = "../../src/anonymize/tests/planted/structure.rs"]
 mod structure;
 #[path = "../../src/anonymize/tests/planted/transfer.rs"]
+#[expect(dead_code, reason = "the corpus uses more of it")]
 mod transfer;
 
 /// What one parser sees in one mail.
@@ -74,11 +75,21 @@ fn pairs(scratch: &Path) -> Vec<Pair> {
         let (before, after) = (path.join("in.eml"), path.join("out.eml"));
         if after.exists() {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let changed =
-                ["sign", "pgp", "winmail", "tnef", "key", "smime", "armour", "report", "two-",
-                "comment-in-content-type", "no-boundary"]
-                    .iter()
-                    .any(|word| name.contains(word));
+            let changed = [
+                "sign",
+                "pgp",
+                "winmail",
+                "tnef",
+                "key",
+                "smime",
+                "armour",
+                "report",
+                "two-",
+                "comment-in-content-type",
+                "no-boundary",
+            ]
+            .iter()
+            .any(|word| name.contains(word));
             pairs.push(Pair { name, before, after, changed, touched: None });
         }
     }
@@ -104,16 +115,23 @@ fn pairs(scratch: &Path) -> Vec<Pair> {
                 (scratch.join(format!("{i}-{kind}-in.eml")), scratch.join(format!("{i}-{kind}-out.eml")));
             std::fs::write(&before, &mail).unwrap();
             std::fs::write(&after, &out).unwrap();
-            let changed =
-                ["signed", "key", "two types",
+            let changed = [
+                "signed",
+                "key",
+                "two types",
                 "two boundaries",
-                "report", "two encodings", "boundary", "encoding on", "no field"]
-                    .iter()
-                    .any(|word| {
-                        name.contains(word)
-                            && !name.contains("boundary that begins")
-                            && !name.contains("odd boundary")
-                    });
+                "report",
+                "two encodings",
+                "boundary",
+                "encoding on",
+                "no field",
+            ]
+            .iter()
+            .any(|word| {
+                name.contains(word)
+                    && !name.contains("boundary that begins")
+                    && !name.contains("odd boundary")
+            });
             pairs.push(Pair { name, before, after, changed, touched: Some(1) });
         }
     }
