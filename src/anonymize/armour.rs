@@ -40,6 +40,13 @@ pub fn opened(writer: &mut Writer<'_>, text: &[u8]) -> Result<Option<Vec<u8>>, R
     Ok(out)
 }
 
+/// Whether anything is left of a text without its signatures and keys.
+pub fn has_rest(text: &[u8]) -> bool {
+    let unsigned = pgp::cleartext(text).map(|edits| apply(text, &edits));
+    let text = unsigned.as_deref().unwrap_or(text);
+    !apply(text, &pgp::keys(text)).trim_ascii().is_empty()
+}
+
 /// The edits of uuencoded files in a text. A file that cannot be edited and names somebody stops the message.
 pub fn file_edits(writer: &mut Writer<'_>, text: &[u8], sought: &dyn Fn(&[u8]) -> Vec<Edit>) -> Vec<Edit> {
     let mut out = Vec::new();

@@ -2,34 +2,27 @@
 //!
 //! Rules: the header of a part passes by allow-list ([`part_header`](Writer::part_header)); text is edited in place;
 //! messages are walked into with the rules for theirs ([`super::nested`]); what names its owner by its nature is left
-//! out with its delimiter; preamble and epilogue, which no program shows, stay while they are plain words. Delimiters
-//! keep their bytes.
+//! out with its delimiter; preamble and epilogue are texts. Delimiters keep their bytes. What a part without parts holds
+//! is written by [`super::leaf`].
 //! When it fails: [`Refusal`].
 
 use super::armour;
-use super::boundary::Boundaries;
-use super::calendar;
+use super::boundary::{self, Boundaries};
 use super::content_id::ContentIds;
-use super::file;
+use super::leaf;
 use super::nested;
 use super::outcome::Removed;
 use super::policy::{self, Treatment};
 use super::search::{Kind, Search};
-use super::text::Sought;
 use super::traces::Traces;
-use super::{Passage, Refusal, content, field, report, text, unwrap};
-use crate::mime::MAX_DEPTH;
-use crate::mime::charset::Charset;
+use super::{Passage, Refusal, content, field, text};
 use crate::mime::header::Field;
-use crate::mime::lines::{self, Break, MAX_LINE};
 use crate::mime::slice;
-use crate::mime::transfer::{self, Encoding};
-use crate::mime::tree::{Budget, Content, Entity, Multipart};
+use crate::mime::transfer::Encoding;
+use crate::mime::tree::{Content, Entity, Multipart};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-
-/// Longest preamble or epilogue that stays, in octets.
-const MAX_PREAMBLE: usize = 1000;
+use std::ops::Range;
 
 /// Writes one message.
 pub struct Writer<'a> {
@@ -41,7 +34,7 @@ pub struct Writer<'a> {
     pub traces: &'a Traces,
     /// Content ids and what takes their place.
     pub ids: ContentIds,
-    pub boundaries: Boundaries,
+    pub boundaries: Boundaries<'a>,
     /// Parts that may still be read in encoded messages.
     pub parts_left: usize,
     /// What was taken out.
@@ -77,56 +70,58 @@ impl Writer<'_> {
         depth: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
-        let preamble = slice(bytes, multipart.preamble.clone());
-        if self.is_harmless(preamble) {
-            out.extend_from_slice(preamble);
-        }
+        let new = self.boundaries.replaced(entity);
+        let delimiter = |line: &Range<usize>, out: &mut Vec<u8>| {
+            boundary::delimiter(slice(bytes, line.clone()), new.as_ref(), out);
+        };
+        self.aside(slice(bytes, multipart.preamble.clone()), &multipart.boundary, out)?;
         // Behind the preamble stands the line end that belongs to the first delimiter.
         let mut at = multipart.preamble.end;
         let mut written = 0;
-        for (delimiter, part) in &multipart.parts {
+        for (line, part) in &multipart.parts {
             let dropped = self.drops(bytes, part)?;
             if let Some(what) = dropped {
                 self.removed.insert(what);
             } else {
                 // The line end before the delimiter, and the delimiter.
-                let gap = slice(bytes, at..delimiter.start);
+                let gap = slice(bytes, at..line.start);
                 let gap = if written == 0 && !out.ends_with(b"\r\n") { b"\r\n" } else { gap };
                 out.extend_from_slice(gap);
-                self.boundaries.delimiter(slice(bytes, delimiter.clone()), entity, out);
+                delimiter(line, out);
                 self.part_header(bytes, part, out)?;
                 self.body(bytes, part, depth + 1, out)?;
                 written += 1;
             }
-            at = part.body.end.max(delimiter.end);
+            at = part.body.end.max(line.end);
         }
         if written == 0
-            && let Some((delimiter, _)) = multipart.parts.first()
+            && let Some((line, _)) = multipart.parts.first()
         {
             // Nothing is left: an empty text, since a multipart has at least one part (RFC 2046 §5.1.1).
-            self.boundaries.delimiter(slice(bytes, delimiter.clone()), entity, out);
+            delimiter(line, out);
             out.extend_from_slice(b"Content-Type: text/plain\r\n\r\n");
         }
         let Some(close) = &multipart.close else { return Ok(()) };
         let gap = slice(bytes, at..close.start);
         out.extend_from_slice(if gap.is_empty() && !out.ends_with(b"\r\n") { b"\r\n" } else { gap });
-        self.boundaries.delimiter(slice(bytes, close.clone()), entity, out);
-        let epilogue = slice(bytes, multipart.epilogue.clone());
-        if self.is_harmless(epilogue) {
-            out.extend_from_slice(epilogue);
-        }
-        Ok(())
+        delimiter(close, out);
+        self.aside(slice(bytes, multipart.epilogue.clone()), &multipart.boundary, out)
     }
 
-    /// Whether a text that no program shows is plain words and nothing that could be read otherwise.
-    fn is_harmless(&self, text: &[u8]) -> bool {
-        let plain = |b: &u8| matches!(b, b' '..=b'~' | b'\t' | b'\r' | b'\n') && !b"@%&=<>\\:".contains(b);
-        text.len() <= MAX_PREAMBLE
-            && text.iter().all(plain)
-            && !self.traces.stand_in(text)
-            && !self.boundaries.name_a_host(text)
-            && !text.split(|b| *b == b'\n').any(|line| line.starts_with(b"--"))
-            && (text.trim_ascii().is_empty() || !text::is_in(text, self.search))
+    /// Appends a preamble or an epilogue, which few programs show: a text like any other. Where a program could take a
+    /// line of it for a delimiter it goes.
+    fn aside(&mut self, text: &[u8], boundary: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+        if text.trim_ascii().is_empty() {
+            out.extend_from_slice(text);
+            return Ok(());
+        }
+        let from = out.len();
+        self.one_text(text, Encoding::Identity, None, Kind::Markup, out)?;
+        let delimits = |line: &[u8]| line.strip_prefix(b"--").is_some_and(|rest| rest.starts_with(boundary));
+        if slice(out, from..out.len()).split(|b| *b == b'\n').any(delimits) {
+            out.truncate(from);
+        }
+        Ok(())
     }
 
     /// Whether a part is left out whole, because it names its owner by its nature.
@@ -142,14 +137,17 @@ impl Writer<'_> {
             Treatment::File => {
                 let raw = slice(bytes, part.body.clone());
                 let prefix = part.encoding.decode(slice(raw, 0..raw.len().min(policy::ARMOUR_PREFIX)));
-                match policy::armour(&prefix) {
+                let what = match policy::armour(&prefix) {
                     Some(Refusal::Signed) if self.passage.rules.signatures == super::SignatureRule::Strip => {
-                        Ok(Some(Removed::Signature))
+                        Removed::Signature
                     }
-                    Some(Refusal::Key) => Ok(Some(Removed::Key)),
-                    Some(refusal) => Err(refusal),
-                    None => Ok(None),
-                }
+                    Some(Refusal::Key) => Removed::Key,
+                    Some(refusal) => return Err(refusal),
+                    None => return Ok(None),
+                };
+                // Of a text that goes on beside it only the block goes.
+                let is_rest = leaf::is_text(raw, part, &name) && armour::has_rest(&part.encoding.decode(raw));
+                Ok((!is_rest).then_some(what))
             }
             _ => Ok(None),
         }
@@ -255,143 +253,6 @@ impl Writer<'_> {
             String::from_utf8_lossy(word).into_owned()
         }
     }
-
-    fn leaf(
-        &mut self,
-        bytes: &[u8],
-        entity: &Entity,
-        depth: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let raw = slice(bytes, entity.body.clone());
-        let name = file_name(bytes, entity);
-        match policy::treatment(&entity.media, entity.content_type.as_ref(), &name, &self.passage.rules)? {
-            Treatment::Text(kind) => self.text(raw, entity, kind, out),
-            Treatment::ContentLines => {
-                self.content_lines(raw, entity, out);
-                Ok(())
-            }
-            // What is called an encoded message and is not encoded is a text.
-            Treatment::Message if entity.encoding.encoded_length(raw) < raw.len() => {
-                self.text(raw, entity, Kind::Plain, out)
-            }
-            Treatment::Message => self.encoded_message(raw, entity, depth, out),
-            Treatment::MessageHeader => {
-                let decoded = entity.encoding.decode(raw);
-                let new = nested::header_only(self, &lines::only_crlf(&decoded))?;
-                rewritten(raw, entity.encoding, &decoded, &new, out);
-                Ok(())
-            }
-            Treatment::Report => {
-                let decoded = entity.encoding.decode(raw);
-                let new = report::scrubbed(self, &lines::only_crlf(&decoded))?;
-                rewritten(raw, entity.encoding, &decoded, &new, out);
-                Ok(())
-            }
-            // A message that is nothing else: what else is there would be empty.
-            Treatment::Dropped(Removed::Signature) => Err(Refusal::Signed),
-            Treatment::Dropped(_) => Err(Refusal::Key),
-            Treatment::File => {
-                file::pass(self, raw, entity, &name, out);
-                Ok(())
-            }
-        }
-    }
-
-    /// A text; what stands behind its encoded lines is one too, as it stands.
-    fn text(&mut self, raw: &[u8], entity: &Entity, kind: Kind, out: &mut Vec<u8>) -> Result<(), Refusal> {
-        let label = label(entity)?;
-        let label = label.as_deref().map(str::as_bytes);
-        let (encoded, plain) =
-            raw.split_at_checked(entity.encoding.encoded_length(raw)).unwrap_or((raw, &[]));
-        self.one_text(encoded, entity.encoding, label, kind, out)?;
-        if plain.is_empty() { Ok(()) } else { self.one_text(plain, Encoding::Identity, label, kind, out) }
-    }
-
-    fn one_text(
-        &mut self,
-        raw: &[u8],
-        encoding: Encoding,
-        label: Option<&[u8]>,
-        kind: Kind,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let decoded = encoding.decode(raw);
-        if let Some(opened) = armour::opened(self, &decoded)? {
-            let edits = armour::edits(self, &opened, label, kind);
-            rewritten(raw, encoding, &decoded, &transfer::apply(&opened, &edits), out);
-            return Ok(());
-        }
-        let edits = armour::edits(self, &decoded, label, kind);
-        if edits.is_empty() {
-            out.extend_from_slice(raw);
-            return Ok(());
-        }
-        drop(decoded);
-        let from = out.len();
-        encoding.edit_into(raw, &edits, out);
-        let edited = slice(out, from..out.len());
-        let long = |text: &[u8]| text.split(|b| *b == b'\n').any(|line| line.len() > MAX_LINE + 1);
-        if encoding == Encoding::Identity && long(edited) && !long(raw) {
-            let broken = lines::broken_at_blanks(edited, MAX_LINE - 2, Break::BehindBlank);
-            let broken = broken.ok_or(Refusal::LineTooLong)?;
-            out.truncate(from);
-            out.extend_from_slice(&broken);
-        }
-        Ok(())
-    }
-
-    /// A calendar or a contact card.
-    fn content_lines(&mut self, raw: &[u8], entity: &Entity, out: &mut Vec<u8>) {
-        let decoded = entity.encoding.decode(raw);
-        let label = entity.content_type.as_ref().and_then(|value| value.text("charset"));
-        let sought = Sought { search: self.search, traces: self.traces, ids: None, kind: Kind::Plain };
-        let label = label.as_deref().map(str::as_bytes);
-        match calendar::scrubbed(&decoded, label, &sought, self.passage.message_id) {
-            Some(changed) => {
-                if changed.key {
-                    self.removed.insert(Removed::Key);
-                }
-                rewritten(raw, entity.encoding, &decoded, &changed.bytes, out);
-            }
-            None => out.extend_from_slice(raw),
-        }
-    }
-
-    /// A message in base64 or quoted-printable (which RFC 2046 §5.2.1 forbids and programs do): edited in the
-    /// clear, encoded anew where it changed.
-    fn encoded_message(
-        &mut self,
-        raw: &[u8],
-        entity: &Entity,
-        depth: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let decoded = entity.encoding.decode(raw);
-        let clear = lines::only_crlf(&decoded);
-        let mut budget = Budget { parts: self.parts_left, depth: MAX_DEPTH.saturating_sub(depth + 1) };
-        let opened = unwrap::open(&clear, &mut budget, self.passage)?;
-        let (clear, inner) = (opened.bytes.map_or(clear, Cow::Owned), opened.entity);
-        self.removed.extend(opened.removed);
-        self.parts_left = budget.parts;
-        self.boundaries.collect(&clear, &inner);
-        let (search, boundaries) = (self.search, &self.boundaries);
-        let names_somebody = |left: &[u8]| search.holds_local_part(left) || boundaries.name_a_host(left);
-        self.ids.collect(&clear, &inner, &names_somebody);
-        let mut new = Vec::with_capacity(clear.len() + 256);
-        nested::message(self, &clear, &inner, depth + 1, &mut new)?;
-        rewritten(raw, entity.encoding, &decoded, &new, out);
-        Ok(())
-    }
-}
-
-/// The charset that a text declares.
-fn label(entity: &Entity) -> Result<Option<String>, Refusal> {
-    let label = entity.content_type.as_ref().and_then(|value| value.text("charset"));
-    if label.as_deref().is_some_and(|label| Charset::is_unreadable(label.as_bytes())) {
-        return Err(Refusal::Charset);
-    }
-    Ok(label)
 }
 
 /// Appends the empty line that ends a header, also where it was forgotten.
@@ -401,28 +262,6 @@ pub fn empty_line(bytes: &[u8], part: &Entity, out: &mut Vec<u8>) {
     } else {
         out.extend_from_slice(slice(bytes, part.header.range.end..part.header.body_start));
     }
-}
-
-/// Appends a body whose decoded text became `new`: what is the same at both ends keeps its lines.
-fn rewritten(raw: &[u8], encoding: Encoding, old: &[u8], new: &[u8], out: &mut Vec<u8>) {
-    // A last line without its end stays one.
-    let new = if old.ends_with(b"\r\n") { new } else { new.strip_suffix(b"\r\n").unwrap_or(new) };
-    let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
-    if head == old.len() && head == new.len() {
-        out.extend_from_slice(raw);
-        return;
-    }
-    let most = old.len().min(new.len()) - head;
-    let tail = old.iter().rev().zip(new.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
-    // An edit takes the place of something: what is only put in takes a neighbour along.
-    let head = if head == old.len() - tail { head.saturating_sub(1) } else { head };
-    let (from, to) = (head, old.len() - tail);
-    if from >= to {
-        out.extend_from_slice(&encoding.encode(new));
-        return;
-    }
-    let with = slice(new, head..new.len() - tail).to_vec();
-    encoding.edit_into(raw, &[transfer::Edit { range: from..to, with }], out);
 }
 
 /// Appends a field: its own bytes where `new` is none, else its name and the new value.

@@ -2,12 +2,14 @@
 //!
 //! Rules: a boundary stays as it is, and every part with it, unless it holds a host of this mail's path: the domain of a
 //! secret, of a Message-ID, or a host in a Received field, of the messages inside too, the first label of one of these,
-//! or a domain of two labels and more above. Then
+//! or a domain of two labels and more above; or a secret, in any spelling; or a character that none may have. Then
 //! it is replaced in its Content-Type and in each of its delimiter lines by a name made from the queue id (RFC 2046
 //! §5.1.1: up to 70 characters of a small set; ours has 34). The message is long enough to be searched by nobody for it.
+//! When it fails: never.
 
 use super::identity;
 use super::search::Search;
+use super::text;
 use crate::mime::params;
 use crate::mime::slice;
 use crate::mime::tree::{Content, Entity};
@@ -20,20 +22,29 @@ const MAX_HOSTS: usize = 200;
 const MIN_HOST: usize = 6;
 
 /// The hosts of a mail's path, and what takes the place of boundaries with one of them.
-pub struct Boundaries {
+pub struct Boundaries<'a> {
     hosts: BTreeSet<String>,
+    search: &'a Search,
     queue_id: String,
 }
 
-impl Boundaries {
+/// The boundary of a multipart, and what takes its place.
+pub type Replaced<'m> = (&'m [u8], String);
+
+impl<'a> Boundaries<'a> {
     /// Collects the hosts that the header names.
-    pub fn new(bytes: &[u8], entity: &Entity, search: &Search, queue_id: &str) -> Self {
-        let mut own = Self { hosts: BTreeSet::new(), queue_id: queue_id.to_owned() };
+    pub fn new(bytes: &[u8], entity: &Entity, search: &'a Search, queue_id: &str) -> Self {
+        let mut own = Self { hosts: BTreeSet::new(), search, queue_id: queue_id.to_owned() };
         for domain in search.domains() {
             own.add(&domain);
         }
         own.collect(bytes, entity);
         own
+    }
+
+    /// Adds hosts that are known from elsewhere, as they are.
+    pub fn add_names(&mut self, names: &[String]) {
+        self.hosts.extend(names.iter().map(|name| name.to_ascii_lowercase()));
     }
 
     /// Collects the hosts that a message names, and the messages in it.
@@ -85,10 +96,13 @@ impl Boundaries {
     }
 
     /// The boundary of a multipart and what takes its place; `None` where it names nobody.
-    pub fn replaced<'a>(&self, part: &'a Entity) -> Option<(&'a [u8], String)> {
+    pub fn replaced<'m>(&self, part: &'m Entity) -> Option<Replaced<'m>> {
         let Content::Multipart(multipart) = &part.content else { return None };
         let old = multipart.boundary.as_slice();
-        if !self.name_a_host(old) {
+        let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(b);
+        let names_nobody =
+            || !self.name_a_host(old) && !self.search.holds_local_part(old) && !text::is_in(old, self.search);
+        if old.iter().all(allowed) && !old.ends_with(b" ") && names_nobody() {
             return None;
         }
         let digest =
@@ -110,16 +124,50 @@ impl Boundaries {
         out.extend_from_slice(slice(value, param.range.end..value.len()));
         Some(out)
     }
+}
 
-    /// A delimiter line of this part as it is written.
-    pub fn delimiter(&self, line: &[u8], part: &Entity, out: &mut Vec<u8>) {
-        match self.replaced(part) {
-            Some((old, new)) => {
-                out.extend_from_slice(b"--");
-                out.extend_from_slice(new.as_bytes());
-                out.extend_from_slice(slice(line, (2 + old.len()).min(line.len())..line.len()));
-            }
-            None => out.extend_from_slice(line),
+/// Appends a delimiter line of a part whose boundary is replaced so.
+pub fn delimiter(line: &[u8], replaced: Option<&Replaced<'_>>, out: &mut Vec<u8>) {
+    match replaced {
+        Some((old, new)) => {
+            out.extend_from_slice(b"--");
+            out.extend_from_slice(new.as_bytes());
+            out.extend_from_slice(slice(line, (2 + old.len()).min(line.len())..line.len()));
+        }
+        None => out.extend_from_slice(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anonymize::tests::{Direction, World};
+    use crate::mime::tree::{self, Budget};
+
+    #[test]
+    fn a_boundary_that_names_somebody_or_is_none_is_replaced_and_others_stay() {
+        for (boundary, goes) in [
+            ("----=_Part_1_23.456", false),
+            ("=_17 of 20'()+,./:?", false),
+            ("=_mx.pc7.home.example_1", true),
+            ("=_sign.example.1", true),
+            ("=_hana.suzuki@mailbox.example=_1", true),
+            ("=_Hana.Suzuki%40Mailbox.example", true),
+            ("=_HANA.SUZUKI_1", true),
+            ("a&b", true),
+            ("b;c", true),
+        ] {
+            let mail = format!(
+                "Message-ID: <1@pc7.home.example>\r\nContent-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n\r\nx"
+            );
+            let entity = tree::parse(mail.as_bytes(), &mut Budget::default()).unwrap();
+            let replaced = World::default().with_passage(Direction::ToMerchant, |passage| {
+                let search = Search::new(passage).unwrap();
+                let mut boundaries = Boundaries::new(mail.as_bytes(), &entity, &search, "Q1");
+                boundaries.add_names(&["sign.example".to_owned()]);
+                boundaries.replaced(&entity).map(|(old, _)| String::from_utf8(old.to_vec()).unwrap())
+            });
+            assert_eq!(replaced.as_deref(), goes.then_some(boundary));
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Rules: what a person reads is edited, messages are walked into, other files are passed as they are and searched.
 //! What names its owner by its nature goes (signatures, certificates, keys); what cannot be read (encrypted, in pieces)
-//! is refused with a reason. A file that says nothing of its type goes by the end of its name.
+//! is refused with a reason. A report or message of an unknown kind is a text. A file that says nothing of its type goes by the end of its name.
 //! When it fails: [`Refusal`].
 
 use super::calendar;
@@ -92,9 +92,11 @@ pub fn treatment(
             | "pem-certificate-chain",
         ) => return Ok(Treatment::Dropped(Removed::Key)),
         ("message", "partial" | "external-body") => return Err(Refusal::Incomplete),
-        ("message", "global-headers") | ("text", "rfc822-headers") => return Ok(Treatment::MessageHeader),
+        ("message", "global-headers" | "rfc822-headers") | ("text", "rfc822-headers") => {
+            return Ok(Treatment::MessageHeader);
+        }
         ("message", _) if report::is_report(media) => return Ok(Treatment::Report),
-        ("message", _) => return Err(Refusal::UnknownMessage),
+        ("message", _) => return Ok(Treatment::Text(Kind::Plain)),
         _ => {}
     }
     match end {
@@ -225,7 +227,6 @@ mod tests {
             ("application/pgp-keys", "", Ok(key)),
             ("message/partial", "", Err(Refusal::Incomplete)),
             ("message/delivery-status", "", Ok(Treatment::Report)),
-            ("message/http", "", Err(Refusal::UnknownMessage)),
         ] {
             assert_eq!(of(media, name), expected, "{media} {name}");
         }
@@ -246,6 +247,8 @@ mod tests {
             ("image/png", "a.bin", Treatment::File),
             ("message/rfc822", "a.bin", Treatment::Message),
             ("text/rfc822-headers", "a.bin", Treatment::MessageHeader),
+            ("message/rfc822-headers", "a.bin", Treatment::MessageHeader),
+            ("message/xdelivery-status", "a.bin", Treatment::Text(Kind::Plain)),
             ("application/octet-stream", "list.CSV", Treatment::Text(Kind::Plain)),
             ("application/octet-stream", "mail.eml", Treatment::Message),
             ("application/octet-stream", "a.bin", Treatment::File),

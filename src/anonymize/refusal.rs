@@ -49,9 +49,6 @@ pub enum Refusal {
     /// message/partial, message/external-body.
     #[error("The message is in pieces or points to text elsewhere. Please send it whole")]
     Incomplete,
-    /// A kind of message that is not known.
-    #[error("The message holds another message of an unknown kind. Please send its text as an ordinary mail")]
-    UnknownMessage,
     /// A charset that is no extension of ASCII and that nobody here reads.
     #[error("The text is in a character set that cannot be read. Please send it in UTF-8")]
     Charset,
@@ -75,7 +72,7 @@ pub enum Refusal {
 mod tests {
     use super::*;
 
-    const ALL: [Refusal; 16] = [
+    const ALL: [Refusal; 15] = [
         Refusal::Mime(MimeError::TooDeep),
         Refusal::NoFrom,
         Refusal::AmbiguousFrom,
@@ -86,7 +83,6 @@ mod tests {
         Refusal::Key,
         Refusal::Tnef,
         Refusal::Incomplete,
-        Refusal::UnknownMessage,
         Refusal::Charset,
         Refusal::LineTooLong,
         Refusal::Residue,

@@ -111,16 +111,13 @@ fn piece(rest: &[u8]) -> Option<Piece> {
 }
 
 /// `=40` and the like: quoted-printable where nothing declares it, as in vCards and quoted sources. Only what an
-/// address needs, for `=` stands in many texts.
+/// address needs.
 fn quoted(rest: &[u8]) -> Option<(usize, char)> {
-    let c = match rest.get(1..3)? {
-        b"40" => '@',
-        b"2E" | b"2e" => '.',
-        b"2D" | b"2d" => '-',
-        b"2B" | b"2b" => '+',
-        b"5F" | b"5f" => '_',
-        _ => return None,
-    };
+    let [high, low] = rest.get(1..3)? else { return None };
+    let c = char::from(hex(*high)? << 4 | hex(*low)?);
+    if !(c.is_ascii_alphanumeric() || "@.-_+".contains(c)) {
+        return None;
+    }
     Some((3, c))
 }
 

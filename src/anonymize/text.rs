@@ -206,6 +206,16 @@ fn read(
         text = Cow::Owned(String::from_utf8_lossy(view.bytes()).into_owned());
         hits = sought.search.hits(text.as_bytes(), sought.kind, sought.ids);
     }
+    // What stands in wide units is none of this charset's to write: the gate stops it.
+    if !is_wide(charset) && memchr::memchr(0, &octets.bytes).is_some() {
+        let bytes = &octets.bytes;
+        hits.retain(|hit| {
+            let mut pieces = hit.ranges.iter().flat_map(|range| view.sources(range.clone()));
+            let first = pieces.next().map_or(0..0, |piece| piece);
+            let end = pieces.last().map_or(first.end, |piece| piece.end);
+            !bytes.get(first.start..end).unwrap_or_default().contains(&0)
+        });
+    }
     let new = match charset {
         Charset::Utf7 => utf7_edits(&octets.bytes, &text, &view, &hits),
         _ => charset.edits(&octets.bytes, &replacements(&hits, |range| view.sources(range))),

@@ -167,7 +167,6 @@ fn frame(raw: &[u8], first: usize, last: usize, meets: bool, decoded: usize) -> 
 /// Appends the encoded text with `edits` over the decoded one made in it. Keeps the lines before the first change, and
 /// those behind the last one where the groups of three still meet.
 pub fn edit(raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
-    let start = out.len();
     let (decoded, clean) = decode(raw);
     let (Some(first), Some(last)) = (edits.first(), edits.last()) else {
         out.extend_from_slice(raw);
@@ -182,6 +181,7 @@ pub fn edit(raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
         Frame { from: LineStart { raw: 0, decoded: 0 }, until: None, width: LINE }
     };
     let end = frame.until.map_or(decoded.len(), |start| start.decoded);
+    let start = out.len();
     out.extend_from_slice(slice(raw, 0..frame.from.raw));
     let mut lines = Lines { width: (frame.width / 4 * 3).max(3), held: Vec::new(), out };
     let mut at = frame.from.decoded;
@@ -197,7 +197,7 @@ pub fn edit(raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
         // As many line ends at the end as there were.
         None => {
             let content = raw.trim_ascii_end().len();
-            out.truncate(out.trim_ascii_end().len().max(start));
+            out.truncate(slice(out, start..out.len()).trim_ascii_end().len() + start);
             out.extend_from_slice(raw.get(content..).unwrap_or_default());
         }
     }

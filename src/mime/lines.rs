@@ -61,6 +61,15 @@ pub fn only_crlf(message: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
+/// `text`, which has only CRLF, with bare LF where `model` has no other line ends.
+#[must_use]
+pub fn ended_like(model: &[u8], mut text: Vec<u8>) -> Vec<u8> {
+    if memchr::memchr(b'\n', model).is_some() && memchr::memchr(b'\r', model).is_none() {
+        text.retain(|b| *b != b'\r');
+    }
+    text
+}
+
 /// Whether a CR or an LF stands outside a pair.
 #[must_use]
 pub fn has_bare(message: &[u8]) -> bool {
@@ -90,6 +99,17 @@ mod tests {
             assert_eq!(only_crlf(from.as_bytes()).as_ref(), to.as_bytes(), "{from:?}");
         }
         assert!(matches!(only_crlf(b"a\r\n\r\nb\r\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn line_ends_become_those_of_a_text_that_has_one_kind() {
+        for (model, expected) in [("a\nb", "x\ny\n"), ("a\r\nb\n", "x\r\ny\r\n"), ("a", "x\r\ny\r\n")] {
+            assert_eq!(
+                ended_like(model.as_bytes(), b"x\r\ny\r\n".to_vec()),
+                expected.as_bytes(),
+                "{model:?}"
+            );
+        }
     }
 
     #[test]

@@ -177,6 +177,13 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_before_a_body_that_becomes_empty_stays() {
+        let mut out = b"header\r\n\r\n".to_vec();
+        Encoding::Base64.edit_into(b"Ym9i\r\n", &[Edit { range: 0..3, with: Vec::new() }], &mut out);
+        assert_eq!(out, b"header\r\n\r\n\r\n");
+    }
+
+    #[test]
     fn padding_in_the_middle_does_not_hide_what_follows() {
         assert_eq!(Encoding::Base64.decode(b"Ym9i\r\nQA==\r\neA==").as_ref(), b"bob@x");
         assert_eq!(Encoding::Base64.decode(b"Y m!9-i_QHg").as_ref(), b"bob@x");

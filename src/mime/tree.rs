@@ -5,7 +5,7 @@
 //! Content-Type is text, or a message in a digest (§5.1.5). A missing close is accepted: the part ends with what
 //! holds it. Recursion is as deep as [`MAX_DEPTH`] and no deeper. Where two programs could read a field differently one
 //! reading is chosen, and [`Entity::type_as_read`] says how it must be written so that all others choose the same; a
-//! multipart whose boundary occurs nowhere is a text.
+//! multipart whose boundary begins no part is a text.
 //! When it fails: [`MimeError`], beyond a limit.
 
 use super::header::{self, Header};
@@ -79,6 +79,8 @@ impl Default for Budget {
 
 /// Longest boundary that is read, in octets (RFC 2046 §5.1.1 allows 70).
 const MAX_BOUNDARY: usize = 250;
+/// Most Content-Type fields of one header whose boundaries are looked for in it.
+const MAX_TYPES: usize = 4;
 
 /// Reads a message.
 ///
@@ -142,12 +144,16 @@ fn entity(bytes: &[u8], range: Range<usize>, place: Place, budget: &mut Budget) 
     Ok(Entity { header, body, media, content_type, type_as_read, lacks_empty_line, encoding, content })
 }
 
-/// Ends a header at a line that is no field, where no field that programs know follows it: the empty line was
-/// forgotten, and what follows is the text. Says whether it did.
+/// Ends a header where the empty line was forgotten: at a delimiter of its own, and at a line that is no field where no
+/// field that programs know follows it. What stands there is the body. Says whether it did.
 fn end_at_text(bytes: &[u8], header: &mut Header, place: Place) -> bool {
+    let delimiter = own_delimiter(bytes, header);
+    if let Some(at) = delimiter {
+        end_at(header, at);
+    }
     let is_envelope = |gap: &[u8]| gap.starts_with(b"From ") || gap.starts_with(b">From ");
     let Some(gap) = header.gaps.iter().find(|gap| !is_envelope(slice(bytes, (*gap).clone()))).cloned() else {
-        return false;
+        return delimiter.is_some();
     };
     let known = |name: &[u8]| {
         let name = name.to_ascii_lowercase();
@@ -157,13 +163,50 @@ fn end_at_text(bytes: &[u8], header: &mut Header, place: Place) -> bool {
     };
     let follows = |field: &&header::Field| field.whole.start > gap.start;
     if header.fields.iter().filter(follows).any(|field| known(slice(bytes, field.name.clone()))) {
-        return false;
+        return delimiter.is_some();
     }
-    header.fields.retain(|field| field.whole.start < gap.start);
-    header.gaps.retain(|other| other.start < gap.start);
-    header.range.end = gap.start;
-    header.body_start = gap.start;
+    end_at(header, gap.start);
     true
+}
+
+fn end_at(header: &mut Header, at: usize) {
+    header.fields.retain(|field| field.whole.start < at);
+    header.gaps.retain(|gap| gap.start < at);
+    header.gaps.iter_mut().for_each(|gap| gap.end = gap.end.min(at));
+    header.range.end = at;
+    header.body_start = at;
+}
+
+/// Where in a header a line begins like a delimiter of the multipart that it declares before. With a colon in its
+/// boundary it looks like a field.
+fn own_delimiter(bytes: &[u8], header: &Header) -> Option<usize> {
+    let in_gaps = header.gaps.iter().flat_map(|gap| {
+        let lines = slice(bytes, gap.clone()).split_inclusive(|b| *b == b'\n');
+        lines.scan(gap.start, |at, line| {
+            let start = *at;
+            *at += line.len();
+            Some(start)
+        })
+    });
+    let lines = in_gaps.chain(header.fields.iter().map(|field| field.whole.start));
+    let mut lines: Vec<usize> = lines.filter(|at| slice(bytes, *at..*at + 2) == b"--").collect();
+    lines.sort_unstable();
+    if lines.is_empty() {
+        return None;
+    }
+    let types = header.all(bytes, "Content-Type").take(MAX_TYPES).map(|field| {
+        let value = params::parse(slice(bytes, field.value.clone()));
+        (field.whole.start, value.head.starts_with("multipart"), candidates(&value))
+    });
+    let types: Vec<(usize, bool, Vec<(Vec<u8>, bool)>)> = types.collect();
+    lines.into_iter().find(|line| {
+        let rest = bytes.get(*line + 2..header.body_start).unwrap_or_default();
+        types.iter().filter(|(at, ..)| at < line).any(|(_, is_multipart, found)| {
+            let is_word = rest.get(..3).is_some_and(|word| word.iter().all(u8::is_ascii_graphic));
+            found.iter().any(|(one, _)| !one.is_empty() && rest.starts_with(one))
+                || (found.is_empty() && *is_multipart && is_word)
+        })
+    })
 }
 
 /// Fields by which a header is known to go on behind a line that is none.
@@ -214,8 +257,19 @@ fn is_media_type(head: &str) -> bool {
     head.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }
 
-/// The boundary, and whether all programs read the same one: the first of those it can be that occurs in the body.
+/// The boundary, and whether all programs read the same one: the first of those it can be that begins a part in the
+/// body.
 fn boundary(bytes: &[u8], body: &Range<usize>, content_type: &Structured) -> Option<(Vec<u8>, bool)> {
+    candidates(content_type).into_iter().find(|(candidate, _)| {
+        let printable = candidate.iter().all(|b| (32..127).contains(b));
+        printable
+            && (1..=MAX_BOUNDARY).contains(&candidate.len())
+            && delimiters(bytes, body.clone(), candidate, usize::MAX).is_ok_and(|found| found.opens)
+    })
+}
+
+/// What the boundary can be, and whether it can be nothing else.
+fn candidates(content_type: &Structured) -> Vec<(Vec<u8>, bool)> {
     let mut candidates: Vec<(Vec<u8>, bool)> = Vec::new();
     let certain = content_type.all("boundary").count() == 1;
     for param in content_type.all("boundary") {
@@ -238,13 +292,7 @@ fn boundary(bytes: &[u8], body: &Range<usize>, content_type: &Structured) -> Opt
         candidates.push((param.value.trim_ascii_end().to_vec(), false));
     }
     candidates.extend(content_type.text("boundary").map(|text| (text.into_bytes(), false)));
-    candidates.into_iter().find(|(candidate, _)| {
-        let printable = candidate.iter().all(|b| (32..127).contains(b));
-        printable
-            && (1..=MAX_BOUNDARY).contains(&candidate.len())
-            && delimiters(bytes, body.clone(), candidate, usize::MAX)
-                .is_ok_and(|(lines, _)| !lines.is_empty())
-    })
+    candidates
 }
 
 /// The value with this boundary and no other.
@@ -269,7 +317,7 @@ fn multipart(
     child: Place,
     budget: &mut Budget,
 ) -> Result<Multipart, MimeError> {
-    let (lines, close) = delimiters(bytes, body.clone(), &boundary, budget.parts)?;
+    let Delimiters { lines, close, .. } = delimiters(bytes, body.clone(), &boundary, budget.parts)?;
     let first = lines.first().cloned().unwrap_or(body.end..body.end);
     // The end of a part is the line end before the delimiter that follows, which belongs to the delimiter.
     let before = |line: &Range<usize>, from: usize| line.start.saturating_sub(2).max(from);
@@ -286,8 +334,15 @@ fn multipart(
     Ok(Multipart { boundary, preamble, parts, close, epilogue })
 }
 
-/// All delimiter lines (with their line ends) up to the closing one, and that one.
-type Delimiters = (Vec<Range<usize>>, Option<Range<usize>>);
+/// The delimiter lines of a multipart, with their line ends.
+struct Delimiters {
+    /// All up to the closing one. A closing one before all others begins a part as well.
+    lines: Vec<Range<usize>>,
+    /// The closing one.
+    close: Option<Range<usize>>,
+    /// Whether one of them is no closing one.
+    opens: bool,
+}
 
 fn delimiters(
     bytes: &[u8],
@@ -297,7 +352,7 @@ fn delimiters(
 ) -> Result<Delimiters, MimeError> {
     let needle = [b"--", boundary].concat();
     let finder = memchr::memmem::Finder::new(&needle);
-    let mut lines = Vec::new();
+    let mut found = Delimiters { lines: Vec::new(), close: None, opens: false };
     let mut at = body.start;
     while let Some(i) = finder.find(slice(bytes, at..body.end)) {
         let start = at + i;
@@ -319,117 +374,18 @@ fn delimiters(
             continue;
         }
         at = start + end;
-        if closing && !lines.is_empty() {
-            return Ok((lines, Some(start..start + end)));
+        if closing && !found.lines.is_empty() {
+            found.close = Some(start..start + end);
+            return Ok(found);
         }
-        if lines.len() >= most {
+        if found.lines.len() >= most {
             return Err(MimeError::TooManyParts);
         }
-        lines.push(start..start + end);
+        found.opens |= !closing;
+        found.lines.push(start..start + end);
     }
-    Ok((lines, None))
+    Ok(found)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bodies(mail: &str) -> Result<Vec<String>, MimeError> {
-        fn walk(mail: &str, entity: &Entity, out: &mut Vec<String>) {
-            match &entity.content {
-                Content::Leaf => out.push(mail[entity.body.clone()].to_owned()),
-                Content::Multipart(multipart) => {
-                    multipart.parts.iter().for_each(|(_, part)| walk(mail, part, out))
-                }
-                Content::Message(inner) => walk(mail, inner, out),
-            }
-        }
-        let mut out = Vec::new();
-        walk(mail, &parse(mail.as_bytes(), &mut Budget::default())?, &mut out);
-        Ok(out)
-    }
-
-    #[test]
-    fn only_a_whole_line_at_a_line_start_is_a_delimiter() {
-        let mail = "Content-Type: multipart/mixed; boundary=b\r\n\r\npre\r\n--b\r\n\r\nx --b y\r\n--bb\r\n--b z\r\n --b\r\n--b \t\r\n\r\n\r\n--b--\r\nepilogue --b\r\n--b\r\n";
-        assert_eq!(bodies(mail).unwrap(), ["x --b y\r\n--bb\r\n--b z\r\n --b", ""]);
-    }
-
-    #[test]
-    fn an_outer_boundary_ends_inner_parts_and_a_close_may_be_missing() {
-        let mail = "Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\nContent-Type: multipart/alternative; boundary=in\r\n\r\n--in\r\n\r\na\r\n--out\r\nContent-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\nb";
-        assert_eq!(bodies(mail).unwrap(), ["a", "b"]);
-    }
-
-    #[test]
-    fn a_part_without_type_is_text_and_in_a_digest_a_message() {
-        let digest =
-            "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: s\r\n\r\nx\r\n--b--";
-        assert_eq!(bodies(digest).unwrap(), ["x"]);
-        assert_eq!(bodies("Content-Type: text\r\n\r\nx").unwrap(), ["x"]);
-        assert_eq!(bodies("no header at all").unwrap(), ["no header at all"]);
-    }
-
-    #[test]
-    fn what_two_programs_could_read_differently_is_read_in_one_way_that_can_be_written() {
-        for (head, body, media, as_read) in [
-            ("Content-Type: text/plain\r\nContent-Type: text/html", "x", "text/plain", Some(" text/plain")),
-            ("Content-Type: rubbish\r\nContent-Type: text/html", "x", "text/html", Some(" text/html")),
-            ("Content-Type: text/html\r\nContent-Type: text/html", "x", "text/html", None),
-            ("Content-Type: multipart/mixed", "--b\r\n\r\nx", "text/plain", Some(" text/plain")),
-            ("Content-Type: multipart", "x", "text/plain", Some(" text/plain")),
-            ("Content-Type: multipart/mixed; boundary=absent", "x", "text/plain", Some(" text/plain")),
-            (
-                "Content-Type: multipart/mixed; boundary=a; boundary=b",
-                "--b\r\n\r\nx",
-                "multipart/mixed",
-                Some(" multipart/mixed; boundary=\"b\""),
-            ),
-            (
-                "Content-Type: multipart/related; type=\"text/html\"; boundary*=us-ascii''b",
-                "--b\r\n\r\nx",
-                "multipart/related",
-                Some(" multipart/related; boundary=\"b\";\r\n\ttype=\"text/html\""),
-            ),
-            (
-                "Content-Type: multipart/mixed; boundary=b (c)",
-                "--b\r\n\r\nx",
-                "multipart/mixed",
-                Some(" multipart/mixed; boundary=\"b\""),
-            ),
-            ("Content-Type: multipart/mixed; boundary=b", "--b\r\n\r\nx", "multipart/mixed", None),
-            ("Content-Transfer-Encoding: x-uuencode", "x", "text/plain", None),
-        ] {
-            let mail = format!("{head}\r\n\r\n{body}");
-            let entity = parse(mail.as_bytes(), &mut Budget::default()).unwrap();
-            let written = entity.type_as_read.map(|value| String::from_utf8(value).unwrap());
-            assert_eq!((entity.media.as_str(), written.as_deref()), (media, as_read), "{head}");
-        }
-    }
-
-    #[test]
-    fn a_text_without_empty_line_before_it_is_the_body() {
-        for (mail, expected) in [
-            ("Subject: s\r\nHello there\r\nfoo: bar\r\n\r\nend", vec!["Hello there\r\nfoo: bar\r\n\r\nend"]),
-            ("Subject: s\r\nno field\r\nContent-Type: text/html\r\n\r\nend", vec!["end"]),
-            ("From hana Mon\r\nSubject: s\r\n\r\nend", vec!["end"]),
-            ("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nno header\r\n--b--", vec!["no header"]),
-        ] {
-            assert_eq!(bodies(mail).unwrap(), expected);
-        }
-    }
-
-    #[test]
-    fn a_hundred_levels_and_too_many_parts_are_refused() {
-        let mut deep = String::new();
-        for i in 0..100 {
-            deep += &format!("Content-Type: multipart/mixed; boundary=b{i}x\r\n\r\n--b{i}x\r\n");
-        }
-        assert_eq!(bodies(&deep).unwrap_err(), MimeError::TooDeep);
-        let nested = "Content-Type: message/rfc822\r\n\r\n".repeat(100);
-        assert_eq!(bodies(&nested).unwrap_err(), MimeError::TooDeep);
-        let many =
-            format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{}", "--b\r\n\r\n\r\n".repeat(2000));
-        assert_eq!(bodies(&many).unwrap_err(), MimeError::TooManyParts);
-    }
-}
+mod tests;

@@ -59,7 +59,7 @@ fn passed(mail: &[u8]) -> Option<Vec<u8>> {
             queue_id: "Q1",
             hops: "",
             at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
-            peer: &[],
+            peer: Some(&[]),
             rules: Rules::default(),
         },
     );

@@ -11,7 +11,7 @@ use super::fold::Joints;
 use super::scan::{self, End, Found, Texture};
 use super::traces::{Place, Traces};
 use super::wanted::{Neighbours, Wanted};
-use super::{escapes, shifted, tokens, words};
+use super::{shifted, tokens, words};
 
 /// Most texts inside texts.
 const MAX_DEPTH: u32 = 3;
@@ -92,14 +92,14 @@ impl Look {
     pub fn binary(&self, octets: &[u8], how: How) -> bool {
         self.plain(octets, Neighbours::Any)
             || scan::search(&self.wanted, octets, Texture::Binary, how.joints, End::Here) == Found::Secret
-            || self.traces.stand_in(octets, how.place)
+            || self.traces.stand_plainly_in(octets, how.place)
             || self.spread(octets, Texture::Binary, how)
             || self.carried_in_links(octets, how)
     }
 
     /// An address in plain octets.
     pub fn plain(&self, octets: &[u8], neighbours: Neighbours) -> bool {
-        memchr::memchr_iter(b'@', octets)
+        memchr::memchr2_iter(b'@', b'=', octets)
             .any(|at| self.wanted.iter().any(|wanted| wanted.stands_in_octets(octets, at, neighbours)))
     }
 
@@ -148,7 +148,7 @@ impl Look {
             _ => false,
         };
         let mut done = 0;
-        let places = memchr::memchr_iter(b'@', octets).filter(|at| beside(*at));
+        let places = memchr::memchr2_iter(b'@', b'=', octets).filter(|at| beside(*at));
         for at in places {
             if at < done {
                 continue;
@@ -213,7 +213,7 @@ impl Look {
 
     fn carried_in_links(&self, octets: &[u8], how: How) -> bool {
         let mut hit = false;
-        tokens::tokens(octets, self.shortest, |token| hit = hit || self.token(token));
+        tokens::tokens(octets, self.shortest, |token| hit = hit || self.token(token, how));
         if how.depth < MAX_DEPTH {
             tokens::data_links(octets, |content, charset| {
                 hit = hit || self.text_or_binary(content, charset, how.deeper());
@@ -228,16 +228,17 @@ impl Look {
     }
 
     /// What a token of a link holds: mostly nothing.
-    fn token(&self, octets: &[u8]) -> bool {
+    fn token(&self, octets: &[u8], how: How) -> bool {
         if self.plain(octets, Neighbours::Apart) {
             return true;
         }
-        if memchr::memmem::find(octets, b"%40").is_none() {
-            return false;
+        // A text in it may be spelled in any way, and hold tokens itself.
+        let mut hit = false;
+        if how.depth < MAX_DEPTH {
+            let inside = How { place: Place::Token, ..how.deeper() };
+            tokens::readable(octets, self.shortest, |text| hit = hit || self.text(text, None, inside));
         }
-        let text = String::from_utf8_lossy(octets);
-        escapes::unescaped(&text, escapes::Kind::Percent)
-            .is_some_and(|text| self.plain(text.as_bytes(), Neighbours::Apart))
+        hit
     }
 
     fn words(&self, found: &words::Words, how: How) -> bool {

@@ -67,7 +67,7 @@ pub fn judge(variant: &Variant<'_>, world: &World) -> Result<Outcome, Failure> {
     }
     let whole = [variant.trace.as_bytes(), &control].concat();
     let outcome = world.with_passage(variant.canary.direction, |passage| {
-        anonymize(&whole, &Passage { peer: &canary::peer(), ..*passage })
+        anonymize(&whole, &Passage { peer: Some(&canary::peer()), ..*passage })
     });
     let out = match outcome {
         Err(refusal) => return Ok(Outcome::Refused(format!("{refusal:?}"), refusal.to_string())),

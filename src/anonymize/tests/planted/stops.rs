@@ -16,7 +16,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("delivery status, diagnostic", "Report", "reports are for the relay"),
     ("disposition notification", "Report", "reports are for the relay"),
     ("feedback report", "Report", "reports are for the relay"),
-    ("message of an unknown kind", "UnknownMessage", "nobody knows what programs make of it"),
     ("boundary in pieces", "Mime(Boundary)", "programs read it differently"),
     ("two boundaries", "Mime(Boundary)", "programs read it differently"),
     ("no boundary", "Mime(Boundary)", "programs read it differently"),

@@ -1,0 +1,210 @@
+//! The bodies of parts that have no parts: texts edited in place, encoded messages walked into, files passed.
+//!
+//! Rules: a body whose decoded octets do not change keeps its own; of one that changes, what is the same at both ends
+//! keeps its lines. Decoded text with bare LF has LF again.
+//! When it fails: [`Refusal`].
+
+use super::body::{Writer, file_name};
+use super::outcome::Removed;
+use super::policy::{self, Treatment};
+use super::search::Kind;
+use super::text::Sought;
+use super::{Refusal, armour, calendar, file, nested, report, unwrap};
+use crate::document;
+use crate::mime::MAX_DEPTH;
+use crate::mime::charset::Charset;
+use crate::mime::lines::{self, Break, MAX_LINE};
+use crate::mime::slice;
+use crate::mime::transfer::{self, Encoding};
+use crate::mime::tree::{Budget, Entity};
+use std::borrow::Cow;
+
+/// How much of a file is looked at first for being a text, in octets.
+const HEAD: usize = 4096;
+
+impl Writer<'_> {
+    /// Appends the body of a part without parts.
+    pub fn leaf(
+        &mut self,
+        bytes: &[u8],
+        entity: &Entity,
+        depth: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let raw = slice(bytes, entity.body.clone());
+        let name = file_name(bytes, entity);
+        match policy::treatment(&entity.media, entity.content_type.as_ref(), &name, &self.passage.rules)? {
+            Treatment::Text(kind) => self.text(raw, entity, kind, out),
+            Treatment::ContentLines => {
+                self.content_lines(raw, entity, out);
+                Ok(())
+            }
+            // What is called an encoded message and is not encoded is a text.
+            Treatment::Message if entity.encoding.encoded_length(raw) < raw.len() => {
+                self.text(raw, entity, Kind::Plain, out)
+            }
+            Treatment::Message => self.encoded_message(raw, entity, depth, out),
+            Treatment::MessageHeader => {
+                let decoded = entity.encoding.decode(raw);
+                let new = nested::header_only(self, &lines::only_crlf(&decoded))?;
+                rewritten(raw, entity.encoding, &decoded, lines::ended_like(&decoded, new), out);
+                Ok(())
+            }
+            Treatment::Report => {
+                let decoded = entity.encoding.decode(raw);
+                let new = report::scrubbed(self, &lines::only_crlf(&decoded))?;
+                rewritten(raw, entity.encoding, &decoded, lines::ended_like(&decoded, new), out);
+                Ok(())
+            }
+            // A message that is nothing else: what else is there would be empty.
+            Treatment::Dropped(Removed::Signature) => Err(Refusal::Signed),
+            Treatment::Dropped(_) => Err(Refusal::Key),
+            Treatment::File if is_text(raw, entity, &name) => {
+                self.one_text(raw, entity.encoding, None, Kind::Plain, out)
+            }
+            Treatment::File => {
+                file::pass(self, raw, entity, &name, out);
+                Ok(())
+            }
+        }
+    }
+
+    /// A text; what stands behind its encoded lines is one too, as it stands.
+    fn text(&mut self, raw: &[u8], entity: &Entity, kind: Kind, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let label = label(entity)?;
+        let label = label.as_deref().map(str::as_bytes);
+        let (encoded, plain) =
+            raw.split_at_checked(entity.encoding.encoded_length(raw)).unwrap_or((raw, &[]));
+        self.one_text(encoded, entity.encoding, label, kind, out)?;
+        if plain.is_empty() { Ok(()) } else { self.one_text(plain, Encoding::Identity, label, kind, out) }
+    }
+
+    /// Appends one text.
+    pub fn one_text(
+        &mut self,
+        raw: &[u8],
+        encoding: Encoding,
+        label: Option<&[u8]>,
+        kind: Kind,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let decoded = encoding.decode(raw);
+        if let Some(opened) = armour::opened(self, &decoded)? {
+            let edits = armour::edits(self, &opened, label, kind);
+            rewritten(raw, encoding, &decoded, transfer::apply(&opened, &edits), out);
+            return Ok(());
+        }
+        let edits = armour::edits(self, &decoded, label, kind);
+        if edits.is_empty() {
+            out.extend_from_slice(raw);
+            return Ok(());
+        }
+        drop(decoded);
+        let from = out.len();
+        encoding.edit_into(raw, &edits, out);
+        let edited = slice(out, from..out.len());
+        let long = |text: &[u8]| text.split(|b| *b == b'\n').any(|line| line.len() > MAX_LINE + 1);
+        if encoding == Encoding::Identity && long(edited) && !long(raw) {
+            let broken = lines::broken_at_blanks(edited, MAX_LINE - 2, Break::BehindBlank);
+            let broken = broken.ok_or(Refusal::LineTooLong)?;
+            out.truncate(from);
+            out.extend_from_slice(&broken);
+        }
+        Ok(())
+    }
+
+    /// A calendar or a contact card.
+    fn content_lines(&mut self, raw: &[u8], entity: &Entity, out: &mut Vec<u8>) {
+        let decoded = entity.encoding.decode(raw);
+        let label = entity.content_type.as_ref().and_then(|value| value.text("charset"));
+        let sought = Sought { search: self.search, traces: &self.traces, ids: None, kind: Kind::Plain };
+        let label = label.as_deref().map(str::as_bytes);
+        match calendar::scrubbed(&decoded, label, &sought, self.passage.message_id) {
+            Some(changed) => {
+                if changed.key {
+                    self.removed.insert(Removed::Key);
+                }
+                rewritten(raw, entity.encoding, &decoded, changed.bytes, out);
+            }
+            None => out.extend_from_slice(raw),
+        }
+    }
+
+    /// A message in base64 or quoted-printable (which RFC 2046 §5.2.1 forbids and programs do): edited in the
+    /// clear, encoded anew where it changed.
+    fn encoded_message(
+        &mut self,
+        raw: &[u8],
+        entity: &Entity,
+        depth: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let decoded = entity.encoding.decode(raw);
+        let clear = lines::only_crlf(&decoded);
+        let mut budget = Budget { parts: self.parts_left, depth: MAX_DEPTH.saturating_sub(depth + 1) };
+        let opened = unwrap::open(&clear, &mut budget, self.passage)?;
+        let (clear, inner) = (opened.bytes.map_or(clear, Cow::Owned), opened.entity);
+        self.removed.extend(opened.removed);
+        self.parts_left = budget.parts;
+        self.boundaries.collect(&clear, &inner);
+        let (search, boundaries) = (self.search, &self.boundaries);
+        let names_somebody = |left: &[u8]| search.holds_local_part(left) || boundaries.name_a_host(left);
+        self.ids.collect(&clear, &inner, &names_somebody);
+        let mut new = Vec::with_capacity(clear.len() + 256);
+        nested::message(self, &clear, &inner, depth + 1, &mut new)?;
+        drop((clear, inner));
+        rewritten(raw, entity.encoding, &decoded, lines::ended_like(&decoded, new), out);
+        Ok(())
+    }
+}
+
+/// The charset that a text declares.
+fn label(entity: &Entity) -> Result<Option<String>, Refusal> {
+    let label = entity.content_type.as_ref().and_then(|value| value.text("charset"));
+    if label.as_deref().is_some_and(|label| Charset::is_unreadable(label.as_bytes())) {
+        return Err(Refusal::Charset);
+    }
+    Ok(label)
+}
+
+/// Appends a body whose decoded text became `new`: what is the same at both ends keeps its lines.
+fn rewritten(raw: &[u8], encoding: Encoding, old: &[u8], mut new: Vec<u8>, out: &mut Vec<u8>) {
+    // A last line without its end stays one.
+    if !old.ends_with(b"\n") && new.ends_with(b"\n") {
+        new.truncate(new.len() - if new.ends_with(b"\r\n") { 2 } else { 1 });
+    }
+    let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    if head == old.len() && head == new.len() {
+        out.extend_from_slice(raw);
+        return;
+    }
+    let most = old.len().min(new.len()) - head;
+    let tail = old.iter().rev().zip(new.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
+    // An edit takes the place of something: what is only put in takes a neighbour along.
+    let head = if head == old.len() - tail { head.saturating_sub(1) } else { head };
+    let (from, to) = (head, old.len() - tail);
+    if from >= to {
+        out.extend_from_slice(&encoding.encode(&new));
+        return;
+    }
+    new.truncate(new.len() - tail);
+    new.drain(..head);
+    encoding.edit_into(raw, &[transfer::Edit { range: from..to, with: new }], out);
+}
+
+/// Whether a file is a text that can be edited: one of no type that is known, without anything but text in it.
+pub fn is_text(raw: &[u8], part: &Entity, name: &str) -> bool {
+    let is_other = ["image/", "audio/", "video/", "font/"].iter().any(|kind| part.media.starts_with(kind));
+    let head = part.encoding.decode(slice(raw, 0..raw.len().min(HEAD)));
+    if is_other || !is_plain(&head) {
+        return false;
+    }
+    let octets = part.encoding.decode(raw);
+    is_plain(&octets) && document::kind(&octets, name, &part.media).is_none()
+}
+
+/// Whether octets hold no control characters but those of texts, with the ones that switch character sets.
+fn is_plain(octets: &[u8]) -> bool {
+    let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | 0x0c | b'\r' | 0x0e | 0x0f | 0x1b);
+    !octets.iter().any(control)
+}
