@@ -183,7 +183,7 @@ fn form(before: &[u8], after: &[u8]) -> Option<String> {
             .max()
             .unwrap_or(0)
     };
-    if longest(after) > 998.max(longest(before)) {
+    if longest(after) > 998 && longest(before) <= 998 {
         return Some(format!("line of {} octets", longest(after)));
     }
     let bare = after.iter().enumerate().any(|(i, b)| match b {

@@ -86,6 +86,26 @@ fn no_planted_secret_leaks_nothing_else_changes_and_each_would_be_seen() {
     }
 }
 
+#[test]
+fn the_reader_sees_an_address_behind_encodings_and_no_longer_one() {
+    let wanted = reader::Wanted::address(super::CUSTOMER);
+    let mail = |text: &str| format!("Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n").into_bytes();
+    for (text, squeezed, plainly) in [
+        ("to hana.suzuki@mailbox.example.", true, false),
+        ("to hana.suzuki@mailbox.example", true, true),
+        ("to ｈａｎａ.suzuki%40mailbox.example", true, true),
+        ("aGFuYS5zdXp1a2lAbWFpbGJveC5leGFtcGxl", true, true),
+        ("hana. suzuki\r\n> @mailbox.example", true, false),
+        ("hana.suzuki@mailbox.example.org", true, false),
+        ("hana.suzuki@mail.example", false, false),
+        ("suzuki@mailbox.example", false, false),
+    ] {
+        let mail = mail(text);
+        assert_eq!(reader::sees(&mail, &wanted).is_some(), squeezed, "{text}");
+        assert_eq!(reader::sees_plainly(&mail, &wanted).is_some(), plainly, "{text}");
+    }
+}
+
 /// The verdict, with the list of documented stops.
 fn judged(variant: &Variant<'_>, world: &super::World) -> Result<Outcome, Failure> {
     let outcome = claim::judge(variant, world)?;
