@@ -202,6 +202,14 @@ fn difference(pair: &Pair, before: &Seen, after: &Seen) -> Option<String> {
     (pair.touched.is_some_and(|touched| moved > touched)).then(|| format!("{moved} parts have other octets"))
 }
 
+/// Mails whose parts programs see differently, and of which one reading is written.
+const MENDED: [&str; 4] = [
+    "multipart-that-only-ends",
+    "delimiter-that-was-damaged",
+    "blank-line-that-is-a-fold-before-the-first-delimiter",
+    "delimiter-without-empty-line-before-it",
+];
+
 #[test]
 fn three_other_parsers_see_in_a_finished_message_what_they_saw_in_the_mail() {
     let scratch = std::env::temp_dir().join(format!("anshin-validity-{}", std::process::id()));
@@ -217,6 +225,10 @@ fn three_other_parsers_see_in_a_finished_message_what_they_saw_in_the_mail() {
         ("mail-parser", by_mail_parser(&before), by_mail_parser(&after)),
     ] {
         for (pair, (old, new)) in pairs.iter().zip(old.iter().zip(&new)) {
+            // Where the delimiters are broken, one reading of several is written for all.
+            if MENDED.contains(&pair.name.as_str()) {
+                continue;
+            }
             if let Some(difference) = difference(pair, old, new) {
                 wrong.push(format!("{}: {name}: {difference}", pair.name));
             }
