@@ -57,7 +57,7 @@ fn passed(mail: &[u8]) -> Result<Outcome, Refusal> {
         queue_id: "Q1",
         hops: "",
         at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
-        peer: &[],
+        peer: Some(&[]),
         rules: Rules::default(),
     };
     anonymize(mail, &passage)

@@ -90,11 +90,16 @@ pub fn judge(variant: &Variant<'_>, world: &World) -> Result<Outcome, Failure> {
         }
     }
     let signed = variant.inside.contains("signed") || variant.inside.contains("key");
-    if !signed && variant.text.is_some() && reader::shape(&control) != reader::shape(&out) {
+    // What two programs read as two trees may come out as one of them.
+    let ambiguous = ["two types", "two encodings", "two boundaries", "no boundary", "occurs nowhere"]
+        .iter()
+        .any(|name| variant.inside.starts_with(name) || variant.inside.ends_with(name));
+    if !signed && !ambiguous && variant.text.is_some() && reader::shape(&control) != reader::shape(&out) {
         return fail(Wrong::Tree, reader::shape(&out).join(" "));
     }
     let alias = variant.canary.alias.as_deref().map(|alias| reader::squeeze(&reader::fold(alias)));
     if let Some(text) = &variant.text
+        && !ambiguous
         // What the reader cannot take apart before it cannot be asked for afterwards.
         && text_around(&control, text).is_some()
     {

@@ -163,10 +163,8 @@ pub fn headers(mail: &[u8]) -> String {
     let Some(parsed) = MessageParser::new().max_encoded_nesting(12).parse(mail) else { return out };
     for part in parsed.parts() {
         for header in part.headers().iter() {
-            if let HeaderValue::Text(text) = header.parse_as(HeaderForm::Text).value() {
-                out += text;
-                out.push('|');
-            }
+            out += &String::from_utf8_lossy(&embedded::with_words(header.raw_value()));
+            out.push('|');
             if let HeaderValue::ContentType(value) = header.parse_as(HeaderForm::ContentType).value() {
                 out += &normal::unescaped(&String::from_utf8_lossy(&embedded::continued(header.raw_value())));
                 out.push('|');
