@@ -22,7 +22,6 @@ mod table;
 mod transfer;
 mod variant;
 
-use crate::anonymize::anonymize;
 use claim::{Failure, Outcome, Wrong};
 use report::Verdicts;
 use std::collections::BTreeSet;
@@ -131,13 +130,7 @@ fn show(only: usize) {
                 return;
             }
             let world = &worlds[variant.world];
-            let out =
-                world.with_passage(variant.canary.direction, |passage| anonymize(&variant.mail, passage));
-            let out = match out.map(|outcome| outcome.message) {
-                Ok(Ok(message)) => String::from_utf8_lossy(message.as_bytes()).into_owned(),
-                Ok(Err(held)) => format!("held, {:?}\n{}", held.why, String::from_utf8_lossy(&held.bytes)),
-                Err(refusal) => format!("{refusal:?}"),
-            };
+            let out = claim::shown(&variant, world);
             let verdict = match judged(&variant, world) {
                 Ok(outcome) => format!("{outcome:?}"),
                 Err(failure) => format!("{:?}: {}", failure.wrong, failure.note),
