@@ -105,7 +105,7 @@ impl Generator<'_, '_> {
         if self.number % super::PARTS != self.part {
             return false;
         }
-        self.every <= 1 || hash(&format!("{} {}", self.number, self.seed)) % self.every == 0
+        self.every <= 1 || hash(&format!("{} {}", self.number, self.seed)).is_multiple_of(self.every)
     }
 
     pub(super) fn bare<'a>(
@@ -207,6 +207,10 @@ impl Generator<'_, '_> {
         // What is split, in a charset that is declared wrongly or has wide units, nobody reads.
         let odd = charset.name.contains("label")
             || matches!(charset.form, CharsetForm::Wide(..) | CharsetForm::Utf7 | CharsetForm::Utf8Mark);
+        // A host with an ending behind it is another host.
+        if canary.alias.is_none() && matches!(form.name, "quoted" | "not quoted") {
+            return;
+        }
         // Half a token is none.
         if form.name == "word and clear text" && spelling.group == "tokens" {
             return;
