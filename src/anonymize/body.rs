@@ -37,6 +37,8 @@ pub struct Writer<'a> {
     pub boundaries: Boundaries<'a>,
     /// Parts that may still be read in encoded messages.
     pub parts_left: usize,
+    /// How much of the buffer follows the body that is written, in octets.
+    pub rest: usize,
     /// What was taken out.
     pub removed: BTreeSet<Removed>,
     /// Whether a document names somebody.

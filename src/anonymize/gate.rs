@@ -153,7 +153,7 @@ impl Gate {
         let (octets, problems) = part.decoded_checked();
         let hit = match part.encoding() {
             Encoding::None => false,
-            Encoding::QuotedPrintable => self.look.plain(part.raw_body(), Neighbours::Apart),
+            Encoding::QuotedPrintable => self.look.at_signs(part.raw_body(), Neighbours::Apart),
             // As it stands it can hold no address, unless there is more than base64.
             Encoding::Base64 if !is_odd(part.raw_body(), problems) => false,
             Encoding::Base64 => {

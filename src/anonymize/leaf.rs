@@ -21,6 +21,8 @@ use std::borrow::Cow;
 
 /// How much of a file is looked at first for being a text, in octets.
 const HEAD: usize = 4096;
+/// Bodies up to so many octets are written without a thought for room.
+const SMALL: usize = 64 * 1024;
 
 impl Writer<'_> {
     /// Appends the body of a part without parts.
@@ -33,6 +35,7 @@ impl Writer<'_> {
     ) -> Result<(), Refusal> {
         let raw = slice(bytes, entity.body.clone());
         let name = file_name(bytes, entity);
+        self.rest = bytes.len().saturating_sub(entity.body.end);
         match policy::treatment(&entity.media, entity.content_type.as_ref(), &name, &self.passage.rules)? {
             Treatment::Text(kind) => self.text(raw, entity, kind, out),
             Treatment::ContentLines => {
@@ -47,13 +50,15 @@ impl Writer<'_> {
             Treatment::MessageHeader => {
                 let decoded = entity.encoding.decode(raw);
                 let new = nested::header_only(self, &lines::only_crlf(&decoded))?;
-                rewritten(raw, entity.encoding, &decoded, lines::ended_like(&decoded, new), out);
+                let new = lines::ended_like(&decoded, new);
+                self.rewritten(raw, entity.encoding, decoded, new, out);
                 Ok(())
             }
             Treatment::Report => {
                 let decoded = entity.encoding.decode(raw);
                 let new = report::scrubbed(self, &lines::only_crlf(&decoded))?;
-                rewritten(raw, entity.encoding, &decoded, lines::ended_like(&decoded, new), out);
+                let new = lines::ended_like(&decoded, new);
+                self.rewritten(raw, entity.encoding, decoded, new, out);
                 Ok(())
             }
             // A message that is nothing else: what else is there would be empty.
@@ -63,6 +68,7 @@ impl Writer<'_> {
                 self.one_text(raw, entity.encoding, None, Kind::Plain, out)
             }
             Treatment::File => {
+                self.make_room(raw.len(), out);
                 file::pass(self, raw, entity, &name, out);
                 Ok(())
             }
@@ -91,15 +97,18 @@ impl Writer<'_> {
         let decoded = encoding.decode(raw);
         if let Some(opened) = armour::opened(self, &decoded)? {
             let edits = armour::edits(self, &opened, label, kind);
-            rewritten(raw, encoding, &decoded, transfer::apply(&opened, &edits), out);
+            let new = if edits.is_empty() { opened } else { transfer::apply(&opened, &edits) };
+            self.rewritten(raw, encoding, decoded, new, out);
             return Ok(());
         }
         let edits = armour::edits(self, &decoded, label, kind);
+        drop(decoded);
+        let grown: usize = edits.iter().map(|edit| edit.with.len()).sum();
+        self.make_room(raw.len() + grown * 3 / 2, out);
         if edits.is_empty() {
             out.extend_from_slice(raw);
             return Ok(());
         }
-        drop(decoded);
         let from = out.len();
         encoding.edit_into(raw, &edits, out);
         let edited = slice(out, from..out.len());
@@ -117,14 +126,14 @@ impl Writer<'_> {
     fn content_lines(&mut self, raw: &[u8], entity: &Entity, out: &mut Vec<u8>) {
         let decoded = entity.encoding.decode(raw);
         let label = entity.content_type.as_ref().and_then(|value| value.text("charset"));
-        let sought = Sought { search: self.search, traces: &self.traces, ids: None, kind: Kind::Plain };
+        let sought = Sought { search: self.search, traces: self.traces, ids: None, kind: Kind::Plain };
         let label = label.as_deref().map(str::as_bytes);
         match calendar::scrubbed(&decoded, label, &sought, self.passage.message_id) {
             Some(changed) => {
                 if changed.key {
                     self.removed.insert(Removed::Key);
                 }
-                rewritten(raw, entity.encoding, &decoded, changed.bytes, out);
+                self.rewritten(raw, entity.encoding, decoded, changed.bytes, out);
             }
             None => out.extend_from_slice(raw),
         }
@@ -139,22 +148,74 @@ impl Writer<'_> {
         depth: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
-        let decoded = entity.encoding.decode(raw);
-        let clear = lines::only_crlf(&decoded);
+        let rest = self.rest;
+        // No more than one form of it at a time, since it can be most of the mail.
+        let clear = match entity.encoding.decode(raw) {
+            Cow::Owned(decoded) if !lines::is_only_crlf(&decoded) => lines::only_crlf(&decoded).into_owned(),
+            decoded => decoded.into_owned(),
+        };
         let mut budget = Budget { parts: self.parts_left, depth: MAX_DEPTH.saturating_sub(depth + 1) };
         let opened = unwrap::open(&clear, &mut budget, self.passage)?;
-        let (clear, inner) = (opened.bytes.map_or(clear, Cow::Owned), opened.entity);
+        let (clear, inner) = (opened.bytes.unwrap_or(clear), opened.entity);
         self.removed.extend(opened.removed);
         self.parts_left = budget.parts;
         self.boundaries.collect(&clear, &inner);
         let (search, boundaries) = (self.search, &self.boundaries);
         let names_somebody = |left: &[u8]| search.holds_local_part(left) || boundaries.name_a_host(left);
         self.ids.collect(&clear, &inner, &names_somebody);
-        let mut new = Vec::with_capacity(clear.len() + 256);
+        let mut new = Vec::new();
         nested::message(self, &clear, &inner, depth + 1, &mut new)?;
         drop((clear, inner));
-        rewritten(raw, entity.encoding, &decoded, lines::ended_like(&decoded, new), out);
+        self.rest = rest;
+        let old = entity.encoding.decode(raw);
+        let new = lines::ended_like(&old, new);
+        self.rewritten(raw, entity.encoding, old, new, out);
         Ok(())
+    }
+
+    /// Appends a body whose decoded text became `new`: what is the same at both ends keeps its lines.
+    fn rewritten(
+        &self,
+        raw: &[u8],
+        encoding: Encoding,
+        old: Cow<'_, [u8]>,
+        mut new: Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
+        // A last line without its end stays one.
+        if !old.ends_with(b"\n") && new.ends_with(b"\n") {
+            new.truncate(new.len() - if new.ends_with(b"\r\n") { 2 } else { 1 });
+        }
+        let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+        if head == old.len() && head == new.len() {
+            drop((old, new));
+            self.make_room(raw.len(), out);
+            out.extend_from_slice(raw);
+            return;
+        }
+        let most = old.len().min(new.len()) - head;
+        let tail = old.iter().rev().zip(new.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
+        // An edit takes the place of something: what is only put in takes a neighbour along.
+        let head = if head == old.len() - tail { head.saturating_sub(1) } else { head };
+        let (from, to) = (head, old.len() - tail);
+        let grown = new.len().saturating_sub(old.len());
+        drop(old);
+        self.make_room(raw.len() + grown * 3 / 2, out);
+        if from >= to {
+            encoding.encode_into(&new, out);
+            return;
+        }
+        new.truncate(new.len() - tail);
+        new.drain(..head);
+        encoding.edit_into(raw, &[transfer::Edit { range: from..to, with: new }], out);
+    }
+
+    /// Room in `out` for a large body and what follows it, taken only once the decoded one is gone.
+    fn make_room(&self, needed: usize, out: &mut Vec<u8>) {
+        if needed > SMALL && out.capacity() - out.len() < needed {
+            let whole = needed + self.rest;
+            out.reserve_exact(whole + whole / 64);
+        }
     }
 }
 
@@ -165,31 +226,6 @@ fn label(entity: &Entity) -> Result<Option<String>, Refusal> {
         return Err(Refusal::Charset);
     }
     Ok(label)
-}
-
-/// Appends a body whose decoded text became `new`: what is the same at both ends keeps its lines.
-fn rewritten(raw: &[u8], encoding: Encoding, old: &[u8], mut new: Vec<u8>, out: &mut Vec<u8>) {
-    // A last line without its end stays one.
-    if !old.ends_with(b"\n") && new.ends_with(b"\n") {
-        new.truncate(new.len() - if new.ends_with(b"\r\n") { 2 } else { 1 });
-    }
-    let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    if head == old.len() && head == new.len() {
-        out.extend_from_slice(raw);
-        return;
-    }
-    let most = old.len().min(new.len()) - head;
-    let tail = old.iter().rev().zip(new.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
-    // An edit takes the place of something: what is only put in takes a neighbour along.
-    let head = if head == old.len() - tail { head.saturating_sub(1) } else { head };
-    let (from, to) = (head, old.len() - tail);
-    if from >= to {
-        out.extend_from_slice(&encoding.encode(&new));
-        return;
-    }
-    new.truncate(new.len() - tail);
-    new.drain(..head);
-    encoding.edit_into(raw, &[transfer::Edit { range: from..to, with: new }], out);
 }
 
 /// Whether a file is a text that can be edited: one of no type that is known, without anything but text in it.

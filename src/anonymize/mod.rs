@@ -57,6 +57,9 @@ pub use refusal::Refusal;
 pub use rules::{DocumentRule, NameRule, Rules, SignatureRule, TnefRule};
 pub use top::HOPS_FIELD;
 
+/// Room that is made for a message before anything of it is written, in octets.
+const MAX_ROOM: usize = 64 * 1024;
+
 /// What is done to one message on its way to one recipient.
 pub struct Passage<'a> {
     /// Whom the recipient sees as the sender: the alias in From and Reply-To.
@@ -171,7 +174,8 @@ fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> 
     boundaries.add_names(search.traces().names());
     let mut ids = ContentIds::new(passage.relay_host);
     ids.collect(&bytes, &entity, &|left| search.holds_local_part(left) || boundaries.name_a_host(left));
-    let mut out = Vec::with_capacity(bytes.len() + 1024);
+    // Room for large bodies is made where they are written.
+    let mut out = Vec::with_capacity(bytes.len().min(MAX_ROOM) + 1024);
     let mut writer = Writer {
         passage,
         search: &search,
@@ -179,6 +183,7 @@ fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> 
         ids,
         boundaries,
         parts_left: budget.parts,
+        rest: 0,
         removed: opened.removed,
         names_in_document: false,
     };

@@ -182,7 +182,9 @@ impl Search {
             }
         }
         hits.settle();
-        for found in self.traces.found(hay) {
+        for mut found in self.traces.found(hay) {
+            // In a file name what follows is its ending.
+            found.right_clear |= hits.kind == Kind::FileName && hay.get(found.range.end) == Some(&b'.');
             hits.add(found, hay, stack);
         }
         hits.settle();

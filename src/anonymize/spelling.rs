@@ -140,8 +140,13 @@ fn bracketed(rest: &[u8], close: u8) -> Option<(usize, Option<char>, bool)> {
     (tail.get(blanks) == Some(&close)).then_some((1 + lead + length + blanks + 1, Some(c), false))
 }
 
-/// `%40`, and several of them where they are one UTF-8 character.
+/// `%40`, and several of them where they are one UTF-8 character; `%u0040` as old scripts write it.
 fn percent(rest: &[u8]) -> Option<(usize, char)> {
+    if matches!(rest.get(1), Some(b'u' | b'U')) {
+        let digits = std::str::from_utf8(rest.get(2..6)?).ok()?;
+        let plain = digits.bytes().all(|b| b.is_ascii_hexdigit());
+        return if plain { Some((6, char::from_u32(u32::from_str_radix(digits, 16).ok()?)?)) } else { None };
+    }
     let mut octets = [0u8; 4];
     for i in 0..octets.len() {
         match (rest.get(i * 3..i * 3 + 3)?, octets.get_mut(i)?) {
@@ -230,6 +235,7 @@ fn backslash(rest: &[u8]) -> Option<(usize, char)> {
             Some((4 + count, digits(3, count)?))
         }
         b'u' => Some((6, digits(2, 4)?)),
+        b'U' => Some((10, digits(2, 8)?)),
         b'x' | b'\'' => Some((4, digits(2, 2)?)),
         b'n' | b'r' | b't' => Some((2, ' ')),
         // Octal, as old scripts write it.
@@ -252,6 +258,32 @@ fn backslash(rest: &[u8]) -> Option<(usize, char)> {
         }
         _ => None,
     }
+}
+
+/// `at）` and the like behind a wide bracket: the length, and the sign that the word stands for.
+fn wide_bracketed(rest: &[u8], open: char) -> Option<(usize, char)> {
+    let close = match open {
+        '（' => '）',
+        '【' => '】',
+        '［' => '］',
+        '〔' => '〕',
+        '「' => '」',
+        '〈' => '〉',
+        '＜' => '＞',
+        _ => '｝',
+    };
+    let text = rest.get(..rest.len().min(24))?;
+    let text = match std::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(e) => std::str::from_utf8(text.get(..e.valid_up_to())?).ok()?,
+    };
+    let (word, _) = text.split_once(close)?;
+    let sign = match word.trim().nfkc().collect::<String>().to_ascii_lowercase().as_str() {
+        "at" | "@" | "アットマーク" | "アット" | "あっと" => '@',
+        "dot" | "." | "ドット" | "どっと" => '.',
+        _ => return None,
+    };
+    Some((word.len() + close.len_utf8(), sign))
 }
 
 /// Characters outside ASCII. `None` when the character stays as it is.
@@ -281,6 +313,15 @@ fn wide(rest: &[u8]) -> Option<Piece> {
         | '\u{fff9}'..='\u{fffd}'
         | '\u{e0000}'..='\u{e0fff}' => Becomes::Nothing,
         '\u{80}'..='\u{9f}' => Becomes::Nothing,
+        // Wide brackets around the word.
+        '（' | '【' | '［' | '〔' | '「' | '〈' | '＜' | '｛' => {
+            let (length, sign) = wide_bracketed(rest.get(length..)?, c)?;
+            return Some(Piece {
+                length: c.len_utf8() + length,
+                becomes: Becomes::One(sign),
+                escaped: false,
+            });
+        }
         '\u{3002}' | '\u{ff61}' => Becomes::One('.'),
         '\u{2010}'..='\u{2015}' | '\u{2212}' => Becomes::One('-'),
         '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' => return None,
@@ -342,6 +383,9 @@ mod tests {
             "b\u{200b}o\u{ad}b@a.example",
             "bob\\u0040a.example",
             "bob\\40 a\\2e example",
+            "bob%u0040a.example",
+            "bob\\U00000040a.example",
+            "bob（at）a［ドット］example",
             "bob=40a=2Eexample",
             "bob\\100a.example",
             "ᵇₒb@ª.example",

@@ -50,7 +50,11 @@ pub fn open(bytes: &[u8], budget: &mut Budget, passage: &Passage<'_>) -> Result<
             break;
         }
         edits.sort_by_key(|edit| edit.range.start);
-        let new = lines::only_crlf(&apply(now, &edits)).into_owned();
+        let mut new = apply(now, &edits);
+        drop(edits);
+        if !lines::is_only_crlf(&new) {
+            new = lines::only_crlf(&new).into_owned();
+        }
         *budget = whole;
         opened.entity = tree::parse(&new, budget)?;
         opened.bytes = Some(new);
@@ -95,7 +99,7 @@ impl Walk<'_> {
                 return Err(Refusal::Tnef);
             }
             let part = self.tnef_part(content, has_text, &mut 0);
-            self.replace(entity, &part);
+            self.replace(entity, part);
             self.removed.insert(Removed::Tnef);
         } else if policy::is_pkcs7(&entity.media, &name) {
             let octets = entity.encoding.decode(raw);
@@ -105,11 +109,11 @@ impl Walk<'_> {
                 }
                 Some(CmsKind::Signed) => {
                     let content = cms::signed_content(&octets).ok_or(Refusal::Signed)?;
-                    self.replace(entity, &content_part(&lines::only_crlf(&content))?);
+                    self.replace(entity, content_part(&lines::only_crlf(&content))?);
                     self.removed.insert(Removed::Signature);
                 }
                 Some(CmsKind::CertsOnly) => {
-                    self.replace(entity, b"Content-Type: text/plain\r\n\r\n");
+                    self.replace(entity, b"Content-Type: text/plain\r\n\r\n".to_vec());
                     self.removed.insert(Removed::Key);
                 }
                 _ => return Err(Refusal::Encrypted),
@@ -119,7 +123,7 @@ impl Walk<'_> {
     }
 
     /// Puts `part` (content fields, empty line, body) in the place of the content fields and the body of an entity.
-    fn replace(&mut self, entity: &Entity, part: &[u8]) {
+    fn replace(&mut self, entity: &Entity, mut part: Vec<u8>) {
         for field in &entity.header.fields {
             let name = slice(self.bytes, field.name.clone()).to_ascii_lowercase();
             if name.starts_with(b"content-") {
@@ -127,8 +131,10 @@ impl Walk<'_> {
             }
         }
         let range = entity.header.range.end..entity.body.end.max(entity.header.body_start);
-        let part = part.strip_suffix(b"\r\n").unwrap_or(part);
-        self.edits.push(Edit { range, with: part.to_vec() });
+        if part.ends_with(b"\r\n") {
+            part.truncate(part.len() - 2);
+        }
+        self.edits.push(Edit { range, with: part });
     }
 
     /// What was in a TNEF stream as one part.
@@ -139,7 +145,7 @@ impl Walk<'_> {
             match bodies.len() {
                 0 => {}
                 1 => parts.append(&mut bodies),
-                _ => parts.push(self.multipart("alternative", &bodies, count)),
+                _ => parts.push(self.multipart("alternative", bodies, count)),
             }
         }
         if let Some(meeting) = &content.meeting {
@@ -167,11 +173,11 @@ impl Walk<'_> {
         match parts.len() {
             0 => b"Content-Type: text/plain\r\n\r\n".to_vec(),
             1 => parts.swap_remove(0),
-            _ => self.multipart("mixed", &parts, count),
+            _ => self.multipart("mixed", parts, count),
         }
     }
 
-    fn multipart(&self, kind: &str, parts: &[Vec<u8>], count: &mut usize) -> Vec<u8> {
+    fn multipart(&self, kind: &str, parts: Vec<Vec<u8>>, count: &mut usize) -> Vec<u8> {
         *count += 1;
         let digest = Sha256::new()
             .chain_update(self.passage.queue_id)
@@ -182,7 +188,7 @@ impl Walk<'_> {
         let mut out = format!("Content-Type: multipart/{kind}; boundary=\"{boundary}\"\r\n\r\n").into_bytes();
         for part in parts {
             out.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
-            out.extend_from_slice(part);
+            out.extend_from_slice(&part);
             out.extend_from_slice(if part.ends_with(b"\r\n") { b"" } else { b"\r\n" });
         }
         out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
@@ -229,7 +235,8 @@ fn piece(piece: &Piece, attached: bool) -> Vec<u8> {
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(&Encoding::Base64.encode(&piece.octets));
+    out.reserve_exact(piece.octets.len() / 3 * 4 + piece.octets.len() / 28 + 8);
+    Encoding::Base64.encode_into(&piece.octets, &mut out);
     out
 }
 

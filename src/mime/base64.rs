@@ -53,48 +53,74 @@ fn decode_line(line: &[u8], out: &mut Vec<u8>) -> bool {
 /// The decoded octets, and whether the text was base64 and nothing else.
 pub fn decode(raw: &[u8]) -> (Vec<u8>, bool) {
     let mut out = Vec::with_capacity(raw.len() / 4 * 3 + 3);
-    let mut clean = true;
-    let mut group = 0u32;
-    let mut filled = 0;
-    let mut padded = false;
+    let mut decoder = Decoder::default();
+    each_line(raw, |line| decoder.line(line, &mut out));
+    let clean = decoder.finish(&mut out);
+    (out, clean)
+}
+
+/// Calls `each` with every line, its line end included.
+fn each_line(raw: &[u8], mut each: impl FnMut(&[u8])) {
     let mut rest = raw;
     while !rest.is_empty() {
         let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |i| i + 1);
         let (line, tail) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        each(line);
         rest = tail;
-        if filled == 0 && !padded && decode_line(line.trim_ascii_end(), &mut out) {
-            continue;
+    }
+}
+
+/// Decodes line by line.
+#[derive(Default)]
+struct Decoder {
+    group: u32,
+    filled: u32,
+    padded: bool,
+    is_odd: bool,
+}
+
+impl Decoder {
+    /// Appends what a line holds, with what was left of the one before.
+    fn line(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        if self.filled == 0 && !self.padded && decode_line(line.trim_ascii_end(), out) {
+            return;
         }
         for &b in line {
             if let Some(value) = sextet(b) {
-                clean &= !padded;
-                group = group << 6 | u32::from(value);
-                filled += 1;
-                if filled == 4 {
-                    out.extend_from_slice(group.to_be_bytes().get(1..).unwrap_or_default());
-                    (group, filled) = (0, 0);
+                self.is_odd |= self.padded;
+                self.group = self.group << 6 | u32::from(value);
+                self.filled += 1;
+                if self.filled == 4 {
+                    out.extend_from_slice(self.group.to_be_bytes().get(1..).unwrap_or_default());
+                    (self.group, self.filled) = (0, 0);
                 }
             } else if b == b'=' {
-                flush_group(group, filled, &mut out);
-                (group, filled) = (0, 0);
-                padded = true;
+                flush_group(self.group, self.filled, out);
+                (self.group, self.filled) = (0, 0);
+                self.padded = true;
             } else {
-                clean &= b.is_ascii_whitespace();
+                self.is_odd |= !b.is_ascii_whitespace();
             }
         }
     }
-    clean &= filled == 0;
-    flush_group(group, filled, &mut out);
-    (out, clean)
+
+    /// Appends what an unfinished group holds; says whether there was base64 and nothing else.
+    fn finish(self, out: &mut Vec<u8>) -> bool {
+        flush_group(self.group, self.filled, out);
+        !self.is_odd && self.filled == 0
+    }
 }
 
-/// Length of the lines at the beginning that are base64 or blank and nothing else.
+/// Length of the lines at the beginning that are base64 or blank. Programs skip stray octets (RFC 2045 §6.8), so a few of
+/// them do not make a text of a line; words do.
 pub fn pure_length(raw: &[u8]) -> usize {
     let mut at = 0;
     for line in raw.split_inclusive(|&b| b == b'\n') {
         let text = line.trim_ascii();
-        let end = text.iter().rposition(|b| *b != b'=').map_or(0, |i| i + 1);
-        if !text.get(..end).unwrap_or_default().iter().all(|b| sextet(*b).is_some()) {
+        let blanks = text.iter().filter(|b| b.is_ascii_whitespace()).count();
+        let known = |b: &&u8| **b == b'=' || b.is_ascii_whitespace() || sextet(**b).is_some();
+        let stray = text.len() - text.iter().filter(known).count();
+        if blanks > 1 || stray * 8 > text.len() {
             break;
         }
         at += line.len();
@@ -165,33 +191,36 @@ fn frame(raw: &[u8], first: usize, last: usize, meets: bool, decoded: usize) -> 
 }
 
 /// Appends the encoded text with `edits` over the decoded one made in it. Keeps the lines before the first change, and
-/// those behind the last one where the groups of three still meet.
+/// those behind the last one where the groups of three still meet. Holds no more than a line of the decoded text.
 pub fn edit(raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
-    let (decoded, clean) = decode(raw);
     let (Some(first), Some(last)) = (edits.first(), edits.last()) else {
         out.extend_from_slice(raw);
         return;
     };
+    let (decoded, clean) = decoded_length(raw);
     let grown: usize = edits.iter().map(|e| e.with.len()).sum();
     let gone: usize = edits.iter().map(|e| e.range.len()).sum();
     let meets = grown.abs_diff(gone).is_multiple_of(3);
     let frame = if clean {
-        frame(raw, first.range.start, last.range.end, meets, decoded.len())
+        frame(raw, first.range.start, last.range.end, meets, decoded)
     } else {
         Frame { from: LineStart { raw: 0, decoded: 0 }, until: None, width: LINE }
     };
-    let end = frame.until.map_or(decoded.len(), |start| start.decoded);
     let start = out.len();
     out.extend_from_slice(slice(raw, 0..frame.from.raw));
-    let mut lines = Lines { width: (frame.width / 4 * 3).max(3), held: Vec::new(), out };
-    let mut at = frame.from.decoded;
-    for edit in edits {
-        lines.push(slice(&decoded, at..edit.range.start.max(at)));
-        lines.push(&edit.with);
-        at = at.max(edit.range.end);
-    }
-    lines.push(slice(&decoded, at..end));
-    lines.end();
+    let lines = Lines { width: (frame.width / 4 * 3).max(3), held: Vec::new(), out };
+    let mut editor = Editor { edits, at: frame.from.decoded, copied: frame.from.decoded, lines };
+    let end = frame.until.map_or(raw.len(), |start| start.raw);
+    let (mut decoder, mut octets) = (Decoder::default(), Vec::new());
+    each_line(slice(raw, frame.from.raw..end), |line| {
+        octets.clear();
+        decoder.line(line, &mut octets);
+        editor.push(&octets);
+    });
+    octets.clear();
+    decoder.finish(&mut octets);
+    editor.push(&octets);
+    editor.end();
     match frame.until {
         Some(until) => out.extend_from_slice(raw.get(until.raw..).unwrap_or_default()),
         // As many line ends at the end as there were.
@@ -200,6 +229,56 @@ pub fn edit(raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
             out.truncate(slice(out, start..out.len()).trim_ascii_end().len() + start);
             out.extend_from_slice(raw.get(content..).unwrap_or_default());
         }
+    }
+}
+
+/// How many octets a text decodes to, and whether it is base64 and nothing else.
+fn decoded_length(raw: &[u8]) -> (usize, bool) {
+    let (mut decoder, mut octets, mut length) = (Decoder::default(), Vec::new(), 0);
+    each_line(raw, |line| {
+        octets.clear();
+        decoder.line(line, &mut octets);
+        length += octets.len();
+    });
+    octets.clear();
+    let clean = decoder.finish(&mut octets);
+    (length + octets.len(), clean)
+}
+
+/// Makes edits in decoded octets that come in pieces.
+struct Editor<'a> {
+    /// Those that are not made yet.
+    edits: &'a [Edit],
+    /// Where the next piece begins.
+    at: usize,
+    /// What lies before is copied or gone.
+    copied: usize,
+    lines: Lines<'a>,
+}
+
+impl Editor<'_> {
+    fn push(&mut self, octets: &[u8]) {
+        let end = self.at + octets.len();
+        let here = |from: usize, to: usize| {
+            slice(octets, from.saturating_sub(self.at)..to.clamp(self.at, end) - self.at)
+        };
+        while let Some((edit, rest)) = self.edits.split_first() {
+            if edit.range.start >= end {
+                break;
+            }
+            self.lines.push(here(self.copied, edit.range.start));
+            self.lines.push(&edit.with);
+            self.copied = self.copied.max(edit.range.end);
+            self.edits = rest;
+        }
+        self.lines.push(here(self.copied, end));
+        self.copied = self.copied.max(end);
+        self.at = end;
+    }
+
+    fn end(mut self) {
+        self.edits.iter().for_each(|edit| self.lines.push(&edit.with));
+        self.lines.end();
     }
 }
 

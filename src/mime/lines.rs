@@ -41,8 +41,7 @@ pub fn broken_at_blanks(text: &[u8], most: usize, side: Break) -> Option<Vec<u8>
 /// `message` with CRLF as its only line end, and with one at its end.
 #[must_use]
 pub fn only_crlf(message: &[u8]) -> Cow<'_, [u8]> {
-    let ended = message.is_empty() || message.ends_with(b"\r\n");
-    if ended && !has_bare(message) {
+    if is_only_crlf(message) {
         return Cow::Borrowed(message);
     }
     let mut out = Vec::with_capacity(message.len() + message.len() / 32 + 2);
@@ -59,6 +58,12 @@ pub fn only_crlf(message: &[u8]) -> Cow<'_, [u8]> {
         out.extend_from_slice(b"\r\n");
     }
     Cow::Owned(out)
+}
+
+/// Whether CRLF is the only line end, and stands at the end.
+#[must_use]
+pub fn is_only_crlf(message: &[u8]) -> bool {
+    (message.is_empty() || message.ends_with(b"\r\n")) && !has_bare(message)
 }
 
 /// `text`, which has only CRLF, with bare LF where `model` has no other line ends.

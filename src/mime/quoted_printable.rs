@@ -74,9 +74,8 @@ fn read_line(line: &[u8], mut each: impl FnMut(Piece)) {
     }
 }
 
-/// Encodes a text; its CRLF stay line ends.
-pub fn encode(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 8);
+/// Appends an encoded text; its CRLF stay line ends.
+pub fn encode_into(bytes: &[u8], out: &mut Vec<u8>) {
     let mut column = 0;
     let mut i = 0;
     while let Some(&b) = bytes.get(i) {
@@ -96,12 +95,11 @@ pub fn encode(bytes: &[u8]) -> Vec<u8> {
         if literal {
             out.push(b);
         } else {
-            push_escaped(b, &mut out);
+            push_escaped(b, out);
         }
         column += width;
         i += 1;
     }
-    out
 }
 
 fn push_escaped(b: u8, out: &mut Vec<u8>) {
@@ -154,7 +152,7 @@ fn changed(line: &[u8], from: usize, edits: &[Edit], done: &mut usize) -> Vec<u8
             if edit.with.iter().all(|b| matches!(b, 33..=60 | 62..=126)) {
                 out.extend_from_slice(&edit.with);
             } else {
-                out.extend_from_slice(&encode(&edit.with));
+                encode_into(&edit.with, &mut out);
             }
         }
     };

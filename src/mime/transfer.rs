@@ -68,14 +68,17 @@ impl Encoding {
     /// Encodes a whole body anew.
     #[must_use]
     pub fn encode(self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len() / 3 * 4 + bytes.len() / 28 + 8);
+        self.encode_into(bytes, &mut out);
+        out
+    }
+
+    /// Appends a whole body encoded anew.
+    pub fn encode_into(self, bytes: &[u8], out: &mut Vec<u8>) {
         match self {
-            Self::Identity => bytes.to_vec(),
-            Self::QuotedPrintable => quoted_printable::encode(bytes),
-            Self::Base64 => {
-                let mut out = Vec::with_capacity(bytes.len() / 3 * 4 + bytes.len() / 28 + 8);
-                base64::wrap(bytes, LINE, &mut out);
-                out
-            }
+            Self::Identity => out.extend_from_slice(bytes),
+            Self::QuotedPrintable => quoted_printable::encode_into(bytes, out),
+            Self::Base64 => base64::wrap(bytes, LINE, out),
         }
     }
 

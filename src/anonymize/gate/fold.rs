@@ -84,7 +84,7 @@ impl Folded {
             at += 1;
             let mark = line_start && matches!(b, b'>' | b'|');
             line_start = b == b'\n' || (line_start && (b.is_ascii_whitespace() || mark));
-            let soft = b == b'=' && matches!(next, b'\r' | b'\n');
+            let soft = b == b'=' && ends_line(bytes.get(at..).unwrap_or_default());
             if inside > 0 || soft || mark || b.is_ascii_whitespace() || matches!(b, b'"' | b'\\') {
                 out.gap();
             } else if !b.is_ascii_control() {
@@ -187,6 +187,13 @@ impl Folded {
         }
         true
     }
+}
+
+/// Whether the line ends here, but for blanks.
+fn ends_line(text: &[u8]) -> bool {
+    let blank = |b: &&u8| matches!(b, b' ' | b'\t');
+    let blanks = text.iter().take(MAX_LOCAL).take_while(blank).count();
+    matches!(text.get(blanks), Some(b'\r' | b'\n'))
 }
 
 /// Longest local part (RFC 5321 §4.5.3.1.1), with room for a tag.

@@ -75,13 +75,17 @@ impl Look {
         let obeyed = label == Label::Iso2022 && !readings.is_empty();
         let found = if !obeyed {
             scan::search(&self.wanted, octets, Texture::Text, how.joints, End::Here)
-        } else if self.plain(octets, Neighbours::Apart) {
+        } else if self.at_signs(octets, Neighbours::Apart) {
             Found::Secret
         } else {
             Found::Nothing
         };
         found == Found::Secret
-            || self.traces.stand_in(octets, how.place)
+            || (if obeyed {
+                self.traces.stand_plainly_in(octets, how.place)
+            } else {
+                self.traces.stand_in(octets, how.place)
+            })
             || (may_be_utf7(octets, charset, label) && self.stream(how, |sink| shifted::utf7(octets, sink)))
             || self.eight_bit(octets, label, found, how)
             || self.carried(octets, charset, how)
@@ -100,6 +104,12 @@ impl Look {
     /// An address in plain octets.
     pub fn plain(&self, octets: &[u8], neighbours: Neighbours) -> bool {
         memchr::memchr2_iter(b'@', b'=', octets)
+            .any(|at| self.wanted.iter().any(|wanted| wanted.stands_in_octets(octets, at, neighbours)))
+    }
+
+    /// The same where an equals sign means something else: only around at signs.
+    pub fn at_signs(&self, octets: &[u8], neighbours: Neighbours) -> bool {
+        memchr::memchr_iter(b'@', octets)
             .any(|at| self.wanted.iter().any(|wanted| wanted.stands_in_octets(octets, at, neighbours)))
     }
 
@@ -198,12 +208,18 @@ impl Look {
             holds(from, 24, may_begin) && holds(from, MAX_DOMAIN, |text, domain| may_follow(text, 0, domain))
         };
         scan::has_sign(octets, &follows)
-            || memchr::memmem::find_iter(octets, &pairs.at_sign()).any(|at| follows(at + 2))
+            || pairs
+                .signs()
+                .iter()
+                .any(|sign| memchr::memmem::find_iter(octets, sign).any(|at| follows(at + 2)))
     }
 
     /// What a text carries in other forms.
     fn carried(&self, octets: &[u8], charset: Option<&str>, how: How) -> bool {
         let mut hit = self.carried_in_links(octets, how);
+        if how.depth < MAX_DEPTH && words::may_be_quoted(octets) {
+            hit = hit || self.text(&words::quoted_octets(octets), charset, how.deeper());
+        }
         tokens::blocks(octets, |block| hit = hit || self.text_or_binary(block, charset, how.deeper()));
         if !hit && memchr::memmem::find(octets, b"=?").is_some() {
             words::words(octets, |found| hit = hit || self.words(&found, how.deeper()));

@@ -172,12 +172,16 @@ impl Search<'_> {
             return false;
         }
         let before = self.text.get(..at).unwrap_or_default();
+        let follows = |wanted: &Wanted| wanted.domains().any(|domain| may_follow(self.text, at + 1, domain));
+        if !self.wanted.iter().any(follows) {
+            return false;
+        }
         let plain = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
         let length = before.iter().rev().take(80).take_while(plain).count();
         let run = before.get(before.len() - length..).unwrap_or_default();
         let tagged = before.get(..before.len() - length).is_some_and(|rest| rest.ends_with(b"+"));
         self.wanted.iter().any(|wanted| {
-            if !wanted.domains().any(|domain| may_follow(self.text, at + 1, domain)) {
+            if !follows(wanted) {
                 return false;
             }
             match wanted.likeness(run) {
@@ -252,7 +256,9 @@ impl Search<'_> {
             b'a' | b'A' => {
                 let first = around(at.wrapping_sub(2));
                 // `%28at`.
+                // What looks like a letter may end a pair of octets.
                 !first.is_ascii_alphanumeric()
+                    || (self.follows.is_some() && around(at.wrapping_sub(3)) >= 0x80)
                     || self
                         .text
                         .get(at.saturating_sub(8)..at)

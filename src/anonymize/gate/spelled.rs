@@ -19,16 +19,19 @@ const MAX_STEPS: usize = 16;
 /// Which characters follow each other in names.
 pub struct Pairs {
     followers: [u128; 128],
+    /// All characters of names.
+    all: u128,
 }
 
 impl Pairs {
     /// None.
     pub fn new() -> Self {
-        Self { followers: [0; 128] }
+        Self { followers: [0; 128], all: 0 }
     }
 
     /// Adds those of a name in lower case.
     pub fn add(&mut self, name: &[u8]) {
+        name.iter().for_each(|b| self.all |= 1 << (b & 0x7f));
         for (a, b) in name.iter().zip(name.iter().skip(1)) {
             if let Some(followers) = self.followers.get_mut(usize::from(*a)) {
                 *followers |= 1 << (b & 0x7f);
@@ -75,7 +78,7 @@ impl Pairs {
     /// Whether what stands at `at` may be a character of a name, or nothing inside one.
     fn may_stand(&self, text: &[u8], at: usize) -> bool {
         let before = at.checked_sub(1).and_then(|i| text.get(i)).copied().unwrap_or(0);
-        if text.get(at) == Some(&b'=') && !text.get(at + 1).is_some_and(u8::is_ascii_hexdigit) {
+        if !self.may_mean(text, at) {
             return false;
         }
         let Some((c, end)) = read_at(text, at) else { return false };
@@ -99,6 +102,37 @@ impl Pairs {
             }
             _ => self.begins(before) && behind().is_some_and(|next| self.meet(before, next)),
         }
+    }
+
+    /// Whether an escape at `at` may mean a character of a name, by its first octets; most mean others.
+    fn may_mean(&self, text: &[u8], at: usize) -> bool {
+        let next = |i: usize| text.get(at + i).copied().unwrap_or(0);
+        let value = || Some(char::from(next(1)).to_digit(16)? * 16 + char::from(next(2)).to_digit(16)?);
+        match next(0) {
+            b'%' => match value().and_then(|value| u8::try_from(value).ok()) {
+                Some(b) => b >= 0x80 || is_lead(b) || self.has(b),
+                None => matches!(next(1), b'u' | b'U') || is_lead(next(1)) || is_lead(next(2)),
+            },
+            b'=' => match value().and_then(|value| u8::try_from(value).ok()) {
+                Some(b) => is_lead(b) || self.has(b),
+                None => is_lead(next(1)) && next(1) != b'=',
+            },
+            // A named blank, bracket or quote; an ampersand alone.
+            b'&' => match (next(1), next(2)) {
+                (b'n', b'b') | (b'l' | b'g', b't') | (b'q', b'u') => false,
+                (b'a', b'm') => next(5) == b'#' || next(5).is_ascii_alphabetic(),
+                (b'#', _) => true,
+                (first, _) => first.is_ascii_alphabetic() || is_lead(first),
+            },
+            b'\\' => next(1).is_ascii_alphanumeric() || is_lead(next(1)) || next(1) == b'\'',
+            _ => true,
+        }
+    }
+
+    /// Whether a name has this character.
+    fn has(&self, b: u8) -> bool {
+        let b = b.to_ascii_lowercase();
+        b < 0x80 && self.all >> b & 1 == 1
     }
 
     /// Whether anything follows this character.

@@ -219,6 +219,9 @@ fn folded_lines_of_calendars_and_cards_hide_nothing() {
             "Content-Type: text/plain; format=flowed\r\n\r\n> write to bob@a. \r\n> example or so\r\n",
             "Content-Transfer-Encoding: quoted-printable\r\n\r\n=62=6F=\r\n=62=40a.exam=\r\nple",
             "Content-Transfer-Encoding: quoted-printable\r\n\r\nbob@a.exam= \r\nple",
+            "Content-Type: text/plain\r\n\r\nbob@a.exam= \t\r\nple",
+            "Content-Type: text/plain\r\n\r\n=1b=24=42=23b=23o=23b=21=77#a!=\r\n%=1b=28Bexample",
+            "Content-Type: text/plain\r\n\r\n==62=6F=62@a.example",
         ],
     );
 }
