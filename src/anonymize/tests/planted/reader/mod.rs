@@ -258,7 +258,9 @@ impl Look<'_> {
             }
         }
         if depth < MAX_DEPTH && self.found.is_none() {
-            for inner in embedded::in_octets(octets, &self.wanted.fragment, depth) {
+            for inner in
+                embedded::in_octets(octets, &self.wanted.fragment, depth, if self.exact { 1 } else { 4 })
+            {
                 self.octets(&inner.octets, None, depth + 1, inner.how);
             }
         }
