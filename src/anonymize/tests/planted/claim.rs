@@ -6,7 +6,7 @@ use super::reader::{self, Wanted};
 use super::spelling::Shows;
 use super::variant::{Text, Variant};
 use crate::anonymize::tests::World;
-use crate::anonymize::{Passage, anonymize};
+use crate::anonymize::{Outcome as Passed, Passage, Refusal, anonymize};
 
 /// What became of a mail in which nothing is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +50,27 @@ pub struct Failure {
     pub note: String,
 }
 
+/// The mail as it comes in, with what its way left in it.
+fn whole(variant: &Variant<'_>) -> Vec<u8> {
+    let end: &[u8] = if variant.mail.ends_with(b"\r\n") { b"" } else { b"\r\n" };
+    [variant.trace.as_bytes(), &variant.mail, end].concat()
+}
+
+fn pass(whole: &[u8], variant: &Variant<'_>, world: &World) -> Result<Passed, Refusal> {
+    world.with_passage(variant.canary.direction, |passage| {
+        anonymize(whole, &Passage { peer: Some(&canary::peer()), ..*passage })
+    })
+}
+
+/// The message, or why there is none, for a person.
+pub fn shown(variant: &Variant<'_>, world: &World) -> String {
+    match pass(&whole(variant), variant, world).map(|outcome| outcome.message) {
+        Ok(Ok(message)) => String::from_utf8_lossy(message.as_bytes()).into_owned(),
+        Ok(Err(held)) => format!("held, {:?}\n{}", held.why, String::from_utf8_lossy(&held.bytes)),
+        Err(refusal) => format!("{refusal:?}"),
+    }
+}
+
 /// Judges one variant.
 pub fn judge(variant: &Variant<'_>, world: &World) -> Result<Outcome, Failure> {
     let fail = |wrong, note: String| Err(Failure { wrong, note });
@@ -65,11 +86,8 @@ pub fn judge(variant: &Variant<'_>, world: &World) -> Result<Outcome, Failure> {
     if reader::sees(&control, &wanted).is_none() {
         return fail(Wrong::Blind, String::new());
     }
-    let whole = [variant.trace.as_bytes(), &control].concat();
-    let outcome = world.with_passage(variant.canary.direction, |passage| {
-        anonymize(&whole, &Passage { peer: Some(&canary::peer()), ..*passage })
-    });
-    let out = match outcome {
+    let whole = whole(variant);
+    let out = match pass(&whole, variant, world) {
         Err(refusal) => return Ok(Outcome::Refused(format!("{refusal:?}"), refusal.to_string())),
         Ok(outcome) => match outcome.message {
             Err(held) => return Ok(Outcome::Held(format!("{:?}", held.why))),
@@ -90,11 +108,16 @@ pub fn judge(variant: &Variant<'_>, world: &World) -> Result<Outcome, Failure> {
         }
     }
     let signed = variant.inside.contains("signed") || variant.inside.contains("key");
-    if !signed && variant.text.is_some() && reader::shape(&control) != reader::shape(&out) {
+    // What two programs read as two trees may come out as one of them.
+    let ambiguous = ["two types", "two encodings", "two boundaries", "no boundary", "occurs nowhere"]
+        .iter()
+        .any(|name| variant.inside.starts_with(name) || variant.inside.ends_with(name));
+    if !signed && !ambiguous && variant.text.is_some() && reader::shape(&control) != reader::shape(&out) {
         return fail(Wrong::Tree, reader::shape(&out).join(" "));
     }
     let alias = variant.canary.alias.as_deref().map(|alias| reader::squeeze(&reader::fold(alias)));
     if let Some(text) = &variant.text
+        && !ambiguous
         // What the reader cannot take apart before it cannot be asked for afterwards.
         && text_around(&control, text).is_some()
     {

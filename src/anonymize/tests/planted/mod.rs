@@ -23,10 +23,9 @@ mod table;
 mod transfer;
 mod variant;
 
-use crate::anonymize::anonymize;
 use claim::{Failure, Outcome, Wrong};
 use report::Verdicts;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use table::Page;
 use variant::{Generator, Variant};
@@ -51,7 +50,7 @@ fn no_planted_secret_leaks_nothing_else_changes_and_each_would_be_seen() {
     if let Some(only) = number("ANSHIN_VARIANT") {
         return show(only);
     }
-    let results = Mutex::new((Verdicts::default(), Page::default(), BTreeSet::new(), 0));
+    let results = Mutex::new((Verdicts::default(), Page::default(), BTreeSet::new(), BTreeMap::new()));
     std::thread::scope(|scope| {
         for part in 0..PARTS {
             let results = &results;
@@ -65,15 +64,24 @@ fn no_planted_secret_leaks_nothing_else_changes_and_each_would_be_seen() {
                         results.2.insert((variant.inside.clone(), variant.place.clone()));
                     }
                     let failure = judged.as_ref().err();
-                    let known = failure.is_some_and(|failure| known::reason(&variant, failure).is_some());
-                    results.3 += usize::from(known);
-                    results.0.note(&variant, failure.filter(|_| !known));
+                    let known =
+                        failure.and_then(|failure| Some((failure.wrong, known::reason(&variant, failure)?)));
+                    if let Some(known) = known {
+                        let (count, example) = results.3.entry(known).or_insert((0, variant.number));
+                        *count += 1;
+                        *example = variant.number.min(*example);
+                    }
+                    results.0.note(&variant, failure.filter(|_| known.is_none()));
                 };
                 Generator { sink: &mut sink, number: 0, every, seed, part }.run();
             });
         }
     });
     let (verdicts, page, structures, known) = results.into_inner().unwrap();
+    for ((wrong, reason), (count, example)) in &known {
+        println!("known: {wrong:?} {count:4}, such as variant {example}: {reason}");
+    }
+    let known: usize = known.values().map(|(count, _)| count).sum();
     println!("{} variants, {} structures, {known} known not to hold", verdicts.count(), structures.len());
     assert!(known * 1000 <= verdicts.count() * known::PER_MILLE, "{known} known failures are too many");
     if std::env::var_os("ANSHIN_BLESS").is_some() && every == 1 {
@@ -136,13 +144,7 @@ fn show(only: usize) {
                 return;
             }
             let world = &worlds[variant.world];
-            let out =
-                world.with_passage(variant.canary.direction, |passage| anonymize(&variant.mail, passage));
-            let out = match out.map(|outcome| outcome.message) {
-                Ok(Ok(message)) => String::from_utf8_lossy(message.as_bytes()).into_owned(),
-                Ok(Err(held)) => format!("held, {:?}\n{}", held.why, String::from_utf8_lossy(&held.bytes)),
-                Err(refusal) => format!("{refusal:?}"),
-            };
+            let out = claim::shown(&variant, world);
             let verdict = match judged(&variant, world) {
                 Ok(outcome) => format!("{outcome:?}"),
                 Err(failure) => format!("{:?}: {}", failure.wrong, failure.note),

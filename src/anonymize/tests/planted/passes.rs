@@ -194,7 +194,8 @@ impl Generator<'_, '_> {
                 }
             }
             for spelling in &SPELLINGS[..3] {
-                for (place, template) in PLACES {
+                // Behind `x-` a host is another host.
+                for (place, template) in PLACES.iter().filter(|(place, _)| *place != "media subtype") {
                     self.place(place, template, canary, spelling);
                 }
                 for (fields, scopes) in [(FIELDS, SCOPES), (PART_FIELDS, PART_SCOPES)] {

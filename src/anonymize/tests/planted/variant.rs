@@ -207,6 +207,14 @@ impl Generator<'_, '_> {
         // What is split, in a charset that is declared wrongly or has wide units, nobody reads.
         let odd = charset.name.contains("label")
             || matches!(charset.form, CharsetForm::Wide(..) | CharsetForm::Utf7 | CharsetForm::Utf8Mark);
+        // A host with an ending behind it is another host.
+        if canary.alias.is_none() && matches!(form.name, "quoted" | "not quoted") {
+            return;
+        }
+        // Half a token is none.
+        if form.name == "word and clear text" && spelling.group == "tokens" {
+            return;
+        }
         if odd && spelling.group != "as written" {
             return;
         }

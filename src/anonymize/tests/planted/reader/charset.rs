@@ -173,7 +173,14 @@ fn jis_to_euc(octets: &[u8]) -> Vec<u8> {
 fn shifted_out(octets: &[u8]) -> Vec<u8> {
     let mut shifted = false;
     let mut out = Vec::new();
-    for octet in octets {
+    // What names the set stands at the beginning of a line and shows nothing.
+    let mut rest = octets;
+    while let Some((octet, behind)) = rest.split_first() {
+        rest = behind;
+        if let Some(behind) = rest.strip_prefix(b"$)C").filter(|_| *octet == 0x1b) {
+            rest = behind;
+            continue;
+        }
         match octet {
             0x0e => shifted = true,
             0x0f => shifted = false,

@@ -16,8 +16,9 @@ static LENIENT: LazyLock<Encoding> = LazyLock::new(|| {
     specification.encoding().unwrap()
 });
 
-/// Everything that can be decoded out of `octets`. `fragment` is a piece of what is sought.
-pub fn in_octets(octets: &[u8], fragment: &[u8], depth: usize) -> Vec<Inner> {
+/// Everything that can be decoded out of `octets`. `fragment` is a piece of what is sought; base64 is read from as many
+/// of its first letters as `starts` says, four for all.
+pub fn in_octets(octets: &[u8], fragment: &[u8], depth: usize, starts: usize) -> Vec<Inner> {
     let mut out = Vec::new();
     if memchr::memmem::find(octets, b"=?").is_some() {
         out.push(Inner { octets: with_words(octets), how: "encoded words" });
@@ -39,7 +40,7 @@ pub fn in_octets(octets: &[u8], fragment: &[u8], depth: usize) -> Vec<Inner> {
             break;
         }
     }
-    runs(octets, fragment, &mut out);
+    runs(octets, fragment, starts, &mut out);
     if depth > 0 {
         // Deeper only what makes sense is worth a look.
         out.retain(|inner| !inner.how.starts_with("base64") || makes_sense(&inner.octets, fragment));
@@ -158,7 +159,7 @@ fn decoded(letters: &[u8], skip: usize) -> Option<Vec<u8>> {
 
 /// Runs of base64, in a line and over lines that are nothing else (quoted, folded, padded inside or not), from each of
 /// four starts; and of hexadecimal digits.
-fn runs(octets: &[u8], fragment: &[u8], out: &mut Vec<Inner>) {
+fn runs(octets: &[u8], fragment: &[u8], starts: usize, out: &mut Vec<Inner>) {
     const SHORTEST: usize = 12;
     let mut over_lines: Vec<u8> = Vec::new();
     let mut lines = 0;
@@ -173,13 +174,13 @@ fn runs(octets: &[u8], fragment: &[u8], out: &mut Vec<Inner>) {
             if lines > 1 {
                 out.push(Inner { octets: base64_ignoring_padding(&over_lines), how: "base64 over lines" });
                 over_lines.retain(|b| *b != b'=');
-                run(&over_lines, fragment, out);
+                run(&over_lines, fragment, starts, out);
             }
             over_lines.clear();
             lines = 0;
         }
         for letters in line.split(|b| !is_base64(*b)).filter(|letters| letters.len() >= SHORTEST) {
-            run(letters, fragment, out);
+            run(letters, fragment, starts, out);
         }
     }
 }
@@ -191,8 +192,8 @@ fn makes_sense(octets: &[u8], fragment: &[u8]) -> bool {
         || memchr::memmem::find(&bare, fragment).is_some()
 }
 
-fn run(letters: &[u8], fragment: &[u8], out: &mut Vec<Inner>) {
-    for skip in 0..4 {
+fn run(letters: &[u8], fragment: &[u8], starts: usize, out: &mut Vec<Inner>) {
+    for skip in 0..starts {
         let Some(octets) = decoded(letters, skip) else { continue };
         // From the first letter it may be anything; from others only what makes sense.
         if (skip == 0 && letters.len() > 40) || makes_sense(&octets, fragment) {
@@ -202,8 +203,8 @@ fn run(letters: &[u8], fragment: &[u8], out: &mut Vec<Inner>) {
     // Between the signs that are base64 and much else, such as slashes of a path.
     let words = letters
         .split(|b| !b.is_ascii_alphanumeric())
-        .filter(|word| word.len() >= 12 && word.len() < letters.len());
-    for octets in words.flat_map(|word| (0..4).filter_map(|skip| decoded(word, skip))) {
+        .filter(|word| starts > 1 && word.len() >= 12 && word.len() < letters.len());
+    for octets in words.flat_map(|word| (0..starts).filter_map(|skip| decoded(word, skip))) {
         if makes_sense(&octets, fragment) {
             out.push(Inner { octets, how: "base64" });
         }

@@ -163,10 +163,8 @@ pub fn headers(mail: &[u8]) -> String {
     let Some(parsed) = MessageParser::new().max_encoded_nesting(12).parse(mail) else { return out };
     for part in parsed.parts() {
         for header in part.headers().iter() {
-            if let HeaderValue::Text(text) = header.parse_as(HeaderForm::Text).value() {
-                out += text;
-                out.push('|');
-            }
+            out += &String::from_utf8_lossy(&embedded::with_words(header.raw_value()));
+            out.push('|');
             if let HeaderValue::ContentType(value) = header.parse_as(HeaderForm::ContentType).value() {
                 out += &normal::unescaped(&String::from_utf8_lossy(&embedded::continued(header.raw_value())));
                 out.push('|');
@@ -260,7 +258,9 @@ impl Look<'_> {
             }
         }
         if depth < MAX_DEPTH && self.found.is_none() {
-            for inner in embedded::in_octets(octets, &self.wanted.fragment, depth) {
+            for inner in
+                embedded::in_octets(octets, &self.wanted.fragment, depth, if self.exact { 1 } else { 4 })
+            {
                 self.octets(&inner.octets, None, depth + 1, inner.how);
             }
         }
