@@ -172,6 +172,8 @@ struct Block {
     /// Octets of uuencode, decoded.
     octets: Vec<u8>,
     in_uuencode: bool,
+    /// Whether its first line was quoted: the marks are digits too.
+    is_quoted: bool,
 }
 
 impl Block {
@@ -179,8 +181,9 @@ impl Block {
         let quoted = line.iter().take_while(|b| matches!(b, b'>' | b'|' | b' ' | b'\t')).count();
         let clear = line.get(quoted..).unwrap_or_default();
         if self.in_uuencode {
-            let decoded = uudecoded(line.trim_ascii_end(), &mut self.octets)
-                || (quoted > 0 && uudecoded(clear.trim_ascii_end(), &mut self.octets));
+            let (first, second) = if self.is_quoted { (clear, line) } else { (line, clear) };
+            let decoded = uudecoded(first.trim_ascii_end(), &mut self.octets)
+                || (quoted > 0 && uudecoded(second.trim_ascii_end(), &mut self.octets));
             if decoded && !clear.starts_with(b"end") {
                 if self.octets.len() > PIECE {
                     each(&self.octets);
@@ -208,8 +211,15 @@ impl Block {
             }
         }
         self.close(each);
-        let mode = clear.strip_prefix(b"begin ").and_then(|rest| rest.get(..3));
-        self.in_uuencode = mode.is_some_and(|mode| mode.iter().all(u8::is_ascii_digit));
+        let begins = clear.get(..6).is_some_and(|word| word.eq_ignore_ascii_case(b"begin "));
+        let mode = clear.get(6..).map(<[u8]>::trim_ascii_start).and_then(|rest| rest.get(..3));
+        self.in_uuencode = begins && mode.is_some_and(|mode| mode.iter().all(u8::is_ascii_digit));
+        self.is_quoted = line.get(..quoted).is_some_and(|marks| memchr::memchr2(b'>', b'|', marks).is_some());
+        // A file that is cut goes on without its head: a whole line has 45 octets.
+        let whole = clear.trim_ascii_end();
+        if first == b'M' && whole.len() == 61 {
+            self.in_uuencode = uudecoded(whole, &mut self.octets);
+        }
     }
 
     fn close(&mut self, each: &mut impl FnMut(&[u8])) {
