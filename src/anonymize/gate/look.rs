@@ -234,7 +234,9 @@ impl Look {
     /// What a text carries in other forms.
     fn carried(&self, octets: &[u8], charset: Option<&str>, how: How) -> bool {
         let mut hit = self.carried_in_links(octets, how);
-        if how.depth < MAX_DEPTH && words::may_be_quoted(octets) {
+        // Among shifted characters an equals sign is half of one.
+        let shifted = || memchr::memchr(0x1b, octets).is_some();
+        if how.depth < MAX_DEPTH && words::may_be_quoted(octets) && !shifted() {
             hit = hit || self.text(&words::quoted_octets(octets), charset, how.deeper());
         }
         tokens::blocks(octets, |block| hit = hit || self.text_or_binary(block, charset, how.deeper()));
