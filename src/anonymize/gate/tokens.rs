@@ -10,6 +10,8 @@ const PIECE: usize = 1 << 16;
 const OVERLAP: usize = 1 << 13;
 /// Shortest line that begins a block of base64.
 const MIN_LINE: usize = 8;
+/// Most octets at either end of a line of base64 that belong to none.
+const MAX_STRAYS: usize = 3;
 /// Longest head of a `data:` link.
 const MAX_HEAD: usize = 120;
 
@@ -196,8 +198,9 @@ impl Block {
             self.octets.clear();
         }
         let first = clear.first().copied().unwrap_or(0);
-        if is_digit(first) || first == b'=' {
-            let word = clear.trim_ascii_end();
+        // Few strays at the ends of a line mean nothing to a decoder (RFC 2045 §6.8).
+        let word = without_strays(clear.trim_ascii_end());
+        if !word.is_empty() {
             // The last line of a block may be short.
             let least = if self.digits.is_empty() { MIN_LINE } else { 1 };
             if word.len() >= least && word.iter().all(|b| is_digit(*b) || *b == b'=') {
@@ -232,6 +235,16 @@ impl Block {
             self.octets.clear();
         }
     }
+}
+
+/// A line from its first digit of base64 to its last one, where only few others stand before and behind.
+fn without_strays(line: &[u8]) -> &[u8] {
+    let is_one = |b: &u8| is_digit(*b) || *b == b'=';
+    let near = |line: &[u8]| line.len().min(MAX_STRAYS + 1);
+    let Some(start) = line.iter().take(near(line)).position(is_one) else { return &[] };
+    let line = line.get(start..).unwrap_or_default();
+    let strays = line.iter().rev().take(near(line)).position(is_one);
+    strays.and_then(|strays| line.get(..line.len() - strays)).unwrap_or_default()
 }
 
 /// Adds a line of uuencode decoded; whether it is one.

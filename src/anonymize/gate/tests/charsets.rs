@@ -98,6 +98,7 @@ fn wide_characters_are_read_with_and_without_a_mark() {
         "連絡先 =?utf-8?Q?bob=40a.example?= まで",
         "連絡先\r\nbegin 644 x\r\n-8F]B0&$N97AA;7!L90``\r\n`\r\nend\r\n",
         "連絡先\r\nYm9iQGEu\r\nZXhhbXBsZQ==\r\n",
+        "連絡先\r\n*Ym9iQGEu !\r\n*ZXhhbXBsZQ== !\r\n",
     ] {
         let long = format!("{}\r\n{text}\r\n{}", "長い文。 ".repeat(20_000), "長い文。 ".repeat(20_000));
         check(HELD, [text, &long].map(|text| message("text/plain", "utf-16be", &wide(text, 2, false))));
