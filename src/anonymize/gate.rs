@@ -187,6 +187,13 @@ impl Gate {
             {
                 return true;
             }
+            let sorted = words::in_order(octets);
+            if !sorted.is_empty()
+                && (self.look.text(&sorted, charset, how)
+                    || self.look.text(&words::percent_octets(&sorted), charset, how))
+            {
+                return true;
+            }
         }
         part.headers().iter().any(|header| {
             let identifies = IDENTIFIERS.iter().any(|name| name.eq_ignore_ascii_case(header.raw_name()));

@@ -86,7 +86,8 @@ impl Look {
             } else {
                 self.traces.stand_in(octets, how.place)
             })
-            || (may_be_utf7(octets, charset, label) && self.stream(how, |sink| shifted::utf7(octets, sink)))
+            || (may_be_utf7(octets, charset, label)
+                && self.stream_and_carried(how, |sink| shifted::utf7(octets, sink)))
             || self.eight_bit(octets, label, found, how)
             || self.carried(octets, charset, how)
     }
@@ -111,6 +112,22 @@ impl Look {
     pub fn at_signs(&self, octets: &[u8], neighbours: Neighbours) -> bool {
         memchr::memchr_iter(b'@', octets)
             .any(|at| self.wanted.iter().any(|wanted| wanted.stands_in_octets(octets, at, neighbours)))
+    }
+
+    /// The same where no octet stands for itself, so that only what is decoded shows what it carries.
+    fn stream_and_carried(&self, how: How, decode: impl FnOnce(&mut Sink<'_>)) -> bool {
+        let mut carried = false;
+        self.stream(how, |sink| {
+            let mut full = |piece: &mut Vec<u8>| {
+                carried = carried || self.carried(piece, Some("utf-8"), how);
+                (sink.full)(piece);
+            };
+            let mut inner = Sink { text: Vec::new(), full: &mut full };
+            decode(&mut inner);
+            let rest = std::mem::take(&mut inner.text);
+            carried = carried || self.carried(&rest, Some("utf-8"), how);
+            sink.text = rest;
+        }) || carried
     }
 
     /// Decodes with `decode`, and looks at each piece.
@@ -143,8 +160,8 @@ impl Look {
         }
         let orders = [Order::LittleEndian, Order::BigEndian];
         orders.into_iter().any(|order| {
-            self.stream(how, |sink| charset::utf16(octets, order, sink))
-                || (nul && self.stream(how, |sink| charset::utf32(octets, order, sink)))
+            self.stream_and_carried(how, |sink| charset::utf16(octets, order, sink))
+                || (nul && self.stream_and_carried(how, |sink| charset::utf32(octets, order, sink)))
         }) || (nul && self.spread(octets, Texture::Text, how))
     }
 
@@ -217,7 +234,9 @@ impl Look {
     /// What a text carries in other forms.
     fn carried(&self, octets: &[u8], charset: Option<&str>, how: How) -> bool {
         let mut hit = self.carried_in_links(octets, how);
-        if how.depth < MAX_DEPTH && words::may_be_quoted(octets) {
+        // Among shifted characters an equals sign is half of one.
+        let shifted = || memchr::memchr(0x1b, octets).is_some();
+        if how.depth < MAX_DEPTH && words::may_be_quoted(octets) && !shifted() {
             hit = hit || self.text(&words::quoted_octets(octets), charset, how.deeper());
         }
         tokens::blocks(octets, |block| hit = hit || self.text_or_binary(block, charset, how.deeper()));
@@ -326,5 +345,25 @@ pub fn is_binary(octets: &[u8]) -> bool {
     let wide = octets.starts_with(&[0xff, 0xfe]) || octets.starts_with(&[0xfe, 0xff]);
     let control =
         |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | 0x0b | 0x0c | b'\r' | 0x0e | 0x0f | 0x1b);
-    !wide && octets.iter().any(control)
+    !wide && octets.iter().any(control) && !is_wide(octets)
+}
+
+/// Whether the beginning reads as UTF-16 or UTF-32 of either order, with letters of ASCII among them.
+fn is_wide(octets: &[u8]) -> bool {
+    let head = octets.get(..octets.len().min(512)).unwrap_or_default();
+    let reads = |unit: u16| match unit {
+        0 | 0x09 | 0x0a | 0x0d | 0x20..=0x7e => true,
+        _ => matches!(unit >> 8, 0x20..=0x22 | 0x30 | 0x4e..=0x9f | 0xff),
+    };
+    let wide = |unit: fn([u8; 2]) -> u16| {
+        let units = head.chunks_exact(2).filter_map(|pair| Some(unit(pair.try_into().ok()?)));
+        let (mut all, mut known, mut ascii) = (0usize, 0usize, 0usize);
+        for unit in units {
+            all += 1;
+            known += usize::from(reads(unit));
+            ascii += usize::from((0x20..=0x7e).contains(&unit));
+        }
+        ascii >= 4 && known * 10 >= all * 9
+    };
+    wide(u16::from_be_bytes) || wide(u16::from_le_bytes)
 }

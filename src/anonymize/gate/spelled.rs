@@ -31,7 +31,9 @@ impl Pairs {
 
     /// Adds those of a name in lower case.
     pub fn add(&mut self, name: &[u8]) {
-        name.iter().for_each(|b| self.all |= 1 << (b & 0x7f));
+        for b in name {
+            self.all |= 1 << (b & 0x7f);
+        }
         for (a, b) in name.iter().zip(name.iter().skip(1)) {
             if let Some(followers) = self.followers.get_mut(usize::from(*a)) {
                 *followers |= 1 << (b & 0x7f);

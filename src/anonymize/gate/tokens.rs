@@ -10,6 +10,8 @@ const PIECE: usize = 1 << 16;
 const OVERLAP: usize = 1 << 13;
 /// Shortest line that begins a block of base64.
 const MIN_LINE: usize = 8;
+/// Most octets at either end of a line of base64 that belong to none.
+const MAX_STRAYS: usize = 3;
 /// Longest head of a `data:` link.
 const MAX_HEAD: usize = 120;
 
@@ -172,6 +174,8 @@ struct Block {
     /// Octets of uuencode, decoded.
     octets: Vec<u8>,
     in_uuencode: bool,
+    /// Whether its first line was quoted: the marks are digits too.
+    is_quoted: bool,
 }
 
 impl Block {
@@ -179,8 +183,9 @@ impl Block {
         let quoted = line.iter().take_while(|b| matches!(b, b'>' | b'|' | b' ' | b'\t')).count();
         let clear = line.get(quoted..).unwrap_or_default();
         if self.in_uuencode {
-            let decoded = uudecoded(line.trim_ascii_end(), &mut self.octets)
-                || (quoted > 0 && uudecoded(clear.trim_ascii_end(), &mut self.octets));
+            let (first, second) = if self.is_quoted { (clear, line) } else { (line, clear) };
+            let decoded = uudecoded(first.trim_ascii_end(), &mut self.octets)
+                || (quoted > 0 && uudecoded(second.trim_ascii_end(), &mut self.octets));
             if decoded && !clear.starts_with(b"end") {
                 if self.octets.len() > PIECE {
                     each(&self.octets);
@@ -193,8 +198,9 @@ impl Block {
             self.octets.clear();
         }
         let first = clear.first().copied().unwrap_or(0);
-        if is_digit(first) || first == b'=' {
-            let word = clear.trim_ascii_end();
+        // Few strays at the ends of a line mean nothing to a decoder (RFC 2045 §6.8).
+        let word = without_strays(clear.trim_ascii_end());
+        if !word.is_empty() {
             // The last line of a block may be short.
             let least = if self.digits.is_empty() { MIN_LINE } else { 1 };
             if word.len() >= least && word.iter().all(|b| is_digit(*b) || *b == b'=') {
@@ -208,8 +214,15 @@ impl Block {
             }
         }
         self.close(each);
-        let mode = clear.strip_prefix(b"begin ").and_then(|rest| rest.get(..3));
-        self.in_uuencode = mode.is_some_and(|mode| mode.iter().all(u8::is_ascii_digit));
+        let begins = clear.get(..6).is_some_and(|word| word.eq_ignore_ascii_case(b"begin "));
+        let mode = clear.get(6..).map(<[u8]>::trim_ascii_start).and_then(|rest| rest.get(..3));
+        self.in_uuencode = begins && mode.is_some_and(|mode| mode.iter().all(u8::is_ascii_digit));
+        self.is_quoted = line.get(..quoted).is_some_and(|marks| memchr::memchr2(b'>', b'|', marks).is_some());
+        // A file that is cut goes on without its head: a whole line has 45 octets.
+        let whole = clear.trim_ascii_end();
+        if first == b'M' && whole.len() == 61 {
+            self.in_uuencode = uudecoded(whole, &mut self.octets);
+        }
     }
 
     fn close(&mut self, each: &mut impl FnMut(&[u8])) {
@@ -222,6 +235,16 @@ impl Block {
             self.octets.clear();
         }
     }
+}
+
+/// A line from its first digit of base64 to its last one, where only few others stand before and behind.
+fn without_strays(line: &[u8]) -> &[u8] {
+    let is_one = |b: &u8| is_digit(*b) || *b == b'=';
+    let near = |line: &[u8]| line.len().min(MAX_STRAYS + 1);
+    let Some(start) = line.iter().take(near(line)).position(is_one) else { return &[] };
+    let line = line.get(start..).unwrap_or_default();
+    let strays = line.iter().rev().take(near(line)).position(is_one);
+    strays.and_then(|strays| line.get(..line.len() - strays)).unwrap_or_default()
 }
 
 /// Adds a line of uuencode decoded; whether it is one.

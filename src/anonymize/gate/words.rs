@@ -227,6 +227,36 @@ fn octets_of(text: &[u8], lead: u8, other: impl Fn(u8) -> u8, out: &mut Vec<u8>)
     }
 }
 
+/// The values of parameters in pieces, each in the order of its numbers (RFC 2231 §3); empty where all stand in order.
+pub fn in_order(header: &[u8]) -> Vec<u8> {
+    let mut pieces: Vec<(Vec<u8>, u32, &[u8])> = Vec::new();
+    for piece in header.split(|b| *b == b';') {
+        let Some(equals) = memchr::memchr(b'=', piece) else { continue };
+        let (name, value) = piece.split_at_checked(equals).unwrap_or_default();
+        let name = name.trim_ascii().to_ascii_lowercase();
+        let mut parts = name.split(|b| *b == b'*');
+        let (first, number) = (parts.next().unwrap_or_default(), parts.next());
+        let number = number.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+        let Some(number) = number else { continue };
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        let value = value.strip_prefix(b"\"").map_or(value, |rest| rest.strip_suffix(b"\"").unwrap_or(rest));
+        pieces.push((first.to_vec(), number, value));
+    }
+    let key = |piece: &(Vec<u8>, u32, &[u8])| (piece.0.clone(), piece.1);
+    if pieces.is_sorted_by_key(key) {
+        return Vec::new();
+    }
+    pieces.sort_by_key(key);
+    let mut out = Vec::new();
+    for (_, number, value) in pieces {
+        if number == 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(value);
+    }
+    out
+}
+
 /// A header with the seams between the pieces of its parameters out, and the charset that the first one names; `None`
 /// where no parameter is in pieces or encoded.
 pub fn seamless(header: &[u8]) -> Option<(Vec<u8>, String)> {

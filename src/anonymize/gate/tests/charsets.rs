@@ -88,10 +88,21 @@ fn wide_characters_are_read_with_and_without_a_mark() {
                         message(kind, "", &octets),
                         message(kind, "", &marked),
                         message(kind, "utf-8", &octets),
+                        message("application/x-db", "", &octets),
                     ],
                 );
             }
         }
+    }
+    for text in [
+        "連絡先 =?utf-8?Q?bob=40a.example?= まで",
+        "連絡先\r\nbegin 644 x\r\n-8F]B0&$N97AA;7!L90``\r\n`\r\nend\r\n",
+        "連絡先\r\nYm9iQGEu\r\nZXhhbXBsZQ==\r\n",
+        "連絡先\r\n*Ym9iQGEu !\r\n*ZXhhbXBsZQ== !\r\n",
+    ] {
+        let long = format!("{}\r\n{text}\r\n{}", "長い文。 ".repeat(20_000), "長い文。 ".repeat(20_000));
+        check(HELD, [text, &long].map(|text| message("text/plain", "utf-16be", &wide(text, 2, false))));
+        check(HELD, [message("text/plain", "utf-32le", &wide(text, 4, true))]);
     }
     let record = |address: &str, skip: usize| [vec![7; skip], wide(address, 2, true), vec![0, 0, 9]].concat();
     for skip in [1, 2] {
@@ -177,10 +188,10 @@ fn utf_7_is_read_where_it_is_declared_or_nothing_is() {
 
 #[test]
 fn uuencode_is_read_in_a_text_and_as_a_transfer_encoding() {
-    let encoded = |text: &str| {
+    let encoded = |text: &[u8]| {
         let digit = |value: u8| if value == 0 { '`' } else { char::from(value + 32) };
         let mut out = String::from("begin 644 a.txt\r\n");
-        for line in text.as_bytes().chunks(45) {
+        for line in text.chunks(45) {
             out.push(digit(u8::try_from(line.len()).unwrap()));
             for group in line.chunks(3) {
                 let at = |i: usize| group.get(i).copied().unwrap_or(0);
@@ -192,13 +203,19 @@ fn uuencode_is_read_in_a_text_and_as_a_transfer_encoding() {
         out + "`\r\nend\r\n"
     };
     for (address, expected) in [("bob@a.example", HELD), ("bb@a.example", Ok(()))] {
-        let block =
-            encoded(&format!("This text goes on over more than one line, and names {address} in it."));
+        let text = format!("This text goes on over more than one line, and names {address} in it.");
+        let block = encoded(text.as_bytes());
+        let wide = encoded(&wide(&text.replace('@', "%40"), 2, false));
         check(
             expected,
             [
                 format!("S: s\r\n\r\nSee:\r\n{block}\r\nBye\r\n"),
                 format!("Content-Transfer-Encoding: x-uuencode\r\n\r\n{block}"),
+                format!("Content-Transfer-Encoding: x-uuencode\r\n\r\n{wide}"),
+                format!("S: s\r\n\r\n{}", block.replace("begin 644", "BEGIN  0644")),
+                format!("S: s\r\n\r\n> {}", block.replace("\r\n", "\r\n> ")),
+                format!("S: s\r\n\r\nGoes on:\r\n{}", block.replace("begin 644 a.txt\r\n", "")),
+                format!("S: s\r\n\r\nSee:\r\n{wide}"),
                 format!("Content-Type: application/x-y\r\nContent-Transfer-Encoding: x-uue\r\n\r\n{block}"),
             ],
         );

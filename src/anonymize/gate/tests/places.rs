@@ -142,6 +142,8 @@ fn parameters_in_pieces_are_put_together() {
         [
             "Content-Type: x/y; name*0=bob@; name*1=a.example\r\n\r\n",
             "Content-Type: x/y; name*1=\"a.example\"; name*0=\"bob@\"\r\n\r\n",
+            "Content-Type: x/y; name*2=\"ple\";\r\n name*1=\"a.exam\";\r\n name*0*=utf-16''bob%40\r\n\r\n",
+            "Content-Disposition: x; filename*1*=%40a.example; size=1; filename*0*=utf-16''bob\r\n\r\n",
             "Content-Disposition: x;\r\n filename*0*=utf-8''bo;\r\n filename*1*=b%40a.;\r\n filename*2=\"example\"\r\n\r\n",
             "Content-Disposition: x; filename*=iso-2022-jp''%1B%24B%23b%23o%23b%1B%28B@a.example\r\n\r\n",
             "Content-Disposition: x; filename=\"order_bob@a.example.pdf\"\r\n\r\n",
@@ -151,6 +153,7 @@ fn parameters_in_pieces_are_put_together() {
         Ok(()),
         [
             "Content-Type: x/y; name*0=bob; name*1=a.example\r\n\r\n",
+            "Content-Type: x/y; name*1=bob@; name*0=a.example\r\n\r\n",
             "Content-Disposition: x; filename=\"bob.pdf\"; size=\"1\"\r\n\r\n",
         ],
     );
