@@ -91,7 +91,7 @@ fn measure(wanted: &str, name: &str, kb: usize, message: &[u8]) {
         queue_id: "0123456789ABCDEF",
         hops: "",
         at: Timestamp::from_millis(1_795_000_000_000),
-        peer: &[],
+        peer: Some(&[]),
         rules: Rules::default(),
     };
     let finished = anonymize(message, &passage).unwrap().message.ok().unwrap().into_bytes();

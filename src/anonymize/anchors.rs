@@ -67,7 +67,7 @@ pub fn windows(text: &[u8], first: Charset, needles: &[Needle], also: &[usize]) 
         }
     };
     let mut also = also.iter().copied().peekable();
-    for_each_sign(text, |range| {
+    for_each_sign(text, needles, |range| {
         while let Some(place) = also.next_if(|place| *place <= range.start) {
             add(place);
         }
@@ -99,9 +99,9 @@ pub fn windows(text: &[u8], first: Charset, needles: &[Needle], also: &[usize]) 
 /// Whether there is any place in `text` where one of the needles may stand.
 pub fn is_any(text: &[u8], first: Charset, needles: &[Needle]) -> bool {
     let mut any = false;
-    for_each_sign(text, |range| {
+    for_each_sign(text, needles, |range| {
         any |=
-            !(first == Charset::Utf8 && is_inside_utf8(text, &range)) && !is_ruled_out(text, &range, needles);
+            !(is_ruled_out(text, &range, needles) || first == Charset::Utf8 && is_inside_utf8(text, &range));
     });
     any
 }
@@ -110,6 +110,72 @@ pub fn is_any(text: &[u8], first: Charset, needles: &[Needle]) -> bool {
 pub fn whole(text: &[u8]) -> Vec<Window> {
     let mut out = Vec::new();
     cut(text, 0..text.len(), &mut out);
+    out
+}
+
+/// Places where a letter, a digit or a dot is written as an escape, in wide letters, or with something unseen beside it:
+/// where a name may be that a plain search passes by.
+pub fn veils(text: &[u8]) -> Vec<usize> {
+    let letter = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
+    let mut out: Vec<usize> = Vec::new();
+    let mut last = 0;
+    let mut add = |at: usize| {
+        if out.is_empty() || at > last + MARGIN / 2 {
+            out.push(at);
+            last = at;
+        }
+    };
+    let digits = |at: usize, length: usize, radix: u32| {
+        let text = std::str::from_utf8(text.get(at..at + length)?).ok()?;
+        char::from_u32(u32::from_str_radix(text, radix).ok()?)
+    };
+    for at in memchr::memchr3_iter(b'%', b'&', b'\\', text) {
+        let veiled = match (text.get(at), text.get(at + 1)) {
+            (Some(b'%'), _) => letter(digits(at + 1, 2, 16)),
+            (Some(b'&'), Some(b'#')) => {
+                let hex = matches!(text.get(at + 2), Some(b'x' | b'X'));
+                let (from, radix) = if hex { (at + 3, 16) } else { (at + 2, 10) };
+                let rest = text.get(from..).unwrap_or_default();
+                let length = rest.iter().take(8).take_while(|b| char::from(**b).is_digit(radix)).count();
+                letter(digits(from, length, radix))
+            }
+            (Some(b'&'), Some(b'p' | b's' | b'z' | b'h' | b'd' | b'a')) => {
+                let rest = text.get(at + 1..).unwrap_or_default();
+                [b"period;".as_slice(), b"shy;", b"zwj;", b"zwnj;", b"hyphen;", b"dash;", b"amp;#"]
+                    .iter()
+                    .any(|name| rest.starts_with(name))
+            }
+            (Some(b'\\'), Some(b'u')) => letter(digits(at + 2, 4, 16)),
+            (Some(b'\\'), Some(b'x')) => letter(digits(at + 2, 2, 16)),
+            _ => false,
+        };
+        if veiled {
+            add(at);
+        }
+    }
+    let mut out_wide: Vec<usize> = Vec::new();
+    let mut last_wide = 0;
+    for at in memchr::memchr3_iter(0xef, 0xf0, 0xe2, text).chain(memchr::memchr2_iter(0xc2, 0xcd, text)) {
+        let veiled = match text.get(at..at + 3) {
+            // Wide dot, hyphen, digits and letters; marks without width.
+            Some([0xef, 0xbc, c]) => matches!(c, 0x8d | 0x8e | 0x90..=0x99 | 0xa1..=0xba),
+            Some([0xef, 0xbd, c]) => matches!(c, 0x81..=0x9a),
+            Some([0xef, 0xbb, 0xbf] | [0xef, 0xb8, 0x80..=0x8f] | [0xef, 0xbe, 0xa0]) => true,
+            Some([0xe2, 0x80, c]) => matches!(c, 0x8b..=0x8f | 0xaa..=0xae),
+            Some([0xe2, 0x81, c]) => matches!(c, 0xa0..=0xaf),
+            Some([0xe2, 0x92 | 0x93, _]) => true,
+            Some([0xf0, 0x9d, _] | [0xf3, 0xa0, _]) => true,
+            Some([0xf0, 0x9f, c]) => matches!(c, 0x84..=0x87),
+            Some([0xc2, 0xad, _] | [0xcd, 0x8f, _]) => true,
+            _ => false,
+        };
+        if veiled && (out_wide.is_empty() || at > last_wide + MARGIN / 2 || at < last_wide) {
+            out_wide.push(at);
+            last_wide = at;
+        }
+    }
+    out.append(&mut out_wide);
+    out.sort_unstable();
     out
 }
 
@@ -186,10 +252,14 @@ fn line_end(text: &[u8], at: usize) -> usize {
     memchr::memchr(b'\n', behind).map_or(to, |i| at + i + 1)
 }
 
-/// Calls `each` for all that may be read as an at sign, in order.
-fn for_each_sign(text: &[u8], mut each: impl FnMut(Range<usize>)) {
+/// Calls `each` for all that may be read as an at sign, in order. An equals sign is one only before a whole domain.
+fn for_each_sign(text: &[u8], needles: &[Needle], mut each: impl FnMut(Range<usize>)) {
     let Some(matcher) = MATCHER.as_ref() else { return };
-    let mut plain = memchr::memchr_iter(b'@', text).peekable();
+    let is_sign = |at: &usize| {
+        let behind = text.get(at + 1..).unwrap_or_default();
+        text.get(*at) == Some(&b'@') || needles.iter().any(|needle| needle.has_domain(behind))
+    };
+    let mut plain = memchr::memchr2_iter(b'@', b'=', text).filter(is_sign).peekable();
     for found in matcher.find_iter(text) {
         while let Some(at) = plain.next_if(|at| *at < found.start()) {
             each(at..at + 1);

@@ -62,7 +62,7 @@ fn file_edits(writer: &mut Writer<'_>, text: &[u8], kind: Kind) -> Vec<Edit> {
             writer.names_in_document |= file::stops(&block.octets, &name, "", writer.search);
             continue;
         }
-        let sought = Sought { search: writer.search, traces: &writer.traces, ids: None, kind };
+        let sought = Sought { search: writer.search, traces: writer.traces, ids: None, kind };
         let edits = text::edits(&block.octets, None, &sought);
         if !edits.is_empty() {
             let with = uuencode::encode(&apply(&block.octets, &edits), name);
@@ -75,7 +75,7 @@ fn file_edits(writer: &mut Writer<'_>, text: &[u8], kind: Kind) -> Vec<Edit> {
 /// The edits of a text and of the files in it, in order, apart from each other.
 pub fn edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: Kind) -> Vec<Edit> {
     let ids = (kind == Kind::Markup).then_some(&writer.ids);
-    let sought = Sought { search: writer.search, traces: &writer.traces, ids, kind };
+    let sought = Sought { search: writer.search, traces: writer.traces, ids, kind };
     let mut edits = text::edits(text, label, &sought);
     let files = file_edits(writer, text, kind);
     if !files.is_empty() {

@@ -31,7 +31,7 @@ pub struct Writer<'a> {
     /// What is sought.
     pub search: &'a Search,
     /// Hosts, addresses and ids of the mail's path.
-    pub traces: Traces,
+    pub traces: &'a Traces,
     /// Content ids and what takes their place.
     pub ids: ContentIds,
     pub boundaries: Boundaries<'a>,
@@ -197,9 +197,11 @@ impl Writer<'_> {
             b"content-type" => {
                 let as_read = part.type_as_read.as_deref();
                 let value = as_read.unwrap_or(value);
+                let renamed = self.boundaries.in_content_type(value, part);
+                let value = renamed.as_deref().unwrap_or(value);
                 let scrubbed = content::scrubbed(value, self.search, &self.ids)?;
-                let new = self.boundaries.in_content_type(scrubbed.as_deref().unwrap_or(value), part);
-                let new = new.or(scrubbed).or(as_read.map(<[u8]>::to_vec));
+                let changed = as_read.is_some() || renamed.is_some();
+                let new = scrubbed.or_else(|| changed.then(|| value.to_vec()));
                 // Without its signature it is a multipart like any other.
                 match part.media.as_str() {
                     "multipart/signed" => Some(content::as_mixed(new.as_deref().unwrap_or(value))),

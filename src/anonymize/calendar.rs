@@ -177,10 +177,17 @@ fn refolded(old: &[u8], new: &[u8]) -> Vec<u8> {
     let is_long = |line: &&[u8]| line.trim_ascii_end().len() > MAX_LINE;
     let known: std::collections::HashSet<&[u8]> =
         old.split_inclusive(|b| *b == b'\n').filter(is_long).collect();
+    // Wide units have no lines of octets.
+    if memchr::memchr(0, new).is_some() {
+        return new.to_vec();
+    }
+    let is_utf8 = std::str::from_utf8(new).is_ok();
     let mut out = Vec::with_capacity(new.len() + 64);
     for line in new.split_inclusive(|b| *b == b'\n') {
         // vCard 2.1 breaks quoted-printable in a way of its own.
         let quoted = memchr::memmem::find(line, b"QUOTED-PRINTABLE").is_some();
+        // A line end takes ISO-2022 back to ASCII: a character behind it would be another one.
+        let quoted = quoted || memchr::memchr3(0x1b, 0x0e, b'~', line).is_some();
         if !is_long(&line) || known.contains(line) || quoted {
             out.extend_from_slice(line);
             continue;
@@ -189,11 +196,15 @@ fn refolded(old: &[u8], new: &[u8]) -> Vec<u8> {
         let mut rest = line;
         let mut room = MAX_LINE;
         while rest.trim_ascii_end().len() > room {
-            let mut cut = room;
-            // Never inside a character of UTF-8.
-            while cut > 1 && rest.get(cut).is_some_and(|b| (0x80..0xc0).contains(b)) {
-                cut -= 1;
-            }
+            // Between two octets of ASCII no charset has a character; in UTF-8 one ends before each that begins one.
+            let plain = |at: &usize| {
+                let around = at.checked_sub(1).and_then(|from| rest.get(from..at + 1));
+                around.is_some_and(<[u8]>::is_ascii)
+            };
+            let begins = |at: &usize| !rest.get(*at).is_some_and(|b| (0x80..0xc0).contains(b));
+            let cut =
+                if is_utf8 { (1..=room).rev().find(begins) } else { (room / 2..=room).rev().find(plain) };
+            let Some(cut) = cut else { break };
             let (head, tail) = rest.split_at_checked(cut).unwrap_or((rest, &[]));
             out.extend_from_slice(head);
             out.extend_from_slice(fold);

@@ -3,7 +3,7 @@
 //! Rules: a parameter is read as a mail program reads it (RFC 2231 sections and escapes, encoded words); one that
 //! holds a secret is written anew, its other sections go, all others keep their bytes. `start` follows the Content-ID
 //! it names. If a secret stands outside the parameters (a comment), what is no parameter goes.
-//! When it fails: [`Refusal::Residue`], when a secret is in the type or the boundary itself.
+//! When it fails: [`Refusal::Residue`], when a secret is in the type itself.
 
 use super::content_id::ContentIds;
 use super::field;
@@ -104,8 +104,11 @@ fn new_parameter(group: &[&Param], search: &Search, ids: &ContentIds) -> Result<
     if hits.is_empty() {
         return Ok(None);
     }
-    if matches!(first.name.as_str(), "boundary" | "charset") {
-        return Err(Refusal::Residue);
+    match first.name.as_str() {
+        // It was renamed before, where it names anybody.
+        "boundary" => return Ok(None),
+        "charset" => return Ok(Some(b"charset=\"x-unknown\"".to_vec())),
+        _ => {}
     }
     if plain && let Some(new) = field::scrubbed(&first.value, Kind::FileName, search)? {
         return Ok(Some(quoted(&first.name, &new)));

@@ -67,6 +67,14 @@ pub fn scrubbed(value: &[u8], kind: Kind, search: &Search) -> Result<Option<Vec<
         pieces.push(Piece { segment, octets, charset, at: from..text.len() });
     }
     let mut hits = search.hits(text.as_bytes(), kind, None);
+    // A token in base64; an encoded word is no token.
+    let is_word = |segment: &Segment| matches!(segment, Segment::Word(_));
+    if hits.is_empty() && !segments.iter().any(is_word) {
+        let tokens = search.token_edits(value);
+        if !tokens.is_empty() {
+            return folded(apply(value, &tokens)).map(Some);
+        }
+    }
     if hits.is_empty() {
         // What a program sees that decodes no words here.
         let raw = String::from_utf8_lossy(value);

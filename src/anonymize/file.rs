@@ -41,8 +41,8 @@ pub fn pass(writer: &mut Writer<'_>, raw: &[u8], entity: &Entity, name: &str, ou
         writer.removed.insert(Removed::Metadata);
         drop(octets);
         let start = out.len();
-        entity.encoding.encode_into(&clean, out);
-        out.truncate(out.get(start..).unwrap_or_default().trim_ascii_end().len() + start);
+        out.extend_from_slice(&entity.encoding.encode(&clean));
+        out.truncate(out.trim_ascii_end().len().max(start));
         out.extend_from_slice(raw.get(raw.trim_ascii_end().len()..).unwrap_or_default());
         return;
     }

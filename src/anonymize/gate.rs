@@ -11,9 +11,11 @@ mod charset;
 mod compat;
 mod escapes;
 mod fold;
+mod hidden;
 mod look;
 mod scan;
 mod shifted;
+mod spelled;
 mod tags;
 mod tokens;
 mod traces;
@@ -70,6 +72,9 @@ pub fn pass_gate(message: Vec<u8>, forbidden: &Forbidden<'_>) -> Result<Anonymiz
         Err(why) => Err(Stopped { message, why }),
     }
 }
+
+/// Fields whose at signs make no addresses (RFC 5322 §3.6.4).
+const IDENTIFIERS: [&str; 4] = ["Message-ID", "References", "In-Reply-To", "Resent-Message-ID"];
 
 struct Gate {
     look: Look,
@@ -148,7 +153,7 @@ impl Gate {
         let (octets, problems) = part.decoded_checked();
         let hit = match part.encoding() {
             Encoding::None => false,
-            Encoding::QuotedPrintable => self.look.plain(part.raw_body(), Neighbours::Apart),
+            Encoding::QuotedPrintable => self.look.at_signs(part.raw_body(), Neighbours::Apart),
             // As it stands it can hold no address, unless there is more than base64.
             Encoding::Base64 if !is_odd(part.raw_body(), problems) => false,
             Encoding::Base64 => {
@@ -183,7 +188,12 @@ impl Gate {
                 return true;
             }
         }
-        part.headers().iter().any(|header| self.field(&header, how))
+        part.headers().iter().any(|header| {
+            let identifies = IDENTIFIERS.iter().any(|name| name.eq_ignore_ascii_case(header.raw_name()));
+            let how = if identifies { How::new(Place::Identifiers) } else { how };
+            (identifies && self.look.traces.stand_in(header.raw_value(), how.place))
+                || self.field(&header, how)
+        })
     }
 
     fn field(&self, header: &Header<'_>, how: How) -> bool {

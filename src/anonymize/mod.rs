@@ -81,8 +81,9 @@ pub struct Passage<'a> {
     pub hops: &'a str,
     /// When the message was accepted, for the same line and for a missing Date.
     pub at: Timestamp,
-    /// What is known of the sender's machine beside the message: the peer's IP address and the name it gave.
-    pub peer: &'a [String],
+    /// What is known of the sender's machine beside the message: the peer's IP address and the name it gave. `None`
+    /// where the recipient is its writer, to whom the way that it came is no secret.
+    pub peer: Option<&'a [String]>,
     /// What the installation decided about contents.
     pub rules: Rules,
 }
@@ -162,12 +163,15 @@ fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> 
     let mut budget = Budget::default();
     let opened = unwrap::open(&bytes, &mut budget, passage)?;
     let (bytes, entity) = (opened.bytes.map_or(bytes, Cow::Owned), opened.entity);
-    let search = Search::new(passage)?;
+    let mut search = Search::new(passage)?;
     let own = passage.own_domains();
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
-    let traces = Traces::new(&bytes, &entity.header, &search, passage.peer, &own, passage.message_id);
+    if let Some(peer) = passage.peer {
+        let map = passage.message_id;
+        search.add_traces(Traces::new(&bytes, &entity.header, &search, peer, &own, map));
+    }
     let mut boundaries = Boundaries::new(&bytes, &entity, &search, passage.queue_id);
-    boundaries.add_names(traces.names());
+    boundaries.add_names(search.traces().names());
     let mut ids = ContentIds::new(passage.relay_host);
     ids.collect(&bytes, &entity, &|left| search.holds_local_part(left) || boundaries.name_a_host(left));
     // Room for large bodies is made where they are written.
@@ -175,7 +179,7 @@ fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> 
     let mut writer = Writer {
         passage,
         search: &search,
-        traces,
+        traces: search.traces(),
         ids,
         boundaries,
         parts_left: budget.parts,

@@ -75,6 +75,11 @@ impl Needle {
         &self.domains
     }
 
+    /// Whether a text begins with its domain.
+    pub fn has_domain(&self, text: &[u8]) -> bool {
+        self.domains.iter().any(|domain| starts_with(text, domain))
+    }
+
     /// Whether plain letters directly behind an at sign rule this address out: `behind` begins there. What is no plain
     /// letter may be an escape, a tag or a break, and rules nothing out.
     pub fn is_ruled_out_behind(&self, behind: &[u8]) -> bool {

@@ -11,6 +11,7 @@ use super::content_id::ContentIds;
 use super::needle::{Found, Needle};
 use super::spelling::{self, Folded};
 use super::tokens::Tokens;
+use super::traces::Traces;
 use super::{Passage, Refusal, stripping};
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
@@ -48,6 +49,7 @@ pub struct Hit {
 pub struct Search {
     needles: Vec<Needle>,
     tokens: Tokens,
+    traces: Traces,
 }
 
 impl Search {
@@ -61,7 +63,17 @@ impl Search {
         });
         let needles: Vec<Needle> = needles.collect::<Result<_, Refusal>>()?;
         let written: Vec<String> = passage.secrets.iter().map(|secret| secret.address.reveal()).collect();
-        Ok(Self { tokens: Tokens::new(&needles, &written), needles })
+        Ok(Self { tokens: Tokens::new(&needles, &written), needles, traces: Traces::default() })
+    }
+
+    /// Takes in the traces of the mail's path.
+    pub fn add_traces(&mut self, traces: Traces) {
+        self.traces = traces;
+    }
+
+    /// The traces of the mail's path.
+    pub fn traces(&self) -> &Traces {
+        &self.traces
     }
 
     /// The domains of the secrets, each in its forms.
@@ -115,10 +127,12 @@ impl Search {
         let any = self.layers(text, &[], ids, &mut hits);
         if any && kind != Kind::Plain {
             let stripped = match kind {
-                Kind::Markup => stripping::without_tags(text),
-                _ => stripping::without_comments(text),
+                Kind::Markup => vec![stripping::without_tags(text), stripping::shown(text)],
+                _ => vec![stripping::without_comments(text)],
             };
-            self.layers(stripped.bytes(), &[&stripped], None, &mut hits);
+            for view in &stripped {
+                self.layers(view.bytes(), &[view], None, &mut hits);
+            }
         }
         hits.hits.sort_by_key(|hit| hit.ranges.first().map_or(0, |range| range.start));
         hits.hits
@@ -135,11 +149,12 @@ impl Search {
             let mut stack: Vec<&View> = below.to_vec();
             stack.extend(folds.iter());
             let Some(top) = folds.last() else { break };
-            let has_at = memchr::memchr(b'@', top.bytes()).is_some();
-            if has_at || ids.is_some() {
+            // An at sign, the equals sign that stands for one, a name.
+            let has_any = memchr::memchr2(b'@', b'=', top.bytes()).is_some() || !self.traces.is_empty();
+            if has_any || ids.is_some() {
                 self.look(top.bytes(), &stack, ids, hits);
             }
-            if has_at {
+            if has_any {
                 any = true;
                 let joined = stripping::joined(top.bytes());
                 stack.push(&joined);
@@ -158,6 +173,19 @@ impl Search {
             if let Some(found) = self.needles.iter().find_map(|needle| needle.around(hay, at, hits.kind)) {
                 hits.add(found, hay, stack);
             }
+        }
+        // Return paths write an address as `local=domain` (VERP).
+        for at in memchr::memchr_iter(b'=', hay) {
+            let around = |needle: &Needle| needle.around(hay, at, Kind::FileName);
+            if let Some(found) = self.needles.iter().find_map(around) {
+                hits.add(found, hay, stack);
+            }
+        }
+        hits.settle();
+        for mut found in self.traces.found(hay) {
+            // In a file name what follows is its ending.
+            found.right_clear |= hits.kind == Kind::FileName && hay.get(found.range.end) == Some(&b'.');
+            hits.add(found, hay, stack);
         }
         hits.settle();
         if let Some(ids) = ids {

@@ -111,16 +111,13 @@ fn piece(rest: &[u8]) -> Option<Piece> {
 }
 
 /// `=40` and the like: quoted-printable where nothing declares it, as in vCards and quoted sources. Only what an
-/// address needs, for `=` stands in many texts.
+/// address needs.
 fn quoted(rest: &[u8]) -> Option<(usize, char)> {
-    let c = match rest.get(1..3)? {
-        b"40" => '@',
-        b"2E" | b"2e" => '.',
-        b"2D" | b"2d" => '-',
-        b"2B" | b"2b" => '+',
-        b"5F" | b"5f" => '_',
-        _ => return None,
-    };
+    let [high, low] = rest.get(1..3)? else { return None };
+    let c = char::from(hex(*high)? << 4 | hex(*low)?);
+    if !(c.is_ascii_alphanumeric() || "@.-_+".contains(c)) {
+        return None;
+    }
     Some((3, c))
 }
 
@@ -143,8 +140,13 @@ fn bracketed(rest: &[u8], close: u8) -> Option<(usize, Option<char>, bool)> {
     (tail.get(blanks) == Some(&close)).then_some((1 + lead + length + blanks + 1, Some(c), false))
 }
 
-/// `%40`, and several of them where they are one UTF-8 character.
+/// `%40`, and several of them where they are one UTF-8 character; `%u0040` as old scripts write it.
 fn percent(rest: &[u8]) -> Option<(usize, char)> {
+    if matches!(rest.get(1), Some(b'u' | b'U')) {
+        let digits = std::str::from_utf8(rest.get(2..6)?).ok()?;
+        let plain = digits.bytes().all(|b| b.is_ascii_hexdigit());
+        return if plain { Some((6, char::from_u32(u32::from_str_radix(digits, 16).ok()?)?)) } else { None };
+    }
     let mut octets = [0u8; 4];
     for i in 0..octets.len() {
         match (rest.get(i * 3..i * 3 + 3)?, octets.get_mut(i)?) {
@@ -233,6 +235,7 @@ fn backslash(rest: &[u8]) -> Option<(usize, char)> {
             Some((4 + count, digits(3, count)?))
         }
         b'u' => Some((6, digits(2, 4)?)),
+        b'U' => Some((10, digits(2, 8)?)),
         b'x' | b'\'' => Some((4, digits(2, 2)?)),
         b'n' | b'r' | b't' => Some((2, ' ')),
         // Octal, as old scripts write it.
@@ -255,6 +258,32 @@ fn backslash(rest: &[u8]) -> Option<(usize, char)> {
         }
         _ => None,
     }
+}
+
+/// `at）` and the like behind a wide bracket: the length, and the sign that the word stands for.
+fn wide_bracketed(rest: &[u8], open: char) -> Option<(usize, char)> {
+    let close = match open {
+        '（' => '）',
+        '【' => '】',
+        '［' => '］',
+        '〔' => '〕',
+        '「' => '」',
+        '〈' => '〉',
+        '＜' => '＞',
+        _ => '｝',
+    };
+    let text = rest.get(..rest.len().min(24))?;
+    let text = match std::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(e) => std::str::from_utf8(text.get(..e.valid_up_to())?).ok()?,
+    };
+    let (word, _) = text.split_once(close)?;
+    let sign = match word.trim().nfkc().collect::<String>().to_ascii_lowercase().as_str() {
+        "at" | "@" | "アットマーク" | "アット" | "あっと" => '@',
+        "dot" | "." | "ドット" | "どっと" => '.',
+        _ => return None,
+    };
+    Some((word.len() + close.len_utf8(), sign))
 }
 
 /// Characters outside ASCII. `None` when the character stays as it is.
@@ -284,9 +313,24 @@ fn wide(rest: &[u8]) -> Option<Piece> {
         | '\u{fff9}'..='\u{fffd}'
         | '\u{e0000}'..='\u{e0fff}' => Becomes::Nothing,
         '\u{80}'..='\u{9f}' => Becomes::Nothing,
+        // Wide brackets around the word.
+        '（' | '【' | '［' | '〔' | '「' | '〈' | '＜' | '｛' => {
+            let (length, sign) = wide_bracketed(rest.get(length..)?, c)?;
+            return Some(Piece {
+                length: c.len_utf8() + length,
+                becomes: Becomes::One(sign),
+                escaped: false,
+            });
+        }
         '\u{3002}' | '\u{ff61}' => Becomes::One('.'),
         '\u{2010}'..='\u{2015}' | '\u{2212}' => Becomes::One('-'),
         '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' => return None,
+        // In brackets, squares and flags they are letters all the same.
+        '\u{249c}'..='\u{24b5}' => shifted(c, 0x249c, 'a').into(),
+        '\u{1f110}'..='\u{1f129}' => shifted(c, 0x1f110, 'a').into(),
+        '\u{1f150}'..='\u{1f169}' => shifted(c, 0x1f150, 'a').into(),
+        '\u{1f170}'..='\u{1f189}' => shifted(c, 0x1f170, 'a').into(),
+        '\u{1f1e6}'..='\u{1f1ff}' => shifted(c, 0x1f1e6, 'a').into(),
         _ => {
             let mut plain = c.nfkc();
             match (plain.next()?, plain.next()) {
@@ -302,6 +346,10 @@ fn wide(rest: &[u8]) -> Option<Piece> {
         }
     };
     Some(Piece { length, becomes, escaped: false })
+}
+
+fn shifted(c: char, from: u32, to: char) -> Option<char> {
+    char::from_u32(u32::from(c) - from + u32::from(to))
 }
 
 #[cfg(test)]
@@ -335,10 +383,14 @@ mod tests {
             "b\u{200b}o\u{ad}b@a.example",
             "bob\\u0040a.example",
             "bob\\40 a\\2e example",
+            "bob%u0040a.example",
+            "bob\\U00000040a.example",
+            "bob（at）a［ドット］example",
             "bob=40a=2Eexample",
             "bob\\100a.example",
             "ᵇₒb@ª.example",
             "𝖇𝗼𝒃@a.ℯxample",
+            "⒝⒪⒝@🅐.🇪xample",
             "bob(at)a[dot]example",
             "bob [ AT ] a.example",
             "bob at a dot example",

@@ -55,6 +55,53 @@ pub fn without_tags(text: &[u8]) -> View {
     view
 }
 
+/// The text that a browser shows: without tags, and without what stands in elements that are never shown.
+#[must_use]
+pub fn shown(text: &[u8]) -> View {
+    let mut view = View::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(i) = memchr::memchr(b'<', text.get(at..).unwrap_or_default()) {
+        let open = at + i;
+        let rest = text.get(open..).unwrap_or_default();
+        let length = tag_length(rest);
+        let until = if length == 0 { open + 1 } else { open };
+        view.push_copied(text.get(at..until).unwrap_or_default(), at);
+        at = open + length.max(1);
+        if let Some(name) = hidden_element(rest.get(..length).unwrap_or_default()) {
+            at += element_length(text.get(at..).unwrap_or_default(), &name);
+        }
+    }
+    view.push_copied(text.get(at..).unwrap_or_default(), at);
+    view
+}
+
+/// Longest tag whose style is read, in octets.
+const MAX_TAG: usize = 1000;
+/// Farthest end of a hidden element that is looked for, in octets.
+const MAX_HIDDEN: usize = 4000;
+
+/// The name of the element, lower case, if the tag opens one whose text is not shown.
+fn hidden_element(tag: &[u8]) -> Option<Vec<u8>> {
+    let tag = tag.get(..tag.len().min(MAX_TAG))?.strip_prefix(b"<")?.to_ascii_lowercase();
+    let length = tag.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(tag.len());
+    let name = tag.get(..length).filter(|name| !name.is_empty())?;
+    let never = matches!(name, b"style" | b"script" | b"template" | b"title" | b"noscript");
+    let squeezed: Vec<u8> = tag.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    let styled = [b"display:none".as_slice(), b"visibility:hidden", b"font-size:0"];
+    let hidden = styled.iter().any(|style| memchr::memmem::find(&squeezed, style).is_some())
+        || tag.split(|b| b.is_ascii_whitespace() || matches!(b, b'/' | b'>')).any(|word| word == b"hidden");
+    (never || hidden).then(|| name.to_vec())
+}
+
+/// Length up to where the end tag of `name` begins; 0 where it is not near.
+fn element_length(text: &[u8], name: &[u8]) -> usize {
+    let near = text.get(..text.len().min(MAX_HIDDEN)).unwrap_or_default();
+    let mut ends = memchr::memmem::find_iter(near, b"</");
+    let found = ends
+        .find(|at| near.get(at + 2..at + 2 + name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)));
+    found.unwrap_or(0)
+}
+
 /// Length of the tag or comment that `rest` begins with; 0 when it begins with none.
 fn tag_length(rest: &[u8]) -> usize {
     if rest.starts_with(b"<!--") {
@@ -118,6 +165,10 @@ mod tests {
         assert_eq!(joined(b"a b\r\n> > c=\r\nd\te").bytes(), b"abcde");
         assert_eq!(without_tags(b"a<b x='>'>b</b><!-- > -->c < d <i").bytes(), b"abc < d ");
         assert_eq!(without_tags(b"a<b x = '>'>b</b>").bytes(), b"ab");
+        assert_eq!(
+            shown(b"a<style>x</style>b<i style='display: none'>y</i>c<b>d</b><p hidden>z</p>").bytes(),
+            b"abcd"
+        );
         assert_eq!(without_comments(b"a(b(c)d)\\e)").bytes(), b"ae)");
     }
 }

@@ -80,7 +80,7 @@ impl World {
             queue_id: "Q1",
             hops: "",
             at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
-            peer: &[],
+            peer: Some(&[]),
             rules: Rules::default(),
         })
     }

@@ -43,7 +43,13 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
     for (wide, window) in anchors::wide_windows(bytes) {
         read(wide, &mut Octets::of(bytes, &window, wide), &window, sought, &mut all);
     }
-    let links = if sought.ids.is_some() { link_places(bytes) } else { Vec::new() };
+    let mut links = if sought.ids.is_some() { link_places(bytes) } else { Vec::new() };
+    let has_links = !links.is_empty();
+    if !sought.search.traces().is_empty() {
+        links.extend(anchors::veils(bytes));
+        links.extend(sought.search.traces().broken_places(bytes));
+        links.sort_unstable();
+    }
     for window in sought.search.windows(bytes, first, &links) {
         let mut octets = Octets::of(bytes, &window, first);
         let (charsets, needed) = readings(first, trusted, &octets.bytes);
@@ -55,8 +61,7 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
             let before = all.edits.len();
             good &= read(charset, &mut octets, &window, sought, &mut all);
             // What was found is blank now: mostly nothing is left to look at in another charset.
-            if all.edits.len() > before && links.is_empty() && !sought.search.may_be_in(&octets.bytes, first)
-            {
+            if all.edits.len() > before && !has_links && !sought.search.may_be_in(&octets.bytes, first) {
                 break;
             }
         }
@@ -65,6 +70,8 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
     for edit in sought.search.token_edits(bytes).into_iter().chain(sought.traces.edits(bytes)) {
         all.insert(edit);
     }
+    // What would be written as it stands there is no edit.
+    all.edits.retain(|edit| bytes.get(edit.range.clone()) != Some(edit.with.as_slice()));
     all.edits
 }
 
@@ -198,6 +205,16 @@ fn read(
         // Only this text has the way back for octets that make no sense.
         text = Cow::Owned(String::from_utf8_lossy(view.bytes()).into_owned());
         hits = sought.search.hits(text.as_bytes(), sought.kind, sought.ids);
+    }
+    // What stands in wide units is none of this charset's to write: the gate stops it.
+    if !is_wide(charset) && memchr::memchr(0, &octets.bytes).is_some() {
+        let bytes = &octets.bytes;
+        hits.retain(|hit| {
+            let mut pieces = hit.ranges.iter().flat_map(|range| view.sources(range.clone()));
+            let first = pieces.next().map_or(0..0, |piece| piece);
+            let end = pieces.last().map_or(first.end, |piece| piece.end);
+            !bytes.get(first.start..end).unwrap_or_default().contains(&0)
+        });
     }
     let new = match charset {
         Charset::Utf7 => utf7_edits(&octets.bytes, &text, &view, &hits),

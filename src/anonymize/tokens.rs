@@ -3,10 +3,11 @@
 //! Rules: the few known addresses are spelled out in both alphabets (RFC 4648 §4, §5, §8), in each of the three places
 //! in which they can stand in a group of base64, as written and in lower case, and these spellings are looked for. A
 //! token that holds one is decoded, changed, and written again as it was: same alphabet, same case, padded or not.
+//! A token within a token is read too.
 //! When it fails: never. An address that is cut by a line end inside a token is left to the gate.
 
 use super::needle::Needle;
-use crate::mime::transfer::Edit;
+use crate::mime::transfer::{Edit, apply};
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE, HEXUPPER};
 use std::ops::Range;
 
@@ -18,9 +19,10 @@ const MIN_PATTERN: usize = 8;
 /// What a spelling is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Alphabet {
-    /// Base64, and where in a group of four the spelling begins.
+    /// Base64, where in a group of four the spelling begins, and whether it is base64 of base64.
     Base64 {
         phase: usize,
+        twice: bool,
     },
     Hex,
 }
@@ -52,30 +54,79 @@ impl Tokens {
 
     /// The edits that take the secrets out of all tokens of `text`, in order, apart from each other.
     pub fn edits(&self, text: &[u8], needles: &[Needle]) -> Vec<Edit> {
+        self.edits_of(text, needles, true)
+    }
+
+    fn edits_of(&self, text: &[u8], needles: &[Needle], also_twice: bool) -> Vec<Edit> {
         let mut out: Vec<Edit> = Vec::new();
-        for pattern in &self.patterns {
-            let mut from = 0;
-            while let Some(i) = memchr::memmem::find(text.get(from..).unwrap_or_default(), &pattern.spelled) {
-                let at = from + i;
-                from = at + 1;
-                let Some(needle) = needles.get(pattern.needle) else { continue };
-                let edit = match pattern.alphabet {
-                    Alphabet::Base64 { phase } => base64_token(text, at, phase, needle),
-                    Alphabet::Hex => hex_token(text, at, pattern.spelled.len(), needle),
-                };
-                let Some(edit) = edit else { continue };
-                from = from.max(edit.range.end);
-                let free = out
-                    .iter()
-                    .all(|other| other.range.end <= edit.range.start || edit.range.end <= other.range.start);
-                if free {
-                    out.push(edit);
+        let Some(shortest) = self.patterns.iter().map(|pattern| pattern.spelled.len()).min() else {
+            return out;
+        };
+        let is_twice = |pattern: &&Pattern| matches!(pattern.alphabet, Alphabet::Base64 { twice: true, .. });
+        runs(text, shortest, |run| {
+            for pattern in self.patterns.iter().filter(|pattern| also_twice || !is_twice(pattern)) {
+                let mut from = run.start;
+                while let Some(i) =
+                    memchr::memmem::find(text.get(from..run.end).unwrap_or_default(), &pattern.spelled)
+                {
+                    let at = from + i;
+                    from = at + 1;
+                    let Some(edit) = self.edit(text, at, pattern, needles) else { continue };
+                    from = from.max(edit.range.end);
+                    let apart = |other: &Edit| {
+                        other.range.end <= edit.range.start || edit.range.end <= other.range.start
+                    };
+                    if out.iter().rev().take_while(|other| other.range.end > run.start).all(apart) {
+                        out.push(edit);
+                    }
                 }
             }
-        }
+        });
         out.sort_by_key(|edit| edit.range.start);
         out
     }
+
+    /// The edit of the token around one spelling.
+    fn edit(&self, text: &[u8], at: usize, pattern: &Pattern, needles: &[Needle]) -> Option<Edit> {
+        let needle = needles.get(pattern.needle)?;
+        match pattern.alphabet {
+            Alphabet::Hex => hex_token(text, at, pattern.spelled.len(), needle),
+            Alphabet::Base64 { phase, twice } => {
+                let inner = |octets: &[u8]| {
+                    if !twice {
+                        return replaced(octets, needle);
+                    }
+                    let edits = self.edits_of(octets, needles, false);
+                    (!edits.is_empty()).then(|| apply(octets, &edits))
+                };
+                base64_token(text, at, phase, &inner)
+            }
+        }
+    }
+}
+
+/// Calls `each` for every stretch of at least `shortest` octets of base64. Only every so many octets are looked at: a
+/// stretch that long cannot lie between two of them.
+fn runs(text: &[u8], shortest: usize, mut each: impl FnMut(Range<usize>)) {
+    let mut at = shortest.max(1) - 1;
+    while let Some(b) = text.get(at) {
+        if !is_token_octet(*b) {
+            at += shortest;
+            continue;
+        }
+        let before = text.get(..at).unwrap_or_default();
+        let start = at - before.iter().rev().take_while(|b| is_token_octet(**b)).count();
+        let behind = text.get(at..).unwrap_or_default();
+        let end = at + behind.iter().take_while(|b| is_token_octet(**b)).count();
+        if end - start >= shortest {
+            each(start..end);
+        }
+        at = end + shortest;
+    }
+}
+
+fn is_token_octet(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_')
 }
 
 fn spell(text: &[u8], needle: usize, patterns: &mut Vec<Pattern>) {
@@ -86,11 +137,21 @@ fn spell(text: &[u8], needle: usize, patterns: &mut Vec<Pattern>) {
         }
     };
     // How many octets stand before the address in its group, and how many characters they have a part in.
-    for (before, phase) in [(0, 0), (1, 2), (2, 3)] {
+    let places = [(0, 0), (1, 2), (2, 3)];
+    let spellings = |text: &[u8], before: usize, phase: usize| {
         let octets = [&[0; 2][..before], text].concat();
         let whole = octets.len() * 8 / 6;
-        for encoded in [BASE64_NOPAD.encode(&octets), BASE64URL_NOPAD.encode(&octets)] {
-            add(encoded.get(phase..whole).unwrap_or_default(), Alphabet::Base64 { phase });
+        [BASE64_NOPAD.encode(&octets), BASE64URL_NOPAD.encode(&octets)]
+            .map(|encoded| encoded.get(phase..whole).unwrap_or_default().to_owned())
+    };
+    for (before, phase) in places {
+        for once in spellings(text, before, phase) {
+            add(&once, Alphabet::Base64 { phase, twice: false });
+            for (before, phase) in places {
+                for twice in spellings(once.as_bytes(), before, phase) {
+                    add(&twice, Alphabet::Base64 { phase, twice: true });
+                }
+            }
         }
     }
     add(&HEXLOWER_PERMISSIVE.encode(text), Alphabet::Hex);
@@ -106,8 +167,13 @@ fn stretch(text: &[u8], at: usize, fits: impl Fn(u8) -> bool) -> Range<usize> {
     at - back..at + length
 }
 
-fn base64_token(text: &[u8], at: usize, phase: usize, needle: &Needle) -> Option<Edit> {
-    let run = stretch(text, at, |b| b.is_ascii_alphanumeric() || b"+/-_".contains(&b));
+fn base64_token(
+    text: &[u8],
+    at: usize,
+    phase: usize,
+    inner: &dyn Fn(&[u8]) -> Option<Vec<u8>>,
+) -> Option<Edit> {
+    let run = stretch(text, at, is_token_octet);
     // What stands before the first whole group belongs to something else: a path, a parameter's name.
     let start = run.start + (at - run.start + 4 - phase) % 4;
     let token = text.get(start..run.end)?;
@@ -124,7 +190,7 @@ fn base64_token(text: &[u8], at: usize, phase: usize, needle: &Needle) -> Option
     lenient.symbols.push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
     lenient.check_trailing_bits = false;
     let octets = lenient.encoding().ok()?.decode(url.get(..whole)?).ok()?;
-    let changed = replaced(&octets, needle)?;
+    let changed = inner(&octets)?;
     let standard =
         token.iter().any(|b| matches!(b, b'+' | b'/')) || !token.iter().any(|b| matches!(b, b'-' | b'_'));
     let mut with = if standard { BASE64_NOPAD.encode(&changed) } else { BASE64URL_NOPAD.encode(&changed) };
@@ -172,7 +238,6 @@ fn replaced(octets: &[u8], needle: &Needle) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mime::transfer::apply;
     use data_encoding::BASE64;
 
     fn after(text: &str) -> String {
@@ -192,6 +257,11 @@ mod tests {
                 assert_eq!(after(&write(plain)), write(&expected));
             }
         }
+        let twice = BASE64.encode(BASE64.encode(b"to: bob@a.example;").as_bytes());
+        let out = after(&format!("t={twice}&"));
+        let once = BASE64_NOPAD.decode(out[2..out.len() - 1].trim_end_matches('=').as_bytes()).unwrap();
+        let plain = BASE64_NOPAD.decode(once.trim_ascii_end().strip_suffix(b"=").unwrap_or(&once)).unwrap();
+        assert_eq!(plain, b"to: alias@r.example;");
         assert_eq!(after("/cm9iQGEuZXhhbXBsZQ and text"), "/cm9iQGEuZXhhbXBsZQ and text");
     }
 }

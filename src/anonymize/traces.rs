@@ -4,11 +4,13 @@
 //! field that says how the mail went), and what the peer said of itself. In a header they go with their fields, or the
 //! field is written anew; in a text they give way to our own host name, ids to the ids that the recipient sees, so
 //! that a quoted header block still makes sense. Left in a text are: the mail domain of a party and what lies above
-//! it (a provider's name is in every other text), what stands in a link or behind an at sign (a shop's web site is its
-//! content), private and loopback addresses, and our own names.
+//! it, domains of providers that millions share, what stands in a link or behind an at sign (a shop's web site is its
+//! content; other people's addresses are theirs), private and loopback addresses, and our own names. A name that an
+//! organization registered counts alone; a machine's counts also as the end of a longer name.
 //! When it fails: never.
 
 use super::identity;
+use super::needle::Found;
 use super::search::Search;
 use crate::mime::header::{Header, unfold};
 use crate::mime::slice;
@@ -56,6 +58,50 @@ const PATH_FIELDS: [&str; 24] = [
 /// Texts longer than this pay for a faster search, in octets.
 const LARGE: usize = 256 * 1024;
 
+/// Domains that so many share that they name nobody.
+const SHARED: [&str; 40] = [
+    "google.com",
+    "gmail.com",
+    "googlemail.com",
+    "outlook.com",
+    "hotmail.com",
+    "hotmail.co.jp",
+    "live.com",
+    "live.jp",
+    "msn.com",
+    "outlook.jp",
+    "microsoft.com",
+    "office365.com",
+    "onmicrosoft.com",
+    "yahoo.com",
+    "yahoo.co.jp",
+    "ymail.ne.jp",
+    "icloud.com",
+    "me.com",
+    "mac.com",
+    "apple.com",
+    "docomo.ne.jp",
+    "ezweb.ne.jp",
+    "au.com",
+    "softbank.ne.jp",
+    "i.softbank.jp",
+    "vodafone.ne.jp",
+    "ymobile.ne.jp",
+    "rakuten.jp",
+    "nifty.com",
+    "ocn.ne.jp",
+    "so-net.ne.jp",
+    "biglobe.ne.jp",
+    "plala.or.jp",
+    "dion.ne.jp",
+    "amazon.co.jp",
+    "amazon.com",
+    "amazonses.com",
+    "sendgrid.net",
+    "gmx.de",
+    "aol.com",
+];
+
 /// What is looked for in texts.
 #[derive(Default)]
 pub struct Traces {
@@ -94,7 +140,9 @@ impl Traces {
         };
         // The domain of a party's mailbox, and what lies above it, is no trace in a text.
         let provider = |name: &str| {
-            search.domains().any(|domain| below(&domain, name)) || name == "localhost.localdomain"
+            search.domains().any(|domain| below(&domain, name))
+                || SHARED.contains(&name)
+                || name == "localhost.localdomain"
         };
         let ours = |name: &str| own.iter().any(|domain| below(name, domain) || below(domain, name));
         let names: Vec<String> =
@@ -125,26 +173,44 @@ impl Traces {
         &self.names
     }
 
-    /// The edits that take every trace out of a text, in order, apart from each other.
-    pub fn edits(&self, text: &[u8]) -> Vec<Edit> {
-        let Some(matcher) = &self.matcher else { return Vec::new() };
-        let mut out: Vec<Edit> = Vec::new();
-        for found in matcher.find_overlapping_iter(text) {
+    /// Whether there is anything to look for.
+    pub fn is_empty(&self) -> bool {
+        self.matcher.is_none()
+    }
+
+    /// All that stands in `hay`, with what takes its place. A name that is joined to a longer one is no hit; whether its
+    /// neighbours are its neighbours in the text is the caller's to know.
+    pub fn found<'a>(&'a self, hay: &'a [u8]) -> impl Iterator<Item = Found> + 'a {
+        let all = self.matcher.iter().flat_map(move |matcher| matcher.find_overlapping_iter(hay));
+        all.filter_map(move |found| {
+            let pattern = self.patterns.get(found.pattern().as_usize())?;
+            let id = self.ids.get(pattern);
             let range = found.start()..found.end();
-            let Some(pattern) = self.patterns.get(found.pattern().as_usize()) else { continue };
-            let with = match self.ids.get(pattern) {
-                Some(new) if is_whole(text, &range) => new,
-                None if is_whole(text, &range) && !is_content(text, &range) => &self.host,
-                _ => continue,
-            };
-            let start =
-                if self.ids.contains_key(pattern) { range.start } else { host_start(text, range.start) };
+            let start = if id.is_some() { range.start } else { host_start(hay, range.start) };
+            let extends = start < range.start;
+            if extends && is_registered(pattern) || id.is_none() && is_content(hay, &(start..range.end)) {
+                return None;
+            }
+            let before = start.checked_sub(1).and_then(|i| hay.get(i));
+            Some(Found {
+                with: id.unwrap_or(&self.host).clone(),
+                left_clear: !joins(before),
+                right_clear: is_ended(hay, range.end),
+                range: start..range.end,
+            })
+        })
+    }
+
+    /// The edits that take every trace out of a text as it stands, in order, apart from each other.
+    pub fn edits(&self, text: &[u8]) -> Vec<Edit> {
+        let mut out: Vec<Edit> = Vec::new();
+        for found in self.found(text).filter(|found| found.left_clear && found.right_clear) {
             // The longer one of two that meet.
-            while out.last().is_some_and(|last| last.range.start >= start) {
+            while out.last().is_some_and(|last| last.range.start >= found.range.start) {
                 out.pop();
             }
-            if out.last().is_none_or(|last| last.range.end <= start) {
-                out.push(Edit { range: start..range.end, with: with.clone().into_bytes() });
+            if out.last().is_none_or(|last| last.range.end <= found.range.start) {
+                out.push(Edit { range: found.range, with: found.with.into_bytes() });
             }
         }
         out
@@ -152,16 +218,58 @@ impl Traces {
 
     /// Whether a header value names a trace.
     pub fn stand_in(&self, value: &[u8]) -> bool {
-        let Some(matcher) = &self.matcher else { return false };
-        let mut all = matcher.find_overlapping_iter(value);
-        all.any(|found| is_whole(value, &(found.start()..found.end())))
+        self.found(value).any(|found| found.left_clear && found.right_clear)
+    }
+
+    /// Places of a text where a name may be broken by a line end: the line ends with its beginning.
+    pub fn broken_places<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+        memchr::memchr_iter(b'\n', text).filter(move |at| {
+            let line = text.get(at.saturating_sub(80)..*at).unwrap_or_default().trim_ascii_end();
+            let length = line.iter().rev().take_while(|b| is_host_octet(**b)).count();
+            let last = line.get(line.len() - length..).unwrap_or_default();
+            let begins = |name: &String| {
+                let tail = last.get(last.len().saturating_sub(name.len() - 1)..).unwrap_or_default();
+                (MIN_TRACE..=tail.len()).any(|n| {
+                    let end = tail.get(tail.len() - n..).unwrap_or_default();
+                    name.as_bytes().get(..n).is_some_and(|head| head.eq_ignore_ascii_case(end))
+                })
+            };
+            last.len() >= MIN_TRACE && self.patterns.iter().any(begins)
+        })
     }
 }
 
-/// Adds every host name and address in a text.
+fn is_host_octet(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'.' || b == b'-'
+}
+
+/// Whether a name is one that an organization registered, not one of its machines: two labels, or three below a country's
+/// own kinds (`co.jp`).
+fn is_registered(name: &str) -> bool {
+    const KINDS: [&str; 14] =
+        ["co", "ne", "or", "ac", "go", "gr", "ad", "ed", "lg", "com", "net", "org", "edu", "gov"];
+    let mut labels = name.rsplit('.');
+    let (last, second) = (labels.next().unwrap_or_default(), labels.next().unwrap_or_default());
+    match labels.count() {
+        0 => last.bytes().all(|b| b.is_ascii_alphabetic()),
+        1 => last.len() == 2 && KINDS.contains(&second),
+        _ => false,
+    }
+}
+
+/// Adds every host name and address in a text. A word before an at sign is somebody's name, one before an equals sign a
+/// parameter's.
 fn collect(text: &[u8], found: &mut BTreeSet<String>) {
     let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':');
-    for word in text.split(|b| !is_part(b)) {
+    let mut rest = text;
+    while let Some(skip) = rest.iter().position(is_part) {
+        rest = rest.get(skip..).unwrap_or_default();
+        let length = rest.iter().position(|b| !is_part(b)).unwrap_or(rest.len());
+        let (word, tail) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        rest = tail;
+        if matches!(tail.first(), Some(b'@' | b'=' | b'+')) {
+            continue;
+        }
         let word = String::from_utf8_lossy(word).to_ascii_lowercase();
         let word = word.trim_matches(['.', '-', '_']);
         let address = word.strip_prefix("ipv6:").unwrap_or(word);
@@ -216,33 +324,40 @@ fn is_host(word: &str) -> bool {
         })
 }
 
-/// Whether nothing joined to the stretch makes it a longer word to the right.
-fn is_whole(text: &[u8], range: &Range<usize>) -> bool {
-    let joined = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-');
-    let behind = text.get(range.end);
-    // A dot and a letter behind it go on; a dot alone ends a sentence.
-    let goes_on = behind == Some(&b'.') && joined(text.get(range.end + 1));
-    let before = range.start.checked_sub(1).and_then(|i| text.get(i));
-    !joined(behind) && !goes_on && !joined(before)
+fn joins(b: Option<&u8>) -> bool {
+    b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-')
+}
+
+/// Whether nothing behind `end` makes a longer name of what ends there. A dot and a letter go on; a dot alone ends a
+/// sentence.
+fn is_ended(text: &[u8], end: usize) -> bool {
+    let behind = text.get(end);
+    !(joins(behind) || behind == Some(&b'.') && joins(text.get(end + 1)))
 }
 
 /// Where the host begins of which the stretch at `start` is the end: `x.mail.example` for `mail.example`.
 fn host_start(text: &[u8], start: usize) -> usize {
     let before = text.get(start.saturating_sub(253)..start).unwrap_or_default();
-    let is_part = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
-    let length = before.iter().rev().take_while(is_part).count();
-    if before.last() == Some(&b'.') { start - length } else { start }
+    if before.last() != Some(&b'.') {
+        return start;
+    }
+    let length = before.iter().rev().take_while(|b| is_host_octet(**b)).count();
+    // `%2F` before it is a character of its own.
+    let from = before.len() - length;
+    let escaped = from.checked_sub(1).and_then(|i| before.get(i)) == Some(&b'%');
+    start - length + if escaped { 2.min(length) } else { 0 }
 }
 
 /// Whether the stretch is somebody's content: part of a link, or of an address.
 fn is_content(text: &[u8], range: &Range<usize>) -> bool {
-    let start = host_start(text, range.start);
-    let before = text.get(..start).unwrap_or_default();
-    let host = text.get(start..range.end).unwrap_or_default();
-    let linked = before.ends_with(b"//") || before.ends_with(b"%2F%2F") || before.ends_with(b"%2f%2f");
+    let before = text.get(..range.start).unwrap_or_default();
+    let host = text.get(range.clone()).unwrap_or_default();
+    let escaped = before.len().checked_sub(3).and_then(|from| before.get(from..));
+    let linked = before.ends_with(b"//") || escaped.is_some_and(|end| end.eq_ignore_ascii_case(b"%2f"));
     let www = host.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"www."));
     // Behind an at sign it is the domain of an address or of an id: those are judged whole.
-    linked || www || before.ends_with(b"@")
+    let named = text.get(range.end) == Some(&b'@');
+    linked || www || named || before.ends_with(b"@") || escaped.is_some_and(|end| end == b"%40")
 }
 
 #[cfg(test)]
@@ -272,7 +387,8 @@ mod tests {
     const MAIL: &str = "Received: from pc7.home.example (pc7 [198.51.100.7]) by out.mailbox.example (Postfix 3.5)\r\n\
         \twith ESMTPSA; Sun, 22 Nov 2026 09:00:00 +0900\r\nReceived: from [IPv6:2001:db8::7] by mx.relay.example\r\n\
         DKIM-Signature: v=1; d=sign.example; h=From:To; b=ab/cd+ef\r\nMessage-ID: <1.a@pc7.home.example>\r\n\
-        Received: from [192.168.1.2] by localhost.localdomain\r\n\r\n";
+        Received: from [192.168.1.2] by localhost.localdomain\r\n\
+        Authentication-Results: mx.relay.example; spf=pass smtp.mailfrom=some.body@mail.google.com header.d=gmail.com\r\n\r\n";
 
     #[test]
     fn hosts_and_addresses_of_the_path_are_known_and_others_are_not() {
@@ -283,6 +399,7 @@ mod tests {
                     "198.51.100.7",
                     "2001:db8::7",
                     "203.0.113.9",
+                    "mail.google.com",
                     "out.mailbox.example",
                     "pc7.home.example",
                     "sign.example"
@@ -304,6 +421,12 @@ mod tests {
                 "198.51.100.77 design.example sign.examples sign.example.net",
             ),
             ("sign.example、ok", "mx.relay.example、ok"),
+            ("x.sign.example b.c.out.mailbox.example", "x.sign.example mx.relay.example"),
+            (
+                "https%3A%2F%2Fsign.example https%3A%2F%2Fx.pc7.home.example",
+                "https%3A%2F%2Fsign.example https%3A%2F%2Fx.pc7.home.example",
+            ),
+            ("pc7.home.example@third.example", "pc7.home.example@third.example"),
         ] {
             traces(MAIL, |traces| {
                 let out = apply(text.as_bytes(), &traces.edits(text.as_bytes()));

@@ -111,13 +111,16 @@ impl Decoder {
     }
 }
 
-/// Length of the lines at the beginning that are base64 or blank and nothing else.
+/// Length of the lines at the beginning that are base64 or blank. Programs skip stray octets (RFC 2045 §6.8), so a few of
+/// them do not make a text of a line; words do.
 pub fn pure_length(raw: &[u8]) -> usize {
     let mut at = 0;
     for line in raw.split_inclusive(|&b| b == b'\n') {
         let text = line.trim_ascii();
-        let end = text.iter().rposition(|b| *b != b'=').map_or(0, |i| i + 1);
-        if !text.get(..end).unwrap_or_default().iter().all(|b| sextet(*b).is_some()) {
+        let blanks = text.iter().filter(|b| b.is_ascii_whitespace()).count();
+        let known = |b: &&u8| **b == b'=' || b.is_ascii_whitespace() || sextet(**b).is_some();
+        let stray = text.len() - text.iter().filter(known).count();
+        if blanks > 1 || stray * 8 > text.len() {
             break;
         }
         at += line.len();
@@ -219,7 +222,7 @@ pub fn edit(raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
     editor.push(&octets);
     editor.end();
     match frame.until {
-        Some(start) => out.extend_from_slice(raw.get(start.raw..).unwrap_or_default()),
+        Some(until) => out.extend_from_slice(raw.get(until.raw..).unwrap_or_default()),
         // As many line ends at the end as there were.
         None => {
             let content = raw.trim_ascii_end().len();

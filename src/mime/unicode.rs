@@ -72,7 +72,7 @@ pub fn utf7(bytes: &[u8]) -> View {
         if length == 0 {
             view.push_made(b"+", at..end);
         } else {
-            view.push_made(run_text(run.get(..length).unwrap_or_default()).as_bytes(), at..end);
+            view.push_whole(run_text(run.get(..length).unwrap_or_default()).as_bytes(), at..end);
         }
         at = end;
     }

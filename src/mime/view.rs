@@ -19,6 +19,8 @@ struct Run {
     at: usize,
     source: usize,
     source_len: usize,
+    /// Whether any part of it stands for all of the source, be they as long as each other.
+    whole: bool,
 }
 
 impl View {
@@ -59,6 +61,20 @@ impl View {
         self.push(bytes, source.start, source.len());
     }
 
+    /// Appends `bytes`, every one of which stands for all of `source`.
+    pub fn push_whole(&mut self, bytes: &[u8], source: Range<usize>) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.runs.push(Run {
+            at: self.bytes.len(),
+            source: source.start,
+            source_len: source.len(),
+            whole: true,
+        });
+        self.bytes.extend_from_slice(bytes);
+    }
+
     fn push(&mut self, bytes: &[u8], source: usize, source_len: usize) {
         if bytes.is_empty() {
             return;
@@ -67,13 +83,14 @@ impl View {
         self.bytes.extend_from_slice(bytes);
         if bytes.len() == source_len
             && let Some(last) = self.runs.last_mut()
+            && !last.whole
             && at - last.at == last.source_len
             && last.source + last.source_len == source
         {
             last.source_len += source_len;
             return;
         }
-        self.runs.push(Run { at, source, source_len });
+        self.runs.push(Run { at, source, source_len, whole: false });
     }
 
     /// The source ranges that `range` of the text came from, in order, neighbours joined.
@@ -90,7 +107,7 @@ impl View {
             if from >= to {
                 continue;
             }
-            let piece = if end - run.at == run.source_len {
+            let piece = if end - run.at == run.source_len && !run.whole {
                 run.source + (from - run.at)..run.source + (to - run.at)
             } else {
                 run.source..run.source + run.source_len

@@ -193,7 +193,7 @@ impl Relay {
                 queue_id: &queue_id,
                 hops: &hops,
                 at: now,
-                peer: &peer,
+                peer: leg.writer.is_some().then_some(peer.as_slice()),
                 rules: Rules { name: leg.name, ..self.policy().rules },
             };
             anonymize::anonymize(&bytes, &passage)

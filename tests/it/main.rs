@@ -14,3 +14,4 @@ mod relay;
 mod store;
 mod store_holds;
 mod tidy;
+mod validity;

@@ -8,6 +8,7 @@
 
 use super::compat::{is_invisible, plain};
 use super::escapes::{MAX_LAYERS, read};
+use super::hidden;
 use memchr::{memchr, memmem};
 
 /// Longest tag that is stepped over; behind a longer one anything may follow.
@@ -122,7 +123,7 @@ fn may_spell_dot(text: &[u8], at: usize) -> bool {
 
 enum Ends {
     /// Where the text goes on, as different programs see it.
-    At([Option<usize>; 3]),
+    At([Option<usize>; 4]),
     /// Too far to tell.
     Unknown,
 }
@@ -135,7 +136,7 @@ fn tag_ends(text: &[u8], at: usize) -> Ends {
     let goes_on = limit < text.len();
     let Some(plain) = memchr(b'>', tag) else {
         // Nothing is shown behind it.
-        return if goes_on { Ends::Unknown } else { Ends::At([None; 3]) };
+        return if goes_on { Ends::Unknown } else { Ends::At([None; 4]) };
     };
     let naive = Some(from(plain, 1));
     if tag.starts_with(b"<!") {
@@ -143,19 +144,24 @@ fn tag_ends(text: &[u8], at: usize) -> Ends {
         let comment = memmem::find(tag, b"-->").map(|i| from(i, 3));
         return match (data, comment) {
             (None, None) if goes_on => Ends::Unknown,
-            _ => Ends::At([naive, comment, data]),
+            _ => Ends::At([naive, comment, data, None]),
         };
     }
     // A quote may hide that end.
     let inside = tag.get(..plain).unwrap_or_default();
-    if memchr::memchr2(b'"', b'\'', inside).is_none() {
-        return Ends::At([naive, None, None]);
+    let is_quoted = memchr::memchr2(b'"', b'\'', inside).is_some();
+    let quoted = if is_quoted { super::tags::end(tag) } else { Some(plain + 1) };
+    let Some(end) = quoted else {
+        return if goes_on { Ends::Unknown } else { Ends::At([naive, None, None, None]) };
+    };
+    let quoted = Some(from(end, 0)).filter(|end| Some(*end) != naive);
+    if !hidden::hides(tag.get(..end).unwrap_or_default()) {
+        return Ends::At([naive, quoted, None, None]);
     }
-    let quoted = super::tags::end(tag).map(|i| from(i, 0));
-    if quoted.is_none() && goes_on {
-        return Ends::Unknown;
+    match hidden::end(tag, end, &mut hidden::Unclosed::default()) {
+        None if goes_on => Ends::Unknown,
+        hidden => Ends::At([naive, quoted, hidden.map(|i| from(i, 0)), None]),
     }
-    Ends::At([naive, quoted.filter(|end| Some(*end) != naive), None])
 }
 
 enum Unit {

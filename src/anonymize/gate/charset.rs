@@ -124,14 +124,9 @@ impl Pairs {
         }
     }
 
-    /// The full-width at sign.
-    pub fn at_sign(self) -> [u8; 2] {
-        match self {
-            Pairs::ShiftJis => [0x81, 0x97],
-            Pairs::EucJp => [0xa1, 0xf7],
-            Pairs::Gb18030 | Pairs::EucKr => [0xa3, 0xc0],
-            Pairs::Big5 => [0xa2, 0x49],
-        }
+    /// The at signs of other widths, and what stands for them.
+    pub fn signs(self) -> &'static [[u8; 2]] {
+        &self.table().signs
     }
 
     /// Decodes `octets` into `out`.
@@ -199,8 +194,12 @@ fn ascii_run(octets: &[u8]) -> usize {
     octets.iter().take(PIECE).position(|b| *b >= 0x80).unwrap_or(octets.len().min(PIECE))
 }
 
-/// What pairs of octets mean: up to three octets of UTF-8, and how many; none where the pair is no character.
-struct Table(Vec<[u8; 4]>);
+struct Table {
+    /// What pairs of octets mean: up to three octets of UTF-8, and how many; none where the pair is no character.
+    entries: Vec<[u8; 4]>,
+    /// Those that mean an at sign.
+    signs: Vec<[u8; 2]>,
+}
 
 const FIRST_LEAD: u8 = 0x81;
 const FIRST_TRAIL: u8 = 0x40;
@@ -215,12 +214,16 @@ static EUC_KR_TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(EUC_KR));
 impl Table {
     fn new(encoding: &'static Encoding) -> Self {
         let mut entries = Vec::with_capacity(TRAILS * 126);
+        let mut signs = Vec::new();
         for lead in FIRST_LEAD..=0xfe {
             for trail in FIRST_TRAIL..=0xfe {
                 let pair = [lead, trail];
                 let (text, errors) = encoding.decode_without_bom_handling(&pair);
                 let mut entry = [0u8; 4];
                 if !errors {
+                    if matches!(text.as_ref(), "＠" | "﹫" | "＝") {
+                        signs.push(pair);
+                    }
                     // Longer characters mean nothing to an address.
                     let text = if text.len() <= 3 { text.as_bytes() } else { UNKNOWN };
                     for (room, b) in entry.iter_mut().zip(text) {
@@ -231,13 +234,13 @@ impl Table {
                 entries.push(entry);
             }
         }
-        Self(entries)
+        Self { entries, signs }
     }
 
     fn pair(&self, lead: u8, trail: u8) -> Option<[u8; 4]> {
         let row = usize::from(lead.checked_sub(FIRST_LEAD)?);
         let column = usize::from(trail.checked_sub(FIRST_TRAIL)?);
-        self.0.get(row * TRAILS + column).copied().filter(|entry| entry[3] > 0)
+        self.entries.get(row * TRAILS + column).copied().filter(|entry| entry[3] > 0)
     }
 }
 

@@ -5,7 +5,7 @@
 //! may begin or end. Escapes are decoded before ([`super::escapes`]).
 //! When it fails: never.
 
-use super::compat::{is_invisible, plain};
+use super::compat::{is_framed, is_invisible, plain};
 
 /// What else is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,13 @@ impl Folded {
                 if inside > 0 || mark || c.is_whitespace() {
                     out.gap();
                 } else if let Some(reads) = plain(c) {
-                    out.bytes.extend_from_slice(reads.as_bytes());
+                    if is_framed(c) {
+                        out.gap();
+                        out.bytes.extend_from_slice(reads.as_bytes());
+                        out.gap();
+                    } else {
+                        out.bytes.extend_from_slice(reads.as_bytes());
+                    }
                 } else if !is_invisible(c) {
                     let mut room = [0; 4];
                     for lower in c.to_lowercase() {
@@ -78,7 +84,7 @@ impl Folded {
             at += 1;
             let mark = line_start && matches!(b, b'>' | b'|');
             line_start = b == b'\n' || (line_start && (b.is_ascii_whitespace() || mark));
-            let soft = b == b'=' && matches!(next, b'\r' | b'\n');
+            let soft = b == b'=' && ends_line(bytes.get(at..).unwrap_or_default());
             if inside > 0 || soft || mark || b.is_ascii_whitespace() || matches!(b, b'"' | b'\\') {
                 out.gap();
             } else if !b.is_ascii_control() {
@@ -136,14 +142,25 @@ impl Folded {
         self.bytes
     }
 
-    /// Where the at signs stand.
-    pub fn at_signs(&self) -> impl Iterator<Item = usize> + '_ {
-        memchr::memchr_iter(b'@', &self.bytes)
+    /// Where at signs stand, and what stands for them.
+    pub fn signs(&self) -> impl Iterator<Item = usize> + '_ {
+        memchr::memchr2_iter(b'@', b'=', &self.bytes)
+    }
+
+    /// Whether there is an equals sign at `at`.
+    pub fn is_equals(&self, at: usize) -> bool {
+        self.bytes.get(at) == Some(&b'=')
     }
 
     /// The text before `end`.
     pub fn before(&self, end: usize) -> &[u8] {
         self.bytes.get(..end).unwrap_or_default()
+    }
+
+    /// The text from `from` to the next `end`, as far as a local part reaches.
+    pub fn between(&self, from: usize, end: u8) -> Option<&[u8]> {
+        let near = self.bytes.get(from..(from + MAX_LOCAL).min(self.bytes.len()))?;
+        near.get(..memchr::memchr(end, near)?)
     }
 
     /// Whether `word` begins at `from`.
@@ -170,6 +187,13 @@ impl Folded {
         }
         true
     }
+}
+
+/// Whether the line ends here, but for blanks.
+fn ends_line(text: &[u8]) -> bool {
+    let blank = |b: &&u8| matches!(b, b' ' | b'\t');
+    let blanks = text.iter().take(MAX_LOCAL).take_while(blank).count();
+    matches!(text.get(blanks), Some(b'\r' | b'\n'))
 }
 
 /// Longest local part (RFC 5321 §4.5.3.1.1), with room for a tag.

@@ -11,7 +11,7 @@ use super::fold::Joints;
 use super::scan::{self, End, Found, Texture};
 use super::traces::{Place, Traces};
 use super::wanted::{Neighbours, Wanted};
-use super::{escapes, shifted, tokens, words};
+use super::{shifted, tokens, words};
 
 /// Most texts inside texts.
 const MAX_DEPTH: u32 = 3;
@@ -75,13 +75,17 @@ impl Look {
         let obeyed = label == Label::Iso2022 && !readings.is_empty();
         let found = if !obeyed {
             scan::search(&self.wanted, octets, Texture::Text, how.joints, End::Here)
-        } else if self.plain(octets, Neighbours::Apart) {
+        } else if self.at_signs(octets, Neighbours::Apart) {
             Found::Secret
         } else {
             Found::Nothing
         };
         found == Found::Secret
-            || self.traces.stand_in(octets, how.place)
+            || (if obeyed {
+                self.traces.stand_plainly_in(octets, how.place)
+            } else {
+                self.traces.stand_in(octets, how.place)
+            })
             || (may_be_utf7(octets, charset, label) && self.stream(how, |sink| shifted::utf7(octets, sink)))
             || self.eight_bit(octets, label, found, how)
             || self.carried(octets, charset, how)
@@ -92,13 +96,19 @@ impl Look {
     pub fn binary(&self, octets: &[u8], how: How) -> bool {
         self.plain(octets, Neighbours::Any)
             || scan::search(&self.wanted, octets, Texture::Binary, how.joints, End::Here) == Found::Secret
-            || self.traces.stand_in(octets, how.place)
+            || self.traces.stand_plainly_in(octets, how.place)
             || self.spread(octets, Texture::Binary, how)
             || self.carried_in_links(octets, how)
     }
 
     /// An address in plain octets.
     pub fn plain(&self, octets: &[u8], neighbours: Neighbours) -> bool {
+        memchr::memchr2_iter(b'@', b'=', octets)
+            .any(|at| self.wanted.iter().any(|wanted| wanted.stands_in_octets(octets, at, neighbours)))
+    }
+
+    /// The same where an equals sign means something else: only around at signs.
+    pub fn at_signs(&self, octets: &[u8], neighbours: Neighbours) -> bool {
         memchr::memchr_iter(b'@', octets)
             .any(|at| self.wanted.iter().any(|wanted| wanted.stands_in_octets(octets, at, neighbours)))
     }
@@ -148,7 +158,7 @@ impl Look {
             _ => false,
         };
         let mut done = 0;
-        let places = memchr::memchr_iter(b'@', octets).filter(|at| beside(*at));
+        let places = memchr::memchr2_iter(b'@', b'=', octets).filter(|at| beside(*at));
         for at in places {
             if at < done {
                 continue;
@@ -198,12 +208,18 @@ impl Look {
             holds(from, 24, may_begin) && holds(from, MAX_DOMAIN, |text, domain| may_follow(text, 0, domain))
         };
         scan::has_sign(octets, &follows)
-            || memchr::memmem::find_iter(octets, &pairs.at_sign()).any(|at| follows(at + 2))
+            || pairs
+                .signs()
+                .iter()
+                .any(|sign| memchr::memmem::find_iter(octets, sign).any(|at| follows(at + 2)))
     }
 
     /// What a text carries in other forms.
     fn carried(&self, octets: &[u8], charset: Option<&str>, how: How) -> bool {
         let mut hit = self.carried_in_links(octets, how);
+        if how.depth < MAX_DEPTH && words::may_be_quoted(octets) {
+            hit = hit || self.text(&words::quoted_octets(octets), charset, how.deeper());
+        }
         tokens::blocks(octets, |block| hit = hit || self.text_or_binary(block, charset, how.deeper()));
         if !hit && memchr::memmem::find(octets, b"=?").is_some() {
             words::words(octets, |found| hit = hit || self.words(&found, how.deeper()));
@@ -213,7 +229,7 @@ impl Look {
 
     fn carried_in_links(&self, octets: &[u8], how: How) -> bool {
         let mut hit = false;
-        tokens::tokens(octets, self.shortest, |token| hit = hit || self.token(token));
+        tokens::tokens(octets, self.shortest, |token| hit = hit || self.token(token, how));
         if how.depth < MAX_DEPTH {
             tokens::data_links(octets, |content, charset| {
                 hit = hit || self.text_or_binary(content, charset, how.deeper());
@@ -228,16 +244,17 @@ impl Look {
     }
 
     /// What a token of a link holds: mostly nothing.
-    fn token(&self, octets: &[u8]) -> bool {
+    fn token(&self, octets: &[u8], how: How) -> bool {
         if self.plain(octets, Neighbours::Apart) {
             return true;
         }
-        if memchr::memmem::find(octets, b"%40").is_none() {
-            return false;
+        // A text in it may be spelled in any way, and hold tokens itself.
+        let mut hit = false;
+        if how.depth < MAX_DEPTH {
+            let inside = How { place: Place::Token, ..how.deeper() };
+            tokens::readable(octets, self.shortest, |text| hit = hit || self.text(text, None, inside));
         }
-        let text = String::from_utf8_lossy(octets);
-        escapes::unescaped(&text, escapes::Kind::Percent)
-            .is_some_and(|text| self.plain(text.as_bytes(), Neighbours::Apart))
+        hit
     }
 
     fn words(&self, found: &words::Words, how: How) -> bool {

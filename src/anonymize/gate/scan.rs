@@ -138,7 +138,8 @@ impl Search<'_> {
                 add(at);
             }
         }
-        memchr::memchr2_iter(b'\\', b'=', within).filter(|at| self.escaped(*at)).for_each(&mut add);
+        let found = |at: &usize| self.escaped(*at) || (text.get(*at) == Some(&b'=') && self.equals(*at));
+        memchr::memchr2_iter(b'\\', b'=', within).filter(found).for_each(&mut add);
         if self.texture == Texture::Text {
             memchr::memchr2_iter(b't', b'T', within).filter(|at| self.word(*at)).for_each(&mut add);
         }
@@ -162,7 +163,7 @@ impl Search<'_> {
             || self.text.get(at..(at + 6).min(self.text.len())).unwrap_or_default().iter().all(readable)
     }
 
-    /// An at sign as it is. Most stand in other people's addresses, and are told by their plain letters.
+    /// A sign as it is. Most stand in other people's addresses, and are told by their plain letters.
     fn at_sign(&self, at: usize) -> bool {
         if self.follows.is_some() {
             return self.domain_may_follow(at + 1);
@@ -171,12 +172,16 @@ impl Search<'_> {
             return false;
         }
         let before = self.text.get(..at).unwrap_or_default();
+        let follows = |wanted: &Wanted| wanted.domains().any(|domain| may_follow(self.text, at + 1, domain));
+        if !self.wanted.iter().any(follows) {
+            return false;
+        }
         let plain = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
         let length = before.iter().rev().take(80).take_while(plain).count();
         let run = before.get(before.len() - length..).unwrap_or_default();
         let tagged = before.get(..before.len() - length).is_some_and(|rest| rest.ends_with(b"+"));
         self.wanted.iter().any(|wanted| {
-            if !wanted.domains().any(|domain| may_follow(self.text, at + 1, domain)) {
+            if !follows(wanted) {
                 return false;
             }
             match wanted.likeness(run) {
@@ -191,6 +196,15 @@ impl Search<'_> {
                 }
             }
         })
+    }
+
+    /// An equals sign that stands for an at sign, or behind a domain.
+    fn equals(&self, at: usize) -> bool {
+        let before = self.text.get(..at).unwrap_or_default();
+        if !self.is_readable(at.saturating_sub(1)) {
+            return false;
+        }
+        self.at_sign(at) || self.wanted.iter().any(|wanted| wanted.domain_ends(before))
     }
 
     /// An escape that may mean an at sign, or the end of one in letters.
@@ -222,7 +236,9 @@ impl Search<'_> {
 
     fn means_at(&self, c: char, end: usize) -> bool {
         match c {
-            '@' | '＠' | '﹫' | 't' | 'T' | 'ｔ' | 'Ｔ' => self.domain_may_follow(end),
+            '@' | '＠' | '﹫' | '=' | '＝' | '﹦' | 't' | 'T' | 'ｔ' | 'Ｔ' => {
+                self.domain_may_follow(end)
+            }
             'a' | 'A' | 'ａ' | 'Ａ' => matches!(read(self.text, end, MAX_LAYERS),
                 Some(('t' | 'T' | 'ｔ' | 'Ｔ', end)) if self.domain_may_follow(end)),
             _ => false,
@@ -240,7 +256,9 @@ impl Search<'_> {
             b'a' | b'A' => {
                 let first = around(at.wrapping_sub(2));
                 // `%28at`.
+                // What looks like a letter may end a pair of octets.
                 !first.is_ascii_alphanumeric()
+                    || (self.follows.is_some() && around(at.wrapping_sub(3)) >= 0x80)
                     || self
                         .text
                         .get(at.saturating_sub(8)..at)
@@ -304,12 +322,18 @@ impl Search<'_> {
         if !text.contains('<') {
             return false;
         }
-        let mut strict = Vec::with_capacity(text.len());
-        tags::outside(text.as_bytes(), View::Strict, |piece| {
-            strict.extend_from_slice(piece);
-            strict.extend_from_slice(GAP);
-        });
-        self.view(text, Leave::Tags) || self.view(&String::from_utf8_lossy(&strict), Leave::Nothing)
+        let without = |view| {
+            let mut bare = Vec::with_capacity(text.len());
+            tags::outside(text.as_bytes(), view, |piece| {
+                bare.extend_from_slice(piece);
+                bare.extend_from_slice(GAP);
+            });
+            bare
+        };
+        let (strict, shown) = (without(View::Strict), without(View::Shown));
+        self.view(text, Leave::Tags)
+            || self.view(&String::from_utf8_lossy(&strict), Leave::Nothing)
+            || (shown != strict && self.view(&String::from_utf8_lossy(&shown), Leave::Nothing))
     }
 
     fn view(&self, text: &str, leave: Leave) -> bool {
@@ -318,6 +342,6 @@ impl Search<'_> {
     }
 
     fn stands(&self, text: &Folded) -> bool {
-        text.at_signs().any(|at| self.wanted.iter().any(|wanted| wanted.stands_at(text, at, self.joints)))
+        text.signs().any(|at| self.wanted.iter().any(|wanted| wanted.stands_at(text, at, self.joints)))
     }
 }

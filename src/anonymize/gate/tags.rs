@@ -1,9 +1,11 @@
 //! Markup as it is shown, without its tags: for the gate alone.
 //!
-//! Rules: programs differ in where a tag ends, so there are two views. One ends every tag at the next `>`; the other
-//! knows quotes in tags, comments, and that the content of a CDATA section is shown.
+//! Rules: programs differ in where a tag ends, so there are three views. One ends every tag at the next `>`; another
+//! knows quotes in tags, comments, and that the content of a CDATA section is shown; the third one knows that some
+//! elements are not ([`hidden`]).
 //! When it fails: never; a tag without an end takes the rest of the text with it.
 
+use super::hidden;
 use memchr::{memchr, memmem};
 
 /// How tags are told from text.
@@ -13,11 +15,13 @@ pub enum View {
     Plain,
     /// With quotes, comments and sections.
     Strict,
+    /// The same without what is not shown.
+    Shown,
 }
 
 impl View {
-    /// Both.
-    pub const EACH: [View; 2] = [View::Plain, View::Strict];
+    /// All.
+    pub const EACH: [View; 3] = [View::Plain, View::Strict, View::Shown];
 }
 
 /// Gives `each` what stands between the tags, piece by piece; between two pieces there was a tag.
@@ -35,19 +39,21 @@ pub fn outside(markup: &[u8], view: View, mut each: impl FnMut(&[u8])) {
         }
         let length = match view {
             View::Plain => memchr(b'>', from).map(|i| i + 1),
-            View::Strict if from.starts_with(b"<![CDATA[") => {
+            View::Strict | View::Shown if from.starts_with(b"<![CDATA[") => {
                 let data = from.get(9..).unwrap_or_default();
                 let end = if unclosed.section { None } else { memmem::find(data, b"]]>") };
                 unclosed.section = end.is_none();
                 each(data.get(..end.unwrap_or(0)).unwrap_or_default());
                 Some(end.map_or(9, |end| 9 + end + 3))
             }
-            View::Strict if from.starts_with(b"<!--") && !unclosed.comment => {
+            View::Strict | View::Shown if from.starts_with(b"<!--") && !unclosed.comment => {
                 let end = memmem::find(from, b"-->").map(|i| i + 3);
                 unclosed.comment = end.is_none();
                 end.or_else(|| end_of_tag(from, &mut unclosed))
             }
             View::Strict => end_of_tag(from, &mut unclosed),
+            View::Shown => end_of_tag(from, &mut unclosed)
+                .map(|tag| hidden::end(from, tag, &mut unclosed.elements).unwrap_or(tag)),
         };
         rest = length.and_then(|length| from.get(length..)).unwrap_or_default();
     }
@@ -60,6 +66,7 @@ struct Unclosed {
     section: bool,
     comment: bool,
     quote: bool,
+    elements: hidden::Unclosed,
 }
 
 fn end_of_tag(from: &[u8], unclosed: &mut Unclosed) -> Option<usize> {

@@ -86,22 +86,31 @@ pub fn decode_over_padding(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Runs of digits of base64 of at least `least`.
-fn runs(text: &[u8], least: usize, mut each: impl FnMut(&[u8])) {
+fn runs(text: &[u8], least: usize, each: impl FnMut(&[u8])) {
+    runs_of(is_digit, text, least, each);
+}
+
+/// Runs of at least `least` characters that can be read.
+pub fn readable(text: &[u8], least: usize, each: impl FnMut(&[u8])) {
+    runs_of(|b| matches!(b, b' '..=b'~' | b'\t' | b'\r' | b'\n'), text, least.max(MIN_LINE), each);
+}
+
+fn runs_of(is_one: impl Fn(u8) -> bool, text: &[u8], least: usize, mut each: impl FnMut(&[u8])) {
     let mut at = 0;
     // Only every `least`-th octet is looked at where there is no run.
     while let Some(last) = text.get(at + least - 1) {
         let probed = at + least - 1;
-        if !is_digit(*last) {
+        if !is_one(*last) {
             at = probed + 1;
             continue;
         }
         let before = text.get(at..probed).unwrap_or_default();
-        if let Some(other) = before.iter().rposition(|b| !is_digit(*b)) {
+        if let Some(other) = before.iter().rposition(|b| !is_one(*b)) {
             at += other + 1;
             continue;
         }
         let behind = text.get(probed..).unwrap_or_default();
-        let end = probed + behind.iter().position(|b| !is_digit(*b)).unwrap_or(behind.len());
+        let end = probed + behind.iter().position(|b| !is_one(*b)).unwrap_or(behind.len());
         each(text.get(at..end).unwrap_or_default());
         at = end + 1;
     }

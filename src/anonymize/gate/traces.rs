@@ -1,22 +1,33 @@
 //! Host names and IP addresses of the mail path: for the gate alone.
 //!
-//! Rules: only whole names count. A host is hit inside a longer one that lies below it; an IPv6 address in any of its
-//! spellings (RFC 4291 §2.2). In a header field it is a hit wherever it stands; in a text or file not where it is part
-//! of a link or of somebody's address. What has less than four characters, or neither dot nor colon, is no trace.
+//! Rules: only whole names count. A host of more labels than a registered domain has is hit inside a longer one that
+//! lies below it too; an IPv6 address in any of its spellings (RFC 4291 §2.2). Behind an at sign a name is part of
+//! somebody's address, and no hit but in fields of message identifiers; nor is it in a text or file where it is part of a
+//! link. Other spellings of names are read in texts ([`spelled`]). What has less than four characters, or neither dot nor
+//! colon, is no trace.
 //! When it fails: never.
 
+use super::escapes::{Kind, MAX_LAYERS, is_lead, unescaped};
+use super::spelled::Pairs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Shortest trace that is looked for.
 const MIN_TRACE: usize = 4;
 /// Longest name (RFC 1035 §2.3.4) and what may be joined to it.
 const MAX_NAME: usize = 300;
+/// What stands before a country's label in registered domains of three labels.
+const SECOND_LEVEL: [&str; 14] =
+    ["co", "ne", "or", "ac", "go", "gr", "ad", "ed", "lg", "com", "net", "org", "edu", "gov"];
 
 /// Where a text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Header,
+    /// A field of message identifiers: what stands behind an at sign there is nobody's address.
+    Identifiers,
     Body,
+    /// What a token of a link holds, where no trace is looked for: it means nothing to a person.
+    Token,
 }
 
 /// The traces of one message.
@@ -25,30 +36,37 @@ pub struct Traces {
     v6: Vec<Ipv6Addr>,
     /// Neighbours of the first dot that occur, by hash.
     dots: u64,
+    pairs: Pairs,
 }
 
 struct Name {
     text: Vec<u8>,
     dot: usize,
-    is_ip: bool,
+    /// Whether only exactly this name is meant, not what lies below it.
+    is_exact: bool,
 }
 
 impl Traces {
     /// Makes them ready to be looked for.
     pub fn new(traces: &[String]) -> Self {
-        let mut out = Self { names: Vec::new(), v6: Vec::new(), dots: 0 };
+        let mut out = Self { names: Vec::new(), v6: Vec::new(), dots: 0, pairs: Pairs::new() };
         for trace in traces.iter().map(|trace| trace.trim_matches(['[', ']', '.'])) {
             if trace.len() < MIN_TRACE {
                 continue;
             }
             let v6 = trace.get(..5).filter(|tag| tag.eq_ignore_ascii_case("ipv6:"));
-            if let Ok(address) = trace.get(v6.map_or(0, str::len)..).unwrap_or_default().parse() {
+            if let Ok(address) = trace.get(v6.map_or(0, str::len)..).unwrap_or_default().parse::<Ipv6Addr>() {
                 out.v6.push(address);
+                out.pairs.add(address.to_string().as_bytes());
+                let groups: Vec<String> =
+                    address.segments().iter().map(|group| format!("{group:04x}")).collect();
+                out.pairs.add(groups.join(":").as_bytes());
             } else if let Some(dot) = trace.find('.') {
                 let text = trace.to_ascii_lowercase().into_bytes();
                 let around = |at: usize| text.get(at).copied().unwrap_or(0);
                 out.dots |= bit(around(dot.wrapping_sub(1)), around(dot + 1));
-                out.names.push(Name { text, dot, is_ip: trace.parse::<Ipv4Addr>().is_ok() });
+                out.pairs.add(&text);
+                out.names.push(Name { dot, is_exact: is_exact(trace), text });
             }
         }
         out
@@ -59,8 +77,16 @@ impl Traces {
         self.names.is_empty() && self.v6.is_empty()
     }
 
-    /// Whether one stands in `text`.
+    /// Whether one stands in a text, however it is spelled.
     pub fn stand_in(&self, text: &[u8], place: Place) -> bool {
+        !self.is_empty()
+            && place != Place::Token
+            && (self.stand_plainly_in(text, place)
+                || self.pairs.any(text, |text| self.stand_plainly_in(text, place)))
+    }
+
+    /// Whether one stands in plain octets.
+    pub fn stand_plainly_in(&self, text: &[u8], place: Place) -> bool {
         (!self.names.is_empty()
             && memchr::memchr_iter(b'.', text).any(|at| self.name_around(text, at, place)))
             || (!self.v6.is_empty()
@@ -76,8 +102,8 @@ impl Traces {
             let Some(start) = at.checked_sub(name.dot) else { return false };
             let end = start + name.text.len();
             text.get(start..end).is_some_and(|found| found.eq_ignore_ascii_case(&name.text))
-                && is_whole(text, start, end, name.is_ip)
-                && (place == Place::Header || !is_link(text, start))
+                && is_whole(text, start, end, name.is_exact)
+                && !is_exempt(text, start, place)
         })
     }
 
@@ -111,7 +137,7 @@ impl Traces {
                 .iter()
                 .filter_map(|token| std::str::from_utf8(token).ok()?.parse().ok())
                 .any(|address: Ipv6Addr| self.v6.contains(&address));
-        found && (place == Place::Header || !is_link(text, start))
+        found && !is_exempt(text, start, place)
     }
 }
 
@@ -119,23 +145,68 @@ fn bit(before: u8, behind: u8) -> u64 {
     1 << ((u32::from(before) * 31 + u32::from(behind) * 7) % 64)
 }
 
-/// Whether no longer name reaches into what stands from `start` to `end`. A host may have names below it.
-fn is_whole(text: &[u8], start: usize, end: usize, is_ip: bool) -> bool {
+/// Whether no longer name reaches into what stands from `start` to `end`. One that is not exact may have names below it.
+fn is_whole(text: &[u8], start: usize, end: usize, is_exact: bool) -> bool {
     let joined = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-');
     let left = |back: usize| start.checked_sub(back).and_then(|i| text.get(i));
-    let below = left(1) == Some(&b'.') && is_ip && joined(left(2));
+    let below = left(1) == Some(&b'.') && is_exact && joined(left(2));
     let longer = text.get(end) == Some(&b'.') && joined(text.get(end + 1));
     !joined(left(1)) && !joined(text.get(end)) && !below && !longer
 }
 
-/// Whether the name around `start` is that of a link, or behind an at sign.
-fn is_link(text: &[u8], start: usize) -> bool {
+/// Whether a trace is the domain that somebody registered, under which others may be, or an address (RFC 1034 §3.1).
+fn is_exact(trace: &str) -> bool {
+    let lower = trace.to_ascii_lowercase();
+    let labels: Vec<&str> = lower.split('.').collect();
+    match labels[..] {
+        [_, _] => true,
+        [_, second, last] => last.len() == 2 && SECOND_LEVEL.contains(&second),
+        _ => trace.parse::<Ipv4Addr>().is_ok(),
+    }
+}
+
+/// Whether the name around `start` is none of the mail path where it stands.
+fn is_exempt(text: &[u8], start: usize, place: Place) -> bool {
+    if place == Place::Identifiers {
+        return false;
+    }
     let before = text.get(start.saturating_sub(MAX_NAME)..start).unwrap_or_default();
+    let name = text.get(start..start + MIN_TRACE).unwrap_or_default();
+    if is_other(before, name, place) {
+        return true;
+    }
+    // What stands there may be spelled in escapes: `https&#58;&#47;&#47;`.
+    let near = before.get(before.len().saturating_sub(MAX_MARK)..).unwrap_or_default();
+    if !near.iter().any(|b| is_lead(*b)) {
+        return false;
+    }
+    let mut near = String::from_utf8_lossy(near).into_owned();
+    for _ in 0..MAX_LAYERS {
+        let Some(decoded) = unescaped(&near, Kind::All) else { return false };
+        if is_other(decoded.as_bytes(), name, place) {
+            return true;
+        }
+        near = decoded;
+    }
+    false
+}
+
+/// Longest spelling of the mark of a link or address, in octets.
+const MAX_MARK: usize = 96;
+
+/// Whether the name that ends with what stands `before` a trace and begins it is part of an address or, in a text, of a
+/// link. `name` is how the trace begins.
+fn is_other(before: &[u8], name: &[u8], place: Place) -> bool {
     let labels = before.iter().rev().take_while(|b| b.is_ascii_alphanumeric() || b".-_".contains(b)).count();
-    let first = start - labels;
-    let before = text.get(..first).unwrap_or_default();
+    let (before, labels) = before.split_at(before.len() - labels);
     // An address literal (RFC 5321 §4.1.3, RFC 3986 §3.2.2).
     let before = before.strip_suffix(b"[").unwrap_or(before);
-    let www = text.get(first..first + 4).is_some_and(|head| head.eq_ignore_ascii_case(b"www."));
-    www || [b"//".as_slice(), b"\\/", b"@", "＠".as_bytes()].iter().any(|mark| before.ends_with(mark))
+    let at = [b"@".as_slice(), "＠".as_bytes()].iter().find_map(|sign| before.strip_suffix(*sign));
+    if place == Place::Header {
+        // `i=@` and `<@` name no one.
+        return at.and_then(<[u8]>::last).is_some_and(|b| !b.is_ascii_whitespace() && !b"=<(,;:".contains(b));
+    }
+    let link = before.ends_with(b"//") || before.ends_with(b"\\/");
+    let first = labels.iter().chain(name).take(4);
+    at.is_some() || link || first.map(u8::to_ascii_lowercase).eq(*b"www.")
 }

@@ -1,8 +1,9 @@
 //! What the gate looks for: a secret in the forms in which it may stand in a folded text or among octets.
 //!
 //! Rules: the local part in lower case, with and without its tag, the domain as A-labels and as U-labels, all folded
-//! like the text. Gmail's two domains are one, and dots in its local parts mean nothing. In a text it is a hit only
-//! where no longer word reaches into it; in a file that is none, wherever it stands.
+//! like the text. Gmail's two domains are one, and dots in its local parts mean nothing. An equals sign stands for the
+//! at sign, as in return paths that name the recipient. In a text it is a hit only where no longer word reaches into
+//! it; in a file that is none, wherever it stands.
 //! When it fails: never.
 
 use super::fold::{Folded, Joints, Leave, MAX_LOCAL};
@@ -77,13 +78,42 @@ impl Wanted {
         least(&self.locals) + 1 + least(&self.domains)
     }
 
-    /// Whether this address stands around the at sign at `at`.
+    /// Whether this address stands around the sign at `at`.
     pub fn stands_at(&self, text: &Folded, at: usize, joints: Joints) -> bool {
+        // Before an address with an equals sign there is a word of the list: `bounce-bob=a.example@`.
+        let joints = if text.is_equals(at) { Joints::Part } else { joints };
         let domain = |domain: &Vec<u8>| {
             text.starts_with(at + 1, domain) && !text.continues_word(at + 1 + domain.len())
         };
-        self.domains.iter().any(domain)
-            && self.local_ends(text.before(at), |start| text.begins_word(start, joints))
+        let whole = self.domains.iter().any(domain)
+            && self.local_ends(text.before(at), |start| text.begins_word(start, joints));
+        whole || (text.is_equals(at) && self.stands_turned(text, at))
+    }
+
+    /// Whether this address stands around the equals sign at `at` as one who forwards writes it: `a.example=bob@`.
+    fn stands_turned(&self, text: &Folded, at: usize) -> bool {
+        let Some(behind) = text.between(at + 1, b'@') else { return false };
+        let base = behind.split(|b| *b == b'+').next().unwrap_or_default();
+        let dots = self.dots;
+        let letters = |b: &&u8| **b != b'.' || dots == Dots::Matter;
+        let local =
+            |local: &Vec<u8>| [behind, base].iter().any(|found| found.iter().filter(letters).eq(local));
+        self.locals.iter().any(local)
+            && self.domains.iter().any(|domain| {
+                text.before(at).ends_with(domain) && text.begins_word(at - domain.len(), Joints::Join)
+            })
+    }
+
+    /// Whether `before` ends with a domain.
+    pub fn domain_ends(&self, before: &[u8]) -> bool {
+        let ends = |domain: &Vec<u8>| {
+            before
+                .len()
+                .checked_sub(domain.len())
+                .and_then(|from| before.get(from..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(domain))
+        };
+        self.domains.iter().any(ends)
     }
 
     /// Whether `before` ends with a local part, with or without a tag, that `begins` where it begins.
@@ -147,9 +177,14 @@ impl Wanted {
         worst
     }
 
-    /// The address as plain octets around the at sign at `at`, in any case.
+    /// The address as plain octets around the sign at `at`, in any case.
     pub fn stands_in_octets(&self, octets: &[u8], at: usize, neighbours: Neighbours) -> bool {
         let behind = octets.get(at + 1..).unwrap_or_default();
+        // Most octets are told by the next one.
+        let begins = |first: &u8| self.domains.iter().any(|domain| domain.first() == Some(first));
+        if !behind.first().is_some_and(|b| begins(&b.to_ascii_lowercase())) {
+            return false;
+        }
         let apart = neighbours == Neighbours::Apart;
         let domain = |domain: &Vec<u8>| {
             behind.get(..domain.len()).is_some_and(|head| head.eq_ignore_ascii_case(domain))
@@ -158,7 +193,9 @@ impl Wanted {
         let before = octets.get(..at).unwrap_or_default();
         let begins = |start: usize| {
             let reaching = before.get(..start).unwrap_or_default();
-            let joined = reaching.last().is_some_and(|b| b.is_ascii_alphanumeric() || b"._-+".contains(b));
+            let equals = octets.get(at) == Some(&b'=');
+            let joint = |b: &u8| b.is_ascii_alphanumeric() || (!equals && b"._-+".contains(b));
+            let joined = reaching.last().is_some_and(joint);
             // The last letter of an escape sequence that ends a shift (ISO/IEC 2022) is none of the text.
             !(apart && (joined || reaching.ends_with(b"\x1b(")))
         };

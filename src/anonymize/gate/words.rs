@@ -156,6 +156,52 @@ fn decode_q(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Whether a text looks like quoted-printable (RFC 2045 §6.7) that nothing declares: it has a soft break, or escapes
+/// side by side.
+pub fn may_be_quoted(text: &[u8]) -> bool {
+    let hex = |i: usize| text.get(i).is_some_and(u8::is_ascii_hexdigit);
+    // Lines are drawn with equals signs.
+    let drawn = |at: usize| at.checked_sub(1).and_then(|i| text.get(i)) == Some(&b'=');
+    memchr::memchr_iter(b'=', text).any(|at| match text.get(at + 1) {
+        Some(b'\r' | b'\n' | b' ' | b'\t') if drawn(at) => false,
+        Some(b'\r' | b'\n') => true,
+        Some(b' ' | b'\t') => soft_break(text.get(at + 1..).unwrap_or_default()) > 0,
+        _ => hex(at + 1) && hex(at + 2) && text.get(at + 3) == Some(&b'=') && hex(at + 4) && hex(at + 5),
+    })
+}
+
+/// The octets of quoted-printable text.
+pub fn quoted_octets(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'=', rest) {
+        let (before, from) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        out.extend_from_slice(before);
+        let behind = from.get(1..).unwrap_or_default();
+        let soft = soft_break(behind);
+        if soft > 0 {
+            rest = behind.get(soft..).unwrap_or_default();
+            continue;
+        }
+        let is_escape = matches!(behind, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+        let (escape, after) = from.split_at_checked(if is_escape { 3 } else { 1 }).unwrap_or((from, &[]));
+        octets_of(escape, b'=', |b| b, &mut out);
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// Length of the blanks and the line end that `text` begins with.
+fn soft_break(text: &[u8]) -> usize {
+    let blanks = text.iter().take(256).take_while(|b| matches!(b, b' ' | b'\t')).count();
+    match text.get(blanks..) {
+        Some([b'\r', b'\n', ..]) => blanks + 2,
+        Some([b'\r' | b'\n', ..]) => blanks + 1,
+        _ => 0,
+    }
+}
+
 /// The octets of percent-encoded text.
 pub fn percent_octets(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());

@@ -443,6 +443,6 @@ async fn nobody_is_told_of_an_automatic_reply_that_is_held() {
     let (who, recipients) = ((peer(), address(CUSTOMER)), vec![(recipient, Notify::default())]);
     let taken = shop.relay.accept(shop.incoming(By::Customer, &who, recipients, bytes)).await.unwrap();
     let id = parse_queue_id(&taken.queue_ids[0]).unwrap();
-    assert_eq!(shop.state(id).await, ("held".into(), Some("residue".into())));
+    assert_eq!(shop.state(id).await, ("held".into(), Some("document".into())));
     assert_eq!(shop.lease().await.len(), 0);
 }

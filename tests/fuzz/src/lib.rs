@@ -1,5 +1,5 @@
 //! The pure floors of the relay, compiled from their own sources: that they build here proves that they need nothing
-//! of the floors below them in `src/lib.rs`.
+//! of the floors below them in `src/lib.rs`; and what is done to them with random octets.
 #![forbid(unsafe_code)]
 
 #[path = "../../../src/mail/mod.rs"]
@@ -10,3 +10,7 @@ pub mod mime;
 pub mod document;
 #[path = "../../../src/anonymize/mod.rs"]
 pub mod anonymize;
+
+#[path = "../../../src/anonymize/tests/planted/reader/mod.rs"]
+pub mod reader;
+pub mod targets;

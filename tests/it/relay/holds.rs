@@ -11,6 +11,7 @@ use serde_json::Value;
 
 on_both_databases! {
     a_mail_that_the_gate_stops_is_taken_told_and_shown_and_stays,
+    a_file_that_the_operator_vouches_for_is_released,
     a_held_mail_is_dropped_by_the_operator_and_its_sender_told,
     a_mail_that_nobody_decides_about_is_dropped_in_time,
     a_waiting_mail_that_the_operator_holds_goes_out_when_it_is_released,
@@ -22,7 +23,7 @@ struct Shop {
     order: Order,
 }
 
-/// What the gate finds in a file, and the rewriter leaves there.
+/// What is found in a file, and left there.
 const OTHER: &str = "orders@plain-store.test";
 
 fn shop(scene: &Scene) -> Shop {
@@ -45,13 +46,29 @@ fn with_file(letter: &Letter, text: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A letter that has `text` in base64 over a line end, where no program decodes it and the rewriter leaves it.
+fn with_residue(letter: &Letter, text: &str) -> Vec<u8> {
+    let content = BASE64.encode(format!("a record of {text} and more").as_bytes());
+    let (first, second) = content.split_at(28);
+    format!(
+        "Date: Sun, 22 Nov 2026 09:00:00 +0900\r\nFrom: {}\r\nTo: {}\r\nSubject: {}\r\nMessage-ID: {}\r\n\
+         MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{}\r\n\r\n{first}\r\n{second}\r\n",
+        letter.from, letter.to, letter.subject, letter.message_id, letter.text
+    )
+    .into_bytes()
+}
+
 /// Sends a mail with such a file as the store `ume`; its queue id.
 fn submit(scene: &Scene, shop: &Shop) -> (Letter, String) {
+    submit_made(scene, shop, with_file)
+}
+
+fn submit_made(scene: &Scene, shop: &Shop, make: fn(&Letter, &str) -> Vec<u8>) -> (Letter, String) {
     let letter = Letter::new(&scene.watch, &scene.mise.address, &shop.order.customer_alias);
     let (user, password) = (&shop.account.user, &shop.account.password);
     let server = scene.relay.submissions();
     let mut session = super::client::Client::log_in(server, &scene.watch, "mise", user, password).unwrap();
-    let mail = with_file(&letter, OTHER);
+    let mail = make(&letter, OTHER);
     let reply = session.send(&scene.mise.address, &[&letter.to], &mail).unwrap().is("250 2.0.0");
     (letter, reply.queue_ids().remove(0))
 }
@@ -86,7 +103,7 @@ fn events(scene: &Scene, id: &str) -> Vec<String> {
 fn a_mail_that_the_gate_stops_is_taken_told_and_shown_and_stays(on: On) {
     let scene = Scene::new(on);
     let shop = shop(&scene);
-    let (letter, id) = submit(&scene, &shop);
+    let (letter, id) = submit_made(&scene, &shop, with_residue);
     let (mail, text) = notice(&scene.mise.mailbox, 1);
     for part in [&letter.to, &id, "保留", "has not been sent", "without that address"] {
         assert!(text.contains(part), "{part:?} is missing:\n{text}");
@@ -114,9 +131,26 @@ fn a_mail_that_the_gate_stops_is_taken_told_and_shown_and_stays(on: On) {
 
     assert_eq!(scene.relay.anshin(&["queue", "retry", "--all"])["retried"], 0);
     refused(&scene, &["queue", "release", &id], "--files");
+    refused(&scene, &["queue", "release", &id, "--files"], "vouch");
     refused(&scene, &["queue", "hold", &id], "held");
     assert_eq!(events(&scene, &id), ["accepted", "held"]);
     assert_eq!((scene.mise.mailbox.count(), scene.hana.mailbox.count()), (1, 0));
+}
+
+fn a_file_that_the_operator_vouches_for_is_released(on: On) {
+    let scene = Scene::new(on);
+    let shop = shop(&scene);
+    let (letter, id) = submit(&scene, &shop);
+    refused(&scene, &["queue", "release", &id], "--files");
+    let released = scene.relay.anshin(&["queue", "release", &id, "--files"]);
+    assert_eq!((&released["queue_id"], &released["state"]), (&id.as_str().into(), &"waiting".into()));
+    let arrived = scene.hana.mailbox.wait_for(1).remove(0);
+    assert!(show(&arrived.bytes).contains(&letter.text));
+    eventually("it is settled", || (shown(&scene, &id)["state"] == "delivered").then_some(()));
+    assert_eq!(events(&scene, &id), ["accepted", "held", "released", "delivered"]);
+    refused(&scene, &["queue", "release", &id, "--files"], "delivered");
+    refused(&scene, &["queue", "drop", &id], "delivered");
+    assert_eq!(scene.mise.mailbox.count(), 1);
 }
 
 fn a_held_mail_is_dropped_by_the_operator_and_its_sender_told(on: On) {

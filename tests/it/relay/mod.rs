@@ -18,6 +18,7 @@ mod at_rest;
 mod automatic;
 mod both_ways;
 mod commands;
+mod decisions;
 mod dialogues;
 mod failures;
 mod holds;

@@ -204,3 +204,20 @@ fn uuencode_is_read_in_a_text_and_as_a_transfer_encoding() {
         );
     }
 }
+
+#[test]
+fn signs_in_pairs_of_octets_are_read_under_any_label() {
+    for label in ["", "; charset=x-unknown", "; charset=us-ascii", "; charset=big5"] {
+        for text in [
+            // What comes before the sign ends with a letter.
+            b"\x81ubob\x81iat\x81ja.example\x81v".as_slice(),
+            b"\x81ubob\x81\x97a.example\x81v",
+            b"\xa1\xb8bob\xa9\x88a.example\xa1\xb9",
+            b"\xa1\xb8bob\xa3\xbda.example\xa1\xb9",
+        ] {
+            let message =
+                [format!("Content-Type: text/plain{label}\r\n\r\n").as_bytes(), text, b"\r\n"].concat();
+            check(HELD, [message]);
+        }
+    }
+}

@@ -8,8 +8,9 @@ const SECRET: &str = "bob@a.example";
 const OTHERS: [&str; 6] =
     ["bb@a.example", "bob@a.exampl", "bob@a.examples", "xbob@a.example", "x.bob@a.example", "bob@aa.example"];
 
-/// Places in a message; `{}` is the address as it stands, `{64}` the text `to {} now` in base64.
-const PLACES: [&str; 42] = [
+/// Places in a message; `{}` is the address as it stands, `{64}` the text `to {} now` in base64, `{64*2}` that in base64
+/// again.
+const PLACES: [&str; 51] = [
     "From: Bob <{}>\r\n\r\nx",
     "X-Any: a\r\nX-Any: {}\r\nX-Any: b\r\n\r\nx",
     "X: folded\r\n\t{}\r\n\r\nx",
@@ -52,11 +53,21 @@ const PLACES: [&str; 42] = [
     "Content-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; {}\r\n",
     "Content-Type: text/rfc822-headers\r\n\r\nTo: =?utf-8?B?{64}?=\r\n",
     "Content-Type: message/partial; id=x\r\n\r\nTo: {}\r\n\r\nx",
+    "S: {64*2}\r\n\r\nx",
+    "S: =?utf-8?B?{64*2}?=\r\n\r\nx",
+    "S: s\r\n\r\nBefore {64*2} behind.\r\n",
+    "S: s\r\n\r\n\r\n{64*2}\r\n\r\n",
+    "S: s\r\n\r\nhttps://c.example/?t={64*2}&u=1",
+    "S: s\r\n\r\n<img src=\"data:text/plain;base64,{64*2}\">",
+    "Content-Transfer-Encoding: base64\r\n\r\n{64*2}",
+    "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n{64*2}",
+    "Content-Type: application/octet-stream\r\n\r\n\u{1}\u{2} {64*2} \u{3}",
 ];
 
 fn placed(place: &str, address: &str) -> String {
     let text = format!("to {address} now");
-    place.replace("{}", address).replace("{64}", &BASE64.encode(text.as_bytes()))
+    let once = BASE64.encode(text.as_bytes());
+    place.replace("{}", address).replace("{64*2}", &BASE64.encode(once.as_bytes())).replace("{64}", &once)
 }
 
 #[test]

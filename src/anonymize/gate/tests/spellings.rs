@@ -112,6 +112,34 @@ const SPELLINGS: &[&str] = &[
     "/bob@a.example/",
     "*bob@a.example*",
     "bob@a.example.",
+    "⒝⒪⒝@a.example",
+    "🄑🄞🄑@🄐.🄔🄧🄐🄜🄟🄛🄔",
+    "🄱🄾🄱@a.example",
+    "🅑🅞🅑@a.example",
+    "🇧🇴🇧@🇦.🇪🇽🇦🇲🇵🇱🇪",
+    "①bob@a.example②",
+    "⑴bob@a.example",
+    "🇯🇵bob@a.example🇯🇵",
+    "bob=a.example",
+    "bounce-bob=a.example@lists.example",
+    "list-bounces+bob=a.example@lists.example",
+    "<prvs=0123456789=bob@a.example>",
+    "bounce-BOB=A.Example-17@lists.example",
+    "bob%3Da.example@lists.example",
+    "bob%3da%2Eexample",
+    "bob&#61;a.example",
+    "bob&equals;a.example",
+    "bob\\u003da.example",
+    "bob＝a.example",
+    "ｂｏｂ＝ａ．ｅｘａｍｐｌｅ",
+    "bounces-eve=日本.example@lists.example",
+    "bounces-eve=xn--wgv71a.example@lists.example",
+    "b-j.anedoe=gmail.com@lists.example",
+    "b+ann=b.example@lists.example",
+    "SRS0=4kqZ=X7=a.example=bob@f.example",
+    "SRS0=4kqZ=X7=googlemail.com=jane.doe+x@f.example",
+    "SRS1=x1=f.example==4kqZ=X7=A.example=Bob@g.example",
+    "https://t.example/Ym91bmNlLWJvYj1hLmV4YW1wbGVAbGlzdHMuZXhhbXBsZQ",
 ];
 
 #[test]
@@ -142,11 +170,41 @@ fn markup_between_letters_hides_nothing() {
         "\\u003cb\\u003ebob@\\u003c/b\\u003ea.example",
         "&lt;bob@a.example&gt;",
         "bob&lt;b&gt;@&lt;/b&gt;a.example",
+        "bob@a.<style>i{color:red}</style>example",
+        "b<STYLE type='text/css'>i{color:red}</Style >ob@a.example",
+        "bob<style>a:after{content:\">\"}</style>@a.example",
+        "bob@<script>if (a<b) c('x')</script>a.example",
+        "bob<template><b>x</b></template>@a.example",
+        "bob@a.ex<span style=\"display:none\">nobody</span>ample",
+        "bob@a.ex<span style=\"display:none\">no<span>bo</span>dy</span>ample",
+        "bo<i class=x style='color:red; Visibility : hidden'>x</i>b@a.example",
+        "bob<b style=font-size:0px>x</b>@a.example",
+        "bob@<b style=\"font-size:0.0em\">x</b>a.example",
+        "bob<div hidden>x</div>@a.example",
+        "bob@<img style=\"display:none\" src=x>a.example",
+        "bob<p style=\"display:none\">x@<b>y</b></p>@a.exam<!-- c --><style>x</style>ple",
+        "bob@a.ex&lt;style&gt;i&lt;/style&gt;ample",
+        "bob@a.ex\\u003cstyle\\u003ei\\u003c/style\\u003eample",
+        &format!("bob@a.ex<style>{}</style>ample", "i{color:red}".repeat(900)),
+        &format!("b<span style='display:none'>{}</span>ob@a.example", "x@y ".repeat(2000)),
         &format!("bob{long}@a.example"),
         &format!("bob@{long}a.example"),
         &format!("b{style}ob@{style}a.{style}example"),
     ] {
         check(HELD, [html(text)]);
+    }
+}
+
+#[test]
+fn what_is_shown_between_two_halves_parts_them() {
+    for text in [
+        "bob@a.ex<span style=\"display:block\">nobody</span>ample",
+        "bob@a.ex<span style=\"font-size:0.9em\">nobody</span>ample",
+        "bob@a.ex<b>nobody</b>ample",
+        "bob@a.ex<span data-x=\"hidden-x\">nobody</span>ample",
+        "bob@a.ex<style>nobody</style>amplex",
+    ] {
+        check(Ok(()), [html(text)]);
     }
 }
 
@@ -161,6 +219,9 @@ fn folded_lines_of_calendars_and_cards_hide_nothing() {
             "Content-Type: text/plain; format=flowed\r\n\r\n> write to bob@a. \r\n> example or so\r\n",
             "Content-Transfer-Encoding: quoted-printable\r\n\r\n=62=6F=\r\n=62=40a.exam=\r\nple",
             "Content-Transfer-Encoding: quoted-printable\r\n\r\nbob@a.exam= \r\nple",
+            "Content-Type: text/plain\r\n\r\nbob@a.exam= \t\r\nple",
+            "Content-Type: text/plain\r\n\r\n=1b=24=42=23b=23o=23b=21=77#a!=\r\n%=1b=28Bexample",
+            "Content-Type: text/plain\r\n\r\n==62=6F=62@a.example",
         ],
     );
 }
@@ -200,6 +261,17 @@ fn what_only_looks_alike_passes() {
         "xn--wgv71a.example",
         "https://t.example/b2JAYS5leGFtcGxl",
         "a0b1@pc.fw.relay.example",
+        "bobby=a.example@lists.example",
+        "xbob=a.example",
+        "bob=a.examples",
+        "bob=xa.example",
+        "bob=b.example",
+        "bob==a.example",
+        "a.example=bobby@lists.example",
+        "SRS0=4kqZ=X7=x.a.example=bob@f.example",
+        "SRS0=4kqZ=X7=a.example=bob.x@f.example",
+        "host=a.example=bob",
+        "bob=\"home\" href=a.example",
         "@media (max-width: 600px) { a { color: red } }",
         "100% &amp; more & less = \\o/ @ home",
     ] {

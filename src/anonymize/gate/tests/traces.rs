@@ -66,9 +66,9 @@ const TOKENS: [(&str, bool, bool); 50] = [
     ("http://[2001:db8::25]/", true, false),
     ("www.b.example", true, false),
     ("www.mail.shop.example", true, false),
-    ("someone@mail.shop.example", true, false),
-    ("someone@x.mail.shop.example", true, false),
-    ("someone@[192.0.2.17]", true, false),
+    ("someone@mail.shop.example", false, false),
+    ("someone@x.mail.shop.example", false, false),
+    ("someone@[192.0.2.17]", false, false),
     ("mx1.c-d.example", true, true),
 ];
 
@@ -81,6 +81,148 @@ fn a_trace_is_a_whole_name_and_in_texts_no_part_of_a_link_or_address() {
         held(&format!("S: s\r\n\r\n{token}"), text);
         held(&format!("Content-Type: text/html\r\n\r\n<p title='{token}'>x</p>\r\n"), text);
         held(&format!("Content-Type: application/x-db\r\n\r\n\u{1}\u{2} {token} \u{3}"), text);
+    }
+}
+
+#[test]
+fn behind_an_at_sign_a_name_is_somebodys_address_but_in_message_identifiers() {
+    for (message, expected) in [
+        ("To: a <someone@mail.shop.example>, b@mail.shop.example\r\n\r\nx", false),
+        ("Cc: \"a b\"@mail.shop.example\r\n\r\nx", false),
+        ("Subject: write to someone@mail.shop.example\r\n\r\nx", false),
+        ("Subject: =?utf-8?Q?someone=40mail.shop.example?=\r\n\r\nx", false),
+        ("Content-Type: x/y; name=\"someone@mail.shop.example\"\r\n\r\nx", false),
+        ("X: someone%40mail.shop.example\r\n\r\nx", false),
+        ("X: i=@mail.shop.example; d\r\n\r\nx", true),
+        ("X: <@mail.shop.example:a@c.example>\r\n\r\nx", true),
+        ("X: someone @ mail.shop.example\r\n\r\nx", true),
+        ("X: someone@c.example by mail.shop.example\r\n\r\nx", true),
+        ("Message-ID: <1@mail.shop.example>\r\n\r\nx", true),
+        ("References: <1@c.example>\r\n <2@mail.shop.example>\r\n\r\nx", true),
+        ("in-reply-to: <1@mail.shop.example>\r\n\r\nx", true),
+        ("Content-Type: message/rfc822\r\n\r\nMessage-Id: <1@x.mail.shop.example>\r\n\r\nx", true),
+        ("Content-Type: message/rfc822\r\n\r\nTo: <1@x.mail.shop.example>\r\n\r\nx", false),
+    ] {
+        held(message, expected);
+    }
+}
+
+#[test]
+fn what_one_may_register_is_hit_alone_and_what_is_longer_with_all_below_it() {
+    let all =
+        ["shop.example", "shop.co.jp", "shop.com.gr", "mail.shop.jp", "a.shop.example", "shop.example.org"];
+    for (token, trace, expected) in [
+        ("shop.example", "shop.example", true),
+        ("SHOP.example.", "shop.example", true),
+        ("x.shop.example", "shop.example", false),
+        ("x-shop.example", "shop.example", false),
+        ("shop.example.jp", "shop.example", false),
+        ("shop.co.jp", "shop.co.jp", true),
+        ("www1.shop.co.jp", "shop.co.jp", false),
+        ("x.shop.com.gr", "shop.com.gr", false),
+        ("mail.shop.jp", "mail.shop.jp", true),
+        ("x.mail.shop.jp", "mail.shop.jp", true),
+        ("x.a.shop.example", "a.shop.example", true),
+        ("x.y.a.shop.example", "a.shop.example", true),
+        ("x.shop.example.org", "shop.example.org", true),
+    ] {
+        assert!(all.contains(&trace));
+        let expected = if expected { HELD } else { Ok(()) };
+        for message in [format!("X: by {token} with\r\n\r\nx"), format!("S: s\r\n\r\nby {token} with\r\n")] {
+            assert_eq!(gate_with(message.as_bytes(), &[trace], Files::Checked), expected, "{message:?}");
+        }
+    }
+}
+
+/// Spellings, and whether each holds a trace.
+const SPELLED: [(&str, bool); 66] = [
+    ("mail%2eshop%2Eexample", true),
+    ("mail%252eshop.example", true),
+    ("%6d%61%69%6c%2e%73%68%6f%70%2e%65%78%61%6d%70%6c%65", true),
+    ("%6dail.shop.example", true),
+    ("mail.shop.exampl%65", true),
+    ("mail.sh%6fp.example", true),
+    ("mail&#46;shop&period;example", true),
+    ("mail&amp;period;shop.example", true),
+    ("mail&#x2e;shop&#X2E;example", true),
+    (
+        "&#109;&#97;&#105;&#108;&#46;&#115;&#104;&#111;&#112;&#46;&#101;&#120;&#97;&#109;&#112;&#108;&#101;",
+        true,
+    ),
+    ("ma&shy;il.shop.example", true),
+    ("mail&zwnj;.shop&shy;&shy;.example", true),
+    ("mail\\u002eshop.example", true),
+    ("mail\\x2eshop.example", true),
+    ("mail=2Eshop=2Eexample", true),
+    ("ｍａｉｌ．ｓｈｏｐ．ｅｘａｍｐｌｅ", true),
+    ("mail．shop.example", true),
+    ("ｍail.shop.example", true),
+    ("サーバーｍａｉｌ．ｓｈｏｐ．ｅｘａｍｐｌｅです", true),
+    ("𝐦𝐚𝐢𝐥.shop.example", true),
+    ("ⓜⓐⓘⓛ.shop.example", true),
+    ("ma\u{200b}il.shop.example", true),
+    ("mail\u{200b}.\u{200c}shop.example", true),
+    ("mail.\u{ad}shop.example", true),
+    ("mail.sh\u{2060}op.example", true),
+    ("mail.sh\u{feff}op.example", true),
+    ("mail.sh\u{fe0f}op.example", true),
+    ("mail.sh\u{34f}op.example", true),
+    ("mail.sh\u{3164}op.example", true),
+    ("mail.sh\u{e0061}\u{e007f}op.example", true),
+    ("mail.sh\r\nop.example", true),
+    ("mail.\r\nshop.example", true),
+    ("mail\r\n.shop.example", true),
+    ("> x mail.sh\r\n> op.example y", true),
+    ("> > x mail.sh \r\n> > op.example y", true),
+    ("mail.sh=\r\nop.example", true),
+    ("mail.sh\nop.example", true),
+    ("mail.sh\r\n ｏｐ.example, sh\r\nop", false),
+    ("mail%2esh\r\nop.example", true),
+    ("192%2e0%2e2%2e17", true),
+    ("&#49;92.0.2.17", true),
+    ("１９２．０．２．１７", true),
+    ("192.0.\u{200b}2.17", true),
+    ("192.0.\r\n2.17", true),
+    ("2001%3adb8%3A%3A25", true),
+    ("2001&#58;db8&#58;&#58;25", true),
+    ("2001：db8：：25", true),
+    ("2001:db\u{200b}8::25", true),
+    ("2001:db8:\r\n:25", true),
+    ("2001:0db8:0:0:0:0:0%3a25", true),
+    ("https%3A%2F%2Fmail.shop.example%2Fx", false),
+    ("https%3a%2f%2fx.mail.shop.example%2fx", false),
+    ("https%253A%252F%252Fmail%252eshop.example", false),
+    ("https://mail%2eshop.example/", false),
+    ("https&#58;&#47;&#47;mail.shop.example", false),
+    ("https&#x3a;&#x2F;&#x2F;mail&#46;shop.example", false),
+    ("https:\\u002f\\u002fmail.shop.example", false),
+    ("https://mail.sh\r\nop.example/", false),
+    ("www%2email.shop.example", false),
+    ("www&#46;mail.shop.example", false),
+    ("someone%40mail.shop.example", false),
+    ("someone&#64;mail.shop.example", false),
+    ("someone＠ｍａｉｌ．ｓｈｏｐ．ｅｘａｍｐｌｅ", false),
+    ("xｍａｉｌ．ｓｈｏｐ．ｅｘａｍｐｌｅ", false),
+    ("mail%2eshop%2eexamples", false),
+    ("x\r\nmail.sho\r\np.examples", false),
+];
+
+#[test]
+fn other_spellings_of_traces_are_read_in_texts_and_no_link_or_address_is() {
+    for (token, expected) in SPELLED {
+        held(&format!("S: s\r\n\r\nBefore {token} behind\r\n"), expected);
+        held(&format!("S: s\r\n\r\n{token}"), expected);
+        held(&format!("Content-Type: text/html; charset=utf-8\r\n\r\n<p title=x>{token}</p>\r\n"), expected);
+        let long = "長い文。Some more text in it. ".repeat(500);
+        held(&format!("S: s\r\n\r\n{long} {token} {long}"), expected);
+    }
+    for message in [
+        "Received: by mail.\r\n\tshop.example with\r\n\r\nx",
+        "X: mail%2Eshop.example\r\n\r\nx",
+        "X: =?utf-8?B?772N772B772J772MLnNob3AuZXhhbXBsZQ==?=\r\n\r\nx",
+        "Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\u{1b}$B#m#a#i#l!%\u{1b}(Bshop.example",
+    ] {
+        held(message, true);
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Outcome {
     Refused(String, String),
     /// Held for a decision.
     Held(String),
+    /// Not as it must be: such a page is no page to publish.
+    Fails,
 }
 
 /// What is wrong, worst first.
@@ -65,7 +67,7 @@ pub fn judge(variant: &Variant<'_>, world: &World) -> Result<Outcome, Failure> {
     }
     let whole = [variant.trace.as_bytes(), &control].concat();
     let outcome = world.with_passage(variant.canary.direction, |passage| {
-        anonymize(&whole, &Passage { peer: &canary::peer(), ..*passage })
+        anonymize(&whole, &Passage { peer: Some(&canary::peer()), ..*passage })
     });
     let out = match outcome {
         Err(refusal) => return Ok(Outcome::Refused(format!("{refusal:?}"), refusal.to_string())),
@@ -181,7 +183,7 @@ fn form(before: &[u8], after: &[u8]) -> Option<String> {
             .max()
             .unwrap_or(0)
     };
-    if longest(after) > 998.max(longest(before)) {
+    if longest(after) > 998 && longest(before) <= 998 {
         return Some(format!("line of {} octets", longest(after)));
     }
     let bare = after.iter().enumerate().any(|(i, b)| match b {

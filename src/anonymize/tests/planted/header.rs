@@ -308,7 +308,7 @@ pub const FORMS: &[Form] = &[
     form("words cut often", 1, PHRASES, |w| split_octets(w, 4)),
     form("word and clear text", 1, TEXTS, |w| {
         let (first, second) = w.halves();
-        if w.spelled.contains(['&', '=', ':']) {
+        if w.spelled.contains(['&', '=', ':', '%']) {
             return None;
         }
         w.plain()?;

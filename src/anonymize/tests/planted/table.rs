@@ -162,6 +162,7 @@ fn cell(outcomes: Option<&BTreeMap<Outcome, usize>>) -> String {
             Outcome::Removed => "removed".to_owned(),
             Outcome::Refused(reason, _) => format!("refused: {reason}"),
             Outcome::Held(why) => format!("held: {why}"),
+            Outcome::Fails => "**fails**".to_owned(),
         })
         .collect();
     all.dedup();

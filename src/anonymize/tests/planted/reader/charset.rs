@@ -2,8 +2,16 @@
 
 use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, SHIFT_JIS, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
+/// What is tried beside the declared charset.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Guesses {
+    All,
+    /// What programs try: no UTF-7.
+    Usual,
+}
+
 /// The texts that `octets` can be, each once.
-pub fn readings(octets: &[u8], label: Option<&str>) -> Vec<String> {
+pub fn readings(octets: &[u8], label: Option<&str>, guesses: Guesses) -> Vec<String> {
     let mut texts = vec![String::from_utf8_lossy(octets).into_owned()];
     let mut add = |text: String| {
         if !texts.contains(&text) {
@@ -22,7 +30,7 @@ pub fn readings(octets: &[u8], label: Option<&str>) -> Vec<String> {
     if has(b"~{") {
         add(decode("hz-gb-2312", &lines_with(octets, |line| line.contains(&b'~'))));
     }
-    if has(b"+") {
+    if guesses == Guesses::All && has(b"+") {
         // Letters behind the sign: `+0900` is a time zone.
         let shifted = |line: &[u8]| {
             memchr::memchr_iter(b'+', line).any(|at| {

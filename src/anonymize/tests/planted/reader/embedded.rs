@@ -156,41 +156,38 @@ fn decoded(letters: &[u8], skip: usize) -> Option<Vec<u8>> {
     LENIENT.decode(&plain).ok()
 }
 
-/// Runs of base64 (over line ends and padding too, from each of four starts) and of hexadecimal digits.
+/// Runs of base64, in a line and over lines that are nothing else (quoted, folded, padded inside or not), from each of
+/// four starts; and of hexadecimal digits.
 fn runs(octets: &[u8], fragment: &[u8], out: &mut Vec<Inner>) {
     const SHORTEST: usize = 12;
     let mut over_lines: Vec<u8> = Vec::new();
-    let mut letters: Vec<u8> = Vec::new();
-    for (i, b) in octets.iter().chain([&b'\0']).enumerate() {
-        if is_base64(*b) {
-            letters.push(*b);
-            continue;
-        }
-        if letters.len() >= SHORTEST {
-            run(&letters, fragment, out);
-        }
-        // Lines of nothing but base64 belong together, with padding between them or not.
-        over_lines.extend(&letters);
-        let breaks = matches!(b, b'\r' | b'\n' | b' ' | b'\t' | b'=' | b'>') && i < octets.len();
-        if breaks {
-            if *b == b'=' {
-                over_lines.push(b'=');
-            }
+    let mut lines = 0;
+    for line in octets.split(|b| *b == b'\n').chain([&b"."[..]]) {
+        let bare = line.trim_ascii();
+        let from = bare.iter().position(|b| !matches!(b, b'>' | b' ')).unwrap_or(0);
+        let bare = &bare[from..];
+        if !bare.is_empty() && bare.iter().all(|b| is_base64(*b) || *b == b'=') {
+            over_lines.extend_from_slice(bare);
+            lines += 1;
         } else {
-            if over_lines.len() >= SHORTEST && over_lines.len() > letters.len() {
-                out.push(Inner { octets: base64_ignoring_padding(&over_lines), how: "base64 over padding" });
+            if lines > 1 {
+                out.push(Inner { octets: base64_ignoring_padding(&over_lines), how: "base64 over lines" });
                 over_lines.retain(|b| *b != b'=');
                 run(&over_lines, fragment, out);
             }
             over_lines.clear();
+            lines = 0;
         }
-        letters.clear();
+        for letters in line.split(|b| !is_base64(*b)).filter(|letters| letters.len() >= SHORTEST) {
+            run(letters, fragment, out);
+        }
     }
 }
 
 fn makes_sense(octets: &[u8], fragment: &[u8]) -> bool {
     let bare: Vec<u8> = octets.iter().filter(|b| **b != 0).map(u8::to_ascii_lowercase).collect();
-    std::str::from_utf8(octets).is_ok_and(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()))
+    std::str::from_utf8(octets)
+        .is_ok_and(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()))
         || memchr::memmem::find(&bare, fragment).is_some()
 }
 
@@ -199,6 +196,15 @@ fn run(letters: &[u8], fragment: &[u8], out: &mut Vec<Inner>) {
         let Some(octets) = decoded(letters, skip) else { continue };
         // From the first letter it may be anything; from others only what makes sense.
         if (skip == 0 && letters.len() > 40) || makes_sense(&octets, fragment) {
+            out.push(Inner { octets, how: "base64" });
+        }
+    }
+    // Between the signs that are base64 and much else, such as slashes of a path.
+    let words = letters
+        .split(|b| !b.is_ascii_alphanumeric())
+        .filter(|word| word.len() >= 12 && word.len() < letters.len());
+    for octets in words.flat_map(|word| (0..4).filter_map(|skip| decoded(word, skip))) {
+        if makes_sense(&octets, fragment) {
             out.push(Inner { octets, how: "base64" });
         }
     }
@@ -247,4 +253,10 @@ pub fn continued(value: &[u8]) -> Vec<u8> {
     }
     pieces.sort();
     pieces.into_iter().map(|(_, text)| text).collect::<String>().into_bytes()
+}
+
+/// Octets without percent-encoding, whatever charset they are in.
+pub fn percent_off(octets: &[u8]) -> Vec<u8> {
+    let as_quoted_printable: Vec<u8> = octets.iter().map(|b| if *b == b'%' { b'=' } else { *b }).collect();
+    quoted_printable(&as_quoted_printable)
 }

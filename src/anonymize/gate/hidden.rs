@@ -1,0 +1,102 @@
+//! Elements that a page does not show: for the gate alone.
+//!
+//! Rules: the content of style sheets, scripts and templates, and of what an attribute or its own style hides. An element
+//! ends at the end tag of its name that is no other one's.
+//! When it fails: never; an element without an end is taken for shown.
+
+use super::tags;
+use memchr::memchr;
+
+/// Elements whose content is never shown.
+const NEVER_SHOWN: [&[u8]; 4] = [b"style", b"script", b"template", b"noframes"];
+/// Elements without content (HTML §13.1.2).
+const EMPTY: [&[u8]; 13] = [
+    b"area", b"base", b"br", b"col", b"embed", b"hr", b"img", b"input", b"link", b"meta", b"source",
+    b"track", b"wbr",
+];
+/// Declarations that hide, without blanks.
+const HIDING: [&[u8]; 4] = [b"display:none", b"visibility:hidden", b"visibility:collapse", b"mso-hide:all"];
+/// Properties that hide what they make nothing of.
+const SIZES: [&[u8]; 6] = [b"font-size:", b"opacity:", b"height:", b"max-height:", b"width:", b"max-width:"];
+/// Most names whose elements are remembered to have no end.
+const MAX_UNCLOSED: usize = 16;
+/// Longest tag whose style is read.
+const MAX_TAG: usize = 1 << 12;
+
+/// Names of elements that have no end in the rest of the markup.
+#[derive(Default)]
+pub struct Unclosed(Vec<Vec<u8>>);
+
+/// Where the element ends that the tag at the beginning of `markup` opens, if it is not shown: the place behind its end
+/// tag. `tag` is the length of the tag.
+pub fn end(markup: &[u8], tag: usize, unclosed: &mut Unclosed) -> Option<usize> {
+    let tag = markup.get(..tag)?;
+    if !hides(tag) {
+        return None;
+    }
+    let name = name(tag.get(1..)?);
+    let known = unclosed.0.iter().any(|open| open.eq_ignore_ascii_case(name));
+    if known || unclosed.0.len() >= MAX_UNCLOSED {
+        return None;
+    }
+    let end = end_tag(markup.get(tag.len()..)?, name).map(|end| tag.len() + end);
+    if end.is_none() {
+        unclosed.0.push(name.to_vec());
+    }
+    end
+}
+
+/// Whether what the tag opens is not shown.
+pub fn hides(tag: &[u8]) -> bool {
+    let name = name(tag.get(1..).unwrap_or_default());
+    let is_in = |names: &[&[u8]]| names.iter().any(|one| one.eq_ignore_ascii_case(name));
+    if is_in(&NEVER_SHOWN) {
+        return true;
+    }
+    let attributes = tag.get(1 + name.len()..).unwrap_or_default();
+    if name.is_empty() || attributes.len() < 6 || attributes.len() > MAX_TAG || is_in(&EMPTY) {
+        return false;
+    }
+    let separates = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'>' | b'/' | b'=' | b'"' | b'\'');
+    if attributes.split(separates).any(|word| word.eq_ignore_ascii_case(b"hidden")) {
+        return true;
+    }
+    if memchr(b':', attributes).is_none() {
+        return false;
+    }
+    let bare: Vec<u8> =
+        attributes.iter().filter(|b| !b.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
+    bare.split(|b| matches!(b, b';' | b'"' | b'\'' | b'=' | b'>')).any(|declaration| {
+        HIDING.iter().any(|hiding| declaration.starts_with(hiding))
+            || SIZES.iter().any(|size| declaration.strip_prefix(*size).is_some_and(is_zero))
+    })
+}
+
+fn is_zero(value: &[u8]) -> bool {
+    let digits = value.iter().take_while(|b| b.is_ascii_digit() || **b == b'.').count();
+    let digits = value.get(..digits).unwrap_or_default();
+    !digits.is_empty() && digits.iter().all(|b| matches!(b, b'0' | b'.'))
+}
+
+/// The name that begins a tag.
+fn name(tag: &[u8]) -> &[u8] {
+    let length = tag.iter().take(32).take_while(|b| b.is_ascii_alphanumeric() || b"-:".contains(b)).count();
+    tag.get(..length).unwrap_or_default()
+}
+
+/// The place behind the end tag that closes an open element.
+fn end_tag(markup: &[u8], wanted: &[u8]) -> Option<usize> {
+    let (mut at, mut open) = (0, 1usize);
+    loop {
+        at += memchr(b'<', markup.get(at..)?)? + 1;
+        let tag = markup.get(at..)?;
+        let closes = tag.first() == Some(&b'/');
+        if !name(tag.get(usize::from(closes)..)?).eq_ignore_ascii_case(wanted) {
+            continue;
+        }
+        open = if closes { open - 1 } else { open + 1 };
+        if open == 0 {
+            return tags::end(markup.get(at - 1..)?).map(|end| at - 1 + end);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Names in other spellings: where a text may hold one, and the text around it as it is read. For the gate alone.
+//!
+//! Rules: escapes, letters of other widths, characters that are not seen and line ends (with the marks of quoting) are
+//! looked at only where two neighbouring characters of a name meet over them; around such a place everything is decoded.
+//! When it fails: never.
+
+use super::compat::{is_invisible, plain};
+use super::escapes::{Kind, MAX_LAYERS, is_lead, raw, read, unescaped};
+use std::borrow::Cow;
+
+/// How far a name reaches before a place, in octets, and how far one look goes behind it.
+const BEFORE: usize = 1024;
+const BEHIND: usize = 4096;
+/// How far a name reaches in clear (RFC 1035 §2.3.4), with room for what stands beside it.
+const CLEAR: usize = 320;
+/// Most characters that are stepped over between two.
+const MAX_STEPS: usize = 16;
+
+/// Which characters follow each other in names.
+pub struct Pairs {
+    followers: [u128; 128],
+    /// All characters of names.
+    all: u128,
+}
+
+impl Pairs {
+    /// None.
+    pub fn new() -> Self {
+        Self { followers: [0; 128], all: 0 }
+    }
+
+    /// Adds those of a name in lower case.
+    pub fn add(&mut self, name: &[u8]) {
+        name.iter().for_each(|b| self.all |= 1 << (b & 0x7f));
+        for (a, b) in name.iter().zip(name.iter().skip(1)) {
+            if let Some(followers) = self.followers.get_mut(usize::from(*a)) {
+                *followers |= 1 << (b & 0x7f);
+            }
+        }
+    }
+
+    fn meet(&self, a: u8, b: u8) -> bool {
+        let followers = self.followers.get(usize::from(a.to_ascii_lowercase()));
+        b < 0x80 && followers.is_some_and(|followers| followers >> b.to_ascii_lowercase() & 1 == 1)
+    }
+
+    /// Gives `is_in` every text in which a name may stand that `text` spells otherwise; whether it said yes once.
+    pub fn any(&self, text: &[u8], mut is_in: impl FnMut(&[u8]) -> bool) -> bool {
+        self.over_line_ends(text, &mut is_in)
+            || self.around(text, memchr::memchr3_iter(b'%', b'&', b'\\', text), &mut is_in)
+            || self.around(text, memchr::memchr_iter(b'=', text), &mut is_in)
+            // What begins characters of full width, without width, of mathematics, and soft hyphens in UTF-8.
+            || self.around(text, memchr::memchr3_iter(0xef, 0xe2, 0xc2, text), &mut is_in)
+            || self.around(text, memchr::memchr3_iter(0xcd, 0xf0, 0xf3, text), &mut is_in)
+            || self.around(text, memchr::memmem::find_iter(text, "\u{3164}"), &mut is_in)
+    }
+
+    fn around(
+        &self,
+        text: &[u8],
+        places: impl Iterator<Item = usize>,
+        is_in: &mut impl FnMut(&[u8]) -> bool,
+    ) -> bool {
+        let mut done = 0;
+        for at in places {
+            if at < done || !self.may_stand(text, at) {
+                continue;
+            }
+            let to = (at + BEHIND).min(text.len());
+            done = (at + BEHIND).saturating_sub(BEFORE);
+            if layers(text.get(at.saturating_sub(BEFORE)..to).unwrap_or_default(), is_in) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether what stands at `at` may be a character of a name, or nothing inside one.
+    fn may_stand(&self, text: &[u8], at: usize) -> bool {
+        let before = at.checked_sub(1).and_then(|i| text.get(i)).copied().unwrap_or(0);
+        if !self.may_mean(text, at) {
+            return false;
+        }
+        let Some((c, end)) = read_at(text, at) else { return false };
+        let reads = reading(c);
+        let reads = reads.as_bytes();
+        let behind = || {
+            let mut at = end;
+            for _ in 0..MAX_STEPS {
+                let (c, end) = read_at(text, at)?;
+                if let Some(first) = reading(c).as_bytes().first() {
+                    return Some(*first);
+                }
+                at = end;
+            }
+            None
+        };
+        match (reads.first(), reads.last()) {
+            (Some(first), Some(last)) => {
+                self.meet(before, *first)
+                    || (self.begins(*last) && behind().is_some_and(|next| self.meet(*last, next)))
+            }
+            _ => self.begins(before) && behind().is_some_and(|next| self.meet(before, next)),
+        }
+    }
+
+    /// Whether an escape at `at` may mean a character of a name, by its first octets; most mean others.
+    fn may_mean(&self, text: &[u8], at: usize) -> bool {
+        let next = |i: usize| text.get(at + i).copied().unwrap_or(0);
+        let value = || Some(char::from(next(1)).to_digit(16)? * 16 + char::from(next(2)).to_digit(16)?);
+        match next(0) {
+            b'%' => match value().and_then(|value| u8::try_from(value).ok()) {
+                Some(b) => b >= 0x80 || is_lead(b) || self.has(b),
+                None => matches!(next(1), b'u' | b'U') || is_lead(next(1)) || is_lead(next(2)),
+            },
+            b'=' => match value().and_then(|value| u8::try_from(value).ok()) {
+                Some(b) => is_lead(b) || self.has(b),
+                None => is_lead(next(1)) && next(1) != b'=',
+            },
+            // A named blank, bracket or quote; an ampersand alone.
+            b'&' => match (next(1), next(2)) {
+                (b'n', b'b') | (b'l' | b'g', b't') | (b'q', b'u') => false,
+                (b'a', b'm') => next(5) == b'#' || next(5).is_ascii_alphabetic(),
+                (b'#', _) => true,
+                (first, _) => first.is_ascii_alphabetic() || is_lead(first),
+            },
+            b'\\' => next(1).is_ascii_alphanumeric() || is_lead(next(1)) || next(1) == b'\'',
+            _ => true,
+        }
+    }
+
+    /// Whether a name has this character.
+    fn has(&self, b: u8) -> bool {
+        let b = b.to_ascii_lowercase();
+        b < 0x80 && self.all >> b & 1 == 1
+    }
+
+    /// Whether anything follows this character.
+    fn begins(&self, a: u8) -> bool {
+        self.followers.get(usize::from(a.to_ascii_lowercase())).is_some_and(|followers| *followers != 0)
+    }
+
+    /// Names that a line end breaks.
+    fn over_line_ends(&self, text: &[u8], is_in: &mut impl FnMut(&[u8]) -> bool) -> bool {
+        let mut line = 0;
+        for end in memchr::memchr_iter(b'\n', text) {
+            let left =
+                text.get(line.max(end.saturating_sub(CLEAR))..end).unwrap_or_default().trim_ascii_end();
+            line = end + 1;
+            // A soft break (RFC 2045 §6.7).
+            let left = left.strip_suffix(b"=").unwrap_or(left);
+            let right = text.get(line..(line + CLEAR).min(text.len())).unwrap_or_default();
+            let is_mark = |b: &&u8| matches!(b, b'>' | b'|' | b' ' | b'\t');
+            let marks = right.iter().take_while(is_mark).count();
+            let right = right.get(marks..).unwrap_or_default();
+            let (Some(last), Some(first)) = (left.last(), right.first()) else { continue };
+            if !self.meet(*last, *first) {
+                continue;
+            }
+            let right = right.get(..memchr::memchr(b'\n', right).unwrap_or(right.len())).unwrap_or_default();
+            if layers(&[left, right].concat(), is_in) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// The character at `at` through its escapes, or as it is.
+fn read_at(text: &[u8], at: usize) -> Option<(char, usize)> {
+    if text.get(at).is_some_and(|b| is_lead(*b)) { read(text, at, MAX_LAYERS) } else { raw(text, at) }
+}
+
+/// What a character reads as in ASCII: nothing where it is not seen, itself where it is no ASCII.
+fn reading(c: char) -> Cow<'static, str> {
+    match plain(c) {
+        Some(reads) => Cow::Borrowed(reads),
+        None if c.is_ascii_graphic() || !is_invisible(c) => Cow::Owned(c.to_string()),
+        None => Cow::Borrowed(""),
+    }
+}
+
+/// Gives `is_in` the text as it is read through each layer of escapes.
+fn layers(text: &[u8], is_in: &mut impl FnMut(&[u8]) -> bool) -> bool {
+    let text = String::from_utf8_lossy(text);
+    if is_in(folded(&text).as_bytes()) {
+        return true;
+    }
+    [Kind::All, Kind::Percent, Kind::Entities, Kind::Quoted].into_iter().any(|kind| {
+        let mut decoded: Option<String> = None;
+        for _ in 0..MAX_LAYERS {
+            let Some(next) = unescaped(decoded.as_deref().unwrap_or(&text), kind) else { break };
+            if is_in(folded(&next).as_bytes()) {
+                return true;
+            }
+            decoded = Some(next);
+        }
+        false
+    })
+}
+
+fn folded(text: &str) -> Cow<'_, str> {
+    let stays = |c: char| matches!(c, '\n' | '\r' | '\t');
+    if text.bytes().all(|b| b.is_ascii() && (!b.is_ascii_control() || stays(char::from(b)))) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if let Some(reads) = plain(c) {
+            out.push_str(reads);
+        } else if stays(c) || !is_invisible(c) {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}

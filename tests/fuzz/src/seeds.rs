@@ -1,0 +1,80 @@
+//! Writes the seeds of every target into a directory, one folder each: the fixtures of the relay and pieces of them.
+//! Usage: `seeds DIRECTORY`; prints the names of the targets.
+
+use anshin_fuzz::reader;
+use anshin_fuzz::targets::TARGETS;
+use std::path::{Path, PathBuf};
+
+/// Largest seed, in octets; what is larger slows the fuzzer down and teaches it nothing.
+const LARGEST: usize = 16 * 1024;
+
+/// All mails among the fixtures.
+fn mails() -> Vec<PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = own.ancestors().find(|top| top.join("fixtures").is_dir()).expect("there are fixtures");
+    let (mut open, mut found) = (vec![top.join("fixtures")], Vec::new());
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(
+                std::fs::read_dir(path).expect("readable").map(|entry| entry.expect("readable").path()),
+            );
+        } else if path.extension().is_some_and(|end| end == "eml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn main() {
+    let top = PathBuf::from(std::env::args().nth(1).expect("usage: seeds DIRECTORY"));
+    let mut count = 0;
+    let mut write = |target: &str, octets: &[u8]| {
+        if octets.is_empty() || octets.len() > LARGEST {
+            return;
+        }
+        count += 1;
+        std::fs::write(top.join(target).join(format!("seed-{count:05}")), octets).expect("writable");
+    };
+    for (target, _) in TARGETS {
+        std::fs::create_dir_all(top.join(target)).expect("writable");
+        println!("{target}");
+    }
+    for path in mails() {
+        let mail = std::fs::read(path).expect("readable");
+        for target in ["whole", "mime", "dsn"] {
+            write(target, &mail);
+        }
+        let end = mail.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(mail.len());
+        for line in mail[..end].split(|b| *b == b'\n') {
+            write("header", line);
+        }
+        for leaf in reader::leaves(&mail) {
+            let has = |word: &[u8]| leaf.windows(word.len()).any(|window| window == word);
+            let target = match leaf.as_slice() {
+                _ if has(b"BEGIN:V") => "calendar",
+                [0x78, 0x9f, ..] => "tnef",
+                [0x30, ..] => "cms",
+                _ if has(b"-----BEGIN") => "cms",
+                [b'%', b'P', ..]
+                | [b'P', b'K', ..]
+                | [0x89, ..]
+                | [0xff, 0xd8, ..]
+                | [b'G', b'I', b'F', ..] => "document",
+                _ => "html",
+            };
+            write(target, &leaf);
+        }
+    }
+    // A stream of each format, where no fixture has one.
+    write(
+        "tnef",
+        b"\x78\x9f\x3e\x22\x01\x00\x01\x06\x90\x08\x00\x04\x00\x00\x00\x00\x00\x01\x00\x01\x00\x02",
+    );
+    write("cms", b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80\x30\x80\x02\x01\x01");
+    write(
+        "document",
+        b"PK\x03\x04\x0a\0\0\x08\0\0\0\0\x21\0\0\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0axPK\x05\x06",
+    );
+    write("document", b"%PDF-1.4\n1 0 obj<</Author(hana.suzuki@mailbox.example)>>endobj\n%%EOF");
+}

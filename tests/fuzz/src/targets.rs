@@ -1,0 +1,241 @@
+//! What is done with random octets, and what must hold whatever they are.
+//!
+//! Rules: a target panics where something does not hold; it takes any octets, and time that grows with them.
+//! When it fails: `tests/fuzz/run` keeps the octets below `regressions/TARGET`, and the tests here replay them for ever.
+
+use crate::anonymize::{
+    Outcome, Passage, Refusal, Rules, Secret, anonymize, header_from, message_id, message_ids,
+};
+use crate::document::{self, Limits};
+use crate::mail::{Alias, Domain, RealAddress, Timestamp};
+use crate::mime::automatic::{self, ReversePath};
+use crate::mime::charset::Charset;
+use crate::mime::transfer::{Edit, Encoding, apply};
+use crate::mime::tree::{self, Budget};
+use crate::mime::words::Segment;
+use crate::mime::{cms, header, lines, params, pgp, rtf, tnef, uuencode, words};
+use crate::reader::{self, Wanted};
+
+/// All targets.
+pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+    ("mime", mime),
+    ("header", header),
+    ("html", html),
+    ("calendar", calendar),
+    ("tnef", tnef),
+    ("cms", cms),
+    ("document", document),
+    ("dsn", dsn),
+    ("whole", whole),
+];
+
+const CUSTOMER: &str = "hana.suzuki@mailbox.example";
+const MERCHANT: &str = "owner@tanuki-shop.example";
+/// Longest input that is read slowly, in octets.
+const MOST: usize = 64 * 1024;
+
+fn passed(mail: &[u8]) -> Result<Outcome, Refusal> {
+    let (customer, merchant) = (RealAddress::parse(CUSTOMER).unwrap(), RealAddress::parse(MERCHANT).unwrap());
+    let alias = |local: &str, domain: &str| Alias::new(local, Domain::parse(domain).unwrap());
+    let customer_alias = alias("a0c7kq2m4n6p8r0t2v4x6z8b0d2f", "pc.fw.relay.example");
+    let merchant_alias = alias("a0m5hy3k7q9s1u3w5y7a9c1e3g5i", "shop.relay.example");
+    let passage = Passage {
+        from: &customer_alias,
+        fallback_name: "Customer",
+        to: std::slice::from_ref(&merchant_alias),
+        secrets: &[
+            Secret { address: &customer, alias: &customer_alias },
+            Secret { address: &merchant, alias: &merchant_alias },
+        ],
+        message_id: &|id| {
+            format!(
+                "<{:08x}@fw.relay.example>",
+                id.bytes().fold(7u32, |h, b| h.wrapping_mul(31) ^ u32::from(b))
+            )
+        },
+        relay_host: "mx.relay.example",
+        queue_id: "Q1",
+        hops: "",
+        at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
+        peer: Some(&[]),
+        rules: Rules::default(),
+    };
+    anonymize(mail, &passage)
+}
+
+fn longest_line(mail: &[u8]) -> usize {
+    mail.split(|b| *b == b'\n').map(<[u8]>::len).max().unwrap_or(0)
+}
+
+/// A whole mail: there is an answer, and what passes names nobody, can be read, and passes again as it is.
+pub fn whole(mail: &[u8]) {
+    let mail = &mail[..mail.len().min(MOST)];
+    let _ = (header_from(mail).is_ok(), message_id(mail), message_ids(mail));
+    let Ok(Outcome { message: Ok(message), .. }) = passed(mail) else { return };
+    let out = message.as_bytes();
+    assert!(!lines::has_bare(out), "a bare line end");
+    // Where a line was too long before (RFC 5322 §2.1.1), it may stay so.
+    let was_long = longest_line(&lines::only_crlf(mail)) > 1000;
+    assert!(was_long || longest_line(out) <= 1000, "a line that is too long");
+    for secret in [CUSTOMER, MERCHANT] {
+        let seen = reader::sees_plainly(out, &Wanted::address(secret));
+        assert!(seen.is_none(), "{secret} can be read: {seen:?}");
+    }
+    assert!(mail_parser::MessageParser::new().parse(out).is_some(), "no message for another parser");
+    match passed(out) {
+        Ok(Outcome { message: Ok(again), .. }) => {
+            // Ids of messages inside and of calendars are mapped once more.
+            let maps =
+                [&b"message"[..], b"digest", b"BEGIN:V", b"rfc822"].iter().any(|word| holds(out, word));
+            assert!(maps || body(again.as_bytes()) == body(out), "the second pass changes the body");
+        }
+        Ok(Outcome { message: Err(held), .. }) => panic!("held at the second pass: {:?}", held.why),
+        Err(refusal) => panic!("refused at the second pass: {refusal:?}"),
+    }
+}
+
+fn holds(octets: &[u8], word: &[u8]) -> bool {
+    memchr::memmem::find(&octets.to_ascii_lowercase(), &word.to_ascii_lowercase()).is_some()
+}
+
+fn body(mail: &[u8]) -> &[u8] {
+    memchr::memmem::find(mail, b"\r\n\r\n").map_or(&[], |at| &mail[at..])
+}
+
+fn around(fields: &str, body: &[u8]) {
+    whole(&[b"From: x@y.example\r\nMIME-Version: 1.0\r\n", fields.as_bytes(), b"\r\n\r\n", body].concat());
+}
+
+/// The readers of structure, fields, parameters, words, encodings and charsets.
+pub fn mime(octets: &[u8]) {
+    let clean = lines::only_crlf(octets);
+    let _ = tree::parse(&clean, &mut Budget::default()).is_ok();
+    let _ = header::scan(&clean, 0..clean.len()).is_ok();
+    let structured = params::parse(octets);
+    let _ = (structured.text("charset"), structured.text("filename"), structured.plain("boundary"));
+    let covered: usize = words::segments(octets)
+        .iter()
+        .map(|segment| match segment {
+            Segment::Plain(range) | Segment::Between(range) => range.len(),
+            Segment::Word(word) => word.range.len(),
+        })
+        .sum();
+    assert_eq!(covered, octets.len(), "segments do not cover the value");
+    let _ = (words::text(octets), uuencode::blocks(octets), rtf::read(octets));
+    for encoding in [Encoding::Identity, Encoding::QuotedPrintable, Encoding::Base64] {
+        let decoded = encoding.decode(octets).into_owned();
+        // Letters go, as those of an address do: a line end that goes would take blanks before it along.
+        let letters =
+            |at: &usize| decoded[*at..].iter().take(3).filter(|b| b.is_ascii_alphanumeric()).count() == 3;
+        let Some(at) = (decoded.len() / 2..decoded.len()).find(letters) else { continue };
+        let edits = [Edit { range: at..at + 3, with: b"alias@relay.example".to_vec() }];
+        // What follows text that is decoded to nothing is decoded to nothing too: only sound bodies are held to it.
+        if decoded.len() > 8
+            && encoding.decode(&encoding.encode(&decoded)) == decoded
+            && is_sound(encoding, octets)
+        {
+            let edited = encoding.edit(octets, &edits);
+            assert!(
+                encoding.decode(&edited).trim_ascii_end() == apply(&decoded, &edits).trim_ascii_end(),
+                "{encoding:?}: an edit changes more"
+            );
+        }
+    }
+    for label in [
+        "utf-8",
+        "iso-2022-jp",
+        "shift_jis",
+        "euc-jp",
+        "gb18030",
+        "big5",
+        "euc-kr",
+        "utf-16",
+        "utf-7",
+        "utf-32",
+    ] {
+        let Some(charset) = Charset::for_label(label.as_bytes()) else { continue };
+        let (text, good) = charset.decode(octets);
+        let view = charset.decode_view(octets);
+        assert!(!good || view.bytes() == text.as_bytes(), "{label}: the view is another text");
+    }
+}
+
+/// Bodies that end where their encoding ends: octets behind base64's end are read by some programs alone.
+fn is_sound(encoding: Encoding, octets: &[u8]) -> bool {
+    match encoding {
+        Encoding::Base64 => octets.iter().all(|b| b.is_ascii_alphanumeric() || b"+/ \r\n!*".contains(b)),
+        _ => octets.is_ascii() && !octets.contains(&0) && !lines::has_bare(octets),
+    }
+}
+
+/// One field of the header, in the message and in a message inside.
+pub fn header(octets: &[u8]) {
+    whole(&[b"From: x@y.example\r\n", octets, b"\r\n\r\nx\r\n"].concat());
+    around("Content-Type: message/rfc822", &[octets, b"\r\n\r\nx\r\n"].concat());
+    let _ = header_from(octets).is_ok();
+}
+
+/// A page.
+pub fn html(octets: &[u8]) {
+    around("Content-Type: text/html; charset=utf-8", octets);
+}
+
+/// A calendar or a card.
+pub fn calendar(octets: &[u8]) {
+    around("Content-Type: text/calendar; method=REQUEST; charset=utf-8", octets);
+}
+
+/// Outlook's format.
+pub fn tnef(octets: &[u8]) {
+    let _ = (tnef::is_tnef(octets), tnef::unwrap(octets).is_some());
+    let body = Encoding::Base64.encode(octets);
+    around("Content-Type: application/ms-tnef; name=winmail.dat\r\nContent-Transfer-Encoding: base64", &body);
+}
+
+/// S/MIME in one piece, and PGP in a text.
+pub fn cms(octets: &[u8]) {
+    let _ = (cms::kind(octets), cms::signed_content(octets));
+    let _ = (pgp::cleartext(octets), pgp::keys(octets), pgp::is_encrypted(octets));
+    let body = Encoding::Base64.encode(octets);
+    around(
+        "Content-Type: application/pkcs7-mime; smime-type=signed-data\r\nContent-Transfer-Encoding: base64",
+        &body,
+    );
+}
+
+/// A file, searched and without its metadata.
+pub fn document(octets: &[u8]) {
+    let Some(kind) = document::kind(octets, "", "") else { return };
+    let limits = Limits::for_size(octets.len());
+    let _ = document::scan(octets, kind, &limits, &mut |_| false);
+    let _ = document::without_metadata(octets, kind, &limits);
+}
+
+/// Bounces and automatic replies.
+pub fn dsn(octets: &[u8]) {
+    let _ = automatic::read(octets, ReversePath::Null);
+    let _ = automatic::read(octets, ReversePath::Named);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// Everything that once failed. A folder that is no target is an error.
+    #[test]
+    fn what_once_failed_does_so_no_more() {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions");
+        for folder in
+            std::fs::read_dir(top).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+        {
+            let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+            let target =
+                TARGETS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name}")).1;
+            for file in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+                println!("{}", file.display());
+                target(&std::fs::read(&file).unwrap());
+            }
+        }
+    }
+}
