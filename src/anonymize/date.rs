@@ -71,7 +71,7 @@ fn is_name(word: &str, names: &[&str]) -> bool {
     let is = |text: Option<&str>| text.is_some_and(|text| text.eq_ignore_ascii_case(word));
     // `Sept` and `Thur` are common.
     let short = |name: &&str| (3..=4).any(|length| is(name.get(..length)));
-    names.iter().any(|name| is(Some(name)) || short(&name))
+    names.iter().any(|name| is(Some(name)) || short(name))
 }
 
 fn number(text: &str, least: usize, most: usize) -> Option<u32> {

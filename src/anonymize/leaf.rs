@@ -126,7 +126,7 @@ impl Writer<'_> {
     fn content_lines(&mut self, raw: &[u8], entity: &Entity, out: &mut Vec<u8>) {
         let decoded = entity.encoding.decode(raw);
         let label = entity.content_type.as_ref().and_then(|value| value.text("charset"));
-        let sought = Sought { search: self.search, traces: &self.traces, ids: None, kind: Kind::Plain };
+        let sought = Sought { search: self.search, traces: self.traces, ids: None, kind: Kind::Plain };
         let label = label.as_deref().map(str::as_bytes);
         match calendar::scrubbed(&decoded, label, &sought, self.passage.message_id) {
             Some(changed) => {

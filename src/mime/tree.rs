@@ -177,6 +177,9 @@ fn end_at(header: &mut Header, at: usize) {
     header.body_start = at;
 }
 
+/// A Content-Type of a header: where it stands, whether it is a multipart's, and the boundaries that it can mean.
+type ReadType = (usize, bool, Vec<(Vec<u8>, bool)>);
+
 /// Where in a header a line begins like a delimiter of the multipart that it declares before. With a colon in its
 /// boundary it looks like a field.
 fn own_delimiter(bytes: &[u8], header: &Header) -> Option<usize> {
@@ -198,7 +201,7 @@ fn own_delimiter(bytes: &[u8], header: &Header) -> Option<usize> {
         let value = params::parse(slice(bytes, field.value.clone()));
         (field.whole.start, value.head.starts_with("multipart"), candidates(&value))
     });
-    let types: Vec<(usize, bool, Vec<(Vec<u8>, bool)>)> = types.collect();
+    let types: Vec<ReadType> = types.collect();
     lines.into_iter().find(|line| {
         let rest = bytes.get(*line + 2..header.body_start).unwrap_or_default();
         types.iter().filter(|(at, ..)| at < line).any(|(_, is_multipart, found)| {

@@ -123,7 +123,10 @@ pub const PLACES: &[(&str, &str)] = &[
 ];
 
 /// Files that are no texts: name of the place, type, file name, and what makes the file of the secret.
-pub const FILES: &[(&str, &str, &str, fn(&str) -> Vec<u8>)] = &[
+/// Name, type, file name, and what makes the file.
+type File = (&'static str, &'static str, &'static str, fn(&str) -> Vec<u8>);
+
+pub const FILES: &[File] = &[
     ("file of an unknown type", "application/octet-stream", "a.bin", |s| {
         format!("\0\u{1}for {s}\0").into_bytes()
     }),

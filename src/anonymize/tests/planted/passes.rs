@@ -180,7 +180,7 @@ impl Generator<'_, '_> {
                 matches!(s.group, "as written" | "percent" | "entities" | "wide letters" | "invisible")
             }) {
                 let at = hash(&format!("{}{}", canary.name, spelling.name));
-                for (i, kind) in KINDS.iter().enumerate().filter(|(i, _)| (i + at) % 3 == 0) {
+                for (i, kind) in KINDS.iter().enumerate().filter(|(i, _)| (i + at).is_multiple_of(3)) {
                     self.body(Body {
                         pass: "trace",
                         world: 0,
@@ -222,7 +222,7 @@ impl Generator<'_, '_> {
                 for charset in [0, 3, 7, 12, 27, 28].map(|i| &CHARSETS[i]) {
                     let at = hash(&format!("{}{}{}{world}", canary.value, spelling.name, charset.name));
                     for (i, kind) in
-                        [0, 1, 8, 9, 28].into_iter().enumerate().filter(|(i, _)| (at + i) % 2 == 0)
+                        [0, 1, 8, 9, 28].into_iter().enumerate().filter(|(i, _)| (at + i).is_multiple_of(2))
                     {
                         self.body(Body {
                             pass: "address",

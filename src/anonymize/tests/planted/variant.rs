@@ -105,7 +105,7 @@ impl Generator<'_, '_> {
         if self.number % super::PARTS != self.part {
             return false;
         }
-        self.every <= 1 || hash(&format!("{} {}", self.number, self.seed)) % self.every == 0
+        self.every <= 1 || hash(&format!("{} {}", self.number, self.seed)).is_multiple_of(self.every)
     }
 
     pub(super) fn bare<'a>(
