@@ -7,6 +7,7 @@
 
 use super::body::Writer;
 use super::outcome::Removed;
+use super::search::Kind;
 use super::text::{self, Sought};
 use super::{Refusal, SignatureRule, file};
 use crate::mime::slice;
@@ -48,7 +49,7 @@ pub fn has_rest(text: &[u8]) -> bool {
 }
 
 /// The edits of uuencoded files in a text. A file that cannot be edited and names somebody stops the message.
-pub fn file_edits(writer: &mut Writer<'_>, text: &[u8], sought: &dyn Fn(&[u8]) -> Vec<Edit>) -> Vec<Edit> {
+fn file_edits(writer: &mut Writer<'_>, text: &[u8], kind: Kind) -> Vec<Edit> {
     let mut out = Vec::new();
     if memchr::memmem::find(text, b"begin").is_none() {
         return out;
@@ -61,7 +62,8 @@ pub fn file_edits(writer: &mut Writer<'_>, text: &[u8], sought: &dyn Fn(&[u8]) -
             writer.names_in_document |= file::stops(&block.octets, &name, "", writer.search);
             continue;
         }
-        let edits = sought(&block.octets);
+        let sought = Sought { search: writer.search, traces: writer.traces, ids: None, kind };
+        let edits = text::edits(&block.octets, None, &sought);
         if !edits.is_empty() {
             let with = uuencode::encode(&apply(&block.octets, &edits), name);
             out.push(Edit { range: block.range, with });
@@ -71,21 +73,11 @@ pub fn file_edits(writer: &mut Writer<'_>, text: &[u8], sought: &dyn Fn(&[u8]) -
 }
 
 /// The edits of a text and of the files in it, in order, apart from each other.
-pub fn edits(
-    writer: &mut Writer<'_>,
-    text: &[u8],
-    label: Option<&[u8]>,
-    kind: super::search::Kind,
-) -> Vec<Edit> {
-    let ids = (kind == super::search::Kind::Markup).then_some(&writer.ids);
+pub fn edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: Kind) -> Vec<Edit> {
+    let ids = (kind == Kind::Markup).then_some(&writer.ids);
     let sought = Sought { search: writer.search, traces: writer.traces, ids, kind };
     let mut edits = text::edits(text, label, &sought);
-    let search = writer.search;
-    let within = |octets: &[u8]| {
-        let none = super::traces::Traces::default();
-        text::edits(octets, None, &Sought { search, traces: &none, ids: None, kind })
-    };
-    let files = file_edits(writer, text, &within);
+    let files = file_edits(writer, text, kind);
     if !files.is_empty() {
         edits.retain(|edit| {
             files.iter().all(|file| edit.range.end <= file.range.start || edit.range.start >= file.range.end)

@@ -104,7 +104,7 @@ impl Writer<'_> {
         let edits = armour::edits(self, &decoded, label, kind);
         drop(decoded);
         let grown: usize = edits.iter().map(|edit| edit.with.len()).sum();
-        self.make_room(raw.len() + grown * 3 / 2, out);
+        self.make_room(raw.len() + grown_by(grown, encoding), out);
         if edits.is_empty() {
             out.extend_from_slice(raw);
             return Ok(());
@@ -200,7 +200,7 @@ impl Writer<'_> {
         let (from, to) = (head, old.len() - tail);
         let grown = new.len().saturating_sub(old.len());
         drop(old);
-        self.make_room(raw.len() + grown * 3 / 2, out);
+        self.make_room(raw.len() + grown_by(grown, encoding), out);
         if from >= to {
             encoding.encode_into(&new, out);
             return;
@@ -217,6 +217,11 @@ impl Writer<'_> {
             out.reserve_exact(whole + whole / 64);
         }
     }
+}
+
+/// How much longer an encoded body gets with so many octets more.
+fn grown_by(octets: usize, encoding: Encoding) -> usize {
+    if encoding == Encoding::Base64 { octets * 3 / 2 } else { octets + octets / 16 }
 }
 
 /// The charset that a text declares.
