@@ -195,8 +195,19 @@ impl Writer<'_> {
         }
         let most = old.len().min(new.len()) - head;
         let tail = old.iter().rev().zip(new.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
+        // A line end is never cut in two: in quoted-printable each half would be written in its own way.
+        let ends_cut = |at: usize, text: &[u8]| {
+            let around = at.checked_sub(1).and_then(|from| text.get(from..=at));
+            around == Some(b"\r\n")
+        };
+        let tail = if ends_cut(old.len() - tail, &old) || ends_cut(new.len() - tail, &new) {
+            tail - 1
+        } else {
+            tail
+        };
         // An edit takes the place of something: what is only put in takes a neighbour along.
         let head = if head == old.len() - tail { head.saturating_sub(1) } else { head };
+        let head = if ends_cut(head, &old) || ends_cut(head, &new) { head - 1 } else { head };
         let (from, to) = (head, old.len() - tail);
         let grown = new.len().saturating_sub(old.len());
         drop(old);
