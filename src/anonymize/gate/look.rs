@@ -301,8 +301,10 @@ impl Look {
 /// Whether UTF-7 is declared, or nothing is and there is what could be an at sign in it.
 fn may_be_utf7(octets: &[u8], charset: Option<&str>, label: Label) -> bool {
     // What can be an at sign begins so, for its code has a high octet of 00 or FF.
-    let digits =
-        |at: usize| matches!(octets.get(at + 1..), Some([b'A', b'A'..=b'H', ..] | [b'/', b'w'..=b'z', ..]));
+    let digits = |at: usize| {
+        matches!(octets.get(at + 1..), Some([b'A', b'A'..=b'H', ..] | [b'/', b'w'..=b'z', ..]))
+            && (label == Label::Utf7 || shifted::is_utf7_run(octets.get(at + 1..).unwrap_or_default()))
+    };
     let undeclared =
         charset.is_none_or(|name| label == Label::Plain && !name.to_ascii_lowercase().starts_with("utf-8"));
     label == Label::Utf7 || (undeclared && memchr::memchr_iter(b'+', octets).any(digits))

@@ -218,6 +218,22 @@ fn double(last: u8) -> Set {
     }
 }
 
+/// Whether a run of UTF-7 begins here as an encoder writes it (RFC 2152): fewer than six bits are left over, and the
+/// characters are such as stand in a text. By chance, as in uuencoded text, few plus signs are one.
+pub fn is_utf7_run(behind: &[u8]) -> bool {
+    let is_digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    let length = behind.iter().take(1 << 14).take_while(|b| is_digit(b)).count();
+    let run = behind.get(..length).unwrap_or_default();
+    let left = length * 6 % 16;
+    let octets = super::tokens::decode_base64(run);
+    let units = octets.as_chunks::<2>().0;
+    let stands_in_text = |unit: &[u8; 2]| {
+        let code = u16::from_be_bytes(*unit);
+        matches!(code, 0x09 | 0x0a | 0x0d | 0x20..=0x7e | 0xa0..=0x24ff | 0x2e80..=0x9fff | 0xac00..=0xdfff | 0xf900..=0xfffd)
+    };
+    left < 6 && !units.is_empty() && units.iter().all(stands_in_text)
+}
+
 /// Decodes UTF-7.
 pub fn utf7(octets: &[u8], out: &mut Sink<'_>) {
     let mut rest = octets;

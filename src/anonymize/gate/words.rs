@@ -157,17 +157,25 @@ fn decode_q(text: &[u8]) -> Vec<u8> {
 }
 
 /// Whether a text looks like quoted-printable (RFC 2045 §6.7) that nothing declares: it has a soft break, or escapes
-/// side by side.
+/// side by side, and a good part of its equals signs are one or the other. In uuencoded text and in programs they
+/// stand for themselves.
 pub fn may_be_quoted(text: &[u8]) -> bool {
     let hex = |i: usize| text.get(i).is_some_and(u8::is_ascii_hexdigit);
     // Lines are drawn with equals signs.
     let drawn = |at: usize| at.checked_sub(1).and_then(|i| text.get(i)) == Some(&b'=');
-    memchr::memchr_iter(b'=', text).any(|at| match text.get(at + 1) {
-        Some(b'\r' | b'\n' | b' ' | b'\t') if drawn(at) => false,
-        Some(b'\r' | b'\n') => true,
-        Some(b' ' | b'\t') => soft_break(text.get(at + 1..).unwrap_or_default()) > 0,
-        _ => hex(at + 1) && hex(at + 2) && text.get(at + 3) == Some(&b'=') && hex(at + 4) && hex(at + 5),
-    })
+    let (mut marks, mut all, mut looks) = (0usize, 0usize, false);
+    for at in memchr::memchr_iter(b'=', text) {
+        let escape = hex(at + 1) && hex(at + 2);
+        let soft = match text.get(at + 1) {
+            Some(b'\r' | b'\n') => !drawn(at),
+            Some(b' ' | b'\t') => !drawn(at) && soft_break(text.get(at + 1..).unwrap_or_default()) > 0,
+            _ => false,
+        };
+        looks |= soft || (escape && text.get(at + 3) == Some(&b'=') && hex(at + 4) && hex(at + 5));
+        marks += usize::from(escape || soft);
+        all += usize::from(!drawn(at));
+    }
+    looks && marks * 4 >= all
 }
 
 /// The octets of quoted-printable text.
