@@ -114,7 +114,7 @@ fn block_at(text: &[u8], start: usize) -> Option<Block> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fit {
     Whole,
-    /// Blanks at its end may be lost.
+    /// Blanks at its end may be lost, or octets damaged.
     Short,
     None,
 }
@@ -130,11 +130,14 @@ fn line_at(text: &[u8], at: usize) -> (Range<usize>, usize) {
 /// Appends what a line holds, if it is one.
 fn uu_line(line: &[u8], out: &mut Vec<u8>) -> Fit {
     let Some((&first, characters)) = line.split_first() else { return Fit::Whole };
-    let is_clean = line.iter().all(|b| (32..=96).contains(b));
+    let foreign = line.iter().filter(|b| !(32..=96).contains(*b)).count();
     let length = usize::from(first.wrapping_sub(32) & 63);
     let needed = length.div_ceil(3) * 4;
-    // A checksum may stand at the end.
-    if !is_clean || characters.len() > needed + 4 {
+    // A checksum may stand at the end. A few damaged octets are read like any other, as programs read them, in a line
+    // that else is one.
+    let is_damaged = foreign > 0;
+    let is_line = foreign * 8 <= line.len() && (32..=96).contains(&first) && characters.len() >= needed;
+    if (is_damaged && !is_line) || characters.len() > needed + 4 {
         return Fit::None;
     }
     let value = |i: usize| characters.get(i).map_or(0, |b| (b.wrapping_sub(32)) & 63);
@@ -144,7 +147,7 @@ fn uu_line(line: &[u8], out: &mut Vec<u8>) -> Fit {
         out.extend([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
     }
     out.truncate(from + length);
-    if characters.len() < needed { Fit::Short } else { Fit::Whole }
+    if characters.len() < needed || is_damaged { Fit::Short } else { Fit::Whole }
 }
 
 fn base64_line(line: &[u8], out: &mut Vec<u8>) -> Fit {
@@ -179,6 +182,16 @@ mod tests {
         }
         let zeros = "begin 644 a\r\n#    \r\n#\r\nend\r\n";
         assert_eq!(found(zeros), [(zeros, "a", vec![0; 6])]);
+    }
+
+    #[test]
+    fn a_damaged_octet_hides_nothing_of_its_line() {
+        let mut text = encode(b"the end of the day", b"a.txt");
+        let middle = memchr::memchr(b'\n', &text).unwrap() + 12;
+        text[middle] = 0xff;
+        let found = blocks(&text);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].octets.starts_with(b"the en") && found[0].octets.ends_with(b" the day"));
     }
 
     #[test]

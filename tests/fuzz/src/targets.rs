@@ -102,8 +102,17 @@ fn body(mail: &[u8]) -> &[u8] {
     memchr::memmem::find(mail, b"\r\n\r\n").map_or(&[], |at| &mail[at..])
 }
 
+/// A mail made of what a reader reads: there is an answer, and what passes is a message. Whether it names somebody is
+/// `whole`'s to say, and the planted corpus's.
 fn around(fields: &str, body: &[u8]) {
-    whole(&[b"From: x@y.example\r\nMIME-Version: 1.0\r\n", fields.as_bytes(), b"\r\n\r\n", body].concat());
+    let mail = [b"From: x@y.example\r\nMIME-Version: 1.0\r\n", fields.as_bytes(), b"\r\n\r\n", body].concat();
+    let mail = &mail[..mail.len().min(MOST)];
+    let Ok(Outcome { message: Ok(message), .. }) = passed(mail) else { return };
+    let out = message.as_bytes();
+    assert!(!lines::has_bare(out), "a bare line end");
+    let was_long = longest_line(&lines::only_crlf(mail)) > 1000;
+    assert!(was_long || longest_line(out) <= 1000, "a line that is too long");
+    assert!(mail_parser::MessageParser::new().parse(out).is_some(), "no message for another parser");
 }
 
 /// The readers of structure, fields, parameters, words, encodings and charsets.

@@ -5,7 +5,7 @@ use super::claim::{Failure, Wrong};
 use super::variant::Variant;
 
 /// Most of a thousand variants that may be in this list.
-pub const PER_MILLE: usize = 20;
+pub const PER_MILLE: usize = 3;
 
 /// Structures that programs read differently: one reading is chosen and written so that all choose the same, and the
 /// tree of parts, or a text, is then another one than in the other reading.
@@ -31,7 +31,7 @@ pub fn reason(variant: &Variant<'_>, failure: &Failure) -> Option<&'static str> 
     match failure.wrong {
         Wrong::Tree | Wrong::Text | Wrong::Field if chosen => Some("one of two readings is chosen"),
         Wrong::Leak if chosen => Some("only a program that decodes what nothing declares would show it"),
-        _ if variant.pass.starts_with("trace") => Some(
+        Wrong::Leak if variant.pass.starts_with("trace") => Some(
             "host names are sought as they stand and in the usual escapes, not in every spelling and place",
         ),
         Wrong::Leak if mislabelled && !plain => Some("a wrong label and an odd spelling at once"),
