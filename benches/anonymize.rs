@@ -11,7 +11,7 @@
     reason = "a measuring program, run by hand: it stops where something is wrong and prints what it found"
 )]
 
-use anshin::anonymize::{Files, Forbidden, Passage, Rules, Secret, anonymize, pass_gate};
+use anshin::anonymize::{Files, Forbidden, Party, Passage, Rules, Secret, anonymize, pass_gate};
 use anshin::mail::{Alias, Domain, RealAddress, Timestamp};
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -92,6 +92,7 @@ fn measure(wanted: &str, name: &str, kb: usize, message: &[u8]) {
         hops: "",
         at: Timestamp::from_millis(1_795_000_000_000),
         peer: Some(&[]),
+        writer: Party::Customer,
         rules: Rules::default(),
     };
     let finished = anonymize(message, &passage).unwrap().message.ok().unwrap().into_bytes();

@@ -24,7 +24,10 @@ const MAX_WINDOW: usize = 64 * 1024;
 const OVERLAP: usize = 2 * MARGIN;
 
 /// What may stand for an at sign beside `@` itself.
-const SIGNS: [&[u8]; 14] = [
+const SIGNS: [&[u8]; 16] = [
+    // The wide at sign of UTF-8 in percent escapes.
+    b"%BC%A0",
+    b"%bc%a0",
     b"40",
     b"64",
     b"\\100",
@@ -277,7 +280,7 @@ fn sign(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
     match text.get(range.clone())? {
         b"40" => {
             let opened = match before(1) {
-                b'%' | b'x' | b'X' | b'u' | b'U' | b'=' | b'\\' | b'{' | b';' => true,
+                b'%' | b'x' | b'X' | b'u' | b'U' | b'=' | b'-' | b'\\' | b'{' | b';' => true,
                 // `\u0040`, `&#x0040;`, CSS `\000040`.
                 b'0' => matches!(before(2), b'0' | b'x' | b'X' | b'u' | b'U' | b'{' | b'\\'),
                 // `%2540`, `%3d40`, and the like: the escape is escaped.

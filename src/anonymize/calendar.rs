@@ -11,6 +11,7 @@ use super::policy::{self, Treatment};
 use super::rules::Rules;
 use super::text::{self, Sought};
 use crate::mime::header::unfold;
+use crate::mime::tnef;
 use crate::mime::transfer::{Edit, apply};
 use crate::mime::tree::{self, Budget, Content, Entity};
 use crate::mime::{lines, slice};
@@ -51,6 +52,7 @@ pub fn scrubbed(
     map: &dyn Fn(&str) -> String,
 ) -> Option<Changed> {
     let mut edits = text::edits(bytes, label, sought);
+    let mut lines: Vec<Edit> = Vec::new();
     let mut key = false;
     let mut ids = 0;
     for line in content_lines(bytes) {
@@ -64,11 +66,17 @@ pub fn scrubbed(
         } else {
             None
         };
-        if let Some(with) = new {
-            edits.retain(|edit| edit.range.end <= line.start || edit.range.start >= line.end);
-            edits.push(Edit { range: line, with });
-        }
+        lines.extend(new.map(|with| Edit { range: line, with }));
     }
+    // Both are in order and apart: what lies in a line that is written anew goes.
+    let mut next = 0;
+    edits.retain(|edit| {
+        while lines.get(next).is_some_and(|line| line.range.end <= edit.range.start) {
+            next += 1;
+        }
+        lines.get(next).is_none_or(|line| edit.range.end <= line.range.start)
+    });
+    edits.append(&mut lines);
     if edits.is_empty() {
         return None;
     }
@@ -80,11 +88,12 @@ pub fn scrubbed(
 /// look them up first.
 #[must_use]
 pub fn calendar_ids(message: &[u8]) -> Vec<String> {
-    let named = message.windows(8).any(|word| word.eq_ignore_ascii_case(b"calendar"));
-    let by_name = memchr::memmem::find(message, b".ics").is_some();
-    if !named && !by_name {
+    let words = [b"calendar".as_slice(), b".ics", b"/ics", b"tnef", b"winmail.dat", b"win.dat"];
+    let lower = message.to_ascii_lowercase();
+    if !words.iter().any(|word| memchr::memmem::find(&lower, word).is_some()) {
         return Vec::new();
     }
+    drop(lower);
     let message = lines::only_crlf(message);
     let Ok(entity) = tree::parse(&message, &mut Budget::default()) else { return Vec::new() };
     let mut out = Vec::new();
@@ -103,7 +112,11 @@ fn collect(bytes: &[u8], entity: &Entity, out: &mut Vec<String>) {
             let name = file_name(bytes, entity);
             let treatment =
                 policy::treatment(&entity.media, entity.content_type.as_ref(), &name, &Rules::default());
-            if treatment == Ok(Treatment::ContentLines) {
+            if policy::is_tnef(&entity.media, &name) {
+                let content = tnef::unwrap(&entity.encoding.decode(slice(bytes, entity.body.clone())));
+                let uid = content.and_then(|content| content.meeting).and_then(|meeting| meeting.uid);
+                out.extend(uid.filter(|uid| uid.contains('@')).map(|uid| format!("<{uid}>")));
+            } else if treatment == Ok(Treatment::ContentLines) {
                 let decoded = entity.encoding.decode(slice(bytes, entity.body.clone()));
                 out.extend(ids(&decoded).into_iter().filter(|id| !out.contains(id)).collect::<Vec<_>>());
             }

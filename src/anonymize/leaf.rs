@@ -36,7 +36,17 @@ impl Writer<'_> {
         let raw = slice(bytes, entity.body.clone());
         let name = file_name(bytes, entity);
         self.rest = bytes.len().saturating_sub(entity.body.end);
-        match policy::treatment(&entity.media, entity.content_type.as_ref(), &name, &self.passage.rules)? {
+        let treatment =
+            policy::treatment(&entity.media, entity.content_type.as_ref(), &name, &self.passage.rules)?;
+        match treatment {
+            // What is called a text and is a document is opened as one, by whatever goes by its name.
+            Treatment::Text(_) | Treatment::ContentLines | Treatment::Report | Treatment::MessageHeader
+                if is_document(raw, entity) =>
+            {
+                self.make_room(raw.len(), out);
+                file::pass(self, raw, entity, &name, out);
+                Ok(())
+            }
             Treatment::Text(kind) => self.text(raw, entity, kind, out),
             Treatment::ContentLines => {
                 self.content_lines(raw, entity, out);
@@ -242,6 +252,15 @@ fn label(entity: &Entity) -> Result<Option<String>, Refusal> {
         return Err(Refusal::Charset);
     }
     Ok(label)
+}
+
+/// How much of a text is looked at for the beginning of a document, in octets.
+const DOCUMENT_PREFIX: usize = 1024;
+
+/// Whether a body begins like a document, whatever its type says.
+fn is_document(raw: &[u8], entity: &Entity) -> bool {
+    let head = entity.encoding.decode(slice(raw, 0..raw.len().min(DOCUMENT_PREFIX)));
+    document::kind(&head, "", "").is_some()
 }
 
 /// Whether a file is a text that can be edited: one of no type that is known, without anything but text in it.

@@ -47,7 +47,7 @@ use boundary::Boundaries;
 use content_id::ContentIds;
 use search::Search;
 use std::borrow::Cow;
-use traces::Traces;
+use traces::{Known, Traces};
 
 pub use calendar::calendar_ids;
 pub use gate::{Files, Forbidden, Stopped, pass_gate};
@@ -84,8 +84,19 @@ pub struct Passage<'a> {
     /// What is known of the sender's machine beside the message: the peer's IP address and the name it gave. `None`
     /// where the recipient is its writer, to whom the way that it came is no secret.
     pub peer: Option<&'a [String]>,
+    /// Whose message it is.
+    pub writer: Party,
     /// What the installation decided about contents.
     pub rules: Rules,
+}
+
+/// A side of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// A person, whose domain names a person.
+    Customer,
+    /// A store, whose registered domain stands on all its pages, and is no trace in a text.
+    Merchant,
 }
 
 /// A real address and what takes its place.
@@ -168,7 +179,8 @@ fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> 
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     if let Some(peer) = passage.peer {
         let map = passage.message_id;
-        search.add_traces(Traces::new(&bytes, &entity.header, &search, peer, &own, map));
+        let known = Known { peer, own: &own, writer: passage.writer };
+        search.add_traces(Traces::new(&bytes, &entity.header, &search, &known, map));
     }
     let mut boundaries = Boundaries::new(&bytes, &entity, &search, passage.queue_id);
     boundaries.add_names(search.traces().names());

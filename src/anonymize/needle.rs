@@ -17,6 +17,10 @@ const LONGEST_ESCAPE: usize = 8;
 /// Domains whose mailboxes are the same with and without dots, and in each of them.
 const DOTLESS: [&str; 2] = ["gmail.com", "googlemail.com"];
 
+/// Domains of one provider in which a local part is one mailbox.
+const SAME: [&[&str]; 3] =
+    [&DOTLESS, &["icloud.com", "me.com", "mac.com"], &["proton.me", "protonmail.com", "pm.me"]];
+
 /// One secret, in the forms in which it is compared.
 pub struct Needle {
     locals: Vec<Vec<u8>>,
@@ -45,10 +49,9 @@ impl Needle {
             locals.extend(forms(base));
         }
         let mut domains = domain_forms(domain);
+        let same = SAME.iter().find(|group| group.contains(&domain)).copied().unwrap_or_default();
+        domains.extend(same.iter().filter(|other| **other != domain).map(|other| other.as_bytes().to_vec()));
         let dotless = DOTLESS.contains(&domain).then(|| {
-            domains.extend(
-                DOTLESS.iter().filter(|other| **other != domain).map(|other| other.as_bytes().to_vec()),
-            );
             let base = local.split('+').next().unwrap_or(local);
             base.bytes().filter(|b| *b != b'.').collect()
         });
@@ -120,7 +123,7 @@ impl Needle {
             range: start..end,
             with: self.alias.clone(),
             left_clear: left_is_clear(hay.get(..start)?, kind),
-            right_clear: !hay.get(end).is_some_and(u8::is_ascii_alphanumeric),
+            right_clear: !hay.get(end).is_some_and(u8::is_ascii_alphanumeric) || is_glued(hay, end),
         })
     }
 
@@ -206,6 +209,13 @@ fn ends_with(hay: &[u8], needle: &[u8]) -> bool {
         .is_some_and(|tail| tail.eq_ignore_ascii_case(needle))
 }
 
+/// Whether another word begins at `at` with a capital letter behind a small one, as where a table lost its lines:
+/// `mailbox.exampleTEL`.
+fn is_glued(hay: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|i| hay.get(i));
+    before.is_some_and(u8::is_ascii_lowercase) && hay.get(at).is_some_and(u8::is_ascii_uppercase)
+}
+
 fn is_plain(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'.' || b == b'-'
 }
@@ -247,6 +257,8 @@ mod tests {
             ("b.o.b@gmail.com", "bob@gmail.com", Some("bob@gmail.com")),
             ("bob@gmail.com", "B.o.b+x@googlemail.com", Some("B.o.b+x@googlemail.com")),
             ("b.o.b@a.example", "bob@a.example", None),
+            ("bob@icloud.com", "bob@me.com", Some("bob@me.com")),
+            ("bob@a.example", "bob@a.exampleTEL:03", Some("bob@a.example")),
         ] {
             assert_eq!(found(secret, text).as_deref(), expected, "{secret} in {text}");
         }

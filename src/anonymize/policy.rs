@@ -111,17 +111,16 @@ pub fn treatment(
         return Ok(Treatment::ContentLines);
     }
     Ok(match (kind, subtype) {
-        ("text", "html" | "xml" | "enriched" | "richtext") => Treatment::Text(Kind::Markup),
+        // Word splits a text over its runs.
+        ("text" | "application", "rtf" | "x-rtf") => Treatment::File,
+        ("text", "html" | "xml" | "enriched" | "richtext" | "x-amp-html") => Treatment::Text(Kind::Markup),
         ("text", _) => Treatment::Text(Kind::Plain),
         ("application" | "image" | "model", subtype) if subtype == "xml" || subtype.ends_with("+xml") => {
             Treatment::Text(Kind::Markup)
         }
         ("application", subtype)
             if subtype.ends_with("+json")
-                || matches!(
-                    subtype,
-                    "json" | "javascript" | "x-javascript" | "yaml" | "x-yaml" | "rtf" | "csv"
-                ) =>
+                || matches!(subtype, "json" | "javascript" | "x-javascript" | "yaml" | "x-yaml" | "csv") =>
         {
             Treatment::Text(Kind::Plain)
         }

@@ -48,7 +48,7 @@ const SPECIAL: [bool; 256] = {
     while i < 256 {
         #[expect(clippy::cast_possible_truncation, reason = "i is below 256")]
         let b = i as u8;
-        table[i] = matches!(b, 0..=8 | 11 | 12 | 14..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'(' | b'[' | b'{' | b'<')
+        table[i] = matches!(b, 0..=8 | 11 | 12 | 14..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'-' | b'(' | b'[' | b'{' | b'<')
             || matches!(b, 0xc2..=0xdf | 0xe1..=0xe3 | 0xef | 0xf0 | 0xf3);
         i += 1;
     }
@@ -99,6 +99,15 @@ fn piece(rest: &[u8]) -> Option<Piece> {
         b'&' => entity(rest).map(|(length, c)| (length, c, true)),
         b'\\' => backslash(rest).map(|(length, c)| (length, Some(c), true)),
         b'=' => quoted(rest).map(|(length, c)| (length, Some(c), true)),
+        // As services write a link within a link.
+        b'-' => match rest.get(1..3)? {
+            b"40" => Some((3, Some('@'), false)),
+            b"3D" => Some((3, Some('='), false)),
+            b"3A" => Some((3, Some(':'), false)),
+            b"26" => Some((3, Some('&'), false)),
+            b"3F" => Some((3, Some('?'), false)),
+            _ => None,
+        },
         b'(' => bracketed(rest, b')'),
         b'[' => bracketed(rest, b']'),
         b'{' => bracketed(rest, b'}'),
@@ -115,7 +124,7 @@ fn piece(rest: &[u8]) -> Option<Piece> {
 fn quoted(rest: &[u8]) -> Option<(usize, char)> {
     let [high, low] = rest.get(1..3)? else { return None };
     let c = char::from(hex(*high)? << 4 | hex(*low)?);
-    if !(c.is_ascii_alphanumeric() || "@.-_+".contains(c)) {
+    if !(c.is_ascii_alphanumeric() || "@.-_+=".contains(c)) {
         return None;
     }
     Some((3, c))
@@ -386,6 +395,7 @@ mod tests {
             "bob%u0040a.example",
             "bob\\U00000040a.example",
             "bob（at）a［ドット］example",
+            "bob-40a.example",
             "bob=40a=2Eexample",
             "bob\\100a.example",
             "ᵇₒb@ª.example",

@@ -41,23 +41,17 @@ pub fn joined(text: &[u8]) -> View {
 /// The text of HTML or XML between its tags and comments.
 #[must_use]
 pub fn without_tags(text: &[u8]) -> View {
-    let mut view = View::with_capacity(text.len());
-    let mut at = 0;
-    while let Some(i) = memchr::memchr(b'<', text.get(at..).unwrap_or_default()) {
-        let open = at + i;
-        let rest = text.get(open..).unwrap_or_default();
-        let length = tag_length(rest);
-        let until = if length == 0 { open + 1 } else { open };
-        view.push_copied(text.get(at..until).unwrap_or_default(), at);
-        at = open + length.max(1);
-    }
-    view.push_copied(text.get(at..).unwrap_or_default(), at);
-    view
+    between_tags(text, |_, _| 0)
 }
 
 /// The text that a browser shows: without tags, and without what stands in elements that are never shown.
 #[must_use]
 pub fn shown(text: &[u8]) -> View {
+    between_tags(text, |tag, rest| hidden_element(tag).map_or(0, |name| element_length(rest, &name)))
+}
+
+/// The text between tags, without as much behind each tag as `skipped` says of it and of what follows.
+fn between_tags(text: &[u8], skipped: impl Fn(&[u8], &[u8]) -> usize) -> View {
     let mut view = View::with_capacity(text.len());
     let mut at = 0;
     while let Some(i) = memchr::memchr(b'<', text.get(at..).unwrap_or_default()) {
@@ -67,9 +61,7 @@ pub fn shown(text: &[u8]) -> View {
         let until = if length == 0 { open + 1 } else { open };
         view.push_copied(text.get(at..until).unwrap_or_default(), at);
         at = open + length.max(1);
-        if let Some(name) = hidden_element(rest.get(..length).unwrap_or_default()) {
-            at += element_length(text.get(at..).unwrap_or_default(), &name);
-        }
+        at += skipped(rest.get(..length).unwrap_or_default(), text.get(at..).unwrap_or_default());
     }
     view.push_copied(text.get(at..).unwrap_or_default(), at);
     view

@@ -81,6 +81,11 @@ impl World {
             hops: "",
             at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
             peer: Some(&[]),
+            writer: if direction == Direction::ToMerchant {
+                super::Party::Customer
+            } else {
+                super::Party::Merchant
+            },
             rules: Rules::default(),
         })
     }

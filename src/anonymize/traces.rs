@@ -9,98 +9,32 @@
 //! organization registered counts alone; a machine's counts also as the end of a longer name.
 //! When it fails: never.
 
+mod path;
+
+use super::Party;
 use super::identity;
 use super::needle::Found;
 use super::search::Search;
-use crate::mime::header::{Header, unfold};
-use crate::mime::slice;
+use crate::mime::header::Header;
 use crate::mime::transfer::Edit;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::ops::Range;
 
 /// Most traces of one mail; a mail path has a dozen.
 const MAX_TRACES: usize = 64;
-/// Shortest trace that is looked for: shorter ones name nobody.
-const MIN_TRACE: usize = 4;
-/// Longest field that is read for traces, in octets.
-const MAX_VALUE: usize = 16 * 1024;
-
-/// Fields that say how a mail went and who vouches for it.
-const PATH_FIELDS: [&str; 24] = [
-    "Received",
-    "X-Received",
-    "Message-ID",
-    "Return-Path",
-    "DKIM-Signature",
-    "DomainKey-Signature",
-    "X-Google-DKIM-Signature",
-    "Authentication-Results",
-    "Received-SPF",
-    "ARC-Seal",
-    "ARC-Message-Signature",
-    "ARC-Authentication-Results",
-    "X-Originating-IP",
-    "X-Originating-Email",
-    "X-Sender",
-    "X-Sender-IP",
-    "X-Source-IP",
-    "X-Client-IP",
-    "X-Real-IP",
-    "X-Forwarded-For",
-    "X-Source",
-    "X-Authenticated-Sender",
-    "X-EN-UserInfo",
-    "X-AntiAbuse",
-];
-
 /// Texts longer than this pay for a faster search, in octets.
 const LARGE: usize = 256 * 1024;
 
-/// Domains that so many share that they name nobody.
-const SHARED: [&str; 40] = [
-    "google.com",
-    "gmail.com",
-    "googlemail.com",
-    "outlook.com",
-    "hotmail.com",
-    "hotmail.co.jp",
-    "live.com",
-    "live.jp",
-    "msn.com",
-    "outlook.jp",
-    "microsoft.com",
-    "office365.com",
-    "onmicrosoft.com",
-    "yahoo.com",
-    "yahoo.co.jp",
-    "ymail.ne.jp",
-    "icloud.com",
-    "me.com",
-    "mac.com",
-    "apple.com",
-    "docomo.ne.jp",
-    "ezweb.ne.jp",
-    "au.com",
-    "softbank.ne.jp",
-    "i.softbank.jp",
-    "vodafone.ne.jp",
-    "ymobile.ne.jp",
-    "rakuten.jp",
-    "nifty.com",
-    "ocn.ne.jp",
-    "so-net.ne.jp",
-    "biglobe.ne.jp",
-    "plala.or.jp",
-    "dion.ne.jp",
-    "amazon.co.jp",
-    "amazon.com",
-    "amazonses.com",
-    "sendgrid.net",
-    "gmx.de",
-    "aol.com",
-];
+/// What is known beside the message.
+pub struct Known<'a> {
+    /// Of the sender's machine.
+    pub peer: &'a [String],
+    /// Our domains.
+    pub own: &'a [&'a str],
+    pub writer: Party,
+}
 
 /// What is looked for in texts.
 #[derive(Default)]
@@ -115,38 +49,37 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Collects the traces of a message; `peer` is what is known of the sender's machine beside it, `own` our domains,
-    /// `map` gives the id that the recipient sees.
+    /// Collects the traces of a message, from its header and from what is known beside it; `map` gives the id that the recipient sees.
     pub fn new(
         bytes: &[u8],
         header: &Header,
         search: &Search,
-        peer: &[String],
-        own: &[&str],
+        known: &Known<'_>,
         map: &dyn Fn(&str) -> String,
     ) -> Self {
-        let mut found: BTreeSet<String> = BTreeSet::new();
-        for name in PATH_FIELDS {
-            for field in header.all(bytes, name).take(MAX_TRACES) {
-                let value = unfold(slice(bytes, field.value.clone()));
-                collect(value.get(..value.len().min(MAX_VALUE)).unwrap_or_default(), &mut found);
-            }
-        }
+        let Known { peer, own, writer } = *known;
+        // The sender's own machine first: of too many, the first ones count.
+        let mut found: Vec<String> = Vec::new();
         for text in peer {
-            collect(text.as_bytes(), &mut found);
+            path::collect(text.as_bytes(), &mut found);
         }
+        path::of_fields(bytes, header, MAX_TRACES, &mut found);
         let below = |name: &str, domain: &str| {
             name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
         };
         // The domain of a party's mailbox, and what lies above it, is no trace in a text.
         let provider = |name: &str| {
             search.domains().any(|domain| below(&domain, name))
-                || SHARED.contains(&name)
+                || path::is_shared(name)
                 || name == "localhost.localdomain"
         };
         let ours = |name: &str| own.iter().any(|domain| below(name, domain) || below(domain, name));
-        let names: Vec<String> =
-            found.into_iter().filter(|name| !provider(name) && !ours(name)).take(MAX_TRACES).collect();
+        let public = |name: &str| writer == Party::Merchant && path::is_registered(name);
+        let names: Vec<String> = found
+            .into_iter()
+            .filter(|name| !provider(name) && !ours(name) && !public(name))
+            .take(MAX_TRACES)
+            .collect();
         let mut ids = BTreeMap::new();
         for field in ["Message-ID", "In-Reply-To", "References"] {
             for id in identity::ids(bytes, header, field) {
@@ -188,7 +121,8 @@ impl Traces {
             let range = found.start()..found.end();
             let start = if id.is_some() { range.start } else { host_start(hay, range.start) };
             let extends = start < range.start;
-            if extends && is_registered(pattern) || id.is_none() && is_content(hay, &(start..range.end)) {
+            if extends && path::is_registered(pattern) || id.is_none() && is_content(hay, &(start..range.end))
+            {
                 return None;
             }
             let before = start.checked_sub(1).and_then(|i| hay.get(i));
@@ -229,99 +163,18 @@ impl Traces {
             let last = line.get(line.len() - length..).unwrap_or_default();
             let begins = |name: &String| {
                 let tail = last.get(last.len().saturating_sub(name.len() - 1)..).unwrap_or_default();
-                (MIN_TRACE..=tail.len()).any(|n| {
+                (path::SHORTEST..=tail.len()).any(|n| {
                     let end = tail.get(tail.len() - n..).unwrap_or_default();
                     name.as_bytes().get(..n).is_some_and(|head| head.eq_ignore_ascii_case(end))
                 })
             };
-            last.len() >= MIN_TRACE && self.patterns.iter().any(begins)
+            last.len() >= path::SHORTEST && self.patterns.iter().any(begins)
         })
     }
 }
 
 fn is_host_octet(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'.' || b == b'-'
-}
-
-/// Whether a name is one that an organization registered, not one of its machines: two labels, or three below a country's
-/// own kinds (`co.jp`).
-fn is_registered(name: &str) -> bool {
-    const KINDS: [&str; 14] =
-        ["co", "ne", "or", "ac", "go", "gr", "ad", "ed", "lg", "com", "net", "org", "edu", "gov"];
-    let mut labels = name.rsplit('.');
-    let (last, second) = (labels.next().unwrap_or_default(), labels.next().unwrap_or_default());
-    match labels.count() {
-        0 => last.bytes().all(|b| b.is_ascii_alphabetic()),
-        1 => last.len() == 2 && KINDS.contains(&second),
-        _ => false,
-    }
-}
-
-/// Adds every host name and address in a text. A word before an at sign is somebody's name, one before an equals sign a
-/// parameter's.
-fn collect(text: &[u8], found: &mut BTreeSet<String>) {
-    let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':');
-    let mut rest = text;
-    while let Some(skip) = rest.iter().position(is_part) {
-        rest = rest.get(skip..).unwrap_or_default();
-        let length = rest.iter().position(|b| !is_part(b)).unwrap_or(rest.len());
-        let (word, tail) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-        rest = tail;
-        if matches!(tail.first(), Some(b'@' | b'=' | b'+')) {
-            continue;
-        }
-        let word = String::from_utf8_lossy(word).to_ascii_lowercase();
-        let word = word.trim_matches(['.', '-', '_']);
-        let address = word.strip_prefix("ipv6:").unwrap_or(word);
-        if let Ok(ip) = address.parse::<IpAddr>() {
-            if names_a_machine(ip) {
-                found.insert(address.to_owned());
-            }
-        } else if word.contains(':') {
-            // `h=From:To:Date` and times; a port behind a host.
-            let host = word.split(':').next().unwrap_or_default();
-            if is_host(host) {
-                found.insert(host.to_owned());
-            }
-        } else if is_host(word) {
-            found.insert(word.to_owned());
-        }
-        if found.len() >= MAX_TRACES * 2 {
-            return;
-        }
-    }
-}
-
-fn names_a_machine(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            !(ip.is_private()
-                || ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_link_local()
-                || ip.is_broadcast())
-        }
-        IpAddr::V6(ip) => {
-            let local = (ip.segments().first().copied().unwrap_or(0) & 0xfe00) == 0xfc00
-                || (ip.segments().first().copied().unwrap_or(0) & 0xffc0) == 0xfe80;
-            !(ip.is_loopback() || ip.is_unspecified() || local || ip == Ipv6Addr::LOCALHOST)
-        }
-    }
-}
-
-/// Whether a word is a host name of two labels and more, the last one of letters.
-fn is_host(word: &str) -> bool {
-    let good = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    word.len() >= MIN_TRACE
-        && word.len() <= 253
-        && word.split('.').all(good)
-        && word.rsplit_once('.').is_some_and(|(_, last)| {
-            last.len() >= 2 && (last.bytes().all(|b| b.is_ascii_alphabetic()) || last.starts_with("xn--"))
-        })
 }
 
 fn joins(b: Option<&u8>) -> bool {
@@ -353,7 +206,13 @@ fn is_content(text: &[u8], range: &Range<usize>) -> bool {
     let before = text.get(..range.start).unwrap_or_default();
     let host = text.get(range.clone()).unwrap_or_default();
     let escaped = before.len().checked_sub(3).and_then(|from| before.get(from..));
-    let linked = before.ends_with(b"//") || escaped.is_some_and(|end| end.eq_ignore_ascii_case(b"%2f"));
+    // A machine's number in a link is no page of a shop.
+    let is_number = std::str::from_utf8(host).is_ok_and(|host| host.parse::<IpAddr>().is_ok());
+    let slashes =
+        [b"//".as_slice(), b"\\/\\/", b"&#47;&#47;", b"&#x2F;&#x2F;", b"&#x2f;&#x2f;", b"&sol;&sol;"];
+    let linked = !is_number
+        && (slashes.iter().any(|slashes| before.ends_with(slashes))
+            || escaped.is_some_and(|end| end.eq_ignore_ascii_case(b"%2f")));
     let www = host.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"www."));
     // Behind an at sign it is the domain of an address or of an id: those are judged whole.
     let named = text.get(range.end) == Some(&b'@');
@@ -373,14 +232,9 @@ mod tests {
             let header = header::scan(mail.as_bytes(), 0..mail.len()).unwrap();
             let map = |_: &str| "<new@relay.example>".to_owned();
             let peer = ["203.0.113.9".to_owned(), "pc7.home.example".to_owned()];
-            run(&Traces::new(
-                mail.as_bytes(),
-                &header,
-                &search,
-                &peer,
-                &["mx.relay.example", "relay.example"],
-                &map,
-            ));
+            let own = ["mx.relay.example", "relay.example"];
+            let known = Known { peer: &peer, own: &own, writer: Party::Customer };
+            run(&Traces::new(mail.as_bytes(), &header, &search, &known, &map));
         });
     }
 
@@ -393,8 +247,10 @@ mod tests {
     #[test]
     fn hosts_and_addresses_of_the_path_are_known_and_others_are_not() {
         traces(MAIL, |traces| {
+            let mut names = traces.names().to_vec();
+            names.sort();
             assert_eq!(
-                traces.names(),
+                names,
                 [
                     "198.51.100.7",
                     "2001:db8::7",
@@ -422,6 +278,11 @@ mod tests {
             ),
             ("sign.example、ok", "mx.relay.example、ok"),
             ("x.sign.example b.c.out.mailbox.example", "x.sign.example mx.relay.example"),
+            (
+                "https:\\/\\/sign.example &#47;&#47;sign.example",
+                "https:\\/\\/sign.example &#47;&#47;sign.example",
+            ),
+            ("http://198.51.100.7/", "http://mx.relay.example/"),
             (
                 "https%3A%2F%2Fsign.example https%3A%2F%2Fx.pc7.home.example",
                 "https%3A%2F%2Fsign.example https%3A%2F%2Fx.pc7.home.example",

@@ -52,6 +52,8 @@ pub enum Automatic {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounce {
     pub fate: Fate,
+    /// It has the form of RFC 3464; otherwise it is one by its words.
+    pub has_form: bool,
     /// The Message-IDs that may be the original's, with their brackets, the likeliest first.
     pub original_ids: Vec<String>,
 }
@@ -79,7 +81,7 @@ pub fn read(message: &[u8], reverse_path: ReversePath) -> Automatic {
     if facts.media == "multipart/report" || facts.is_of_a_program() {
         let parts = Parts::read(&bytes, &header);
         if let Some(fate) = parts.status.as_deref().and_then(status::read) {
-            return bounce(fate, &facts, &parts);
+            return bounce(fate, true, &facts, &parts);
         }
         if parts.has_complaint {
             return Automatic::Complaint;
@@ -88,7 +90,7 @@ pub fn read(message: &[u8], reverse_path: ReversePath) -> Automatic {
             return Automatic::Receipt;
         }
         if let Some(fate) = fate_by_words(&facts, &parts) {
-            return bounce(fate, &facts, &parts);
+            return bounce(fate, false, &facts, &parts);
         }
     }
     match facts.reply {
@@ -98,14 +100,14 @@ pub fn read(message: &[u8], reverse_path: ReversePath) -> Automatic {
     }
 }
 
-fn bounce(fate: Fate, facts: &Facts, parts: &Parts) -> Automatic {
+fn bounce(fate: Fate, has_form: bool, facts: &Facts, parts: &Parts) -> Automatic {
     let mut original_ids: Vec<String> = Vec::new();
     for id in parts.original_ids.iter().chain(&facts.thread) {
         if original_ids.len() < MAX_IDS && !original_ids.contains(id) {
             original_ids.push(id.clone());
         }
     }
-    Automatic::Bounce(Bounce { fate, original_ids })
+    Automatic::Bounce(Bounce { fate, has_form, original_ids })
 }
 
 /// What a bounce without a standard form says; `None` when it is none.

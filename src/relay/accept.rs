@@ -8,11 +8,11 @@ use super::envelope::{body_place, recipient_place};
 use super::leg::Leg;
 use super::record::{About, Peer, peer_json};
 use super::{Event, Login, Notify, Recipient, Refusal, Relay, RelayFault, queue_id};
-use crate::anonymize::{self, Passage, Rules};
+use crate::anonymize::{self, Party, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, ReversePath};
 use crate::store::{Acceptance, NewDelivery, NewHold, NewMessage, NewNotice, NewThread};
-use crate::vault::Indexed;
+use crate::vault::{Indexed, Side};
 use sha2::{Digest, Sha256};
 
 /// More Received lines than this are a loop (RFC 5321 §6.3 asks for a limit; real paths stay below 20).
@@ -194,6 +194,10 @@ impl Relay {
                 hops: &hops,
                 at: now,
                 peer: leg.writer.is_some().then_some(peer.as_slice()),
+                writer: match leg.writer {
+                    Some(Side::Customer) => Party::Customer,
+                    Some(Side::Merchant) | None => Party::Merchant,
+                },
                 rules: Rules { name: leg.name, ..self.policy().rules },
             };
             anonymize::anonymize(&bytes, &passage)

@@ -145,6 +145,11 @@ impl Relay {
         {
             return Ok(None);
         }
+        if let Automatic::Bounce(bounce) = kind
+            && !self.is_proven(bounce, incoming).await?
+        {
+            return Ok(None);
+        }
         let now = Timestamp::now();
         let mut queue_ids = Vec::new();
         for (recipient, _) in &incoming.recipients {
@@ -161,6 +166,22 @@ impl Relay {
             queue_ids.push(queue_id(self.next_id()));
         }
         Ok(Some(Receipt { queue_ids }))
+    }
+
+    /// Whether a bounce from a party's own address is one beyond doubt: it has the form of RFC 3464, or names a mail that
+    /// we sent. What only sounds like one may be a shop's letter about a parcel, and a letter must not be lost.
+    async fn is_proven(&self, bounce: &Bounce, incoming: &Incoming<'_>) -> Result<bool, Refusal> {
+        if bounce.has_form {
+            return Ok(true);
+        }
+        for (recipient, _) in &incoming.recipients {
+            if let Recipient::Party { conversation, side } = recipient
+                && self.bounced_delivery(conversation, *side, &bounce.original_ids).await?.is_some()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A bounce, receipt or complaint about something that `side` wrote in this conversation.

@@ -5,7 +5,7 @@
 //! Rules: the mails are the fixtures and one of each structure of the planted corpus, as it goes in and as it comes out.
 //! When it fails: it names the mail, the parser and what differs. Python 3 and MIME-tools are installed by `tests/run`.
 
-use anshin::anonymize::{Passage, Rules, Secret, anonymize};
+use anshin::anonymize::{Party, Passage, Rules, Secret, anonymize};
 use anshin::mail::{Alias, Domain, RealAddress, Timestamp};
 use mail_parser::{MessageParser, PartKind};
 use serde_json::Value;
@@ -60,6 +60,7 @@ fn passed(mail: &[u8]) -> Option<Vec<u8>> {
             hops: "",
             at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
             peer: Some(&[]),
+            writer: Party::Customer,
             rules: Rules::default(),
         },
     );

@@ -78,9 +78,11 @@ fn repeated_openings_take_no_more_than_linear_time() {
         "\u{1b}$B",
         "hana.suzuki@mailbox.example ",
         "cid:a@b ",
+        "KEY:x\r\n",
+        "UID:a@b\r\n",
     ] {
         let body = piece.repeat(200_000 / piece.len());
-        for kind in ["text/plain", "text/html", "multipart/mixed; boundary=a"] {
+        for kind in ["text/plain", "text/html", "text/vcard", "multipart/mixed; boundary=a"] {
             let line = body[..20_000].replace(['\r', '\n'], "");
             let mail = format!(
                 "From: {CUSTOMER}\r\nReferences: {line}\r\nSubject: {line}\r\nContent-Type: {kind}\r\n\r\n{body}\r\n"

@@ -4,7 +4,7 @@
 //! When it fails: `tests/fuzz/run` keeps the octets below `regressions/TARGET`, and the tests here replay them for ever.
 
 use crate::anonymize::{
-    Outcome, Passage, Refusal, Rules, Secret, anonymize, header_from, message_id, message_ids,
+    Outcome, Party, Passage, Refusal, Rules, Secret, anonymize, header_from, message_id, message_ids,
 };
 use crate::document::{self, Limits};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
@@ -58,6 +58,7 @@ fn passed(mail: &[u8]) -> Result<Outcome, Refusal> {
         hops: "",
         at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
         peer: Some(&[]),
+            writer: Party::Customer,
         rules: Rules::default(),
     };
     anonymize(mail, &passage)

@@ -211,6 +211,22 @@ fn receipts_and_complaints_are_recorded_and_not_passed_on() {
     nothing_waits_and(&scene.mise.mailbox, 0, &scene);
 }
 
+#[test]
+fn a_letter_that_only_sounds_like_a_bounce_is_a_letter() {
+    let scene = Scene::new(On::Sqlite);
+    // A shop's program writes of a parcel, and quotes a mail that is none of ours.
+    let mut letter = scene.to_customer();
+    letter.subject = "Delivery Status Notification (Failure)".into();
+    letter.text = "I'm afraid I wasn't able to deliver your message. Undelivered: https://mise.test/delivery-status/7\r\n\r\n\
+                   --- Below this line is a copy of the message.\r\n\r\nMessage-ID: <7@mise.test>"
+        .into();
+    let mail = [b"Auto-Submitted: auto-generated\r\n", &*letter.bytes()].concat();
+    scene.merchant().unwrap().send(&scene.mise.address, &[&letter.to], &mail).unwrap().is("250 2.0.0");
+    let arrived = scene.hana.mailbox.wait_for(1).remove(0);
+    assert!(show(&arrived.bytes).contains("I'm afraid"), "{}", show(&arrived.bytes));
+    assert!(said(&scene).is_empty());
+}
+
 /// A mail as a program sends it on that keeps nothing of its way: with another sender, id and no Received lines.
 fn sent_on(mail: &Received, from: &str, to: &str, number: usize) -> Vec<u8> {
     let text = show(&mail.bytes);
