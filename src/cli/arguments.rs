@@ -71,6 +71,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: LogCommand,
     },
+    /// Ask what proves a sender.
+    Senders {
+        #[command(subcommand)]
+        command: SendersCommand,
+    },
     /// Look at the key ring.
     Keys {
         #[command(subcommand)]
@@ -242,6 +247,25 @@ pub(super) enum LogCommand {
         /// The order's store.
         #[arg(long, value_name = "ID")]
         store_id: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum SendersCommand {
+    /// Check a sender as port 25 does: SPF, DKIM, DMARC, ARC and the name of its address.
+    Check {
+        /// The address that the mail came from.
+        #[arg(long, value_name = "IP")]
+        ip: std::net::IpAddr,
+        /// What that server said of itself in EHLO.
+        #[arg(long, value_name = "NAME", default_value = "")]
+        helo: String,
+        /// The reverse-path; left out: the null one.
+        #[arg(long, value_name = "ADDRESS")]
+        mail_from: Option<String>,
+        /// The mail as it was received, lines ending in CRLF.
+        #[arg(long, value_name = "FILE")]
+        message: Option<PathBuf>,
     },
 }
 

@@ -11,6 +11,7 @@ mod order;
 mod output;
 mod process;
 mod queue;
+mod senders;
 mod serve;
 mod token;
 
@@ -59,6 +60,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Order { command } => order::run(command, &common).await,
         Command::Queue { command } => queue::run(command, &common).await,
         Command::Log { command } => log::run(command, &common).await,
+        Command::Senders { command } => senders::run(command, &common).await,
         Command::Keys { command } => keys::run(&command, &common),
         Command::Dns => dns::run(&common),
         Command::Token { command } => token::run(command, &common).await,

@@ -7,6 +7,7 @@ use crate::egress::Egress;
 use crate::ingress::{Ingress, Listening, make_self_signed};
 use crate::mail::Timestamp;
 use crate::relay::{Domains, Policy, Relay};
+use crate::senders;
 use crate::store::Store;
 use crate::vault::{KeyRing, Make, Vault};
 use crate::web::{SmtpAccess, Web};
@@ -65,6 +66,15 @@ pub(super) async fn open(config: &Config) -> Result<Relay, Failure> {
         names: config.names,
     };
     Ok(Relay::open(store, vault, domains, policy).await?)
+}
+
+/// How senders are checked, by the configuration.
+pub(super) fn senders(config: &Config) -> senders::Setup {
+    senders::Setup {
+        servers: config.dns.servers.clone(),
+        trusted_networks: config.senders.trusted_networks.clone(),
+        trusted_forwarders: config.senders.trusted_forwarders.clone(),
+    }
 }
 
 /// Configuration and relay of a command that only uses the database.

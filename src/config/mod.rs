@@ -17,6 +17,7 @@ mod place;
 mod problem;
 mod reader;
 mod residency;
+mod senders;
 mod show;
 mod storage;
 mod tree;
@@ -30,6 +31,7 @@ pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTl
 pub use ingress::{Ingress, Limits, Mx, Submission, TlsFiles};
 pub use kind::ByteSize;
 pub use problem::{ConfigErrors, Place, Problem};
+pub use senders::{OtherAddress, Senders, Unproven};
 pub use storage::{Engine, StorageUrl};
 
 use crate::mail::Domain;
@@ -57,6 +59,7 @@ pub struct Config {
     pub storage: Storage,
     pub domains: Domains,
     pub ingress: Ingress,
+    pub senders: Senders,
     pub egress: Egress,
     pub dns: Dns,
     pub web: Web,
@@ -216,6 +219,7 @@ impl Config {
         let storage = r.value("storage.url", "sqlite:anshin.db", storage::url);
         let domains = Domains::read(r);
         let ingress = Ingress::read(r);
+        let senders = Senders::read(r, profile);
         let egress = Egress::read(r);
         let servers = r.value("dns.servers", "[]", kind::list(listen::resolver));
         let web = r.value("web.listen", "127.0.0.1:8025", kind::list(listen::address));
@@ -231,6 +235,7 @@ impl Config {
             storage: Storage { url: storage? },
             domains: domains?,
             ingress: ingress?,
+            senders: senders?,
             egress: egress?,
             dns: Dns { servers: servers? },
             web: Web { listen: web? },
