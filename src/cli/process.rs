@@ -6,7 +6,7 @@ use crate::config::{self, Config, Profile, Role};
 use crate::egress::Egress;
 use crate::ingress::{Ingress, Listening, make_self_signed};
 use crate::mail::Timestamp;
-use crate::relay::{Domains, Policy, Relay};
+use crate::relay::{Domains, Policy, Relay, SenderPolicy};
 use crate::senders;
 use crate::store::Store;
 use crate::vault::{KeyRing, Make, Vault};
@@ -64,6 +64,10 @@ pub(super) async fn open(config: &Config) -> Result<Relay, Failure> {
         hold_expire: config.content.hold_expire,
         rules: config.content.rules(),
         names: config.names,
+        senders: SenderPolicy {
+            unproven: config.senders.unproven,
+            other_address: config.senders.other_address,
+        },
     };
     Ok(Relay::open(store, vault, domains, policy).await?)
 }
@@ -137,7 +141,7 @@ impl Process {
         let mut listening = Listening::default();
         // Everything is bound and read before anything serves: a process is up whole or not at all.
         let ingress = match roles.contains(&Role::Ingress) {
-            true => Some(Ingress::bind(config, &relay).await?),
+            true => Some(Ingress::bind(config, &relay, senders(config)).await?),
             false => None,
         };
         let egress = match roles.contains(&Role::Egress) {

@@ -5,10 +5,14 @@
 //! rest, so that who stops sending cannot hold memory. What is committed is acknowledged even when we are stopping.
 
 use super::memory::{Budget, Share};
+use super::words::{notify, shown_ids};
 use crate::mail::RealAddress;
-use crate::relay::{COPIES_MAX, Incoming, Login, MailParameters, Notify, Peer, Recipient, Refusal, Relay};
+use crate::relay::{
+    COPIES_MAX, Incoming, Login, MailParameters, Notify, Peer, Proof, Recipient, Refusal, Relay,
+};
+use crate::senders::{Client, Verifier};
 use crate::smtp::server::{Envelope, Event, MailCommand, Phase, RcptCommand, ServerConfig, Service, Session};
-use crate::smtp::{Credentials, ForwardPath, RcptParams, Reply};
+use crate::smtp::{Credentials, ForwardPath, Reply};
 use crate::vault::Secret;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,6 +48,8 @@ pub(super) struct Shared {
     pub wire: Arc<ServerConfig>,
     pub tls: Arc<rustls::ServerConfig>,
     pub budget: Arc<Budget>,
+    /// Who is writing on port 25.
+    pub verifier: Arc<Verifier>,
 }
 
 /// A recipient that was admitted, with when its sender wants to be told.
@@ -292,7 +298,11 @@ impl Connection {
         let verdict = match &command.forward_path {
             ForwardPath::Mailbox(to) => match &self.login {
                 Some(login) => relay.submission_recipient(login, to).await,
-                None => relay.mx_recipient(self.sender.as_ref(), to).await,
+                None => {
+                    let (verifier, client) = (&self.shared.verifier, self.client());
+                    let proves_sender = async || verifier.proves_envelope(&client).await;
+                    relay.mx_recipient(self.sender.as_ref(), to, proves_sender).await
+                }
             },
             ForwardPath::Postmaster => Err(Refusal::UnknownAlias),
         };
@@ -348,6 +358,10 @@ impl Connection {
                 smtputf8: envelope.params.smtputf8,
             },
             bytes,
+            proof: match self.login {
+                Some(_) => Proof::of_login(),
+                None => Proof::by(&self.shared.verifier),
+            },
         };
         let result = self.shared.relay.accept(incoming).await;
         match result {
@@ -370,6 +384,11 @@ impl Connection {
         self.share.hold(self.session.held());
     }
 
+    /// Who sends, by the envelope.
+    fn client(&self) -> Client<'_> {
+        Client { ip: self.peer.ip, helo: &self.peer.helo, reverse_path: self.sender.as_ref() }
+    }
+
     /// Octets of all messages, with one recipient more, by what MAIL declared.
     fn would_be(&self) -> u64 {
         self.declared.unwrap_or(0).saturating_mul(self.admitted.saturating_add(1))
@@ -379,22 +398,6 @@ impl Connection {
         if let Some(hello) = self.session.hello() {
             self.peer.helo = hello.reveal_name().to_owned();
         }
-    }
-}
-
-/// The queue ids that fit a reply line of 512 octets (RFC 5321 §4.5.3.1.5); one recipient's message has one.
-fn shown_ids(ids: &[String]) -> String {
-    const SHOWN: usize = 20;
-    let shown = ids.get(..SHOWN).unwrap_or(ids).join(" ");
-    if ids.len() > SHOWN { format!("{shown} and {} more", ids.len() - SHOWN) } else { shown }
-}
-
-fn notify(params: &RcptParams) -> Notify {
-    use crate::smtp::Notify as Wanted;
-    match params.notify {
-        None => Notify::default(),
-        Some(Wanted::Never) => Notify { success: false, failure: false, delay: false },
-        Some(Wanted::On { success, failure, delay }) => Notify { success, failure, delay },
     }
 }
 

@@ -6,6 +6,7 @@ use super::memory::Budget;
 use super::tls::{Certificate, CertificateError};
 use crate::config::Config;
 use crate::relay::Relay;
+use crate::senders::{self, DnsFault, Verifier};
 use crate::smtp::Reply;
 use crate::smtp::server::{Limits, ServerConfig, Service, Session};
 use std::net::SocketAddr;
@@ -32,6 +33,8 @@ pub enum IngressError {
     Bind { key: &'static str, address: SocketAddr, cause: std::io::Error },
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    #[error("dns.servers: {0}")]
+    Dns(#[from] DnsFault),
 }
 
 /// Where the ingress listens, as the system gave it.
@@ -55,7 +58,8 @@ impl Ingress {
     ///
     /// # Errors
     /// [`IngressError`] naming what can't be read or bound.
-    pub async fn bind(config: &Config, relay: &Relay) -> Result<Self, IngressError> {
+    pub async fn bind(config: &Config, relay: &Relay, senders: senders::Setup) -> Result<Self, IngressError> {
+        let verifier = Arc::new(Verifier::new(senders)?);
         let files = &config.ingress.tls;
         let certificate = Certificate::load(&files.certificate, &files.key)?;
         let budget = Budget::new(config.limits.memory.octets());
@@ -93,6 +97,7 @@ impl Ingress {
                 wire: Arc::new(wire),
                 tls: certificate.server_config()?,
                 budget: budget.clone(),
+                verifier: verifier.clone(),
             });
             for address in addresses {
                 let fault = |cause| IngressError::Bind { key, address: *address, cause };

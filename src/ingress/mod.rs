@@ -9,6 +9,7 @@ mod connection;
 mod listener;
 mod memory;
 mod tls;
+mod words;
 
 pub use listener::{Ingress, IngressError, Listening};
 pub use tls::{CertificateError, make_self_signed};

@@ -3,11 +3,12 @@
 //! Each recipient gets a message of its own, made for its conversation: no customer learns of another. If the message
 //! cannot be made anonymous for one of them it is taken for none, since DATA has one reply (RFC 5321 §4.2.5).
 
+use super::admission::{Admitted, Doubt};
 use super::draft::Draft;
 use super::envelope::{body_place, recipient_place};
 use super::leg::Leg;
 use super::record::{About, Peer, peer_json};
-use super::{Event, Login, Notify, Recipient, Refusal, Relay, RelayFault, queue_id};
+use super::{Event, Login, Notify, Proof, Recipient, Refusal, Relay, RelayFault, queue_id};
 use crate::anonymize::{self, Party, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, ReversePath};
@@ -41,6 +42,8 @@ pub struct Incoming<'a> {
     pub recipients: Vec<(Recipient, Notify)>,
     pub parameters: MailParameters,
     pub bytes: Vec<u8>,
+    /// How the sender is proven.
+    pub proof: Proof<'a>,
 }
 
 /// What was taken.
@@ -55,8 +58,17 @@ impl Relay {
     ///
     /// # Errors
     /// [`Refusal`] with the reply for the end of DATA. Whatever it is, a record of it is kept.
-    pub async fn accept(&self, incoming: Incoming<'_>) -> Result<Receipt, Refusal> {
-        let result = self.take(&incoming).await;
+    pub async fn accept(&self, mut incoming: Incoming<'_>) -> Result<Receipt, Refusal> {
+        let result = match self.is_a_person_after_all(&incoming).await {
+            Ok(false) => self.take(&incoming).await,
+            Ok(true) => {
+                let recipients = std::mem::take(&mut incoming.recipients);
+                incoming.recipients =
+                    recipients.into_iter().map(|(to, notify)| (to.for_a_person(), notify)).collect();
+                self.take(&incoming).await
+            }
+            Err(refusal) => Err(refusal),
+        };
         if let Err(refusal) = &result {
             self.record_refusal(&incoming, refusal).await;
         }
@@ -75,10 +87,13 @@ impl Relay {
         if incoming.recipients.len() > 1 && u64::try_from(copies).unwrap_or(u64::MAX) > COPIES_MAX {
             return Err(Refusal::TooLargeForAll);
         }
-        self.check_from(incoming).await?;
+        let author = self.check_from(incoming).await?;
         let kind = automatic::read(&incoming.bytes, ReversePath::Named);
         if let Some(receipt) = self.keep_back(incoming, &kind).await? {
             return Ok(receipt);
+        }
+        if let Some(author) = &author {
+            self.may_decide(incoming, author).await?;
         }
         // A decision is taken last: what is refused is sent again, and a decision that counts twice counts once.
         let written: Vec<&(Recipient, Notify)> = incoming
@@ -86,25 +101,26 @@ impl Relay {
             .iter()
             .filter(|(recipient, _)| !matches!(recipient, Recipient::Decision { .. }))
             .collect();
-        let mut opened = Vec::new();
+        let mut admitted = Vec::new();
         for (recipient, _) in &written {
-            opened.push(match (recipient, incoming.sender) {
-                (Recipient::Inquiry(merchant), Some(sender)) => {
-                    Some(self.open_inquiry(merchant, sender, now).await?)
-                }
-                _ => None,
+            admitted.push(match &author {
+                Some(author) => self.admit(incoming, recipient, author, now).await?,
+                None => Admitted::default(),
             });
+        }
+        if kind == Automatic::AutoReply && admitted.iter().any(|admitted| admitted.doubt.is_some()) {
+            return self.keep_reply_in_doubt(incoming, &admitted).await;
         }
         let mut messages: Vec<NewMessage> = Vec::with_capacity(written.len());
         // Which message stands for which recipient: one who is named twice gets one.
         let mut places: Vec<(&Recipient, usize)> = Vec::with_capacity(written.len());
-        for ((recipient, notify), inquiry) in written.into_iter().zip(&opened) {
+        for ((recipient, notify), admitted) in written.into_iter().zip(&admitted) {
             if let Some((_, place)) = places.iter().find(|(earlier, _)| earlier.is_same(recipient)) {
                 places.push((recipient, *place));
                 continue;
             }
             places.push((recipient, messages.len()));
-            let leg = self.leg(incoming, recipient, *notify, inquiry.as_ref()).await?;
+            let leg = self.leg(incoming, recipient, *notify, admitted).await?;
             let leg = if kind == Automatic::AutoReply { leg.of_a_program() } else { leg };
             messages.push(self.compose(incoming, leg, now).await?);
         }
@@ -134,8 +150,8 @@ impl Relay {
         Ok(Receipt { queue_ids })
     }
 
-    /// The header From must be the identity that the envelope proved, and nothing else.
-    async fn check_from(&self, incoming: &Incoming<'_>) -> Result<(), Refusal> {
+    /// The header From must be the login's, or at port 25 one address: the author, of whom a proof is sought.
+    async fn check_from(&self, incoming: &Incoming<'_>) -> Result<Option<RealAddress>, Refusal> {
         let from =
             anonymize::header_from(&incoming.bytes).map_err(|why| Refusal::Content(why.to_string()))?;
         match incoming.login {
@@ -145,10 +161,10 @@ impl Relay {
                         return Err(Refusal::FromNotRegistered);
                     }
                 }
-                if from.is_empty() { Err(Refusal::FromNotRegistered) } else { Ok(()) }
+                if from.is_empty() { Err(Refusal::FromNotRegistered) } else { Ok(None) }
             }
-            None => match (from.as_slice(), incoming.sender) {
-                ([only], Some(sender)) if only.same_mailbox(sender) => Ok(()),
+            None => match from.as_slice() {
+                [only] => Ok(Some(only.again())),
                 _ => Err(Refusal::FromNotCustomer),
             },
         }
@@ -206,8 +222,12 @@ impl Relay {
             .in_turn(incoming.bytes.len(), rewrite)
             .await
             .map_err(|why| Refusal::Content(why.to_string()))?;
-        if outcome.message.is_err() && !self.may_hold(&leg).await? {
-            return Err(Refusal::Content(anonymize::Refusal::Residue.to_string()));
+        if (outcome.message.is_err() || leg.doubt.is_some()) && !self.may_hold(&leg).await? {
+            return Err(match leg.doubt {
+                Some((Doubt::Unproven, _)) => Refusal::SenderUnproven,
+                Some((Doubt::OtherAddress, _)) => Refusal::OtherSender,
+                None => Refusal::Content(anonymize::Refusal::Residue.to_string()),
+            });
         }
         let mut new_threads = Vec::new();
         if let (Some(conversation), Some(threads)) = (leg.conversation, &threads) {
@@ -238,18 +258,25 @@ impl Relay {
             "order_no": leg.conversation.map(|conversation| conversation.order_no.as_str()),
             "credential": incoming.login.map(|login| login.credential_id),
             "peer": peer_json(incoming.peer),
+            "proof": incoming.proof.to_json(),
             "size_received": incoming.bytes.len(),
             "size": draft.body.len(),
             "message_id": draft.own_id,
         });
         let guard = draft.own_id.as_deref().map(|message_id| {
             let text = incoming.bytes.get(headers.len()..).unwrap_or_default();
-            let digest: [u8; 32] = Sha256::new()
+            let mut digest = Sha256::new()
                 .chain_update(leg.forward_path.reveal_canonical().as_bytes())
                 .chain_update([0])
-                .chain_update(text)
-                .finalize()
-                .into();
+                .chain_update(text);
+            if leg.doubt.is_some() {
+                // What somebody pretends to have written stands in the way of nobody's own mail.
+                digest.update([0]);
+                for author in anonymize::header_from(&incoming.bytes).unwrap_or_default() {
+                    digest.update(author.reveal_canonical().as_bytes());
+                }
+            }
+            let digest: [u8; 32] = digest.finalize().into();
             // A copy has no conversation: there the store stands for it. Ids of rows never repeat across tables.
             let scope = match (leg.conversation, leg.writer) {
                 (Some(conversation), Some(writer)) => conversation.alias_id(writer.other()),
@@ -312,6 +339,7 @@ impl Relay {
             "reply": refusal.reply().code(),
             "from": incoming.sender.map(RealAddress::reveal),
             "peer": peer_json(incoming.peer),
+            "proof": incoming.proof.to_json(),
             "size_received": incoming.bytes.len(),
         });
         let headers = header_block(&incoming.bytes);

@@ -18,6 +18,8 @@ pub struct Merchant {
 pub struct Conversation {
     pub id: i64,
     pub kind: Kind,
+    /// Of a guest: the order's conversation.
+    pub(super) parent: Option<i64>,
     pub merchant: Merchant,
     pub(super) key: Arc<DataKey>,
     pub customer: RealAddress,
@@ -81,6 +83,7 @@ impl Relay {
             former,
             id: row.id,
             kind: row.kind,
+            parent: row.parent,
             merchant: self.open_merchant(&row.merchant)?,
             customer,
             order_no,

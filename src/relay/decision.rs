@@ -1,17 +1,18 @@
 //! A sender's decision about a message of its own that is held, by a mail to one of the two addresses in the notice.
 //!
 //! Rules: the address is a token that names delivery and decision; who knows it has decided nothing yet. A decision
-//! counts when it comes from the held message's own sender: from the order's address with a From that is the same
-//! (port 25), or from the store's own login (submission), and is no automatic mail: a vacation text confirms nothing.
+//! counts when it comes from the held message's own sender: with a From that is the order's address (port 25), or from
+//! the store's own login (submission), and is no automatic mail: a vacation text confirms nothing. The sender needs no
+//! other proof: the token went to that address alone, and who has it reads its mail.
 //! The mail itself is not read further, not kept and not passed on. Whoever else writes there learns what a wrong
 //! alias would tell.
 
 use super::accept::Incoming;
 use super::automatic::is_automatic;
 use super::envelope::Envelope;
-use super::hold::DOCUMENT;
+use super::hold::{DOCUMENT, OTHER_ADDRESS, UNPROVEN};
 use super::record::peer_json;
-use super::{Event, Login, Recipient, Refusal, Relay, RelayFault, queue_id};
+use super::{Event, Login, Notify, Recipient, Refusal, Relay, queue_id};
 use crate::mail::{RealAddress, Timestamp};
 use crate::store::{Ruled, Ruling, Standing, Work};
 use crate::vault::Decision;
@@ -21,8 +22,21 @@ use crate::vault::Decision;
 pub(super) enum Decider<'a> {
     /// A store, by its login.
     Store(&'a Login),
-    /// Whoever wrote to the MX, by the reverse-path.
-    Sender(Option<&'a RealAddress>),
+    /// Whoever writes to the MX; which message is his own is seen when From is known.
+    Outside,
+}
+
+/// What a sender who confirms says.
+enum Vouches {
+    /// That the files may show what they show.
+    ForFiles,
+    /// That the mail is his.
+    ForSender,
+}
+
+/// Whether a message is this store's own.
+fn is_stores(work: &Work, login: &Login) -> bool {
+    matches!(work.direction.as_str(), "to_customer" | "copy") && login.merchant.id == work.merchant_id
 }
 
 impl Relay {
@@ -39,24 +53,33 @@ impl Relay {
             return Err(Refusal::UnknownAlias);
         }
         let work = self.store().delivered_work(said.delivery).await?.ok_or(Refusal::UnknownAlias)?;
-        if !self.is_senders(&work, by)? {
+        let may = match by {
+            Decider::Store(login) => is_stores(&work, login),
+            Decider::Outside => work.direction == "to_merchant",
+        };
+        if !may {
             return Err(Refusal::UnknownAlias);
         }
         Ok(Some(Recipient::Decision { delivery: said.delivery, decision }))
     }
 
-    /// Whether a message is this one's own.
-    fn is_senders(&self, work: &Work, by: Decider<'_>) -> Result<bool, RelayFault> {
-        match (by, work.direction.as_str()) {
-            (Decider::Store(login), "to_customer" | "copy") => Ok(login.merchant.id == work.merchant_id),
-            (Decider::Sender(Some(sender)), "to_merchant") => {
-                let key = self.data_key(&work.key)?;
-                let envelope = Envelope::open(&key, work.message_id, &work.envelope)?;
-                let own = envelope.sender.as_deref().and_then(|own| RealAddress::parse(own).ok());
-                Ok(own.is_some_and(|own| own.same_mailbox(sender)))
+    /// Whether an author at port 25 may decide about all that his mail decides about.
+    pub(super) async fn may_decide(
+        &self,
+        incoming: &Incoming<'_>,
+        author: &RealAddress,
+    ) -> Result<(), Refusal> {
+        for (recipient, _) in &incoming.recipients {
+            let Recipient::Decision { delivery, .. } = recipient else { continue };
+            let work = self.store().delivered_work(*delivery).await?.ok_or(Refusal::UnknownAlias)?;
+            let key = self.data_key(&work.key)?;
+            let envelope = Envelope::open(&key, work.message_id, &work.envelope)?;
+            let own = envelope.sender.as_deref().and_then(|own| RealAddress::parse(own).ok());
+            if !own.is_some_and(|own| own.same_mailbox(author)) {
+                return Err(Refusal::UnknownAlias);
             }
-            _ => Ok(false),
         }
+        Ok(())
     }
 
     /// Takes a decision. The queue id of the message that it is about. Decided already: nothing happens.
@@ -84,10 +107,21 @@ impl Relay {
             "size_received": incoming.bytes.len(),
         });
         let record = self.new_record(&key, event, self.about(&work), Some(incoming.peer.ip), &detail, None);
+        let rows = self.store().queue_of_message(work.message_id).await?;
+        let held_for = rows.into_iter().find(|row| row.delivery_id == delivery).and_then(|row| row.held_for);
+        let (held_for, vouches) = match held_for.as_deref() {
+            Some(UNPROVEN) => (UNPROVEN, Vouches::ForSender),
+            Some(OTHER_ADDRESS) => (OTHER_ADDRESS, Vouches::ForSender),
+            _ => (DOCUMENT, Vouches::ForFiles),
+        };
         let to = match event {
             Event::Released => {
                 let mut envelope = Envelope::open(&key, work.message_id, &work.envelope)?;
-                envelope.confirmed = true;
+                match vouches {
+                    Vouches::ForFiles => envelope.confirmed = true,
+                    // It is the party's now, which is told when it fails.
+                    Vouches::ForSender => envelope.notify = Notify::default(),
+                }
                 let sealed = envelope.seal(&key, work.message_id)?;
                 Ruled::Released { envelope: sealed, expires_at: now.after(self.policy().expire) }
             }
@@ -101,7 +135,7 @@ impl Relay {
             delivery_id: delivery,
             message_id: work.message_id,
             at: now,
-            from: Standing::HeldFor(DOCUMENT),
+            from: Standing::HeldFor(held_for),
             to,
             record,
             notice: None,

@@ -5,13 +5,15 @@
 //! When it fails: a notice that can't be made is left out and logged; the message is not.
 
 use super::accept::{Incoming, header_block};
+use super::admission::Ask;
 use super::automatic::is_automatic;
 use super::envelope::{AliasText, Envelope};
+use super::hold::Why;
 use super::leg::Leg;
 use super::notice::{Outcome, Subject};
 use super::record::About;
 use super::{Relay, RelayFault, words};
-use crate::anonymize::{DocumentRule, Hold, Outcome as Anonymization, Removed};
+use crate::anonymize::{DocumentRule, Outcome as Anonymization, Removed};
 use crate::mail::{RealAddress, Timestamp};
 use crate::store::NewNotice;
 use crate::vault::{Index, Indexed};
@@ -30,7 +32,7 @@ pub(super) struct Draft<'a> {
     /// When it is given up, or no longer held.
     pub expires_at: Timestamp,
     pub body: Vec<u8>,
-    pub hold: Option<Hold>,
+    pub hold: Option<Why>,
     pub removed: Vec<Removed>,
     /// The id its author gave it.
     pub own_id: Option<String>,
@@ -74,8 +76,10 @@ impl Relay {
     ) -> Draft<'a> {
         let (body, hold) = match outcome.message {
             Ok(anonymized) => (anonymized.into_bytes(), None),
-            Err(held) => (held.bytes, Some(held.why)),
+            Err(held) => (held.bytes, Some(Why::Content(held.why))),
         };
+        // Who wrote comes first: what is in it is looked at again before it is sent.
+        let hold = leg.doubt.map(|(doubt, ask)| Why::Sender(doubt, ask)).or(hold);
         let expires_at = match hold {
             Some(_) => self.held_until(now),
             None => now.after(self.policy().expire),
@@ -87,7 +91,7 @@ impl Relay {
             // Of a copy that fails nobody hears, but one that is held is somebody's to decide. No program is asked.
             sender: match (&leg.bounces_to, hold) {
                 (Some(sender), _) => Some(sender.clone()),
-                (None, Some(_)) if !leg.automatic => incoming.sender.map(RealAddress::reveal),
+                (None, Some(Why::Content(_))) if !leg.automatic => incoming.sender.map(RealAddress::reveal),
                 (None, _) => None,
             },
             sender_alias: AliasText::from(&leg.from),
@@ -99,6 +103,8 @@ impl Relay {
                 .map(|(real, alias)| (real.reveal(), AliasText::from(alias)))
                 .collect(),
             headers: match (leg.quotes, &own_id) {
+                // Not a word of somebody who may be anybody.
+                _ if leg.doubt.is_some() => String::new(),
                 (true, _) => String::from_utf8_lossy(header_block(&incoming.bytes)).into_owned(),
                 (false, Some(id)) => format!("Message-ID: {id}\r\n"),
                 (false, None) => String::new(),
@@ -127,7 +133,14 @@ impl Relay {
     pub(super) async fn notices(&self, draft: &Draft<'_>) -> Result<Vec<NewNotice>, RelayFault> {
         let (subject, key) = (draft.subject(), draft.leg.key);
         let (outcome, once, removed) = match draft.hold {
-            Some(hold) => (Outcome::Held(hold), Vec::new(), draft.removed.clone()),
+            Some(Why::Content(hold)) => (Outcome::Held(hold), Vec::new(), draft.removed.clone()),
+            Some(Why::Sender(_, Ask::Nobody)) => return Ok(Vec::new()),
+            // Anybody can make us ask: once a day will do.
+            Some(Why::Sender(doubt, Ask::Party)) => {
+                let conversation = draft.leg.conversation.map_or(0, |conversation| conversation.id);
+                let guard = self.vault().index.of(Indexed::Told { conversation, what: "doubt" });
+                (Outcome::Doubted(doubt), vec![guard], Vec::new())
+            }
             None => {
                 let due = self.due_of_removed(draft).await?;
                 if due.is_empty() {

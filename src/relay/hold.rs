@@ -4,6 +4,7 @@
 //! the log with queue id and reason, never a word of it. It ends: released, dropped, or dropped when its time is over.
 //! When it fails: what cannot be opened stays held for `fault`, since nobody could be told of its end.
 
+use super::admission::{Ask, Doubt};
 use super::envelope::Envelope;
 use super::leg::Leg;
 use super::notice::{Outcome, Subject};
@@ -20,18 +21,34 @@ const ENDED_AT_ONCE: i64 = 50;
 const HELD_OF_CONVERSATION: i64 = 20;
 /// Most of one store's, whose inquiries anybody can open. They keep their bodies; what comes beyond is refused.
 const HELD_OF_STORE: i64 = 100;
+/// The same for mail whose sender is in doubt, which anybody can send: it must not take the places of the others.
+const DOUBTED_OF_CONVERSATION: i64 = 5;
+const DOUBTED_OF_STORE: i64 = 50;
 
 /// The words of `delivery.held_for`.
 pub(super) const RESIDUE: &str = "residue";
 pub(super) const DOCUMENT: &str = "document";
+pub(super) const UNPROVEN: &str = "unproven";
+pub(super) const OTHER_ADDRESS: &str = "other_address";
 pub(super) const OPERATOR: &str = "operator";
 pub(super) const FAULT: &str = "fault";
 
+/// Why a new message is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// What is in it.
+    Content(Hold),
+    /// Who wrote it.
+    Sender(Doubt, Ask),
+}
+
 /// The word of a hold.
-pub(super) fn word(hold: Hold) -> &'static str {
-    match hold {
-        Hold::Residue => RESIDUE,
-        Hold::Document => DOCUMENT,
+pub(super) fn word(why: Why) -> &'static str {
+    match why {
+        Why::Content(Hold::Residue) => RESIDUE,
+        Why::Content(Hold::Document) => DOCUMENT,
+        Why::Sender(Doubt::Unproven, _) => UNPROVEN,
+        Why::Sender(Doubt::OtherAddress, _) => OTHER_ADDRESS,
     }
 }
 
@@ -55,7 +72,11 @@ impl Relay {
     pub(super) async fn may_hold(&self, leg: &Leg<'_>) -> Result<bool, RelayFault> {
         let conversation = leg.conversation.map(|conversation| conversation.id);
         let (of_store, of_conversation) = self.store().held(leg.merchant.id, conversation).await?;
-        Ok(of_store < HELD_OF_STORE && of_conversation < HELD_OF_CONVERSATION)
+        let (store_max, conversation_max) = match leg.doubt {
+            Some(_) => (DOUBTED_OF_STORE, DOUBTED_OF_CONVERSATION),
+            None => (HELD_OF_STORE, HELD_OF_CONVERSATION),
+        };
+        Ok(of_store < store_max && of_conversation < conversation_max)
     }
 
     /// Holds a leased delivery that must not be sent. Its sender is told where the message itself was the reason.

@@ -1,11 +1,11 @@
 //! One recipient's side of a message: which alias writes to which, what must not be in it, who is told when it fails.
 
 use super::accept::Incoming;
+use super::admission::{Admitted, Ask, Doubt};
 use super::{Conversation, Login, Merchant, Notify, Recipient, Relay, RelayFault};
 use crate::anonymize::NameRule;
 use crate::config::{CustomerName, MerchantName};
 use crate::mail::{Alias, RealAddress};
-use crate::store::Kind;
 use crate::vault::{DataKey, Side};
 use std::sync::Arc;
 
@@ -35,11 +35,21 @@ pub(super) struct Leg<'a> {
     pub bounces_to: Option<String>,
     /// Whether a bounce may quote the header block.
     pub quotes: bool,
+    /// Why it is held whatever is in it, and who is asked.
+    pub doubt: Option<(Doubt, Ask)>,
     /// Whether a program wrote it: it goes out from the null sender, once a day, and nobody is told of its fate.
     pub automatic: bool,
 }
 
 impl Leg<'_> {
+    /// The same, held for its sender. Nobody is told of its fate but who is asked about it.
+    fn doubted(self, doubt: Option<(Doubt, Ask)>) -> Self {
+        let Some((_, ask)) = doubt else { return self };
+        let notify = Notify { success: false, failure: false, delay: false };
+        let bounces_to = self.bounces_to.filter(|_| ask == Ask::Party);
+        Self { doubt, notify, bounces_to, quotes: false, ..self }
+    }
+
     /// The same for an automatic reply (RFC 3834 §4): it must never be answered by a program again.
     pub fn of_a_program(self) -> Self {
         let notify = Notify { success: false, failure: false, delay: false };
@@ -53,14 +63,16 @@ impl Relay {
         incoming: &Incoming<'a>,
         recipient: &'a Recipient,
         notify: Notify,
-        inquiry: Option<&'a Conversation>,
+        admitted: &'a Admitted,
     ) -> Result<Leg<'a>, RelayFault> {
-        match (recipient, inquiry) {
-            (Recipient::Party { conversation, side } | Recipient::Automatic { conversation, side }, _) => {
-                self.party_leg(incoming, conversation, *side, notify).await
+        match (recipient, &admitted.conversation) {
+            (Recipient::Party { side: Side::Merchant, .. } | Recipient::Inquiry(_), Some(conversation)) => {
+                let leg = self.party_leg(incoming, conversation, Side::Merchant, notify).await?;
+                Ok(leg.doubted(admitted.doubt))
             }
-            (Recipient::Inquiry(_), Some(conversation)) => {
-                self.party_leg(incoming, conversation, Side::Merchant, notify).await
+            (Recipient::Party { conversation, side } | Recipient::Automatic { conversation, side }, _) => {
+                let leg = self.party_leg(incoming, conversation, *side, notify).await?;
+                Ok(leg.doubted(admitted.doubt))
             }
             (Recipient::Copy(address), _) => {
                 let login = incoming.login.ok_or(RelayFault::Malformed("a copy without a login"))?;
@@ -88,6 +100,7 @@ impl Relay {
         for former in &conversation.former {
             secrets.push((former.again(), conversation.customer_alias.clone()));
         }
+        self.add_other_addresses(incoming, conversation, side, &mut secrets).await?;
         let (name, fallback_name) = self.name(conversation, writer);
         let (direction, forward_path, bounces_to) = match side {
             Side::Customer => {
@@ -100,13 +113,14 @@ impl Relay {
             }
             Side::Merchant => ("to_merchant", primary, conversation.customer.reveal()),
         };
-        // Whoever writes to a public alias may have lied about the address, which would get what we send: of success and
-        // delay it is not told, and of failure without a word that the liar chose.
-        let lied = conversation.kind == Kind::Inquiry && side == Side::Merchant;
-        let notify = if lied { Notify { success: false, delay: false, ..notify } } else { notify };
+        // Who is not proven may have lied about the address, which would get what we send: of success and delay it is not
+        // told, and of failure without a word that the liar chose.
+        let may_lie = side == Side::Merchant && !incoming.proof.holds();
+        let notify = if may_lie { Notify { success: false, delay: false, ..notify } } else { notify };
         Ok(Leg {
+            doubt: None,
             automatic: false,
-            quotes: !lied,
+            quotes: !may_lie,
             conversation: Some(conversation),
             merchant: &conversation.merchant,
             key: &conversation.key,
@@ -122,6 +136,34 @@ impl Relay {
             notify,
             bounces_to: Some(bounces_to),
         })
+    }
+
+    /// Further addresses of a customer that must not pass: those that this mail came from, where they are not the
+    /// party's own, and a guest's first one.
+    async fn add_other_addresses(
+        &self,
+        incoming: &Incoming<'_>,
+        conversation: &Conversation,
+        side: Side,
+        secrets: &mut Vec<(RealAddress, Alias)>,
+    ) -> Result<(), RelayFault> {
+        let mut others = Vec::new();
+        if let Some(order) = conversation.parent
+            && let Some(order) = self.conversation_by_id(order).await?
+        {
+            others.push(order.customer);
+            others.extend(order.former);
+        }
+        if side == Side::Merchant {
+            others.extend(crate::anonymize::header_from(&incoming.bytes).unwrap_or_default());
+            others.extend(incoming.sender.map(RealAddress::again));
+        }
+        for other in others {
+            if !secrets.iter().any(|(known, _)| known.same_mailbox(&other)) {
+                secrets.push((other, conversation.customer_alias.clone()));
+            }
+        }
+        Ok(())
     }
 
     /// How the name of a party is shown, and what stands in for it.
@@ -164,6 +206,7 @@ impl Relay {
             shown_to.push(login.public_alias.clone());
         }
         Ok(Leg {
+            doubt: None,
             automatic: false,
             quotes: true,
             conversation: None,

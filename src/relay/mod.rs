@@ -5,6 +5,7 @@
 //! When it fails: [`Refusal`] (our decision, told to the peer) or [`RelayFault`] (our breakage).
 
 mod accept;
+mod admission;
 mod automatic;
 mod conversation;
 mod decision;
@@ -20,6 +21,7 @@ mod notice;
 mod operator;
 mod orders;
 mod outbound;
+mod proof;
 mod record;
 mod refusal;
 mod returns;
@@ -41,6 +43,7 @@ pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
 pub use operator::QueueFault;
 pub use orders::{OrderFault, OrderRequest, OrderView};
 pub use outbound::{AttemptResult, Outbound, Unsent, Verdict};
+pub use proof::Proof;
 pub use record::{Event, Peer};
 pub use refusal::Refusal;
 pub use routing::Recipient;
@@ -48,7 +51,7 @@ pub use tokens::{Scope, TokenAdded, TokenFault};
 pub use trace::{TraceFault, TraceLine, TraceOf};
 
 use crate::anonymize::Rules;
-use crate::config::Names;
+use crate::config::{Names, OtherAddress, Unproven};
 use crate::mail::Timestamp;
 use crate::store::{Ids, NewKey, Store, StoreFault};
 use crate::vault::{DataKey, Place, Vault, VaultError};
@@ -75,6 +78,15 @@ pub struct Policy {
     pub rules: Rules,
     /// Whose display name is shown how.
     pub names: Names,
+    /// What becomes of mail whose sender is not proven, or another than the order's.
+    pub senders: SenderPolicy,
+}
+
+/// What becomes of mail whose sender is in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SenderPolicy {
+    pub unproven: Unproven,
+    pub other_address: OtherAddress,
 }
 
 /// The relay's decisions, with the keys and the database they need. Cheap to clone.

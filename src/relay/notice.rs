@@ -263,7 +263,7 @@ impl Report<'_> {
         if !removed.is_empty() {
             text.push_str(&format!("除いたもの / Removed: {}\r\n\r\n", removed.join("; ")));
         }
-        if self.outcome == Outcome::Held(Hold::Document) {
+        if matches!(self.outcome, Outcome::Held(Hold::Document) | Outcome::Doubted(_)) {
             let address = |decision| {
                 let until = self.subject.expires_at;
                 let token = self.relay.vault().decisions.mint(decision, self.subject.delivery_id, until);
@@ -284,7 +284,7 @@ impl Report<'_> {
             text.push_str(&format!("件名 / Subject: {subject}\r\n"));
         }
         text.push_str(&format!("結果 / Status: {status} ({reason})\r\n"));
-        if matches!(self.outcome, Outcome::Held(_)) {
+        if matches!(self.outcome, Outcome::Held(_) | Outcome::Doubted(_)) {
             let until = words::time(self.subject.expires_at);
             text.push_str(&format!("保留期限 / Held until: {until}\r\n"));
         }

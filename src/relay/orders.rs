@@ -1,9 +1,10 @@
 //! Orders: opening a conversation and its alias pair, showing, extending, re-addressing and closing it. Opening is
 //! idempotent: the same order gives the same aliases.
 
+use super::admission::GUESTS_MAX;
 use super::conversation::former_place;
 use super::domains::AddressClass;
-use super::{Conversation, Merchant, Relay, RelayFault};
+use super::{Conversation, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
 use crate::store::{Kind, NewAlias, NewConversation, random_id};
 use crate::vault::{Indexed, Place, Side};
@@ -130,6 +131,38 @@ impl Relay {
         self.conversation_by_id(id).await?.ok_or(RelayFault::Malformed("conversation"))
     }
 
+    /// The conversation of another address that was admitted to the order of this one.
+    pub(super) async fn find_guest(
+        &self,
+        conversation: &Conversation,
+        address: &RealAddress,
+    ) -> Result<Option<Conversation>, RelayFault> {
+        let order = conversation.parent.unwrap_or(conversation.id);
+        let key = Indexed::GuestOf { conversation: order, address };
+        self.find_conversation(conversation.merchant.id, Kind::Guest, key).await
+    }
+
+    /// Admits another address to an order: an alias pair of its own, which lives as long as the order's.
+    pub(super) async fn open_guest(
+        &self,
+        conversation: &Conversation,
+        address: &RealAddress,
+        now: Timestamp,
+    ) -> Result<Conversation, Refusal> {
+        let order = conversation.parent.unwrap_or(conversation.id);
+        // An inquiry is one address's; who writes from another opens another.
+        if conversation.kind == Kind::Inquiry || self.store().guests(order).await? >= GUESTS_MAX {
+            return Err(Refusal::OtherSender);
+        }
+        let (merchant, label) = (&conversation.merchant, conversation.order_no.as_str());
+        let expires_at = conversation.expires_at;
+        let new = self.new_conversation(merchant, Kind::Guest, label, address, now, expires_at);
+        let key = Indexed::GuestOf { conversation: order, address };
+        let new = NewConversation { parent: Some(order), key_idx: self.vault().index.of(key), ..new };
+        let (id, _) = self.store().open_conversation(new).await?;
+        Ok(self.conversation_by_id(id).await?.ok_or(RelayFault::Malformed("conversation"))?)
+    }
+
     async fn find_order(
         &self,
         merchant: &Merchant,
@@ -167,7 +200,7 @@ impl Relay {
         let customer_idx = index.of(Indexed::CustomerOf { merchant: merchant.id, address: customer });
         let key_idx = match kind {
             Kind::Order => index.of(Indexed::OrderNo { merchant: merchant.id, order_no }),
-            Kind::Inquiry => customer_idx,
+            Kind::Inquiry | Kind::Guest => customer_idx,
         };
         let (key, new_key) = self.new_data_key("conversation");
         let key_name = char::from(self.vault().alias.newest()).to_string();
@@ -184,6 +217,7 @@ impl Relay {
             id,
             merchant_id: merchant.id,
             kind,
+            parent: None,
             key_idx,
             customer_idx,
             customer: key.seal(Place::new("conversation", "customer", id), customer.reveal().as_bytes()),

@@ -16,7 +16,7 @@ pub enum Refusal {
     NullSender,
     /// The header From of a submission is not the store's.
     FromNotRegistered,
-    /// The header From of a customer is not the order's address.
+    /// The header From of a mail at port 25 is not one address.
     FromNotCustomer,
     /// No such address: unknown, foreign and forged aliases alike.
     UnknownAlias,
@@ -26,8 +26,14 @@ pub enum Refusal {
     Closed,
     /// A submission to an address that is no alias.
     NotAnAlias,
-    /// The customer's mail came from another address than the order's.
+    /// The mail is proven to come from another address than the order's.
     OtherSender,
+    /// Nothing proves that the mail comes from the domain in From.
+    SenderUnproven,
+    /// The same, and that domain wants such mail refused (DMARC p=reject).
+    SenderForged,
+    /// The DNS did not say who the sender is: try again.
+    SenderUnknown,
     /// A bounce or an automatic reply was to come, and something else came.
     NotAutomatic,
     /// Mail from one of our own domains arriving at the MX.
@@ -49,6 +55,7 @@ pub enum Refusal {
 impl Refusal {
     /// What the peer is told.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "one table of replies")]
     pub fn reply(&self) -> Reply {
         match self {
             Refusal::Credentials => Reply::new(
@@ -81,7 +88,7 @@ impl Refusal {
                 550,
                 7,
                 1,
-                "The From line must be the address used for the order, alone: write from that address",
+                "The From line must be one address, that used for the order: write from that address alone",
             )
             .line("差出人(From)は、ご注文時のメールアドレスのみをご使用ください。"),
             Refusal::UnknownAlias => {
@@ -115,6 +122,30 @@ impl Refusal {
                 "This address takes mail only from the address used for the order: write again from that address",
             )
             .line("このアドレスには、ご注文時にお使いのメールアドレスからのみ送信できます。"),
+            Refusal::SenderUnproven => Reply::new(
+                550,
+                7,
+                1,
+                "It cannot be verified that this message comes from the address in its From line: send it through the \
+                 mail server of that address (SPF, DKIM)",
+            )
+            .line("差出人(From)のアドレスから送信されたことを確認できません。そのアドレスのメールサーバから送信してください。"),
+            // RFC 7372 §3.3: several checks failed.
+            Refusal::SenderForged => Reply::new(
+                550,
+                7,
+                26,
+                "The domain in the From line wants messages refused that it does not vouch for (DMARC), and this is one: \
+                 send it through the mail server of that address",
+            )
+            .line("差出人(From)のドメインのDMARCポリシーにより受信できません。そのアドレスのメールサーバから送信してください。"),
+            Refusal::SenderUnknown => Reply::new(
+                451,
+                7,
+                0,
+                "The sender can't be verified just now, since the DNS does not answer: the message was not taken, try again \
+                 later",
+            ),
             Refusal::NotAutomatic => Reply::new(
                 550,
                 7,
@@ -158,6 +189,9 @@ impl Refusal {
             Refusal::Closed => "closed",
             Refusal::NotAnAlias => "not_an_alias",
             Refusal::OtherSender => "other_sender",
+            Refusal::SenderUnproven => "sender_unproven",
+            Refusal::SenderForged => "sender_forged",
+            Refusal::SenderUnknown => "sender_unknown",
             Refusal::NotAutomatic => "not_automatic",
             Refusal::OwnDomain => "own_domain",
             Refusal::Relaying => "relaying",

@@ -9,6 +9,7 @@
 //! When it fails: [`Refusal`]; a mail system keeps what it could not bring.
 
 use super::accept::{Incoming, Receipt};
+use super::admission::Admitted;
 use super::leg::Leg;
 use super::notice::Outcome;
 use super::record::{About, peer_json};
@@ -18,6 +19,7 @@ use super::{Conversation, Event, Notify, Recipient, Refusal, Relay, RelayFault, 
 use crate::anonymize;
 use crate::mail::{RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, Bounce, Fate, ReversePath};
+use crate::senders::Verdict;
 use crate::store::{Acceptance, Bounced, Work};
 use crate::vault::{DataKey, Index, Indexed, Side};
 use std::borrow::Cow;
@@ -102,7 +104,7 @@ impl Relay {
         if matches!(kind, Automatic::AutoReply | Automatic::Person)
             && let Some((conversation, side)) = self.conversation_back(&work).await?
             && check_alive(&conversation, now).is_ok()
-            && self.is_from(&conversation, side.other(), &incoming.bytes).await?
+            && self.is_proven_reply(&conversation, side.other(), incoming).await?
         {
             return self.pass_reply(&conversation, side, incoming, now).await.map(Some);
         }
@@ -121,7 +123,7 @@ impl Relay {
         now: Timestamp,
     ) -> Result<Option<i64>, Refusal> {
         match kind {
-            Automatic::AutoReply if self.is_from(conversation, side.other(), &incoming.bytes).await? => {
+            Automatic::AutoReply if self.is_proven_reply(conversation, side.other(), incoming).await? => {
                 self.pass_reply(conversation, side, incoming, now).await.map(Some)
             }
             Automatic::AutoReply | Automatic::Person => Err(Refusal::NotAutomatic),
@@ -321,6 +323,63 @@ impl Relay {
         Ok(Some((self.open_conversation_row(&row)?, side)))
     }
 
+    /// Whether a program of this side wrote an automatic reply: From is an address of this side, and proven. One that is not
+    /// is no question to anybody: it is not passed.
+    async fn is_proven_reply(
+        &self,
+        conversation: &Conversation,
+        side: Side,
+        incoming: &Incoming<'_>,
+    ) -> Result<bool, Refusal> {
+        let from = anonymize::header_from(&incoming.bytes).unwrap_or_default();
+        let [author] = from.as_slice() else { return Ok(false) };
+        match self.prove(incoming, author).await {
+            Verdict::Proven(_) => Ok(self.is_from(conversation, side, &incoming.bytes).await?),
+            Verdict::Unproven(_) => Ok(false),
+            Verdict::Unknown => Err(Refusal::SenderUnknown),
+        }
+    }
+
+    /// Whether mail that came as a daemon's is that of a person whose address is a daemon's: a letter, from a party, proven.
+    pub(super) async fn is_a_person_after_all(&self, incoming: &Incoming<'_>) -> Result<bool, Refusal> {
+        let mut conversations = Vec::new();
+        for (recipient, _) in &incoming.recipients {
+            match recipient {
+                Recipient::Automatic { conversation, side: Side::Merchant } => {
+                    conversations.push(conversation)
+                }
+                _ => return Ok(false),
+            }
+        }
+        let from = anonymize::header_from(&incoming.bytes).unwrap_or_default();
+        let (Some(_), [author]) = (incoming.sender, from.as_slice()) else { return Ok(false) };
+        if automatic::read(&incoming.bytes, ReversePath::Named) != Automatic::Person {
+            return Ok(false);
+        }
+        match self.prove(incoming, author).await {
+            Verdict::Proven(_) => Ok(conversations.iter().all(|own| own.customer.same_mailbox(author))),
+            Verdict::Unproven(_) => Ok(false),
+            Verdict::Unknown => Err(Refusal::SenderUnknown),
+        }
+    }
+
+    /// Records an automatic reply whose sender is in doubt: nobody is asked whether his program wrote something.
+    pub(super) async fn keep_reply_in_doubt(
+        &self,
+        incoming: &Incoming<'_>,
+        admitted: &[Admitted],
+    ) -> Result<Receipt, Refusal> {
+        let opened = admitted.iter().filter_map(|admitted| admitted.conversation.as_ref());
+        let named = incoming.recipients.iter().filter_map(|(recipient, _)| match recipient {
+            Recipient::Party { conversation, .. } => Some(conversation.as_ref()),
+            _ => None,
+        });
+        for conversation in opened.chain(named) {
+            self.record_reply_too_many(conversation, incoming).await;
+        }
+        Ok(Receipt { queue_ids: incoming.recipients.iter().map(|_| queue_id(self.next_id())).collect() })
+    }
+
     /// Whether the header From is an address of this side, and no other.
     async fn is_from(
         &self,
@@ -375,6 +434,7 @@ fn detail(said: &str, incoming: &Incoming<'_>) -> serde_json::Value {
     serde_json::json!({
         "said": said,
         "peer": peer_json(incoming.peer),
+        "proof": incoming.proof.to_json(),
         "size_received": incoming.bytes.len(),
     })
 }

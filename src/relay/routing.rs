@@ -1,5 +1,6 @@
-//! Who may write to whom. Only the envelope and the authenticated sender choose the route; the header From is
-//! compared with that identity and chooses nothing. No alias of another conversation is ever resolved for a sender.
+//! Who may write to whom. Only the envelope and the authenticated sender choose the route: at port 25 the recipient alone,
+//! since who writes is not known before the end of data (`admission.rs`); From chooses nothing. No alias of another
+//! conversation is ever resolved for a sender.
 
 use super::decision::Decider;
 use super::{Conversation, Login, Merchant, Refusal, Relay, RelayFault};
@@ -26,6 +27,14 @@ impl Recipient {
     /// Whether it takes automatic mail alone.
     pub(super) fn is_for_programs(&self) -> bool {
         matches!(self, Recipient::Return { .. } | Recipient::Automatic { .. })
+    }
+
+    /// The same recipient, where a person wrote to it.
+    pub(super) fn for_a_person(self) -> Self {
+        match self {
+            Recipient::Automatic { conversation, side } => Recipient::Party { conversation, side },
+            other => other,
+        }
     }
 
     /// Whether both get one and the same message.
@@ -111,7 +120,8 @@ impl Relay {
         self.domains().is_ours(address.reveal_domain())
     }
 
-    /// Whether mail from outside may go to this forward-path.
+    /// Whether mail from outside may go to this forward-path. Whose address the reverse-path is makes a difference only
+    /// where the alias has ended and `proves_sender` says that the envelope is proven: then its party is told so.
     ///
     /// # Errors
     /// [`Refusal`] that names the rule; the same for unknown, foreign and forged aliases.
@@ -119,6 +129,7 @@ impl Relay {
         &self,
         sender: Option<&RealAddress>,
         to: &RealAddress,
+        proves_sender: impl AsyncFnOnce() -> bool,
     ) -> Result<Recipient, Refusal> {
         if !self.domains().is_ours(to.reveal_domain()) {
             return Err(Refusal::Relaying);
@@ -134,35 +145,30 @@ impl Relay {
                 Err(Refusal::UnknownAlias)
             };
         }
-        if let Some(decision) = self.decision_recipient(Decider::Sender(sender), local).await? {
+        if sender.is_some()
+            && let Some(decision) = self.decision_recipient(Decider::Outside, local).await?
+        {
             return Ok(decision);
         }
         if let Some((conversation, side)) = self.find_alias(to).await? {
+            if let Err(ended) = check_alive(&conversation, now) {
+                // To a stranger an alias that has ended looks like one that never was.
+                let Some(sender) = sender.filter(|_| side == Side::Merchant) else {
+                    return Err(Refusal::UnknownAlias);
+                };
+                let is_proven = proves_sender().await;
+                let is_party = is_written_by(sender, &conversation.customer);
+                return Err(if is_proven && is_party { ended } else { Refusal::UnknownAlias });
+            }
             // Some mail systems bounce to From. Whatever domain a daemon has, it gets the same answer, so that nobody can
             // ask for a party's; what it brings is looked at.
-            let customer = sender.is_some_and(|sender| conversation.customer.same_mailbox(sender));
-            if is_program(sender) && !(customer && side == Side::Merchant) {
-                return match check_alive(&conversation, now) {
-                    Ok(()) => Ok(Recipient::Automatic { conversation, side }),
-                    Err(_) => Err(Refusal::UnknownAlias),
-                };
+            if is_program(sender) {
+                return Ok(Recipient::Automatic { conversation, side });
             }
             // Stores write to customers through the submission port alone.
             if side == Side::Customer {
                 return Err(Refusal::UnknownAlias);
             }
-            let Some(sender) = sender else { return Err(Refusal::UnknownAlias) };
-            if !customer {
-                // To a stranger an alias that has ended looks like one that never was.
-                let alive = check_alive(&conversation, now).is_ok();
-                let store_itself = self.is_party(&conversation, sender).await?;
-                return Err(if alive && !store_itself {
-                    Refusal::OtherSender
-                } else {
-                    Refusal::UnknownAlias
-                });
-            }
-            check_alive(&conversation, now)?;
             return Ok(Recipient::Party { conversation, side: Side::Merchant });
         }
         let store_id = local.to_ascii_lowercase();
@@ -174,11 +180,6 @@ impl Relay {
             return Ok(Recipient::Inquiry(Box::new(merchant)));
         }
         Err(Refusal::UnknownAlias)
-    }
-
-    /// Whether the sender is the store itself, writing from its own mailbox instead of through submission.
-    async fn is_party(&self, conversation: &Conversation, sender: &RealAddress) -> Result<bool, Refusal> {
-        Ok(self.registered(&conversation.merchant).await?.iter().any(|own| own.same_mailbox(sender)))
     }
 
     /// The conversation of an alias, and whose alias it is. A token that does not open costs no look-up; the domain must
@@ -206,6 +207,18 @@ fn is_program(sender: Option<&RealAddress>) -> bool {
         let local = text.rsplit_once('@').map_or("", |(local, _)| local);
         ["mailer-daemon", "postmaster"].iter().any(|daemon| local.eq_ignore_ascii_case(daemon))
     })
+}
+
+/// Whether a reverse-path is that of this address, signed against forged bounces or not: `prvs=TAG=local@domain` (BATV).
+fn is_written_by(reverse_path: &RealAddress, address: &RealAddress) -> bool {
+    if reverse_path.same_mailbox(address) {
+        return true;
+    }
+    let text = reverse_path.reveal();
+    let signed = text.strip_prefix("prvs=").and_then(|signed| signed.split_once('='));
+    signed
+        .and_then(|(_, plain)| RealAddress::parse(plain).ok())
+        .is_some_and(|plain| plain.same_mailbox(address))
 }
 
 pub(super) fn check_alive(conversation: &Conversation, now: Timestamp) -> Result<(), Refusal> {

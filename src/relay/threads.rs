@@ -77,6 +77,20 @@ impl Relay {
                 known.insert((*id).clone(), original.clone());
             }
         }
+        // A guest answers, from another address, what the order's own address was written.
+        if let Some(order) = conversation.parent
+            && known.len() < candidates.len()
+            && let Some(order) = self.conversation_by_id(order).await?
+        {
+            for (tag, sealed) in self.store().originals(order.id, &tags).await? {
+                let plain = order.key.open(original_place(&tag), &sealed)?;
+                let original = String::from_utf8(plain.to_vec())
+                    .map_err(|_| RelayFault::Malformed("thread_id.original"))?;
+                for (id, _) in candidates.iter().filter(|(_, own)| *own == tag) {
+                    known.entry((*id).clone()).or_insert_with(|| original.clone());
+                }
+            }
+        }
         Ok(Threads { mac, writer: conversation.alias(writer).clone(), known })
     }
 

@@ -4,6 +4,7 @@
 //! of the reader's mail was the cause, and how to send it so that it passes.
 
 use super::Notify;
+use super::admission::Doubt;
 use crate::anonymize::{Hold, Removed};
 use crate::mail::Timestamp;
 
@@ -23,6 +24,8 @@ pub(super) enum Outcome {
     Expired,
     /// It waits for a decision.
     Held(Hold),
+    /// It waits for the word of whoever should have written it.
+    Doubted(Doubt),
     /// The operator decided against it.
     Dropped,
     /// Nobody decided in time.
@@ -39,14 +42,14 @@ impl Outcome {
             Outcome::Relayed => Some("relayed"),
             Outcome::Delayed => Some("delayed"),
             Outcome::Failed | Outcome::Expired | Outcome::Dropped | Outcome::NotReleased => Some("failed"),
-            Outcome::Held(_) | Outcome::Altered => None,
+            Outcome::Held(_) | Outcome::Doubted(_) | Outcome::Altered => None,
         }
     }
 
     /// The word in the record of a notice.
     pub fn word(self) -> &'static str {
         match self {
-            Outcome::Held(_) => "held",
+            Outcome::Held(_) | Outcome::Doubted(_) => "held",
             Outcome::Altered => "altered",
             other => other.action().unwrap_or_default(),
         }
@@ -57,7 +60,7 @@ impl Outcome {
             Outcome::Relayed => notify.success,
             Outcome::Delayed => notify.delay,
             // No status but a question, or the reason of a silence: NOTIFY=NEVER does not mean it.
-            Outcome::Held(_) => true,
+            Outcome::Held(_) | Outcome::Doubted(_) => true,
             _ => notify.failure,
         }
     }
@@ -69,6 +72,7 @@ impl Outcome {
             Outcome::Failed | Outcome::Expired => "配信不能のお知らせ / Undeliverable",
             Outcome::Held(Hold::Document) => "送信確認のお願い / Held: please confirm",
             Outcome::Held(Hold::Residue) => "配信保留のお知らせ / Held",
+            Outcome::Doubted(_) => "送信元確認のお願い / Held: is this yours?",
             Outcome::Dropped | Outcome::NotReleased => "配信中止のお知らせ / Not sent",
             Outcome::Altered => "メールの一部を除いたお知らせ / Part of your message was removed",
         }
@@ -109,6 +113,22 @@ impl Outcome {
                  is held and has not been sent. The operator looks into it. If it is urgent, send a new message without \
                  that address and without attached files.",
             ),
+            Outcome::Doubted(Doubt::Unproven) => (
+                "あなたのアドレスを差出人とするメールを受け取りましたが、あなたのメールサーバから送信されたことを確認できないため、\
+                 送らずに保留しています。あなたが送ったメールであれば、そのまま送ることができます。\
+                 心当たりがなければ取りやめるか、何もしないでください。",
+                "A message with your address in its From line has come in, but it cannot be verified that it was sent through \
+                 your mail server, so it is held and has not been sent. If you wrote it, you can have it sent. If you did \
+                 not, withdraw it or do nothing.",
+            ),
+            Outcome::Doubted(Doubt::OtherAddress) => (
+                "ご注文時とは別のメールアドレスから、この宛先へのメールを受け取りました。送らずに保留しています。\
+                 あなたが送ったメールであれば、ご注文時のアドレスからのメールと同じように送ることができます。\
+                 心当たりがなければ取りやめるか、何もしないでください。",
+                "A message to this recipient has come in from another address than the one used for the order. It is held and \
+                 has not been sent. If you wrote it, you can have it sent like a message from the address of the order. If \
+                 you did not, withdraw it or do nothing.",
+            ),
             Outcome::Dropped => (
                 "保留していたメールは、運用担当者の判断により送られませんでした。\
                  メールアドレスなどの連絡先を書かずに、新しいメールとして送り直してください。",
@@ -138,7 +158,7 @@ impl Outcome {
             (Outcome::Relayed, _) => ("0.0", "delivered"),
             (Outcome::Altered, _) => ("0.0", "on its way"),
             (Outcome::Expired, _) => ("4.7", "delivery time expired"),
-            (Outcome::Held(_), _) => ("7.0", "held for a decision"),
+            (Outcome::Held(_) | Outcome::Doubted(_), _) => ("7.0", "held for a decision"),
             (Outcome::Dropped, _) => ("7.1", "not released by the operator"),
             (Outcome::NotReleased, _) => ("4.7", "nobody confirmed it in time"),
             (_, "1.1" | "1.2" | "1.10" | "2.1") => ("1.1", "the mailbox does not take mail"),
@@ -153,7 +173,7 @@ impl Outcome {
         };
         let class = match self {
             Outcome::Relayed | Outcome::Altered => 2,
-            Outcome::Delayed | Outcome::Held(_) => 4,
+            Outcome::Delayed | Outcome::Held(_) | Outcome::Doubted(_) => 4,
             Outcome::Failed | Outcome::Expired | Outcome::Dropped | Outcome::NotReleased => 5,
         };
         (format!("{class}.{detail}"), reason)

@@ -127,6 +127,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn who_wrote_follows_from_what_was_found() {
         use Verdict::{Proven, Unknown, Unproven};
         let reject = policy(Wish::Reject, Mode::Relaxed);

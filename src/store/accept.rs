@@ -254,7 +254,7 @@ pub(super) async fn conversation(
 ) -> Result<(i64, bool), sqlx::Error> {
     let inserted = sqlx::query(
         "INSERT INTO conversation (id, merchant_id, kind, key_idx, data_key_id, customer_idx, customer, label, \
-         created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         created_at, expires_at, parent_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
          ON CONFLICT (merchant_id, kind, key_idx) DO NOTHING",
     )
     .bind(new.id)
@@ -267,6 +267,7 @@ pub(super) async fn conversation(
     .bind(new.label.stored())
     .bind(new.at.as_millis())
     .bind(new.expires_at.as_millis())
+    .bind(new.parent)
     .execute(&mut *connection)
     .await?;
     if inserted.rows_affected() == 0 {

@@ -28,6 +28,8 @@ pub struct ConversationRow {
     pub id: i64,
     pub merchant: MerchantRow,
     pub kind: Kind,
+    /// Of a guest: the order's conversation, whose times are its own.
+    pub parent: Option<i64>,
     pub key: KeyRow,
     pub customer: Sealed,
     /// Addresses the customer had before.
@@ -56,9 +58,10 @@ pub struct CredentialRow {
 }
 
 const CONVERSATION: &str = "\
-    SELECT c.id, c.kind, c.data_key_id, ck.wrapped, c.customer, c.label, c.created_at, c.expires_at, \
-    c.closed_at, m.id, m.data_key_id, mk.wrapped, m.profile, ca.id, ca.key_name, ca.domain, ma.id, ma.key_name, ma.domain, c.former \
+    SELECT c.id, c.kind, c.data_key_id, ck.wrapped, c.customer, c.label, c.created_at, \
+    COALESCE(p.expires_at, c.expires_at), COALESCE(p.closed_at, c.closed_at), m.id, m.data_key_id, mk.wrapped, m.profile, ca.id, ca.key_name, ca.domain, ma.id, ma.key_name, ma.domain, c.former, c.parent_id \
     FROM conversation c \
+    LEFT JOIN conversation p ON p.id = c.parent_id \
     JOIN data_key ck ON ck.id = c.data_key_id \
     JOIN merchant m ON m.id = c.merchant_id \
     JOIN data_key mk ON mk.id = m.data_key_id \
@@ -76,7 +79,11 @@ fn read_conversation(row: &AnyRow) -> Result<ConversationRow, sqlx::Error> {
     };
     Ok(ConversationRow {
         id: row.try_get(0)?,
-        kind: if row.try_get::<String, _>(1)? == Kind::Order.as_str() { Kind::Order } else { Kind::Inquiry },
+        kind: match row.try_get::<String, _>(1)?.as_str() {
+            "order" => Kind::Order,
+            "guest" => Kind::Guest,
+            _ => Kind::Inquiry,
+        },
         key: KeyRow { id: row.try_get(2)?, wrapped: row.try_get(3)? },
         customer: Sealed::from_stored(row.try_get(4)?),
         label: Sealed::from_stored(row.try_get(5)?),
@@ -91,6 +98,7 @@ fn read_conversation(row: &AnyRow) -> Result<ConversationRow, sqlx::Error> {
         customer_alias: alias(13)?,
         merchant_alias: alias(16)?,
         former: row.try_get::<Option<Vec<u8>>, _>(19)?.map(Sealed::from_stored),
+        parent: row.try_get(20)?,
     })
 }
 
@@ -162,6 +170,18 @@ impl Store {
             .fetch_all(self.pool())
             .await?;
         rows.iter().map(read_conversation).collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// How many guests an order's conversation has.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn guests(&self, conversation: i64) -> Result<i64, StoreFault> {
+        let row = sqlx::query("SELECT COUNT(*) FROM conversation WHERE parent_id = $1")
+            .bind(conversation)
+            .fetch_one(self.pool())
+            .await?;
+        Ok(row.try_get(0)?)
     }
 
     /// A store by the index of its id.

@@ -33,19 +33,20 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn records_of_message(&self, message: i64) -> Result<Vec<RecordRow>, StoreFault> {
-        self.records("r.message_id", message).await
+        self.records("r.message_id = $1", message).await
     }
 
-    /// Everything that happened in one conversation, in order.
+    /// Everything that happened in one conversation and in those of its guests, in order.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn records_of_conversation(&self, conversation: i64) -> Result<Vec<RecordRow>, StoreFault> {
-        self.records("r.conversation_id", conversation).await
+        let of = "r.conversation_id IN (SELECT id FROM conversation WHERE id = $1 OR parent_id = $1)";
+        self.records(of, conversation).await
     }
 
-    async fn records(&self, column: &'static str, id: i64) -> Result<Vec<RecordRow>, StoreFault> {
-        let text = format!("{RECORD} WHERE {column} = $1 ORDER BY r.id LIMIT $2");
+    async fn records(&self, of: &'static str, id: i64) -> Result<Vec<RecordRow>, StoreFault> {
+        let text = format!("{RECORD} WHERE {of} ORDER BY r.id LIMIT $2");
         let rows =
             sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).bind(TRACE_LIMIT).fetch_all(self.pool()).await?;
         rows.iter()

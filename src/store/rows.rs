@@ -45,6 +45,8 @@ pub enum Kind {
     Order,
     /// Opened by a mail to a store's public alias.
     Inquiry,
+    /// Another address of an order's customer, admitted to the order.
+    Guest,
 }
 
 impl Kind {
@@ -54,6 +56,7 @@ impl Kind {
         match self {
             Kind::Order => "order",
             Kind::Inquiry => "inquiry",
+            Kind::Guest => "guest",
         }
     }
 }
@@ -64,6 +67,8 @@ pub struct NewConversation {
     pub id: i64,
     pub merchant_id: i64,
     pub kind: Kind,
+    /// Of a guest: the order's conversation.
+    pub parent: Option<i64>,
     pub key_idx: Index,
     pub key: NewKey,
     pub customer_idx: Index,

@@ -44,6 +44,8 @@ pub enum Indexed<'a> {
     AuthId(&'a str),
     /// An API token.
     Token(&'a str),
+    /// Another address of the customer of one conversation.
+    GuestOf { conversation: i64, address: &'a RealAddress },
     /// A peer's network address.
     Ip(std::net::IpAddr),
     /// The domain of a next hop.
@@ -93,6 +95,9 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
         Indexed::Address(address) => put(b"address", 0, address.reveal_canonical().as_bytes()),
         Indexed::CustomerOf { merchant, address } => {
             put(b"customer", merchant, address.reveal_canonical().as_bytes());
+        }
+        Indexed::GuestOf { conversation, address } => {
+            put(b"guest", conversation, address.reveal_canonical().as_bytes());
         }
         Indexed::StoreId(id) => put(b"store", 0, id.as_bytes()),
         Indexed::OrderNo { merchant, order_no } => put(b"order", merchant, order_no.as_bytes()),

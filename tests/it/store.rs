@@ -3,9 +3,9 @@
 
 use crate::peer::{Scratch, postgres};
 use anshin::anonymize::Rules;
-use anshin::config::{CustomerName, MerchantName, Names};
+use anshin::config::{CustomerName, MerchantName, Names, OtherAddress, Unproven};
 use anshin::mail::{Domain, Timestamp};
-use anshin::relay::{Domains, OrderFault, OrderRequest, Policy, Relay, RelayFault};
+use anshin::relay::{Domains, OrderFault, OrderRequest, Policy, Relay, RelayFault, SenderPolicy};
 use anshin::store::{
     Acceptance, NewDelivery, NewKey, NewMessage, NewRecord, Next, Settlement, Store, StoreFault, random_id,
 };
@@ -326,6 +326,7 @@ fn policy() -> Policy {
         hold_expire: Duration::from_secs(3600),
         rules: Rules::default(),
         names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
+        senders: SenderPolicy { unproven: Unproven::Hold, other_address: OtherAddress::Refuse },
     }
 }
 

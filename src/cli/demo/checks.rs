@@ -55,7 +55,7 @@ pub(super) fn all(exchanges: &[Exchange], order: &OrderView, attempts: &Attempts
     checks.push(refused(
         "a stranger's mail to an alias is refused",
         &attempts.stranger,
-        "RCPT",
+        "DATA",
         550,
         "5.7.1",
     ));

@@ -1,6 +1,7 @@
 //! Holds: who is told what, who may decide, and that nothing is sent without a decision. The anonymizer's verdict is
 //! given, so that each can be looked at alone.
 
+use super::super::admission::Admitted;
 use super::*;
 use crate::anonymize::{self, Files, Forbidden, Held, Hold, Removed};
 use crate::store::{Ruled, Ruling, Standing};
@@ -50,6 +51,7 @@ impl Shop {
             recipients,
             parameters: MailParameters::default(),
             bytes: bytes.into_bytes(),
+            proof: if by == By::Store { Proof::of_login() } else { Proof::given(Findings::Trusted) },
         }
     }
 
@@ -62,7 +64,7 @@ impl Shop {
 
     async fn recipient(&self, by: By, to: &RealAddress) -> Result<Recipient, Refusal> {
         match by {
-            By::Customer => self.relay.mx_recipient(Some(&address(CUSTOMER)), to).await,
+            By::Customer => self.mx(Some(&address(CUSTOMER)), to).await,
             By::Store => self.relay.submission_recipient(&self.login, to).await,
         }
     }
@@ -74,7 +76,8 @@ impl Shop {
         let who = (peer(), address(by.address()));
         let bytes = format!("From: {}\r\n{header}Message-ID: <1@x.example>\r\n\r\nx\r\n", by.address());
         let incoming = self.incoming(by, &who, Vec::new(), bytes);
-        let leg = self.relay.leg(&incoming, &recipient, Notify::default(), None).await.unwrap();
+        let admitted = Admitted::default();
+        let leg = self.relay.leg(&incoming, &recipient, Notify::default(), &admitted).await.unwrap();
         let (id, now) = (self.relay.next_id(), Timestamp::now());
         let draft = self.relay.draft(&incoming, &leg, id, now, verdict(hold, removed), None);
         let notices = self.relay.notices(&draft).await.unwrap();
@@ -110,21 +113,6 @@ impl Shop {
         let row = self.relay.store().queue_of_message(message).await.unwrap().remove(0);
         (row.state, row.held_for)
     }
-}
-
-/// The decision addresses in a notice: to confirm, to withdraw.
-fn choices(notice: &str) -> (String, String) {
-    let mut found = notice.lines().filter_map(|line| {
-        let line = line.trim();
-        (line.starts_with(['c', 'w']) && line.len() > 34 && line.contains('@')).then(|| line.to_owned())
-    });
-    let (confirm, withdraw) = (found.next().unwrap(), found.next().unwrap());
-    for (address, kind) in [(&confirm, 'c'), (&withdraw, 'w')] {
-        let (local, _) = address.split_once('@').unwrap();
-        assert!(address.starts_with(kind) && local.len() <= 40, "{address}");
-        assert!(notice.contains(&format!("mailto:{address}")), "{notice}");
-    }
-    (confirm, withdraw)
 }
 
 #[tokio::test]
@@ -188,9 +176,19 @@ async fn nobody_else_decides_and_no_program() {
             let other = if by == By::Customer { By::Store } else { By::Customer };
             assert_eq!(shop.decide(other, to, "").await, Err(Refusal::UnknownAlias));
             let to = address(to);
-            for sender in [Some(address("eve@elsewhere.example")), Some(address(OWNER)), None] {
-                let admitted = shop.relay.mx_recipient(sender.as_ref(), &to).await;
-                assert_eq!(admitted.err(), Some(Refusal::UnknownAlias));
+            assert_eq!(shop.mx(None, &to).await.err(), Some(Refusal::UnknownAlias));
+            for sender in ["eve@elsewhere.example", OWNER] {
+                let refused = match shop.mx(Some(&address(sender)), &to).await {
+                    // Who writes is seen at the end of data.
+                    Ok(recipient) => {
+                        let who = (peer(), address(CUSTOMER));
+                        let bytes = format!("From: {sender}\r\n\r\n");
+                        let recipients = vec![(recipient, Notify::default())];
+                        shop.relay.accept(shop.incoming(By::Customer, &who, recipients, bytes)).await.err()
+                    }
+                    Err(refusal) => Some(refusal),
+                };
+                assert_eq!(refused, Some(Refusal::UnknownAlias));
             }
             let automatic = "Auto-Submitted: auto-replied\r\n";
             assert!(shop.decide(by, &to.reveal(), automatic).await.is_ok());
@@ -376,7 +374,8 @@ async fn a_name_is_shown_as_the_installation_decided() {
             let recipient = shop.recipient(by, &to).await.unwrap();
             let who = (peer(), address(by.address()));
             let incoming = shop.incoming(by, &who, Vec::new(), String::new());
-            let leg = shop.relay.leg(&incoming, &recipient, Notify::default(), None).await.unwrap();
+            let admitted = Admitted::default();
+            let leg = shop.relay.leg(&incoming, &recipient, Notify::default(), &admitted).await.unwrap();
             assert_eq!((leg.name, leg.fallback_name), (rule, name));
         }
     }

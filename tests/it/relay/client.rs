@@ -5,7 +5,7 @@ use super::wire::Wire;
 use data_encoding::BASE64;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 /// A reply, all its lines.
@@ -48,6 +48,19 @@ impl Client {
     /// Connects and reads nothing yet. `who` is the person to whom all replies are shown.
     pub fn open(server: SocketAddr, watch: &Arc<Watch>, who: &str) -> io::Result<Self> {
         let wire = Wire::new(TcpStream::connect(server)?)?;
+        Ok(Self { wire, watch: watch.clone(), who: who.to_owned() })
+    }
+
+    /// As [`Client::open`], from an address of this machine: 127.0.0.0/8 is all loopback.
+    pub fn open_from(from: IpAddr, server: SocketAddr, watch: &Arc<Watch>, who: &str) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4()?;
+            socket.bind((from, 0).into())?;
+            socket.connect(server).await?.into_std()
+        })?;
+        stream.set_nonblocking(false)?;
+        let wire = Wire::new(stream)?;
         Ok(Self { wire, watch: watch.clone(), who: who.to_owned() })
     }
 

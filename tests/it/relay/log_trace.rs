@@ -74,7 +74,7 @@ fn what_was_refused_is_in_the_log_too(on: On) {
     told.is("550 5.7.1");
     let traced = scene.relay.trace(&["--alias", &scene.order.merchant_alias]);
     let refused = traced.iter().find(|line| line["event"] == "refused").unwrap();
-    assert_eq!(refused["detail"]["reason"], "from_not_customer");
+    assert_eq!(refused["detail"]["reason"], "other_sender");
     assert_eq!(refused["detail"]["reply"], 550);
     assert!(refused["headers"].as_str().unwrap().contains(&scene.taro.address));
 }

@@ -27,4 +27,7 @@ mod lifecycle;
 mod log_trace;
 mod outages;
 mod programs;
+mod senders;
+mod senders_rows;
+mod senders_table;
 mod sessions;
