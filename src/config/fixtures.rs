@@ -117,6 +117,11 @@ fn the_development_defaults_need_nothing_but_a_directory() {
     let scratch = Scratch::new();
     let config = Config::development(&scratch.0).unwrap();
     assert_eq!(config.profile, Profile::Development);
+    // Trying out needs no DNS.
+    assert_eq!(
+        config.to_json()["senders"]["trusted_networks"],
+        serde_json::json!(["127.0.0.0/8", "::1/128"])
+    );
     assert_eq!(config.storage.url.file(), Some(scratch.0.join("anshin.db").as_path()));
     assert!(config.ingress.listeners().all(|(_, a)| a.ip().is_loopback() && a.port() == 0));
     let file = scratch.0.join("shown.toml");

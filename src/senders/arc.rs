@@ -7,12 +7,10 @@
 //! When it fails: [`Arc::TempError`], where the DNS did not answer.
 
 use super::dmarc::{Dmarc, is_aligned};
-use super::dns::Dns;
+use super::dns::{Dns, Found};
 use super::results;
-use super::tags::is_sound;
-use crate::mail::Domain;
-use mail_auth::arc::ChainLink;
-use mail_auth::{AuthenticatedMessage, DkimResult};
+use super::signed::{BrokenChain, Message, Set};
+use crate::mail::{Domain, Timestamp};
 use serde_json::{Value, json};
 
 /// What a chain says.
@@ -66,82 +64,80 @@ impl Chain {
 }
 
 /// Checks a whole chain, whoever sealed it.
-pub(super) async fn chain(dns: &Dns, message: &AuthenticatedMessage<'_>) -> Chain {
-    if !is_well_formed(message) {
-        return Chain::Fail;
-    }
-    of_result(dns.authenticator.verify_arc(message).await.result())
-}
-
-fn of_result(result: &DkimResult) -> Chain {
-    match result {
-        DkimResult::Pass => Chain::Pass,
-        DkimResult::None => Chain::None,
-        DkimResult::TempError(_) => Chain::TempError,
-        DkimResult::Fail(_) | DkimResult::Neutral(_) | DkimResult::PermError(_) => Chain::Fail,
+pub(super) async fn chain(dns: &Dns, message: &Message<'_>) -> Chain {
+    match message.chain() {
+        Ok(None) => Chain::None,
+        Err(BrokenChain) => Chain::Fail,
+        Ok(Some(sets)) => holds(dns, message, &sets).await,
     }
 }
 
-/// Whether the fields of a chain are what the crate takes for granted.
-fn is_well_formed(message: &AuthenticatedMessage<'_>) -> bool {
-    let (seals, signatures) = (message.arc_seals(), message.arc_message_signatures());
-    seals.len() == signatures.len()
-        && seals.iter().all(|seal| is_sound(seal.value, &["i", "a", "b", "cv", "d", "s"]))
-        && signatures.iter().all(|signature| {
-            is_sound(signature.value, &["i", "a", "b", "bh", "d", "h", "s"])
-                && !signature.header.h.iter().any(|name| name.trim().eq_ignore_ascii_case("arc-seal"))
-        })
+/// Whether the last set signs the message, and every seal is over what stood before it (RFC 8617 §5.2).
+async fn holds(dns: &Dns, message: &Message<'_>, sets: &[Set<'_>]) -> Chain {
+    let Some((last, _)) = sets.split_last() else { return Chain::None };
+    let [name, _] = last.key_names();
+    match dns.txt(&name).await {
+        Found::Some(records) if last.signs(message, &records, Timestamp::now()) => {}
+        Found::Some(_) | Found::Nothing => return Chain::Fail,
+        Found::Unknown => return Chain::TempError,
+    }
+    for (number, set) in sets.iter().enumerate().rev() {
+        let [_, name] = set.key_names();
+        let before = sets.get(..number).unwrap_or_default();
+        match dns.txt(&name).await {
+            Found::Some(records) if set.seals(message, before, &records) => {}
+            Found::Some(_) | Found::Nothing => return Chain::Fail,
+            Found::Unknown => return Chain::TempError,
+        }
+    }
+    Chain::Pass
 }
 
 /// Whether the last sealer is one of the trusted: then the chain is worth its look-ups.
-pub(super) fn is_from_trusted(message: &AuthenticatedMessage<'_>, trusted: &[Domain]) -> bool {
-    let last = message.arc_seals().iter().max_by_key(|seal| seal.header.i);
-    last.is_some_and(|seal| is_trusted(&seal.header.d, trusted))
+pub(super) fn is_from_trusted(message: &Message<'_>, trusted: &[Domain]) -> bool {
+    !trusted.is_empty() && message.last_sealer().is_some_and(|sealer| is_trusted(&sealer, trusted))
 }
 
 /// What a chain that came from a trusted sealer says of the author.
 pub(super) async fn said(
     dns: &Dns,
-    message: &AuthenticatedMessage<'_>,
+    message: &Message<'_>,
     trusted: &[Domain],
     author: &Domain,
     dmarc: &Dmarc,
 ) -> Arc {
-    if !is_well_formed(message) {
-        return Arc::Broken;
-    }
-    let output = dns.authenticator.verify_arc(message).await;
-    match of_result(output.result()) {
+    let sets = match message.chain() {
+        Ok(Some(sets)) => sets,
+        Ok(None) => return Arc::None,
+        Err(BrokenChain) => return Arc::Broken,
+    };
+    match holds(dns, message, &sets).await {
         Chain::Pass => {}
         Chain::None => return Arc::None,
         Chain::Fail => return Arc::Broken,
         Chain::TempError => return Arc::TempError,
     }
-    let covers_from = output.chain().last().is_some_and(|link| {
-        link.signature.header.h.iter().any(|name| name.trim().eq_ignore_ascii_case("from"))
-    });
-    let links = output.chain().iter().rev().take_while(|link| {
-        is_trusted(&link.seal.header.d, trusted) && is_trusted(&link.signature.header.d, trusted)
-    });
-    let says = links.filter(|_| covers_from).find(|link| proves(link, author, dmarc));
-    match says.map(|link| Domain::parse(&link.seal.header.d)) {
-        Some(Ok(sealer)) => Arc::Proven { sealer },
-        _ => Arc::Silent,
+    let believed = sets.iter().rev();
+    let mut believed =
+        believed.take_while(|set| is_trusted(&set.seal, trusted) && is_trusted(&set.signer, trusted));
+    match believed.find(|set| proves(set, author, dmarc)) {
+        Some(set) => Arc::Proven { sealer: set.seal.clone() },
+        None => Arc::Silent,
     }
 }
 
-fn is_trusted(name: &str, trusted: &[Domain]) -> bool {
-    Domain::parse(name).is_ok_and(|name| trusted.iter().any(|trusted| name.is_within(trusted)))
+fn is_trusted(name: &Domain, trusted: &[Domain]) -> bool {
+    trusted.iter().any(|trusted| name.is_within(trusted))
 }
 
 /// Whether a sealer wrote down that the author was proven when it got the mail.
-fn proves(link: &ChainLink<'_>, author: &Domain, dmarc: &Dmarc) -> bool {
+fn proves(set: &Set<'_>, author: &Domain, dmarc: &Dmarc) -> bool {
     // Strictness that the DNS did not tell is no reason to look away from DMARC's own pass.
     let modes = match dmarc {
         Dmarc::Known { spf, dkim, .. } => Some((*spf, *dkim)),
         Dmarc::Unknown => None,
     };
-    results::passed(link.results.value).iter().any(|passed| {
+    results::passed(set.results).iter().any(|passed| {
         let aligned = |name: Option<Domain>, mode| name.is_some_and(|name| is_aligned(author, &name, mode));
         match (passed.method.as_str(), modes) {
             ("dmarc", _) => passed.domain("header.from").as_ref() == Some(author),

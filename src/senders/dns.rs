@@ -5,14 +5,17 @@
 //! taken for *no*.
 //! When it fails: [`DnsFault`] at start; later [`Found::Unknown`].
 
+use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use mail_auth::MessageAuthenticator;
+use rustls::crypto::aws_lc_rs::default_provider;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Answers kept at once. The largest has 64 KiB (RFC 1035 §4.2.2), so 64 MiB if every one of them were made to be large.
@@ -40,10 +43,8 @@ pub(super) enum Found<T> {
     Unknown,
 }
 
-/// A resolver, as this floor and the crate that verifies signatures use it.
-pub(super) struct Dns {
-    pub authenticator: MessageAuthenticator,
-}
+/// A resolver.
+pub(super) struct Dns(TokioResolver);
 
 impl Dns {
     /// With these name servers, or the system's where there are none.
@@ -56,8 +57,16 @@ impl Dns {
             servers.iter().map(name_server).collect()
         };
         let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-        let authenticator = MessageAuthenticator::new(config, options()).map_err(|_| DnsFault::Build)?;
-        Ok(Self { authenticator })
+        // Questions go by UDP and TCP; without a configuration for TLS the resolver wants the machine's certificates.
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|_| DnsFault::Build)?
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        let mut builder =
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_tls_config(tls);
+        *builder.options_mut() = options();
+        builder.build().map(Self).map_err(|_| DnsFault::Build)
     }
 
     /// TXT, each record's strings joined (RFC 7208 §3.3).
@@ -105,7 +114,7 @@ impl Dns {
     }
 
     async fn query<T>(&self, name: Name, kind: RecordType, pick: impl Fn(&RData) -> Option<T>) -> Found<T> {
-        match self.authenticator.resolver().lookup(name, kind).await {
+        match self.0.lookup(name, kind).await {
             Ok(lookup) => {
                 let found: Vec<T> = lookup.answers().iter().filter_map(|record| pick(&record.data)).collect();
                 if found.is_empty() { Found::Nothing } else { Found::Some(found) }

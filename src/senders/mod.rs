@@ -12,34 +12,35 @@ mod arc;
 mod dmarc;
 mod dns;
 mod findings;
-mod message;
 mod network;
 mod results;
+mod signed;
 mod spf;
-mod tags;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 pub use arc::{Arc, Chain};
 pub use dmarc::{Dmarc, Mode, Wish};
 pub use dns::DnsFault;
 pub use findings::{Checked, Dkim, DkimFound, Findings, Identity, Iprev, SpfFound};
-pub use message::Message;
 pub use network::{Network, NetworkError};
+pub use signed::Message;
 pub use spf::Spf;
 pub use verdict::{By, Verdict};
 
-use crate::mail::{Domain, RealAddress};
+use crate::mail::{Domain, RealAddress, Timestamp};
 use dns::{Dns, Found};
-use mail_auth::dkim::{DomainKey, Signature};
-use mail_auth::dns::TxtRecordParser;
-use mail_auth::{AuthenticatedMessage, DkimResult};
+use signed::Check;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How long all checks of one mail may take (RFC 7208 §4.6.4 asks for at least 20 seconds). A client waits ten minutes
 /// for the reply to its final dot (RFC 5321 §4.5.3.2.6).
 pub const CHECK: Duration = Duration::from_secs(20);
+/// How long its name may take, on which nothing hangs: many reverse zones answer nobody.
+const NAME: Duration = Duration::from_secs(5);
 /// Names of the client's address that are followed for iprev.
 const NAMES_MAX: usize = 3;
 
@@ -97,12 +98,6 @@ impl Verifier {
             return Findings::Trusted;
         }
         let deadline = Instant::now() + CHECK;
-        let signatures = async {
-            match &message.inner {
-                Some(inner) => self.signatures(inner, deadline).await,
-                None => Vec::new(),
-            }
-        };
         let policy = async {
             match &message.author {
                 Some(author) => {
@@ -111,12 +106,16 @@ impl Verifier {
                 None => Dmarc::UNPUBLISHED,
             }
         };
-        let (spf, dkim, dmarc, iprev) =
-            tokio::join!(self.spf(client, deadline), signatures, policy, self.iprev(client.ip, deadline));
+        let (spf, dkim, dmarc, iprev) = tokio::join!(
+            self.spf(client, deadline),
+            self.signatures(message, deadline),
+            policy,
+            self.iprev(client.ip)
+        );
         let trusted = self.setup.trusted_forwarders.as_slice();
-        let arc = match (&message.inner, &message.author) {
-            (Some(inner), Some(author)) if arc::is_from_trusted(inner, trusted) => {
-                let said = arc::said(&self.dns, inner, trusted, author, &dmarc);
+        let arc = match &message.author {
+            Some(author) if arc::is_from_trusted(message, trusted) => {
+                let said = arc::said(&self.dns, message, trusted, author, &dmarc);
                 timeout_at(deadline, said).await.unwrap_or(Arc::TempError)
             }
             _ => Arc::None,
@@ -126,8 +125,7 @@ impl Verifier {
 
     /// Whether a chain of ARC seals holds, whoever made it.
     pub async fn chain(&self, message: &Message<'_>) -> Chain {
-        let Some(inner) = &message.inner else { return Chain::None };
-        timeout_at(Instant::now() + CHECK, arc::chain(&self.dns, inner)).await.unwrap_or(Chain::TempError)
+        timeout_at(Instant::now() + CHECK, arc::chain(&self.dns, message)).await.unwrap_or(Chain::TempError)
     }
 
     async fn spf(&self, client: &Client<'_>, deadline: Instant) -> SpfFound {
@@ -143,44 +141,31 @@ impl Verifier {
         SpfFound { result, identity, domain: Domain::parse(name).ok().filter(|name| !name.is_literal()) }
     }
 
-    async fn signatures(&self, message: &AuthenticatedMessage<'_>, deadline: Instant) -> Vec<DkimFound> {
-        let found = |result, signature: Option<&Signature>| DkimFound {
-            result,
-            domain: signature.and_then(|signature| Domain::parse(&signature.d).ok()),
-            selector: signature.map(|signature| signature.s.clone()).unwrap_or_default(),
-        };
-        let Ok(outputs) = timeout_at(deadline, self.dns.authenticator.verify_dkim(message)).await else {
-            let late = message.dkim_signatures().iter();
-            return late.map(|header| found(Dkim::TempError, Some(&header.header))).collect();
-        };
-        let mut all = Vec::with_capacity(outputs.len());
-        for output in &outputs {
-            let result = match (output.result(), output.signature()) {
-                (DkimResult::Pass, Some(signature)) => self.worth(signature, deadline).await,
-                (DkimResult::Pass, None) => Dkim::Neutral,
-                (DkimResult::Fail(_), _) => Dkim::Fail,
-                (DkimResult::Neutral(_) | DkimResult::None, _) => Dkim::Neutral,
-                (DkimResult::PermError(_), _) => Dkim::PermError,
-                (DkimResult::TempError(_), _) => Dkim::TempError,
+    async fn signatures(&self, message: &Message<'_>, deadline: Instant) -> Vec<DkimFound> {
+        let now = Timestamp::now();
+        let mut all = Vec::new();
+        for claim in message.claims() {
+            let result = match claim.key_name(message, now) {
+                None => Dkim::Neutral,
+                Some(name) => match timeout_at(deadline, self.dns.txt(&name)).await {
+                    Ok(Found::Some(records)) => match claim.check(message, &records) {
+                        Check::Pass => Dkim::Pass,
+                        Check::Fail => Dkim::Fail,
+                        Check::OnTrial => Dkim::Policy,
+                        Check::Idle => Dkim::Neutral,
+                        Check::NoKey => Dkim::PermError,
+                    },
+                    Ok(Found::Nothing) => Dkim::PermError,
+                    Ok(Found::Unknown) | Err(_) => Dkim::TempError,
+                },
             };
-            all.push(found(result, output.signature()));
+            let (domain, selector) = (claim.domain.clone(), claim.selector.clone());
+            all.push(DkimFound { result, domain, selector });
         }
         all
     }
 
-    /// What a signature that verifies is worth, by the flags of its key. The resolver has the record still.
-    async fn worth(&self, signature: &Signature, deadline: Instant) -> Dkim {
-        let name = format!("{}._domainkey.{}", signature.s, signature.d);
-        let Ok(Found::Some(texts)) = timeout_at(deadline, self.dns.txt(&name)).await else {
-            return Dkim::TempError;
-        };
-        match texts.iter().find_map(|text| DomainKey::parse(text).ok()) {
-            Some(key) if !key.is_testing() => Dkim::Pass,
-            _ => Dkim::Policy,
-        }
-    }
-
-    async fn iprev(&self, ip: IpAddr, deadline: Instant) -> Iprev {
+    async fn iprev(&self, ip: IpAddr) -> Iprev {
         let ip = ip.to_canonical();
         let look = async {
             let names = match self.dns.names(ip).await {
@@ -198,6 +183,6 @@ impl Verifier {
             }
             worst
         };
-        timeout_at(deadline, look).await.unwrap_or(Iprev::TempError)
+        timeout(NAME, look).await.unwrap_or(Iprev::TempError)
     }
 }

@@ -30,7 +30,7 @@ const MAY_REVEAL: [(&str, &str); 23] = [
     ("src/relay/notice.rs", "the recipient of a notice, into a sealed row"),
     ("src/relay/orders.rs", "into sealed rows"),
     ("src/relay/routing.rs", "whether a local part is a token of ours"),
-    ("src/senders/message.rs", "the domain in From"),
+    ("src/senders/signed/mod.rs", "the domain in From"),
     ("src/senders/mod.rs", "the reverse-path, for SPF"),
     ("src/smtp/auth.rs", "defines it for credentials"),
     ("src/smtp/client/command.rs", "RCPT TO on the wire"),

@@ -75,6 +75,12 @@ pub(super) async fn check(dns: &Dns, client: &Client<'_>, domain: &str) -> Spf {
     }
 }
 
+/// Whether a text is a record without an error.
+#[cfg(test)]
+pub(super) fn reads(text: &[u8]) -> bool {
+    Record::parse(text).is_ok()
+}
+
 struct Check<'a> {
     dns: &'a Dns,
     client: &'a Client<'a>,
