@@ -8,7 +8,7 @@ use super::memory::{Budget, Share};
 use crate::mail::RealAddress;
 use crate::relay::{COPIES_MAX, Incoming, Login, MailParameters, Notify, Peer, Recipient, Refusal, Relay};
 use crate::smtp::server::{Envelope, Event, MailCommand, Phase, RcptCommand, ServerConfig, Service, Session};
-use crate::smtp::{Credentials, ForwardPath, RcptParams, Reply};
+use crate::smtp::{Credentials, ForwardPath, Proof, RcptParams, Reply};
 use crate::vault::Secret;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -117,6 +117,7 @@ impl Connection {
             if !self.handshake().await {
                 return;
             }
+            self.bind_channel();
         } else if self.talks_first() {
             // RFC 5321 §4.3.1: the client waits for the greeting. Who does not is no mail server.
             self.session.turn_away(Reply::new(554, 5, 0, "You spoke before the greeting: wait for it"));
@@ -213,9 +214,14 @@ impl Connection {
                     return false;
                 }
                 self.session.tls_started();
+                self.bind_channel();
                 self.login = None;
             }
             Event::Auth(credentials) => self.authenticate(credentials).await,
+            Event::Scram(name) => {
+                let verdict = self.shared.relay.scram(name.auth_id()).await;
+                self.session.answer_scram(verdict.map_err(|_| cannot_check()));
+            }
             Event::Mail(command) => self.mail(command).await,
             Event::Rcpt(command) => self.rcpt(command).await,
             Event::Message { envelope, bytes } => self.message(envelope, bytes).await,
@@ -236,11 +242,30 @@ impl Connection {
         true
     }
 
+    /// What binds a client's proof to this connection (RFC 9266 §2). With TLS 1.2 it is unique only where the handshake
+    /// used extended_master_secret, which nobody tells us, so there channel binding is not offered (RFC 9266 §4.2).
+    fn bind_channel(&mut self) {
+        let Stream::Tls(stream) = &self.stream else { return };
+        let (_, tls) = stream.get_ref();
+        if tls.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
+            return;
+        }
+        if let Ok(octets) = tls.export_keying_material([0_u8; 32], b"EXPORTER-Channel-Binding", Some(b"")) {
+            self.session.bind_channel(octets);
+        }
+    }
+
     async fn authenticate(&mut self, credentials: Credentials) {
         self.note_hello();
         let relay = &self.shared.relay;
-        let password = Secret::received(Zeroizing::new(credentials.reveal_password().to_owned()));
-        let result = relay.authenticate(credentials.auth_id(), &password).await;
+        let result = match credentials.proof() {
+            Proof::Password(password) => {
+                let password = Secret::received(Zeroizing::new(password.reveal().to_owned()));
+                relay.authenticate(credentials.auth_id(), &password).await
+            }
+            Proof::Known => relay.authenticated(credentials.auth_id()).await,
+            Proof::Unknown => Err(Refusal::Credentials),
+        };
         match result {
             Ok(login) => {
                 relay.record_login(Some(&login), credentials.auth_id(), &self.peer).await;
@@ -252,9 +277,8 @@ impl Connection {
                     relay.record_login(None, credentials.auth_id(), &self.peer).await;
                 }
                 let reply = match refusal {
-                    // RFC 4954 §6: 454 says that the check failed, not the password; clients keep it then.
                     Refusal::Credentials => refusal.reply(),
-                    _ => Reply::new(454, 7, 0, "The password can't be checked just now: try again later"),
+                    _ => cannot_check(),
                 };
                 self.session.answer_auth(Err(reply));
             }
@@ -346,6 +370,8 @@ impl Connection {
             parameters: MailParameters {
                 envelope_id: envelope.params.envid.as_ref().map(|id| id.reveal().to_owned()),
                 smtputf8: envelope.params.smtputf8,
+                body: envelope.params.body,
+                require_tls: envelope.params.require_tls,
             },
             bytes,
         };
@@ -380,6 +406,11 @@ impl Connection {
             self.peer.helo = hello.reveal_name().to_owned();
         }
     }
+}
+
+/// RFC 4954 §6: 454 says that the check failed, not the password; clients keep it then.
+fn cannot_check() -> Reply {
+    Reply::new(454, 7, 0, "The password can't be checked just now: try again later")
 }
 
 /// The queue ids that fit a reply line of 512 octets (RFC 5321 §4.5.3.1.5); one recipient's message has one.

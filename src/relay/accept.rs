@@ -11,6 +11,8 @@ use super::{Event, Login, Notify, Recipient, Refusal, Relay, RelayFault, queue_i
 use crate::anonymize::{self, Party, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, ReversePath};
+use crate::mime::binary;
+use crate::smtp::Body;
 use crate::store::{Acceptance, NewDelivery, NewHold, NewMessage, NewNotice, NewThread};
 use crate::vault::{Indexed, Side};
 use sha2::{Digest, Sha256};
@@ -30,6 +32,10 @@ pub struct MailParameters {
     /// SMTPUTF8 (RFC 6531 §3.4): the sender vouches that UTF-8 in the header is meant as such. Raw UTF-8 without it is
     /// everyday mail and goes on as it came.
     pub smtputf8: bool,
+    /// BODY (RFC 6152, RFC 3030 §3): whether the message is one of lines.
+    pub body: Body,
+    /// REQUIRETLS (RFC 8689 §3).
+    pub require_tls: bool,
 }
 
 /// A message with its envelope, as a session received it.
@@ -55,8 +61,11 @@ impl Relay {
     ///
     /// # Errors
     /// [`Refusal`] with the reply for the end of DATA. Whatever it is, a record of it is kept.
-    pub async fn accept(&self, incoming: Incoming<'_>) -> Result<Receipt, Refusal> {
-        let result = self.take(&incoming).await;
+    pub async fn accept(&self, mut incoming: Incoming<'_>) -> Result<Receipt, Refusal> {
+        let result = match as_lines(&mut incoming) {
+            Ok(()) => self.take(&incoming).await,
+            Err(refusal) => Err(refusal),
+        };
         if let Err(refusal) = &result {
             self.record_refusal(&incoming, refusal).await;
         }
@@ -344,6 +353,14 @@ impl Relay {
         let record = self.new_record(key, Event::Refused, about, Some(peer.ip), &detail, None);
         self.keep(record).await;
     }
+}
+
+/// A binary message becomes one of lines, which every next hop takes (RFC 3030 §3: or it is refused).
+fn as_lines(incoming: &mut Incoming<'_>) -> Result<(), Refusal> {
+    if incoming.parameters.body == Body::BinaryMime {
+        incoming.bytes = binary::to_lines(&incoming.bytes).map_err(Refusal::Binary)?;
+    }
+    Ok(())
 }
 
 /// The header block with its last line end, without the empty line; cut at a line where it is very long.

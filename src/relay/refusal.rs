@@ -2,6 +2,7 @@
 //! and the cure. Unknown, foreign and forged aliases share one; no text names an address, a store or an order.
 
 use super::RelayFault;
+use crate::mime::binary::BinaryFault;
 use crate::smtp::Reply;
 use crate::store::StoreFault;
 
@@ -38,6 +39,8 @@ pub enum Refusal {
     Loop,
     /// The message can't be made anonymous with certainty; why, in words for a person.
     Content(String),
+    /// It is binary (BODY=BINARYMIME), and can't be made one of lines.
+    Binary(BinaryFault),
     /// The message is too large to be made once for each of its recipients.
     TooLargeForAll,
     /// Our own breakage: try again.
@@ -133,6 +136,12 @@ impl Refusal {
             }
             Refusal::Loop => Reply::new(554, 4, 6, "Too many hops: the message is going round in a loop"),
             Refusal::Content(why) => Reply::new(554, 6, 0, why.clone()),
+            Refusal::Binary(why) => Reply::new(
+                554,
+                6,
+                1,
+                format!("The binary message can't go on in lines: {why}: send it in base64, or without BINARYMIME"),
+            ),
             Refusal::TooLargeForAll => Reply::new(
                 552,
                 3,
@@ -163,6 +172,7 @@ impl Refusal {
             Refusal::Relaying => "relaying",
             Refusal::Loop => "loop",
             Refusal::Content(_) => "content",
+            Refusal::Binary(_) => "binary",
             Refusal::TooLargeForAll => "too_large_for_all",
             Refusal::TryAgain => "try_again",
             Refusal::NoSpace => "no_space",

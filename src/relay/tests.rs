@@ -91,7 +91,8 @@ impl Shop {
         }
         let id = if id.is_empty() { String::new() } else { format!("Message-ID: {id}\r\n") };
         let bytes = format!("From: {CUSTOMER}\r\nSubject: order\r\n{id}\r\nIs it on its way?\r\n");
-        let parameters = MailParameters { envelope_id: envid.map(str::to_owned), smtputf8: false };
+        let parameters =
+            MailParameters { envelope_id: envid.map(str::to_owned), ..MailParameters::default() };
         let (peer, bytes) = (peer(), bytes.into_bytes());
         self.relay
             .accept(Incoming {
