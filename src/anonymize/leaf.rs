@@ -138,7 +138,8 @@ impl Writer<'_> {
         let label = entity.content_type.as_ref().and_then(|value| value.text("charset"));
         let sought = Sought { search: self.search, traces: self.traces, ids: None, kind: Kind::Plain };
         let label = label.as_deref().map(str::as_bytes);
-        match calendar::scrubbed(&decoded, label, &sought, self.passage.message_id) {
+        let passage = self.passage;
+        match calendar::scrubbed(&decoded, label, &sought, passage.message_id, &|a| passage.is_foreign(a)) {
             Some(changed) => {
                 if changed.key {
                     self.removed.insert(Removed::Key);
