@@ -1,10 +1,11 @@
 //! One connection: octets between socket and [`Session`], events between [`Session`] and [`Relay`], and deadlines.
 //!
-//! Rules: a client has 5 minutes for a command and 3 for a block of data (RFC 5321 §4.5.3.2), counted from our last
-//! reply, not from its last octet; a message must come at 500 octets a second, where haste buys at most 3 minutes of
-//! rest, so that who stops sending cannot hold memory. What is committed is acknowledged even when we are stopping.
+//! Rules: a client has its time for a command and for a block of data (`times`), counted from our last reply, not from
+//! its last octet; a message must come at a rate, where haste buys no more rest than a block of data has, so that who
+//! stops sending cannot hold memory. Between two chunks of a message these clocks go on. What is committed is acknowledged even when we are stopping.
 
 use super::memory::{Budget, Share};
+use super::times::Times;
 use crate::mail::RealAddress;
 use crate::relay::{COPIES_MAX, Incoming, Login, MailParameters, Notify, Peer, Recipient, Refusal, Relay};
 use crate::smtp::server::{Envelope, Event, MailCommand, Phase, RcptCommand, ServerConfig, Service, Session};
@@ -12,7 +13,6 @@ use crate::smtp::{Credentials, ForwardPath, Proof, RcptParams, Reply};
 use crate::vault::Secret;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -21,18 +21,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use zeroize::Zeroizing;
 
-/// RFC 5321 §4.5.3.2.7.
-const COMMAND: Duration = Duration::from_secs(300);
-/// RFC 5321 §4.5.3.2.5.
-const DATA_BLOCK: Duration = Duration::from_secs(180);
-/// A handshake is three round trips; the slowest modem needs less.
-const HANDSHAKE: Duration = Duration::from_secs(30);
-/// A peer that does not read its replies.
-const WRITE: Duration = Duration::from_secs(60);
-/// The time that one octet of a message buys: 500 octets a second.
-const OCTET: Duration = Duration::from_millis(2);
-/// The time that a message has in advance.
-const ADVANCE: Duration = Duration::from_secs(30);
 /// Octets read at once.
 const BLOCK: usize = 16 * 1024;
 /// Refused recipients of one session that are recorded one by one.
@@ -44,6 +32,7 @@ pub(super) struct Shared {
     pub wire: Arc<ServerConfig>,
     pub tls: Arc<rustls::ServerConfig>,
     pub budget: Arc<Budget>,
+    pub times: Times,
 }
 
 /// A recipient that was admitted, with when its sender wants to be told.
@@ -134,29 +123,30 @@ impl Connection {
 
     async fn converse(&mut self) {
         let mut block = vec![0_u8; BLOCK];
-        let mut deadline = Instant::now() + COMMAND;
+        let times = self.shared.times;
+        let mut deadline = Instant::now() + times.command;
         let mut paid_until: Option<Instant> = None;
         loop {
             while let Some(event) = self.session.next_event() {
                 if let Event::Closed = event {
                     let _ = self.flush().await;
-                    let _ = timeout(WRITE, self.stream.shutdown()).await;
+                    let _ = timeout(times.write, self.stream.shutdown()).await;
                     return;
                 }
                 if !self.react(event).await {
                     return;
                 }
-                deadline = Instant::now() + COMMAND;
+                deadline = Instant::now() + times.command;
             }
             match self.flush().await {
-                Ok(true) => deadline = Instant::now() + COMMAND,
+                Ok(true) => deadline = Instant::now() + times.command,
                 Ok(false) => {}
                 Err(_) => return,
             }
             let phase = self.session.phase();
             if phase == Phase::Data {
-                deadline = Instant::now() + DATA_BLOCK;
-                if *paid_until.get_or_insert_with(|| Instant::now() + ADVANCE) < Instant::now() {
+                deadline = Instant::now() + times.data;
+                if *paid_until.get_or_insert_with(|| Instant::now() + times.grace) < Instant::now() {
                     self.session.timed_out();
                     continue;
                 }
@@ -180,8 +170,7 @@ impl Connection {
                 Ok(Ok(n)) => {
                     self.session.receive(block.get(..n).unwrap_or_default());
                     if let Some(until) = &mut paid_until {
-                        let bought = OCTET.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
-                        *until = (*until + bought).min(Instant::now() + DATA_BLOCK);
+                        *until = (*until + times.bought(n)).min(Instant::now() + times.data);
                     }
                     if !self.share.hold(self.session.held()) {
                         self.session.discard_message();
@@ -202,7 +191,7 @@ impl Connection {
             self.stream.write_all(&output).await?;
             self.stream.flush().await
         };
-        timeout(WRITE, write).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+        timeout(self.shared.times.write, write).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
         Ok(true)
     }
 
@@ -233,7 +222,9 @@ impl Connection {
     async fn handshake(&mut self) -> bool {
         let Stream::Plain(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else { return false };
         let acceptor = TlsAcceptor::from(self.shared.tls.clone());
-        let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else { return false };
+        let Ok(Ok(stream)) = timeout(self.shared.times.handshake, acceptor.accept(stream)).await else {
+            return false;
+        };
         let (_, tls) = stream.get_ref();
         let version = tls.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
         let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("?");
