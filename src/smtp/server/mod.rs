@@ -22,6 +22,8 @@ mod transaction;
 mod wire;
 
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod script;
