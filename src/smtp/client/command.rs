@@ -62,6 +62,6 @@ impl Envelope<'_> {
 
     /// RCPT.
     pub(super) fn write_rcpt(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("RCPT TO:<{}>\r\n", self.forward_path.reveal()).as_bytes());
+        out.extend_from_slice(format!("RCPT TO:<{}>\r\n", self.forward_path.reveal_for_wire()).as_bytes());
     }
 }

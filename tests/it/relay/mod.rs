@@ -17,6 +17,7 @@ mod api;
 mod at_rest;
 mod automatic;
 mod both_ways;
+mod carriers;
 mod commands;
 mod decisions;
 mod dialogues;
