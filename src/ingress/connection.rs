@@ -7,7 +7,9 @@
 use super::memory::{Budget, Share};
 use super::times::Times;
 use crate::mail::RealAddress;
-use crate::relay::{COPIES_MAX, Incoming, Login, MailParameters, Notify, Peer, Recipient, Refusal, Relay};
+use crate::relay::{
+    COPIES_MAX, Incoming, Login, MailParameters, Notify, Peer, Recipient, Refusal, Relay, Wishes,
+};
 use crate::smtp::server::{Envelope, Event, MailCommand, Phase, RcptCommand, ServerConfig, Service, Session};
 use crate::smtp::{Credentials, ForwardPath, Proof, RcptParams, Reply};
 use crate::vault::Secret;
@@ -38,7 +40,7 @@ pub(super) struct Shared {
 /// A recipient that was admitted, with when its sender wants to be told.
 struct Admitted {
     recipient: Recipient,
-    notify: Notify,
+    wishes: Wishes,
 }
 
 type Wire = Session<Admitted, Option<RealAddress>>;
@@ -320,8 +322,8 @@ impl Connection {
             }
             Ok(recipient) => {
                 self.admitted += 1;
-                let notify = notify(&command.params);
-                self.session.answer_rcpt(Ok(Admitted { recipient, notify }));
+                let wishes = wishes(&command.params);
+                self.session.answer_rcpt(Ok(Admitted { recipient, wishes }));
             }
             Err(refusal) => {
                 tracing::info!(
@@ -357,7 +359,7 @@ impl Connection {
             peer: &self.peer,
             login: self.login.as_ref(),
             sender: envelope.sender.as_ref(),
-            recipients: envelope.recipients.into_iter().map(|a| (a.recipient, a.notify)).collect(),
+            recipients: envelope.recipients.into_iter().map(|a| (a.recipient, a.wishes)).collect(),
             parameters: MailParameters {
                 envelope_id: envelope.params.envid.as_ref().map(|id| id.reveal().to_owned()),
                 smtputf8: envelope.params.smtputf8,
@@ -411,13 +413,15 @@ fn shown_ids(ids: &[String]) -> String {
     if ids.len() > SHOWN { format!("{shown} and {} more", ids.len() - SHOWN) } else { shown }
 }
 
-fn notify(params: &RcptParams) -> Notify {
+fn wishes(params: &RcptParams) -> Wishes {
     use crate::smtp::Notify as Wanted;
-    match params.notify {
+    let notify = match params.notify {
         None => Notify::default(),
         Some(Wanted::Never) => Notify { success: false, failure: false, delay: false },
         Some(Wanted::On { success, failure, delay }) => Notify { success, failure, delay },
-    }
+    };
+    let original = params.orcpt.as_ref().map(|orcpt| (orcpt.kind().to_owned(), orcpt.reveal().to_owned()));
+    Wishes { notify, original }
 }
 
 impl Stream {

@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::envelope::{body_place, recipient_place};
 use super::leg::Leg;
 use super::record::{About, Peer, peer_json};
-use super::{Event, Login, Notify, Recipient, Refusal, Relay, RelayFault, queue_id};
+use super::{Event, Login, Recipient, Refusal, Relay, RelayFault, Wishes, queue_id};
 use crate::anonymize::{self, Party, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, ReversePath};
@@ -44,7 +44,7 @@ pub struct Incoming<'a> {
     /// The store, at submission.
     pub login: Option<&'a Login>,
     pub sender: Option<&'a RealAddress>,
-    pub recipients: Vec<(Recipient, Notify)>,
+    pub recipients: Vec<(Recipient, Wishes)>,
     pub parameters: MailParameters,
     pub bytes: Vec<u8>,
 }
@@ -90,7 +90,7 @@ impl Relay {
             return Ok(receipt);
         }
         // A decision is taken last: what is refused is sent again, and a decision that counts twice counts once.
-        let written: Vec<&(Recipient, Notify)> = incoming
+        let written: Vec<&(Recipient, Wishes)> = incoming
             .recipients
             .iter()
             .filter(|(recipient, _)| !matches!(recipient, Recipient::Decision { .. }))
@@ -107,13 +107,14 @@ impl Relay {
         let mut messages: Vec<NewMessage> = Vec::with_capacity(written.len());
         // Which message stands for which recipient: one who is named twice gets one.
         let mut places: Vec<(&Recipient, usize)> = Vec::with_capacity(written.len());
-        for ((recipient, notify), inquiry) in written.into_iter().zip(&opened) {
+        for ((recipient, wishes), inquiry) in written.into_iter().zip(&opened) {
             if let Some((_, place)) = places.iter().find(|(earlier, _)| earlier.is_same(recipient)) {
                 places.push((recipient, *place));
                 continue;
             }
             places.push((recipient, messages.len()));
-            let leg = self.leg(incoming, recipient, *notify, inquiry.as_ref()).await?;
+            let leg = self.leg(incoming, recipient, wishes.notify, inquiry.as_ref()).await?;
+            let leg = Leg { original: wishes.original.clone(), ..leg };
             let leg = if kind == Automatic::AutoReply { leg.of_a_program() } else { leg };
             messages.push(self.compose(incoming, leg, now).await?);
         }

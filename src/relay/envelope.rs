@@ -21,6 +21,20 @@ impl Default for Notify {
     }
 }
 
+/// What the sender of a message wants of one recipient's report (RFC 3461 §4.1 and §4.2).
+#[derive(Default)]
+pub struct Wishes {
+    pub notify: Notify,
+    /// ORCPT: type and address, decoded.
+    pub original: Option<(String, String)>,
+}
+
+impl From<Notify> for Wishes {
+    fn from(notify: Notify) -> Self {
+        Self { notify, original: None }
+    }
+}
+
 /// The sealed column `message.envelope`.
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct Envelope {
@@ -49,6 +63,12 @@ pub(super) struct Envelope {
     /// Whether somebody vouches for the files in it: the gate leaves them then.
     #[serde(default)]
     pub confirmed: bool,
+    /// What its sender called the recipient at first (RFC 3461 §4.2): type and address, for the sender's own report.
+    #[serde(default)]
+    pub original: Option<(String, String)>,
+    /// Whether it may go only over proven TLS (RFC 8689).
+    #[serde(default)]
+    pub require_tls: bool,
 }
 
 /// An alias in JSON.
