@@ -18,3 +18,10 @@ pub use dot::{Damage, DataFault, DotProgress, DotReader, Unsendable, dot_stuff};
 pub use params::{Body, EnvId, MailParams, Notify, Orcpt, RcptParams, Ret};
 pub use path::ForwardPath;
 pub use reply::Reply;
+
+/// The top of the tree, wherever these sources are compiled from.
+#[cfg(test)]
+fn top() -> &'static std::path::Path {
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().find(|top| top.join("fixtures").is_dir()).expect("there are fixtures")
+}

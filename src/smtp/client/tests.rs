@@ -17,7 +17,6 @@
 
 use super::*;
 use crate::mail::{Alias, Domain, RealAddress};
-use std::path::Path;
 
 struct Play {
     session: Session,
@@ -166,7 +165,7 @@ fn play(name: &str, text: &str, pieces: &mut dyn FnMut() -> usize) {
 }
 
 fn dialogues() -> Vec<(String, String)> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/smtp-client");
+    let dir = crate::smtp::top().join("fixtures/smtp-client");
     let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files

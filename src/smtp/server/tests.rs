@@ -31,7 +31,7 @@ macro_rules! dialogues {
 
         #[test]
         fn every_dialogue_is_played() {
-            let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/smtp");
+            let directory = crate::smtp::top().join("fixtures/smtp");
             let mut files: Vec<String> = std::fs::read_dir(directory)
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -18,6 +18,7 @@ mod at_rest;
 mod automatic;
 mod both_ways;
 mod carriers;
+mod clients;
 mod commands;
 mod decisions;
 mod dialogues;

@@ -105,12 +105,12 @@ fn render() -> String {
 
 #[test]
 fn docs_smtp_is_what_the_sessions_did() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/smtp.md");
+    let path = crate::smtp::top().join("docs/smtp.md");
     let page = render();
     if std::env::var_os("ANSHIN_BLESS").is_some() {
-        std::fs::write(path, &page).unwrap();
+        std::fs::write(&path, &page).unwrap();
     }
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
     let differs = text.lines().zip(page.lines()).find(|(old, new)| old != new);
     assert!(
         text == page,
