@@ -7,11 +7,9 @@
 use super::memory::{Budget, Share};
 use super::times::Times;
 use crate::mail::RealAddress;
-use crate::relay::{
-    COPIES_MAX, Incoming, Login, MailParameters, Notify, Peer, Recipient, Refusal, Relay, Wishes,
-};
+use crate::relay::{COPIES_MAX, Incoming, Login, MailParameters, Peer, Recipient, Refusal, Relay, Wishes};
 use crate::smtp::server::{Envelope, Event, MailCommand, Phase, RcptCommand, ServerConfig, Service, Session};
-use crate::smtp::{Credentials, ForwardPath, Proof, RcptParams, Reply};
+use crate::smtp::{Credentials, ForwardPath, Proof, Reply};
 use crate::vault::Secret;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -211,7 +209,7 @@ impl Connection {
             Event::Auth(credentials) => self.authenticate(credentials).await,
             Event::Scram(name) => {
                 let verdict = self.shared.relay.scram(name.auth_id()).await;
-                self.session.answer_scram(verdict.map_err(|_| cannot_check()));
+                self.session.answer_scram(verdict.map_err(|refusal| refusal.auth_reply()));
             }
             Event::Mail(command) => self.mail(command).await,
             Event::Rcpt(command) => self.rcpt(command).await,
@@ -269,11 +267,7 @@ impl Connection {
                 if refusal == Refusal::Credentials {
                     relay.record_login(None, credentials.auth_id(), &self.peer).await;
                 }
-                let reply = match refusal {
-                    Refusal::Credentials => refusal.reply(),
-                    _ => cannot_check(),
-                };
-                self.session.answer_auth(Err(reply));
+                self.session.answer_auth(Err(refusal.auth_reply()));
             }
         }
     }
@@ -322,7 +316,7 @@ impl Connection {
             }
             Ok(recipient) => {
                 self.admitted += 1;
-                let wishes = wishes(&command.params);
+                let wishes = Wishes::from(&command.params);
                 self.session.answer_rcpt(Ok(Admitted { recipient, wishes }));
             }
             Err(refusal) => {
@@ -401,27 +395,11 @@ impl Connection {
     }
 }
 
-/// RFC 4954 §6: 454 says that the check failed, not the password; clients keep it then.
-fn cannot_check() -> Reply {
-    Reply::new(454, 7, 0, "The password can't be checked just now: try again later")
-}
-
 /// The queue ids that fit a reply line of 512 octets (RFC 5321 §4.5.3.1.5); one recipient's message has one.
 fn shown_ids(ids: &[String]) -> String {
     const SHOWN: usize = 20;
     let shown = ids.get(..SHOWN).unwrap_or(ids).join(" ");
     if ids.len() > SHOWN { format!("{shown} and {} more", ids.len() - SHOWN) } else { shown }
-}
-
-fn wishes(params: &RcptParams) -> Wishes {
-    use crate::smtp::Notify as Wanted;
-    let notify = match params.notify {
-        None => Notify::default(),
-        Some(Wanted::Never) => Notify { success: false, failure: false, delay: false },
-        Some(Wanted::On { success, failure, delay }) => Notify { success, failure, delay },
-    };
-    let original = params.orcpt.as_ref().map(|orcpt| (orcpt.kind().to_owned(), orcpt.reveal().to_owned()));
-    Wishes { notify, original }
 }
 
 impl Stream {

@@ -7,7 +7,7 @@
 //! When it fails: [`BinaryFault`], where there is no such way: headers, text between parts, bodies that say that they are
 //! encoded and are no lines.
 
-use super::header::{self, Header};
+use super::header::{self, Field, Header};
 use super::lines::{MAX_LINE, has_bare};
 use super::transfer::Encoding;
 use super::{MAX_DEPTH, MAX_PARTS, params, slice};
@@ -65,14 +65,14 @@ impl Writer<'_> {
             return Err(BinaryFault::NoLines);
         }
         let label = self.only(&header, "Content-Transfer-Encoding")?;
-        let is_encoded = label.as_ref().is_some_and(|label| !is_identity(slice(self.bytes, label.1.clone())));
+        let is_encoded = label.is_some_and(|label| !is_identity(slice(self.bytes, label.value.clone())));
         match self.kind(&header)? {
             Kind::Multipart(boundary) if !is_encoded => {
-                self.head(&header, label.map(|label| label.0), Some("8bit"));
+                self.head(&header, label, Some("8bit"));
                 self.parts(body, &boundary, depth)
             }
             Kind::Message if !is_encoded => {
-                self.head(&header, label.map(|label| label.0), Some("8bit"));
+                self.head(&header, label, Some("8bit"));
                 self.entity(body, depth + 1)
             }
             _ => {
@@ -86,7 +86,7 @@ impl Writer<'_> {
                     Some(_) if !is_encoded => Some("8bit"),
                     _ => None,
                 };
-                self.head(&header, label.map(|label| label.0), new);
+                self.head(&header, label, new);
                 if fits {
                     self.out.extend_from_slice(octets);
                 } else {
@@ -98,13 +98,13 @@ impl Writer<'_> {
     }
 
     /// The header with `new` for its transfer encoding: in place of a label, or behind all fields where the body changes.
-    fn head(&mut self, header: &Header, label: Option<Range<usize>>, new: Option<&str>) {
+    fn head(&mut self, header: &Header, label: Option<&Field>, new: Option<&str>) {
         let all = header.range.start..header.body_start;
         let Some(new) = new.filter(|new| label.is_some() || *new == "base64") else {
             self.out.extend_from_slice(slice(self.bytes, all));
             return;
         };
-        let at = label.unwrap_or(header.range.end..header.range.end);
+        let at = label.map_or(header.range.end..header.range.end, |label| label.whole.clone());
         self.out.extend_from_slice(slice(self.bytes, all.start..at.start));
         let is_same = new == "8bit" && !holds_binary(slice(self.bytes, at.clone()));
         if is_same {
@@ -144,8 +144,8 @@ impl Writer<'_> {
     }
 
     fn kind(&self, header: &Header) -> Result<Kind, BinaryFault> {
-        let Some((_, value)) = self.only(header, "Content-Type")? else { return Ok(Kind::Leaf) };
-        let value = params::parse(slice(self.bytes, value));
+        let Some(field) = self.only(header, "Content-Type")? else { return Ok(Kind::Leaf) };
+        let value = params::parse(slice(self.bytes, field.value.clone()));
         Ok(match value.head.as_str() {
             "message/rfc822" | "message/global" => Kind::Message,
             head if head.starts_with("multipart/") => {
@@ -156,9 +156,9 @@ impl Writer<'_> {
         })
     }
 
-    /// Field and value of this name, which must not stand there twice.
-    fn only(&self, header: &Header, name: &str) -> Result<Option<(Range<usize>, Range<usize>)>, BinaryFault> {
-        let mut all = header.all(self.bytes, name).map(|field| (field.whole.clone(), field.value.clone()));
+    /// The field of this name, which must not stand there twice.
+    fn only<'h>(&self, header: &'h Header, name: &str) -> Result<Option<&'h Field>, BinaryFault> {
+        let mut all = header.fields.iter().filter(|field| field.is(self.bytes, name));
         match (all.next(), all.next()) {
             (_, Some(_)) => Err(BinaryFault::Structure),
             (first, None) => Ok(first),

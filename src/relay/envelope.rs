@@ -4,6 +4,7 @@ use super::RelayFault;
 use super::conversation::open_address;
 use crate::anonymize::Files;
 use crate::mail::{Alias, Domain, RealAddress};
+use crate::smtp::{self, RcptParams};
 use crate::vault::{DataKey, Place, Sealed};
 
 /// When the sender wants to be told (RFC 3461 §4.1).
@@ -27,6 +28,18 @@ pub struct Wishes {
     pub notify: Notify,
     /// ORCPT: type and address, decoded.
     pub original: Option<(String, String)>,
+}
+
+impl From<&RcptParams> for Wishes {
+    fn from(params: &RcptParams) -> Self {
+        let notify = match params.notify {
+            None => Notify::default(),
+            Some(smtp::Notify::Never) => Notify { success: false, failure: false, delay: false },
+            Some(smtp::Notify::On { success, failure, delay }) => Notify { success, failure, delay },
+        };
+        let original = params.orcpt.as_ref();
+        Self { notify, original: original.map(|orcpt| (orcpt.kind().to_owned(), orcpt.reveal().to_owned())) }
+    }
 }
 
 impl From<Notify> for Wishes {

@@ -153,6 +153,15 @@ impl Refusal {
         }
     }
 
+    /// The reply to AUTH: 454 says that the check failed, not the password, and clients keep it then (RFC 4954 §6).
+    #[must_use]
+    pub fn auth_reply(&self) -> Reply {
+        match self {
+            Refusal::Credentials => self.reply(),
+            _ => Reply::new(454, 7, 0, "The password can't be checked just now: try again later"),
+        }
+    }
+
     /// The word for log and metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {

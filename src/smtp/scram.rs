@@ -45,12 +45,12 @@ impl Verifier {
     #[must_use]
     pub fn derive(password: &str, salt: [u8; SALT], iterations: u32) -> Self {
         let salted = Zeroizing::new(salted(password, &salt, iterations));
-        let client_key = Zeroizing::new(hmac(&*salted, b"Client Key"));
+        let client_key = Zeroizing::new(hmac(&salted, b"Client Key"));
         Self {
             salt,
             iterations,
             stored_key: Sha256::digest(*client_key).into(),
-            server_key: hmac(&*salted, b"Server Key"),
+            server_key: hmac(&salted, b"Server Key"),
         }
     }
 
@@ -157,7 +157,7 @@ impl ClientFirst {
     }
 
     /// Whom the client says it is.
-    pub(crate) fn reveal_name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 

@@ -43,11 +43,7 @@ fn an_address_of_a_carrier_is_found_in_texts_and_headers_with_and_without_quotes
                     let out = String::from_utf8(out).unwrap();
                     let holds = out.to_lowercase().contains(&format!("@{domain}"));
                     assert!(!holds, "{secret}: {body}:\n{out}");
-                    assert_eq!(
-                        out.matches(world.customer_alias.local()).count() >= 2,
-                        true,
-                        "{secret}:\n{out}"
-                    );
+                    assert!(out.matches(world.customer_alias.local()).count() >= 2, "{secret}:\n{out}");
                     let raw = format!("From: x@y.example\r\n\r\n{body}\r\n").into_bytes();
                     assert!(world.gate(raw).is_err(), "the gate sees nothing: {secret}: {body}");
                 }

@@ -105,7 +105,7 @@ fn each_bad_first_message_is_refused_for_its_reason() {
         assert_eq!(ClientFirst::parse(text, binding).err(), Some(fault), "{text}");
     }
     let named = ClientFirst::parse("n,,n=a=2Cb=3D=3D,r=c", none);
-    assert_eq!(named.ok().unwrap().reveal_name(), "a,b==");
+    assert_eq!(named.ok().unwrap().name(), "a,b==");
 }
 
 #[test]

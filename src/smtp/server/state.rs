@@ -169,7 +169,7 @@ impl<T, S> State<T, S> {
             },
             Command::Rset => {
                 wire.junk(Says::Done);
-                self.abandon().unwrap_or_else(|other| other).stay()
+                self.abandon().stay()
             }
             Command::Noop => self.chat(Says::Done, wire),
             Command::Vrfy => self.chat(Says::NoVrfy, wire),
@@ -201,13 +201,13 @@ impl<T, S> State<T, S> {
     }
 
     /// The state behind RSET; unchanged where no transaction is open.
-    fn abandon(self) -> Result<Self, Self> {
-        Ok(State::Idle(match self {
+    fn abandon(self) -> Self {
+        State::Idle(match self {
             State::Transaction(transaction) => transaction.abandon(),
             State::Gathering(gathering) => gathering.abandon(),
             State::Spoilt(spoilt) => spoilt.abandon(),
-            other => return Err(other),
-        }))
+            other => return other,
+        })
     }
 
     fn mail(self, argument: &str, wire: &mut Wire) -> Turn<T, S> {
@@ -234,9 +234,9 @@ impl<T, S> State<T, S> {
             Says::NoStartTls
         };
         let may = !wire.is_tls && wire.config.starttls_available;
-        let idle = match if may { self.abandon() } else { Err(self) } {
-            Ok(State::Idle(idle)) | Err(State::Idle(idle)) if may => idle,
-            Ok(other) | Err(other) => {
+        let idle = match if may { self.abandon() } else { self } {
+            State::Idle(idle) if may => idle,
+            other => {
                 wire.refuse(says);
                 return other.stay();
             }
@@ -307,7 +307,7 @@ impl Idle {
                 return State::Authenticating(Authenticating { idle: self, exchange }).stay();
             }
             Ok(Step::LookUp(first)) => {
-                let name = ScramName(first.reveal_name().to_owned());
+                let name = ScramName(first.name().to_owned());
                 return State::Asking(Question::Scram { idle: self, first }).and_ask(Event::Scram(name));
             }
             Ok(Step::Done(credentials)) => {

@@ -27,6 +27,8 @@ pub fn send(server: SocketAddr, sender: &str, recipient: &str, mail: &[u8]) -> S
     let conf = scratch.path().join("exim.conf");
     let text = format!(
         "primary_hostname = outgoing.test\n\
+         exim_path = {PROGRAM}\n\
+         keep_environment =\n\
          spool_directory = {dir}/spool\n\
          log_file_path = {dir}/log/%slog\n\
          log_selector = +tls_cipher\n\

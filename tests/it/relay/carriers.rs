@@ -46,7 +46,7 @@ fn a_customer_with_an_address_that_only_the_carrier_knows_is_written_to_and_answ
         let letter = Letter::new(&watch, &mise.address, &order.customer_alias);
         store.send(&mise.address, &[&letter.to], &letter.bytes()).unwrap().is("250 2.0.0");
         let asked = carrier.wait_for(count).remove(count - 1);
-        assert_eq!(asked.forward_paths, [wire.clone()]);
+        assert_eq!(asked.forward_paths, std::slice::from_ref(&wire));
 
         let quoted = format!("\"{}\"@docomo.ne.jp", wire.trim_end_matches("@docomo.ne.jp"));
         for (sender, from, number) in [(&wire, &quoted, 2 * count - 1), (&quoted, &wire, 2 * count)] {
