@@ -5,7 +5,7 @@
 //! nothing else. A client that could bind the channel and believes that we cannot was lied to (RFC 5802 §6): it is
 //! refused. Names and passwords are ours (digits, base32), so SASLprep has nothing to prepare. The fields of each
 //! message stand in their one order (RFC 5802 §7); extensions are skipped, a mandatory one (`m=`) refuses.
-//! When it fails: [`ScramFault`]; a wrong proof is told in the same words whatever was wrong, and for a name that does
+//! When it fails: `ScramFault`; a wrong proof is told in the same words whatever was wrong, and for a name that does
 //! not exist the same steps are gone through with a verifier that nothing fits.
 
 use data_encoding::BASE64;
