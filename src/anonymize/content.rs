@@ -9,7 +9,7 @@ use super::content_id::ContentIds;
 use super::field;
 use super::search::{Kind, Search};
 use super::text::replacements;
-use super::{Refusal, search::Hit};
+use super::{Refusal, search::Hit, stripping};
 use crate::mime::charset::Charset;
 use crate::mime::params::{self, Param, Structured};
 use crate::mime::slice;
@@ -39,6 +39,12 @@ pub fn scrubbed(value: &[u8], search: &Search, ids: &ContentIds) -> Result<Optio
     }
     // Something is left outside the parameters.
     let again = params::parse(&new);
+    // Comments go. Else a type is written without the blanks in it, which would join what it names to what stands beside
+    // it, where nobody finds it any more.
+    let head = stripping::without_comments(slice(&new, again.head_range.clone()));
+    if field::scrubbed(head.bytes(), Kind::FileName, search)?.is_some() {
+        return Err(Refusal::Residue);
+    }
     let mut out = format!(" {}", again.head).into_bytes();
     for param in &again.params {
         out.extend_from_slice(b";\r\n ");
