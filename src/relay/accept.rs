@@ -8,10 +8,12 @@ use super::draft::Draft;
 use super::envelope::{body_place, recipient_place};
 use super::leg::Leg;
 use super::record::{About, Peer, peer_json};
-use super::{Event, Login, Notify, Proof, Recipient, Refusal, Relay, RelayFault, queue_id};
+use super::{Event, Login, Recipient, Refusal, Relay, RelayFault, SenderProof, Wishes, queue_id};
 use crate::anonymize::{self, Party, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, ReversePath};
+use crate::mime::binary;
+use crate::smtp::Body;
 use crate::store::{Acceptance, NewDelivery, NewHold, NewMessage, NewNotice, NewThread};
 use crate::vault::{Indexed, Side};
 use sha2::{Digest, Sha256};
@@ -31,6 +33,10 @@ pub struct MailParameters {
     /// SMTPUTF8 (RFC 6531 §3.4): the sender vouches that UTF-8 in the header is meant as such. Raw UTF-8 without it is
     /// everyday mail and goes on as it came.
     pub smtputf8: bool,
+    /// BODY (RFC 6152, RFC 3030 §3): whether the message is one of lines.
+    pub body: Body,
+    /// REQUIRETLS (RFC 8689 §3).
+    pub require_tls: bool,
 }
 
 /// A message with its envelope, as a session received it.
@@ -39,11 +45,11 @@ pub struct Incoming<'a> {
     /// The store, at submission.
     pub login: Option<&'a Login>,
     pub sender: Option<&'a RealAddress>,
-    pub recipients: Vec<(Recipient, Notify)>,
+    pub recipients: Vec<(Recipient, Wishes)>,
     pub parameters: MailParameters,
     pub bytes: Vec<u8>,
     /// How the sender is proven.
-    pub proof: Proof<'a>,
+    pub proof: SenderProof<'a>,
 }
 
 /// What was taken.
@@ -59,20 +65,32 @@ impl Relay {
     /// # Errors
     /// [`Refusal`] with the reply for the end of DATA. Whatever it is, a record of it is kept.
     pub async fn accept(&self, mut incoming: Incoming<'_>) -> Result<Receipt, Refusal> {
-        let result = match self.is_a_person_after_all(&incoming).await {
-            Ok(false) => self.take(&incoming).await,
-            Ok(true) => {
-                let recipients = std::mem::take(&mut incoming.recipients);
-                incoming.recipients =
-                    recipients.into_iter().map(|(to, notify)| (to.for_a_person(), notify)).collect();
-                self.take(&incoming).await
-            }
+        let result = match self.prepare(&mut incoming).await {
+            Ok(()) => self.take(&incoming).await,
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = &result {
             self.record_refusal(&incoming, refusal).await;
         }
         result
+    }
+
+    /// Makes a message what is taken: of lines, and a person's where a daemon's address is a person's.
+    async fn prepare(&self, incoming: &mut Incoming<'_>) -> Result<(), Refusal> {
+        if incoming.parameters.body == Body::BinaryMime {
+            // A signature is over what came, not over what becomes of it.
+            let from = anonymize::header_from(&incoming.bytes).unwrap_or_default();
+            if let (None, [author]) = (incoming.login, from.as_slice()) {
+                self.prove(incoming, author).await;
+            }
+            as_lines(incoming)?;
+        }
+        if self.is_a_person_after_all(incoming).await? {
+            let recipients = std::mem::take(&mut incoming.recipients);
+            incoming.recipients =
+                recipients.into_iter().map(|(to, wishes)| (to.for_a_person(), wishes)).collect();
+        }
+        Ok(())
     }
 
     async fn take(&self, incoming: &Incoming<'_>) -> Result<Receipt, Refusal> {
@@ -96,7 +114,7 @@ impl Relay {
             self.may_decide(incoming, author).await?;
         }
         // A decision is taken last: what is refused is sent again, and a decision that counts twice counts once.
-        let written: Vec<&(Recipient, Notify)> = incoming
+        let written: Vec<&(Recipient, Wishes)> = incoming
             .recipients
             .iter()
             .filter(|(recipient, _)| !matches!(recipient, Recipient::Decision { .. }))
@@ -114,13 +132,14 @@ impl Relay {
         let mut messages: Vec<NewMessage> = Vec::with_capacity(written.len());
         // Which message stands for which recipient: one who is named twice gets one.
         let mut places: Vec<(&Recipient, usize)> = Vec::with_capacity(written.len());
-        for ((recipient, notify), admitted) in written.into_iter().zip(&admitted) {
+        for ((recipient, wishes), admitted) in written.into_iter().zip(&admitted) {
             if let Some((_, place)) = places.iter().find(|(earlier, _)| earlier.is_same(recipient)) {
                 places.push((recipient, *place));
                 continue;
             }
             places.push((recipient, messages.len()));
-            let leg = self.leg(incoming, recipient, *notify, admitted).await?;
+            let leg = self.leg(incoming, recipient, wishes.notify, admitted).await?;
+            let leg = Leg { original: wishes.original.clone(), ..leg };
             let leg = if kind == Automatic::AutoReply { leg.of_a_program() } else { leg };
             messages.push(self.compose(incoming, leg, now).await?);
         }
@@ -372,6 +391,12 @@ impl Relay {
         let record = self.new_record(key, Event::Refused, about, Some(peer.ip), &detail, None);
         self.keep(record).await;
     }
+}
+
+/// A binary message becomes one of lines, which every next hop takes (RFC 3030 §3: or it is refused).
+fn as_lines(incoming: &mut Incoming<'_>) -> Result<(), Refusal> {
+    incoming.bytes = binary::to_lines(&incoming.bytes).map_err(Refusal::Binary)?;
+    Ok(())
 }
 
 /// The header block with its last line end, without the empty line; cut at a line where it is very long.

@@ -32,6 +32,8 @@ pub(super) struct Leg<'a> {
     pub forward_path: RealAddress,
     pub secrets: Vec<(RealAddress, Alias)>,
     pub notify: Notify,
+    /// What the sender called the recipient at first.
+    pub original: Option<(String, String)>,
     pub bounces_to: Option<String>,
     /// Whether a bounce may quote the header block.
     pub quotes: bool,
@@ -134,6 +136,7 @@ impl Relay {
             forward_path,
             secrets,
             notify,
+            original: None,
             bounces_to: Some(bounces_to),
         })
     }
@@ -222,6 +225,7 @@ impl Relay {
             forward_path: address.again(),
             secrets,
             notify,
+            original: None,
             bounces_to: None,
         })
     }

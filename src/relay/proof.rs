@@ -8,12 +8,12 @@ use crate::senders::{Client, Findings, Message, Verdict, Verifier, Wish};
 use tokio::sync::OnceCell;
 
 /// How the sender of one mail is proven, and what came of it.
-pub struct Proof<'a> {
+pub struct SenderProof<'a> {
     verifier: Option<&'a Verifier>,
     found: OnceCell<Findings>,
 }
 
-impl<'a> Proof<'a> {
+impl<'a> SenderProof<'a> {
     /// By what the DNS says of the client and of the mail.
     #[must_use]
     pub fn by(verifier: &'a Verifier) -> Self {
@@ -28,8 +28,8 @@ impl<'a> Proof<'a> {
 
     /// What was found, given.
     #[cfg(test)]
-    pub fn given(found: Findings) -> Proof<'static> {
-        Proof { verifier: None, found: OnceCell::new_with(Some(found)) }
+    pub fn given(found: Findings) -> SenderProof<'static> {
+        SenderProof { verifier: None, found: OnceCell::new_with(Some(found)) }
     }
 
     /// Whether the sender is proven, as far as was asked.

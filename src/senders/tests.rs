@@ -51,8 +51,7 @@ proptest! {
 fn a_mail_that_two_readers_read_differently_has_no_signature() {
     let author = RealAddress::parse("hana@mail.example").unwrap();
     let signature = PIECES[3];
-    let read =
-        |mail: &str| Message::read(mail.as_bytes(), Some(&author)).claims().len();
+    let read = |mail: &str| Message::read(mail.as_bytes(), Some(&author)).claims().len();
     assert_eq!(read(&format!("{signature}From: hana@mail.example\r\n\r\nx\r\n")), 1);
     for mail in [
         format!("{signature}From: hana@mail.example\r\nFrom: eve@mail.example\r\n\r\nx\r\n"),

@@ -48,10 +48,14 @@ impl Shop {
             peer,
             login: (by == By::Store).then_some(&self.login),
             sender: Some(sender),
-            recipients,
+            recipients: recipients.into_iter().map(|(to, notify)| (to, notify.into())).collect(),
             parameters: MailParameters::default(),
             bytes: bytes.into_bytes(),
-            proof: if by == By::Store { Proof::of_login() } else { Proof::given(Findings::Trusted) },
+            proof: if by == By::Store {
+                SenderProof::of_login()
+            } else {
+                SenderProof::given(Findings::Trusted)
+            },
         }
     }
 
@@ -179,12 +183,11 @@ async fn nobody_else_decides_and_no_program() {
             assert_eq!(shop.mx(None, &to).await.err(), Some(Refusal::UnknownAlias));
             for sender in ["eve@elsewhere.example", OWNER] {
                 let refused = match shop.mx(Some(&address(sender)), &to).await {
-                    // Who writes is seen at the end of data.
                     Ok(recipient) => {
                         let who = (peer(), address(CUSTOMER));
                         let bytes = format!("From: {sender}\r\n\r\n");
-                        let recipients = vec![(recipient, Notify::default())];
-                        shop.relay.accept(shop.incoming(By::Customer, &who, recipients, bytes)).await.err()
+                        let to = vec![(recipient, Notify::default())];
+                        shop.relay.accept(shop.incoming(By::Customer, &who, to, bytes)).await.err()
                     }
                     Err(refusal) => Some(refusal),
                 };

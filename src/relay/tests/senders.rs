@@ -54,10 +54,10 @@ impl Shop {
                 peer: &peer,
                 login: None,
                 sender: Some(&sender),
-                recipients: vec![(recipient, Notify::default())],
+                recipients: vec![(recipient, Wishes::default())],
                 parameters: MailParameters::default(),
                 bytes: bytes.into_bytes(),
-                proof: Proof::given(found),
+                proof: SenderProof::given(found),
             })
             .await
     }
@@ -213,10 +213,10 @@ async fn a_guest_has_an_alias_pair_of_its_own_that_lives_as_long_as_the_order() 
         peer: &peer,
         login: Some(&shop.login),
         sender: Some(&sender),
-        recipients: vec![(recipient, Notify::default())],
+        recipients: vec![(recipient, Wishes::default())],
         parameters: MailParameters::default(),
         bytes: bytes.into_bytes(),
-        proof: Proof::of_login(),
+        proof: SenderProof::of_login(),
     };
     shop.relay.accept(incoming).await.unwrap();
     let (to, mail) = shop.sent().await.remove(0);

@@ -11,6 +11,10 @@ pub mod document;
 #[path = "../../../src/anonymize/mod.rs"]
 pub mod anonymize;
 
+#[path = "../../../src/smtp/mod.rs"]
+pub mod smtp;
+
 #[path = "../../../src/anonymize/tests/planted/reader/mod.rs"]
 pub mod reader;
 pub mod targets;
+pub mod wire;
