@@ -8,13 +8,16 @@
 mod content;
 mod cross;
 mod deployment;
+mod door;
 mod egress;
 mod ingress;
 mod kind;
 mod listen;
 mod machine;
+mod network;
 mod place;
 mod problem;
+mod rates;
 mod reader;
 mod residency;
 mod show;
@@ -26,10 +29,13 @@ mod fixtures;
 
 pub use content::{Content, CustomerName, MerchantName, Names};
 pub use deployment::{Domains, Profile, Role};
+pub use door::DoorLimits;
 pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTls};
-pub use ingress::{Ingress, Limits, Mx, Submission, TlsFiles};
+pub use ingress::{ClientCertificates, Ingress, Limits, Mx, NamedCertificate, Submission, TlsFiles};
 pub use kind::ByteSize;
+pub use network::{Network, mask};
 pub use problem::{ConfigErrors, Place, Problem};
+pub use rates::{AliasRates, MailRates, PeerRates, RateLimit};
 pub use storage::{Engine, StorageUrl};
 
 use crate::mail::Domain;
@@ -220,7 +226,7 @@ impl Config {
         let servers = r.value("dns.servers", "[]", kind::list(listen::resolver));
         let web = r.value("web.listen", "127.0.0.1:8025", kind::list(listen::address));
         let dir = r.value("keys.dir", "keys", kind::path);
-        let limits = Limits::read(r);
+        let limits = Limits::read(r, profile);
         let content = Content::read(r);
         let names = Names::read(r);
         let residency = r.value("residency.storage", "JP", residency::country);

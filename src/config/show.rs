@@ -30,6 +30,11 @@ pub(super) fn text<T: Display, S: Serializer>(value: &T, serializer: S) -> Resul
     serializer.collect_str(value)
 }
 
+/// What can be printed, as texts.
+pub(super) fn texts<T: Display, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(ToString::to_string))
+}
+
 /// A value, or empty text where there is none.
 pub(super) fn optional<T: Display, S: Serializer>(
     value: &Option<T>,
@@ -46,7 +51,8 @@ pub(super) fn optional_path<S: Serializer>(path: &Option<PathBuf>, serializer: S
     optional(&path.as_ref().map(|p| p.display()), serializer)
 }
 
-fn duration_text(duration: Duration) -> String {
+/// A duration in the largest unit that needs no fraction, as the file has it.
+pub(super) fn duration_text(duration: Duration) -> String {
     let millis = duration.as_millis();
     [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")]
         .into_iter()

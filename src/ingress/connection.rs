@@ -4,7 +4,11 @@
 //! reply, not from its last octet; a message must come at 500 octets a second, where haste buys at most 3 minutes of
 //! rest, so that who stops sending cannot hold memory. What is committed is acknowledged even when we are stopping.
 
-use super::memory::{Budget, Share};
+use super::admission::Admitted as Place;
+use super::guard::Guard;
+use super::limiter::Limited;
+use super::memory::{Budget, Class, Share};
+use super::stream::Stream;
 use crate::mail::RealAddress;
 use crate::relay::{COPIES_MAX, Incoming, Login, MailParameters, Notify, Peer, Recipient, Refusal, Relay};
 use crate::smtp::server::{Envelope, Event, MailCommand, Phase, RcptCommand, ServerConfig, Service, Session};
@@ -13,16 +17,15 @@ use crate::vault::Secret;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use zeroize::Zeroizing;
 
 /// RFC 5321 §4.5.3.2.7.
 const COMMAND: Duration = Duration::from_secs(300);
+/// The same while three quarters of all places are taken: idle sessions make room.
+const COMMAND_IF_CROWDED: Duration = Duration::from_secs(30);
 /// RFC 5321 §4.5.3.2.5.
 const DATA_BLOCK: Duration = Duration::from_secs(180);
 /// A handshake is three round trips; the slowest modem needs less.
@@ -33,8 +36,6 @@ const WRITE: Duration = Duration::from_secs(60);
 const OCTET: Duration = Duration::from_millis(2);
 /// The time that a message has in advance.
 const ADVANCE: Duration = Duration::from_secs(30);
-/// Octets read at once.
-const BLOCK: usize = 16 * 1024;
 /// Refused recipients of one session that are recorded one by one.
 const REFUSALS_RECORDED: u32 = 10;
 
@@ -44,6 +45,17 @@ pub(super) struct Shared {
     pub wire: Arc<ServerConfig>,
     pub tls: Arc<rustls::ServerConfig>,
     pub budget: Arc<Budget>,
+}
+
+impl Shared {
+    /// The word for the service in log and record.
+    pub fn service(&self) -> &'static str {
+        match self.wire.service {
+            Service::Mx => "mx",
+            Service::Submission => "submission",
+            Service::Submissions => "submissions",
+        }
+    }
 }
 
 /// A recipient that was admitted, with when its sender wants to be told.
@@ -67,14 +79,9 @@ pub(super) struct Connection {
     admitted: u64,
     share: Share,
     refusals: u32,
+    guard: Guard,
+    place: Place,
     stop: watch::Receiver<bool>,
-}
-
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-    /// Between the two, and after a failed handshake.
-    Gone,
 }
 
 impl Connection {
@@ -82,20 +89,11 @@ impl Connection {
         shared: Arc<Shared>,
         stream: TcpStream,
         address: SocketAddr,
+        guard: Guard,
+        place: Place,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let service = match shared.wire.service {
-            Service::Mx => "mx",
-            Service::Submission => "submission",
-            Service::Submissions => "submissions",
-        };
-        let peer = Peer {
-            ip: address.ip().to_canonical(),
-            port: address.port(),
-            helo: String::new(),
-            tls: None,
-            service,
-        };
+        let peer = Peer::new(address, shared.service());
         Self {
             session: Session::new(shared.wire.clone()),
             share: Share::new(shared.budget.clone()),
@@ -107,6 +105,8 @@ impl Connection {
             declared: None,
             admitted: 0,
             refusals: 0,
+            guard,
+            place,
             stop,
         }
     }
@@ -117,23 +117,15 @@ impl Connection {
             if !self.handshake().await {
                 return;
             }
-        } else if self.talks_first() {
+        } else if self.stream.has_spoken() {
             // RFC 5321 §4.3.1: the client waits for the greeting. Who does not is no mail server.
             self.session.turn_away(Reply::new(554, 5, 0, "You spoke before the greeting: wait for it"));
         }
         self.converse().await;
     }
 
-    fn talks_first(&self) -> bool {
-        match &self.stream {
-            Stream::Plain(stream) => matches!(stream.try_read(&mut [0_u8; 1]), Ok(n) if n > 0),
-            _ => false,
-        }
-    }
-
     async fn converse(&mut self) {
-        let mut block = vec![0_u8; BLOCK];
-        let mut deadline = Instant::now() + COMMAND;
+        let mut deadline = self.deadline();
         let mut paid_until: Option<Instant> = None;
         loop {
             while let Some(event) = self.session.next_event() {
@@ -142,13 +134,14 @@ impl Connection {
                     let _ = timeout(WRITE, self.stream.shutdown()).await;
                     return;
                 }
-                if !self.react(event).await {
+                // What an event needs is large; a session that waits must not hold the room for it.
+                if !Box::pin(self.react(event)).await {
                     return;
                 }
-                deadline = Instant::now() + COMMAND;
+                deadline = self.deadline();
             }
             match self.flush().await {
-                Ok(true) => deadline = Instant::now() + COMMAND,
+                Ok(true) => deadline = self.deadline(),
                 Ok(false) => {}
                 Err(_) => return,
             }
@@ -167,8 +160,9 @@ impl Connection {
                 // answered at once; if it did, ending is better than spinning.
                 return;
             }
+            let (stream, session) = (&mut self.stream, &mut self.session);
             let read = tokio::select! {
-                read = timeout_at(deadline, self.stream.read(&mut block)) => read,
+                read = timeout_at(deadline, stream.read(|octets| session.receive(octets))) => read,
                 _ = self.stop.wait_for(|stop| *stop), if phase != Phase::Data => {
                     self.session.shutting_down();
                     continue;
@@ -177,7 +171,6 @@ impl Connection {
             match read {
                 Ok(Ok(0) | Err(_)) => return,
                 Ok(Ok(n)) => {
-                    self.session.receive(block.get(..n).unwrap_or_default());
                     if let Some(until) = &mut paid_until {
                         let bought = OCTET.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
                         *until = (*until + bought).min(Instant::now() + DATA_BLOCK);
@@ -197,11 +190,7 @@ impl Connection {
         if output.is_empty() {
             return Ok(false);
         }
-        let write = async {
-            self.stream.write_all(&output).await?;
-            self.stream.flush().await
-        };
-        timeout(WRITE, write).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+        timeout(WRITE, self.stream.write(&output)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
         Ok(true)
     }
 
@@ -225,19 +214,28 @@ impl Connection {
     }
 
     async fn handshake(&mut self) -> bool {
-        let Stream::Plain(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else { return false };
-        let acceptor = TlsAcceptor::from(self.shared.tls.clone());
-        let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else { return false };
-        let (_, tls) = stream.get_ref();
-        let version = tls.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
-        let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("?");
-        self.peer.tls = Some(format!("{version} {suite}"));
-        self.stream = Stream::Tls(Box::new(stream));
+        let begun = Box::pin(self.stream.start_tls(self.shared.tls.clone(), HANDSHAKE)).await;
+        let Some((tls, certificate)) = begun else { return false };
+        (self.peer.tls, self.peer.certificate) = (Some(tls), certificate);
         true
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + if self.place.is_crowded() { COMMAND_IF_CROWDED } else { COMMAND }
+    }
+
+    /// A limit was met: what the peer is told.
+    async fn limited(&self, limited: &Limited) -> Reply {
+        self.guard.note(limited, &self.shared.relay, self.login.as_ref(), &self.peer).await;
+        limited.reply(&self.shared.wire.hostname)
     }
 
     async fn authenticate(&mut self, credentials: Credentials) {
         self.note_hello();
+        if let Err(limited) = self.guard.login().await {
+            let reply = self.limited(&limited).await;
+            return self.session.answer_auth(Err(reply));
+        }
         let relay = &self.shared.relay;
         let password = Secret::received(Zeroizing::new(credentials.reveal_password().to_owned()));
         let result = relay.authenticate(credentials.auth_id(), &password).await;
@@ -249,6 +247,9 @@ impl Connection {
             }
             Err(refusal) => {
                 if refusal == Refusal::Credentials {
+                    self.guard.login_failed();
+                }
+                if refusal == Refusal::Credentials && self.guard.may_record() {
                     relay.record_login(None, credentials.auth_id(), &self.peer).await;
                 }
                 let reply = match refusal {
@@ -269,8 +270,15 @@ impl Connection {
             (None, Some(sender)) if relay.is_own_domain(sender) => Err(Refusal::OwnDomain),
             (None, _) => Ok(()),
         };
+        if verdict.is_ok()
+            && let Err(limited) = self.guard.mail(self.login.as_ref(), command.reverse_path.as_ref()).await
+        {
+            let reply = self.limited(&limited).await;
+            return self.session.answer_mail(Err(reply));
+        }
         match verdict {
             Ok(()) => {
+                self.share.is_for(if self.login.is_some() { Class::Known } else { Class::Stranger });
                 self.sender = command.reverse_path.as_ref().map(RealAddress::again);
                 (self.declared, self.admitted) = (command.size, 0);
                 self.session.answer_mail(Ok(command.reverse_path));
@@ -304,6 +312,13 @@ impl Connection {
                 self.session.answer_rcpt(Err(Reply::new(452, 5, 3, text)));
             }
             Ok(recipient) => {
+                if let Err(limited) = self.guard.recipient(self.login.as_ref(), &recipient).await {
+                    let reply = self.limited(&limited).await;
+                    return self.session.answer_rcpt(Err(reply));
+                }
+                if let Recipient::Party { .. } = recipient {
+                    self.share.is_for(Class::Known);
+                }
                 self.admitted += 1;
                 let notify = notify(&command.params);
                 self.session.answer_rcpt(Ok(Admitted { recipient, notify }));
@@ -317,19 +332,28 @@ impl Connection {
                 );
                 self.refusals += 1;
                 if let (true, ForwardPath::Mailbox(to)) =
-                    (self.refusals <= REFUSALS_RECORDED, &command.forward_path)
+                    (self.refusals <= REFUSALS_RECORDED && self.guard.may_record(), &command.forward_path)
                 {
                     let login = self.login.as_ref();
                     relay
                         .record_refused_recipient(login, self.sender.as_ref(), to, &refusal, &self.peer)
                         .await;
                 }
-                self.session.answer_rcpt(Err(refusal.reply()));
+                let limited = match refusal {
+                    Refusal::UnknownAlias => self.guard.unknown_recipient().await.err(),
+                    _ => None,
+                };
+                let reply = match limited {
+                    Some(limited) => self.limited(&limited).await,
+                    None => refusal.reply(),
+                };
+                self.session.answer_rcpt(Err(reply));
             }
         }
     }
 
     async fn message(&mut self, envelope: Envelope<Admitted, Option<RealAddress>>, bytes: Vec<u8>) {
+        self.guard.message(self.login.as_ref(), bytes.len());
         // The message is the driver's now, and counts until it is answered, with what it becomes.
         let copies = envelope.recipients.len();
         let held = bytes.len().saturating_mul(copies.saturating_add(1));
@@ -396,46 +420,4 @@ fn notify(params: &RcptParams) -> Notify {
         Some(Wanted::Never) => Notify { success: false, failure: false, delay: false },
         Some(Wanted::On { success, failure, delay }) => Notify { success, failure, delay },
     }
-}
-
-impl Stream {
-    async fn read(&mut self, block: &mut [u8]) -> std::io::Result<usize> {
-        match self {
-            Stream::Plain(stream) => read(stream, block).await,
-            Stream::Tls(stream) => read(stream, block).await,
-            Stream::Gone => Ok(0),
-        }
-    }
-
-    async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        match self {
-            Stream::Plain(stream) => stream.write_all(bytes).await,
-            Stream::Tls(stream) => stream.write_all(bytes).await,
-            Stream::Gone => Err(std::io::ErrorKind::NotConnected.into()),
-        }
-    }
-
-    async fn flush(&mut self) -> std::io::Result<()> {
-        match self {
-            Stream::Plain(stream) => stream.flush().await,
-            Stream::Tls(stream) => stream.flush().await,
-            Stream::Gone => Ok(()),
-        }
-    }
-
-    async fn shutdown(&mut self) -> std::io::Result<()> {
-        match self {
-            Stream::Plain(stream) => close(stream).await,
-            Stream::Tls(stream) => close(stream).await,
-            Stream::Gone => Ok(()),
-        }
-    }
-}
-
-async fn read(stream: &mut (impl AsyncRead + Unpin), block: &mut [u8]) -> std::io::Result<usize> {
-    stream.read(block).await
-}
-
-async fn close(stream: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
-    stream.shutdown().await
 }

@@ -30,7 +30,7 @@ impl Drop for Shop {
 
 fn peer() -> Peer {
     let ip = std::net::Ipv4Addr::LOCALHOST.into();
-    Peer { ip, port: 1, helo: "mail.example".into(), tls: None, service: "mx" }
+    Peer { ip, port: 1, helo: "mail.example".into(), tls: None, certificate: None, service: "mx" }
 }
 
 fn address(text: &str) -> RealAddress {

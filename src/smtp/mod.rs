@@ -8,6 +8,7 @@ mod dot;
 mod line;
 mod params;
 mod path;
+mod proxy;
 mod reply;
 pub mod server;
 
@@ -15,4 +16,5 @@ pub use auth::Credentials;
 pub use dot::{Damage, DataFault, DotProgress, DotReader, Unsendable, dot_stuff};
 pub use params::{Body, EnvId, MailParams, Notify, Orcpt, RcptParams, Ret};
 pub use path::ForwardPath;
+pub use proxy::{ProxyFault, ProxyHeader, ProxyStep, proxy_step};
 pub use reply::Reply;

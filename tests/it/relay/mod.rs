@@ -20,6 +20,7 @@ mod both_ways;
 mod commands;
 mod decisions;
 mod dialogues;
+mod door;
 mod failures;
 mod holds;
 mod kills;
