@@ -136,7 +136,7 @@ impl Process {
             false => None,
         };
         let web = match roles.contains(&Role::Web) {
-            true => Some(Web::bind(&config.web.listen, &mut inherited).await?),
+            true => Some(Web::bind(config, &mut inherited).await?),
             false => None,
         };
         drop(making);

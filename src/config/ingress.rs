@@ -1,6 +1,7 @@
 //! `[ingress]` and `[limits]`: where mail comes in, with which certificate, and how much of it at once.
 
 use super::door::DoorLimits;
+use super::helpers::{Blocklist, Clamd};
 use super::kind::{self, ByteSize};
 use super::network::{self, Network};
 use super::reader::Reader;
@@ -23,6 +24,7 @@ pub struct Ingress {
     pub mx: Mx,
     pub submission: Submission,
     pub tls: TlsFiles,
+    pub clamd: Clamd,
 }
 
 /// `[ingress.mx]`: mail from customers.
@@ -34,6 +36,9 @@ pub struct Mx {
     pub proxy_protocol_from: Vec<Network>,
     /// What is done with certificates of clients.
     pub client_certificates: ClientCertificates,
+    /// Lists of addresses that send no good mail.
+    #[serde(rename = "blocklist")]
+    pub blocklists: Vec<Blocklist>,
 }
 
 /// `[ingress.submission]`: mail from merchants.
@@ -125,6 +130,8 @@ impl Ingress {
         let proxies = r.value("ingress.submission.proxy_protocol_from", "[]", &networks);
         let words = kind::word(&ClientCertificates::WORDS);
         let client_certificates = r.value("ingress.mx.client_certificates", "ignore", words);
+        let blocklists = Blocklist::read_all(r);
+        let clamd = Clamd::read(r);
         let named = r.tables("ingress.tls.named");
         let named = (1..=named).filter_map(|i| NamedCertificate::read(r, i)).collect();
         Some(Self {
@@ -132,9 +139,11 @@ impl Ingress {
                 listen: mx?,
                 proxy_protocol_from: mx_proxies?,
                 client_certificates: client_certificates?,
+                blocklists,
             },
             submission: Submission { listen: starttls?, tls_listen: tls?, proxy_protocol_from: proxies? },
             tls: TlsFiles { certificate: certificate?, key: key?, named },
+            clamd: clamd?,
         })
     }
 

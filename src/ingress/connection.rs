@@ -4,9 +4,12 @@
 //! reply, not from its last octet; a message must come at 500 octets a second, where haste buys at most 3 minutes of
 //! rest, so that who stops sending cannot hold memory. What is committed is acknowledged even when we are stopping.
 
+mod checks;
+
 use super::admission::Admitted as Place;
+use super::blocklist::{Blocklists, Listed};
+use super::clamd::Scanner;
 use super::guard::Guard;
-use super::limiter::Limited;
 use super::memory::{Budget, Class, Share};
 use super::stream::Stream;
 use crate::mail::RealAddress;
@@ -45,6 +48,10 @@ pub(super) struct Shared {
     pub wire: Arc<ServerConfig>,
     pub tls: Arc<rustls::ServerConfig>,
     pub budget: Arc<Budget>,
+    /// Where the help pages are.
+    pub public_url: Option<String>,
+    pub blocklists: Option<Blocklists>,
+    pub scanner: Option<Arc<Scanner>>,
 }
 
 impl Shared {
@@ -77,6 +84,10 @@ pub(super) struct Connection {
     /// Octets that MAIL declared, and recipients admitted since.
     declared: Option<u64>,
     admitted: u64,
+    /// Whether the transaction may be answered in UTF-8.
+    smtputf8: bool,
+    /// What the block lists say of the peer, once they were asked.
+    listed: Option<Listed>,
     share: Share,
     refusals: u32,
     guard: Guard,
@@ -104,6 +115,8 @@ impl Connection {
             sender: None,
             declared: None,
             admitted: 0,
+            smtputf8: false,
+            listed: None,
             refusals: 0,
             guard,
             place,
@@ -224,12 +237,6 @@ impl Connection {
         Instant::now() + if self.place.is_crowded() { COMMAND_IF_CROWDED } else { COMMAND }
     }
 
-    /// A limit was met: what the peer is told.
-    async fn limited(&self, limited: &Limited) -> Reply {
-        self.guard.note(limited, &self.shared.relay, self.login.as_ref(), &self.peer).await;
-        limited.reply(&self.shared.wire.hostname)
-    }
-
     async fn authenticate(&mut self, credentials: Credentials) {
         self.note_hello();
         if let Err(limited) = self.guard.login().await {
@@ -254,7 +261,7 @@ impl Connection {
                 }
                 let reply = match refusal {
                     // RFC 4954 §6: 454 says that the check failed, not the password; clients keep it then.
-                    Refusal::Credentials => refusal.reply(),
+                    Refusal::Credentials => self.told(&refusal),
                     _ => Reply::new(454, 7, 0, "The password can't be checked just now: try again later"),
                 };
                 self.session.answer_auth(Err(reply));
@@ -264,6 +271,7 @@ impl Connection {
 
     async fn mail(&mut self, command: MailCommand) {
         self.note_hello();
+        self.smtputf8 = command.smtputf8;
         let relay = &self.shared.relay;
         let verdict = match (&self.login, &command.reverse_path) {
             (Some(login), sender) => relay.submission_sender(login, sender.as_ref()).await,
@@ -290,7 +298,7 @@ impl Connection {
                     reason = refusal.name(),
                     service = self.peer.service
                 );
-                self.session.answer_mail(Err(refusal.reply()));
+                self.session.answer_mail(Err(self.told(&refusal)));
             }
         }
     }
@@ -312,6 +320,10 @@ impl Connection {
                 self.session.answer_rcpt(Err(Reply::new(452, 5, 3, text)));
             }
             Ok(recipient) => {
+                if let Some(refusal) = self.blocked(&recipient).await {
+                    let reply = self.told(&refusal);
+                    return self.session.answer_rcpt(Err(reply));
+                }
                 if let Err(limited) = self.guard.recipient(self.login.as_ref(), &recipient).await {
                     let reply = self.limited(&limited).await;
                     return self.session.answer_rcpt(Err(reply));
@@ -345,7 +357,7 @@ impl Connection {
                 };
                 let reply = match limited {
                     Some(limited) => self.limited(&limited).await,
-                    None => refusal.reply(),
+                    None => self.told(&refusal),
                 };
                 self.session.answer_rcpt(Err(reply));
             }
@@ -358,7 +370,13 @@ impl Connection {
         let copies = envelope.recipients.len();
         let held = bytes.len().saturating_mul(copies.saturating_add(1));
         if !self.share.hold(self.session.held().saturating_add(held)) && copies > 1 {
-            self.session.answer_message(Err(Refusal::NoSpace.reply()));
+            self.session.answer_message(Err(self.told(&Refusal::NoSpace)));
+            self.share.hold(self.session.held());
+            return;
+        }
+        if let Some(refusal) = self.scanned(&bytes).await {
+            let reply = self.told(&refusal);
+            self.session.answer_message(Err(reply));
             self.share.hold(self.session.held());
             return;
         }
@@ -388,7 +406,7 @@ impl Connection {
                     reason = refusal.name(),
                     service = self.peer.service
                 );
-                self.session.answer_message(Err(refusal.reply()));
+                self.session.answer_message(Err(self.told(&refusal)));
             }
         }
         self.share.hold(self.session.held());

@@ -1,6 +1,8 @@
 //! The listeners: binding, accepting, turning away, and stopping in order.
 
 use super::admission::Admission;
+use super::blocklist::Blocklists;
+use super::clamd::Scanner;
 use super::connection::Shared;
 use super::door::{Door, House};
 use super::inherited::{Inherited, Place};
@@ -8,6 +10,7 @@ use super::limiter::Limiter;
 use super::memory::Budget;
 use super::tls::{CertificateError, Certificates};
 use crate::config::{ClientCertificates, Config};
+use crate::dns::{Lookup, ResolverFault};
 use crate::relay::Relay;
 use crate::smtp::server::{Limits, ServerConfig, Service};
 use std::net::SocketAddr;
@@ -31,6 +34,8 @@ pub enum IngressError {
     Bind { key: &'static str, address: SocketAddr, cause: std::io::Error },
     #[error("{key}: a socket that was passed on can't be used: {cause}")]
     Passed { key: &'static str, cause: std::io::Error },
+    #[error("ingress.mx.blocklist: {0}")]
+    Resolver(#[from] ResolverFault),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
 }
@@ -70,6 +75,7 @@ impl Ingress {
             Admission::new(limits.sessions, limits.sessions_per_ip, limits.door.sessions_per_network),
             Limiter::new(&limits.door),
         );
+        let scanner = Scanner::new(&config.ingress.clamd).map(Arc::new);
         let mut listeners = Vec::new();
         let mut listening = Listening::default();
         let services = [
@@ -108,6 +114,9 @@ impl Ingress {
                 wire: Arc::new(wire),
                 tls: certificates.server_config(clients)?,
                 budget: budget.clone(),
+                public_url: config.web.public_url.clone(),
+                blocklists: blocklists(config, service)?,
+                scanner: scanner.clone(),
             });
             let balancers = match service {
                 Service::Mx => &config.ingress.mx.proxy_protocol_from,
@@ -147,6 +156,23 @@ impl Ingress {
         let _ = stop.wait_for(|stop| *stop).await;
         watcher.abort();
     }
+}
+
+/// The lists that port 25 asks. Their use is said at every start: it is told abroad who writes to us.
+fn blocklists(config: &Config, service: Service) -> Result<Option<Blocklists>, ResolverFault> {
+    let lists = &config.ingress.mx.blocklists;
+    if service != Service::Mx || lists.is_empty() {
+        return Ok(None);
+    }
+    for list in lists {
+        let zone = list.zone.as_str();
+        tracing::warn!(
+            event = "blocklist_asked",
+            zone,
+            "its operator learns which addresses send mail here; that may not leave Japan unexamined"
+        );
+    }
+    Ok(Some(Blocklists::new(Lookup::new(&config.dns.servers)?, lists.clone())))
 }
 
 async fn accept(listener: TcpListener, door: Arc<Door>, mut stop: watch::Receiver<bool>) {

@@ -5,6 +5,8 @@
 //! session; the listener goes on.
 
 mod admission;
+mod blocklist;
+mod clamd;
 mod client_certificate;
 mod connection;
 mod door;

@@ -71,6 +71,8 @@ pub struct Peer {
     pub tls: Option<String>,
     /// SHA-256 of the certificate that it showed, in hexadecimal digits.
     pub certificate: Option<String>,
+    /// Block lists in which its address stands.
+    pub lists: Vec<String>,
     /// mx, submission or submissions.
     pub service: &'static str,
 }
@@ -80,7 +82,7 @@ impl Peer {
     #[must_use]
     pub fn new(address: SocketAddr, service: &'static str) -> Self {
         let (ip, port) = (address.ip().to_canonical(), address.port());
-        Self { ip, port, helo: String::new(), tls: None, certificate: None, service }
+        Self { ip, port, helo: String::new(), tls: None, certificate: None, lists: Vec::new(), service }
     }
 }
 
@@ -174,6 +176,7 @@ pub(super) fn peer_json(peer: &Peer) -> serde_json::Value {
         "helo": peer.helo,
         "tls": peer.tls,
         "certificate": peer.certificate,
+        "lists": peer.lists,
         "service": peer.service,
     })
 }

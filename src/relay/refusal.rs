@@ -40,6 +40,12 @@ pub enum Refusal {
     Content(String),
     /// The message is too large to be made once for each of its recipients.
     TooLargeForAll,
+    /// The sending address stands in a block list, and the list's word is to wait.
+    ListedForNow,
+    /// The sending address stands in a block list.
+    Listed,
+    /// The scanner found malware.
+    Malware,
     /// Our own breakage: try again.
     TryAgain,
     /// Our disk is full: try again.
@@ -139,9 +145,43 @@ impl Refusal {
                 4,
                 "The message is too large for so many recipients at once: send it to fewer at a time",
             ),
+            Refusal::ListedForNow => Reply::new(
+                450,
+                7,
+                1,
+                "The address that sends this mail stands in a block list: try again in an hour, or through another server",
+            ),
+            Refusal::Listed => Reply::new(
+                550,
+                7,
+                1,
+                "The address that sends this mail stands in a block list: ask your provider to have it taken off",
+            ),
+            Refusal::Malware => Reply::new(
+                554,
+                7,
+                0,
+                "The message holds malware: check your device, and send it again without the file",
+            ),
             Refusal::TryAgain => Reply::new(451, 3, 0, "A temporary fault on our side: the message was not taken, try again later"),
             Refusal::NoSpace => Reply::new(452, 3, 1, "No space for mail just now: the message was not taken, try again later"),
         }
+    }
+
+    /// What the peer is told on the wire: in ASCII unless it asked for more (RFC 6531 §3.7.4), and with the address of the
+    /// help page where there is one for everybody.
+    #[must_use]
+    pub fn told(&self, smtputf8: bool, public_url: Option<&str>) -> Reply {
+        let reply = if smtputf8 { self.reply() } else { self.reply().in_ascii() };
+        match public_url {
+            Some(url) => reply.line(format!("See {url}/help/{}", self.page())),
+            None => reply,
+        }
+    }
+
+    /// The name of the help page.
+    pub(super) fn page(&self) -> String {
+        self.name().replace('_', "-")
     }
 
     /// The word for log and metrics.
@@ -164,6 +204,9 @@ impl Refusal {
             Refusal::Loop => "loop",
             Refusal::Content(_) => "content",
             Refusal::TooLargeForAll => "too_large_for_all",
+            Refusal::ListedForNow => "listed_for_now",
+            Refusal::Listed => "listed",
+            Refusal::Malware => "malware",
             Refusal::TryAgain => "try_again",
             Refusal::NoSpace => "no_space",
         }

@@ -5,10 +5,13 @@
 //! When it fails: at start [`WebError`]; a request's fault is that request's 503.
 
 mod api;
+mod help;
+pub mod mta_sts;
 mod problem;
 
 pub(crate) use api::{merchant_json, order_json};
 
+use crate::config::Config;
 use crate::ingress::{Certificates, Inherited, Place};
 use crate::relay::Relay;
 use axum::Router;
@@ -49,6 +52,7 @@ pub struct SmtpAccess {
 /// The bound listeners, before they serve.
 pub struct Web {
     listeners: Vec<TcpListener>,
+    policy: Option<String>,
     pub listening: Vec<SocketAddr>,
 }
 
@@ -58,6 +62,8 @@ pub(crate) struct Shared {
     ready: Arc<AtomicBool>,
     /// Those of the listeners, where this process has them.
     certificates: Option<Arc<Certificates>>,
+    /// Our MTA-STS policy.
+    policy: Option<String>,
 }
 
 impl Web {
@@ -65,7 +71,8 @@ impl Web {
     ///
     /// # Errors
     /// [`WebError`] naming the address.
-    pub async fn bind(addresses: &[SocketAddr], inherited: &mut Inherited) -> Result<Self, WebError> {
+    pub async fn bind(config: &Config, inherited: &mut Inherited) -> Result<Self, WebError> {
+        let addresses = config.web.listen.as_slice();
         let mut listeners = inherited.of(Place::Web).map_err(WebError::Passed)?;
         let mut listening: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
         let addresses: &[SocketAddr] = if listeners.is_empty() { addresses } else { &[] };
@@ -75,7 +82,8 @@ impl Web {
             listening.push(listener.local_addr().map_err(fault)?);
             listeners.push(listener);
         }
-        Ok(Self { listeners, listening })
+        let policy = mta_sts::policy(&config.web.mta_sts, &config.hostname);
+        Ok(Self { listeners, policy, listening })
     }
 
     /// Serves until `stop` turns true; running requests end first.
@@ -89,13 +97,16 @@ impl Web {
     ) {
         let router = Router::new()
             .route("/readyz", get(readyz))
+            .route("/help", get(help::list))
+            .route("/help/{name}", get(help::page))
+            .route("/.well-known/mta-sts.txt", get(policy))
             .route("/v1/merchants", post(api::add_merchant))
             .route("/v1/orders", post(api::open_order))
             .route("/v1/orders/{store_id}/{order_no}", get(api::show_order))
             .fallback(api::not_found)
             .method_not_allowed_fallback(api::not_allowed)
             .layer(DefaultBodyLimit::max(BODY_MAX))
-            .with_state(Arc::new(Shared { relay, smtp, ready, certificates }));
+            .with_state(Arc::new(Shared { relay, smtp, ready, certificates, policy: self.policy }));
         let mut servers = JoinSet::new();
         for listener in self.listeners {
             let mut stop = stop.clone();
@@ -142,5 +153,14 @@ async fn readyz(
             (StatusCode::OK, format!("ready\n{}", until.unwrap_or_default()))
         }
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n".into()),
+    }
+}
+
+/// `GET /.well-known/mta-sts.txt` (RFC 8461 §3.2, §3.3): text, without a redirection.
+async fn policy(axum::extract::State(shared): axum::extract::State<Arc<Shared>>) -> axum::response::Response {
+    use axum::response::IntoResponse;
+    match &shared.policy {
+        Some(policy) => policy.clone().into_response(),
+        None => axum::http::StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -272,3 +272,50 @@ fn connections_wait_at_passed_sockets_while_one_process_ends_and_the_next_begins
         assert!(wire.line().unwrap().starts_with(b"220 "));
     }
 }
+
+#[test]
+fn a_refusal_leads_to_a_page_that_helps_in_both_languages() {
+    let scene = Scene::with(On::Sqlite, |setup| setup.key("web.public_url", "'https://relay.anshin.test/'"));
+    let mut client = scene.customer().unwrap();
+    client.say(&format!("MAIL FROM:<{}>", scene.taro.address)).unwrap().is("250");
+    let refused = client.say(&format!("RCPT TO:<{}>", scene.order.merchant_alias)).unwrap().is("550 5.7.1");
+    let last = refused.lines.last().unwrap();
+    let path = last.split_once("https://relay.anshin.test").unwrap().1;
+    assert!(refused.to_string().is_ascii());
+    let page = super::http::request(scene.relay.web(), "GET", path, "", "");
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("ご注文時のメールアドレス") && page.body.contains("used for the order"));
+    assert_eq!(super::http::request(scene.relay.web(), "GET", "/help/nothing", "", "").status, 404);
+    // Who says SMTPUTF8 reads Japanese in the reply itself.
+    client.say("RSET").unwrap().is("250");
+    client.say(&format!("MAIL FROM:<{}> SMTPUTF8", scene.taro.address)).unwrap().is("250");
+    let refused = client.say(&format!("RCPT TO:<{}>", scene.order.merchant_alias)).unwrap().is("550 5.7.1");
+    assert!(refused.to_string().contains("ご注文時"));
+}
+
+#[test]
+fn the_policy_for_senders_is_served_where_it_is_configured_and_the_dns_records_belong_to_it() {
+    let scene = Scene::with(On::Sqlite, |setup| {
+        setup.key("web.mta_sts.mode", "'enforce'").key("web.mta_sts.report_to", "'mailto:tls@anshin.test'")
+    });
+    let policy = super::http::request(scene.relay.web(), "GET", "/.well-known/mta-sts.txt", "", "");
+    assert_eq!(policy.status, 200);
+    assert_eq!(
+        policy.body,
+        "version: STSv1\r\nmode: enforce\r\nmx: relay.anshin.test\r\nmax_age: 604800\r\n"
+    );
+    let records = scene.relay.anshin(&["dns"]);
+    let of = |name: &str| {
+        let found = records.as_array().unwrap().iter().find(|record| record["name"] == name);
+        found.map(|record| record["value"].as_str().unwrap().to_owned())
+    };
+    assert!(of("_mta-sts.shop.anshin.test").unwrap().starts_with("v=STSv1; id="));
+    assert_eq!(of("mta-sts.pc.fw.anshin.test").unwrap(), "relay.anshin.test.");
+    assert_eq!(of("_smtp._tls.mb.fw.anshin.test").unwrap(), "v=TLSRPTv1; rua=mailto:tls@anshin.test");
+    assert!(of("_25._tcp.relay.anshin.test").unwrap().starts_with("3 1 1 "));
+    let silent = Scene::new(On::Sqlite);
+    assert_eq!(
+        super::http::request(silent.relay.web(), "GET", "/.well-known/mta-sts.txt", "", "").status,
+        404
+    );
+}

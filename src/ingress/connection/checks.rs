@@ -1,0 +1,59 @@
+//! What the helpers of a session say: limits, block lists, the scanner; and how a refusal is put to this peer.
+
+use super::Connection;
+use crate::config::BlockAction;
+use crate::ingress::clamd::Scan;
+use crate::ingress::limiter::Limited;
+use crate::relay::{Recipient, Refusal};
+use crate::smtp::Reply;
+
+impl Connection {
+    /// A limit was met: what the peer is told.
+    pub(super) async fn limited(&self, limited: &Limited) -> Reply {
+        self.guard.note(limited, &self.shared.relay, self.login.as_ref(), &self.peer).await;
+        let reply = limited.reply(&self.shared.wire.hostname);
+        match &self.shared.public_url {
+            Some(url) => reply.line(format!("See {url}/help/limited")),
+            None => reply,
+        }
+    }
+
+    /// Whether a block list stops mail to this recipient; asks the lists the first time. The mail of an order it does not.
+    pub(super) async fn blocked(&mut self, recipient: &Recipient) -> Option<Refusal> {
+        let lists = self.shared.blocklists.as_ref().filter(|_| self.login.is_none())?;
+        if self.listed.is_none() {
+            let listed = lists.ask(self.peer.ip).await;
+            self.peer.lists.clone_from(&listed.zones);
+            self.listed = Some(listed);
+        }
+        let action = self.listed.as_ref()?.action?;
+        let refusal = match (action, recipient) {
+            (BlockAction::Label, _) | (_, Recipient::Party { .. }) => return None,
+            (BlockAction::Defer, _) => Refusal::ListedForNow,
+            (BlockAction::Refuse, _) => Refusal::Listed,
+        };
+        tracing::info!(event = "refused", at = "rcpt", reason = refusal.name(), service = self.peer.service);
+        Some(refusal)
+    }
+
+    /// What the scanner says of a message; `None` is to go on.
+    pub(super) async fn scanned(&self, bytes: &[u8]) -> Option<Refusal> {
+        let scanner = self.shared.scanner.as_ref()?;
+        match scanner.scan(bytes).await {
+            Scan::Clean => None,
+            Scan::Found(name) => {
+                tracing::warn!(event = "malware", name, service = self.peer.service);
+                Some(Refusal::Malware)
+            }
+            Scan::Failed(why) => {
+                tracing::warn!(event = "scan_failed", why, service = self.peer.service);
+                (!scanner.accepts_unscanned()).then_some(Refusal::TryAgain)
+            }
+        }
+    }
+
+    /// A refusal as this peer may read it.
+    pub(super) fn told(&self, refusal: &Refusal) -> Reply {
+        refusal.told(self.smtputf8, self.shared.public_url.as_deref())
+    }
+}
