@@ -4,6 +4,7 @@
 //! Rules: content lines are folded at 75 octets (RFC 5545 §3.1, RFC 6350 §3.2): an address is found over a fold, and a
 //! line that grew is folded anew. UID and RELATED-TO (RFC 5545 §3.8.4.5, §3.8.4.7) with an at sign name a machine and
 //! are mapped; others stay, so that every update meets its event. KEY (RFC 6350 §6.8.1) goes: a key names its owner.
+//! An ATTENDEE (RFC 5545 §3.8.4.1) that is the alias of another order goes: one customer learns of no other.
 //! When it fails: never.
 
 use super::body::file_name;
@@ -50,6 +51,7 @@ pub fn scrubbed(
     label: Option<&[u8]>,
     sought: &Sought<'_>,
     map: &dyn Fn(&str) -> String,
+    is_foreign: &dyn Fn(&str) -> bool,
 ) -> Option<Changed> {
     let mut edits = text::edits(bytes, label, sought);
     let mut lines: Vec<Edit> = Vec::new();
@@ -59,6 +61,10 @@ pub fn scrubbed(
         let name = property(slice(bytes, line.clone()));
         let new = if name.eq_ignore_ascii_case(b"key") {
             key = true;
+            Some(Vec::new())
+        } else if name.eq_ignore_ascii_case(b"attendee")
+            && is_foreign(attendee(slice(bytes, line.clone())).trim())
+        {
             Some(Vec::new())
         } else if is_id(name) && ids < MAX_IDS {
             ids += 1;
@@ -154,6 +160,12 @@ fn content_lines(bytes: &[u8]) -> Vec<Range<usize>> {
 fn property(line: &[u8]) -> &[u8] {
     let name = line.split(|b| matches!(b, b':' | b';' | b'\r' | b'\n')).next().unwrap_or_default();
     name.rsplit(|b| *b == b'.').next().unwrap_or_default()
+}
+
+/// The address of an ATTENDEE, without `mailto:`.
+fn attendee(line: &[u8]) -> String {
+    let whole = String::from_utf8_lossy(&unfolded(line)).to_ascii_lowercase();
+    whole.rsplit(':').next().unwrap_or_default().to_owned()
 }
 
 /// What stands before the id of a line, and the id, where it has a host.

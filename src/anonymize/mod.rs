@@ -13,6 +13,7 @@ mod calendar;
 mod content;
 mod content_id;
 mod date;
+mod embedded;
 mod field;
 mod file;
 mod gate;
@@ -59,6 +60,9 @@ pub use top::HOPS_FIELD;
 
 /// Room that is made for a message before anything of it is written, in octets.
 const MAX_ROOM: usize = 64 * 1024;
+
+/// Length of the local part of an alias, in octets; a store's public address is another one.
+const ALIAS_LENGTH: usize = 28;
 
 /// What is done to one message on its way to one recipient.
 pub struct Passage<'a> {
@@ -224,6 +228,25 @@ impl Passage<'_> {
             }
         }
         out
+    }
+
+    /// Whether an address is an alias of this installation and of no party here: in a domain that lies beside ours.
+    fn is_foreign(&self, address: &str) -> bool {
+        let Some((local, domain)) = address.rsplit_once('@') else { return false };
+        let known = self.secrets.iter().map(|secret| secret.alias).chain(self.to).chain([self.from]);
+        let parent = |domain: &'_ str| domain.split_once('.').map(|(_, parent)| parent.to_owned());
+        let mut ours = false;
+        for alias in known {
+            let own = alias.domain().as_str();
+            if alias.local().eq_ignore_ascii_case(local) && own.eq_ignore_ascii_case(domain) {
+                return false;
+            }
+            // One label for each class of addresses: those of `pc.fw.…` and `mb.fw.…` are all ours.
+            let beside = parent(own).filter(|parent| parent.contains('.'));
+            ours |= own.eq_ignore_ascii_case(domain)
+                || beside.is_some_and(|own| parent(domain).is_some_and(|p| p.eq_ignore_ascii_case(&own)));
+        }
+        ours && local.len() == ALIAS_LENGTH
     }
 }
 

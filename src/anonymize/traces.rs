@@ -26,6 +26,8 @@ use std::ops::Range;
 const MAX_TRACES: usize = 64;
 /// Texts longer than this pay for a faster search, in octets.
 const LARGE: usize = 256 * 1024;
+/// How much of a line is read before a name (RFC 5322 §2.1.1).
+const MAX_LINE: usize = 998;
 
 /// What is known beside the message.
 pub struct Known<'a> {
@@ -91,7 +93,10 @@ impl Traces {
         }
         let host = own.first().copied().unwrap_or_default().to_owned();
         let mut patterns: Vec<String> = ids.keys().cloned().collect();
-        patterns.extend(names.iter().cloned());
+        for name in &names {
+            patterns.push(name.clone());
+            patterns.extend(path::spelled_in_full(name));
+        }
         let kind = if bytes.len() > LARGE { AhoCorasickKind::DFA } else { AhoCorasickKind::NoncontiguousNFA };
         let matcher = (!patterns.is_empty())
             .then(|| {
@@ -128,7 +133,7 @@ impl Traces {
             let before = start.checked_sub(1).and_then(|i| hay.get(i));
             Some(Found {
                 with: id.unwrap_or(&self.host).clone(),
-                left_clear: !joins(before),
+                left_clear: !joins(before) || is_trail(hay, start),
                 right_clear: is_ended(hay, range.end),
                 range: start..range.end,
             })
@@ -179,6 +184,18 @@ fn is_host_octet(b: u8) -> bool {
 
 fn joins(b: Option<&u8>) -> bool {
     b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-')
+}
+
+/// Whether the octet before `start` ends a character of two octets, as the bracket 「 does in Shift_JIS, and is no letter:
+/// the line is no UTF-8 up to there.
+fn is_trail(text: &[u8], start: usize) -> bool {
+    let near =
+        start.checked_sub(1).and_then(|end| text.get(end.saturating_sub(MAX_LINE)..end)).unwrap_or_default();
+    let line = near.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+    // A long one may be cut within a character.
+    let cut = line.iter().take(3).take_while(|b| (0x80..0xc0).contains(*b)).count();
+    let line = line.get(if line.len() == MAX_LINE { cut } else { 0 }..).unwrap_or_default();
+    line.last().is_some_and(|b| *b >= 0x81) && std::str::from_utf8(line).is_err()
 }
 
 /// Whether nothing behind `end` makes a longer name of what ends there. A dot and a letter go on; a dot alone ends a
@@ -288,11 +305,26 @@ mod tests {
                 "https%3A%2F%2Fsign.example https%3A%2F%2Fx.pc7.home.example",
             ),
             ("pc7.home.example@third.example", "pc7.home.example@third.example"),
+            (
+                "2001:0DB8:0000:0000:0000:0000:0000:0007, ip:2001:db8:0:0:0:0:0:7",
+                "mx.relay.example, ip:mx.relay.example",
+            ),
+            ("éupc7.home.example", "éupc7.home.example"),
         ] {
             traces(MAIL, |traces| {
                 let out = apply(text.as_bytes(), &traces.edits(text.as_bytes()));
                 assert_eq!(String::from_utf8(out).unwrap(), expected);
             });
         }
+    }
+    #[test]
+    fn a_bracket_of_shift_jis_is_no_letter_of_a_host() {
+        traces(MAIL, |traces| {
+            for bracket in [&b"\x81\x75"[..], b"\x82\xcc\x81\x75"] {
+                let text = [bracket, b"pc7.home.example\x81\x76"].concat();
+                let expected = [bracket, b"mx.relay.example\x81\x76"].concat();
+                assert_eq!(apply(&text, &traces.edits(&text)), expected);
+            }
+        });
     }
 }

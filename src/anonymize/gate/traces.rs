@@ -120,15 +120,19 @@ impl Traces {
         {
             start = at + 1;
         }
-        let length = text
-            .get(start..(start + 48).min(text.len()))
-            .unwrap_or_default()
-            .iter()
-            .take_while(|b| is_part(b));
-        let length = length.count();
+        // `ip:2001:…`, `mailto:2001:…`: what stands before the first colon is another word.
+        let label = text.get(at + 1) != Some(&b':');
+        self.v6_from(text, start, place) || (label && self.v6_from(text, at + 1, place))
+    }
+
+    /// Whether one of the addresses begins at `start`.
+    fn v6_from(&self, text: &[u8], start: usize, place: Place) -> bool {
+        let is_part = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
+        let near = text.get(start..(start + 48).min(text.len())).unwrap_or_default();
+        let length = near.iter().take_while(|b| is_part(b)).count();
         let is_joined = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-');
         let left = start.checked_sub(1).and_then(|i| text.get(i));
-        if is_joined(left) || is_joined(text.get(start + length)) {
+        if (is_joined(left) && !is_half(text, start)) || is_joined(text.get(start + length)) {
             return false;
         }
         let token = text.get(start..start + length).unwrap_or_default();
@@ -151,7 +155,19 @@ fn is_whole(text: &[u8], start: usize, end: usize, is_exact: bool) -> bool {
     let left = |back: usize| start.checked_sub(back).and_then(|i| text.get(i));
     let below = left(1) == Some(&b'.') && is_exact && joined(left(2));
     let longer = text.get(end) == Some(&b'.') && joined(text.get(end + 1));
-    !joined(left(1)) && !joined(text.get(end)) && !below && !longer
+    (!joined(left(1)) || is_half(text, start)) && !joined(text.get(end)) && !below && !longer
+}
+
+/// Whether the octet before `start` may be the second half of a character and no letter: behind an octet above 127 in
+/// what is no UTF-8.
+fn is_half(text: &[u8], start: usize) -> bool {
+    let Some(end) = start.checked_sub(1) else { return false };
+    let mut from = end.saturating_sub(2 * MAX_NAME);
+    while from > 0 && from < end && text.get(from).is_some_and(|b| b & 0xc0 == 0x80) {
+        from += 1;
+    }
+    let before = text.get(from..end).unwrap_or_default();
+    before.last().is_some_and(|b| *b > 0x80) && encoding_rs::Encoding::utf8_valid_up_to(before) < before.len()
 }
 
 /// Whether a trace is the domain that somebody registered, under which others may be, or an address (RFC 1034 §3.1).

@@ -95,6 +95,15 @@ pub fn of_fields(bytes: &[u8], header: &Header, most: usize, found: &mut Vec<Str
     }
 }
 
+/// How an IPv6 address is written without its short form: with leading zeros, and without (RFC 4291 §2.2). Nothing else
+/// is written so.
+pub fn spelled_in_full(name: &str) -> Vec<String> {
+    let Ok(address) = name.parse::<Ipv6Addr>() else { return Vec::new() };
+    let groups = address.segments();
+    let joined = |write: fn(&u16) -> String| groups.iter().map(write).collect::<Vec<_>>().join(":");
+    vec![joined(|group| format!("{group:04x}")), joined(|group| format!("{group:x}"))]
+}
+
 /// Whether so many share a domain that it names nobody.
 pub fn is_shared(name: &str) -> bool {
     SHARED.contains(&name)

@@ -257,3 +257,23 @@ fn traces_are_read_through_encodings() {
         held(message, expected);
     }
 }
+
+#[test]
+fn a_trace_is_seen_behind_a_label_and_behind_a_bracket_in_any_charset_and_not_inside_a_longer_name() {
+    let gate = |text: &[u8]| {
+        let message = [b"S: s\r\n\r\n", text, b"\r\n"].concat();
+        gate_with(&message, &["2001:db8::7", "pc7.home.example"], Files::Checked)
+    };
+    for text in [
+        "ip:2001:db8::7".as_bytes(),
+        b"mailto:2001:db8:0:0:0:0:0:7 face:2001:db8::7",
+        b"IPv6:2001:db8::7",
+        b"\x81\x75pc7.home.example\x81\x76",
+        b"\x82\xcc\x81\x752001:db8::7\x81\x76",
+    ] {
+        assert_eq!(gate(text), HELD, "{}", String::from_utf8_lossy(text));
+    }
+    for text in ["例upc7.home.example", "éupc7.home.example", "a2001:db8::7", "2001:db8::77"] {
+        assert_eq!(gate(text.as_bytes()), Ok(()), "{text}");
+    }
+}

@@ -254,8 +254,8 @@ pub const SPELLINGS: &[Spelling] = spellings! {
         Any Anything "encoded word B" = |s| Some(format!("=?utf-8?B?{}?=", BASE64.encode(s.as_bytes())));
         Any Anything "encoded word Q" = word_q;
         Any Anything "base64" = |s| Some(BASE64.encode(s.as_bytes()));
-        Any Anything "base64 behind one letter" = |s| unaligned(s, "x");
-        Any Anything "base64 behind two letters" = |s| unaligned(s, "x:");
+        Any Anything "base64 behind one sign" = |s| unaligned(s, ":");
+        Any Anything "base64 behind two signs" = |s| unaligned(s, "x:");
         Any Anything "base64 of JSON" = |s| Some(BASE64.encode(format!("{{\"e\":\"{s}\",\"n\":7}}").as_bytes()));
         Any Anything "base64 twice" = |s| Some(BASE64.encode(BASE64.encode(s.as_bytes()).as_bytes()));
         Any Anything "base64url in a link" = |s| Some(format!("https://x.example/u/{}?k=1", BASE64URL_NOPAD.encode(s.as_bytes())));
