@@ -1,4 +1,4 @@
-//! Helpers of the ingress, all off by default: block lists in the DNS, and a scanner for malware.
+//! Helpers of the ingress, all off by default: block lists in the DNS, greylisting, and a scanner for malware.
 
 use super::kind;
 use super::listen;
@@ -31,6 +31,20 @@ pub enum BlockAction {
     Defer,
     /// 550.
     Refuse,
+}
+
+/// `[ingress.mx.greylist]`
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Greylist {
+    /// How long the first inquiry of a sender is put off; nobody's is without.
+    #[serde(serialize_with = "show::optional_duration")]
+    pub wait: Option<Duration>,
+    /// How long the sender may take to come again.
+    #[serde(serialize_with = "show::duration")]
+    pub retry_within: Duration,
+    /// How long one who did is known.
+    #[serde(serialize_with = "show::duration")]
+    pub remember: Duration,
 }
 
 /// `[ingress.clamd]`
@@ -71,6 +85,15 @@ impl Blocklist {
             Some(Self { zone: zone?, action: action? })
         };
         (1..=count).filter_map(read).collect()
+    }
+}
+
+impl Greylist {
+    pub(super) fn read(r: &mut Reader) -> Option<Self> {
+        let wait = r.value("ingress.mx.greylist.wait", "", kind::optional(kind::duration));
+        let retry_within = r.value("ingress.mx.greylist.retry_within", "2d", kind::duration);
+        let remember = r.value("ingress.mx.greylist.remember", "36d", kind::duration);
+        Some(Self { wait: wait?, retry_within: retry_within?, remember: remember? })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `[ingress]` and `[limits]`: where mail comes in, with which certificate, and how much of it at once.
 
 use super::door::DoorLimits;
-use super::helpers::{Blocklist, Clamd};
+use super::helpers::{Blocklist, Clamd, Greylist};
 use super::kind::{self, ByteSize};
 use super::network::{self, Network};
 use super::reader::Reader;
@@ -39,6 +39,7 @@ pub struct Mx {
     /// Lists of addresses that send no good mail.
     #[serde(rename = "blocklist")]
     pub blocklists: Vec<Blocklist>,
+    pub greylist: Greylist,
 }
 
 /// `[ingress.submission]`: mail from merchants.
@@ -132,6 +133,7 @@ impl Ingress {
         let client_certificates = r.value("ingress.mx.client_certificates", "ignore", words);
         let blocklists = Blocklist::read_all(r);
         let clamd = Clamd::read(r);
+        let greylist = Greylist::read(r);
         let named = r.tables("ingress.tls.named");
         let named = (1..=named).filter_map(|i| NamedCertificate::read(r, i)).collect();
         Some(Self {
@@ -140,6 +142,7 @@ impl Ingress {
                 proxy_protocol_from: mx_proxies?,
                 client_certificates: client_certificates?,
                 blocklists,
+                greylist: greylist?,
             },
             submission: Submission { listen: starttls?, tls_listen: tls?, proxy_protocol_from: proxies? },
             tls: TlsFiles { certificate: certificate?, key: key?, named },

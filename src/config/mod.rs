@@ -33,7 +33,7 @@ pub use content::{Content, CustomerName, MerchantName, Names};
 pub use deployment::{Domains, Profile, Role};
 pub use door::DoorLimits;
 pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTls};
-pub use helpers::{BlockAction, Blocklist, Clamd, OnFailure, ScannerAddress};
+pub use helpers::{BlockAction, Blocklist, Clamd, Greylist, OnFailure, ScannerAddress};
 pub use ingress::{ClientCertificates, Ingress, Limits, Mx, NamedCertificate, Submission, TlsFiles};
 pub use kind::ByteSize;
 pub use network::{Network, mask};

@@ -25,6 +25,14 @@ pub(super) fn duration<S: Serializer>(duration: &Duration, serializer: S) -> Res
     serializer.collect_str(&duration_text(*duration))
 }
 
+/// A duration, or empty text where there is none.
+pub(super) fn optional_duration<S: Serializer>(
+    value: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    optional(&value.map(duration_text), serializer)
+}
+
 /// What can be printed, as text.
 pub(super) fn text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)

@@ -16,6 +16,7 @@ use crate::mail::RealAddress;
 use crate::relay::{COPIES_MAX, Incoming, Login, MailParameters, Notify, Peer, Recipient, Refusal, Relay};
 use crate::smtp::server::{Envelope, Event, MailCommand, Phase, RcptCommand, ServerConfig, Service, Session};
 use crate::smtp::{Credentials, ForwardPath, RcptParams, Reply};
+use crate::store::Patience;
 use crate::vault::Secret;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub(super) struct Shared {
     /// Where the help pages are.
     pub public_url: Option<String>,
     pub blocklists: Option<Blocklists>,
+    pub greylist: Option<Patience>,
     pub scanner: Option<Arc<Scanner>>,
 }
 
@@ -320,7 +322,7 @@ impl Connection {
                 self.session.answer_rcpt(Err(Reply::new(452, 5, 3, text)));
             }
             Ok(recipient) => {
-                if let Some(refusal) = self.blocked(&recipient).await {
+                if let Some(refusal) = self.stopped(&recipient).await {
                     let reply = self.told(&refusal);
                     return self.session.answer_rcpt(Err(reply));
                 }

@@ -127,6 +127,14 @@ impl Guard {
         }
     }
 
+    /// The peer's network; `None` for an exempt peer.
+    pub fn network(&self) -> Option<IpAddr> {
+        match self.network {
+            Subject::Network(ip) if !self.peer.is_empty() => Some(ip),
+            _ => None,
+        }
+    }
+
     /// Whether one more record may be written about this peer.
     pub fn may_record(&self) -> bool {
         if self.peer.is_empty() {

@@ -13,6 +13,7 @@ use crate::config::{ClientCertificates, Config};
 use crate::dns::{Lookup, ResolverFault};
 use crate::relay::Relay;
 use crate::smtp::server::{Limits, ServerConfig, Service};
+use crate::store::Patience;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +117,7 @@ impl Ingress {
                 budget: budget.clone(),
                 public_url: config.web.public_url.clone(),
                 blocklists: blocklists(config, service)?,
+                greylist: greylist(config, service),
                 scanner: scanner.clone(),
             });
             let balancers = match service {
@@ -173,6 +175,13 @@ fn blocklists(config: &Config, service: Service) -> Result<Option<Blocklists>, R
         );
     }
     Ok(Some(Blocklists::new(Lookup::new(&config.dns.servers)?, lists.clone())))
+}
+
+fn greylist(config: &Config, service: Service) -> Option<Patience> {
+    let greylist = &config.ingress.mx.greylist;
+    let (retry_within, remember) = (greylist.retry_within, greylist.remember);
+    let wait = greylist.wait.filter(|_| service == Service::Mx)?;
+    Some(Patience { wait, retry_within, remember })
 }
 
 async fn accept(listener: TcpListener, door: Arc<Door>, mut stop: watch::Receiver<bool>) {

@@ -31,7 +31,7 @@ pub fn help(name: &str) -> Option<&'static Help> {
 }
 
 /// All pages.
-pub const HELP: [Help; 22] = [
+pub const HELP: [Help; 23] = [
     page(
         "unknown-alias",
         [
@@ -203,6 +203,17 @@ pub const HELP: [Help; 22] = [
         ["The mail is too large for so many recipients", "Send it to fewer recipients at a time."],
     ),
     page(
+        "greylisted",
+        [
+            "初めての差出人からのメールです",
+            "迷惑メールを減らすため、初めての差出人からのメールは、数分おいて送り直されたものを受け取ります。普通のメールサーバーは自動で送り直します。そのままお待ちください。",
+        ],
+        [
+            "This is the first mail from this sender",
+            "To keep junk out, the first mail of a sender is taken when it comes again after some minutes. Mail servers do so by themselves; there is nothing that you need to do.",
+        ],
+    ),
+    page(
         "listed-for-now",
         [
             "送信元のサーバーがブロックリストに載っています",
@@ -294,7 +305,8 @@ mod tests {
             Relaying => Some(Loop),
             Loop => Some(Content("why".into())),
             Content(_) => Some(TooLargeForAll),
-            TooLargeForAll => Some(ListedForNow),
+            TooLargeForAll => Some(Greylisted(std::time::Duration::from_secs(60))),
+            Greylisted(_) => Some(ListedForNow),
             ListedForNow => Some(Listed),
             Listed => Some(Malware),
             Malware => Some(TryAgain),

@@ -4,6 +4,7 @@
 use super::RelayFault;
 use crate::smtp::Reply;
 use crate::store::StoreFault;
+use std::time::Duration;
 
 /// Our decision not to do what a peer asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum Refusal {
     Content(String),
     /// The message is too large to be made once for each of its recipients.
     TooLargeForAll,
+    /// A first contact: to come again after this long.
+    Greylisted(Duration),
     /// The sending address stands in a block list, and the list's word is to wait.
     ListedForNow,
     /// The sending address stands in a block list.
@@ -145,6 +148,13 @@ impl Refusal {
                 4,
                 "The message is too large for so many recipients at once: send it to fewer at a time",
             ),
+            Refusal::Greylisted(wait) => {
+                let again = match wait.as_secs().div_ceil(60) {
+                    0 | 1 => "a minute".to_owned(),
+                    minutes => format!("{minutes} minutes"),
+                };
+                Reply::new(450, 7, 1, format!("First mail from this sender: try again in {again}"))
+            }
             Refusal::ListedForNow => Reply::new(
                 450,
                 7,
@@ -204,6 +214,7 @@ impl Refusal {
             Refusal::Loop => "loop",
             Refusal::Content(_) => "content",
             Refusal::TooLargeForAll => "too_large_for_all",
+            Refusal::Greylisted(_) => "greylisted",
             Refusal::ListedForNow => "listed_for_now",
             Refusal::Listed => "listed",
             Refusal::Malware => "malware",

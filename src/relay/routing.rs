@@ -4,7 +4,7 @@
 use super::decision::Decider;
 use super::{Conversation, Login, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{RealAddress, Timestamp};
-use crate::vault::{Decision, Side};
+use crate::vault::{Decision, Indexed, Side};
 
 /// A recipient that was admitted, with what is needed to write to it.
 pub enum Recipient {
@@ -109,6 +109,21 @@ impl Relay {
     #[must_use]
     pub fn is_own_domain(&self, address: &RealAddress) -> bool {
         self.domains().is_ours(address.reveal_domain())
+    }
+
+    /// Whether a sender who opens an inquiry from this network has waited long enough.
+    ///
+    /// # Errors
+    /// [`Refusal::Greylisted`] when it has not.
+    pub async fn first_contact(
+        &self,
+        network: std::net::IpAddr,
+        sender: &RealAddress,
+        patience: crate::store::Patience,
+    ) -> Result<(), Refusal> {
+        let guard = self.vault().index.of(Indexed::Contact { network, sender });
+        let left = self.store().greylist(guard, Timestamp::now(), patience).await?;
+        if left.is_zero() { Ok(()) } else { Err(Refusal::Greylisted(left)) }
     }
 
     /// Whether mail from outside may go to this forward-path.

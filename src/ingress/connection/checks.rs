@@ -18,8 +18,33 @@ impl Connection {
         }
     }
 
-    /// Whether a block list stops mail to this recipient; asks the lists the first time. The mail of an order it does not.
-    pub(super) async fn blocked(&mut self, recipient: &Recipient) -> Option<Refusal> {
+    /// Whether a block list or greylisting stops mail to this recipient. The mail of an order they do not.
+    pub(super) async fn stopped(&mut self, recipient: &Recipient) -> Option<Refusal> {
+        let mut refusal = self.blocked(recipient).await;
+        if refusal.is_none() && self.login.is_none() {
+            refusal = self.greylisted(recipient).await;
+        }
+        if let Some(refusal) = &refusal {
+            let reason = refusal.name();
+            tracing::info!(event = "refused", at = "rcpt", reason, service = self.peer.service);
+        }
+        refusal
+    }
+
+    /// Asks the database when this sender was first seen from this network. What strangers can make us write there is
+    /// bounded as records are; beyond it everybody new has to wait.
+    async fn greylisted(&self, recipient: &Recipient) -> Option<Refusal> {
+        let patience = self.shared.greylist?;
+        let (Recipient::Inquiry(_), Some(sender)) = (recipient, &self.sender) else { return None };
+        let network = self.guard.network()?;
+        if !self.guard.may_record() {
+            return Some(Refusal::Greylisted(patience.wait));
+        }
+        self.shared.relay.first_contact(network, sender, patience).await.err()
+    }
+
+    /// Asks the lists, the first time.
+    async fn blocked(&mut self, recipient: &Recipient) -> Option<Refusal> {
         let lists = self.shared.blocklists.as_ref().filter(|_| self.login.is_none())?;
         if self.listed.is_none() {
             let listed = lists.ask(self.peer.ip).await;
@@ -32,7 +57,6 @@ impl Connection {
             (BlockAction::Defer, _) => Refusal::ListedForNow,
             (BlockAction::Refuse, _) => Refusal::Listed,
         };
-        tracing::info!(event = "refused", at = "rcpt", reason = refusal.name(), service = self.peer.service);
         Some(refusal)
     }
 

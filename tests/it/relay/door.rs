@@ -319,3 +319,34 @@ fn the_policy_for_senders_is_served_where_it_is_configured_and_the_dns_records_b
         404
     );
 }
+
+#[test]
+fn a_first_inquiry_is_put_off_and_taken_when_it_comes_again_and_an_order_is_never_put_off() {
+    let scene = limited(&[("ingress.mx.greylist.wait", "'2s'")]);
+    let inquire = || {
+        let letter =
+            super::letter::Letter::new(&scene.watch, &scene.taro.address, &scene.account.public_alias);
+        scene.customer().unwrap().send(&scene.taro.address, &[&letter.to], &letter.bytes()).unwrap()
+    };
+    let told = inquire().is("450 4.7.1");
+    assert!(told.to_string().contains("try again in a minute"), "{told}");
+    scene.deliver(&scene.to_merchant()).is("250 2.0.0");
+    eventually("it has waited long enough", || (inquire().code == 250).then_some(()));
+    inquire().is("250 2.0.0");
+    scene.mise.mailbox.wait_for(3);
+}
+
+#[test]
+fn a_mail_that_the_scanner_does_not_like_is_refused_and_one_that_it_cannot_see_is_put_off() {
+    let clamd = super::clamd::Clamd::start();
+    let address = format!("'{}'", clamd.address());
+    let scene = Scene::with(On::Sqlite, |setup| setup.key("ingress.clamd.address", &address));
+    scene.deliver(&scene.to_merchant()).is("250 2.0.0");
+    let letter = scene.to_merchant();
+    let bad = [letter.bytes(), super::clamd::MALWARE.to_vec()].concat();
+    let told = scene.customer().unwrap().send(&scene.hana.address, &[&letter.to], &bad).unwrap();
+    told.is("554 5.7.0");
+    assert!(log_has(&scene.relay, "malware", "Test.Anshin"));
+    drop(clamd);
+    scene.deliver(&scene.to_merchant()).is("451 4.3.0");
+}
