@@ -126,7 +126,7 @@ impl Ingress {
         let tls = r.value("ingress.submission.tls_listen", "0.0.0.0:465", &addresses);
         let certificate = r.value("ingress.tls.certificate", "tls/certificate.pem", kind::path);
         let key = r.value("ingress.tls.key", "tls/key.pem", kind::path);
-        let networks = kind::list(network::network);
+        let networks = kind::list(network::balancers);
         let mx_proxies = r.value("ingress.mx.proxy_protocol_from", "[]", &networks);
         let proxies = r.value("ingress.submission.proxy_protocol_from", "[]", &networks);
         let words = kind::word(&ClientCertificates::WORDS);

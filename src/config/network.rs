@@ -71,6 +71,16 @@ pub(super) fn network(value: &Value, _: &Context) -> Result<Network, Flaw> {
     })
 }
 
+/// A network of balancers: whoever is in it may say who he is, so it cannot be everybody.
+pub(super) fn balancers(value: &Value, context: &Context) -> Result<Network, Flaw> {
+    let network = network(value, context)?;
+    if network.length < 8 {
+        let cure = "name the balancers' own addresses";
+        return Err(Flaw::new(format!("{network} is too wide: whoever is in it may name any address"), cure));
+    }
+    Ok(network)
+}
+
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.first, self.length)

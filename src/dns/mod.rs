@@ -100,6 +100,9 @@ impl Lookup {
 }
 
 /// These name servers, or the system's where there are none.
+///
+/// # Errors
+/// [`ResolverFault::System`] when the system's can't be read.
 pub fn name_servers(servers: &[SocketAddr]) -> Result<Vec<NameServerConfig>, ResolverFault> {
     if !servers.is_empty() {
         return Ok(servers.iter().map(name_server).collect());
@@ -109,6 +112,9 @@ pub fn name_servers(servers: &[SocketAddr]) -> Result<Vec<NameServerConfig>, Res
 }
 
 /// A resolver that asks them; with TLS where they want it.
+///
+/// # Errors
+/// [`ResolverFault::Build`].
 pub fn resolver(
     servers: &[NameServerConfig],
     tls: Option<&rustls::ClientConfig>,

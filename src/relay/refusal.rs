@@ -148,6 +148,17 @@ impl Refusal {
                 4,
                 "The message is too large for so many recipients at once: send it to fewer at a time",
             ),
+            Refusal::Greylisted(_) | Refusal::ListedForNow | Refusal::Listed | Refusal::Malware => {
+                self.of_a_helper()
+            }
+            Refusal::TryAgain => Reply::new(451, 3, 0, "A temporary fault on our side: the message was not taken, try again later"),
+            Refusal::NoSpace => Reply::new(452, 3, 1, "No space for mail just now: the message was not taken, try again later"),
+        }
+    }
+
+    /// What block lists, greylisting and the scanner say.
+    fn of_a_helper(&self) -> Reply {
+        match self {
             Refusal::Greylisted(wait) => {
                 let again = match wait.as_secs().div_ceil(60) {
                     0 | 1 => "a minute".to_owned(),
@@ -167,14 +178,13 @@ impl Refusal {
                 1,
                 "The address that sends this mail stands in a block list: ask your provider to have it taken off",
             ),
-            Refusal::Malware => Reply::new(
+            // Malware, the one that is left.
+            _ => Reply::new(
                 554,
                 7,
                 0,
                 "The message holds malware: check your device, and send it again without the file",
             ),
-            Refusal::TryAgain => Reply::new(451, 3, 0, "A temporary fault on our side: the message was not taken, try again later"),
-            Refusal::NoSpace => Reply::new(452, 3, 1, "No space for mail just now: the message was not taken, try again later"),
         }
     }
 

@@ -111,7 +111,8 @@ impl Relay {
         self.domains().is_ours(address.reveal_domain())
     }
 
-    /// Whether a sender who opens an inquiry from this network has waited long enough.
+    /// Whether a sender who opens an inquiry from this network has waited long enough. One who was never seen is noted if
+    /// `may_note` says so, and has to wait all the same.
     ///
     /// # Errors
     /// [`Refusal::Greylisted`] when it has not.
@@ -120,9 +121,14 @@ impl Relay {
         network: std::net::IpAddr,
         sender: &RealAddress,
         patience: crate::store::Patience,
+        may_note: impl FnOnce() -> bool,
     ) -> Result<(), Refusal> {
-        let guard = self.vault().index.of(Indexed::Contact { network, sender });
-        let left = self.store().greylist(guard, Timestamp::now(), patience).await?;
+        let (guard, now) = (self.vault().index.of(Indexed::Contact { network, sender }), Timestamp::now());
+        let left = match self.store().first_contact(&guard, now).await? {
+            None if !may_note() => patience.wait,
+            Some(first) if now.since(first) < patience.wait => patience.wait - now.since(first),
+            _ => self.store().greylist(guard, now, patience).await?,
+        };
         if left.is_zero() { Ok(()) } else { Err(Refusal::Greylisted(left)) }
     }
 

@@ -20,7 +20,26 @@ pub struct Patience {
     pub remember: Duration,
 }
 
+const KNOWN: &str = "SELECT message_id FROM duplicate WHERE guard_idx = $1 AND expires_at > $2";
+
 impl Store {
+    /// When the sender was first seen, if that is still known.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn first_contact(
+        &self,
+        guard: &Index,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreFault> {
+        let row = sqlx::query(KNOWN)
+            .bind(guard.as_bytes())
+            .bind(now.as_millis())
+            .fetch_optional(self.pool())
+            .await?;
+        Ok(row.map(|row| row.try_get(0).map(Timestamp::from_millis)).transpose()?)
+    }
+
     /// Notes a contact. How much longer the sender has to wait; zero when it may send.
     ///
     /// # Errors
@@ -45,7 +64,7 @@ pub(super) async fn contact(
     now: Timestamp,
     patience: Patience,
 ) -> Result<u64, sqlx::Error> {
-    let known = sqlx::query("SELECT message_id FROM duplicate WHERE guard_idx = $1 AND expires_at > $2")
+    let known = sqlx::query(KNOWN)
         .bind(guard.as_bytes())
         .bind(now.as_millis())
         .fetch_optional(&mut *connection)

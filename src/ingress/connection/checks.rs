@@ -7,11 +7,25 @@ use crate::ingress::limiter::Limited;
 use crate::relay::{Recipient, Refusal};
 use crate::smtp::Reply;
 
+/// How often a session may meet a limit before it ends. A message to many recipients meets one for each.
+const LIMITS_MET: u32 = 100;
+
 impl Connection {
-    /// A limit was met: what the peer is told.
-    pub(super) async fn limited(&self, limited: &Limited) -> Reply {
+    /// A limit was met: what the peer is told. Who goes on all the same is sent away.
+    pub(super) async fn limited(&mut self, limited: &Limited) -> Reply {
         self.guard.note(limited, &self.shared.relay, self.login.as_ref(), &self.peer).await;
-        let reply = limited.reply(&self.shared.wire.hostname);
+        self.limits_met = self.limits_met.saturating_add(1);
+        let hostname = &self.shared.wire.hostname;
+        let reply = if self.limits_met > LIMITS_MET {
+            Reply::new(
+                421,
+                7,
+                0,
+                format!("{hostname} Too many commands beyond a limit: wait as long as was said"),
+            )
+        } else {
+            limited.reply(hostname)
+        };
         match &self.shared.public_url {
             Some(url) => reply.line(format!("See {url}/help/limited")),
             None => reply,
@@ -37,10 +51,8 @@ impl Connection {
         let patience = self.shared.greylist?;
         let (Recipient::Inquiry(_), Some(sender)) = (recipient, &self.sender) else { return None };
         let network = self.guard.network()?;
-        if !self.guard.may_record() {
-            return Some(Refusal::Greylisted(patience.wait));
-        }
-        self.shared.relay.first_contact(network, sender, patience).await.err()
+        let may_note = || self.guard.may_record();
+        self.shared.relay.first_contact(network, sender, patience, may_note).await.err()
     }
 
     /// Asks the lists, the first time.

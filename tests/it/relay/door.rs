@@ -5,6 +5,7 @@ use super::process::{On, Setup, TestRelay};
 use super::scene::Scene;
 use super::watch::Watch;
 use super::wire::Wire;
+use crate::peer::clamd::{self, Clamd, MALWARE};
 use crate::peer::{HOW_TO_RUN, eventually};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -338,15 +339,15 @@ fn a_first_inquiry_is_put_off_and_taken_when_it_comes_again_and_an_order_is_neve
 
 #[test]
 fn a_mail_that_the_scanner_does_not_like_is_refused_and_one_that_it_cannot_see_is_put_off() {
-    let clamd = super::clamd::Clamd::start();
-    let address = format!("'{}'", clamd.address());
+    let clamd = Clamd::start();
+    let address = format!("'{}'", clamd.socket().display());
     let scene = Scene::with(On::Sqlite, |setup| setup.key("ingress.clamd.address", &address));
     scene.deliver(&scene.to_merchant()).is("250 2.0.0");
     let letter = scene.to_merchant();
-    let bad = [letter.bytes(), super::clamd::MALWARE.to_vec()].concat();
+    let bad = [letter.bytes(), MALWARE.to_vec()].concat();
     let told = scene.customer().unwrap().send(&scene.hana.address, &[&letter.to], &bad).unwrap();
     told.is("554 5.7.0");
-    assert!(log_has(&scene.relay, "malware", "Test.Anshin"));
+    assert!(log_has(&scene.relay, "malware", clamd::NAME));
     drop(clamd);
     scene.deliver(&scene.to_merchant()).is("451 4.3.0");
 }

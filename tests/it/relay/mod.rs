@@ -3,7 +3,6 @@
 //! Rules: a test says in its name what would be wrong if it failed; each has a relay of its own; every person in it
 //! has a needle that is searched for when the relay is dropped ([`watch`]).
 
-mod clamd;
 mod client;
 mod http;
 mod letter;
