@@ -5,6 +5,7 @@ use super::helpers::{Blocklist, Clamd, Greylist};
 use super::kind::{self, ByteSize};
 use super::network::{self, Network};
 use super::reader::Reader;
+use super::session::Session;
 use super::show;
 use super::{Profile, listen};
 use crate::mail::Domain;
@@ -25,6 +26,7 @@ pub struct Ingress {
     pub submission: Submission,
     pub tls: TlsFiles,
     pub clamd: Clamd,
+    pub session: Session,
 }
 
 /// `[ingress.mx]`: mail from customers.
@@ -126,6 +128,7 @@ impl Ingress {
         let tls = r.value("ingress.submission.tls_listen", "0.0.0.0:465", &addresses);
         let certificate = r.value("ingress.tls.certificate", "tls/certificate.pem", kind::path);
         let key = r.value("ingress.tls.key", "tls/key.pem", kind::path);
+        let session = Session::read(r);
         let networks = kind::list(network::balancers);
         let mx_proxies = r.value("ingress.mx.proxy_protocol_from", "[]", &networks);
         let proxies = r.value("ingress.submission.proxy_protocol_from", "[]", &networks);
@@ -147,6 +150,7 @@ impl Ingress {
             submission: Submission { listen: starttls?, tls_listen: tls?, proxy_protocol_from: proxies? },
             tls: TlsFiles { certificate: certificate?, key: key?, named },
             clamd: clamd?,
+            session: session?,
         })
     }
 

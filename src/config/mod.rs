@@ -21,6 +21,7 @@ mod problem;
 mod rates;
 mod reader;
 mod residency;
+mod session;
 mod show;
 mod storage;
 mod tree;
@@ -39,6 +40,7 @@ pub use kind::ByteSize;
 pub use network::{Network, mask};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::{AliasRates, MailRates, PeerRates, RateLimit};
+pub use session::Session;
 pub use storage::{Engine, StorageUrl};
 pub use web::{MtaSts, MtaStsMode, Web};
 

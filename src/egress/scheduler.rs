@@ -324,6 +324,7 @@ impl Shared {
                 message: signed,
                 eight_bit: outbound.message.needs_8bit(),
                 utf8_headers: outbound.utf8,
+                require_tls: outbound.require_tls,
             })
             .await
     }

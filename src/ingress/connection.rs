@@ -1,8 +1,8 @@
 //! One connection: octets between socket and [`Session`], events between [`Session`] and [`Relay`], and deadlines.
 //!
-//! Rules: a client has 5 minutes for a command and 3 for a block of data (RFC 5321 §4.5.3.2), counted from our last
-//! reply, not from its last octet; a message must come at 500 octets a second, where haste buys at most 3 minutes of
-//! rest, so that who stops sending cannot hold memory. What is committed is acknowledged even when we are stopping.
+//! Rules: a client has its time for a command and for a block of data (`times`), counted from our last reply, not from
+//! its last octet; a message must come at a rate, where haste buys no more rest than a block of data has, so that who
+//! stops sending cannot hold memory. Between two chunks of a message these clocks go on. What is committed is acknowledged even when we are stopping.
 
 mod checks;
 
@@ -12,10 +12,11 @@ use super::clamd::Scanner;
 use super::guard::Guard;
 use super::memory::{Budget, Class, Share};
 use super::stream::Stream;
+use super::times::Times;
 use crate::mail::RealAddress;
-use crate::relay::{COPIES_MAX, Incoming, Login, MailParameters, Notify, Peer, Recipient, Refusal, Relay};
+use crate::relay::{COPIES_MAX, Incoming, Login, MailParameters, Peer, Recipient, Refusal, Relay, Wishes};
 use crate::smtp::server::{Envelope, Event, MailCommand, Phase, RcptCommand, ServerConfig, Service, Session};
-use crate::smtp::{Credentials, ForwardPath, RcptParams, Reply};
+use crate::smtp::{Credentials, ForwardPath, Proof, Reply};
 use crate::store::Patience;
 use crate::vault::Secret;
 use std::net::SocketAddr;
@@ -26,20 +27,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
-/// RFC 5321 §4.5.3.2.7.
-const COMMAND: Duration = Duration::from_secs(300);
-/// The same while three quarters of all places are taken: idle sessions make room.
+/// The longest wait for a command while three quarters of all places are taken: idle sessions make room.
 const COMMAND_IF_CROWDED: Duration = Duration::from_secs(30);
-/// RFC 5321 §4.5.3.2.5.
-const DATA_BLOCK: Duration = Duration::from_secs(180);
-/// A handshake is three round trips; the slowest modem needs less.
-const HANDSHAKE: Duration = Duration::from_secs(30);
-/// A peer that does not read its replies.
-const WRITE: Duration = Duration::from_secs(60);
-/// The time that one octet of a message buys: 500 octets a second.
-const OCTET: Duration = Duration::from_millis(2);
-/// The time that a message has in advance.
-const ADVANCE: Duration = Duration::from_secs(30);
 /// Refused recipients of one session that are recorded one by one.
 const REFUSALS_RECORDED: u32 = 10;
 
@@ -49,6 +38,7 @@ pub(super) struct Shared {
     pub wire: Arc<ServerConfig>,
     pub tls: Arc<rustls::ServerConfig>,
     pub budget: Arc<Budget>,
+    pub times: Times,
     /// Where the help pages are.
     pub public_url: Option<String>,
     pub blocklists: Option<Blocklists>,
@@ -70,7 +60,7 @@ impl Shared {
 /// A recipient that was admitted, with when its sender wants to be told.
 struct Admitted {
     recipient: Recipient,
-    notify: Notify,
+    wishes: Wishes,
 }
 
 type Wire = Session<Admitted, Option<RealAddress>>;
@@ -134,6 +124,7 @@ impl Connection {
             if !self.handshake().await {
                 return;
             }
+            self.bind_channel();
         } else if self.stream.has_spoken() {
             // RFC 5321 §4.3.1: the client waits for the greeting. Who does not is no mail server.
             self.session.turn_away(Reply::new(554, 5, 0, "You spoke before the greeting: wait for it"));
@@ -142,13 +133,14 @@ impl Connection {
     }
 
     async fn converse(&mut self) {
+        let times = self.shared.times;
         let mut deadline = self.deadline();
         let mut paid_until: Option<Instant> = None;
         loop {
             while let Some(event) = self.session.next_event() {
                 if let Event::Closed = event {
                     let _ = self.flush().await;
-                    let _ = timeout(WRITE, self.stream.shutdown()).await;
+                    let _ = timeout(times.write, self.stream.shutdown()).await;
                     return;
                 }
                 // What an event needs is large; a session that waits must not hold the room for it.
@@ -164,8 +156,8 @@ impl Connection {
             }
             let phase = self.session.phase();
             if phase == Phase::Data {
-                deadline = Instant::now() + DATA_BLOCK;
-                if *paid_until.get_or_insert_with(|| Instant::now() + ADVANCE) < Instant::now() {
+                deadline = Instant::now() + times.data;
+                if *paid_until.get_or_insert_with(|| Instant::now() + times.grace) < Instant::now() {
                     self.session.timed_out();
                     continue;
                 }
@@ -189,8 +181,7 @@ impl Connection {
                 Ok(Ok(0) | Err(_)) => return,
                 Ok(Ok(n)) => {
                     if let Some(until) = &mut paid_until {
-                        let bought = OCTET.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
-                        *until = (*until + bought).min(Instant::now() + DATA_BLOCK);
+                        *until = (*until + times.bought(n)).min(Instant::now() + times.data);
                     }
                     if !self.share.hold(self.session.held()) {
                         self.session.discard_message();
@@ -207,7 +198,9 @@ impl Connection {
         if output.is_empty() {
             return Ok(false);
         }
-        timeout(WRITE, self.stream.write(&output)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+        timeout(self.shared.times.write, self.stream.write(&output))
+            .await
+            .map_err(|_| std::io::ErrorKind::TimedOut)??;
         Ok(true)
     }
 
@@ -219,9 +212,14 @@ impl Connection {
                     return false;
                 }
                 self.session.tls_started();
+                self.bind_channel();
                 self.login = None;
             }
             Event::Auth(credentials) => self.authenticate(credentials).await,
+            Event::Scram(name) => {
+                let verdict = self.shared.relay.scram(name.auth_id()).await;
+                self.session.answer_scram(verdict.map_err(|refusal| refusal.auth_reply()));
+            }
             Event::Mail(command) => self.mail(command).await,
             Event::Rcpt(command) => self.rcpt(command).await,
             Event::Message { envelope, bytes } => self.message(envelope, bytes).await,
@@ -231,14 +229,23 @@ impl Connection {
     }
 
     async fn handshake(&mut self) -> bool {
-        let begun = Box::pin(self.stream.start_tls(self.shared.tls.clone(), HANDSHAKE)).await;
+        let patience = self.shared.times.handshake;
+        let begun = Box::pin(self.stream.start_tls(self.shared.tls.clone(), patience)).await;
         let Some((tls, certificate)) = begun else { return false };
         (self.peer.tls, self.peer.certificate) = (Some(tls), certificate);
         true
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + if self.place.is_crowded() { COMMAND_IF_CROWDED } else { COMMAND }
+        let patience = self.shared.times.command;
+        Instant::now() + if self.place.is_crowded() { patience.min(COMMAND_IF_CROWDED) } else { patience }
+    }
+
+    /// What binds a client's proof to this connection (RFC 9266 §2).
+    fn bind_channel(&mut self) {
+        if let Some(octets) = self.stream.channel_binding() {
+            self.session.bind_channel(octets);
+        }
     }
 
     async fn authenticate(&mut self, credentials: Credentials) {
@@ -248,8 +255,14 @@ impl Connection {
             return self.session.answer_auth(Err(reply));
         }
         let relay = &self.shared.relay;
-        let password = Secret::received(Zeroizing::new(credentials.reveal_password().to_owned()));
-        let result = relay.authenticate(credentials.auth_id(), &password).await;
+        let result = match credentials.proof() {
+            Proof::Password(password) => {
+                let password = Secret::received(Zeroizing::new(password.reveal().to_owned()));
+                relay.authenticate(credentials.auth_id(), &password).await
+            }
+            Proof::Known => relay.authenticated(credentials.auth_id()).await,
+            Proof::Unknown => Err(Refusal::Credentials),
+        };
         match result {
             Ok(login) => {
                 relay.record_login(Some(&login), credentials.auth_id(), &self.peer).await;
@@ -264,9 +277,8 @@ impl Connection {
                     relay.record_login(None, credentials.auth_id(), &self.peer).await;
                 }
                 let reply = match refusal {
-                    // RFC 4954 §6: 454 says that the check failed, not the password; clients keep it then.
                     Refusal::Credentials => self.told(&refusal),
-                    _ => Reply::new(454, 7, 0, "The password can't be checked just now: try again later"),
+                    _ => refusal.auth_reply(),
                 };
                 self.session.answer_auth(Err(reply));
             }
@@ -336,8 +348,8 @@ impl Connection {
                     self.share.is_for(Class::Known);
                 }
                 self.admitted += 1;
-                let notify = notify(&command.params);
-                self.session.answer_rcpt(Ok(Admitted { recipient, notify }));
+                let wishes = Wishes::from(&command.params);
+                self.session.answer_rcpt(Ok(Admitted { recipient, wishes }));
             }
             Err(refusal) => {
                 tracing::info!(
@@ -388,10 +400,12 @@ impl Connection {
             peer: &self.peer,
             login: self.login.as_ref(),
             sender: envelope.sender.as_ref(),
-            recipients: envelope.recipients.into_iter().map(|a| (a.recipient, a.notify)).collect(),
+            recipients: envelope.recipients.into_iter().map(|a| (a.recipient, a.wishes)).collect(),
             parameters: MailParameters {
                 envelope_id: envelope.params.envid.as_ref().map(|id| id.reveal().to_owned()),
                 smtputf8: envelope.params.smtputf8,
+                body: envelope.params.body,
+                require_tls: envelope.params.require_tls,
             },
             bytes,
         };
@@ -435,11 +449,3 @@ fn shown_ids(ids: &[String]) -> String {
     if ids.len() > SHOWN { format!("{shown} and {} more", ids.len() - SHOWN) } else { shown }
 }
 
-fn notify(params: &RcptParams) -> Notify {
-    use crate::smtp::Notify as Wanted;
-    match params.notify {
-        None => Notify::default(),
-        Some(Wanted::Never) => Notify { success: false, failure: false, delay: false },
-        Some(Wanted::On { success, failure, delay }) => Notify { success, failure, delay },
-    }
-}

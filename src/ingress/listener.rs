@@ -8,6 +8,7 @@ use super::door::{Door, House};
 use super::inherited::{Inherited, Place};
 use super::limiter::Limiter;
 use super::memory::Budget;
+use super::times::Times;
 use super::tls::{CertificateError, Certificates};
 use crate::config::{ClientCertificates, Config};
 use crate::dns::{Lookup, ResolverFault};
@@ -94,11 +95,18 @@ impl Ingress {
                 &mut listening.submissions,
             ),
         ];
+        let session = &config.ingress.session;
         for (service, key, addresses, bound) in services {
             let limits = Limits {
                 max_message: config.limits.message_size.octets(),
                 max_recipients: config.limits.recipients as usize,
-                ..Limits::of(service)
+                max_messages: match service {
+                    Service::Mx => session.mx_messages,
+                    Service::Submission | Service::Submissions => session.submission_messages,
+                },
+                max_errors: session.errors,
+                max_junk: session.idle_commands,
+                max_auth_failures: session.auth_failures,
             };
             let wire = ServerConfig {
                 hostname: config.hostname.to_string(),
@@ -119,6 +127,7 @@ impl Ingress {
                 blocklists: blocklists(config, service)?,
                 greylist: greylist(config, service),
                 scanner: scanner.clone(),
+                times: Times::new(session),
             });
             let balancers = match service {
                 Service::Mx => &config.ingress.mx.proxy_protocol_from,

@@ -20,6 +20,7 @@ mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
+mod times;
 mod tls;
 pub(crate) mod x509;
 

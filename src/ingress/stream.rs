@@ -69,6 +69,17 @@ impl Stream {
         }
     }
 
+    /// What binds a client's proof to this connection (RFC 9266 §2). With TLS 1.2 it is unique only where the handshake
+    /// used extended_master_secret, which nobody tells us, so there channel binding is not offered (RFC 9266 §4.2).
+    pub fn channel_binding(&self) -> Option<[u8; 32]> {
+        let Stream::Tls(stream) = self else { return None };
+        let (_, tls) = stream.get_ref();
+        if tls.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
+            return None;
+        }
+        tls.export_keying_material([0_u8; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok()
+    }
+
     /// Ends it in order.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ pub fn help(name: &str) -> Option<&'static Help> {
 }
 
 /// All pages.
-pub const HELP: [Help; 23] = [
+pub const HELP: [Help; 24] = [
     page(
         "unknown-alias",
         [
@@ -96,6 +96,17 @@ pub const HELP: [Help; 23] = [
         [
             "A mail of this form cannot be relayed",
             "Some part of it could not be checked for your address. Send it anew as plain text, without encryption and without files, if you can from another program or from web mail. The reply says which part it was.",
+        ],
+    ),
+    page(
+        "binary",
+        [
+            "このメールは普通の形に直せません",
+            "メールソフトがバイナリ形式(BINARYMIME)で送信しましたが、行のあるテキストに直せない部分がありました。設定でバイナリ送信を切るか、別のメールソフトでお送りください。",
+        ],
+        [
+            "The mail cannot be made one of lines",
+            "Your program sent it in binary form (BINARYMIME), and some part of it cannot be written in lines. Switch binary sending off, or use another program.",
         ],
     ),
     page(
@@ -304,7 +315,8 @@ mod tests {
             OwnDomain => Some(Relaying),
             Relaying => Some(Loop),
             Loop => Some(Content("why".into())),
-            Content(_) => Some(TooLargeForAll),
+            Content(_) => Some(Binary(crate::mime::binary::BinaryFault::NoLines)),
+            Binary(_) => Some(TooLargeForAll),
             TooLargeForAll => Some(Greylisted(std::time::Duration::from_secs(60))),
             Greylisted(_) => Some(ListedForNow),
             ListedForNow => Some(Listed),

@@ -26,6 +26,7 @@ const MAY_REVEAL: [(&str, &str); 22] = [
     ("src/relay/accept.rs", "into sealed rows and keyed indexes"),
     ("src/relay/domains.rs", "the class of an address, by its domain"),
     ("src/relay/draft.rs", "into a sealed row"),
+    ("src/relay/envelope.rs", "ORCPT, into a sealed row"),
     ("src/relay/leg.rs", "into the recipient's side of a message"),
     ("src/relay/merchants.rs", "into sealed rows"),
     ("src/relay/notice.rs", "the recipient of a notice, into a sealed row"),

@@ -13,6 +13,10 @@ pub mod anonymize;
 #[path = "../../../src/smtp/proxy.rs"]
 pub mod proxy;
 
+#[path = "../../../src/smtp/mod.rs"]
+pub mod smtp;
+
 #[path = "../../../src/anonymize/tests/planted/reader/mod.rs"]
 pub mod reader;
 pub mod targets;
+pub mod wire;
