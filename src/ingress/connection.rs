@@ -448,4 +448,3 @@ fn shown_ids(ids: &[String]) -> String {
     let shown = ids.get(..SHOWN).unwrap_or(ids).join(" ");
     if ids.len() > SHOWN { format!("{shown} and {} more", ids.len() - SHOWN) } else { shown }
 }
-
