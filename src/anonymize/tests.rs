@@ -155,6 +155,24 @@ fn nothing_that_is_mapped_can_break_a_line() {
 }
 
 #[test]
+fn an_address_that_ends_like_the_other_partys_gives_way_as_a_whole() {
+    for (customer, merchant) in [
+        ("suzuki@mailbox.example", "hana-suzuki@mailbox.example"),
+        ("hana-suzuki@mailbox.example", "suzuki@mailbox.example"),
+        ("hana@shop.example.com", "hana@shop.example"),
+        ("hana@shop.example", "hana@shop.example.com"),
+    ] {
+        let world = World::new(customer, merchant);
+        let mail = format!("From: {customer}\r\n\r\n{merchant}, {customer} and bounce-{merchant}\r\n");
+        let out = world.pass(Direction::ToMerchant, mail.as_bytes()).unwrap().into_bytes();
+        let out = String::from_utf8(out).unwrap();
+        let text = out.split_once("\r\n\r\n").unwrap().1;
+        let aliases = format!("{}, {} and bounce-", world.merchant_alias, world.customer_alias);
+        assert!(text.starts_with(&aliases), "{customer} {merchant}: {text}");
+    }
+}
+
+#[test]
 fn a_message_needs_8bit_or_smtputf8_only_where_it_has_such_octets() {
     let world = World::default();
     for (subject, body, eight_bit, utf8) in
