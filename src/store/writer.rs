@@ -8,7 +8,7 @@
 
 use super::engine::{Database, Engine};
 use super::rows::{Acceptance, Bounced, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement};
-use super::{Ruling, Work, accept, fault::StoreFault, holds, parties, queue};
+use super::{Patience, Ruling, Work, accept, fault::StoreFault, greylist, holds, parties, queue};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, Connection};
@@ -72,6 +72,11 @@ pub(super) enum Change {
     Retry {
         message: Option<i64>,
         now: Timestamp,
+    },
+    Greylist {
+        guard: Index,
+        now: Timestamp,
+        patience: Patience,
     },
     Purge {
         ended_before: Timestamp,
@@ -300,6 +305,9 @@ async fn execute(
         }
         Change::Rule(ruling) => Effect::Ruled(holds::rule(connection, ruling).await?),
         Change::Retry { message, now } => Effect::Count(queue::retry(connection, *message, *now).await?),
+        Change::Greylist { guard, now, patience } => {
+            Effect::Count(greylist::contact(connection, guard, *now, *patience).await?)
+        }
         Change::Purge { ended_before, now } => {
             Effect::Purged { more: queue::purge(connection, *ended_before, *now).await? }
         }

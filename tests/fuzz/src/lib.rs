@@ -10,6 +10,8 @@ pub mod mime;
 pub mod document;
 #[path = "../../../src/anonymize/mod.rs"]
 pub mod anonymize;
+#[path = "../../../src/smtp/proxy.rs"]
+pub mod proxy;
 
 #[path = "../../../src/smtp/mod.rs"]
 pub mod smtp;
