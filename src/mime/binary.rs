@@ -29,7 +29,8 @@ pub enum BinaryFault {
 /// # Errors
 /// [`BinaryFault`].
 pub fn to_lines(message: &[u8]) -> Result<Vec<u8>, BinaryFault> {
-    let mut writer = Writer { bytes: message, out: Vec::with_capacity(message.len()), parts: 0 };
+    let mut writer =
+        Writer { bytes: message, out: Vec::with_capacity(message.len()), parts: 0, encoded_to: None };
     writer.entity(0..message.len(), 0)?;
     let mut out = writer.out;
     if !out.is_empty() && !out.ends_with(b"\r\n") {
@@ -50,6 +51,8 @@ struct Writer<'a> {
     bytes: &'a [u8],
     out: Vec<u8>,
     parts: usize,
+    /// Where the last encoded body ends in `out`, with a line end of its own.
+    encoded_to: Option<usize>,
 }
 
 impl Writer<'_> {
@@ -91,6 +94,7 @@ impl Writer<'_> {
                     self.out.extend_from_slice(octets);
                 } else {
                     Encoding::Base64.encode_into(octets, &mut self.out);
+                    self.encoded_to = self.out.ends_with(b"\r\n").then_some(self.out.len());
                 }
                 Ok(())
             }
@@ -135,8 +139,8 @@ impl Writer<'_> {
             let Some(delimiter) = found else { return Ok(()) };
             // The line end before a delimiter belongs to it; an encoded body has its own.
             let line = slice(self.bytes, delimiter.line.clone());
-            let has_own = self.out.is_empty() || self.out.ends_with(b"\r\n");
-            let line = if has_own && end > at { line.strip_prefix(b"\r\n").unwrap_or(line) } else { line };
+            let has_own = self.encoded_to == Some(self.out.len());
+            let line = if has_own { line.strip_prefix(b"\r\n").unwrap_or(line) } else { line };
             self.out.extend_from_slice(line);
             is_part = !delimiter.closes;
             at = delimiter.line.end;
@@ -255,6 +259,13 @@ mod tests {
             Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
             Subject: inside\r\nContent-Transfer-Encoding: base64\r\n\r\neAp5\r\n--b b--\r\nepilogue\r\n";
         assert_eq!(text(message).as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn a_part_without_a_body_keeps_its_empty_line() {
+        let message = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhi\r\n--b\r\n\
+            Content-Transfer-Encoding: base64\r\n\r\n\r\n--b\r\n\r\n\r\n\r\n--b--\r\n";
+        assert_eq!(text(message.as_bytes()).as_deref(), Ok(message));
     }
 
     #[test]

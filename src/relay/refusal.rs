@@ -176,12 +176,7 @@ impl Refusal {
             }
             Refusal::Loop => Reply::new(554, 4, 6, "Too many hops: the message is going round in a loop"),
             Refusal::Content(why) => Reply::new(554, 6, 0, why.clone()),
-            Refusal::Binary(why) => Reply::new(
-                554,
-                6,
-                1,
-                format!("The binary message can't go on in lines: {why}: send it in base64, or without BINARYMIME"),
-            ),
+            Refusal::Binary(why) => binary(*why),
             Refusal::TooLargeForAll => Reply::new(
                 552,
                 3,
@@ -285,6 +280,12 @@ impl Refusal {
             Refusal::NoSpace => "no_space",
         }
     }
+}
+
+fn binary(why: BinaryFault) -> Reply {
+    let text =
+        format!("The binary message can't go on in lines: {why}: send it in base64, or without BINARYMIME");
+    Reply::new(554, 6, 1, text)
 }
 
 impl From<RelayFault> for Refusal {

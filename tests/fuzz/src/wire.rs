@@ -206,6 +206,9 @@ pub fn client(octets: &[u8]) {
                 client::Step::Finished(verdict) => {
                     let is_delivered = matches!(verdict.outcome, client::Outcome::Delivered { .. });
                     assert!(!is_delivered || was_sent, "delivered what was not sent");
+                    let text = verdict.remote_text.as_ref().map_or("", |text| text.reveal());
+                    let is_bounded = text.len() <= client::RemoteText::MAX;
+                    assert!(is_bounded && !text.contains(char::is_control), "a log could be forged");
                     was_sent = false;
                 }
                 client::Step::Handshake => session.secured(),
