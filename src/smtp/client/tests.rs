@@ -197,7 +197,7 @@ fn every_dialogue_goes_as_written_octet_by_octet() {
 
 #[test]
 fn every_dialogue_goes_as_written_in_random_pieces() {
-    let first_seed = getrandom::u64().unwrap();
+    let first_seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
     for round in 0..50 {
         let mut seed = first_seed.wrapping_add(round) | 1;
         println!("seed {seed}");
