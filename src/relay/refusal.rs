@@ -165,10 +165,7 @@ impl Refusal {
                 "Without a sender (MAIL FROM) this address takes bounces and automatic replies of the other side alone: \
                  write from the address used for the order",
             ),
-            Refusal::OwnDomain => Reply::new(
-                550,
-                7,
-                1,
+            Refusal::OwnDomain => not_here(
                 "Mail from this domain does not come in here: stores send through the submission port with AUTH",
             ),
             Refusal::Relaying => {
@@ -286,6 +283,11 @@ fn binary(why: BinaryFault) -> Reply {
     let text =
         format!("The binary message can't go on in lines: {why}: send it in base64, or without BINARYMIME");
     Reply::new(554, 6, 1, text)
+}
+
+/// 550 5.7.1.
+fn not_here(text: &'static str) -> Reply {
+    Reply::new(550, 7, 1, text)
 }
 
 impl From<RelayFault> for Refusal {
