@@ -4,6 +4,7 @@
 
 use super::{Admitted, Connection, REFUSALS_RECORDED};
 use crate::ingress::memory::Class;
+use crate::ingress::words::recipient;
 use crate::mail::RealAddress;
 use crate::relay::{COPIES_MAX, Recipient, Refusal, Wishes};
 use crate::smtp::server::{MailCommand, RcptCommand};
