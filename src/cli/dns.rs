@@ -23,8 +23,7 @@ struct Record {
 pub(super) fn run(common: &Common) -> Result<(), Failure> {
     let config = process::load(common, &[Role::Egress])?;
     let domains = Domains::new(&config.domains.customer, &config.domains.merchant)?;
-    let dkim = &config.egress.dkim;
-    let signer = Signer::load(&dkim.dir)?.only([&dkim.selector_rsa, &dkim.selector_ed25519])?;
+    let signer = Signer::configured(&config.egress.dkim)?;
     let records: Vec<Record> =
         domains.all().flat_map(|domain| records(domain, &config.hostname, &signer)).collect();
     let document: Vec<Value> = records

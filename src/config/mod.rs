@@ -7,6 +7,7 @@
 
 mod content;
 mod cross;
+mod delivery;
 mod deployment;
 mod egress;
 mod ingress;
@@ -25,6 +26,7 @@ mod tree;
 mod fixtures;
 
 pub use content::{Content, CustomerName, MerchantName, Names};
+pub use delivery::{DkimKey, DkimKeyState, Dnssec, Reply, ReplyClass, Reuse, Timeouts, TlsReports};
 pub use deployment::{Domains, Profile, Role};
 pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTls};
 pub use ingress::{Ingress, Limits, Mx, Submission, TlsFiles};
@@ -80,6 +82,8 @@ pub struct Storage {
 pub struct Dns {
     /// Resolvers to ask, in this order; empty: those of the system.
     pub servers: Vec<SocketAddr>,
+    /// What their word on DNSSEC is worth.
+    pub dnssec: Dnssec,
 }
 
 /// `[web]`
@@ -218,6 +222,7 @@ impl Config {
         let ingress = Ingress::read(r);
         let egress = Egress::read(r);
         let servers = r.value("dns.servers", "[]", kind::list(listen::resolver));
+        let dnssec = r.value("dns.dnssec", "ignore", kind::word(&Dnssec::WORDS));
         let web = r.value("web.listen", "127.0.0.1:8025", kind::list(listen::address));
         let dir = r.value("keys.dir", "keys", kind::path);
         let limits = Limits::read(r);
@@ -232,7 +237,7 @@ impl Config {
             domains: domains?,
             ingress: ingress?,
             egress: egress?,
-            dns: Dns { servers: servers? },
+            dns: Dns { servers: servers?, dnssec: dnssec? },
             web: Web { listen: web? },
             keys: Keys { dir: dir? },
             limits: limits?,

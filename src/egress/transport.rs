@@ -1,6 +1,8 @@
 //! One attempt to deliver one message: next hops in order, a connection kept or new, a transaction, an outcome.
 //!
 //! Rules:
+//! - An MTA-STS policy that enforces strikes out the hosts that it does not name and wants a proven certificate of the
+//!   others; proven TLSA records come before it (RFC 8461 §2). Neither touches a static route.
 //! - Another host is tried after a failed connection, TLS that is required and did not come about, a refusing
 //!   greeting, a loss or a 421 before the final dot; not after an answer about the message or its recipient, and never
 //!   after the final dot (RFC 1047). At most [`MAX_SESSIONS`] hosts get as far as MAIL.
@@ -11,11 +13,18 @@
 //!
 //! When it fails: never; whatever happens is a [`Report`].
 
-use super::connect::{Connection, Dialer};
+use super::connect::{Connection, Dialer, TlsSeen};
+use super::demand::{Demand, TlsFailure};
+use super::dial::Sources;
+use super::ground::Ground;
 use super::pool::{Pool, PoolLimits};
-use super::resolve::{NextHops, Origin, ResolverFault, Target};
+use super::replies::Overrides;
+use super::resolve::{NextHops, Origin, ResolverFault, Resolvers, Target};
 use super::route::Route;
+use super::sts::Mode;
+use super::sts_policies::{Holding, StsPolicies};
 use super::tls::{TlsClient, TlsFault, TlsInfo};
+use super::tls_report::Tally;
 use crate::mail::{Alias, Domain, RealAddress};
 use crate::smtp::client::{Deadlines, Envelope, Outcome, Phase, RemoteText, Status, Verdict};
 use std::net::{IpAddr, SocketAddr};
@@ -34,12 +43,13 @@ pub struct EgressConfig {
     pub hostname: Domain,
     /// Static routes, before any MX look-up.
     pub routes: Vec<Route>,
-    /// Name servers; empty: the system's.
-    pub dns_servers: Vec<SocketAddr>,
+    pub resolvers: Resolvers,
     /// Addresses under which we are reached: no mail is sent there unless a route says so.
     pub own_addresses: Vec<IpAddr>,
-    /// Address of this machine to send from; none: the system chooses.
-    pub source_address: Option<IpAddr>,
+    /// Addresses of this machine to send from; where a family has none the system chooses.
+    pub source_addresses: Vec<IpAddr>,
+    /// Replies that mean something else at some providers.
+    pub replies: Overrides,
     pub deadlines: Deadlines,
     /// How long one attempt may take up to the final dot.
     pub attempt: Duration,
@@ -48,6 +58,7 @@ pub struct EgressConfig {
     pub authorities: Option<PathBuf>,
     /// How long a host with broken TLS is spoken to in clear.
     pub remember_broken_tls: Duration,
+    pub(super) ground: Ground,
 }
 
 impl EgressConfig {
@@ -57,14 +68,16 @@ impl EgressConfig {
         Self {
             hostname,
             routes: Vec::new(),
-            dns_servers: Vec::new(),
+            resolvers: Resolvers::Plain(Vec::new()),
             own_addresses: Vec::new(),
-            source_address: None,
+            source_addresses: Vec::new(),
+            replies: Overrides::default(),
             deadlines: Deadlines::default(),
             attempt: Duration::from_secs(30 * 60),
             pool: PoolLimits::default(),
             authorities: None,
             remember_broken_tls: Duration::from_secs(3600),
+            ground: Ground::default(),
         }
     }
 
@@ -107,6 +120,8 @@ pub struct Report {
     /// The address that was dialled, or used again.
     pub address: Option<SocketAddr>,
     pub tls: Option<TlsInfo>,
+    /// Why the last TLS that was tried did not come about as demanded.
+    pub tls_failure: Option<TlsFailure>,
     /// What the next hop said; to be sealed.
     pub remote_text: Option<RemoteText>,
     pub connection_reused: bool,
@@ -116,9 +131,20 @@ pub struct Report {
 #[derive(Clone)]
 pub struct Transport {
     hops: Arc<NextHops>,
+    policies: Arc<StsPolicies>,
     dialer: Arc<Dialer>,
     pool: Arc<Pool>,
+    replies: Arc<Overrides>,
+    tally: Arc<Tally>,
     attempt: Duration,
+}
+
+/// What one attempt goes by.
+struct Attempt<'a> {
+    outgoing: &'a Outgoing<'a>,
+    domain: &'a Domain,
+    holding: Holding,
+    until: Instant,
 }
 
 impl Transport {
@@ -129,33 +155,63 @@ impl Transport {
     pub fn new(config: EgressConfig) -> Result<Self, EgressFault> {
         let tls = TlsClient::new(config.authorities.as_deref(), config.remember_broken_tls)?;
         let hops = NextHops::new(
-            &config.dns_servers,
+            &config.resolvers,
             tls.proven_config(),
             config.routes,
             config.hostname.clone(),
             config.own_addresses,
+            config.ground,
         )?;
+        let policies = StsPolicies::new(hops.dns(), Arc::new(tls.proven_config().clone()), config.ground);
         let hostname = config.hostname.as_str().to_owned();
         let dialer =
-            Arc::new(Dialer { hostname, deadlines: config.deadlines, tls, source: config.source_address });
-        Ok(Self { hops: Arc::new(hops), dialer, pool: Pool::new(config.pool), attempt: config.attempt })
+            Dialer { hostname, deadlines: config.deadlines, tls, sources: Sources(config.source_addresses) };
+        Ok(Self {
+            hops: Arc::new(hops),
+            policies: Arc::new(policies),
+            dialer: Arc::new(dialer),
+            pool: Pool::new(config.pool),
+            replies: Arc::new(config.replies),
+            tally: Arc::default(),
+            attempt: config.attempt,
+        })
+    }
+
+    /// The policies that it has found, to be kept beyond this process.
+    pub(super) fn policies(&self) -> &StsPolicies {
+        &self.policies
+    }
+
+    /// How TLS went.
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Who is asked about what is not ours.
+    pub(super) fn dns(&self) -> Arc<super::names::NameService> {
+        self.hops.dns()
     }
 
     /// One attempt.
     pub async fn deliver(&self, outgoing: Outgoing<'_>) -> Report {
-        let until = Instant::now() + self.attempt;
-        // Only spreads load between equal exchanges.
-        let random = getrandom::u64().unwrap_or_default();
         let domain = outgoing.forward_path.reveal_domain();
-        let targets = match timeout(self.dialer.deadlines.resolve, self.hops.find(domain, random)).await {
-            Ok(Ok(targets)) => targets,
-            Ok(Err(verdict)) => return Report::nowhere(verdict),
+        let report = self.attempt(&outgoing, domain).await;
+        self.replies.apply(domain, report)
+    }
+
+    async fn attempt(&self, outgoing: &Outgoing<'_>, domain: &Domain) -> Report {
+        let until = Instant::now() + self.attempt;
+        let resolved = timeout(self.dialer.deadlines.resolve, self.resolve(domain)).await;
+        let (targets, holding) = match resolved {
+            Ok(Ok(resolved)) => resolved,
+            Ok(Err(report)) => return *report,
             Err(_) => return Report::nowhere(Verdict::deferred(Status::ours(451, 4, 3), Phase::Resolve)),
         };
+        let attempt = Attempt { outgoing, domain, holding, until };
         let mut best: Option<Report> = None;
         let mut sessions = 0;
         for target in &targets {
-            let report = self.try_target(target, &outgoing, until).await;
+            let report = self.try_target(target, &attempt).await;
             if !report.leaves_hope_elsewhere() {
                 return report;
             }
@@ -171,13 +227,51 @@ impl Transport {
         best.unwrap_or_else(|| Report::nowhere(Verdict::deferred(Status::ours(451, 4, 4), Phase::Resolve)))
     }
 
+    /// Where mail for `domain` may go, and under which policy.
+    async fn resolve(&self, domain: &Domain) -> Result<(Vec<Target>, Holding), Box<Report>> {
+        // Only spreads load between equal exchanges.
+        let random = getrandom::u64().unwrap_or_default();
+        let targets = match self.hops.find(domain, random).await {
+            Ok(targets) => targets,
+            Err(verdict) => return Err(Box::new(Report::nowhere(verdict))),
+        };
+        if targets.iter().any(|target| target.origin == Origin::Route) {
+            return Ok((targets, Holding::default()));
+        }
+        let holding = self.policies.of(domain).await;
+        let Some(policy) = holding.policy.clone().filter(|policy| policy.mode == Mode::Enforce) else {
+            return Ok((targets, holding));
+        };
+        let mut allowed = Vec::new();
+        for mut target in targets {
+            let named = target.host_name().is_some_and(|host| policy.names(host));
+            match &target.demand {
+                Demand::May if named => target.demand = Demand::Verify,
+                Demand::May => {
+                    let seen = TlsSeen::Failed(TlsFailure::MxNotInPolicy);
+                    self.tally.count(domain, &holding, &target, seen, None);
+                    continue;
+                }
+                Demand::Never | Demand::Encrypt | Demand::Verify | Demand::Dane(_) => {}
+            }
+            allowed.push(target);
+        }
+        if allowed.is_empty() {
+            let verdict = Verdict::deferred(Status::ours(451, 7, 5), Phase::Resolve);
+            let tls_failure = Some(TlsFailure::MxNotInPolicy);
+            return Err(Box::new(Report { tls_failure, ..Report::nowhere(verdict) }));
+        }
+        Ok((allowed, holding))
+    }
+
     /// Begins nothing new, lets what is under way finish, closes all connections. Whoever cannot wait that long stops
     /// waiting; the connections close when the transport is dropped.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 
-    async fn try_target(&self, target: &Target, outgoing: &Outgoing<'_>, until: Instant) -> Report {
+    async fn try_target(&self, target: &Target, attempt: &Attempt<'_>) -> Report {
+        let (outgoing, until) = (attempt.outgoing, attempt.until);
         let patience = until.min(Instant::now() + self.dialer.deadlines.slot);
         let Ok(_slot) = self.pool.slot(target, patience).await else {
             return Report::nowhere(Verdict::deferred(Status::ours(451, 4, 5), Phase::Slot));
@@ -196,19 +290,27 @@ impl Transport {
             }
         }
         self.pool.make_room();
-        match self.dialer.reach(target, until).await {
-            Err(verdict) => Report::at(target, None, verdict, Reuse::New),
+        let reached = self.dialer.reach(target, until).await;
+        let ip = reached.address.map(|address| address.ip());
+        self.tally.count(attempt.domain, &attempt.holding, target, reached.tls, ip);
+        let tls_failure = match reached.tls {
+            TlsSeen::Failed(failure) => Some(failure),
+            TlsSeen::Nothing | TlsSeen::Secured(_) => None,
+        };
+        let report = match reached.connection {
+            Err(verdict) => Report::at(target, reached.address, None, verdict, Reuse::New),
             Ok(mut connection) => {
                 let verdict = connection.transact(&envelope, outgoing.message, until).await;
                 self.finish(target, connection, verdict, Reuse::New)
             }
-        }
+        };
+        Report { tls_failure, ..report }
     }
 
     fn finish(&self, target: &Target, connection: Connection, verdict: Verdict, reuse: Reuse) -> Report {
-        let tls = connection.tls();
+        let (tls, address) = (connection.tls(), connection.address());
         self.pool.put_back(target, connection);
-        Report::at(target, tls, verdict, reuse)
+        Report::at(target, Some(address), tls, verdict, reuse)
     }
 }
 
@@ -233,15 +335,22 @@ impl Report {
             origin: None,
             address: None,
             tls: None,
+            tls_failure: None,
             remote_text: verdict.remote_text,
             connection_reused: false,
         }
     }
 
-    fn at(target: &Target, tls: Option<TlsInfo>, verdict: Verdict, reuse: Reuse) -> Self {
+    fn at(
+        target: &Target,
+        address: Option<SocketAddr>,
+        tls: Option<TlsInfo>,
+        verdict: Verdict,
+        reuse: Reuse,
+    ) -> Self {
         Self {
             origin: Some(target.origin),
-            address: Some(target.address),
+            address: address.or(target.addresses.first().copied()),
             tls,
             connection_reused: reuse == Reuse::Kept,
             ..Self::nowhere(verdict)

@@ -11,6 +11,7 @@ mod base64;
 pub mod charset;
 pub mod cms;
 mod codepage;
+pub mod downgrade;
 pub mod header;
 mod iso2022jp;
 pub mod lines;

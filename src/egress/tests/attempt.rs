@@ -1,6 +1,7 @@
 //! What the tests of whole attempts share: dialogues, one message, one report in words.
 
 use super::script::Script;
+use crate::egress::resolve::Resolvers;
 use crate::egress::route::Route;
 use crate::egress::{EgressConfig, Outgoing, Report, Transport};
 use crate::mail::{Alias, Domain, RealAddress};
@@ -46,7 +47,7 @@ pub fn config(routes: &[(&str, &str, &str)]) -> EgressConfig {
     let mut config = EgressConfig::new(Domain::parse("relay.example").unwrap());
     config.routes = routes.iter().map(|(domain, hop, tls)| Route::parse(domain, hop, tls).unwrap()).collect();
     // No test may depend on the machine's name servers; this one answers nobody.
-    config.dns_servers = vec!["127.0.0.1:9".parse().unwrap()];
+    config.resolvers = Resolvers::Plain(vec!["127.0.0.1:9".parse().unwrap()]);
     config
 }
 

@@ -26,5 +26,6 @@ mod kills;
 mod lifecycle;
 mod log_trace;
 mod outages;
+mod secure_delivery;
 mod programs;
 mod sessions;
