@@ -116,6 +116,27 @@ fn mapped(id: &str) -> String {
     }
 }
 
+/// What this thread has computed so far, in nanoseconds: waiting for a busy machine does not count.
+fn computed_ns() -> u64 {
+    let read = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    read.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// Claims that eight times as much costs no more than three times eight times as much: what is quadratic costs sixty-four
+/// times as much.
+pub fn grows_linearly(what: &str, run: impl Fn(usize)) {
+    let size = if env!("CARGO_PKG_NAME") == "anshin-fuzz" { 8_000 } else { 2_500 };
+    let cost = |size: usize| {
+        let before = computed_ns();
+        run(size);
+        computed_ns() - before
+    };
+    let (once, more) = (cost(size), cost(8 * size));
+    // Below a millisecond what is done once for a message counts for more than the message.
+    let once = once.max(1_000_000);
+    assert!(more < 24 * once, "{what}: {once} ns for {size} octets, {more} ns for {}", 8 * size);
+}
+
 #[test]
 fn nothing_that_is_mapped_can_break_a_line() {
     let world = World::default();
