@@ -10,6 +10,7 @@ pub mod demand;
 mod dial;
 pub mod dkim;
 mod ground;
+mod http_response;
 mod https;
 mod names;
 mod pool;

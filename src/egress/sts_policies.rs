@@ -15,7 +15,8 @@
 
 use super::demand::TlsFailure;
 use super::ground::Ground;
-use super::https::{self, HttpFault};
+use super::http_response::HttpFault;
+use super::https;
 use super::names::{Found, NameService};
 use super::sts::{MAX_POLICY, Mode, Policy, read_record};
 use crate::mail::{Domain, Timestamp};
@@ -106,6 +107,14 @@ impl StsPolicies {
     /// What was fetched since this was last asked.
     pub(super) fn take_fresh(&self) -> Vec<Kept> {
         std::mem::take(&mut lock(&self.fresh))
+    }
+
+    /// Takes back what could not be written.
+    pub(super) fn give_back(&self, kept: Vec<Kept>) {
+        let mut fresh = lock(&self.fresh);
+        fresh.extend(kept);
+        let beyond = fresh.len().saturating_sub(MAX_KNOWN);
+        fresh.drain(..beyond);
     }
 
     /// What holds for mail to `domain`.

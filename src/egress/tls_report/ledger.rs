@@ -90,12 +90,13 @@ impl Ledger {
 
     /// Writes what has come together.
     pub(in crate::egress) async fn flush(&self) {
-        let fresh: Vec<KeptPolicy> =
-            self.transport.policies().take_fresh().iter().filter_map(kept_policy).collect();
-        if !fresh.is_empty()
-            && let Err(fault) = self.relay.keep_policies(&fresh).await
+        let fresh = self.transport.policies().take_fresh();
+        let rows: Vec<KeptPolicy> = fresh.iter().filter_map(kept_policy).collect();
+        if !rows.is_empty()
+            && let Err(fault) = self.relay.keep_policies(&rows).await
         {
-            tracing::error!(event = "fault", %fault, "MTA-STS policies can't be kept");
+            tracing::error!(event = "fault", %fault, "MTA-STS policies can't be kept; trying again");
+            self.transport.policies().give_back(fresh);
         }
         let counts = self.transport.tally().take();
         if matches!(self.reporting, Reporting::Off) {

@@ -11,6 +11,14 @@ pub mod document;
 #[path = "../../../src/anonymize/mod.rs"]
 pub mod anonymize;
 
+// What the egress floor reads of strangers.
+#[path = "../../../src/egress/http_response.rs"]
+pub mod http_response;
+#[path = "../../../src/egress/tls_report/rua.rs"]
+pub mod rua;
+#[path = "../../../src/egress/sts.rs"]
+pub mod sts;
+
 #[path = "../../../src/anonymize/tests/planted/reader/mod.rs"]
 pub mod reader;
 pub mod targets;

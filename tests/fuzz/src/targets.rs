@@ -10,14 +10,16 @@ use crate::document::{self, Limits};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::mime::automatic::{self, ReversePath};
 use crate::mime::charset::Charset;
+use crate::mime::downgrade::{Extent, downgrade};
 use crate::mime::transfer::{Edit, Encoding, apply};
 use crate::mime::tree::{self, Budget};
 use crate::mime::words::Segment;
 use crate::mime::{cms, header, lines, params, pgp, rtf, tnef, uuencode, words};
 use crate::reader::{self, Wanted};
+use crate::{http_response, rua, sts};
 
 /// All targets.
-pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+pub const TARGETS: [(&str, fn(&[u8])); 11] = [
     ("mime", mime),
     ("header", header),
     ("html", html),
@@ -27,6 +29,8 @@ pub const TARGETS: [(&str, fn(&[u8])); 9] = [
     ("document", document),
     ("dsn", dsn),
     ("whole", whole),
+    ("policy", policy),
+    ("downgrade", downgrade_target),
 ];
 
 const CUSTOMER: &str = "hana.suzuki@mailbox.example";
@@ -114,6 +118,36 @@ fn around(fields: &str, body: &[u8]) {
     let was_long = longest_line(&lines::only_crlf(mail)) > 1000;
     assert!(was_long || longest_line(out) <= 1000, "a line that is too long");
     assert!(mail_parser::MessageParser::new().parse(out).is_some(), "no message for another parser");
+}
+
+/// What is read of strangers before mail goes to them: MTA-STS and TLS-RPT.
+pub fn policy(octets: &[u8]) {
+    let texts: Vec<Vec<u8>> = octets.split(|b| *b == 0).map(<[u8]>::to_vec).collect();
+    let id = sts::read_record(&texts);
+    assert!(id.is_none_or(|id| (1..=32).contains(&id.len()) && id.is_ascii()));
+    assert!(rua::reporting_addresses(&texts).len() <= 4);
+    for end in [http_response::End::Open, http_response::End::Closed] {
+        if let Ok(Some(body)) = http_response::body_of(octets, end, sts::MAX_POLICY) {
+            assert!(body.len() <= sts::MAX_POLICY);
+        }
+    }
+    if let Some(policy) = sts::Policy::read(octets) {
+        assert!(policy.max_age <= sts::MAX_AGE);
+        assert!(policy.lines.iter().all(|line| !line.chars().any(char::is_control)));
+        for host in policy.patterns().filter_map(|pattern| Domain::parse(&pattern.replace('*', "mx")).ok()) {
+            assert!(policy.names(&host), "a policy does not name what its own pattern is");
+        }
+    }
+}
+
+/// A message for a hop that takes ASCII alone: nothing else comes out, and what was ASCII stays.
+pub fn downgrade_target(octets: &[u8]) {
+    let mail = lines::only_crlf(octets);
+    let out = downgrade(&mail, Extent::Whole);
+    assert!(out.as_ref().is_none_or(|out| out.is_ascii() && !lines::has_bare(out)));
+    if mail.is_ascii() {
+        assert!(out.is_none_or(|out| out == *mail), "ASCII was changed");
+    }
 }
 
 /// The readers of structure, fields, parameters, words, encodings and charsets.
