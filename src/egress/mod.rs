@@ -32,7 +32,7 @@ mod validating;
 pub use pool::PoolLimits;
 pub use public_address::is_public;
 pub use scheduler::{Egress, EgressError};
-pub use transport::{EgressConfig, EgressFault, Outgoing, Report, Transport};
+pub use transport::{EgressConfig, EgressFault, Outgoing, Purpose, Report, Transport};
 
 #[cfg(test)]
 mod tests;

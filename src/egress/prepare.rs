@@ -7,7 +7,7 @@
 //! When it fails: [`DkimFault`]; anything else is a [`Report`].
 
 use super::dkim::{DkimFault, Signer};
-use super::{Outgoing, Report, Transport};
+use super::{Outgoing, Purpose, Report, Transport};
 use crate::mail::{Alias, Domain, RealAddress};
 use crate::mime::downgrade::{Extent, downgrade};
 use crate::smtp::client::{Outcome, Phase};
@@ -19,6 +19,7 @@ pub(super) struct Letter<'a> {
     pub(super) forward_path: &'a RealAddress,
     pub(super) message: &'a [u8],
     pub(super) utf8_headers: bool,
+    pub(super) purpose: Purpose,
     /// Whose key signs.
     pub(super) domain: &'a Domain,
 }
@@ -44,6 +45,7 @@ pub(super) async fn send(
             message: &signed,
             eight_bit: !message.is_ascii(),
             utf8_headers,
+            purpose: letter.purpose,
         };
         let report = transport.deliver(outgoing).await;
         let Some(needed) = extent_for(&report) else { return Ok(report) };

@@ -14,10 +14,10 @@ use super::dkim::{DkimFault, Signer};
 use super::prepare::{self, Letter};
 use super::sending::{Place, Sending};
 use super::tls_report::{Ledger, Reporting};
-use super::{EgressFault, Report, Transport};
+use super::{EgressFault, Purpose, Report, Transport};
 use crate::config::Config;
 use crate::mail::Timestamp;
-use crate::relay::{AttemptResult, Outbound, Relay, RelayFault, Unsent, Verdict, queue_id};
+use crate::relay::{AttemptResult, INSTALLATION, Outbound, Relay, RelayFault, Unsent, Verdict, queue_id};
 use crate::smtp::client::Outcome;
 use crate::store::Work;
 use std::collections::HashMap;
@@ -299,7 +299,7 @@ impl Shared {
                 return;
             }
         };
-        let result = match self.send(&outbound).await {
+        let result = match self.send(work, &outbound).await {
             Ok(report) => self.result(work, &report),
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "a message can't be signed; it is tried again later");
@@ -310,12 +310,14 @@ impl Shared {
         self.settle(work, &result).await;
     }
 
-    async fn send(&self, outbound: &Outbound) -> Result<Report, DkimFault> {
+    async fn send(&self, work: &Work, outbound: &Outbound) -> Result<Report, DkimFault> {
         let letter = Letter {
             reverse_path: outbound.reverse_path.as_ref(),
             forward_path: &outbound.forward_path,
             message: outbound.message.as_bytes(),
             utf8_headers: outbound.utf8,
+            // What is the installation's own is a report on TLS.
+            purpose: if work.merchant_id == INSTALLATION { Purpose::TlsReport } else { Purpose::Mail },
             domain: &outbound.domain,
         };
         prepare::send(&self.transport, &self.signer, &letter).await

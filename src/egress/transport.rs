@@ -2,7 +2,8 @@
 //!
 //! Rules:
 //! - An MTA-STS policy that enforces strikes out the hosts that it does not name and wants a proven certificate of the
-//!   others; proven TLSA records come before it (RFC 8461 §2). Neither touches a static route.
+//!   others; proven TLSA records come before it (RFC 8461 §2). Neither touches a static route, nor a report on TLS: that
+//!   must arrive where TLS fails, and is not reported on in turn (RFC 8460 §3).
 //! - Another host is tried after a failed connection, TLS that is required and did not come about, a refusing
 //!   greeting, a loss or a 421 before the final dot; not after an answer about the message or its recipient, and never
 //!   after the final dot (RFC 1047). At most [`MAX_SESSIONS`] hosts get as far as MAIL.
@@ -108,6 +109,15 @@ pub struct Outgoing<'a> {
     pub eight_bit: bool,
     /// Its header has UTF-8 that needs SMTPUTF8.
     pub utf8_headers: bool,
+    pub purpose: Purpose,
+}
+
+/// What a message is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Mail,
+    /// It tells its reader how TLS to the reader's own servers went.
+    TlsReport,
 }
 
 /// How an attempt ended.
@@ -201,7 +211,7 @@ impl Transport {
 
     async fn attempt(&self, outgoing: &Outgoing<'_>, domain: &Domain) -> Report {
         let until = Instant::now() + self.attempt;
-        let resolved = timeout(self.dialer.deadlines.resolve, self.resolve(domain)).await;
+        let resolved = timeout(self.dialer.deadlines.resolve, self.resolve(domain, outgoing.purpose)).await;
         let (targets, holding) = match resolved {
             Ok(Ok(resolved)) => resolved,
             Ok(Err(report)) => return *report,
@@ -228,7 +238,11 @@ impl Transport {
     }
 
     /// Where mail for `domain` may go, and under which policy.
-    async fn resolve(&self, domain: &Domain) -> Result<(Vec<Target>, Holding), Box<Report>> {
+    async fn resolve(
+        &self,
+        domain: &Domain,
+        purpose: Purpose,
+    ) -> Result<(Vec<Target>, Holding), Box<Report>> {
         // Only spreads load between equal exchanges.
         let random = getrandom::u64().unwrap_or_default();
         let targets = match self.hops.find(domain, random).await {
@@ -237,6 +251,10 @@ impl Transport {
         };
         if targets.iter().any(|target| target.origin == Origin::Route) {
             return Ok((targets, Holding::default()));
+        }
+        if purpose == Purpose::TlsReport {
+            let leniently = |target| Target { demand: Demand::May, ..target };
+            return Ok((targets.into_iter().map(leniently).collect(), Holding::default()));
         }
         let holding = self.policies.of(domain).await;
         let Some(policy) = holding.policy.clone().filter(|policy| policy.mode == Mode::Enforce) else {
@@ -292,7 +310,9 @@ impl Transport {
         self.pool.make_room();
         let reached = self.dialer.reach(target, until).await;
         let ip = reached.address.map(|address| address.ip());
-        self.tally.count(attempt.domain, &attempt.holding, target, reached.tls, ip);
+        if outgoing.purpose == Purpose::Mail && target.origin != Origin::Route {
+            self.tally.count(attempt.domain, &attempt.holding, target, reached.tls, ip);
+        }
         let tls_failure = match reached.tls {
             TlsSeen::Failed(failure) => Some(failure),
             TlsSeen::Nothing | TlsSeen::Secured(_) => None,

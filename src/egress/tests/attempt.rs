@@ -3,7 +3,7 @@
 use super::script::Script;
 use crate::egress::resolve::Resolvers;
 use crate::egress::route::Route;
-use crate::egress::{EgressConfig, Outgoing, Report, Transport};
+use crate::egress::{EgressConfig, Outgoing, Purpose, Report, Transport};
 use crate::mail::{Alias, Domain, RealAddress};
 use crate::smtp::client::Outcome;
 use std::net::SocketAddr;
@@ -60,6 +60,10 @@ pub async fn deliver(transport: &Transport) -> Report {
 }
 
 pub async fn deliver_to(transport: &Transport, address: &str, message: &[u8]) -> Report {
+    deliver_for(Purpose::Mail, transport, address, message).await
+}
+
+pub async fn deliver_for(purpose: Purpose, transport: &Transport, address: &str, message: &[u8]) -> Report {
     let alias = Alias::new("aa7", Domain::parse("pc.fw.example").unwrap());
     let forward_path = RealAddress::parse(address).unwrap();
     let outgoing = Outgoing {
@@ -68,6 +72,7 @@ pub async fn deliver_to(transport: &Transport, address: &str, message: &[u8]) ->
         message,
         eight_bit: false,
         utf8_headers: false,
+        purpose,
     };
     tokio::time::timeout(Duration::from_secs(20), transport.deliver(outgoing)).await.expect("it never ended")
 }

@@ -1,15 +1,15 @@
 //! MTA-STS: what a policy does to the hosts of a domain, and what holds when the policy cannot be had.
 
-use super::attempt::{AGAIN, HELLO, HELLO_TLS, TAKE, config, deliver_to, describe};
+use super::attempt::{AGAIN, HELLO, HELLO_TLS, TAKE, config, deliver_for, deliver_to, describe};
 use super::identity::{Age, Authority, Identity};
 use super::name_server::NameServer;
 use super::policy_host::PolicyHost;
 use super::script::Script;
-use crate::egress::Transport;
 use crate::egress::demand::TlsFailure;
 use crate::egress::ground::Ground;
 use crate::egress::resolve::Resolvers;
 use crate::egress::sts_policies::Kept;
+use crate::egress::{Purpose, Transport};
 use crate::mail::Timestamp;
 
 const START_TLS: &str = "c: STARTTLS\ns: 220 go\ntls\n";
@@ -214,4 +214,15 @@ async fn without_a_record_no_policy_is_asked_for() {
     let mut lab = Lab::new(own, &CLEAR, None).await;
     assert_eq!(lab.deliver().await.0, delivered());
     assert_eq!(lab.counted(), [("no-policy-found".to_owned(), "starttls-not-offered".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_report_on_tls_arrives_where_tls_fails_and_is_not_reported_on() {
+    let mut lab = Lab::new(own, &CLEAR, enforced("mx.elsewhere.example")).await;
+    let message = b"Subject: a\r\n\r\nHello\r\n";
+    let report = deliver_for(Purpose::TlsReport, &lab.transport, "hana@mail.example", message).await;
+    assert_eq!(describe(&report), delivered());
+    assert!(lab.counted().is_empty());
+    lab.transport.close().await;
+    lab.server.take().unwrap().ended().await;
 }

@@ -4,7 +4,7 @@ use super::attempt::{ASK, HELLO, HELLO_TLS, TAKE, check, config, deliver, delive
 use super::name_server::NameServer;
 use super::script::Script;
 use crate::egress::resolve::{Origin, Resolvers};
-use crate::egress::{Outgoing, Transport};
+use crate::egress::{Outgoing, Purpose, Transport};
 use crate::mail::RealAddress;
 use crate::smtp::client::Outcome;
 use std::time::Duration;
@@ -22,6 +22,7 @@ fn an_attempt_can_move_between_threads() {
             message: b"",
             eight_bit: false,
             utf8_headers: false,
+            purpose: Purpose::Mail,
         };
         is_send(&transport.deliver(outgoing));
     });
