@@ -1,5 +1,6 @@
 //! The anonymizer as a whole. Both parties have a canary address that no finished message may hold.
 
+mod carriers;
 mod cells;
 mod fixtures;
 mod hostile;
@@ -151,6 +152,24 @@ fn nothing_that_is_mapped_can_break_a_line() {
         anonymize(mail.as_bytes(), &passage).unwrap().message.ok().unwrap().into_bytes()
     });
     assert!(!String::from_utf8(out).unwrap().contains("\r\nBcc"));
+}
+
+#[test]
+fn an_address_that_ends_like_the_other_partys_gives_way_as_a_whole() {
+    for (customer, merchant) in [
+        ("suzuki@mailbox.example", "hana-suzuki@mailbox.example"),
+        ("hana-suzuki@mailbox.example", "suzuki@mailbox.example"),
+        ("hana@shop.example.com", "hana@shop.example"),
+        ("hana@shop.example", "hana@shop.example.com"),
+    ] {
+        let world = World::new(customer, merchant);
+        let mail = format!("From: {customer}\r\n\r\n{merchant}, {customer} and bounce-{merchant}\r\n");
+        let out = world.pass(Direction::ToMerchant, mail.as_bytes()).unwrap().into_bytes();
+        let out = String::from_utf8(out).unwrap();
+        let text = out.split_once("\r\n\r\n").unwrap().1;
+        let aliases = format!("{}, {} and bounce-", world.merchant_alias, world.customer_alias);
+        assert!(text.starts_with(&aliases), "{customer} {merchant}: {text}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod place;
 mod problem;
 mod reader;
 mod residency;
+mod session;
 mod show;
 mod storage;
 mod tree;
@@ -32,6 +33,7 @@ pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTl
 pub use ingress::{Ingress, Limits, Mx, Submission, TlsFiles};
 pub use kind::ByteSize;
 pub use problem::{ConfigErrors, Place, Problem};
+pub use session::Session;
 pub use storage::{Engine, StorageUrl};
 
 use crate::mail::Domain;

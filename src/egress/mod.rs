@@ -17,6 +17,7 @@ mod pool;
 mod prepare;
 mod public_address;
 pub mod replies;
+mod report;
 pub mod resolve;
 pub mod route;
 mod scheduler;
@@ -31,8 +32,9 @@ mod validating;
 
 pub use pool::PoolLimits;
 pub use public_address::is_public;
+pub use report::Report;
 pub use scheduler::{Egress, EgressError};
-pub use transport::{EgressConfig, EgressFault, Outgoing, Purpose, Report, Transport};
+pub use transport::{EgressConfig, EgressFault, Outgoing, Purpose, Transport};
 
 #[cfg(test)]
 mod tests;

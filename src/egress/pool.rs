@@ -133,7 +133,7 @@ impl Pool {
     /// Keeps a connection, or closes it where it has served enough or is of no more use.
     pub(super) fn put_back(&self, target: &Target, connection: Connection) {
         let mut state = self.lock();
-        let worn = connection.served() >= self.limits.messages.max(1)
+        let worn = connection.is_spent(self.limits.messages)
             || connection.age() >= self.limits.age
             || !connection.is_reusable();
         let hop = if worn || state.closed { None } else { state.hops.get_mut(target) };

@@ -19,6 +19,8 @@ pub(super) struct Letter<'a> {
     pub(super) forward_path: &'a RealAddress,
     pub(super) message: &'a [u8],
     pub(super) utf8_headers: bool,
+    /// It may go only over proven TLS (RFC 8689).
+    pub(super) require_tls: bool,
     pub(super) purpose: Purpose,
     /// Whose key signs.
     pub(super) domain: &'a Domain,
@@ -45,6 +47,7 @@ pub(super) async fn send(
             message: &signed,
             eight_bit: !message.is_ascii(),
             utf8_headers,
+            require_tls: letter.require_tls,
             purpose: letter.purpose,
         };
         let report = transport.deliver(outgoing).await;

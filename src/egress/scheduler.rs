@@ -316,6 +316,7 @@ impl Shared {
             forward_path: &outbound.forward_path,
             message: outbound.message.as_bytes(),
             utf8_headers: outbound.utf8,
+            require_tls: outbound.require_tls,
             // What is the installation's own is a report on TLS.
             purpose: if work.merchant_id == INSTALLATION { Purpose::TlsReport } else { Purpose::Mail },
             domain: &outbound.domain,

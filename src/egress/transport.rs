@@ -8,6 +8,9 @@
 //!   greeting, a loss or a 421 before the final dot; not after an answer about the message or its recipient, and never
 //!   after the final dot (RFC 1047). At most [`MAX_SESSIONS`] hosts get as far as MAIL.
 //! - A kept connection that turns out dead before it answered MAIL is no outcome: the message goes over a new one.
+//! - What must not go without TLS (RFC 8689) goes only where the host is beyond doubt: to a static route that does not
+//!   forbid TLS, to one that DNSSEC or an MTA-STS policy names, or to an exchange within the recipient's own domain, since
+//!   nobody can get a certificate for that name by lying about MX records; and only with a proven certificate and REQUIRETLS offered behind it. Otherwise 5.7.30.
 //! - An attempt ends after [`EgressConfig::attempt`]; only the answer to the final dot is awaited longer, so that
 //!   [`EgressConfig::longest_attempt`] bounds the whole.
 //! - A dropped [`Transport::deliver`] closes its connection and frees its slots. The next hop may have the message.
@@ -20,14 +23,15 @@ use super::dial::Sources;
 use super::ground::Ground;
 use super::pool::{Pool, PoolLimits};
 use super::replies::Overrides;
+use super::report::{Report, Reuse};
 use super::resolve::{NextHops, Origin, ResolverFault, Resolvers, Target};
 use super::route::Route;
 use super::sts::Mode;
 use super::sts_policies::{Holding, StsPolicies};
-use super::tls::{TlsClient, TlsFault, TlsInfo};
+use super::tls::{TlsClient, TlsFault};
 use super::tls_report::Tally;
 use crate::mail::{Alias, Domain, RealAddress};
-use crate::smtp::client::{Deadlines, Envelope, Outcome, Phase, RemoteText, Status, Verdict};
+use crate::smtp::client::{Deadlines, Envelope, Outcome, Phase, Status, Verdict};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -109,6 +113,8 @@ pub struct Outgoing<'a> {
     pub eight_bit: bool,
     /// Its header has UTF-8 that needs SMTPUTF8.
     pub utf8_headers: bool,
+    /// Whether it may go only over proven TLS to servers that keep this rule (RFC 8689).
+    pub require_tls: bool,
     pub purpose: Purpose,
 }
 
@@ -118,23 +124,6 @@ pub enum Purpose {
     Mail,
     /// It tells its reader how TLS to the reader's own servers went.
     TlsReport,
-}
-
-/// How an attempt ended.
-pub struct Report {
-    pub outcome: Outcome,
-    /// Where it was decided.
-    pub phase: Phase,
-    /// How the next hop was found; `None` where none was.
-    pub origin: Option<Origin>,
-    /// The address that was dialled, or used again.
-    pub address: Option<SocketAddr>,
-    pub tls: Option<TlsInfo>,
-    /// Why the last TLS that was tried did not come about as demanded.
-    pub tls_failure: Option<TlsFailure>,
-    /// What the next hop said; to be sealed.
-    pub remote_text: Option<RemoteText>,
-    pub connection_reused: bool,
 }
 
 /// Delivers. Cheap to clone; all clones share connections.
@@ -221,7 +210,19 @@ impl Transport {
         let mut best: Option<Report> = None;
         let mut sessions = 0;
         for target in &targets {
-            let report = self.try_target(target, &attempt).await;
+            let proven;
+            let target = if outgoing.require_tls {
+                let Some(strict) = strict(target, domain) else {
+                    let verdict = Verdict::failed(Status::REQUIRE_TLS, Phase::StartTls);
+                    best.get_or_insert_with(|| Report::at(target, None, None, verdict, Reuse::New));
+                    continue;
+                };
+                proven = strict;
+                &proven
+            } else {
+                target
+            };
+            let report = self.try_target(target, &attempt).await.for_good_without(outgoing);
             if !report.leaves_hope_elsewhere() {
                 return report;
             }
@@ -300,6 +301,7 @@ impl Transport {
             size: u64::try_from(outgoing.message.len()).unwrap_or(u64::MAX),
             eight_bit: outgoing.eight_bit,
             utf8_headers: outgoing.utf8_headers,
+            require_tls: outgoing.require_tls,
         };
         if let Some(mut connection) = self.pool.take(target).await {
             let verdict = connection.transact(&envelope, outgoing.message, until).await;
@@ -334,10 +336,19 @@ impl Transport {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reuse {
-    New,
-    Kept,
+/// The target as REQUIRETLS wants it, if its host is beyond doubt (RFC 8689 §4.2.1).
+fn strict(target: &Target, domain: &Domain) -> Option<Target> {
+    let demand = match (&target.demand, target.origin) {
+        (Demand::Never, Origin::Route) => return None,
+        (_, Origin::Route) => Demand::Verify,
+        // DNSSEC proves which host it is, and its records prove the host.
+        (Demand::Dane(dane), _) if !dane.records.is_empty() => target.demand.clone(),
+        // An MTA-STS policy names the host.
+        (Demand::Verify, _) => Demand::Verify,
+        _ if target.host_name().is_some_and(|name| name.is_within(domain)) => Demand::Verify,
+        _ => return None,
+    };
+    Some(Target { demand, ..target.clone() })
 }
 
 /// A kept connection that was dead, or about to be closed, when we spoke again.
@@ -347,51 +358,40 @@ fn is_stale(verdict: &Verdict, connection: &Connection) -> bool {
         && !connection.is_reusable()
 }
 
-impl Report {
-    fn nowhere(verdict: Verdict) -> Self {
-        Self {
-            outcome: verdict.outcome,
-            phase: verdict.phase,
-            origin: None,
-            address: None,
-            tls: None,
-            tls_failure: None,
-            remote_text: verdict.remote_text,
-            connection_reused: false,
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::super::demand::Dane;
+    use super::super::route::Host;
+    use super::*;
 
-    fn at(
-        target: &Target,
-        address: Option<SocketAddr>,
-        tls: Option<TlsInfo>,
-        verdict: Verdict,
-        reuse: Reuse,
-    ) -> Self {
-        Self {
-            origin: Some(target.origin),
-            address: address.or(target.addresses.first().copied()),
-            tls,
-            connection_reused: reuse == Reuse::Kept,
-            ..Self::nowhere(verdict)
-        }
-    }
-
-    /// Whether another host of the same domain may take the message now.
-    fn leaves_hope_elsewhere(&self) -> bool {
-        match (self.phase, self.outcome) {
-            (_, Outcome::Delivered { .. } | Outcome::Deferred { ambiguous: true, .. }) => false,
-            (Phase::Connect | Phase::Handshake, outcome) => matches!(outcome, Outcome::Deferred { .. }),
-            // All but a host that is ourselves.
-            (Phase::Greeting | Phase::Ehlo | Phase::StartTls, outcome) => {
-                outcome.status().enhanced != Some((5, 4, 6))
-            }
-            // Lost, or sent away.
-            (
-                Phase::Reset | Phase::Mail | Phase::Rcpt | Phase::Data | Phase::Content,
-                Outcome::Deferred { status, .. },
-            ) => self.remote_text.is_none() || status.code == 421,
-            _ => false,
+    #[test]
+    fn an_exchange_that_only_the_dns_named_is_beyond_doubt_within_the_recipients_domain() {
+        let domain = |text: &str| Domain::parse(text).unwrap();
+        let target = |host: Host, origin, demand| Target {
+            host,
+            addresses: vec![([8, 8, 1, 1], 25).into()],
+            origin,
+            demand,
+        };
+        let sure = |host: &str, origin, demand| {
+            strict(&target(Host::Name(domain(host)), origin, demand), &domain("mail.example"))
+        };
+        let found = sure("mx.mail.example", Origin::Mx, Demand::May).unwrap();
+        assert_eq!(found.demand, Demand::Verify);
+        assert!(sure("mail.example", Origin::ImplicitMx, Demand::May).is_some());
+        assert!(sure("mx.provider.example", Origin::Mx, Demand::May).is_none());
+        assert!(sure("mx.provider.example", Origin::Mx, Demand::Verify).is_some());
+        assert!(sure("mx.provider.example", Origin::Route, Demand::May).is_some());
+        assert!(sure("mx.mail.example", Origin::Route, Demand::Never).is_none());
+        let literal = target(Host::Address([8, 8, 1, 1].into()), Origin::ImplicitMx, Demand::May);
+        assert!(strict(&literal, &domain("[8.8.1.1]")).is_none());
+        let record = super::super::tlsa::Tlsa::read(3, 1, 1, &[7; 32]);
+        for records in [Vec::new(), record.into_iter().collect()] {
+            let base = domain("mx.provider.example");
+            let dane = Demand::Dane(Arc::new(Dane { base: base.clone(), names: vec![base], records }));
+            let expected = matches!(&dane, Demand::Dane(dane) if !dane.records.is_empty());
+            let found = sure("mx.provider.example", Origin::Mx, dane.clone());
+            assert_eq!(found.map(|target| target.demand == dane), expected.then_some(true));
         }
     }
 }

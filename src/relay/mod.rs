@@ -36,7 +36,7 @@ mod words;
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
 pub use conversation::{Conversation, Merchant};
 pub use domains::{AddressClass, Domains};
-pub use envelope::Notify;
+pub use envelope::{Notify, Wishes};
 pub use login::Login;
 pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
 pub use operator::QueueFault;

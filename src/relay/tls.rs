@@ -134,9 +134,11 @@ impl Relay {
             sender_alias: AliasText::from(&from),
             notify: Notify { success: false, failure: false, delay: false },
             envelope_id: None,
+            original: None,
             secrets: Vec::new(),
             headers: String::new(),
             utf8: false,
+            require_tls: false,
             traces: Vec::new(),
             // It holds nobody's file but our own.
             confirmed: true,

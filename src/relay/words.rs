@@ -150,6 +150,7 @@ impl Outcome {
                 ("7.1", "the recipient's system refused the message")
             }
             (_, "7.5" | "7.10") => ("7.5", "no secure connection to the recipient's system"),
+            (_, "7.30") => ("7.30", "no way to the recipient keeps the encryption that was asked for"),
             _ => ("0.0", "the recipient's system did not take the message"),
         };
         let class = match self {

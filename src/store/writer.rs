@@ -39,6 +39,10 @@ pub(super) enum Change {
         at: Timestamp,
     },
     AddMerchant(Box<NewMerchant>),
+    KeepScram {
+        credential: i64,
+        scram: Sealed,
+    },
     AddToken {
         id: i64,
         token_idx: Index,
@@ -278,6 +282,10 @@ async fn execute(
                 .bind(at.as_millis())
                 .execute(connection)
                 .await?;
+            Effect::Done
+        }
+        Change::KeepScram { credential, scram } => {
+            parties::keep_scram(connection, *credential, scram).await?;
             Effect::Done
         }
         Change::Claim { now, until, limit, busy, lease } => {

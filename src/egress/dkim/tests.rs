@@ -249,6 +249,7 @@ async fn what_is_written_anew_for_a_narrow_hop_is_signed_anew() {
         forward_path: &forward_path,
         message: message.as_bytes(),
         utf8_headers: true,
+        require_tls: false,
         purpose: crate::egress::Purpose::Mail,
         domain: &domain,
     };

@@ -60,10 +60,30 @@ pub async fn deliver(transport: &Transport) -> Report {
 }
 
 pub async fn deliver_to(transport: &Transport, address: &str, message: &[u8]) -> Report {
-    deliver_for(Purpose::Mail, transport, address, message).await
+    deliver_as(Purpose::Mail, transport, address, message, Needs::Nothing).await
 }
 
 pub async fn deliver_for(purpose: Purpose, transport: &Transport, address: &str, message: &[u8]) -> Report {
+    deliver_as(purpose, transport, address, message, Needs::Nothing).await
+}
+
+pub async fn deliver_requiring_tls(transport: &Transport) -> Report {
+    deliver_as(Purpose::Mail, transport, "hana@mail.example", b"a\r\n", Needs::Tls).await
+}
+
+#[derive(PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    Tls,
+}
+
+async fn deliver_as(
+    purpose: Purpose,
+    transport: &Transport,
+    address: &str,
+    message: &[u8],
+    needs: Needs,
+) -> Report {
     let alias = Alias::new("aa7", Domain::parse("pc.fw.example").unwrap());
     let forward_path = RealAddress::parse(address).unwrap();
     let outgoing = Outgoing {
@@ -72,6 +92,7 @@ pub async fn deliver_for(purpose: Purpose, transport: &Transport, address: &str,
         message,
         eight_bit: false,
         utf8_headers: false,
+        require_tls: needs == Needs::Tls,
         purpose,
     };
     tokio::time::timeout(Duration::from_secs(20), transport.deliver(outgoing)).await.expect("it never ended")

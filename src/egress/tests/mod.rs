@@ -11,6 +11,7 @@ mod identity;
 mod name_server;
 mod policy_host;
 mod replies;
+mod requiretls;
 mod resolve;
 mod script;
 mod sts;

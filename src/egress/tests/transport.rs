@@ -23,6 +23,7 @@ fn an_attempt_can_move_between_threads() {
             eight_bit: false,
             utf8_headers: false,
             purpose: Purpose::Mail,
+            require_tls: false,
         };
         is_send(&transport.deliver(outgoing));
     });

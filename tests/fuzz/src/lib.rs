@@ -18,7 +18,10 @@ pub mod http_response;
 pub mod rua;
 #[path = "../../../src/egress/sts.rs"]
 pub mod sts;
+#[path = "../../../src/smtp/mod.rs"]
+pub mod smtp;
 
 #[path = "../../../src/anonymize/tests/planted/reader/mod.rs"]
 pub mod reader;
 pub mod targets;
+pub mod wire;

@@ -16,10 +16,11 @@ use crate::mime::tree::{self, Budget};
 use crate::mime::words::Segment;
 use crate::mime::{cms, header, lines, params, pgp, rtf, tnef, uuencode, words};
 use crate::reader::{self, Wanted};
+use crate::wire;
 use crate::{http_response, rua, sts};
 
 /// All targets.
-pub const TARGETS: [(&str, fn(&[u8])); 11] = [
+pub const TARGETS: [(&str, fn(&[u8])); 16] = [
     ("mime", mime),
     ("header", header),
     ("html", html),
@@ -31,6 +32,11 @@ pub const TARGETS: [(&str, fn(&[u8])); 11] = [
     ("whole", whole),
     ("policy", policy),
     ("downgrade", downgrade_target),
+    ("binary", binary),
+    ("path", wire::path),
+    ("auth", wire::auth),
+    ("session", wire::session),
+    ("client", wire::client),
 ];
 
 const CUSTOMER: &str = "hana.suzuki@mailbox.example";
@@ -62,7 +68,7 @@ fn passed(mail: &[u8]) -> Result<Outcome, Refusal> {
         hops: "",
         at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
         peer: Some(&[]),
-            writer: Party::Customer,
+        writer: Party::Customer,
         rules: Rules::default(),
     };
     anonymize(mail, &passage)
@@ -259,6 +265,14 @@ pub fn document(octets: &[u8]) {
 pub fn dsn(octets: &[u8]) {
     let _ = automatic::read(octets, ReversePath::Null);
     let _ = automatic::read(octets, ReversePath::Named);
+}
+
+/// A binary message as one of lines: it is one, and stays so.
+pub fn binary(octets: &[u8]) {
+    let Ok(out) = crate::mime::binary::to_lines(octets) else { return };
+    assert!(!lines::has_bare(&out) && !out.contains(&0), "no lines");
+    assert!(out.is_empty() || out.ends_with(b"\r\n"), "the last line has no end");
+    assert!(crate::mime::binary::to_lines(&out).as_ref() == Ok(&out), "the second pass changes it");
 }
 
 #[cfg(test)]
