@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Octets of a policy (§3.3 suggests a bound of this size).
 pub const MAX_POLICY: usize = 64 * 1024;
 /// Patterns of one policy.
-const MAX_PATTERNS: usize = 64;
+pub const MAX_PATTERNS: usize = 64;
 /// Longest time a policy is kept (§3.2: about a year).
 pub const MAX_AGE: Duration = Duration::from_secs(31_557_600);
 /// Longest id (§3.1).

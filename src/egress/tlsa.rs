@@ -17,7 +17,7 @@ use rustls::server::ParsedCertificate;
 use sha2::{Digest, Sha256, Sha512};
 
 /// Records read of one set.
-pub(super) const MAX_RECORDS: usize = 64;
+pub const MAX_RECORDS: usize = 64;
 
 /// Whose certificate a record is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
