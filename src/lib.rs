@@ -14,6 +14,7 @@ pub mod mime;
 pub mod document;
 pub mod anonymize;
 pub mod smtp;
+pub mod dns;
 pub mod config;
 pub mod store;
 pub mod relay;

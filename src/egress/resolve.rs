@@ -25,17 +25,13 @@ use super::names::{Addresses, Found, NameService, Proof, Reply, absolute};
 use super::route::{Host, NextHop, Route, TlsPolicy, find_route};
 use super::tlsa::{self, Tlsa};
 use super::validating::Validating;
+use crate::dns::{ResolverFault, name_servers, resolver};
 use crate::mail::Domain;
 use crate::smtp::client::{Phase, Status, Verdict};
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::config::ResolveHosts;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Addresses tried in one attempt.
 pub const MAX_ADDRESSES: usize = 6;
@@ -83,17 +79,6 @@ pub enum Resolvers {
     Validating(Vec<SocketAddr>),
 }
 
-/// Why the resolver cannot be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ResolverFault {
-    #[error(
-        "the system's resolver configuration (/etc/resolv.conf) cannot be read; name servers under [dns] servers"
-    )]
-    System,
-    #[error("the resolver cannot be built")]
-    Build,
-}
-
 /// Finds targets.
 pub struct NextHops {
     /// For what the DNS names: without the hosts file.
@@ -130,26 +115,20 @@ impl NextHops {
         ground: Ground,
     ) -> Result<Self, ResolverFault> {
         let (Resolvers::Plain(servers) | Resolvers::Validating(servers)) = resolvers;
-        let servers: Vec<NameServerConfig> = if servers.is_empty() {
-            let (config, _) =
-                hickory_resolver::system_conf::read_system_conf().map_err(|_| ResolverFault::System)?;
-            config.into_parts().2
-        } else {
-            servers.iter().map(name_server).collect()
-        };
-        let build = |hosts: ResolveHosts| {
-            let config = ResolverConfig::from_parts(None, Vec::new(), servers.clone());
-            let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-                .with_tls_config(tls.clone());
-            *builder.options_mut() = options(hosts);
-            builder.build().map_err(|_| ResolverFault::Build)
-        };
+        let servers = name_servers(servers)?;
+        let plain = |hosts| Ok(NameService::Plain(Box::new(resolver(&servers, Some(tls), hosts)?)));
         let dns = match resolvers {
             Resolvers::Validating(servers) => NameService::Validating(Validating::new(servers.clone())),
-            Resolvers::Plain(_) => NameService::Plain(Box::new(build(ResolveHosts::Never)?)),
+            Resolvers::Plain(_) => plain(ResolveHosts::Never)?,
         };
-        let (dns, named) = (Arc::new(dns), NameService::Plain(Box::new(build(ResolveHosts::Always)?)));
-        Ok(Self { dns, named, routes, hostname, own_addresses, ground })
+        Ok(Self {
+            dns: Arc::new(dns),
+            named: plain(ResolveHosts::Always)?,
+            routes,
+            hostname,
+            own_addresses,
+            ground,
+        })
     }
 
     /// Who is asked about what is not ours.
@@ -354,29 +333,6 @@ fn targets(host: &Host, addresses: Vec<SocketAddr>, origin: Origin, demand: &Dem
         }
     }
     targets
-}
-
-fn name_server(address: &SocketAddr) -> NameServerConfig {
-    let mut server = NameServerConfig::udp_and_tcp(address.ip());
-    let at_port = |mut connection: ConnectionConfig| {
-        connection.port = address.port();
-        connection
-    };
-    server.connections = server.connections.into_iter().map(at_port).collect();
-    server
-}
-
-fn options(hosts: ResolveHosts) -> ResolverOpts {
-    let mut options = ResolverOpts::default();
-    options.timeout = Duration::from_secs(5);
-    options.attempts = 2;
-    options.edns0 = true;
-    options.try_tcp_on_error = true;
-    options.use_hosts_file = hosts;
-    options.positive_min_ttl = Some(Duration::from_secs(30));
-    options.positive_max_ttl = Some(Duration::from_secs(24 * 3600));
-    options.negative_max_ttl = Some(Duration::from_secs(300));
-    options
 }
 
 /// By preference; equals in random order.

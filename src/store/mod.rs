@@ -10,6 +10,7 @@ mod accept;
 mod batch;
 mod engine;
 mod fault;
+mod greylist;
 mod handle;
 mod holds;
 mod ids;
@@ -22,6 +23,7 @@ mod tls;
 mod writer;
 
 pub use fault::StoreFault;
+pub use greylist::Patience;
 pub use handle::Store;
 pub use holds::{Ruled, Ruling, Standing};
 pub use ids::Ids;

@@ -9,7 +9,7 @@
 use super::engine::{Database, Engine};
 use super::rows::{Acceptance, Bounced, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement};
 use super::tls::{self, NewPolicy, NewTlsCount};
-use super::{Ruling, Work, accept, fault::StoreFault, holds, parties, queue};
+use super::{Patience, Ruling, Work, accept, fault::StoreFault, greylist, holds, parties, queue};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, Connection};
@@ -73,6 +73,11 @@ pub(super) enum Change {
     Retry {
         message: Option<i64>,
         now: Timestamp,
+    },
+    Greylist {
+        guard: Index,
+        now: Timestamp,
+        patience: Patience,
     },
     Purge {
         ended_before: Timestamp,
@@ -318,6 +323,9 @@ async fn execute(
         Change::ForgetTls { counts, ended_before } => {
             tls::forget_tls(connection, counts, *ended_before).await?;
             Effect::Done
+        }
+        Change::Greylist { guard, now, patience } => {
+            Effect::Count(greylist::contact(connection, guard, *now, *patience).await?)
         }
         Change::Purge { ended_before, now } => {
             Effect::Purged { more: queue::purge(connection, *ended_before, *now).await? }

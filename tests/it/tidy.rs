@@ -14,7 +14,7 @@ const MAX_LINES: usize = 450;
 const LONG: [(&str, &str); 0] = [];
 
 /// Files that may look at a real address, each with its reason.
-const MAY_REVEAL: [(&str, &str); 24] = [
+const MAY_REVEAL: [(&str, &str); 25] = [
     ("src/mail/address.rs", "defines it"),
     ("src/anonymize/gate.rs", "what the gate searches for"),
     ("src/anonymize/search.rs", "what the rewriter searches for"),
@@ -23,6 +23,7 @@ const MAY_REVEAL: [(&str, &str); 24] = [
     ("src/egress/tls_report/mail.rs", "the reader of a TLS report, whose address stands in the DNS"),
     ("src/egress/transport.rs", "the domain of the next hop"),
     ("src/ingress/connection.rs", "envelope, user name, HELO: to the relay's decisions"),
+    ("src/ingress/limiter.rs", "a reverse-path into a hash under a key of the process"),
     ("src/relay/accept.rs", "into sealed rows and keyed indexes"),
     ("src/relay/domains.rs", "the class of an address, by its domain"),
     ("src/relay/draft.rs", "into a sealed row"),

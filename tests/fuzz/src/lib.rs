@@ -10,6 +10,8 @@ pub mod mime;
 pub mod document;
 #[path = "../../../src/anonymize/mod.rs"]
 pub mod anonymize;
+#[path = "../../../src/smtp/proxy.rs"]
+pub mod proxy;
 
 // What the egress floor reads of strangers.
 #[path = "../../../src/egress/http_response.rs"]

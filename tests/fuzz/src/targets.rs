@@ -15,12 +15,13 @@ use crate::mime::transfer::{Edit, Encoding, apply};
 use crate::mime::tree::{self, Budget};
 use crate::mime::words::Segment;
 use crate::mime::{cms, header, lines, params, pgp, rtf, tnef, uuencode, words};
+use crate::proxy::{ProxyHeader, ProxyStep, proxy_step};
 use crate::reader::{self, Wanted};
 use crate::wire;
 use crate::{http_response, rua, sts};
 
 /// All targets.
-pub const TARGETS: [(&str, fn(&[u8])); 16] = [
+pub const TARGETS: [(&str, fn(&[u8])); 17] = [
     ("mime", mime),
     ("header", header),
     ("html", html),
@@ -29,6 +30,7 @@ pub const TARGETS: [(&str, fn(&[u8])); 16] = [
     ("cms", cms),
     ("document", document),
     ("dsn", dsn),
+    ("proxy", proxy),
     ("whole", whole),
     ("policy", policy),
     ("downgrade", downgrade_target),
@@ -142,6 +144,30 @@ pub fn policy(octets: &[u8]) {
         assert!(policy.lines.iter().all(|line| !line.chars().any(char::is_control)));
         for host in policy.patterns().filter_map(|pattern| Domain::parse(&pattern.replace('*', "mx")).ok()) {
             assert!(policy.names(&host), "a policy does not name what its own pattern is");
+        }
+    }
+}
+
+/// The header of a balancer, read as from a socket: each step asks for something, never for more than a header has, and
+/// whoever it names is an address of the family that was written.
+pub fn proxy(octets: &[u8]) {
+    let mut read = 0;
+    loop {
+        match proxy_step(&octets[..read]) {
+            Ok(ProxyStep::Need(more)) => {
+                assert!(more > 0, "it asks for nothing");
+                if read + more > octets.len() {
+                    return;
+                }
+                read += more;
+            }
+            Ok(ProxyStep::Done(header)) => {
+                assert!(read <= 16 + 2048, "a header of {read} octets");
+                let v6 = octets.starts_with(b"PROXY TCP6") || octets.get(13) == Some(&0x21);
+                assert!(!matches!(header, ProxyHeader::Client(client) if client.is_ipv6() && !v6));
+                return;
+            }
+            Err(_) => return,
         }
     }
 }
