@@ -283,6 +283,15 @@ pub(super) enum KeysCommand {
         #[arg(long, value_parser = ["alias", "index", "seal"])]
         purpose: Option<String>,
     },
+    /// Make a DKIM signing key in egress.dkim.dir and show its DNS records. Needs no key ring.
+    Dkim {
+        /// Its name in the DNS and in the configuration.
+        #[arg(long)]
+        selector: String,
+        /// rsa (2048 bits) or ed25519.
+        #[arg(long, value_parser = ["rsa", "ed25519"])]
+        algorithm: String,
+    },
 }
 
 #[derive(Subcommand)]

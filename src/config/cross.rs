@@ -7,9 +7,13 @@ use super::egress::{Host, NextHop, RouteDomain};
 use super::listen;
 use super::reader::Reader;
 use super::residency;
-use super::{Config, Profile};
+use super::{Config, Dnssec, Profile};
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The shortest wait for the reply to the final dot.
+const LEAST_DOT: Duration = Duration::from_secs(60);
 
 /// What a production configuration states itself: no default can be right.
 const REQUIRED: [(&str, &str); 5] = [
@@ -28,6 +32,8 @@ pub(super) fn check(config: &Config, r: &mut Reader) {
     listeners(config, r);
     routes(config, r);
     retry(config, r);
+    resolvers(config, r);
+    timeouts(config, r);
     limits(config, r);
     directories(config, r);
     if let Some(region) = config.storage.url.host().and_then(residency::foreign_region) {
@@ -151,6 +157,28 @@ fn retry(config: &Config, r: &mut Reader) {
     }
 }
 
+fn resolvers(config: &Config, r: &mut Reader) {
+    if config.dns.dnssec != Dnssec::Trust || !r.are_sound(&["dns.servers", "dns.dnssec"]) {
+        return;
+    }
+    let cure = "run a validating resolver here, such as unbound, and write dns.servers = [\"127.0.0.1\"]";
+    if config.dns.servers.is_empty() {
+        r.refuse("dns.dnssec", "is \"trust\" without dns.servers to trust", cure);
+    } else if config.dns.servers.iter().any(|server| !server.ip().is_loopback()) {
+        let reason =
+            "is \"trust\", but a resolver is not on this machine: on the way anybody can set the bit";
+        r.refuse("dns.dnssec", reason, cure);
+    }
+}
+
+fn timeouts(config: &Config, r: &mut Reader) {
+    let times = &config.egress.timeouts;
+    if r.are_sound(&["egress.timeouts.dot"]) && times.dot < LEAST_DOT {
+        let reason = "is shorter than 1m: who gives up on the reply to the final dot sends the mail twice";
+        r.refuse("egress.timeouts.dot", reason, "leave it at 10m, as RFC 5321 §4.5.3.2.6 has it");
+    }
+}
+
 fn limits(config: &Config, r: &mut Reader) {
     let limits = &config.limits;
     // A buffer that grows doubles: it may hold twice what it has received.
@@ -166,6 +194,14 @@ fn directories(config: &Config, r: &mut Reader) {
     if r.are_sound(&["egress.dkim.dir", "keys.dir"]) && dkim.dir == config.keys.dir {
         let reason = "is the same as keys.dir: the roles that hold the key ring must not hold signing keys";
         r.refuse("egress.dkim.dir", reason, "give the signing keys a directory of their own");
+    }
+    let mut selectors = vec![&dkim.selector_rsa, &dkim.selector_ed25519];
+    for (key, number) in dkim.keys.iter().zip(1..) {
+        if selectors.contains(&&key.selector) {
+            let name = format!("egress.dkim.key[{number}].selector");
+            r.refuse(&name, "is named twice", "name each key once; selector_rsa and selector_ed25519 count");
+        }
+        selectors.push(&key.selector);
     }
     if r.are_sound(&["egress.dkim.selector_rsa", "egress.dkim.selector_ed25519"])
         && dkim.selector_rsa == dkim.selector_ed25519

@@ -3,6 +3,7 @@
 //! Rules: a route is asked before any MX look-up, an exact domain before `*`. Retry defaults bend to what is given:
 //! a short `expire` alone is a whole configuration, and only two given values can contradict each other.
 
+use super::delivery::{DkimKey, Reply, Reuse, Timeouts, TlsReports};
 use super::kind;
 use super::listen;
 use super::reader::{Context, Flaw, Reader};
@@ -25,16 +26,24 @@ pub struct Egress {
     pub concurrency: u32,
     /// Connections at once to one next hop.
     pub per_destination: u32,
-    /// Local address of our connections; `None`: the system chooses.
-    #[serde(serialize_with = "show::optional")]
-    pub source_address: Option<IpAddr>,
+    /// Local addresses of our connections; the system chooses for a family that has none here.
+    pub source_addresses: Vec<IpAddr>,
     /// PEM file of further roots for routes with `tls = "verify"`.
     #[serde(serialize_with = "show::optional_path")]
     pub ca_file: Option<PathBuf>,
     /// `[[egress.route]]`
     #[serde(rename = "route")]
     pub routes: Vec<Route>,
+    /// `[[egress.reply]]`
+    #[serde(rename = "reply")]
+    pub replies: Vec<Reply>,
+    pub tls_reports: TlsReports,
+    /// Who answers questions about TLS reports.
+    #[serde(serialize_with = "show::optional")]
+    pub tls_reports_contact: Option<String>,
     pub retry: Retry,
+    pub timeouts: Timeouts,
+    pub reuse: Reuse,
     pub dkim: Dkim,
 }
 
@@ -123,28 +132,42 @@ pub struct Dkim {
     pub dir: PathBuf,
     pub selector_rsa: String,
     pub selector_ed25519: String,
+    /// `[[egress.dkim.key]]`
+    #[serde(rename = "key")]
+    pub keys: Vec<DkimKey>,
 }
 
 impl Egress {
     pub(super) fn read(r: &mut Reader) -> Option<Self> {
         let concurrency = r.value("egress.concurrency", "200", kind::count(1..=10_000));
         let per_destination = r.value("egress.per_destination", "20", kind::count(1..=10_000));
-        let source_address = r.value("egress.source_address", "", kind::optional(source));
+        let source_addresses = r.value("egress.source_addresses", "[]", kind::list(source));
         let ca_file = r.value("egress.ca_file", "", kind::optional(kind::path));
         let count = r.tables("egress.route");
         let routes: Vec<_> = (1..=count).filter_map(|i| Route::read(r, i)).collect();
+        let replies = Reply::read_all(r);
+        let tls_reports = r.value("egress.tls_reports", "send", kind::word(&TlsReports::WORDS));
+        let contact = r.value("egress.tls_reports_contact", "", kind::optional(contact));
         let retry = Retry::read(r);
+        let timeouts = Timeouts::read(r);
+        let reuse = Reuse::read(r);
         let dir = r.value("egress.dkim.dir", "dkim", kind::path);
         let rsa = r.value("egress.dkim.selector_rsa", "anshin-rsa", kind::label);
         let ed25519 = r.value("egress.dkim.selector_ed25519", "anshin-ed25519", kind::label);
+        let keys = DkimKey::read_all(r);
         Some(Self {
             concurrency: concurrency?,
             per_destination: per_destination?,
-            source_address: source_address?,
+            source_addresses: source_addresses?,
             ca_file: ca_file?,
             routes,
+            replies,
+            tls_reports: tls_reports?,
+            tls_reports_contact: contact?,
             retry: retry?,
-            dkim: Dkim { dir: dir?, selector_rsa: rsa?, selector_ed25519: ed25519? },
+            timeouts: timeouts?,
+            reuse: reuse?,
+            dkim: Dkim { dir: dir?, selector_rsa: rsa?, selector_ed25519: ed25519?, keys },
         })
     }
 }
@@ -187,7 +210,7 @@ impl Retry {
     }
 }
 
-fn route_domain(value: &Value, context: &Context) -> Result<RouteDomain, Flaw> {
+pub(super) fn route_domain(value: &Value, context: &Context) -> Result<RouteDomain, Flaw> {
     if kind::text(value)? == "*" {
         Ok(RouteDomain::Any)
     } else {
@@ -200,10 +223,22 @@ fn source(value: &Value, context: &Context) -> Result<IpAddr, Flaw> {
     if ip.is_unspecified() || ip.is_multicast() {
         return Err(Flaw::new(
             format!("{ip} is no address to send from"),
-            "write an address of this machine, or leave it empty",
+            "write addresses of this machine, or none",
         ));
     }
     Ok(ip)
+}
+
+/// An address or a URL that people can turn to.
+fn contact(value: &Value, _: &Context) -> Result<String, Flaw> {
+    let text = kind::text(value)?.trim();
+    if text.len() <= 254 && text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err(Flaw::new(
+        format!("{} is no contact", kind::quote(text)),
+        "write an address such as postmaster@example.jp, or a URL",
+    ))
 }
 
 fn next_hop(value: &Value, context: &Context) -> Result<NextHop, Flaw> {

@@ -7,6 +7,7 @@
 
 mod content;
 mod cross;
+mod delivery;
 mod deployment;
 mod door;
 mod egress;
@@ -32,6 +33,7 @@ mod web;
 mod fixtures;
 
 pub use content::{Content, CustomerName, MerchantName, Names};
+pub use delivery::{DkimKey, DkimKeyState, Dnssec, Reply, ReplyClass, Reuse, Timeouts, TlsReports};
 pub use deployment::{Domains, Profile, Role};
 pub use door::DoorLimits;
 pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTls};
@@ -95,6 +97,8 @@ pub struct Storage {
 pub struct Dns {
     /// Resolvers to ask, in this order; empty: those of the system.
     pub servers: Vec<SocketAddr>,
+    /// What their word on DNSSEC is worth.
+    pub dnssec: Dnssec,
 }
 
 /// `[keys]`
@@ -227,6 +231,7 @@ impl Config {
         let senders = Senders::read(r, profile);
         let egress = Egress::read(r);
         let servers = r.value("dns.servers", "[]", kind::list(listen::resolver));
+        let dnssec = r.value("dns.dnssec", "ignore", kind::word(&Dnssec::WORDS));
         let web = Web::read(r);
         let dir = r.value("keys.dir", "keys", kind::path);
         let limits = Limits::read(r, profile);
@@ -242,7 +247,7 @@ impl Config {
             ingress: ingress?,
             senders: senders?,
             egress: egress?,
-            dns: Dns { servers: servers? },
+            dns: Dns { servers: servers?, dnssec: dnssec? },
             web: web?,
             keys: Keys { dir: dir? },
             limits: limits?,

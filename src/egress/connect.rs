@@ -6,19 +6,21 @@
 //! address that the DNS named and that turns out to be this machine is not spoken to (5.4.6).
 //! When it fails: a [`Verdict`]; after that the connection is of no use.
 
+use super::demand::{Demand, TlsFailure};
+use super::dial::{Sources, is_this_machine};
 use super::resolve::{Origin, Target};
-use super::route::TlsPolicy;
 use super::tls::{TlsClient, TlsInfo};
 use crate::smtp::client::{
     Content, Deadlines, Envelope, LoopCheck, Phase, Session, SessionSettings, StartTls, Status, Step, Verdict,
 };
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
@@ -30,8 +32,25 @@ pub(super) struct Dialer {
     pub(super) hostname: String,
     pub(super) deadlines: Deadlines,
     pub(super) tls: TlsClient,
-    /// The address to send from; the system's choice where there is none, and for peers of the other family.
-    pub(super) source: Option<IpAddr>,
+    pub(super) sources: Sources,
+}
+
+/// What one dial came to.
+pub(super) struct Reached {
+    pub(super) connection: Result<Connection, Verdict>,
+    pub(super) tls: TlsSeen,
+    /// The address that answered.
+    pub(super) address: Option<SocketAddr>,
+}
+
+/// What was seen of the TLS of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TlsSeen {
+    /// It never came to that, or was not asked for.
+    Nothing,
+    Failed(TlsFailure),
+    /// With whether the certificate would do under `verify`.
+    Secured(Result<(), TlsFailure>),
 }
 
 /// The socket, in clear or not.
@@ -46,6 +65,9 @@ pub(super) struct Connection {
     session: Session,
     deadlines: Deadlines,
     tls: Option<TlsInfo>,
+    public: Option<Result<(), TlsFailure>>,
+    address: SocketAddr,
+    opened: Instant,
     /// Transactions begun.
     served: u32,
     buffer: Vec<u8>,
@@ -56,58 +78,62 @@ pub(super) struct Connection {
 /// Why there is no connection.
 enum Unreached {
     /// TLS was agreed on and did not come about.
-    Tls(Verdict),
-    Other(Verdict),
+    Tls(TlsFailure, Verdict, SocketAddr),
+    /// TLS is required and was not offered.
+    NoTls(Verdict, SocketAddr),
+    Other(Verdict, Option<SocketAddr>),
 }
 
 impl Dialer {
     /// Connects to `target`, up to the point where a transaction may begin. `until` ends the attempt.
-    pub(super) async fn reach(&self, target: &Target, until: Instant) -> Result<Connection, Verdict> {
-        let start_tls = match target.tls {
-            TlsPolicy::None => StartTls::Never,
-            TlsPolicy::May if self.tls.is_broken(target.address) => StartTls::Never,
-            TlsPolicy::May => StartTls::IfOffered,
-            TlsPolicy::Encrypt | TlsPolicy::Verify => StartTls::Required,
-        };
-        match self.open(target, start_tls, until).await {
-            Err(Unreached::Tls(_)) if target.tls == TlsPolicy::May => {
-                let again = self.open(target, StartTls::Never, until).await;
+    pub(super) async fn reach(&self, target: &Target, until: Instant) -> Reached {
+        match self.open(target, &target.addresses, Clear::Avoided, until).await {
+            Ok(connection) => Reached::open(target, connection),
+            Err(Unreached::Tls(failure, _, address)) if target.demand == Demand::May => {
+                let again = self.open(target, &[address], Clear::Wanted, until).await;
                 // Only where it serves in clear was it the TLS that is broken.
                 if again.is_ok() {
-                    self.tls.note_broken(target.address);
+                    self.tls.note_broken(address);
                 }
-                again.map_err(|(Unreached::Tls(verdict) | Unreached::Other(verdict))| verdict)
+                let connection = again.map_err(Unreached::verdict);
+                Reached { connection, tls: TlsSeen::Failed(failure), address: Some(address) }
             }
-            Err(Unreached::Tls(verdict) | Unreached::Other(verdict)) => Err(verdict),
-            Ok(connection) => Ok(connection),
-        }
-    }
-
-    async fn dial(&self, address: SocketAddr) -> std::io::Result<TcpStream> {
-        match self.source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
-            Some(source) => {
-                let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-                socket.bind(SocketAddr::new(source, 0))?;
-                socket.connect(address).await
+            Err(unreached) => {
+                let (tls, address) = match &unreached {
+                    Unreached::Tls(failure, _, address) => (TlsSeen::Failed(*failure), Some(*address)),
+                    Unreached::NoTls(_, address) => {
+                        (TlsSeen::Failed(TlsFailure::StartTlsNotSupported), Some(*address))
+                    }
+                    Unreached::Other(_, address) => (TlsSeen::Nothing, *address),
+                };
+                Reached { connection: Err(unreached.verdict()), tls, address }
             }
-            None => TcpStream::connect(address).await,
         }
     }
 
     async fn open(
         &self,
         target: &Target,
-        start_tls: StartTls,
+        addresses: &[SocketAddr],
+        clear: Clear,
         until: Instant,
     ) -> Result<Connection, Unreached> {
         let deadline = until.min(Instant::now() + self.deadlines.connect);
-        let stream = match timeout_at(deadline, self.dial(target.address)).await {
-            Ok(Ok(stream)) => stream,
-            _ => return Err(Unreached::Other(Verdict::deferred(Status::ours(451, 4, 1), Phase::Connect))),
+        let Ok(Ok((address, stream))) =
+            timeout_at(deadline, self.sources.dial(&target.host, addresses)).await
+        else {
+            return Err(Unreached::Other(Verdict::deferred(Status::ours(451, 4, 1), Phase::Connect), None));
         };
         if target.origin != Origin::Route && is_this_machine(&stream) {
-            return Err(Unreached::Other(Verdict::failed(Status::ours(554, 4, 6), Phase::Connect)));
+            let verdict = Verdict::failed(Status::ours(554, 4, 6), Phase::Connect);
+            return Err(Unreached::Other(verdict, Some(address)));
         }
+        let start_tls = match target.demand {
+            Demand::Never => StartTls::Never,
+            Demand::May if clear == Clear::Wanted || self.tls.is_broken(address) => StartTls::Never,
+            Demand::May => StartTls::IfOffered,
+            Demand::Encrypt | Demand::Verify | Demand::Dane(_) => StartTls::Required,
+        };
         // Whole commands go in one write each; waiting to fill a packet would only add delay.
         let _ = stream.set_nodelay(true);
         let loop_check = if target.origin == Origin::Route { LoopCheck::Allow } else { LoopCheck::Refuse };
@@ -117,6 +143,9 @@ impl Dialer {
             session: Session::new(settings),
             deadlines: self.deadlines,
             tls: None,
+            public: None,
+            address,
+            opened: Instant::now(),
             served: 0,
             buffer: vec![0; READ],
             timed: (0, Instant::now()),
@@ -127,10 +156,17 @@ impl Dialer {
                 Step::Handshake => self.secure(target, connection, until).await?,
                 // Some servers take the handshake and break on the first octet after it.
                 Step::Finished(verdict) if connection.tls.is_some() && verdict.remote_text.is_none() => {
-                    return Err(Unreached::Tls(verdict));
+                    return Err(Unreached::Tls(TlsFailure::Handshake, verdict, address));
                 }
-                Step::Finished(verdict) => return Err(Unreached::Other(verdict)),
-                Step::Wait | Step::Content => return Err(Unreached::Other(connection.session.lost())),
+                Step::Finished(verdict)
+                    if verdict.phase == Phase::StartTls && start_tls == StartTls::Required =>
+                {
+                    return Err(Unreached::NoTls(verdict, address));
+                }
+                Step::Finished(verdict) => return Err(Unreached::Other(verdict, Some(address))),
+                Step::Wait | Step::Content => {
+                    return Err(Unreached::Other(connection.session.lost(), Some(address)));
+                }
             };
         }
     }
@@ -142,18 +178,55 @@ impl Dialer {
         until: Instant,
     ) -> Result<Connection, Unreached> {
         let deadline = until.min(Instant::now() + self.deadlines.handshake);
+        let address = connection.address;
         let Wire::Clear(stream) = connection.wire else {
-            return Err(Unreached::Other(connection.session.lost()));
+            return Err(Unreached::Other(connection.session.lost(), Some(address)));
         };
-        match timeout_at(deadline, self.tls.handshake(target, stream)).await {
-            Ok(Ok((stream, info))) => {
-                connection.wire = Wire::Tls(stream);
-                connection.tls = Some(info);
+        let failure = match timeout_at(deadline, self.tls.handshake(target, stream)).await {
+            Ok(Ok(secured)) => {
+                connection.wire = Wire::Tls(secured.stream);
+                connection.tls = Some(secured.info);
+                connection.public = Some(secured.public);
                 connection.session.secured();
-                Ok(connection)
+                return Ok(connection);
             }
-            _ => Err(Unreached::Tls(Verdict::deferred(Status::ours(451, 7, 5), Phase::Handshake))),
+            Ok(Err(failure)) => failure,
+            Err(_) => TlsFailure::Handshake,
+        };
+        let verdict = Verdict::deferred(Status::ours(451, 7, 5), Phase::Handshake);
+        Err(Unreached::Tls(failure, verdict, address))
+    }
+}
+
+/// Whether a connection is to be in clear.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clear {
+    /// Where the demand lets us choose.
+    Avoided,
+    Wanted,
+}
+
+impl Unreached {
+    fn verdict(self) -> Verdict {
+        match self {
+            Unreached::Tls(_, verdict, _) | Unreached::NoTls(verdict, _) | Unreached::Other(verdict, _) => {
+                verdict
+            }
         }
+    }
+}
+
+impl Reached {
+    fn open(target: &Target, connection: Connection) -> Self {
+        let tls = match connection.public {
+            Some(public) => TlsSeen::Secured(public),
+            None if target.demand == Demand::Never || connection.session.offered().start_tls => {
+                TlsSeen::Nothing
+            }
+            None => TlsSeen::Failed(TlsFailure::StartTlsNotSupported),
+        };
+        let address = Some(connection.address);
+        Reached { connection: Ok(connection), tls, address }
     }
 }
 
@@ -161,6 +234,16 @@ impl Connection {
     /// What TLS came to, if it is used.
     pub(super) fn tls(&self) -> Option<TlsInfo> {
         self.tls
+    }
+
+    /// Where it leads.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How long it has been open.
+    pub(super) fn age(&self) -> Duration {
+        self.opened.elapsed()
     }
 
     /// Whether it has served as many messages as we give one, `limit`, or the server said it takes (RFC 9422 §4.1).
@@ -321,31 +404,5 @@ impl Wire {
             Wire::Clear(stream) => Pin::new(stream).poll_read(context, buffer),
             Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
         }
-    }
-}
-
-/// A connection whose two ends have one address leads to the machine it comes from.
-fn is_this_machine(stream: &TcpStream) -> bool {
-    match (stream.peer_addr(), stream.local_addr()) {
-        (Ok(peer), Ok(local)) => peer.ip() == local.ip(),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::net::TcpListener;
-
-    #[tokio::test]
-    async fn a_connection_to_an_address_of_this_machine_is_recognized() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        assert!(is_this_machine(&stream));
-        let elsewhere = TcpListener::bind("127.0.0.2:0").await.unwrap();
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let stream = socket.connect(elsewhere.local_addr().unwrap()).await.unwrap();
-        assert!(!is_this_machine(&stream));
     }
 }

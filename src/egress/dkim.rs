@@ -1,13 +1,14 @@
 //! DKIM signatures with the domain of the alias in From (RFC 6376; RSA as of RFC 8301, Ed25519 as of RFC 8463).
 //!
-//! Rules: a directory holds the private keys, one `SELECTOR.pem` each (PKCS #8, mode 0600). All are published; of
-//! each algorithm the one whose selector sorts last signs, so a key is rotated by adding one and removing the old one
-//! later. Both signatures are made where there are both keys. Relaxed/relaxed; the body is signed whole; a header
+//! Rules: a directory holds the private keys, one `SELECTOR.pem` each (PKCS #8, mode 0600). All that are planned are
+//! published; of each algorithm the one signs whose time began last. So a key is rotated by publishing a new one, letting it
+//! sign once the world can have seen its record, and publishing the old one until nothing that it signed is under way.
+//! Both signatures are made where there are both keys. Relaxed/relaxed; the body is signed whole; a header
 //! field that could be added to mislead is signed once more than it occurs (RFC 6376 §5.4.2).
 //! Keys are parsed once. An RSA signature costs about half a millisecond of a core.
 //! When it fails: [`DkimFault`]; it names a selector at most.
 
-use crate::mail::Domain;
+use crate::mail::{Domain, Timestamp};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair;
@@ -66,6 +67,10 @@ pub enum DkimFault {
     Directory,
     #[error("the directory of DKIM keys holds no SELECTOR.pem")]
     NoKey,
+    #[error("the directory of DKIM keys has no {0}.pem; `anshin keys dkim --selector {0}` makes it")]
+    Missing(String),
+    #[error("the DKIM key {0} is there already")]
+    Exists(String),
     #[error(
         "the DKIM key {0} cannot be read, or is no PKCS #8 PEM of an RSA (2048 bits or more) or Ed25519 key"
     )]
@@ -88,6 +93,23 @@ struct NamedKey {
     private: PrivateKey,
     /// The value of `p=`.
     public: String,
+    /// It signs from then on, unless another of its algorithm began later; none: it is published and signs nothing.
+    signs_from: Option<Timestamp>,
+}
+
+/// What is done with the key of one selector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPlan {
+    pub selector: String,
+    /// None: it is published only.
+    pub signs_from: Option<Timestamp>,
+}
+
+/// RFC 8301, RFC 8463.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyAlgorithm {
+    Rsa,
+    Ed25519,
 }
 
 /// A key as it is published in the DNS.
@@ -137,7 +159,7 @@ impl Signer {
             let pem = Zeroizing::new(std::fs::read(&path).map_err(|_| bad())?);
             let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| bad())?;
             let (private, public) = read_key(&der).ok_or_else(bad)?;
-            keys.push(NamedKey { selector, private, public });
+            keys.push(NamedKey { selector, private, public, signs_from: Some(Timestamp::from_millis(0)) });
         }
         if keys.is_empty() {
             return Err(DkimFault::NoKey);
@@ -153,20 +175,49 @@ impl Signer {
     pub fn make(directory: &Path, rsa_selector: &str, ed25519_selector: &str) -> Result<(), DkimFault> {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(directory).map_err(|_| DkimFault::Directory)?;
-        let rsa = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| DkimFault::Make)?;
-        let rsa: Pkcs8V1Der<'_> = rsa.as_der().map_err(|_| DkimFault::Make)?;
-        write_key(directory, rsa_selector, rsa.as_ref())?;
-        let ed25519 = Zeroizing::new(Ed25519Key::generate_pkcs8().map_err(|_| DkimFault::Make)?);
-        write_key(directory, ed25519_selector, &ed25519)
+        for (selector, algorithm) in
+            [(rsa_selector, KeyAlgorithm::Rsa), (ed25519_selector, KeyAlgorithm::Ed25519)]
+        {
+            match Self::add(directory, selector, algorithm) {
+                Ok(()) | Err(DkimFault::Exists(_)) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
     }
 
-    /// Keeps only the keys with these selectors, so that old ones may stay in the directory while they are published.
+    /// Makes one key in a directory that is there.
     ///
     /// # Errors
-    /// [`DkimFault::NoKey`] when one of them is not there.
-    pub fn only(mut self, selectors: [&str; 2]) -> Result<Self, DkimFault> {
-        self.keys.retain(|key| selectors.contains(&key.selector.as_str()));
-        if self.keys.len() == selectors.len() { Ok(self) } else { Err(DkimFault::NoKey) }
+    /// [`DkimFault`] when it is there already, or cannot be made or written.
+    pub fn add(directory: &Path, selector: &str, algorithm: KeyAlgorithm) -> Result<(), DkimFault> {
+        match algorithm {
+            KeyAlgorithm::Rsa => {
+                let rsa = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| DkimFault::Make)?;
+                let rsa: Pkcs8V1Der<'_> = rsa.as_der().map_err(|_| DkimFault::Make)?;
+                write_key(directory, selector, rsa.as_ref())
+            }
+            KeyAlgorithm::Ed25519 => {
+                let ed25519 = Zeroizing::new(Ed25519Key::generate_pkcs8().map_err(|_| DkimFault::Make)?);
+                write_key(directory, selector, &ed25519)
+            }
+        }
+    }
+
+    /// Keeps only the keys that are planned, in the order of the plans.
+    ///
+    /// # Errors
+    /// [`DkimFault::Missing`] when one of them is not there.
+    pub fn planned(mut self, plans: &[KeyPlan]) -> Result<Self, DkimFault> {
+        let mut keys = Vec::new();
+        for plan in plans {
+            let place = self.keys.iter().position(|key| key.selector == plan.selector);
+            let mut key =
+                self.keys.swap_remove(place.ok_or_else(|| DkimFault::Missing(plan.selector.clone()))?);
+            key.signs_from = plan.signs_from;
+            keys.push(key);
+        }
+        Ok(Self { keys })
     }
 
     /// The `DKIM-Signature` fields to put in front of `message`, signed for `domain`: whole lines with CRLF.
@@ -175,7 +226,7 @@ impl Signer {
     /// [`DkimFault::Sign`] when the library refuses, which no message of ours makes it do.
     pub fn sign(&self, message: &[u8], domain: &Domain) -> Result<Vec<u8>, DkimFault> {
         let mut fields = String::new();
-        for key in self.signing_keys() {
+        for key in self.signing_keys(Timestamp::now()) {
             let selector = key.selector.as_str();
             let field = match &key.private {
                 PrivateKey::Rsa(rsa) => field(Borrowed(rsa.as_ref()), selector, message, domain),
@@ -199,9 +250,12 @@ impl Signer {
         self.keys.iter().map(record).collect()
     }
 
-    /// The last of each algorithm.
-    fn signing_keys(&self) -> impl Iterator<Item = &NamedKey> {
-        let last = |rsa: bool| self.keys.iter().rev().find(|key| key.is_rsa() == rsa);
+    /// Of each algorithm the one whose time began last; of several that began at once the last.
+    fn signing_keys(&self, now: Timestamp) -> impl Iterator<Item = &NamedKey> {
+        let last = |rsa: bool| {
+            let begun = self.keys.iter().filter(|key| key.is_rsa() == rsa && key.signs_from <= Some(now));
+            begun.filter(|key| key.signs_from.is_some()).max_by_key(|key| key.signs_from)
+        };
         [last(true), last(false)].into_iter().flatten()
     }
 }
@@ -232,7 +286,9 @@ fn write_key(directory: &Path, selector: &str, der: &[u8]) -> Result<(), DkimFau
     let fault = || DkimFault::Write(selector.to_owned());
     let mut file = match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(DkimFault::Exists(selector.to_owned()));
+        }
         Err(_) => return Err(fault()),
     };
     let encoded = Zeroizing::new(BASE64.encode(der));

@@ -4,21 +4,37 @@
 //! and what follows from its outcome is the scheduler's business.
 
 pub mod backoff;
+mod configured;
 mod connect;
+pub mod demand;
+mod dial;
 pub mod dkim;
+mod ground;
+mod http_response;
+mod https;
+mod names;
 mod pool;
+mod prepare;
 mod public_address;
+pub mod replies;
+mod report;
 pub mod resolve;
 pub mod route;
 mod scheduler;
 mod sending;
+pub mod sts;
+mod sts_policies;
 pub mod tls;
+mod tls_report;
+pub mod tlsa;
 mod transport;
+mod validating;
 
 pub use pool::PoolLimits;
 pub use public_address::is_public;
+pub use report::Report;
 pub use scheduler::{Egress, EgressError};
-pub use transport::{EgressConfig, EgressFault, Outgoing, Report, Transport};
+pub use transport::{EgressConfig, EgressFault, Outgoing, Purpose, Transport};
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 //!
 //! Rules: an attempt holds a slot of its next hop and one of the whole. A kept connection is taken before a new one
 //! is opened, so no next hop ever sees more connections than it has slots; when the whole is full, the connection
-//! that was idle longest makes room. A connection serves a limited number of messages and is idle for a limited time.
-//! Connections are shared only between targets that agree in address, host name and TLS policy.
+//! that was idle longest makes room. A connection serves a limited number of messages, lives and is idle for a limited time.
+//! Connections are shared only between targets that agree in addresses, host name and demand on TLS.
 //! When it fails: a slot that does not become free in time is [`NoSlot`]; that is congestion of ours and says
 //! nothing about the next hop.
 
@@ -29,11 +29,19 @@ pub struct PoolLimits {
     pub idle: Duration,
     /// Messages on one connection.
     pub messages: u32,
+    /// How long a connection is used for further messages.
+    pub age: Duration,
 }
 
 impl Default for PoolLimits {
     fn default() -> Self {
-        Self { per_hop: 20, total: 200, idle: Duration::from_secs(10), messages: 100 }
+        Self {
+            per_hop: 20,
+            total: 200,
+            idle: Duration::from_secs(10),
+            messages: 100,
+            age: Duration::from_secs(300),
+        }
     }
 }
 
@@ -125,7 +133,9 @@ impl Pool {
     /// Keeps a connection, or closes it where it has served enough or is of no more use.
     pub(super) fn put_back(&self, target: &Target, connection: Connection) {
         let mut state = self.lock();
-        let worn = connection.is_spent(self.limits.messages) || !connection.is_reusable();
+        let worn = connection.is_spent(self.limits.messages)
+            || connection.age() >= self.limits.age
+            || !connection.is_reusable();
         let hop = if worn || state.closed { None } else { state.hops.get_mut(target) };
         let Some(hop) = hop else {
             drop(state);

@@ -6,6 +6,7 @@
 //! When it fails: [`RouteFault`], at start.
 
 use crate::mail::Domain;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 /// How TLS is used towards a next hop.
@@ -37,6 +38,15 @@ pub enum RouteFault {
 pub enum Host {
     Name(Domain),
     Address(IpAddr),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(name) => name.fmt(f),
+            Host::Address(address) => address.fmt(f),
+        }
+    }
 }
 
 /// Where to connect.

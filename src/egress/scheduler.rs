@@ -8,13 +8,16 @@
 //! When it fails: while the database is away nothing is leased; what is under way is settled when it is back.
 
 use super::backoff::{BackOff, NextAttempt};
+use super::configured;
+use super::demand::TlsFailure;
 use super::dkim::{DkimFault, Signer};
-use super::route::{Route, RouteFault};
+use super::prepare::{self, Letter};
 use super::sending::{Place, Sending};
-use super::{EgressConfig, EgressFault, Outgoing, Report, Transport};
-use crate::config::{Config, Profile};
+use super::tls_report::{Ledger, Reporting};
+use super::{EgressFault, Purpose, Report, Transport};
+use crate::config::Config;
 use crate::mail::Timestamp;
-use crate::relay::{AttemptResult, Outbound, Relay, RelayFault, Unsent, Verdict, queue_id};
+use crate::relay::{AttemptResult, INSTALLATION, Outbound, Relay, RelayFault, Unsent, Verdict, queue_id};
 use crate::smtp::client::Outcome;
 use crate::store::Work;
 use std::collections::HashMap;
@@ -49,7 +52,9 @@ pub enum EgressError {
     #[error("egress.dkim.dir: {0}")]
     Dkim(#[from] DkimFault),
     #[error("egress.route: {0}")]
-    Route(#[from] RouteFault),
+    Route(#[from] super::route::RouteFault),
+    #[error("egress.reply: {0}")]
+    Reply(#[from] super::replies::OverrideFault),
     #[error(transparent)]
     Transport(#[from] EgressFault),
 }
@@ -60,6 +65,7 @@ pub struct Egress {
     concurrency: usize,
     per_destination: usize,
     retention: Duration,
+    reporting: Reporting,
 }
 
 struct Shared {
@@ -76,31 +82,15 @@ impl Egress {
     /// # Errors
     /// [`EgressError`] that names the key of the configuration.
     pub fn new(config: &Config, relay: &Relay) -> Result<Self, EgressError> {
-        let dkim = &config.egress.dkim;
-        if config.profile == Profile::Development && !dkim.dir.exists() {
-            Signer::make(&dkim.dir, &dkim.selector_rsa, &dkim.selector_ed25519)?;
-        }
-        let signer = Signer::load(&dkim.dir)?.only([&dkim.selector_rsa, &dkim.selector_ed25519])?;
-        let mut egress = EgressConfig::new(config.hostname.clone());
-        for route in &config.egress.routes {
-            let (domain, next_hop) = (route.domain.to_string(), route.next_hop.to_string());
-            egress.routes.push(Route::parse(&domain, &next_hop, route.tls.as_str())?);
-        }
-        egress.dns_servers.clone_from(&config.dns.servers);
-        egress.authorities.clone_from(&config.egress.ca_file);
-        egress.source_address = config.egress.source_address;
-        let listeners = [&config.ingress.mx.listen, &config.ingress.submission.listen];
-        let bound = listeners.into_iter().flatten().map(|address| address.ip());
-        egress.own_addresses = bound.filter(|ip| !ip.is_unspecified()).collect();
-        egress.pool.per_hop = config.egress.per_destination as usize;
-        egress.pool.total = config.egress.concurrency as usize;
+        let signer = configured::signer(config)?;
+        let transport = Transport::new(configured::transport(config)?)?;
         let retry = &config.egress.retry;
         let back_off =
             BackOff { first: retry.first, factor: retry.factor, max: retry.max, expire: retry.expire };
         Ok(Self {
             shared: Arc::new(Shared {
                 relay: relay.clone(),
-                transport: Transport::new(egress)?,
+                transport,
                 signer,
                 back_off,
                 sending: Sending::default(),
@@ -108,11 +98,19 @@ impl Egress {
             concurrency: config.egress.concurrency as usize,
             per_destination: config.egress.per_destination as usize,
             retention: config.retention.queue,
+            reporting: configured::reporting(config),
         })
     }
 
     /// Delivers until `stop` turns true, then lets running attempts end.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+        let ledger = Ledger {
+            relay: self.shared.relay.clone(),
+            transport: self.shared.transport.clone(),
+            reporting: self.reporting.clone(),
+        };
+        ledger.restore().await;
+        let ledger = tokio::spawn(ledger.serve(stop.clone()));
         let mut running = Running::new();
         let sending = self.shared.sending.clone();
         let mut look = tokio::time::interval(LOOK);
@@ -157,6 +155,7 @@ impl Egress {
             );
         }
         self.shared.transport.close().await;
+        let _ = ledger.await;
     }
 
     /// Leases what is due and starts its attempts.
@@ -300,13 +299,8 @@ impl Shared {
                 return;
             }
         };
-        let result = match self.signer.sign(outbound.message.as_bytes(), &outbound.domain) {
-            Ok(mut signed) => {
-                signed.extend_from_slice(outbound.message.as_bytes());
-                let report = self.send(&outbound, &signed).await;
-                drop(signed);
-                self.result(work, &report)
-            }
+        let result = match self.send(work, &outbound).await {
+            Ok(report) => self.result(work, &report),
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "a message can't be signed; it is tried again later");
                 self.deferred(work, "451 4.3.0".into(), serde_json::json!({ "reason": "not signed" }))
@@ -316,17 +310,18 @@ impl Shared {
         self.settle(work, &result).await;
     }
 
-    async fn send(&self, outbound: &Outbound, signed: &[u8]) -> Report {
-        self.transport
-            .deliver(Outgoing {
-                reverse_path: outbound.reverse_path.as_ref(),
-                forward_path: &outbound.forward_path,
-                message: signed,
-                eight_bit: outbound.message.needs_8bit(),
-                utf8_headers: outbound.utf8,
-                require_tls: outbound.require_tls,
-            })
-            .await
+    async fn send(&self, work: &Work, outbound: &Outbound) -> Result<Report, DkimFault> {
+        let letter = Letter {
+            reverse_path: outbound.reverse_path.as_ref(),
+            forward_path: &outbound.forward_path,
+            message: outbound.message.as_bytes(),
+            utf8_headers: outbound.utf8,
+            require_tls: outbound.require_tls,
+            // What is the installation's own is a report on TLS.
+            purpose: if work.merchant_id == INSTALLATION { Purpose::TlsReport } else { Purpose::Mail },
+            domain: &outbound.domain,
+        };
+        prepare::send(&self.transport, &self.signer, &letter).await
     }
 
     fn result(&self, work: &Work, report: &Report) -> AttemptResult {
@@ -339,6 +334,7 @@ impl Shared {
             "phase": report.phase.name(),
             "next_hop": report.address.map(|address| address.to_string()),
             "tls": report.tls.as_ref().map(|tls| format!("{tls:?}")),
+            "tls_failure": report.tls_failure.map(TlsFailure::reason),
             "remote": report.remote_text.as_ref().map(|text| text.reveal()),
             "reused": report.connection_reused,
             "ambiguous": report.outcome.is_ambiguous(),

@@ -1,28 +1,39 @@
 //! One attempt to deliver one message: next hops in order, a connection kept or new, a transaction, an outcome.
 //!
 //! Rules:
+//! - An MTA-STS policy that enforces strikes out the hosts that it does not name and wants a proven certificate of the
+//!   others; proven TLSA records come before it (RFC 8461 §2). Neither touches a static route, nor a report on TLS: that
+//!   must arrive where TLS fails, and is not reported on in turn (RFC 8460 §3).
 //! - Another host is tried after a failed connection, TLS that is required and did not come about, a refusing
 //!   greeting, a loss or a 421 before the final dot; not after an answer about the message or its recipient, and never
 //!   after the final dot (RFC 1047). At most [`MAX_SESSIONS`] hosts get as far as MAIL.
 //! - A kept connection that turns out dead before it answered MAIL is no outcome: the message goes over a new one.
 //! - What must not go without TLS (RFC 8689) goes only where the host is beyond doubt: to a static route that does not
-//!   forbid TLS, or to an exchange within the recipient's own domain, since nobody can get a certificate for that name
-//!   by lying about MX records; and only with a proven certificate and REQUIRETLS offered behind it. Otherwise 5.7.30.
+//!   forbid TLS, to one that DNSSEC or an MTA-STS policy names, or to an exchange within the recipient's own domain, since
+//!   nobody can get a certificate for that name by lying about MX records; and only with a proven certificate and REQUIRETLS offered behind it. Otherwise 5.7.30.
 //! - An attempt ends after [`EgressConfig::attempt`]; only the answer to the final dot is awaited longer, so that
 //!   [`EgressConfig::longest_attempt`] bounds the whole.
 //! - A dropped [`Transport::deliver`] closes its connection and frees its slots. The next hop may have the message.
 //!
 //! When it fails: never; whatever happens is a [`Report`].
 
-use super::connect::{Connection, Dialer};
+use super::connect::{Connection, Dialer, TlsSeen};
+use super::demand::{Demand, TlsFailure};
+use super::dial::Sources;
+use super::ground::Ground;
 use super::pool::{Pool, PoolLimits};
-use super::resolve::{NextHops, Origin, Target};
-use super::route::{Host, Route, TlsPolicy};
-use super::tls::{TlsClient, TlsFault, TlsInfo};
+use super::replies::Overrides;
+use super::report::{Report, Reuse};
+use super::resolve::{NextHops, Origin, Resolvers, Target};
+use super::route::Route;
+use super::sts::Mode;
+use super::sts_policies::{Holding, StsPolicies};
+use super::tls::{TlsClient, TlsFault};
+use super::tls_report::Tally;
 use crate::dns::ResolverFault;
 use crate::mail::{Alias, Domain, RealAddress};
-use crate::smtp::client::{Deadlines, Envelope, Outcome, Phase, RemoteText, Status, Verdict};
-use std::net::{IpAddr, SocketAddr};
+use crate::smtp::client::{Deadlines, Envelope, Outcome, Phase, Status, Verdict};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,12 +49,13 @@ pub struct EgressConfig {
     pub hostname: Domain,
     /// Static routes, before any MX look-up.
     pub routes: Vec<Route>,
-    /// Name servers; empty: the system's.
-    pub dns_servers: Vec<SocketAddr>,
+    pub resolvers: Resolvers,
     /// Addresses under which we are reached: no mail is sent there unless a route says so.
     pub own_addresses: Vec<IpAddr>,
-    /// Address of this machine to send from; none: the system chooses.
-    pub source_address: Option<IpAddr>,
+    /// Addresses of this machine to send from; where a family has none the system chooses.
+    pub source_addresses: Vec<IpAddr>,
+    /// Replies that mean something else at some providers.
+    pub replies: Overrides,
     pub deadlines: Deadlines,
     /// How long one attempt may take up to the final dot.
     pub attempt: Duration,
@@ -52,6 +64,7 @@ pub struct EgressConfig {
     pub authorities: Option<PathBuf>,
     /// How long a host with broken TLS is spoken to in clear.
     pub remember_broken_tls: Duration,
+    pub(super) ground: Ground,
 }
 
 impl EgressConfig {
@@ -61,14 +74,16 @@ impl EgressConfig {
         Self {
             hostname,
             routes: Vec::new(),
-            dns_servers: Vec::new(),
+            resolvers: Resolvers::Plain(Vec::new()),
             own_addresses: Vec::new(),
-            source_address: None,
+            source_addresses: Vec::new(),
+            replies: Overrides::default(),
             deadlines: Deadlines::default(),
             attempt: Duration::from_secs(30 * 60),
             pool: PoolLimits::default(),
             authorities: None,
             remember_broken_tls: Duration::from_secs(3600),
+            ground: Ground::default(),
         }
     }
 
@@ -101,30 +116,35 @@ pub struct Outgoing<'a> {
     pub utf8_headers: bool,
     /// Whether it may go only over proven TLS to servers that keep this rule (RFC 8689).
     pub require_tls: bool,
+    pub purpose: Purpose,
 }
 
-/// How an attempt ended.
-pub struct Report {
-    pub outcome: Outcome,
-    /// Where it was decided.
-    pub phase: Phase,
-    /// How the next hop was found; `None` where none was.
-    pub origin: Option<Origin>,
-    /// The address that was dialled, or used again.
-    pub address: Option<SocketAddr>,
-    pub tls: Option<TlsInfo>,
-    /// What the next hop said; to be sealed.
-    pub remote_text: Option<RemoteText>,
-    pub connection_reused: bool,
+/// What a message is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Mail,
+    /// It tells its reader how TLS to the reader's own servers went.
+    TlsReport,
 }
 
 /// Delivers. Cheap to clone; all clones share connections.
 #[derive(Clone)]
 pub struct Transport {
     hops: Arc<NextHops>,
+    policies: Arc<StsPolicies>,
     dialer: Arc<Dialer>,
     pool: Arc<Pool>,
+    replies: Arc<Overrides>,
+    tally: Arc<Tally>,
     attempt: Duration,
+}
+
+/// What one attempt goes by.
+struct Attempt<'a> {
+    outgoing: &'a Outgoing<'a>,
+    domain: &'a Domain,
+    holding: Holding,
+    until: Instant,
 }
 
 impl Transport {
@@ -135,29 +155,59 @@ impl Transport {
     pub fn new(config: EgressConfig) -> Result<Self, EgressFault> {
         let tls = TlsClient::new(config.authorities.as_deref(), config.remember_broken_tls)?;
         let hops = NextHops::new(
-            &config.dns_servers,
+            &config.resolvers,
             tls.proven_config(),
             config.routes,
             config.hostname.clone(),
             config.own_addresses,
+            config.ground,
         )?;
+        let policies = StsPolicies::new(hops.dns(), Arc::new(tls.proven_config().clone()), config.ground);
         let hostname = config.hostname.as_str().to_owned();
         let dialer =
-            Arc::new(Dialer { hostname, deadlines: config.deadlines, tls, source: config.source_address });
-        Ok(Self { hops: Arc::new(hops), dialer, pool: Pool::new(config.pool), attempt: config.attempt })
+            Dialer { hostname, deadlines: config.deadlines, tls, sources: Sources(config.source_addresses) };
+        Ok(Self {
+            hops: Arc::new(hops),
+            policies: Arc::new(policies),
+            dialer: Arc::new(dialer),
+            pool: Pool::new(config.pool),
+            replies: Arc::new(config.replies),
+            tally: Arc::default(),
+            attempt: config.attempt,
+        })
+    }
+
+    /// The policies that it has found, to be kept beyond this process.
+    pub(super) fn policies(&self) -> &StsPolicies {
+        &self.policies
+    }
+
+    /// How TLS went.
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Who is asked about what is not ours.
+    pub(super) fn dns(&self) -> Arc<super::names::NameService> {
+        self.hops.dns()
     }
 
     /// One attempt.
     pub async fn deliver(&self, outgoing: Outgoing<'_>) -> Report {
-        let until = Instant::now() + self.attempt;
-        // Only spreads load between equal exchanges.
-        let random = getrandom::u64().unwrap_or_default();
         let domain = outgoing.forward_path.reveal_domain();
-        let targets = match timeout(self.dialer.deadlines.resolve, self.hops.find(domain, random)).await {
-            Ok(Ok(targets)) => targets,
-            Ok(Err(verdict)) => return Report::nowhere(verdict),
+        let report = self.attempt(&outgoing, domain).await;
+        self.replies.apply(domain, report)
+    }
+
+    async fn attempt(&self, outgoing: &Outgoing<'_>, domain: &Domain) -> Report {
+        let until = Instant::now() + self.attempt;
+        let resolved = timeout(self.dialer.deadlines.resolve, self.resolve(domain, outgoing.purpose)).await;
+        let (targets, holding) = match resolved {
+            Ok(Ok(resolved)) => resolved,
+            Ok(Err(report)) => return *report,
             Err(_) => return Report::nowhere(Verdict::deferred(Status::ours(451, 4, 3), Phase::Resolve)),
         };
+        let attempt = Attempt { outgoing, domain, holding, until };
         let mut best: Option<Report> = None;
         let mut sessions = 0;
         for target in &targets {
@@ -165,7 +215,7 @@ impl Transport {
             let target = if outgoing.require_tls {
                 let Some(strict) = strict(target, domain) else {
                     let verdict = Verdict::failed(Status::REQUIRE_TLS, Phase::StartTls);
-                    best.get_or_insert_with(|| Report::at(target, None, verdict, Reuse::New));
+                    best.get_or_insert_with(|| Report::at(target, None, None, verdict, Reuse::New));
                     continue;
                 };
                 proven = strict;
@@ -173,7 +223,7 @@ impl Transport {
             } else {
                 target
             };
-            let report = self.try_target(target, &outgoing, until).await.for_good_without(&outgoing);
+            let report = self.try_target(target, &attempt).await.for_good_without(outgoing);
             if !report.leaves_hope_elsewhere() {
                 return report;
             }
@@ -189,13 +239,59 @@ impl Transport {
         best.unwrap_or_else(|| Report::nowhere(Verdict::deferred(Status::ours(451, 4, 4), Phase::Resolve)))
     }
 
+    /// Where mail for `domain` may go, and under which policy.
+    async fn resolve(
+        &self,
+        domain: &Domain,
+        purpose: Purpose,
+    ) -> Result<(Vec<Target>, Holding), Box<Report>> {
+        // Only spreads load between equal exchanges.
+        let random = getrandom::u64().unwrap_or_default();
+        let targets = match self.hops.find(domain, random).await {
+            Ok(targets) => targets,
+            Err(verdict) => return Err(Box::new(Report::nowhere(verdict))),
+        };
+        if targets.iter().any(|target| target.origin == Origin::Route) {
+            return Ok((targets, Holding::default()));
+        }
+        if purpose == Purpose::TlsReport {
+            let leniently = |target| Target { demand: Demand::May, ..target };
+            return Ok((targets.into_iter().map(leniently).collect(), Holding::default()));
+        }
+        let holding = self.policies.of(domain).await;
+        let Some(policy) = holding.policy.clone().filter(|policy| policy.mode == Mode::Enforce) else {
+            return Ok((targets, holding));
+        };
+        let mut allowed = Vec::new();
+        for mut target in targets {
+            let named = target.host_name().is_some_and(|host| policy.names(host));
+            match &target.demand {
+                Demand::May if named => target.demand = Demand::Verify,
+                Demand::May => {
+                    let seen = TlsSeen::Failed(TlsFailure::MxNotInPolicy);
+                    self.tally.count(domain, &holding, &target, seen, None);
+                    continue;
+                }
+                Demand::Never | Demand::Encrypt | Demand::Verify | Demand::Dane(_) => {}
+            }
+            allowed.push(target);
+        }
+        if allowed.is_empty() {
+            let verdict = Verdict::deferred(Status::ours(451, 7, 5), Phase::Resolve);
+            let tls_failure = Some(TlsFailure::MxNotInPolicy);
+            return Err(Box::new(Report { tls_failure, ..Report::nowhere(verdict) }));
+        }
+        Ok((allowed, holding))
+    }
+
     /// Begins nothing new, lets what is under way finish, closes all connections. Whoever cannot wait that long stops
     /// waiting; the connections close when the transport is dropped.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 
-    async fn try_target(&self, target: &Target, outgoing: &Outgoing<'_>, until: Instant) -> Report {
+    async fn try_target(&self, target: &Target, attempt: &Attempt<'_>) -> Report {
+        let (outgoing, until) = (attempt.outgoing, attempt.until);
         let patience = until.min(Instant::now() + self.dialer.deadlines.slot);
         let Ok(_slot) = self.pool.slot(target, patience).await else {
             return Report::nowhere(Verdict::deferred(Status::ours(451, 4, 5), Phase::Slot));
@@ -215,36 +311,45 @@ impl Transport {
             }
         }
         self.pool.make_room();
-        match self.dialer.reach(target, until).await {
-            Err(verdict) => Report::at(target, None, verdict, Reuse::New),
+        let reached = self.dialer.reach(target, until).await;
+        let ip = reached.address.map(|address| address.ip());
+        if outgoing.purpose == Purpose::Mail && target.origin != Origin::Route {
+            self.tally.count(attempt.domain, &attempt.holding, target, reached.tls, ip);
+        }
+        let tls_failure = match reached.tls {
+            TlsSeen::Failed(failure) => Some(failure),
+            TlsSeen::Nothing | TlsSeen::Secured(_) => None,
+        };
+        let report = match reached.connection {
+            Err(verdict) => Report::at(target, reached.address, None, verdict, Reuse::New),
             Ok(mut connection) => {
                 let verdict = connection.transact(&envelope, outgoing.message, until).await;
                 self.finish(target, connection, verdict, Reuse::New)
             }
-        }
+        };
+        Report { tls_failure, ..report }
     }
 
     fn finish(&self, target: &Target, connection: Connection, verdict: Verdict, reuse: Reuse) -> Report {
-        let tls = connection.tls();
+        let (tls, address) = (connection.tls(), connection.address());
         self.pool.put_back(target, connection);
-        Report::at(target, tls, verdict, reuse)
+        Report::at(target, Some(address), tls, verdict, reuse)
     }
 }
 
-/// The target as REQUIRETLS wants it, if its host is beyond doubt.
+/// The target as REQUIRETLS wants it, if its host is beyond doubt (RFC 8689 §4.2.1).
 fn strict(target: &Target, domain: &Domain) -> Option<Target> {
-    let is_sure = match (&target.origin, &target.host) {
-        (Origin::Route, _) => target.tls != TlsPolicy::None,
-        (Origin::Mx | Origin::ImplicitMx, Host::Name(name)) => name.is_within(domain),
-        (Origin::Mx | Origin::ImplicitMx, Host::Address(_)) => false,
+    let demand = match (&target.demand, target.origin) {
+        (Demand::Never, Origin::Route) => return None,
+        (_, Origin::Route) => Demand::Verify,
+        // DNSSEC proves which host it is, and its records prove the host.
+        (Demand::Dane(dane), _) if !dane.records.is_empty() => target.demand.clone(),
+        // An MTA-STS policy names the host.
+        (Demand::Verify, _) => Demand::Verify,
+        _ if target.host_name().is_some_and(|name| name.is_within(domain)) => Demand::Verify,
+        _ => return None,
     };
-    is_sure.then(|| Target { tls: TlsPolicy::Verify, ..target.clone() })
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reuse {
-    New,
-    Kept,
+    Some(Target { demand, ..target.clone() })
 }
 
 /// A kept connection that was dead, or about to be closed, when we spoke again.
@@ -254,77 +359,40 @@ fn is_stale(verdict: &Verdict, connection: &Connection) -> bool {
         && !connection.is_reusable()
 }
 
-impl Report {
-    fn nowhere(verdict: Verdict) -> Self {
-        Self {
-            outcome: verdict.outcome,
-            phase: verdict.phase,
-            origin: None,
-            address: None,
-            tls: None,
-            remote_text: verdict.remote_text,
-            connection_reused: false,
-        }
-    }
-
-    fn at(target: &Target, tls: Option<TlsInfo>, verdict: Verdict, reuse: Reuse) -> Self {
-        Self {
-            origin: Some(target.origin),
-            address: Some(target.address),
-            tls,
-            connection_reused: reuse == Reuse::Kept,
-            ..Self::nowhere(verdict)
-        }
-    }
-
-    /// A server without TLS will not have it tomorrow: what must not go without fails (RFC 8689 §4.2.1).
-    fn for_good_without(mut self, outgoing: &Outgoing<'_>) -> Self {
-        let lacks_tls = self.outcome.status().enhanced == Some((4, 7, 10));
-        if outgoing.require_tls && self.phase == Phase::StartTls && lacks_tls {
-            self.outcome = Outcome::Failed { status: Status::REQUIRE_TLS };
-        }
-        self
-    }
-
-    /// Whether another host of the same domain may take the message now.
-    fn leaves_hope_elsewhere(&self) -> bool {
-        match (self.phase, self.outcome) {
-            (_, Outcome::Delivered { .. } | Outcome::Deferred { ambiguous: true, .. }) => false,
-            (_, outcome) if outcome.status() == Status::REQUIRE_TLS => true,
-            (Phase::Connect | Phase::Handshake, outcome) => matches!(outcome, Outcome::Deferred { .. }),
-            // All but a host that is ourselves.
-            (Phase::Greeting | Phase::Ehlo | Phase::StartTls, outcome) => {
-                outcome.status().enhanced != Some((5, 4, 6))
-            }
-            // Lost, or sent away.
-            (
-                Phase::Reset | Phase::Mail | Phase::Rcpt | Phase::Data | Phase::Content,
-                Outcome::Deferred { status, .. },
-            ) => self.remote_text.is_none() || status.code == 421,
-            _ => false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::demand::Dane;
+    use super::super::route::Host;
     use super::*;
 
     #[test]
     fn an_exchange_that_only_the_dns_named_is_beyond_doubt_within_the_recipients_domain() {
         let domain = |text: &str| Domain::parse(text).unwrap();
-        let target =
-            |host: Host, origin, tls| Target { host, address: ([8, 8, 1, 1], 25).into(), origin, tls };
-        let sure = |host: &str, origin, tls| {
-            strict(&target(Host::Name(domain(host)), origin, tls), &domain("mail.example"))
+        let target = |host: Host, origin, demand| Target {
+            host,
+            addresses: vec![([8, 8, 1, 1], 25).into()],
+            origin,
+            demand,
         };
-        let found = sure("mx.mail.example", Origin::Mx, TlsPolicy::May).unwrap();
-        assert_eq!(found.tls, TlsPolicy::Verify);
-        assert!(sure("mail.example", Origin::ImplicitMx, TlsPolicy::May).is_some());
-        assert!(sure("mx.provider.example", Origin::Mx, TlsPolicy::May).is_none());
-        assert!(sure("mx.provider.example", Origin::Route, TlsPolicy::May).is_some());
-        assert!(sure("mx.mail.example", Origin::Route, TlsPolicy::None).is_none());
-        let literal = target(Host::Address([8, 8, 1, 1].into()), Origin::ImplicitMx, TlsPolicy::May);
+        let sure = |host: &str, origin, demand| {
+            strict(&target(Host::Name(domain(host)), origin, demand), &domain("mail.example"))
+        };
+        let found = sure("mx.mail.example", Origin::Mx, Demand::May).unwrap();
+        assert_eq!(found.demand, Demand::Verify);
+        assert!(sure("mail.example", Origin::ImplicitMx, Demand::May).is_some());
+        assert!(sure("mx.provider.example", Origin::Mx, Demand::May).is_none());
+        assert!(sure("mx.provider.example", Origin::Mx, Demand::Verify).is_some());
+        assert!(sure("mx.provider.example", Origin::Route, Demand::May).is_some());
+        assert!(sure("mx.mail.example", Origin::Route, Demand::Never).is_none());
+        let literal = target(Host::Address([8, 8, 1, 1].into()), Origin::ImplicitMx, Demand::May);
         assert!(strict(&literal, &domain("[8.8.1.1]")).is_none());
+        let record = super::super::tlsa::Tlsa::read(3, 1, 1, &[7; 32]);
+        for records in [Vec::new(), record.into_iter().collect()] {
+            let base = domain("mx.provider.example");
+            let dane = Demand::Dane(Arc::new(Dane { base: base.clone(), names: vec![base], records }));
+            let expected = matches!(&dane, Demand::Dane(dane) if !dane.records.is_empty());
+            let found = sure("mx.provider.example", Origin::Mx, dane.clone());
+            assert_eq!(found.map(|target| target.demand == dane), expected.then_some(true));
+        }
     }
 }

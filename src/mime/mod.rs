@@ -12,6 +12,7 @@ pub mod binary;
 pub mod charset;
 pub mod cms;
 mod codepage;
+pub mod downgrade;
 pub mod header;
 mod iso2022jp;
 pub mod lines;

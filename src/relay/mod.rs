@@ -30,6 +30,7 @@ mod routing;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod tls;
 mod tokens;
 mod trace;
 mod turns;
@@ -49,6 +50,7 @@ pub use proof::SenderProof;
 pub use record::{Event, Peer};
 pub use refusal::Refusal;
 pub use routing::Recipient;
+pub use tls::{INSTALLATION, KeptPolicy, TlsCount, TlsReport};
 pub use tokens::{Scope, TokenAdded, TokenFault};
 pub use trace::{TraceFault, TraceLine, TraceOf};
 

@@ -19,6 +19,7 @@ mod queue;
 mod records;
 mod rows;
 mod schema;
+mod tls;
 mod writer;
 
 pub use fault::StoreFault;
@@ -30,6 +31,7 @@ pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow}
 pub use queue::{QueueFilter, QueueRow, QueueTotals, Work};
 pub use records::RecordRow;
 pub use rows::*;
+pub use tls::{NewPolicy, NewTlsCount, TlsCountRow};
 
 /// A random 63-bit id, for rows whose id must not tell their age or number.
 #[must_use]

@@ -8,6 +8,7 @@
 
 use super::engine::{Database, Engine};
 use super::rows::{Acceptance, Bounced, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement};
+use super::tls::{self, NewPolicy, NewTlsCount};
 use super::{Patience, Ruling, Work, accept, fault::StoreFault, greylist, holds, parties, queue};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
@@ -81,6 +82,12 @@ pub(super) enum Change {
     Purge {
         ended_before: Timestamp,
         now: Timestamp,
+    },
+    KeepPolicies(Vec<NewPolicy>),
+    CountTls(Vec<NewTlsCount>),
+    ForgetTls {
+        counts: Vec<i64>,
+        ended_before: Timestamp,
     },
 }
 
@@ -305,6 +312,18 @@ async fn execute(
         }
         Change::Rule(ruling) => Effect::Ruled(holds::rule(connection, ruling).await?),
         Change::Retry { message, now } => Effect::Count(queue::retry(connection, *message, *now).await?),
+        Change::KeepPolicies(new) => {
+            tls::keep_policies(connection, new).await?;
+            Effect::Done
+        }
+        Change::CountTls(new) => {
+            tls::count_tls(connection, new).await?;
+            Effect::Done
+        }
+        Change::ForgetTls { counts, ended_before } => {
+            tls::forget_tls(connection, counts, *ended_before).await?;
+            Effect::Done
+        }
         Change::Greylist { guard, now, patience } => {
             Effect::Count(greylist::contact(connection, guard, *now, *patience).await?)
         }

@@ -54,6 +54,10 @@ pub enum Indexed<'a> {
     Submission { alias: i64, message_id: &'a str, digest: &'a [u8; 32] },
     /// That one side of a conversation was told something: the guard against telling it too often.
     Told { conversation: i64, what: &'a str },
+    /// The MTA-STS policy of a domain.
+    StsPolicy(&'a crate::mail::Domain),
+    /// TLS sessions of one kind on one day.
+    TlsKind { day: i64, kind: &'a [u8] },
     /// Automatic replies of one side of a conversation: one a day passes.
     AutoReply { conversation: i64, side: super::Side },
     /// A sender, from a network: the guard of greylisting.
@@ -112,6 +116,8 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
             mac.update(message_id.as_bytes());
         }
         Indexed::Told { conversation, what } => put(b"told", conversation, what.as_bytes()),
+        Indexed::StsPolicy(domain) => put(b"sts_policy", 0, domain.as_str().as_bytes()),
+        Indexed::TlsKind { day, kind } => put(b"tls_kind", day, kind),
         Indexed::AutoReply { conversation, side } => {
             put(b"auto_reply", conversation, side.as_str().as_bytes());
         }

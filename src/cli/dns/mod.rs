@@ -26,8 +26,7 @@ use serde_json::Value;
 pub(super) async fn run(is_check: bool, common: &Common) -> Result<(), Failure> {
     let config = process::load(common, &[Role::Egress])?;
     let domains = Domains::new(&config.domains.customer, &config.domains.merchant)?;
-    let dkim = &config.egress.dkim;
-    let signer = Signer::load(&dkim.dir)?.only([&dkim.selector_rsa, &dkim.selector_ed25519])?;
+    let signer = Signer::configured(&config.egress.dkim)?;
     let mut records: Vec<Record> =
         domains.all().flat_map(|domain| of_domain(domain, &config, &signer)).collect();
     records.extend(tlsa(&config));

@@ -200,15 +200,66 @@ fn a_directory_without_a_good_key_is_refused() {
 }
 
 #[test]
-fn the_newest_selector_of_an_algorithm_signs_and_the_old_one_stays_published() {
+fn the_key_whose_time_began_last_signs_and_all_that_are_planned_are_published() {
     let directory = Directory::new();
     std::fs::create_dir(&directory.0).unwrap();
-    for selector in ["ed1", "ed2"] {
-        write_key(&directory.0, selector, &Ed25519Key::generate_pkcs8().unwrap()).unwrap();
+    for selector in ["old", "next", "later", "retired", "forgotten"] {
+        Signer::add(&directory.0, selector, KeyAlgorithm::Ed25519).unwrap();
     }
-    let signer = Signer::load(&directory.0).unwrap();
+    let again = Signer::add(&directory.0, "old", KeyAlgorithm::Ed25519).err();
+    assert_eq!(again, Some(DkimFault::Exists("old".into())));
     let domain = Domain::parse("fw.example").unwrap();
-    let text = String::from_utf8(signer.sign(MESSAGE.as_bytes(), &domain).unwrap()).unwrap();
-    assert!(text.contains("s=ed2;") && !text.contains("s=ed1;"));
-    assert_eq!(signer.dns_records(&domain).len(), 2);
+    let plan = |selector: &str, signs_from: Option<i64>| KeyPlan {
+        selector: selector.into(),
+        signs_from: signs_from.map(Timestamp::from_millis),
+    };
+    let far = Timestamp::now().as_millis() + 86_400_000;
+    for (plans, signs) in [
+        (vec![plan("old", Some(0)), plan("next", None), plan("retired", None)], "old"),
+        (vec![plan("old", Some(0)), plan("next", Some(0)), plan("retired", None)], "next"),
+        (vec![plan("old", Some(0)), plan("next", Some(1000)), plan("later", Some(far))], "next"),
+        (vec![plan("next", Some(1000)), plan("old", Some(0)), plan("later", None)], "next"),
+    ] {
+        let signer = Signer::load(&directory.0).unwrap().planned(&plans).unwrap();
+        let text = String::from_utf8(signer.sign(MESSAGE.as_bytes(), &domain).unwrap()).unwrap();
+        assert!(text.contains(&format!("s={signs};")), "{plans:?}\n{text}");
+        assert_eq!(text.matches("DKIM-Signature:").count(), 1);
+        assert_eq!(signer.dns_records(&domain).len(), 3);
+    }
+    let missing = Signer::load(&directory.0).unwrap().planned(&[plan("new", None)]).err();
+    assert_eq!(missing, Some(DkimFault::Missing("new".into())));
+}
+
+/// A next hop that offers no 8BITMIME and no SMTPUTF8 gets ASCII, and signatures over just that.
+#[tokio::test]
+async fn what_is_written_anew_for_a_narrow_hop_is_signed_anew() {
+    use crate::egress::Transport;
+    use crate::egress::prepare::{Letter, send};
+    use crate::egress::tests::{HELLO, Script, TAKE, describe, to_server};
+    let script = [HELLO, TAKE, "c: QUIT"].concat();
+    let server = Script::start(&[script]).await;
+    let transport = Transport::new(to_server(server.address, "none")).unwrap();
+    let domain = Domain::parse("pc.fw.example").unwrap();
+    let alias = crate::mail::Alias::new("aa7", domain.clone());
+    let forward_path = crate::mail::RealAddress::parse("hana@mail.example").unwrap();
+    let message = MESSAGE.replace("=?ISO-2022-JP?B?GyRCJDobKEI=?=", "ご注文").replace("us-ascii", "utf-8")
+        + "花束をお届けします\r\n";
+    let letter = Letter {
+        reverse_path: Some(&alias),
+        forward_path: &forward_path,
+        message: message.as_bytes(),
+        utf8_headers: true,
+        require_tls: false,
+        purpose: crate::egress::Purpose::Mail,
+        domain: &domain,
+    };
+    let report = send(&transport, &MADE.1, &letter).await.unwrap();
+    assert_eq!(describe(&report), "delivered 2.0.0 dot reused");
+    transport.close().await;
+    let arrived = server.ended().await.remove(0);
+    assert!(arrived.is_ascii());
+    assert_eq!(verify(&MADE.1, &domain, &arrived).await, [DkimResult::Pass, DkimResult::Pass]);
+    let parsed = mail_parser::MessageParser::default().parse(&arrived).unwrap();
+    assert_eq!(parsed.subject(), Some("ご注文"));
+    assert_eq!(parsed.body_text(0).unwrap().trim_end(), "花束をお届けします");
 }

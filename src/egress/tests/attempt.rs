@@ -1,8 +1,9 @@
 //! What the tests of whole attempts share: dialogues, one message, one report in words.
 
 use super::script::Script;
+use crate::egress::resolve::Resolvers;
 use crate::egress::route::Route;
-use crate::egress::{EgressConfig, Outgoing, Report, Transport};
+use crate::egress::{EgressConfig, Outgoing, Purpose, Report, Transport};
 use crate::mail::{Alias, Domain, RealAddress};
 use crate::smtp::client::Outcome;
 use std::net::SocketAddr;
@@ -46,7 +47,7 @@ pub fn config(routes: &[(&str, &str, &str)]) -> EgressConfig {
     let mut config = EgressConfig::new(Domain::parse("relay.example").unwrap());
     config.routes = routes.iter().map(|(domain, hop, tls)| Route::parse(domain, hop, tls).unwrap()).collect();
     // No test may depend on the machine's name servers; this one answers nobody.
-    config.dns_servers = vec!["127.0.0.1:9".parse().unwrap()];
+    config.resolvers = Resolvers::Plain(vec!["127.0.0.1:9".parse().unwrap()]);
     config
 }
 
@@ -59,11 +60,15 @@ pub async fn deliver(transport: &Transport) -> Report {
 }
 
 pub async fn deliver_to(transport: &Transport, address: &str, message: &[u8]) -> Report {
-    deliver_as(transport, address, message, Needs::Nothing).await
+    deliver_as(Purpose::Mail, transport, address, message, Needs::Nothing).await
+}
+
+pub async fn deliver_for(purpose: Purpose, transport: &Transport, address: &str, message: &[u8]) -> Report {
+    deliver_as(purpose, transport, address, message, Needs::Nothing).await
 }
 
 pub async fn deliver_requiring_tls(transport: &Transport) -> Report {
-    deliver_as(transport, "hana@mail.example", b"a\r\n", Needs::Tls).await
+    deliver_as(Purpose::Mail, transport, "hana@mail.example", b"a\r\n", Needs::Tls).await
 }
 
 #[derive(PartialEq, Eq)]
@@ -72,7 +77,13 @@ enum Needs {
     Tls,
 }
 
-async fn deliver_as(transport: &Transport, address: &str, message: &[u8], needs: Needs) -> Report {
+async fn deliver_as(
+    purpose: Purpose,
+    transport: &Transport,
+    address: &str,
+    message: &[u8],
+    needs: Needs,
+) -> Report {
     let alias = Alias::new("aa7", Domain::parse("pc.fw.example").unwrap());
     let forward_path = RealAddress::parse(address).unwrap();
     let outgoing = Outgoing {
@@ -82,6 +93,7 @@ async fn deliver_as(transport: &Transport, address: &str, message: &[u8], needs:
         eight_bit: false,
         utf8_headers: false,
         require_tls: needs == Needs::Tls,
+        purpose,
     };
     tokio::time::timeout(Duration::from_secs(20), transport.deliver(outgoing)).await.expect("it never ended")
 }

@@ -4,6 +4,7 @@ use super::attempt::{HELLO, HELLO_TLS, TAKE, check, config, deliver_requiring_tl
 use super::name_server::NameServer;
 use super::script::Script;
 use crate::egress::Transport;
+use crate::egress::resolve::Resolvers;
 
 const TLS: &str = "c: STARTTLS\ns: 220 go\ntls\n";
 const OFFERED: &str = "c: EHLO relay.example\ns: 250-mx\ns: 250-REQUIRETLS\ns: 250 PIPELINING\n";
@@ -17,7 +18,7 @@ async fn outcome(policy: &str, script: &[&str]) -> String {
     std::fs::write(&file, &server.certificate_pem).unwrap();
     let hop = format!("mx.test.example:{}", server.address.port());
     let mut config = config(&[("mail.example", &hop, policy)]);
-    config.dns_servers = vec![names.address];
+    config.resolvers = Resolvers::Plain(vec![names.address]);
     config.authorities = Some(file.clone());
     let transport = Transport::new(config).unwrap();
     std::fs::remove_file(file).unwrap();

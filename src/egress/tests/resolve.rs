@@ -1,7 +1,8 @@
 //! Each row of the table in `resolve.rs`, against a name server.
 
 use super::name_server::NameServer;
-use crate::egress::resolve::{NextHops, Origin};
+use crate::egress::ground::Ground;
+use crate::egress::resolve::{NextHops, Origin, Resolvers, Target};
 use crate::egress::route::{Host, Route};
 use crate::egress::tls::TlsClient;
 use crate::mail::Domain;
@@ -78,14 +79,27 @@ async fn lab(routes: Vec<Route>) -> Lab {
     let tls = TlsClient::new(None, Duration::ZERO).unwrap();
     let hostname = Domain::parse("relay.example").unwrap();
     let own = vec!["8.8.7.7".parse().unwrap()];
-    let hops = NextHops::new(&[server.address], tls.proven_config(), routes, hostname, own).unwrap();
+    let hops = NextHops::new(
+        &Resolvers::Plain(vec![server.address]),
+        tls.proven_config(),
+        routes,
+        hostname,
+        own,
+        Ground::default(),
+    )
+    .unwrap();
     Lab { hops, _server: server }
 }
 
 /// The addresses in order, or the verdict.
 async fn find(lab: &Lab, domain: &str, random: u64) -> String {
     match lab.hops.find(&Domain::parse(domain).unwrap(), random).await {
-        Ok(targets) => targets.iter().map(|target| target.address.to_string()).collect::<Vec<_>>().join(" "),
+        Ok(targets) => {
+            let host = |target: &Target| {
+                target.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join("|")
+            };
+            targets.iter().map(host).collect::<Vec<_>>().join(" ")
+        }
         Err(verdict) => {
             let kind = match verdict.outcome {
                 Outcome::Delivered { .. } => "delivered",
@@ -102,9 +116,9 @@ async fn find(lab: &Lab, domain: &str, random: u64) -> String {
 async fn each_row_of_the_table_holds() {
     let lab = lab(Vec::new()).await;
     for (domain, expected) in [
-        ("mail.example", "8.8.1.1:25 [2400:cb00::1]:25 8.8.2.2:25"),
-        ("MAIL.example.", "8.8.1.1:25 [2400:cb00::1]:25 8.8.2.2:25"),
-        ("alias.example", "8.8.1.1:25 [2400:cb00::1]:25 8.8.2.2:25"),
+        ("mail.example", "[2400:cb00::1]:25|8.8.1.1:25 8.8.2.2:25"),
+        ("MAIL.example.", "[2400:cb00::1]:25|8.8.1.1:25 8.8.2.2:25"),
+        ("alias.example", "[2400:cb00::1]:25|8.8.1.1:25 8.8.2.2:25"),
         ("bare.example", "8.8.3.3:25"),
         ("nothing.example", "failed 550 5.1.2"),
         ("web.example", "failed 550 5.4.4"),
@@ -119,9 +133,9 @@ async fn each_row_of_the_table_holds() {
         ("local.example", "failed 550 5.4.4"),
         ("literal.example", "failed 550 5.4.4"),
         ("partly.example", "8.8.5.5:25"),
-        ("many.example", "8.8.6.1:25 [2400:cb00::61]:25 8.8.6.2:25 [2400:cb00::62]:25 8.8.6.3:25"),
-        ("several.example", "8.8.6.1:25 [2400:cb00::61]:25 8.8.2.2:25"),
-        ("backup.example", "8.8.1.1:25 [2400:cb00::1]:25"),
+        ("many.example", "[2400:cb00::61]:25|8.8.6.1:25 [2400:cb00::62]:25|8.8.6.2:25 8.8.6.3:25 8.8.6.4:25"),
+        ("several.example", "[2400:cb00::61]:25|8.8.6.1:25 8.8.2.2:25"),
+        ("backup.example", "[2400:cb00::1]:25|8.8.1.1:25"),
         ("ours.example", "failed 550 5.4.6"),
         ("address.example", "failed 550 5.4.6"),
         ("circle.example", "failed 550 5.4.6"),

@@ -14,7 +14,7 @@
 //! After the last line the connection is closed. [`Script::ended`] fails when a connection did not go as written, or
 //! did not come, or one too many came.
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use super::identity::Identity;
 use rustls::pki_types::PrivateKeyDer;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -45,17 +45,19 @@ impl Script {
     }
 
     pub async fn start_at(address: &str, scripts: &[String]) -> Self {
+        Self::start_with(address, &Identity::of("mx.test.example"), scripts).await
+    }
+
+    pub async fn start_with(address: &str, identity: &Identity, scripts: &[String]) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(vec!["mx.test.example".to_owned()]).unwrap();
-        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let key = PrivateKeyDer::try_from(identity.key.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
+            .with_single_cert(identity.chain.clone(), key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let (sender, results) = mpsc::channel(64);
@@ -82,7 +84,15 @@ impl Script {
             }
         });
         let expected = scripts.len();
-        Self { address, certificate_pem: cert.pem(), contents, most_at_once, results, expected, task }
+        Self {
+            address,
+            certificate_pem: identity.pem.clone(),
+            contents,
+            most_at_once,
+            results,
+            expected,
+            task,
+        }
     }
 
     /// The messages received.

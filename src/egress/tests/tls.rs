@@ -6,6 +6,7 @@ use super::attempt::{
 use super::name_server::NameServer;
 use super::script::Script;
 use crate::egress::Transport;
+use crate::egress::resolve::Resolvers;
 use crate::egress::tls::Certificate;
 use crate::smtp::client::Outcome;
 
@@ -69,7 +70,7 @@ async fn verify_takes_a_certificate_of_a_named_authority_for_the_right_name_only
         ("mail.example", &hop("mx.test.example"), "verify"),
         ("other.example", &hop("other.test.example"), "verify"),
     ]);
-    config.dns_servers = vec![names.address];
+    config.resolvers = Resolvers::Plain(vec![names.address]);
     config.authorities = Some(file.clone());
     let transport = Transport::new(config).unwrap();
     std::fs::remove_file(file).unwrap();

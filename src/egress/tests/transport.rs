@@ -3,8 +3,8 @@
 use super::attempt::{ASK, HELLO, HELLO_TLS, TAKE, check, config, deliver, deliver_to, describe, to_server};
 use super::name_server::NameServer;
 use super::script::Script;
-use crate::egress::resolve::Origin;
-use crate::egress::{Outgoing, Transport};
+use crate::egress::resolve::{Origin, Resolvers};
+use crate::egress::{Outgoing, Purpose, Transport};
 use crate::mail::RealAddress;
 use crate::smtp::client::Outcome;
 use std::time::Duration;
@@ -22,6 +22,7 @@ fn an_attempt_can_move_between_threads() {
             message: b"",
             eight_bit: false,
             utf8_headers: false,
+            purpose: Purpose::Mail,
             require_tls: false,
         };
         is_send(&transport.deliver(outgoing));
@@ -131,7 +132,7 @@ async fn a_close_after_the_dot_is_ambiguous_and_no_other_host_is_tried() {
     let port = first.address.port();
     let second = Script::start_at(&format!("127.0.0.2:{port}"), &[]).await;
     let mut config = config(&[("mail.example", &format!("mx.test.example:{port}"), "may")]);
-    config.dns_servers = vec![names.address];
+    config.resolvers = Resolvers::Plain(vec![names.address]);
     let transport = Transport::new(config).unwrap();
     assert_eq!(describe(&deliver(&transport).await), "ambiguous 4.4.2 dot");
     transport.close().await;
@@ -147,7 +148,7 @@ async fn two_hosts(first: &[&str], second: &[&str], expected: &str) {
     let port = first.address.port();
     let second = Script::start_at(&format!("127.0.0.2:{port}"), &as_scripts(second)).await;
     let mut config = config(&[("mail.example", &format!("mx.test.example:{port}"), "may")]);
-    config.dns_servers = vec![names.address];
+    config.resolvers = Resolvers::Plain(vec![names.address]);
     let transport = Transport::new(config).unwrap();
     assert_eq!(describe(&deliver(&transport).await), expected);
     transport.close().await;
@@ -177,7 +178,7 @@ async fn another_host_is_tried_where_it_may_help_and_only_there() {
 async fn what_the_dns_names_is_dialled_only_in_public() {
     let names = NameServer::start("mail.example MX 10 mx.test.example\nmx.test.example A 127.0.0.1").await;
     let mut config = config(&[]);
-    config.dns_servers = vec![names.address];
+    config.resolvers = Resolvers::Plain(vec![names.address]);
     let transport = Transport::new(config).unwrap();
     let report = deliver(&transport).await;
     assert_eq!(describe(&report), "failed 5.4.4 resolve");
@@ -188,7 +189,7 @@ async fn what_the_dns_names_is_dialled_only_in_public() {
 async fn silence_of_the_name_server_is_a_deferral() {
     let names = NameServer::start("mail.example MX SILENCE").await;
     let mut config = config(&[]);
-    config.dns_servers = vec![names.address];
+    config.resolvers = Resolvers::Plain(vec![names.address]);
     config.deadlines.resolve = Duration::from_millis(60);
     let transport = Transport::new(config).unwrap();
     assert_eq!(describe(&deliver(&transport).await), "deferred 4.4.3 resolve");

@@ -36,13 +36,22 @@ impl Status {
 
     /// The same in the 4yz class. 552 becomes 452 (RFC 5321 §4.5.3.1.10), any other 5yz becomes 451.
     #[must_use]
-    pub(super) fn as_deferral(self) -> Self {
+    pub fn as_deferral(self) -> Self {
         let code = match self.code {
             400..=499 => self.code,
             552 => 452,
             _ => 451,
         };
         Self { code, enhanced: self.enhanced.map(|(_, subject, detail)| (4, subject, detail)) }
+    }
+}
+
+impl Status {
+    /// The same in the 5yz class. Any 4yz becomes 550.
+    #[must_use]
+    pub fn as_failure(self) -> Self {
+        let code = if (500..=599).contains(&self.code) { self.code } else { 550 };
+        Self { code, enhanced: self.enhanced.map(|(_, subject, detail)| (5, subject, detail)) }
     }
 }
 

@@ -24,6 +24,18 @@ impl RemoteText {
         Self(text)
     }
 
+    /// The code it begins with.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        self.0.get(..3).and_then(|digits| digits.parse().ok())
+    }
+
+    /// Whether these words stand in it, in any case of ASCII letters.
+    #[must_use]
+    pub fn mentions(&self, words: &str) -> bool {
+        self.0.to_ascii_lowercase().contains(&words.to_ascii_lowercase())
+    }
+
     /// The text, for sealing.
     pub(crate) fn reveal(&self) -> &str {
         &self.0

@@ -13,6 +13,13 @@ pub mod anonymize;
 #[path = "../../../src/smtp/proxy.rs"]
 pub mod proxy;
 
+// What the egress floor reads of strangers.
+#[path = "../../../src/egress/http_response.rs"]
+pub mod http_response;
+#[path = "../../../src/egress/tls_report/rua.rs"]
+pub mod rua;
+#[path = "../../../src/egress/sts.rs"]
+pub mod sts;
 #[path = "../../../src/smtp/mod.rs"]
 pub mod smtp;
 

@@ -85,7 +85,7 @@ fn main() {
     }
     for path in mails() {
         let mail = std::fs::read(path).expect("readable");
-        for target in ["whole", "mime", "dsn", "binary"] {
+        for target in ["whole", "mime", "dsn", "binary", "downgrade"] {
             write(target, &mail);
         }
         let end = mail.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(mail.len());
@@ -129,6 +129,9 @@ fn main() {
         "tnef",
         b"\x78\x9f\x3e\x22\x01\x00\x01\x06\x90\x08\x00\x04\x00\x00\x00\x00\x00\x01\x00\x01\x00\x02",
     );
+    write("policy", b"version: STSv1\r\nmode: enforce\r\nmx: *.mail.example\r\nmax_age: 604800\r\n");
+    write("policy", b"v=STSv1; id=1;\0v=TLSRPTv1; rua=mailto:tls@mail.example");
+    write("policy", b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n");
     write("cms", b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80\x30\x80\x02\x01\x01");
     write(
         "document",

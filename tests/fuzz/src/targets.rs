@@ -10,6 +10,7 @@ use crate::document::{self, Limits};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::mime::automatic::{self, ReversePath};
 use crate::mime::charset::Charset;
+use crate::mime::downgrade::{Extent, downgrade};
 use crate::mime::transfer::{Edit, Encoding, apply};
 use crate::mime::tree::{self, Budget};
 use crate::mime::words::Segment;
@@ -17,9 +18,10 @@ use crate::mime::{cms, header, lines, params, pgp, rtf, tnef, uuencode, words};
 use crate::proxy::{ProxyHeader, ProxyStep, proxy_step};
 use crate::reader::{self, Wanted};
 use crate::wire;
+use crate::{http_response, rua, sts};
 
 /// All targets.
-pub const TARGETS: [(&str, fn(&[u8])); 15] = [
+pub const TARGETS: [(&str, fn(&[u8])); 17] = [
     ("mime", mime),
     ("header", header),
     ("html", html),
@@ -30,6 +32,8 @@ pub const TARGETS: [(&str, fn(&[u8])); 15] = [
     ("dsn", dsn),
     ("proxy", proxy),
     ("whole", whole),
+    ("policy", policy),
+    ("downgrade", downgrade_target),
     ("binary", binary),
     ("path", wire::path),
     ("auth", wire::auth),
@@ -124,6 +128,26 @@ fn around(fields: &str, body: &[u8]) {
     assert!(mail_parser::MessageParser::new().parse(out).is_some(), "no message for another parser");
 }
 
+/// What is read of strangers before mail goes to them: MTA-STS and TLS-RPT.
+pub fn policy(octets: &[u8]) {
+    let texts: Vec<Vec<u8>> = octets.split(|b| *b == 0).map(<[u8]>::to_vec).collect();
+    let id = sts::read_record(&texts);
+    assert!(id.is_none_or(|id| (1..=32).contains(&id.len()) && id.is_ascii()));
+    assert!(rua::reporting_addresses(&texts).len() <= 4);
+    for end in [http_response::End::Open, http_response::End::Closed] {
+        if let Ok(Some(body)) = http_response::body_of(octets, end, sts::MAX_POLICY) {
+            assert!(body.len() <= sts::MAX_POLICY);
+        }
+    }
+    if let Some(policy) = sts::Policy::read(octets) {
+        assert!(policy.max_age <= sts::MAX_AGE);
+        assert!(policy.lines.iter().all(|line| !line.chars().any(char::is_control)));
+        for host in policy.patterns().filter_map(|pattern| Domain::parse(&pattern.replace('*', "mx")).ok()) {
+            assert!(policy.names(&host), "a policy does not name what its own pattern is");
+        }
+    }
+}
+
 /// The header of a balancer, read as from a socket: each step asks for something, never for more than a header has, and
 /// whoever it names is an address of the family that was written.
 pub fn proxy(octets: &[u8]) {
@@ -145,6 +169,16 @@ pub fn proxy(octets: &[u8]) {
             }
             Err(_) => return,
         }
+    }
+}
+
+/// A message for a hop that takes ASCII alone: nothing else comes out, and what was ASCII stays.
+pub fn downgrade_target(octets: &[u8]) {
+    let mail = lines::only_crlf(octets);
+    let out = downgrade(&mail, Extent::Whole);
+    assert!(out.as_ref().is_none_or(|out| out.is_ascii() && !lines::has_bare(out)));
+    if mail.is_ascii() {
+        assert!(out.is_none_or(|out| out == *mail), "ASCII was changed");
     }
 }
 

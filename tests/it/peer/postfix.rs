@@ -42,6 +42,16 @@ impl Postfix {
         panic!("postfix does not start; {HOW_TO_RUN}, as root");
     }
 
+    /// Starts an instance for `domain` at this address and port, which must be free.
+    pub fn start_at(domain: &str, address: SocketAddr) -> Self {
+        let mut postfix =
+            Self { scratch: Scratch::new("postfix"), domain: domain.to_owned(), address, running: false };
+        postfix.write_configuration(None);
+        assert!(postfix.run("start"), "postfix does not start; {HOW_TO_RUN}, as root\n{}", postfix.log());
+        postfix.running = true;
+        postfix
+    }
+
     /// Where it speaks SMTP.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -127,7 +137,7 @@ impl Postfix {
         };
         let default_transport =
             if outward.is_empty() { "retry:4.4.1 no next hop in this test" } else { "smtp" };
-        let (dir, domain) = (dir.display(), &self.domain);
+        let (dir, domain, interface) = (dir.display(), &self.domain, self.address.ip());
         let main_cf = format!(
             "compatibility_level = 3.6\n\
              queue_directory = {dir}/queue\n\
@@ -140,10 +150,10 @@ impl Postfix {
              alias_database =\n\
              local_recipient_maps =\n\
              append_dot_mydomain = no\n\
-             inet_interfaces = 127.0.0.1\n\
+             inet_interfaces = {interface}\n\
              inet_protocols = ipv4\n\
              mynetworks = 127.0.0.0/8\n\
-             smtpd_relay_restrictions = permit_mynetworks, reject\n\
+             smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n\
              smtpd_recipient_restrictions = check_recipient_access regexp:{dir}/conf/recipients\n\
              smtpd_peername_lookup = no\n\
              smtpd_tls_security_level = may\n\

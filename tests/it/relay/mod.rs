@@ -29,6 +29,7 @@ mod kills;
 mod lifecycle;
 mod log_trace;
 mod outages;
+mod secure_delivery;
 mod programs;
 mod senders;
 mod senders_rows;

@@ -1,0 +1,105 @@
+//! From `[egress]` and `[dns]` of the configuration to what the parts of this floor are set up with.
+
+use super::dkim::{DkimFault, KeyPlan, Signer};
+use super::replies::{Override, Overrides};
+use super::resolve::Resolvers;
+use super::route::Route;
+use super::scheduler::EgressError;
+use super::tls_report::Reporting;
+use super::{EgressConfig, PoolLimits};
+use crate::config::{Config, DkimKeyState, Dnssec, Profile, TlsReports};
+use crate::mail::Timestamp;
+use crate::smtp::client::Deadlines;
+
+/// The transport's set-up.
+pub(super) fn transport(config: &Config) -> Result<EgressConfig, EgressError> {
+    let own = &config.egress;
+    let mut egress = EgressConfig::new(config.hostname.clone());
+    for route in &own.routes {
+        let (domain, next_hop) = (route.domain.to_string(), route.next_hop.to_string());
+        egress.routes.push(Route::parse(&domain, &next_hop, route.tls.as_str())?);
+    }
+    let mut replies = Vec::new();
+    for reply in &own.replies {
+        let domain = reply.domain.to_string();
+        replies.push(Override::parse(&domain, &reply.code, &reply.text, reply.class.as_str())?);
+    }
+    egress.replies = Overrides(replies);
+    let servers = config.dns.servers.clone();
+    egress.resolvers = match config.dns.dnssec {
+        Dnssec::Ignore => Resolvers::Plain(servers),
+        Dnssec::Trust => Resolvers::Validating(servers),
+    };
+    egress.authorities.clone_from(&own.ca_file);
+    egress.source_addresses.clone_from(&own.source_addresses);
+    let listeners = [&config.ingress.mx.listen, &config.ingress.submission.listen];
+    let bound = listeners.into_iter().flatten().map(|address| address.ip());
+    let bound = bound.chain(own.source_addresses.iter().copied());
+    egress.own_addresses = bound.filter(|ip| !ip.is_unspecified()).collect();
+    let reuse = &own.reuse;
+    egress.pool = PoolLimits {
+        per_hop: own.per_destination as usize,
+        total: own.concurrency as usize,
+        idle: reuse.idle,
+        messages: reuse.messages,
+        age: reuse.age,
+    };
+    let times = &own.timeouts;
+    egress.attempt = times.attempt;
+    egress.deadlines = Deadlines {
+        connect: times.connect,
+        handshake: times.tls,
+        start_tls: times.command,
+        greeting: times.greeting,
+        ehlo: times.command,
+        mail: times.command,
+        rcpt: times.command,
+        data: times.data,
+        content: times.content,
+        dot: times.dot,
+        ..Deadlines::default()
+    };
+    Ok(egress)
+}
+
+/// The signing keys; the development profile makes the first ones.
+pub(super) fn signer(config: &Config) -> Result<Signer, DkimFault> {
+    let dkim = &config.egress.dkim;
+    if config.profile == Profile::Development && !dkim.dir.exists() {
+        Signer::make(&dkim.dir, &dkim.selector_rsa, &dkim.selector_ed25519)?;
+    }
+    Signer::configured(dkim)
+}
+
+/// Whether TLS reports are sent.
+pub(super) fn reporting(config: &Config) -> Reporting {
+    match config.egress.tls_reports {
+        TlsReports::None => Reporting::Off,
+        TlsReports::Send => {
+            let contact = config.egress.tls_reports_contact.clone();
+            Reporting::On { contact: contact.unwrap_or_else(|| format!("postmaster@{}", config.hostname)) }
+        }
+    }
+}
+
+impl Signer {
+    /// The keys that the configuration names, and when each signs.
+    ///
+    /// # Errors
+    /// [`DkimFault`] when one of them is not there or no good.
+    pub fn configured(dkim: &crate::config::Dkim) -> Result<Self, DkimFault> {
+        let always = |selector: &str| KeyPlan {
+            selector: selector.to_owned(),
+            signs_from: Some(Timestamp::from_millis(0)),
+        };
+        let mut plans = vec![always(&dkim.selector_rsa), always(&dkim.selector_ed25519)];
+        plans.extend(dkim.keys.iter().map(|key| KeyPlan {
+            selector: key.selector.clone(),
+            signs_from: match key.state {
+                DkimKeyState::Publish | DkimKeyState::Retire => None,
+                DkimKeyState::Sign => Some(key.not_before.unwrap_or(Timestamp::from_millis(0))),
+            },
+        }));
+        Self::load(&dkim.dir)?.planned(&plans)
+    }
+}

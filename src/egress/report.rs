@@ -1,0 +1,91 @@
+//! How an attempt ended, and whether another host may do better.
+
+use super::Outgoing;
+use super::demand::TlsFailure;
+use super::resolve::{Origin, Target};
+use super::tls::TlsInfo;
+use crate::smtp::client::{Outcome, Phase, RemoteText, Status, Verdict};
+use std::net::SocketAddr;
+
+/// How an attempt ended.
+pub struct Report {
+    pub outcome: Outcome,
+    /// Where it was decided.
+    pub phase: Phase,
+    /// How the next hop was found; `None` where none was.
+    pub origin: Option<Origin>,
+    /// The address that was dialled, or used again.
+    pub address: Option<SocketAddr>,
+    pub tls: Option<TlsInfo>,
+    /// Why the last TLS that was tried did not come about as demanded.
+    pub tls_failure: Option<TlsFailure>,
+    /// What the next hop said; to be sealed.
+    pub remote_text: Option<RemoteText>,
+    pub connection_reused: bool,
+}
+
+/// Whether a connection was kept from an earlier message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reuse {
+    New,
+    Kept,
+}
+
+impl Report {
+    pub(super) fn nowhere(verdict: Verdict) -> Self {
+        Self {
+            outcome: verdict.outcome,
+            phase: verdict.phase,
+            origin: None,
+            address: None,
+            tls: None,
+            tls_failure: None,
+            remote_text: verdict.remote_text,
+            connection_reused: false,
+        }
+    }
+
+    pub(super) fn at(
+        target: &Target,
+        address: Option<SocketAddr>,
+        tls: Option<TlsInfo>,
+        verdict: Verdict,
+        reuse: Reuse,
+    ) -> Self {
+        Self {
+            origin: Some(target.origin),
+            address: address.or(target.addresses.first().copied()),
+            tls,
+            connection_reused: reuse == Reuse::Kept,
+            ..Self::nowhere(verdict)
+        }
+    }
+
+    /// A server without TLS will not have it tomorrow: what must not go without fails (RFC 8689 §4.2.1).
+    pub(super) fn for_good_without(mut self, outgoing: &Outgoing<'_>) -> Self {
+        let lacks_tls = self.outcome.status().enhanced == Some((4, 7, 10));
+        if outgoing.require_tls && self.phase == Phase::StartTls && lacks_tls {
+            self.outcome = Outcome::Failed { status: Status::REQUIRE_TLS };
+        }
+        self
+    }
+
+    /// Whether another host of the same domain may take the message now.
+    pub(super) fn leaves_hope_elsewhere(&self) -> bool {
+        match (self.phase, self.outcome) {
+            (_, Outcome::Delivered { .. } | Outcome::Deferred { ambiguous: true, .. }) => false,
+            (_, outcome) if outcome.status() == Status::REQUIRE_TLS => true,
+            (Phase::Connect | Phase::Handshake, outcome) => matches!(outcome, Outcome::Deferred { .. }),
+            // All but a host that is ourselves.
+            (Phase::Greeting | Phase::Ehlo | Phase::StartTls, outcome) => {
+                outcome.status().enhanced != Some((5, 4, 6))
+            }
+            // Lost, or sent away.
+            (
+                Phase::Reset | Phase::Mail | Phase::Rcpt | Phase::Data | Phase::Content,
+                Outcome::Deferred { status, .. },
+            ) => self.remote_text.is_none() || status.code == 421,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Which MTA-STS policy holds for a domain now: the TXT record, the policy fetched over HTTPS, and the memory of both
+//! (RFC 8461 §3.3, §5.1).
+//!
+//! Rules:
+//! - A policy is kept for its `max_age`, at most a year, in memory and in the database: a restart must not open the door
+//!   to whoever can suppress the record. It is fetched anew when the id in the record changes, and once a day.
+//! - While a kept policy lives, neither a missing record, a DNS fault nor a policy host that is down ends it.
+//! - A fetch that fails is not repeated for [`FETCH_AGAIN`]; meanwhile the kept policy holds, or none does.
+//! - The record is looked up at most once in [`LOOK_AGAIN`] for a domain.
+//! - Of several deliveries that need the policy of one domain at once, one asks and the others wait for it: none may slip
+//!   through without the policy.
+//! - At most [`MAX_KNOWN`] domains are remembered; those nearest to their end are forgotten first.
+//!
+//! When it fails: no policy holds beyond the kept one; [`Holding::failure`] says so for the report.
+
+use super::demand::TlsFailure;
+use super::ground::Ground;
+use super::http_response::HttpFault;
+use super::https;
+use super::names::{Found, NameService};
+use super::sts::{MAX_POLICY, Mode, Policy, read_record};
+use crate::mail::{Domain, Timestamp};
+use rustls::ClientConfig;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Domains remembered.
+const MAX_KNOWN: usize = 10_000;
+/// How long a look-up of the record is good for.
+const LOOK_AGAIN: Duration = Duration::from_secs(300);
+/// How long after a failed fetch the next one comes (§3.3: five minutes or more).
+const FETCH_AGAIN: Duration = Duration::from_secs(900);
+/// How long a fetched policy is good without another fetch (§3.3: about a day).
+const REFRESH: Duration = Duration::from_secs(86_400);
+/// Domains whose policies are found at once, about.
+const GATES: usize = 64;
+/// How long one fetch may take (§3.3: about a minute at most). Mail waits meanwhile.
+const FETCH: Duration = Duration::from_secs(20);
+
+/// What is kept of one domain beyond a restart.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Kept {
+    pub domain: String,
+    /// The id of the record under which it was fetched.
+    pub id: String,
+    pub policy: String,
+    /// Milliseconds since 1970.
+    pub fetched_at: i64,
+}
+
+/// What holds for a domain.
+#[derive(Clone, Default)]
+pub(super) struct Holding {
+    pub(super) policy: Option<Arc<Policy>>,
+    /// Why there is none, or none that is new.
+    pub(super) failure: Option<TlsFailure>,
+}
+
+#[derive(Clone)]
+struct Known {
+    kept: Option<(Arc<Policy>, Kept)>,
+    failure: Option<TlsFailure>,
+    looked_at: Timestamp,
+    fetch_not_before: Timestamp,
+}
+
+/// Finds policies, and remembers them.
+pub(super) struct StsPolicies {
+    dns: Arc<NameService>,
+    tls: Arc<ClientConfig>,
+    ground: Ground,
+    known: Mutex<HashMap<Domain, Known>>,
+    gates: Vec<tokio::sync::Mutex<()>>,
+    /// What was fetched and is not written yet.
+    fresh: Mutex<Vec<Kept>>,
+}
+
+impl StsPolicies {
+    pub(super) fn new(dns: Arc<NameService>, tls: Arc<ClientConfig>, ground: Ground) -> Self {
+        let gates = std::iter::repeat_with(tokio::sync::Mutex::default).take(GATES).collect();
+        Self { dns, tls, ground, known: Mutex::default(), gates, fresh: Mutex::default() }
+    }
+
+    /// Takes what an earlier process kept.
+    pub(super) fn restore(&self, kept: Vec<Kept>) {
+        let mut known = lock(&self.known);
+        for kept in kept.into_iter().take(MAX_KNOWN) {
+            let (Ok(domain), Some(policy)) =
+                (Domain::parse(&kept.domain), Policy::read(kept.policy.as_bytes()))
+            else {
+                continue;
+            };
+            let never = Timestamp::from_millis(0);
+            let entry = Known {
+                kept: Some((Arc::new(policy), kept)),
+                failure: None,
+                looked_at: never,
+                fetch_not_before: never,
+            };
+            known.insert(domain, entry);
+        }
+    }
+
+    /// What was fetched since this was last asked.
+    pub(super) fn take_fresh(&self) -> Vec<Kept> {
+        std::mem::take(&mut lock(&self.fresh))
+    }
+
+    /// Takes back what could not be written.
+    pub(super) fn give_back(&self, kept: Vec<Kept>) {
+        let mut fresh = lock(&self.fresh);
+        fresh.extend(kept);
+        let beyond = fresh.len().saturating_sub(MAX_KNOWN);
+        fresh.drain(..beyond);
+    }
+
+    /// What holds for mail to `domain`.
+    pub(super) async fn of(&self, domain: &Domain) -> Holding {
+        if let Some(holding) = self.known_now(domain) {
+            return holding;
+        }
+        let place =
+            domain.as_str().bytes().fold(0_usize, |sum, b| sum.wrapping_mul(31).wrapping_add(b.into()));
+        let _gate = match self.gates.get(place % GATES) {
+            Some(gate) => gate.lock().await,
+            None => return Holding::default(),
+        };
+        if let Some(holding) = self.known_now(domain) {
+            return holding;
+        }
+        let now = Timestamp::now();
+        let mut known = lock(&self.known).get(domain).cloned().unwrap_or(Known {
+            kept: None,
+            failure: None,
+            looked_at: now,
+            fetch_not_before: Timestamp::from_millis(0),
+        });
+        known.looked_at = now;
+        let id = match self.dns.texts(&format!("_mta-sts.{domain}.")).await {
+            Found::Some(texts) => read_record(&texts),
+            Found::NoData(_) | Found::NoName | Found::Unknown => None,
+        };
+        let live = known.live(now);
+        let stale = match (&id, &known.kept) {
+            (None, _) => false,
+            (Some(id), Some((_, kept))) if live => {
+                kept.id != *id || now >= Timestamp::from_millis(kept.fetched_at).after(REFRESH)
+            }
+            (Some(_), _) => true,
+        };
+        if let Some(id) = id.filter(|_| stale && now >= known.fetch_not_before) {
+            known.fetch_not_before = now.after(FETCH_AGAIN);
+            match self.fetch(domain).await {
+                Ok((text, policy)) => {
+                    let kept =
+                        Kept { domain: domain.to_string(), id, policy: text, fetched_at: now.as_millis() };
+                    lock(&self.fresh).push(kept.clone());
+                    known.kept = Some((Arc::new(policy), kept));
+                    known.failure = None;
+                }
+                Err(failure) => known.failure = Some(failure),
+            }
+        }
+        if !known.live(now) {
+            known.kept = None;
+        }
+        let holding = known.holding(now);
+        self.remember(domain.clone(), known);
+        holding
+    }
+
+    /// What holds, where the record was looked up not long ago.
+    fn known_now(&self, domain: &Domain) -> Option<Holding> {
+        let now = Timestamp::now();
+        let known = lock(&self.known);
+        let known = known.get(domain).filter(|known| now < known.looked_at.after(LOOK_AGAIN))?;
+        Some(known.holding(now))
+    }
+
+    async fn fetch(&self, domain: &Domain) -> Result<(String, Policy), TlsFailure> {
+        let host = domain.below("mta-sts").map_err(|_| TlsFailure::PolicyFetch)?;
+        let fetched = async {
+            let Found::Some(found) = self.dns.addresses(&host).await else {
+                return Err(HttpFault::Unreachable);
+            };
+            let public = found.v6.into_iter().chain(found.v4).filter(|ip| (self.ground.may_dial)(*ip));
+            let addresses: Vec<SocketAddr> =
+                public.take(4).map(|ip| SocketAddr::new(ip, self.ground.https)).collect();
+            let path = "/.well-known/mta-sts.txt";
+            https::get(Arc::clone(&self.tls), &addresses, host.as_str(), path, MAX_POLICY).await
+        };
+        let octets = match timeout(FETCH, fetched).await {
+            Ok(Ok(octets)) => octets,
+            Ok(Err(HttpFault::Certificate)) => return Err(TlsFailure::PolicyHostCertificate),
+            Ok(Err(HttpFault::MediaType | HttpFault::TooLong)) => return Err(TlsFailure::PolicyInvalid),
+            Ok(Err(_)) | Err(_) => return Err(TlsFailure::PolicyFetch),
+        };
+        let policy = Policy::read(&octets).ok_or(TlsFailure::PolicyInvalid)?;
+        let text = String::from_utf8(octets).map_err(|_| TlsFailure::PolicyInvalid)?;
+        Ok((text, policy))
+    }
+
+    fn remember(&self, domain: Domain, entry: Known) {
+        let mut known = lock(&self.known);
+        if known.len() >= MAX_KNOWN && !known.contains_key(&domain) {
+            let end = |known: &Known| known.kept.as_ref().map(|(policy, kept)| end_of(policy, kept));
+            if let Some(first) =
+                known.iter().min_by_key(|(_, known)| end(known)).map(|(domain, _)| domain.clone())
+            {
+                known.remove(&first);
+            }
+        }
+        known.insert(domain, entry);
+    }
+}
+
+impl Known {
+    /// Whether a policy is kept that has not ended.
+    fn live(&self, now: Timestamp) -> bool {
+        self.kept.as_ref().is_some_and(|(policy, kept)| now < end_of(policy, kept))
+    }
+
+    fn holding(&self, now: Timestamp) -> Holding {
+        let policy = self.kept.as_ref().filter(|_| self.live(now)).map(|(policy, _)| Arc::clone(policy));
+        Holding { policy: policy.filter(|policy| policy.mode != Mode::None), failure: self.failure }
+    }
+}
+
+fn end_of(policy: &Policy, kept: &Kept) -> Timestamp {
+    Timestamp::from_millis(kept.fetched_at).after(policy.max_age)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,187 @@
+//! What is kept about TLS towards other mail servers, sealed: MTA-STS policies and the counts for reports; and the reports
+//! themselves as messages of the installation's own.
+//!
+//! Rules: a row is sealed with the installation's key under a keyed index, so that the database shows neither which domains
+//! mail goes to nor how their servers fare. A report goes out through the queue like other mail, with a null reverse-path,
+//! so that no bounce of it comes back (RFC 8460 §5.3); one for a domain, an address and a day.
+//! When it fails: [`RelayFault`] where the database does not answer; what can't be opened is passed over.
+
+use super::envelope::{AliasText, Envelope, body_place, recipient_place};
+use super::record::About;
+use super::{Event, Notify, Relay, RelayFault};
+use crate::mail::{Alias, Domain, RealAddress, Timestamp};
+use crate::store::{NewDelivery, NewMessage, NewPolicy, NewTlsCount};
+use crate::vault::{Indexed, Place};
+use std::time::Duration;
+
+/// The store id of messages that are the installation's own.
+pub const INSTALLATION: i64 = 0;
+/// How long a report is tried: after that it is no news.
+const REPORT_EXPIRES: Duration = Duration::from_secs(86_400);
+/// How long the same report is not made again.
+const REPORTED: Duration = Duration::from_secs(7 * 86_400);
+
+/// A policy and when it ends.
+pub struct KeptPolicy {
+    pub domain: Domain,
+    pub octets: Vec<u8>,
+    pub expires_at: Timestamp,
+}
+
+/// Sessions of one kind on one day.
+pub struct TlsCount {
+    /// Of the row; 0 for one that is to be added.
+    pub id: i64,
+    /// Days since 1970.
+    pub day: i64,
+    pub kind: Vec<u8>,
+    pub sessions: u64,
+}
+
+/// A report on its way to its reader.
+pub struct TlsReport {
+    pub day: i64,
+    /// What it is about.
+    pub domain: Domain,
+    pub recipient: RealAddress,
+    /// The message, whole.
+    pub message: Vec<u8>,
+}
+
+impl Relay {
+    /// Keeps policies.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn keep_policies(&self, kept: &[KeptPolicy]) -> Result<(), RelayFault> {
+        let key = &self.inner.installation;
+        let rows = kept.iter().map(|kept| {
+            let id = self.vault().index.of(Indexed::StsPolicy(&kept.domain)).to_i64();
+            let policy = key.seal(policy_place(id), &kept.octets);
+            NewPolicy { id, data_key_id: key.id(), policy, expires_at: kept.expires_at }
+        });
+        Ok(self.store().keep_policies(rows.collect()).await?)
+    }
+
+    /// The policies kept, as they were given.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn kept_policies(&self) -> Result<Vec<Vec<u8>>, RelayFault> {
+        let rows = self.store().sts_policies(Timestamp::now()).await?;
+        let open = |(id, sealed)| self.inner.installation.open(policy_place(id), &sealed).ok();
+        Ok(rows.into_iter().filter_map(open).map(|mut plain| std::mem::take(&mut *plain)).collect())
+    }
+
+    /// Adds to the counts.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn count_tls(&self, counts: &[TlsCount]) -> Result<(), RelayFault> {
+        let key = &self.inner.installation;
+        let rows = counts.iter().map(|count| {
+            let id = self.vault().index.of(Indexed::TlsKind { day: count.day, kind: &count.kind }).to_i64();
+            NewTlsCount {
+                id,
+                day: count.day,
+                data_key_id: key.id(),
+                kind: key.seal(kind_place(id), &count.kind),
+                sessions: i64::try_from(count.sessions).unwrap_or(i64::MAX),
+            }
+        });
+        Ok(self.store().count_tls(rows.collect()).await?)
+    }
+
+    /// The counts of the days before this one.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn tls_counts(&self, before: i64) -> Result<Vec<TlsCount>, RelayFault> {
+        let rows = self.store().tls_counts(before).await?;
+        let open = |row: crate::store::TlsCountRow| {
+            let mut kind = self.inner.installation.open(kind_place(row.id), &row.kind).ok()?;
+            let sessions = u64::try_from(row.sessions).unwrap_or(0);
+            Some(TlsCount { id: row.id, day: row.day, kind: std::mem::take(&mut *kind), sessions })
+        };
+        Ok(rows.into_iter().filter_map(open).collect())
+    }
+
+    /// Puts reports into the queue, each once, then forgets the counts that they were made of and policies that ended.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer: then the counts are still there.
+    pub async fn report_tls(&self, reports: Vec<TlsReport>, counts: Vec<i64>) -> Result<(), RelayFault> {
+        let now = Timestamp::now();
+        let mut messages = Vec::new();
+        for report in reports {
+            messages.push(self.report_row(&report, now)?);
+        }
+        if !messages.is_empty() {
+            self.store().accept(messages).await?;
+        }
+        Ok(self.store().forget_tls(counts, now).await?)
+    }
+
+    fn report_row(&self, report: &TlsReport, now: Timestamp) -> Result<NewMessage, RelayFault> {
+        let key = &self.inner.installation;
+        let (id, delivery) = (self.next_id(), self.next_id());
+        let from = Alias::new("mailer-daemon", self.domains().merchant().clone());
+        let envelope = Envelope {
+            from: AliasText::from(&from),
+            to: AliasText::from(&from),
+            returns: false,
+            sender: None,
+            sender_alias: AliasText::from(&from),
+            notify: Notify { success: false, failure: false, delay: false },
+            envelope_id: None,
+            original: None,
+            secrets: Vec::new(),
+            headers: String::new(),
+            utf8: false,
+            require_tls: false,
+            traces: Vec::new(),
+            // It holds nobody's file but our own.
+            confirmed: true,
+        };
+        let about = About { message: Some(id), delivery: Some(delivery), ..About::default() };
+        let detail = serde_json::json!({
+            "direction": "notice",
+            "action": "tls-report",
+            "domain": report.domain.to_string(),
+            "size": report.message.len(),
+        });
+        let address = report.recipient.reveal();
+        let said = format!("{} {} {address}", report.day, report.domain);
+        let guard = self.vault().index.of(Indexed::Told { conversation: INSTALLATION, what: &said });
+        Ok(NewMessage {
+            id,
+            merchant_id: INSTALLATION,
+            conversation_id: None,
+            data_key_id: key.id(),
+            direction: "notice",
+            envelope: envelope.seal(key, id)?,
+            body: key.seal(body_place(id), &report.message),
+            size: i64::try_from(report.message.len()).unwrap_or(i64::MAX),
+            at: now,
+            delivery: NewDelivery {
+                id: delivery,
+                route: self.vault().index.of(Indexed::Domain(report.recipient.reveal_domain())).to_i64(),
+                recipient: key.seal(recipient_place(delivery), address.as_bytes()),
+                expires_at: now.after(REPORT_EXPIRES.min(self.policy().expire)),
+                hold: None,
+            },
+            record: self.new_record(key, Event::Accepted, about, None, &detail, None),
+            threads: Vec::new(),
+            guard: Some((guard, now.after(REPORTED))),
+            notices: Vec::new(),
+        })
+    }
+}
+
+fn policy_place(id: i64) -> Place {
+    Place::new("sts_policy", "policy", id)
+}
+
+fn kind_place(id: i64) -> Place {
+    Place::new("tls_result", "kind", id)
+}
