@@ -13,7 +13,7 @@ use super::tls::{CertificateError, Certificates};
 use crate::config::{ClientCertificates, Config};
 use crate::dns::{Lookup, ResolverFault};
 use crate::relay::Relay;
-use crate::senders::{self, DnsFault, Verifier};
+use crate::senders::{self, Verifier};
 use crate::smtp::server::{Limits, ServerConfig, Service};
 use crate::store::Patience;
 use std::net::SocketAddr;
@@ -42,7 +42,7 @@ pub enum IngressError {
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     #[error("dns.servers: {0}")]
-    Dns(#[from] DnsFault),
+    Dns(ResolverFault),
 }
 
 /// Where the ingress listens, as the system gave it.
@@ -74,7 +74,7 @@ impl Ingress {
         senders: senders::Setup,
         inherited: &mut Inherited,
     ) -> Result<Self, IngressError> {
-        let verifier = Arc::new(Verifier::new(senders)?);
+        let verifier = Arc::new(Verifier::new(senders).map_err(IngressError::Dns)?);
         let certificates = Certificates::load(&config.ingress.tls)?;
         let budget = Budget::new(config.limits.memory.octets(), config.limits.message_size.octets());
         let limits = &config.limits;

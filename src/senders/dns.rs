@@ -3,36 +3,17 @@
 //! Rules: a name is asked as it is, absolute; there is no hosts file and no search domain. Answers are kept by the
 //! resolver for their time to live, a bounded number of them. What the servers did not say is [`Found::Unknown`] and never
 //! taken for *no*.
-//! When it fails: [`DnsFault`] at start; later [`Found::Unknown`].
+//! When it fails: [`ResolverFault`] at start; later [`Found::Unknown`].
 
+use crate::dns::{ResolverFault, name_servers, resolver};
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::config::ResolveHosts;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use rustls::crypto::aws_lc_rs::default_provider;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Answers kept at once. The largest has 64 KiB (RFC 1035 §4.2.2), so 64 MiB if every one of them were made to be large.
-const CACHED: u64 = 1024;
-/// How long one question to one server may take, in each of two tries.
-const QUESTION: Duration = Duration::from_secs(4);
-
-/// Why the resolver cannot be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DnsFault {
-    #[error(
-        "the system's resolver configuration (/etc/resolv.conf) cannot be read; name servers under [dns] servers"
-    )]
-    System,
-    #[error("the resolver cannot be built")]
-    Build,
-}
 
 /// What was found for a name.
 pub(super) enum Found<T> {
@@ -48,25 +29,17 @@ pub(super) struct Dns(TokioResolver);
 
 impl Dns {
     /// With these name servers, or the system's where there are none.
-    pub fn new(servers: &[SocketAddr]) -> Result<Self, DnsFault> {
-        let servers: Vec<NameServerConfig> = if servers.is_empty() {
-            let (config, _) =
-                hickory_resolver::system_conf::read_system_conf().map_err(|_| DnsFault::System)?;
-            config.into_parts().2
-        } else {
-            servers.iter().map(name_server).collect()
-        };
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+    ///
+    /// # Errors
+    /// [`ResolverFault`].
+    pub fn new(servers: &[SocketAddr]) -> Result<Self, ResolverFault> {
         // Questions go by UDP and TCP; without a configuration for TLS the resolver wants the machine's certificates.
         let tls = rustls::ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|_| DnsFault::Build)?
+            .map_err(|_| ResolverFault::Build)?
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth();
-        let mut builder =
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_tls_config(tls);
-        *builder.options_mut() = options();
-        builder.build().map(Self).map_err(|_| DnsFault::Build)
+        resolver(&name_servers(servers)?, Some(&tls), ResolveHosts::Never).map(Self)
     }
 
     /// TXT, each record's strings joined (RFC 7208 §3.3).
@@ -136,29 +109,6 @@ fn absolute(name: &str) -> Option<Name> {
 fn text(name: &Name) -> String {
     let labels: Vec<_> = name.iter().map(String::from_utf8_lossy).collect();
     labels.join(".")
-}
-
-fn name_server(address: &SocketAddr) -> NameServerConfig {
-    let mut server = NameServerConfig::udp_and_tcp(address.ip());
-    let at_port = |mut connection: ConnectionConfig| {
-        connection.port = address.port();
-        connection
-    };
-    server.connections = server.connections.into_iter().map(at_port).collect();
-    server
-}
-
-fn options() -> ResolverOpts {
-    let mut options = ResolverOpts::default();
-    options.timeout = QUESTION;
-    options.attempts = 2;
-    options.edns0 = true;
-    options.try_tcp_on_error = true;
-    options.use_hosts_file = ResolveHosts::Never;
-    options.cache_size = CACHED;
-    options.positive_max_ttl = Some(Duration::from_secs(3600));
-    options.negative_max_ttl = Some(Duration::from_secs(300));
-    options
 }
 
 /// What an error of the resolver means. No data with name servers and no SOA is a referral: not an answer.

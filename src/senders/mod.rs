@@ -22,13 +22,13 @@ mod verdict;
 
 pub use arc::{Arc, Chain};
 pub use dmarc::{Dmarc, Mode, Wish};
-pub use dns::DnsFault;
 pub use findings::{Checked, Dkim, DkimFound, Findings, Identity, Iprev, SpfFound};
 pub use network::{Network, NetworkError};
 pub use signed::Message;
 pub use spf::Spf;
 pub use verdict::{By, Verdict};
 
+use crate::dns::ResolverFault;
 use crate::mail::{Domain, RealAddress, Timestamp};
 use dns::{Dns, Found};
 use signed::Check;
@@ -73,8 +73,8 @@ impl Verifier {
     /// A verifier with a resolver of its own.
     ///
     /// # Errors
-    /// [`DnsFault`] when there are no name servers to ask.
-    pub fn new(setup: Setup) -> Result<Self, DnsFault> {
+    /// [`ResolverFault`] when there are no name servers to ask.
+    pub fn new(setup: Setup) -> Result<Self, ResolverFault> {
         Ok(Self { dns: Dns::new(&setup.servers)?, setup })
     }
 
