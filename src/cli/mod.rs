@@ -11,6 +11,8 @@ mod order;
 mod output;
 mod process;
 mod queue;
+mod queue_blocks;
+mod queue_counts;
 mod serve;
 mod token;
 

@@ -6,6 +6,7 @@
 use super::kind;
 use super::listen;
 use super::reader::{Context, Flaw, Reader};
+use super::shape::Shape;
 use super::show;
 use super::tree::Value;
 use crate::mail::Domain;
@@ -34,6 +35,9 @@ pub struct Egress {
     /// `[[egress.route]]`
     #[serde(rename = "route")]
     pub routes: Vec<Route>,
+    /// `[[egress.shape]]`, without the built-in ones.
+    #[serde(rename = "shape")]
+    pub shapes: Vec<Shape>,
     pub retry: Retry,
     pub dkim: Dkim,
 }
@@ -133,6 +137,8 @@ impl Egress {
         let ca_file = r.value("egress.ca_file", "", kind::optional(kind::path));
         let count = r.tables("egress.route");
         let routes: Vec<_> = (1..=count).filter_map(|i| Route::read(r, i)).collect();
+        let count = r.tables("egress.shape");
+        let shapes: Vec<_> = (1..=count).filter_map(|i| Shape::read(r, i)).collect();
         let retry = Retry::read(r);
         let dir = r.value("egress.dkim.dir", "dkim", kind::path);
         let rsa = r.value("egress.dkim.selector_rsa", "anshin-rsa", kind::label);
@@ -143,6 +149,7 @@ impl Egress {
             source_address: source_address?,
             ca_file: ca_file?,
             routes,
+            shapes,
             retry: retry?,
             dkim: Dkim { dir: dir?, selector_rsa: rsa?, selector_ed25519: ed25519? },
         })

@@ -17,6 +17,7 @@ mod place;
 mod problem;
 mod reader;
 mod residency;
+mod shape;
 mod show;
 mod storage;
 mod tree;
@@ -30,6 +31,7 @@ pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTl
 pub use ingress::{Ingress, Limits, Mx, Submission, TlsFiles};
 pub use kind::ByteSize;
 pub use problem::{ConfigErrors, Place, Problem};
+pub use shape::{Rate, Shape};
 pub use storage::{Engine, StorageUrl};
 
 use crate::mail::Domain;
@@ -160,6 +162,13 @@ impl Config {
             Some(config) if reader.is_sound() => Ok(config),
             _ => Err(ConfigErrors::new(reader.finish())),
         }
+    }
+
+    /// A duration as the file writes it, such as `30m` or `2d`.
+    #[must_use]
+    pub fn duration(text: &str) -> Option<Duration> {
+        let context = reader::Context { dir: PathBuf::new() };
+        kind::duration(&tree::Value::Raw(text.to_owned()), &context).ok()
     }
 
     fn read_file(

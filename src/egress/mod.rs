@@ -3,9 +3,9 @@
 //! [`Transport`] is the whole of it for one attempt: next hop, connection, session, outcome. When an attempt is due
 //! and what follows from its outcome is the scheduler's business.
 
-pub mod backoff;
 mod connect;
 pub mod dkim;
+mod housekeeping;
 mod pool;
 mod public_address;
 pub mod resolve;

@@ -122,10 +122,12 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection, or closes it where it has served enough or is of no more use.
-    pub(super) fn put_back(&self, target: &Target, connection: Connection) {
+    /// Keeps a connection, or closes it where it has served enough (`messages`, at most what the limits say) or is of no
+    /// more use.
+    pub(super) fn put_back(&self, target: &Target, connection: Connection, messages: u32) {
         let mut state = self.lock();
-        let worn = connection.served() >= self.limits.messages.max(1) || !connection.is_reusable();
+        let worn =
+            connection.served() >= self.limits.messages.min(messages).max(1) || !connection.is_reusable();
         let hop = if worn || state.closed { None } else { state.hops.get_mut(target) };
         let Some(hop) = hop else {
             drop(state);

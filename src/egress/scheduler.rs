@@ -1,22 +1,22 @@
 //! The scheduler: leases what is due, gives each delivery to a task, writes the results.
 //!
-//! Rules: an attempt is counted and its lease written before the first packet. No more than `concurrency` attempts are
-//! sending at once and about `per_destination` for one recipient domain, so that a slow one holds up only its own; while
-//! a result is being written the next attempt already sends. A
-//! running lease is prolonged; when this process dies its leases end by themselves. A result that cannot be
+//! Rules: an attempt is counted and its lease written before the first packet. How many are sending at once, in all and
+//! to one destination, the board says (`schedule::Board`), so that a slow one holds up only its own; while a result is
+//! being written the next attempt already sends. A running lease is prolonged; when this process dies its leases end by themselves. A result that cannot be
 //! written is tried again until it can: the next hop has the message, and sending it twice is the greater evil.
 //! When it fails: while the database is away nothing is leased; what is under way is settled when it is back.
 
-use super::backoff::{BackOff, NextAttempt};
 use super::dkim::{DkimFault, Signer};
+use super::housekeeping;
 use super::route::{Route, RouteFault};
 use super::sending::{Place, Sending};
 use super::{EgressConfig, EgressFault, Outgoing, Report, Transport};
-use crate::config::{Config, Profile};
+use crate::config::{self, Config, Profile, RouteDomain};
 use crate::mail::Timestamp;
 use crate::relay::{AttemptResult, Outbound, Relay, RelayFault, Unsent, Verdict, queue_id};
-use crate::smtp::client::Outcome;
-use crate::store::Work;
+use crate::schedule::{BackOff, Board, Bounds, Effect, Groups, NextAttempt, Rate, Rest, Shape, Word};
+use crate::smtp::client::{Outcome, Phase};
+use crate::store::{Doubt, Work};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,10 +32,6 @@ const LEASE: Duration = Duration::from_secs(60);
 const PROLONG: Duration = Duration::from_secs(15);
 /// How often the queue is looked at for what has become due meanwhile, or was accepted by another process.
 const LOOK: Duration = Duration::from_millis(500);
-/// How often ended deliveries are purged.
-const PURGE: Duration = Duration::from_secs(600);
-/// How often the queue is looked at for what has been held for too long.
-const HOLDS: Duration = Duration::from_secs(5);
 /// Rest after a fault of the database.
 const REST: Duration = Duration::from_secs(1);
 /// How often a result is written again that the database refused.
@@ -58,7 +54,6 @@ pub enum EgressError {
 pub struct Egress {
     shared: Arc<Shared>,
     concurrency: usize,
-    per_destination: usize,
     retention: Duration,
 }
 
@@ -92,7 +87,9 @@ impl Egress {
         let listeners = [&config.ingress.mx.listen, &config.ingress.submission.listen];
         let bound = listeners.into_iter().flatten().map(|address| address.ip());
         egress.own_addresses = bound.filter(|ip| !ip.is_unspecified()).collect();
-        egress.pool.per_hop = config.egress.per_destination as usize;
+        let shapes = config::Shape::in_force(&config.egress.shapes);
+        let widest = shapes.iter().map(|shape| shape.connections).max().unwrap_or(0);
+        egress.pool.per_hop = config.egress.per_destination.max(widest) as usize;
         egress.pool.total = config.egress.concurrency as usize;
         let retry = &config.egress.retry;
         let back_off =
@@ -103,10 +100,9 @@ impl Egress {
                 transport: Transport::new(egress)?,
                 signer,
                 back_off,
-                sending: Sending::default(),
+                sending: Sending::new(board(config, relay, &shapes)),
             }),
             concurrency: config.egress.concurrency as usize,
-            per_destination: config.egress.per_destination as usize,
             retention: config.retention.queue,
         })
     }
@@ -118,9 +114,10 @@ impl Egress {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut prolong = tokio::time::interval(PROLONG);
-        let mut purge = tokio::time::interval(PURGE);
-        let mut holds = tokio::time::interval(HOLDS);
-        holds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.shared.relay.store().serve_due();
+        let house =
+            housekeeping::keep(self.shared.relay.clone(), sending.clone(), self.retention, stop.clone());
+        let house = tokio::spawn(house);
         let mut found = Found::More;
         loop {
             if found == Found::More {
@@ -135,8 +132,6 @@ impl Egress {
                 () = sending.ended(), if found == Found::NoRoom => found = Found::More,
                 Some(done) = running.tasks.join_next_with_id(), if !running.tasks.is_empty() => running.ended(&done),
                 _ = prolong.tick() => { self.prolong(&mut running).await; }
-                _ = purge.tick() => self.purge().await,
-                _ = holds.tick() => self.end_holds().await,
             }
             while let Some(done) = running.tasks.try_join_next_with_id() {
                 running.ended(&done);
@@ -156,6 +151,8 @@ impl Egress {
                 "attempts did not end in time; they are repeated after their lease"
             );
         }
+        // It has seen the word to stop; what it began is one change.
+        let _ = house.await;
         self.shared.transport.close().await;
     }
 
@@ -169,32 +166,28 @@ impl Egress {
         }
         let sending = &self.shared.sending;
         let room = (AHEAD * self.concurrency).saturating_sub(running.leases.len());
-        let limit = self.concurrency.saturating_sub(sending.total()).min(self.per_destination).min(room);
+        let now = Timestamp::now();
+        let (rooms, classes) = sending.rooms(now, room);
+        let limit = rooms.limit();
         if limit == 0 {
             return Found::NoRoom;
         }
-        let busy = sending.busy(self.per_destination);
-        let left_out = !busy.is_empty();
-        let now = Timestamp::now();
-        let claimed = self
-            .shared
-            .relay
-            .store()
-            .claim(now, now.after(LEASE), i64::try_from(limit).unwrap_or(i64::MAX), busy)
-            .await;
-        let work = match claimed {
-            Ok(work) => work,
+        let claimed = self.shared.relay.store().claim(now, now.after(LEASE), rooms, classes).await;
+        let claimed = match claimed {
+            Ok(claimed) => claimed,
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "nothing can be leased; trying again");
                 tokio::time::sleep(REST).await;
                 return Found::Nothing;
             }
         };
-        let found = match work.len() {
+        let found = match claimed.work.len() {
+            _ if claimed.more => Found::More,
             all if all == limit => Found::More,
-            _ if left_out => Found::NoRoom,
+            _ if claimed.crowded => Found::NoRoom,
             _ => Found::Nothing,
         };
+        let work = claimed.work;
         for work in work {
             running.start(work, self.shared.clone());
         }
@@ -213,21 +206,6 @@ impl Egress {
         }
         running.renewed = Instant::now();
         true
-    }
-
-    async fn end_holds(&self) {
-        if let Err(fault) = self.shared.relay.end_holds(Timestamp::now()).await {
-            tracing::error!(event = "fault", %fault, "what is held for too long can't be ended");
-        }
-    }
-
-    async fn purge(&self) {
-        let now = Timestamp::now();
-        let retention = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
-        let before = Timestamp::from_millis(now.as_millis().saturating_sub(retention));
-        if let Err(fault) = self.shared.relay.store().purge(before, now).await {
-            tracing::error!(event = "fault", %fault, "ended deliveries can't be purged");
-        }
     }
 }
 
@@ -300,11 +278,13 @@ impl Shared {
                 return;
             }
         };
+        let mut effect = Effect::Ours;
         let result = match self.signer.sign(outbound.message.as_bytes(), &outbound.domain) {
             Ok(mut signed) => {
                 signed.extend_from_slice(outbound.message.as_bytes());
-                let report = self.send(&outbound, &signed).await;
+                let report = self.send(work, &outbound, &signed).await;
                 drop(signed);
+                effect = effect_of(&report);
                 self.result(work, &report)
             }
             Err(fault) => {
@@ -312,11 +292,32 @@ impl Shared {
                 self.deferred(work, "451 4.3.0".into(), serde_json::json!({ "reason": "not signed" }))
             }
         };
-        drop((outbound, place));
+        drop(outbound);
+        let word = place.end(effect);
         self.settle(work, &result).await;
+        self.tell(work, word).await;
     }
 
-    async fn send(&self, outbound: &Outbound, signed: &[u8]) -> Report {
+    /// Says what became of a destination, and wakes what waits for one that is back.
+    async fn tell(&self, work: &Work, word: Word) {
+        let id = queue_id(work.message_id);
+        match word {
+            Word::Nothing => {}
+            Word::Died => {
+                tracing::warn!(event = "destination_dead", queue_id = %id, "it is probed, and its mail waits");
+            }
+            Word::Revived => {
+                tracing::info!(event = "destination_back", queue_id = %id);
+                let routes = self.sending.board().siblings(work.route);
+                if let Err(fault) = self.relay.store().wake(routes, Timestamp::now()).await {
+                    tracing::error!(event = "fault", %fault, "what waits for a destination goes when its rest is over");
+                }
+            }
+        }
+    }
+
+    async fn send(&self, work: &Work, outbound: &Outbound, signed: &[u8]) -> Report {
+        let messages_per_connection = self.sending.board().messages_per_connection(work.route);
         self.transport
             .deliver(Outgoing {
                 reverse_path: outbound.reverse_path.as_ref(),
@@ -324,6 +325,7 @@ impl Shared {
                 message: signed,
                 eight_bit: outbound.message.needs_8bit(),
                 utf8_headers: outbound.utf8,
+                messages_per_connection,
             })
             .await
     }
@@ -342,14 +344,15 @@ impl Shared {
             "reused": report.connection_reused,
             "ambiguous": report.outcome.is_ambiguous(),
         });
+        let doubt = if report.outcome.is_ambiguous() { Doubt::Ambiguous } else { Doubt::Clear };
         match report.outcome {
             Outcome::Delivered { .. } => {
-                AttemptResult { verdict: Verdict::Delivered, status, retry_at: None, detail }
+                AttemptResult { verdict: Verdict::Delivered, status, retry_at: None, doubt, detail }
             }
             Outcome::Failed { .. } => {
-                AttemptResult { verdict: Verdict::Failed, status, retry_at: None, detail }
+                AttemptResult { verdict: Verdict::Failed, status, retry_at: None, doubt, detail }
             }
-            Outcome::Deferred { .. } => self.deferred(work, status, detail),
+            Outcome::Deferred { .. } => AttemptResult { doubt, ..self.deferred(work, status, detail) },
         }
     }
 
@@ -360,7 +363,7 @@ impl Shared {
             NextAttempt::At(at) => Some(at),
             NextAttempt::Expired => None,
         };
-        AttemptResult { verdict: Verdict::Deferred, status, retry_at, detail }
+        AttemptResult { verdict: Verdict::Deferred, status, retry_at, doubt: Doubt::Clear, detail }
     }
 
     async fn settle(&self, work: &Work, result: &AttemptResult) {
@@ -397,6 +400,45 @@ impl Shared {
 }
 
 /// Waits for the word to stop; a sender that is gone says it too.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// What a report says of the destination, not of the message.
+fn effect_of(report: &Report) -> Effect {
+    let Outcome::Deferred { status, .. } = report.outcome else { return Effect::Answered };
+    match report.phase {
+        Phase::Slot => Effect::Ours,
+        phase if phase < Phase::Reset => Effect::Unreached,
+        // Sent away, lost, or silent for too long.
+        _ if status.code == 421 || report.remote_text.is_none() => Effect::Slowed,
+        _ => Effect::Answered,
+    }
+}
+
+/// The board of a process: what bounds it, which domains are one receiver, what those bear.
+fn board(config: &Config, relay: &Relay, shapes: &[config::Shape]) -> Board {
+    let egress = &config.egress;
+    let bounds = Bounds {
+        concurrency: egress.concurrency as usize,
+        per_destination: egress.per_destination as usize,
+        messages_per_connection: super::PoolLimits::default().messages,
+        rest: Rest { first: egress.retry.first, max: egress.retry.max },
+    };
+    let named = shapes
+        .iter()
+        .enumerate()
+        .flat_map(|(place, shape)| shape.domains.iter().map(move |domain| (relay.route_of(domain), place)));
+    let exact = egress.routes.iter().filter_map(|route| match &route.domain {
+        RouteDomain::Exactly(domain) => Some(relay.route_of(domain)),
+        RouteDomain::Any => None,
+    });
+    let has_smarthost = egress.routes.iter().any(|route| route.domain == RouteDomain::Any);
+    let groups = Groups::new(named.collect(), has_smarthost.then(|| exact.collect()));
+    let shapes = shapes.iter().map(|shape| Shape {
+        connections: shape.connections as usize,
+        messages_per_connection: shape.messages_per_connection,
+        rate: shape.rate.map(|rate| Rate { messages: rate.messages, per: rate.per }),
+    });
+    Board::new(bounds, groups, shapes.collect())
 }

@@ -95,6 +95,8 @@ pub struct Outgoing<'a> {
     pub eight_bit: bool,
     /// Its header has UTF-8 that needs SMTPUTF8.
     pub utf8_headers: bool,
+    /// A connection that has carried so many is closed after this one.
+    pub messages_per_connection: u32,
 }
 
 /// How an attempt ended.
@@ -192,7 +194,7 @@ impl Transport {
         if let Some(mut connection) = self.pool.take(target).await {
             let verdict = connection.transact(&envelope, outgoing.message, until).await;
             if !is_stale(&verdict, &connection) {
-                return self.finish(target, connection, verdict, Reuse::Kept);
+                return self.finish(target, connection, verdict, Reuse::Kept, outgoing);
             }
         }
         self.pool.make_room();
@@ -200,14 +202,21 @@ impl Transport {
             Err(verdict) => Report::at(target, None, verdict, Reuse::New),
             Ok(mut connection) => {
                 let verdict = connection.transact(&envelope, outgoing.message, until).await;
-                self.finish(target, connection, verdict, Reuse::New)
+                self.finish(target, connection, verdict, Reuse::New, outgoing)
             }
         }
     }
 
-    fn finish(&self, target: &Target, connection: Connection, verdict: Verdict, reuse: Reuse) -> Report {
+    fn finish(
+        &self,
+        target: &Target,
+        connection: Connection,
+        verdict: Verdict,
+        reuse: Reuse,
+        outgoing: &Outgoing<'_>,
+    ) -> Report {
         let tls = connection.tls();
-        self.pool.put_back(target, connection);
+        self.pool.put_back(target, connection, outgoing.messages_per_connection);
         Report::at(target, tls, verdict, reuse)
     }
 }

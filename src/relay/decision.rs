@@ -89,7 +89,8 @@ impl Relay {
                 let mut envelope = Envelope::open(&key, work.message_id, &work.envelope)?;
                 envelope.confirmed = true;
                 let sealed = envelope.seal(&key, work.message_id)?;
-                Ruled::Released { envelope: sealed, expires_at: now.after(self.policy().expire) }
+                let expires_at = now.after(self.policy().expire);
+                Ruled::Released { envelope: sealed, expires_at, look_at: self.deadlines().first(now) }
             }
             Event::Dropped => Ruled::Dropped,
             _ => {

@@ -6,7 +6,9 @@
 
 mod accept;
 mod automatic;
+mod class;
 mod conversation;
+mod deadline;
 mod decision;
 mod domains;
 mod draft;
@@ -15,11 +17,13 @@ mod hold;
 mod hops;
 mod leg;
 mod login;
+mod mailbox;
 mod merchants;
 mod notice;
 mod operator;
 mod orders;
 mod outbound;
+mod pause;
 mod record;
 mod refusal;
 mod returns;
@@ -37,10 +41,12 @@ pub use conversation::{Conversation, Merchant};
 pub use domains::{AddressClass, Domains};
 pub use envelope::Notify;
 pub use login::Login;
+pub use mailbox::{SuppressFault, SuppressedView};
 pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
 pub use operator::QueueFault;
 pub use orders::{OrderFault, OrderRequest, OrderView};
 pub use outbound::{AttemptResult, Outbound, Unsent, Verdict};
+pub use pause::PauseView;
 pub use record::{Event, Peer};
 pub use refusal::Refusal;
 pub use routing::Recipient;
@@ -161,6 +167,18 @@ impl Relay {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.inner.policy
+    }
+
+    /// The number by which the spool knows a domain.
+    #[must_use]
+    pub fn route_of(&self, domain: &crate::mail::Domain) -> i64 {
+        self.vault().index.of(crate::vault::Indexed::Domain(domain)).to_i64()
+    }
+
+    /// How long senders wait.
+    fn deadlines(&self) -> crate::schedule::Deadlines {
+        let Policy { expire, delay_notice, .. } = *self.policy();
+        crate::schedule::Deadlines { expire, delay_notice }
     }
 
     fn vault(&self) -> &Vault {

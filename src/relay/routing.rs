@@ -99,6 +99,7 @@ impl Relay {
         match self.find_alias(to).await? {
             Some((conversation, Side::Customer)) if conversation.merchant.id == login.merchant.id => {
                 check_alive(&conversation, Timestamp::now())?;
+                self.check_mailbox(&conversation, Side::Customer).await?;
                 Ok(Recipient::Party { conversation, side: Side::Customer })
             }
             _ => Err(Refusal::UnknownAlias),
@@ -163,6 +164,7 @@ impl Relay {
                 });
             }
             check_alive(&conversation, now)?;
+            self.check_mailbox(&conversation, Side::Merchant).await?;
             return Ok(Recipient::Party { conversation, side: Side::Merchant });
         }
         let store_id = local.to_ascii_lowercase();

@@ -6,6 +6,7 @@ mod holds;
 use super::*;
 use crate::config::{CustomerName, MerchantName};
 use crate::mail::RealAddress;
+use crate::schedule::{Class, Rooms};
 use crate::store::Work;
 use crate::vault::{KeyRing, Make};
 use std::path::PathBuf;
@@ -111,13 +112,22 @@ impl Shop {
     }
 
     async fn lease(&self) -> Vec<Work> {
-        let now = Timestamp::now();
-        self.relay.store().claim(now, now.after(MINUTE), 100, Vec::new()).await.unwrap()
+        self.lease_at(Timestamp::now()).await
+    }
+
+    async fn lease_at(&self, now: Timestamp) -> Vec<Work> {
+        let (until, rooms) = (now.after(MINUTE), Rooms::plain(100, 100, &[]));
+        self.relay.store().claim(now, until, rooms, Class::ALL).await.unwrap().work
     }
 
     async fn settle(&self, work: &Work, verdict: Verdict, status: &str) {
-        let result =
-            AttemptResult { verdict, status: status.into(), retry_at: None, detail: serde_json::json!({}) };
+        let result = AttemptResult {
+            verdict,
+            status: status.into(),
+            retry_at: None,
+            doubt: crate::store::Doubt::Clear,
+            detail: serde_json::json!({}),
+        };
         assert!(self.relay.settle(work, &result).await.unwrap());
     }
 }

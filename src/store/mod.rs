@@ -8,25 +8,31 @@
 
 mod accept;
 mod batch;
+mod blocks;
 mod engine;
 mod fault;
 mod handle;
 mod holds;
 mod ids;
+mod lanes;
 mod parties;
 mod queue;
 mod records;
+mod report;
 mod rows;
 mod schema;
 mod writer;
 
+pub use blocks::{Block, PauseRow, SuppressedRow};
 pub use fault::StoreFault;
 pub use handle::Store;
 pub use holds::{Ruled, Ruling, Standing};
 pub use ids::Ids;
+pub use lanes::Claimed;
 pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow};
-pub use queue::{QueueFilter, QueueRow, QueueTotals, Work};
+pub use queue::Work;
 pub use records::RecordRow;
+pub use report::{By, QueueCount, QueueFilter, QueueRow, QueueTotals};
 pub use rows::*;
 
 /// A random 63-bit id, for rows whose id must not tell their age or number.

@@ -1,5 +1,6 @@
 //! The pure floors of the relay, compiled from their own sources: that they build here proves that they need nothing
-//! of the floors below them in `src/lib.rs`; and what is done to them with random octets.
+//! of the floors below them in `src/lib.rs`; what is done to them with random octets;
+//! and the spool with its scheduler on virtual time.
 #![forbid(unsafe_code)]
 
 #[path = "../../../src/mail/mod.rs"]
@@ -10,7 +11,11 @@ pub mod mime;
 pub mod document;
 #[path = "../../../src/anonymize/mod.rs"]
 pub mod anonymize;
+#[path = "../../../src/schedule/mod.rs"]
+pub mod schedule;
 
 #[path = "../../../src/anonymize/tests/planted/reader/mod.rs"]
 pub mod reader;
+#[cfg(test)]
+mod simulation;
 pub mod targets;

@@ -58,7 +58,7 @@ fn passed(mail: &[u8]) -> Result<Outcome, Refusal> {
         hops: "",
         at: Timestamp::parse_rfc3339("2026-11-22T00:00:05Z").unwrap(),
         peer: Some(&[]),
-            writer: Party::Customer,
+        writer: Party::Customer,
         rules: Rules::default(),
     };
     anonymize(mail, &passage)

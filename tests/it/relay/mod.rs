@@ -25,6 +25,8 @@ mod holds;
 mod kills;
 mod lifecycle;
 mod log_trace;
+mod machines;
 mod outages;
 mod programs;
 mod sessions;
+mod torture;
