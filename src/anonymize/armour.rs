@@ -9,7 +9,7 @@ use super::body::Writer;
 use super::outcome::Removed;
 use super::search::Kind;
 use super::text::{self, Sought};
-use super::{Refusal, SignatureRule, file};
+use super::{Refusal, SignatureRule, embedded, file};
 use crate::mime::slice;
 use crate::mime::transfer::{Edit, apply};
 use crate::mime::{pgp, uuencode};
@@ -77,6 +77,7 @@ pub fn edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: K
     let ids = (kind == Kind::Markup).then_some(&writer.ids);
     let sought = Sought { search: writer.search, traces: writer.traces, ids, kind };
     let mut edits = text::edits(text, label, &sought);
+    writer.names_in_document |= embedded::stop(text, writer.passage.rules.documents, writer.search);
     let files = file_edits(writer, text, kind);
     if !files.is_empty() {
         edits.retain(|edit| {

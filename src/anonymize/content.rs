@@ -9,7 +9,7 @@ use super::content_id::ContentIds;
 use super::field;
 use super::search::{Kind, Search};
 use super::text::replacements;
-use super::{Refusal, search::Hit};
+use super::{Refusal, search::Hit, stripping};
 use crate::mime::charset::Charset;
 use crate::mime::params::{self, Param, Structured};
 use crate::mime::slice;
@@ -26,7 +26,7 @@ pub fn scrubbed(value: &[u8], search: &Search, ids: &ContentIds) -> Result<Optio
     let parsed = params::parse(value);
     let mut edits: Vec<Edit> = Vec::new();
     for group in groups(&parsed) {
-        let Some(new) = new_parameter(&group, search, ids)? else { continue };
+        let Some(new) = new_parameter(&parsed, &group, search, ids)? else { continue };
         for (i, param) in group.iter().enumerate() {
             let with = if i == 0 { new.clone() } else { format!("{}=\"\"", odd_name(param)).into_bytes() };
             edits.push(Edit { range: param.range.clone(), with });
@@ -39,6 +39,12 @@ pub fn scrubbed(value: &[u8], search: &Search, ids: &ContentIds) -> Result<Optio
     }
     // Something is left outside the parameters.
     let again = params::parse(&new);
+    // Comments go. Else a type is written without the blanks in it, which would join what it names to what stands beside
+    // it, where nobody finds it any more.
+    let head = stripping::without_comments(slice(&new, again.head_range.clone()));
+    if field::scrubbed(head.bytes(), Kind::FileName, search)?.is_some() {
+        return Err(Refusal::Residue);
+    }
     let mut out = format!(" {}", again.head).into_bytes();
     for param in &again.params {
         out.extend_from_slice(b";\r\n ");
@@ -88,7 +94,12 @@ fn groups(parsed: &Structured) -> Vec<Vec<&Param>> {
 }
 
 /// The parameter that takes the place of a group; `None` when the group may stay.
-fn new_parameter(group: &[&Param], search: &Search, ids: &ContentIds) -> Result<Option<Vec<u8>>, Refusal> {
+fn new_parameter(
+    parsed: &Structured,
+    group: &[&Param],
+    search: &Search,
+    ids: &ContentIds,
+) -> Result<Option<Vec<u8>>, Refusal> {
     let Some(first) = group.first() else { return Ok(None) };
     let plain = first.section.is_none() && !first.extended;
     if first.name == "start" {
@@ -105,8 +116,8 @@ fn new_parameter(group: &[&Param], search: &Search, ids: &ContentIds) -> Result<
         return Ok(None);
     }
     match first.name.as_str() {
-        // It was renamed before, where it names anybody.
-        "boundary" => return Ok(None),
+        // It was renamed before, where it names anybody. Left behind in a text, it delimits nothing.
+        "boundary" if parsed.head.starts_with("multipart/") => return Ok(None),
         "charset" => return Ok(Some(b"charset=\"x-unknown\"".to_vec())),
         _ => {}
     }

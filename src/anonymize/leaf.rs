@@ -9,7 +9,7 @@ use super::outcome::Removed;
 use super::policy::{self, Treatment};
 use super::search::Kind;
 use super::text::Sought;
-use super::{Refusal, armour, calendar, file, nested, report, unwrap};
+use super::{Refusal, armour, calendar, embedded, file, nested, report, unwrap};
 use crate::document;
 use crate::mime::MAX_DEPTH;
 use crate::mime::charset::Charset;
@@ -139,6 +139,7 @@ impl Writer<'_> {
         let sought = Sought { search: self.search, traces: self.traces, ids: None, kind: Kind::Plain };
         let label = label.as_deref().map(str::as_bytes);
         let passage = self.passage;
+        self.names_in_document |= embedded::stop(&decoded, passage.rules.documents, self.search);
         match calendar::scrubbed(&decoded, label, &sought, passage.message_id, &|a| passage.is_foreign(a)) {
             Some(changed) => {
                 if changed.key {

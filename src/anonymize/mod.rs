@@ -13,6 +13,7 @@ mod calendar;
 mod content;
 mod content_id;
 mod date;
+mod embedded;
 mod field;
 mod file;
 mod gate;

@@ -16,6 +16,7 @@ use super::{Passage, Refusal, stripping};
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
 use crate::mime::view::View;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 /// Most layers of escapes in escapes that are taken off.
@@ -167,19 +168,23 @@ impl Search {
         any
     }
 
+    /// The addresses around the at sign at `at`, the longest first: `suzuki@…` ends `hana-suzuki@…`, which may be the
+    /// other party's.
+    fn addresses(&self, hay: &[u8], at: usize, kind: Kind) -> Vec<Found> {
+        let mut found: Vec<Found> =
+            self.needles.iter().filter_map(|needle| needle.around(hay, at, kind)).collect();
+        found.sort_by_key(|found| (found.range.start, Reverse(found.range.end)));
+        found
+    }
+
     /// Looks at one view of the text; `stack` leads back to it, lowest first.
     fn look(&self, hay: &[u8], stack: &[&View], ids: Option<&ContentIds>, hits: &mut Hits) {
         for at in memchr::memchr_iter(b'@', hay) {
-            if let Some(found) = self.needles.iter().find_map(|needle| needle.around(hay, at, hits.kind)) {
-                hits.add(found, hay, stack);
-            }
+            self.addresses(hay, at, hits.kind).into_iter().for_each(|found| hits.add(found, hay, stack));
         }
         // Return paths write an address as `local=domain` (VERP).
         for at in memchr::memchr_iter(b'=', hay) {
-            let around = |needle: &Needle| needle.around(hay, at, Kind::FileName);
-            if let Some(found) = self.needles.iter().find_map(around) {
-                hits.add(found, hay, stack);
-            }
+            self.addresses(hay, at, Kind::FileName).into_iter().for_each(|found| hits.add(found, hay, stack));
         }
         hits.settle();
         for mut found in self.traces.found(hay) {

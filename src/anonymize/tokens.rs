@@ -9,6 +9,7 @@
 use super::needle::Needle;
 use crate::mime::transfer::{Edit, apply};
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE, HEXUPPER};
+use std::cmp::Reverse;
 use std::ops::Range;
 
 /// Longest token that is read, in octets.
@@ -93,8 +94,9 @@ impl Tokens {
             Alphabet::Hex => hex_token(text, at, pattern.spelled.len(), needle),
             Alphabet::Base64 { phase, twice } => {
                 let inner = |octets: &[u8]| {
+                    // A token can name both parties, as the one behind an invitation's buttons does.
                     if !twice {
-                        return replaced(octets, needle);
+                        return all_replaced(octets, needles);
                     }
                     let edits = self.edits_of(octets, needles, false);
                     (!edits.is_empty()).then(|| apply(octets, &edits))
@@ -214,6 +216,17 @@ fn hex_token(text: &[u8], at: usize, length: usize, needle: &Needle) -> Option<E
     let upper = spelled.iter().any(u8::is_ascii_uppercase);
     let with = if upper { HEXUPPER.encode(&changed) } else { HEXLOWER_PERMISSIVE.encode(&changed) };
     Some(Edit { range: at..at + length, with: with.into_bytes() })
+}
+
+/// The octets with every address replaced in them, the longest first: one may end with another.
+fn all_replaced(octets: &[u8], needles: &[Needle]) -> Option<Vec<u8>> {
+    let mut by_length: Vec<&Needle> = needles.iter().collect();
+    by_length.sort_by_key(|needle| Reverse(needle.canonical().len()));
+    let mut changed: Option<Vec<u8>> = None;
+    for needle in by_length {
+        changed = replaced(changed.as_deref().unwrap_or(octets), needle).or(changed);
+    }
+    changed
 }
 
 /// The octets with the address replaced in them, wherever it stands in ASCII.

@@ -3,7 +3,7 @@
 //! Rules: fields pass by allow-list. Written by us: Received (one line that says nothing of the client; RFC 5321
 //! §4.4), Anshin-Hops, From, Reply-To, To, Message-ID, In-Reply-To, References. Kept as they are while they hold no
 //! secret: Subject, Date, MIME-Version, what says how to read the body, Auto-Submitted, Importance, Priority, X-Priority,
-//! Precedence. All else goes, and lines that are no field with it. Of a field that must be single the first is kept;
+//! Precedence, and `TLS-Required: No` (RFC 8689 §3). All else goes, and lines that are no field with it. Of a field that must be single the first is kept;
 //! two From are refused.
 //! When it fails: [`Refusal`].
 
@@ -75,6 +75,9 @@ pub fn header(
                 if !writer.boundaries.name_a_host(value)
                     && field::scrubbed(value, Kind::Addresses, writer.search)?.is_none() =>
             {
+                write_field(bytes, one, None, out);
+            }
+            b"tls-required" if value.trim_ascii().eq_ignore_ascii_case(b"no") => {
                 write_field(bytes, one, None, out);
             }
             _ if !writer.content_field(bytes, entity, one, out)? => continue,

@@ -3,6 +3,7 @@
 use super::kind::{self, ByteSize};
 use super::listen;
 use super::reader::Reader;
+use super::session::Session;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub struct Ingress {
     pub mx: Mx,
     pub submission: Submission,
     pub tls: TlsFiles,
+    pub session: Session,
 }
 
 /// `[ingress.mx]`: mail from customers.
@@ -69,7 +71,9 @@ impl Ingress {
         let tls = r.value("ingress.submission.tls_listen", "0.0.0.0:465", &addresses);
         let certificate = r.value("ingress.tls.certificate", "tls/certificate.pem", kind::path);
         let key = r.value("ingress.tls.key", "tls/key.pem", kind::path);
+        let session = Session::read(r);
         Some(Self {
+            session: session?,
             mx: Mx { listen: mx? },
             submission: Submission { listen: starttls?, tls_listen: tls? },
             tls: TlsFiles { certificate: certificate?, key: key? },

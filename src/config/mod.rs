@@ -17,6 +17,7 @@ mod place;
 mod problem;
 mod reader;
 mod residency;
+mod session;
 mod shape;
 mod show;
 mod storage;
@@ -31,6 +32,7 @@ pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTl
 pub use ingress::{Ingress, Limits, Mx, Submission, TlsFiles};
 pub use kind::ByteSize;
 pub use problem::{ConfigErrors, Place, Problem};
+pub use session::Session;
 pub use shape::{Rate, Shape};
 pub use storage::{Engine, StorageUrl};
 

@@ -46,7 +46,7 @@ pub(super) fn optional_path<S: Serializer>(path: &Option<PathBuf>, serializer: S
     optional(&path.as_ref().map(|p| p.display()), serializer)
 }
 
-fn duration_text(duration: Duration) -> String {
+pub(super) fn duration_text(duration: Duration) -> String {
     let millis = duration.as_millis();
     [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")]
         .into_iter()

@@ -163,9 +163,9 @@ impl Connection {
         self.tls
     }
 
-    /// Transactions begun on it.
-    pub(super) fn served(&self) -> u32 {
-        self.served
+    /// Whether it has served as many messages as we give one, `limit`, or the server said it takes (RFC 9422 §4.1).
+    pub(super) fn is_spent(&self, limit: u32) -> bool {
+        self.served >= limit.max(1).min(self.session.offered().mail_max.unwrap_or(u32::MAX))
     }
 
     /// Whether another transaction may begin.

@@ -126,8 +126,7 @@ impl Pool {
     /// more use.
     pub(super) fn put_back(&self, target: &Target, connection: Connection, messages: u32) {
         let mut state = self.lock();
-        let worn =
-            connection.served() >= self.limits.messages.min(messages).max(1) || !connection.is_reusable();
+        let worn = connection.is_spent(self.limits.messages.min(messages)) || !connection.is_reusable();
         let hop = if worn || state.closed { None } else { state.hops.get_mut(target) };
         let Some(hop) = hop else {
             drop(state);

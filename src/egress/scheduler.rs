@@ -326,6 +326,7 @@ impl Shared {
                 eight_bit: outbound.message.needs_8bit(),
                 utf8_headers: outbound.utf8,
                 messages_per_connection,
+                require_tls: outbound.require_tls,
             })
             .await
     }

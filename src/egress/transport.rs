@@ -5,6 +5,9 @@
 //!   greeting, a loss or a 421 before the final dot; not after an answer about the message or its recipient, and never
 //!   after the final dot (RFC 1047). At most [`MAX_SESSIONS`] hosts get as far as MAIL.
 //! - A kept connection that turns out dead before it answered MAIL is no outcome: the message goes over a new one.
+//! - What must not go without TLS (RFC 8689) goes only where the host is beyond doubt: to a static route that does not
+//!   forbid TLS, or to an exchange within the recipient's own domain, since nobody can get a certificate for that name
+//!   by lying about MX records; and only with a proven certificate and REQUIRETLS offered behind it. Otherwise 5.7.30.
 //! - An attempt ends after [`EgressConfig::attempt`]; only the answer to the final dot is awaited longer, so that
 //!   [`EgressConfig::longest_attempt`] bounds the whole.
 //! - A dropped [`Transport::deliver`] closes its connection and frees its slots. The next hop may have the message.
@@ -14,7 +17,7 @@
 use super::connect::{Connection, Dialer};
 use super::pool::{Pool, PoolLimits};
 use super::resolve::{NextHops, Origin, ResolverFault, Target};
-use super::route::Route;
+use super::route::{Host, Route, TlsPolicy};
 use super::tls::{TlsClient, TlsFault, TlsInfo};
 use crate::mail::{Alias, Domain, RealAddress};
 use crate::smtp::client::{Deadlines, Envelope, Outcome, Phase, RemoteText, Status, Verdict};
@@ -97,6 +100,8 @@ pub struct Outgoing<'a> {
     pub utf8_headers: bool,
     /// A connection that has carried so many is closed after this one.
     pub messages_per_connection: u32,
+    /// Whether it may go only over proven TLS to servers that keep this rule (RFC 8689).
+    pub require_tls: bool,
 }
 
 /// How an attempt ended.
@@ -157,7 +162,19 @@ impl Transport {
         let mut best: Option<Report> = None;
         let mut sessions = 0;
         for target in &targets {
-            let report = self.try_target(target, &outgoing, until).await;
+            let proven;
+            let target = if outgoing.require_tls {
+                let Some(strict) = strict(target, domain) else {
+                    let verdict = Verdict::failed(Status::REQUIRE_TLS, Phase::StartTls);
+                    best.get_or_insert_with(|| Report::at(target, None, verdict, Reuse::New));
+                    continue;
+                };
+                proven = strict;
+                &proven
+            } else {
+                target
+            };
+            let report = self.try_target(target, &outgoing, until).await.for_good_without(&outgoing);
             if !report.leaves_hope_elsewhere() {
                 return report;
             }
@@ -190,6 +207,7 @@ impl Transport {
             size: u64::try_from(outgoing.message.len()).unwrap_or(u64::MAX),
             eight_bit: outgoing.eight_bit,
             utf8_headers: outgoing.utf8_headers,
+            require_tls: outgoing.require_tls,
         };
         if let Some(mut connection) = self.pool.take(target).await {
             let verdict = connection.transact(&envelope, outgoing.message, until).await;
@@ -219,6 +237,16 @@ impl Transport {
         self.pool.put_back(target, connection, outgoing.messages_per_connection);
         Report::at(target, tls, verdict, reuse)
     }
+}
+
+/// The target as REQUIRETLS wants it, if its host is beyond doubt.
+fn strict(target: &Target, domain: &Domain) -> Option<Target> {
+    let is_sure = match (&target.origin, &target.host) {
+        (Origin::Route, _) => target.tls != TlsPolicy::None,
+        (Origin::Mx | Origin::ImplicitMx, Host::Name(name)) => name.is_within(domain),
+        (Origin::Mx | Origin::ImplicitMx, Host::Address(_)) => false,
+    };
+    is_sure.then(|| Target { tls: TlsPolicy::Verify, ..target.clone() })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -257,10 +285,20 @@ impl Report {
         }
     }
 
+    /// A server without TLS will not have it tomorrow: what must not go without fails (RFC 8689 §4.2.1).
+    fn for_good_without(mut self, outgoing: &Outgoing<'_>) -> Self {
+        let lacks_tls = self.outcome.status().enhanced == Some((4, 7, 10));
+        if outgoing.require_tls && self.phase == Phase::StartTls && lacks_tls {
+            self.outcome = Outcome::Failed { status: Status::REQUIRE_TLS };
+        }
+        self
+    }
+
     /// Whether another host of the same domain may take the message now.
     fn leaves_hope_elsewhere(&self) -> bool {
         match (self.phase, self.outcome) {
             (_, Outcome::Delivered { .. } | Outcome::Deferred { ambiguous: true, .. }) => false,
+            (_, outcome) if outcome.status() == Status::REQUIRE_TLS => true,
             (Phase::Connect | Phase::Handshake, outcome) => matches!(outcome, Outcome::Deferred { .. }),
             // All but a host that is ourselves.
             (Phase::Greeting | Phase::Ehlo | Phase::StartTls, outcome) => {
@@ -273,5 +311,28 @@ impl Report {
             ) => self.remote_text.is_none() || status.code == 421,
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_that_only_the_dns_named_is_beyond_doubt_within_the_recipients_domain() {
+        let domain = |text: &str| Domain::parse(text).unwrap();
+        let target =
+            |host: Host, origin, tls| Target { host, address: ([8, 8, 1, 1], 25).into(), origin, tls };
+        let sure = |host: &str, origin, tls| {
+            strict(&target(Host::Name(domain(host)), origin, tls), &domain("mail.example"))
+        };
+        let found = sure("mx.mail.example", Origin::Mx, TlsPolicy::May).unwrap();
+        assert_eq!(found.tls, TlsPolicy::Verify);
+        assert!(sure("mail.example", Origin::ImplicitMx, TlsPolicy::May).is_some());
+        assert!(sure("mx.provider.example", Origin::Mx, TlsPolicy::May).is_none());
+        assert!(sure("mx.provider.example", Origin::Route, TlsPolicy::May).is_some());
+        assert!(sure("mx.mail.example", Origin::Route, TlsPolicy::None).is_none());
+        let literal = target(Host::Address([8, 8, 1, 1].into()), Origin::ImplicitMx, TlsPolicy::May);
+        assert!(strict(&literal, &domain("[8.8.1.1]")).is_none());
     }
 }

@@ -1,18 +1,18 @@
 //! One connection: octets between socket and [`Session`], events between [`Session`] and [`Relay`], and deadlines.
 //!
-//! Rules: a client has 5 minutes for a command and 3 for a block of data (RFC 5321 §4.5.3.2), counted from our last
-//! reply, not from its last octet; a message must come at 500 octets a second, where haste buys at most 3 minutes of
-//! rest, so that who stops sending cannot hold memory. What is committed is acknowledged even when we are stopping.
+//! Rules: a client has its time for a command and for a block of data (`times`), counted from our last reply, not from
+//! its last octet; a message must come at a rate, where haste buys no more rest than a block of data has, so that who
+//! stops sending cannot hold memory. Between two chunks of a message these clocks go on. What is committed is acknowledged even when we are stopping.
 
 use super::memory::{Budget, Share};
+use super::times::Times;
 use crate::mail::RealAddress;
-use crate::relay::{COPIES_MAX, Incoming, Login, MailParameters, Notify, Peer, Recipient, Refusal, Relay};
+use crate::relay::{COPIES_MAX, Incoming, Login, MailParameters, Peer, Recipient, Refusal, Relay, Wishes};
 use crate::smtp::server::{Envelope, Event, MailCommand, Phase, RcptCommand, ServerConfig, Service, Session};
-use crate::smtp::{Credentials, ForwardPath, RcptParams, Reply};
+use crate::smtp::{Credentials, ForwardPath, Proof, Reply};
 use crate::vault::Secret;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -21,18 +21,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use zeroize::Zeroizing;
 
-/// RFC 5321 §4.5.3.2.7.
-const COMMAND: Duration = Duration::from_secs(300);
-/// RFC 5321 §4.5.3.2.5.
-const DATA_BLOCK: Duration = Duration::from_secs(180);
-/// A handshake is three round trips; the slowest modem needs less.
-const HANDSHAKE: Duration = Duration::from_secs(30);
-/// A peer that does not read its replies.
-const WRITE: Duration = Duration::from_secs(60);
-/// The time that one octet of a message buys: 500 octets a second.
-const OCTET: Duration = Duration::from_millis(2);
-/// The time that a message has in advance.
-const ADVANCE: Duration = Duration::from_secs(30);
 /// Octets read at once.
 const BLOCK: usize = 16 * 1024;
 /// Refused recipients of one session that are recorded one by one.
@@ -44,12 +32,13 @@ pub(super) struct Shared {
     pub wire: Arc<ServerConfig>,
     pub tls: Arc<rustls::ServerConfig>,
     pub budget: Arc<Budget>,
+    pub times: Times,
 }
 
 /// A recipient that was admitted, with when its sender wants to be told.
 struct Admitted {
     recipient: Recipient,
-    notify: Notify,
+    wishes: Wishes,
 }
 
 type Wire = Session<Admitted, Option<RealAddress>>;
@@ -117,6 +106,7 @@ impl Connection {
             if !self.handshake().await {
                 return;
             }
+            self.bind_channel();
         } else if self.talks_first() {
             // RFC 5321 §4.3.1: the client waits for the greeting. Who does not is no mail server.
             self.session.turn_away(Reply::new(554, 5, 0, "You spoke before the greeting: wait for it"));
@@ -133,29 +123,30 @@ impl Connection {
 
     async fn converse(&mut self) {
         let mut block = vec![0_u8; BLOCK];
-        let mut deadline = Instant::now() + COMMAND;
+        let times = self.shared.times;
+        let mut deadline = Instant::now() + times.command;
         let mut paid_until: Option<Instant> = None;
         loop {
             while let Some(event) = self.session.next_event() {
                 if let Event::Closed = event {
                     let _ = self.flush().await;
-                    let _ = timeout(WRITE, self.stream.shutdown()).await;
+                    let _ = timeout(times.write, self.stream.shutdown()).await;
                     return;
                 }
                 if !self.react(event).await {
                     return;
                 }
-                deadline = Instant::now() + COMMAND;
+                deadline = Instant::now() + times.command;
             }
             match self.flush().await {
-                Ok(true) => deadline = Instant::now() + COMMAND,
+                Ok(true) => deadline = Instant::now() + times.command,
                 Ok(false) => {}
                 Err(_) => return,
             }
             let phase = self.session.phase();
             if phase == Phase::Data {
-                deadline = Instant::now() + DATA_BLOCK;
-                if *paid_until.get_or_insert_with(|| Instant::now() + ADVANCE) < Instant::now() {
+                deadline = Instant::now() + times.data;
+                if *paid_until.get_or_insert_with(|| Instant::now() + times.grace) < Instant::now() {
                     self.session.timed_out();
                     continue;
                 }
@@ -179,8 +170,7 @@ impl Connection {
                 Ok(Ok(n)) => {
                     self.session.receive(block.get(..n).unwrap_or_default());
                     if let Some(until) = &mut paid_until {
-                        let bought = OCTET.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
-                        *until = (*until + bought).min(Instant::now() + DATA_BLOCK);
+                        *until = (*until + times.bought(n)).min(Instant::now() + times.data);
                     }
                     if !self.share.hold(self.session.held()) {
                         self.session.discard_message();
@@ -201,7 +191,7 @@ impl Connection {
             self.stream.write_all(&output).await?;
             self.stream.flush().await
         };
-        timeout(WRITE, write).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+        timeout(self.shared.times.write, write).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
         Ok(true)
     }
 
@@ -213,9 +203,14 @@ impl Connection {
                     return false;
                 }
                 self.session.tls_started();
+                self.bind_channel();
                 self.login = None;
             }
             Event::Auth(credentials) => self.authenticate(credentials).await,
+            Event::Scram(name) => {
+                let verdict = self.shared.relay.scram(name.auth_id()).await;
+                self.session.answer_scram(verdict.map_err(|refusal| refusal.auth_reply()));
+            }
             Event::Mail(command) => self.mail(command).await,
             Event::Rcpt(command) => self.rcpt(command).await,
             Event::Message { envelope, bytes } => self.message(envelope, bytes).await,
@@ -227,7 +222,9 @@ impl Connection {
     async fn handshake(&mut self) -> bool {
         let Stream::Plain(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else { return false };
         let acceptor = TlsAcceptor::from(self.shared.tls.clone());
-        let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else { return false };
+        let Ok(Ok(stream)) = timeout(self.shared.times.handshake, acceptor.accept(stream)).await else {
+            return false;
+        };
         let (_, tls) = stream.get_ref();
         let version = tls.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
         let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("?");
@@ -236,11 +233,30 @@ impl Connection {
         true
     }
 
+    /// What binds a client's proof to this connection (RFC 9266 §2). With TLS 1.2 it is unique only where the handshake
+    /// used extended_master_secret, which nobody tells us, so there channel binding is not offered (RFC 9266 §4.2).
+    fn bind_channel(&mut self) {
+        let Stream::Tls(stream) = &self.stream else { return };
+        let (_, tls) = stream.get_ref();
+        if tls.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
+            return;
+        }
+        if let Ok(octets) = tls.export_keying_material([0_u8; 32], b"EXPORTER-Channel-Binding", Some(b"")) {
+            self.session.bind_channel(octets);
+        }
+    }
+
     async fn authenticate(&mut self, credentials: Credentials) {
         self.note_hello();
         let relay = &self.shared.relay;
-        let password = Secret::received(Zeroizing::new(credentials.reveal_password().to_owned()));
-        let result = relay.authenticate(credentials.auth_id(), &password).await;
+        let result = match credentials.proof() {
+            Proof::Password(password) => {
+                let password = Secret::received(Zeroizing::new(password.reveal().to_owned()));
+                relay.authenticate(credentials.auth_id(), &password).await
+            }
+            Proof::Known => relay.authenticated(credentials.auth_id()).await,
+            Proof::Unknown => Err(Refusal::Credentials),
+        };
         match result {
             Ok(login) => {
                 relay.record_login(Some(&login), credentials.auth_id(), &self.peer).await;
@@ -251,12 +267,7 @@ impl Connection {
                 if refusal == Refusal::Credentials {
                     relay.record_login(None, credentials.auth_id(), &self.peer).await;
                 }
-                let reply = match refusal {
-                    // RFC 4954 §6: 454 says that the check failed, not the password; clients keep it then.
-                    Refusal::Credentials => refusal.reply(),
-                    _ => Reply::new(454, 7, 0, "The password can't be checked just now: try again later"),
-                };
-                self.session.answer_auth(Err(reply));
+                self.session.answer_auth(Err(refusal.auth_reply()));
             }
         }
     }
@@ -305,8 +316,8 @@ impl Connection {
             }
             Ok(recipient) => {
                 self.admitted += 1;
-                let notify = notify(&command.params);
-                self.session.answer_rcpt(Ok(Admitted { recipient, notify }));
+                let wishes = Wishes::from(&command.params);
+                self.session.answer_rcpt(Ok(Admitted { recipient, wishes }));
             }
             Err(refusal) => {
                 tracing::info!(
@@ -342,10 +353,12 @@ impl Connection {
             peer: &self.peer,
             login: self.login.as_ref(),
             sender: envelope.sender.as_ref(),
-            recipients: envelope.recipients.into_iter().map(|a| (a.recipient, a.notify)).collect(),
+            recipients: envelope.recipients.into_iter().map(|a| (a.recipient, a.wishes)).collect(),
             parameters: MailParameters {
                 envelope_id: envelope.params.envid.as_ref().map(|id| id.reveal().to_owned()),
                 smtputf8: envelope.params.smtputf8,
+                body: envelope.params.body,
+                require_tls: envelope.params.require_tls,
             },
             bytes,
         };
@@ -387,15 +400,6 @@ fn shown_ids(ids: &[String]) -> String {
     const SHOWN: usize = 20;
     let shown = ids.get(..SHOWN).unwrap_or(ids).join(" ");
     if ids.len() > SHOWN { format!("{shown} and {} more", ids.len() - SHOWN) } else { shown }
-}
-
-fn notify(params: &RcptParams) -> Notify {
-    use crate::smtp::Notify as Wanted;
-    match params.notify {
-        None => Notify::default(),
-        Some(Wanted::Never) => Notify { success: false, failure: false, delay: false },
-        Some(Wanted::On { success, failure, delay }) => Notify { success, failure, delay },
-    }
 }
 
 impl Stream {

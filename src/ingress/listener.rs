@@ -3,6 +3,7 @@
 use super::admission::{Admission, TooMany};
 use super::connection::{Connection, Shared};
 use super::memory::Budget;
+use super::times::Times;
 use super::tls::{Certificate, CertificateError};
 use crate::config::Config;
 use crate::relay::Relay;
@@ -76,11 +77,18 @@ impl Ingress {
                 &mut listening.submissions,
             ),
         ];
+        let session = &config.ingress.session;
         for (service, key, addresses, bound) in services {
             let limits = Limits {
                 max_message: config.limits.message_size.octets(),
                 max_recipients: config.limits.recipients as usize,
-                ..Limits::of(service)
+                max_messages: match service {
+                    Service::Mx => session.mx_messages,
+                    Service::Submission | Service::Submissions => session.submission_messages,
+                },
+                max_errors: session.errors,
+                max_junk: session.idle_commands,
+                max_auth_failures: session.auth_failures,
             };
             let wire = ServerConfig {
                 hostname: config.hostname.to_string(),
@@ -93,6 +101,7 @@ impl Ingress {
                 wire: Arc::new(wire),
                 tls: certificate.server_config()?,
                 budget: budget.clone(),
+                times: Times::new(session),
             });
             for address in addresses {
                 let fault = |cause| IngressError::Bind { key, address: *address, cause };

@@ -8,6 +8,7 @@ mod admission;
 mod connection;
 mod listener;
 mod memory;
+mod times;
 mod tls;
 
 pub use listener::{Ingress, IngressError, Listening};

@@ -3,10 +3,11 @@
 //!
 //! Rules: the local part is at most 64 octets and the whole at most 254 (RFC 5321 §4.5.3.1.1 to 3). Dots where
 //! RFC 5321 has none (`a..b@`, `.a@`, `a.@`: addresses that Japanese carriers gave out) are accepted and kept as
-//! written; so is a quoted local part, and UTF-8 in either half (RFC 6531).
+//! written; so is a quoted local part, and UTF-8 in either half (RFC 6531). With and without quotes it is one mailbox.
 //! When it fails: [`AddressError`]; it never quotes the input.
 
 use super::{Domain, DomainError};
+use unicode_normalization::UnicodeNormalization;
 
 /// Longest local part, in octets (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL: usize = 64;
@@ -60,9 +61,21 @@ impl RealAddress {
         Self { local: self.local.clone(), domain: self.domain.clone() }
     }
 
-    /// The address as text, as it goes on the wire.
+    /// The address as text, as it was written.
     pub(crate) fn reveal(&self) -> String {
         format!("{}@{}", self.local, self.domain)
+    }
+
+    /// The address as it goes on the wire: without quotes where they are idle (RFC 5321 §4.1.2 asks for the form that
+    /// needs the least), and at a carrier's domain also around dots that only the carrier knows, because there the
+    /// quoted form is another mailbox or none.
+    pub(crate) fn reveal_for_wire(&self) -> String {
+        let bare = self.unquoted();
+        let is_atoms = bare.split('.').all(|atom| !atom.is_empty()) || self.domain.is_carriers();
+        if !bare.is_empty() && bare.chars().all(is_atom_char) && is_atoms {
+            return format!("{bare}@{}", self.domain);
+        }
+        self.reveal()
     }
 
     /// Its domain, for routing and comparison.
@@ -70,10 +83,15 @@ impl RealAddress {
         &self.domain
     }
 
-    /// The form in which two addresses are compared and indexed: unquoted where quotes are idle, lower case.
+    /// The form in which two addresses are compared and indexed: unquoted, lower case, UTF-8 in NFC (RFC 6532 §3.1).
     /// Real receivers ignore the case of the local part, whatever RFC 5321 §2.4 allows them.
     pub(crate) fn reveal_canonical(&self) -> String {
-        let bare = match self.local.strip_prefix('"').and_then(|l| l.strip_suffix('"')) {
+        format!("{}@{}", self.unquoted().to_lowercase().nfc(), self.domain)
+    }
+
+    /// The local part without quotes and what they escape.
+    fn unquoted(&self) -> String {
+        match self.local.strip_prefix('"').and_then(|l| l.strip_suffix('"')) {
             Some(inner) => {
                 let mut plain = String::with_capacity(inner.len());
                 let mut chars = inner.chars();
@@ -83,8 +101,7 @@ impl RealAddress {
                 plain
             }
             None => self.local.clone(),
-        };
-        format!("{}@{}", bare.to_lowercase(), self.domain)
+        }
     }
 
     /// Whether both name the same mailbox.
@@ -169,5 +186,46 @@ mod tests {
         let a = RealAddress::parse("\"Hana.Ko\"@Mail.Example").unwrap();
         let b = RealAddress::parse("hana.ko@mail.example").unwrap();
         assert!(a.same_mailbox(&b));
+        for (one, other) in [
+            ("\"a..b\"@docomo.ne.jp", "A..b@DOCOMO.ne.jp"),
+            ("\"a\\.\\.b\"@docomo.ne.jp", "a..b@docomo.ne.jp"),
+            ("a@日本.example", "a@xn--wgv71a.example"),
+            ("か\u{3099}@x.example", "が@x.example"),
+            ("a@[ipv6:2001:DB8:0::1]", "a@[IPv6:2001:db8::1]"),
+        ] {
+            let parse = |text| RealAddress::parse(text).unwrap();
+            assert!(parse(one).same_mailbox(&parse(other)), "{one} {other}");
+        }
+        let c = RealAddress::parse("a.b@docomo.ne.jp").unwrap();
+        assert!(!c.same_mailbox(&RealAddress::parse("a..b@docomo.ne.jp").unwrap()));
+    }
+
+    #[test]
+    fn quotes_go_on_the_wire_only_where_the_receiver_needs_them() {
+        for (written, wire) in [
+            ("\"a..b\"@docomo.ne.jp", "a..b@docomo.ne.jp"),
+            ("\".a\"@d.vodafone.ne.jp", ".a@d.vodafone.ne.jp"),
+            ("abc.@docomo.ne.jp", "abc.@docomo.ne.jp"),
+            ("\"a b\"@docomo.ne.jp", "\"a b\"@docomo.ne.jp"),
+            ("\"a..b\"@x.example", "\"a..b\"@x.example"),
+            ("a..b@x.example", "a..b@x.example"),
+            ("\"Hana.Ko\"@x.example", "Hana.Ko@x.example"),
+            ("\"\"@x.example", "\"\"@x.example"),
+            ("\"あ\"@x.example", "あ@x.example"),
+        ] {
+            assert_eq!(RealAddress::parse(written).unwrap().reveal_for_wire(), wire);
+        }
+    }
+
+    #[test]
+    fn the_longest_parts_are_taken_and_one_octet_more_is_not() {
+        let (local, label) = ("a".repeat(64), "b".repeat(63));
+        let domain = format!("{label}.{label}.{}", "c".repeat(61));
+        assert_eq!(local.len() + 1 + domain.len(), 254);
+        assert!(RealAddress::parse(&format!("{local}@{domain}")).is_ok());
+        assert_eq!(RealAddress::parse(&format!("a{local}@x.example")).err(), Some(AddressError::Local));
+        assert_eq!(RealAddress::parse(&format!("{local}@{domain}c")).err(), Some(AddressError::TooLong));
+        let quoted = format!("\"{}\"@x.example", "a".repeat(62));
+        assert!(RealAddress::parse(&quoted).is_ok());
     }
 }

@@ -2,6 +2,7 @@
 
 mod address;
 mod alias;
+mod carrier;
 mod domain;
 mod timestamp;
 

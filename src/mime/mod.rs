@@ -8,6 +8,7 @@
 
 pub mod automatic;
 mod base64;
+pub mod binary;
 pub mod charset;
 pub mod cms;
 mod codepage;

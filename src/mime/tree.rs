@@ -304,7 +304,11 @@ fn with_boundary(content_type: &Structured, boundary: &[u8]) -> Vec<u8> {
         let text = String::from_utf8_lossy(text).replace('\\', "\\\\").replace('"', "\\\"");
         text.chars().filter(|c| matches!(c, ' '..='~')).collect::<String>()
     };
-    let mut out = format!(" {}; boundary=\"{}\"", content_type.head, quoted(boundary));
+    // The type is read without the blanks in it: what else stood there would be joined to it.
+    let is_type =
+        content_type.head.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'+'));
+    let head = if is_type { content_type.head.as_str() } else { "multipart/mixed" };
+    let mut out = format!(" {head}; boundary=\"{}\"", quoted(boundary));
     for name in ["type", "start", "protocol", "micalg", "report-type"] {
         if let Some(value) = content_type.plain(name) {
             out.push_str(&format!(";\r\n\t{name}=\"{}\"", quoted(value)));

@@ -7,10 +7,12 @@ use super::draft::Draft;
 use super::envelope::{body_place, recipient_place};
 use super::leg::Leg;
 use super::record::{About, Peer, peer_json};
-use super::{Event, Login, Notify, Recipient, Refusal, Relay, RelayFault, queue_id};
+use super::{Event, Login, Recipient, Refusal, Relay, RelayFault, Wishes, queue_id};
 use crate::anonymize::{self, Party, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, ReversePath};
+use crate::mime::binary;
+use crate::smtp::Body;
 use crate::store::{Acceptance, NewDelivery, NewHold, NewMessage, NewNotice, NewThread};
 use crate::vault::{Indexed, Side};
 use sha2::{Digest, Sha256};
@@ -30,6 +32,10 @@ pub struct MailParameters {
     /// SMTPUTF8 (RFC 6531 §3.4): the sender vouches that UTF-8 in the header is meant as such. Raw UTF-8 without it is
     /// everyday mail and goes on as it came.
     pub smtputf8: bool,
+    /// BODY (RFC 6152, RFC 3030 §3): whether the message is one of lines.
+    pub body: Body,
+    /// REQUIRETLS (RFC 8689 §3).
+    pub require_tls: bool,
 }
 
 /// A message with its envelope, as a session received it.
@@ -38,7 +44,7 @@ pub struct Incoming<'a> {
     /// The store, at submission.
     pub login: Option<&'a Login>,
     pub sender: Option<&'a RealAddress>,
-    pub recipients: Vec<(Recipient, Notify)>,
+    pub recipients: Vec<(Recipient, Wishes)>,
     pub parameters: MailParameters,
     pub bytes: Vec<u8>,
 }
@@ -55,8 +61,11 @@ impl Relay {
     ///
     /// # Errors
     /// [`Refusal`] with the reply for the end of DATA. Whatever it is, a record of it is kept.
-    pub async fn accept(&self, incoming: Incoming<'_>) -> Result<Receipt, Refusal> {
-        let result = self.take(&incoming).await;
+    pub async fn accept(&self, mut incoming: Incoming<'_>) -> Result<Receipt, Refusal> {
+        let result = match as_lines(&mut incoming) {
+            Ok(()) => self.take(&incoming).await,
+            Err(refusal) => Err(refusal),
+        };
         if let Err(refusal) = &result {
             self.record_refusal(&incoming, refusal).await;
         }
@@ -81,7 +90,7 @@ impl Relay {
             return Ok(receipt);
         }
         // A decision is taken last: what is refused is sent again, and a decision that counts twice counts once.
-        let written: Vec<&(Recipient, Notify)> = incoming
+        let written: Vec<&(Recipient, Wishes)> = incoming
             .recipients
             .iter()
             .filter(|(recipient, _)| !matches!(recipient, Recipient::Decision { .. }))
@@ -98,13 +107,14 @@ impl Relay {
         let mut messages: Vec<NewMessage> = Vec::with_capacity(written.len());
         // Which message stands for which recipient: one who is named twice gets one.
         let mut places: Vec<(&Recipient, usize)> = Vec::with_capacity(written.len());
-        for ((recipient, notify), inquiry) in written.into_iter().zip(&opened) {
+        for ((recipient, wishes), inquiry) in written.into_iter().zip(&opened) {
             if let Some((_, place)) = places.iter().find(|(earlier, _)| earlier.is_same(recipient)) {
                 places.push((recipient, *place));
                 continue;
             }
             places.push((recipient, messages.len()));
-            let leg = self.leg(incoming, recipient, *notify, inquiry.as_ref()).await?;
+            let leg = self.leg(incoming, recipient, wishes.notify, inquiry.as_ref()).await?;
+            let leg = Leg { original: wishes.original.clone(), ..leg };
             let leg = if kind == Automatic::AutoReply { leg.of_a_program() } else { leg };
             messages.push(self.compose(incoming, leg, now).await?);
         }
@@ -347,6 +357,14 @@ impl Relay {
         let record = self.new_record(key, Event::Refused, about, Some(peer.ip), &detail, None);
         self.keep(record).await;
     }
+}
+
+/// A binary message becomes one of lines, which every next hop takes (RFC 3030 §3: or it is refused).
+fn as_lines(incoming: &mut Incoming<'_>) -> Result<(), Refusal> {
+    if incoming.parameters.body == Body::BinaryMime {
+        incoming.bytes = binary::to_lines(&incoming.bytes).map_err(Refusal::Binary)?;
+    }
+    Ok(())
 }
 
 /// The header block with its last line end, without the empty line; cut at a line where it is very long.

@@ -3,31 +3,6 @@
 
 use crate::mail::{Alias, Domain, DomainError, RealAddress};
 
-/// Domains of Japanese mobile carriers, themselves or with labels in front.
-const MOBILE: [&str; 21] = [
-    "docomo.ne.jp",
-    "mopera.net",
-    "mopera.ne.jp",
-    "dwmail.jp",
-    "ezweb.ne.jp",
-    "au.com",
-    "uqmobile.jp",
-    "softbank.ne.jp",
-    "i.softbank.jp",
-    "vodafone.ne.jp",
-    "jp-t.ne.jp",
-    "jp-d.ne.jp",
-    "jp-h.ne.jp",
-    "jp-c.ne.jp",
-    "jp-r.ne.jp",
-    "jp-k.ne.jp",
-    "jp-n.ne.jp",
-    "jp-s.ne.jp",
-    "jp-q.ne.jp",
-    "ymobile.ne.jp",
-    "rakumail.jp",
-];
-
 /// Class of a customer's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressClass {
@@ -41,11 +16,7 @@ impl AddressClass {
     /// The class of an address, by its domain.
     #[must_use]
     pub fn of(address: &RealAddress) -> Self {
-        let domain = address.reveal_domain().as_str();
-        let mobile = MOBILE.iter().any(|carrier| {
-            domain == *carrier || domain.strip_suffix(carrier).is_some_and(|d| d.ends_with('.'))
-        });
-        if mobile { AddressClass::Mobile } else { AddressClass::Pc }
+        if address.reveal_domain().is_carriers() { AddressClass::Mobile } else { AddressClass::Pc }
     }
 
     fn label(self) -> &'static str {

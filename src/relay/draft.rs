@@ -92,7 +92,10 @@ impl Relay {
             },
             sender_alias: AliasText::from(&leg.from),
             notify: leg.notify,
-            envelope_id: incoming.parameters.envelope_id.clone(),
+            // Who may have lied about the address chooses no word of what it gets.
+            envelope_id: incoming.parameters.envelope_id.clone().filter(|_| leg.quotes),
+            original: leg.original.clone().filter(|_| leg.quotes),
+            require_tls: incoming.parameters.require_tls,
             secrets: leg
                 .secrets
                 .iter()

@@ -4,6 +4,7 @@ use super::RelayFault;
 use super::conversation::open_address;
 use crate::anonymize::Files;
 use crate::mail::{Alias, Domain, RealAddress};
+use crate::smtp::{self, RcptParams};
 use crate::vault::{DataKey, Place, Sealed};
 
 /// When the sender wants to be told (RFC 3461 §4.1).
@@ -18,6 +19,32 @@ impl Default for Notify {
     /// Without NOTIFY: of failure and delay, as RFC 3461 §4.1 lets us choose.
     fn default() -> Self {
         Self { success: false, failure: true, delay: true }
+    }
+}
+
+/// What the sender of a message wants of one recipient's report (RFC 3461 §4.1 and §4.2).
+#[derive(Default)]
+pub struct Wishes {
+    pub notify: Notify,
+    /// ORCPT: type and address, decoded.
+    pub original: Option<(String, String)>,
+}
+
+impl From<&RcptParams> for Wishes {
+    fn from(params: &RcptParams) -> Self {
+        let notify = match params.notify {
+            None => Notify::default(),
+            Some(smtp::Notify::Never) => Notify { success: false, failure: false, delay: false },
+            Some(smtp::Notify::On { success, failure, delay }) => Notify { success, failure, delay },
+        };
+        let original = params.orcpt.as_ref();
+        Self { notify, original: original.map(|orcpt| (orcpt.kind().to_owned(), orcpt.reveal().to_owned())) }
+    }
+}
+
+impl From<Notify> for Wishes {
+    fn from(notify: Notify) -> Self {
+        Self { notify, original: None }
     }
 }
 
@@ -49,6 +76,12 @@ pub(super) struct Envelope {
     /// Whether somebody vouches for the files in it: the gate leaves them then.
     #[serde(default)]
     pub confirmed: bool,
+    /// What its sender called the recipient at first (RFC 3461 §4.2): type and address, for the sender's own report.
+    #[serde(default)]
+    pub original: Option<(String, String)>,
+    /// Whether it may go only over proven TLS (RFC 8689).
+    #[serde(default)]
+    pub require_tls: bool,
 }
 
 /// An alias in JSON.

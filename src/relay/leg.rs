@@ -32,6 +32,8 @@ pub(super) struct Leg<'a> {
     pub forward_path: RealAddress,
     pub secrets: Vec<(RealAddress, Alias)>,
     pub notify: Notify,
+    /// What the sender called the recipient at first.
+    pub original: Option<(String, String)>,
     pub bounces_to: Option<String>,
     /// Whether a bounce may quote the header block.
     pub quotes: bool,
@@ -120,6 +122,7 @@ impl Relay {
             forward_path,
             secrets,
             notify,
+            original: None,
             bounces_to: Some(bounces_to),
         })
     }
@@ -179,6 +182,7 @@ impl Relay {
             forward_path: address.again(),
             secrets,
             notify,
+            original: None,
             bounces_to: None,
         })
     }

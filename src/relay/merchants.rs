@@ -121,6 +121,7 @@ impl Relay {
                 id: credential_id,
                 auth_idx: index.of(Indexed::AuthId(&auth_id)),
                 secret: auth_password.fingerprint().to_stored(),
+                scram: self.scram_of(credential_id, &auth_id, &auth_password),
                 label: key.seal(Place::new("credential", "label", credential_id), label.as_bytes()),
             },
             key: new_key,

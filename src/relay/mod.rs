@@ -39,7 +39,7 @@ mod words;
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
 pub use conversation::{Conversation, Merchant};
 pub use domains::{AddressClass, Domains};
-pub use envelope::Notify;
+pub use envelope::{Notify, Wishes};
 pub use login::Login;
 pub use mailbox::{SuppressFault, SuppressedView};
 pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};

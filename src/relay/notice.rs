@@ -4,7 +4,7 @@
 //!
 //! Never for a notice (RFC 3464 §2: no notification about a notification), and never where the sender asked not to be told
 //! (RFC 3461 §4.1). It passes the gate like everything else; if what it repeats of the sender's own words (the header
-//! block, ids, ENVID) should name the other side, it is sent without them.
+//! block, ids, ENVID, ORCPT) should name the other side, it is sent without them.
 //! When it fails: it does not. A result must never depend on whether its notice can be made, or the delivery would be
 //! repeated without end; what can't be told is logged.
 
@@ -135,6 +135,9 @@ impl Relay {
             utf8: false,
             traces: Vec::new(),
             confirmed: false,
+            original: None,
+            // RFC 8689 §5: what tells of it is kept as it was.
+            require_tls: envelope.require_tls,
         };
         self.notice_row(key, subject, id, &sender, &anonymized, &sealed, outcome, now).map(Some)
     }
@@ -307,8 +310,13 @@ impl Report<'_> {
         if let Some(id) = self.envelope.envelope_id.as_ref().filter(|_| ids) {
             fields.push_str(&format!("Original-Envelope-Id: {}\r\n", printable(id)));
         }
+        // The sender's own word for the recipient (RFC 3464 §2.3.1); in ASCII, as the part is (RFC 6533 §3 has no other way).
+        let original = self.envelope.original.as_ref().filter(|(_, address)| ids && address.is_ascii());
+        let original = original.map_or_else(String::new, |(kind, address)| {
+            format!("Original-Recipient: {kind}; {}\r\n", printable(address))
+        });
         fields.push_str(&format!(
-            "Arrival-Date: {}\r\n\r\nFinal-Recipient: rfc822; {to}\r\nAction: {action}\r\nStatus: {status}\r\n",
+            "Arrival-Date: {}\r\n\r\n{original}Final-Recipient: rfc822; {to}\r\nAction: {action}\r\nStatus: {status}\r\n",
             self.subject.received_at.to_rfc5322(),
         ));
         if self.outcome == Outcome::Delayed {
@@ -323,7 +331,7 @@ fn raw(content_type: &'static str, bytes: Vec<u8>) -> MimePart<'static> {
     MimePart::new(content_type, BodyPart::Binary(bytes.into())).transfer_encoding("7bit")
 }
 
-/// ENVID again as it may stand in a field: printable ASCII.
+/// ENVID or ORCPT again as it may stand in a field: printable ASCII.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic()).take(100).collect()
+    text.chars().filter(|c| c.is_ascii_graphic()).take(500).collect()
 }

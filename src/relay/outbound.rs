@@ -18,6 +18,8 @@ pub struct Outbound {
     pub message: Anonymized,
     /// Whether SMTPUTF8 must be asked for.
     pub utf8: bool,
+    /// Whether it may go only over proven TLS (RFC 8689).
+    pub require_tls: bool,
     /// Whose DKIM key signs.
     pub domain: Domain,
 }
@@ -73,6 +75,7 @@ impl Relay {
             reverse_path,
             forward_path,
             utf8: envelope.utf8 && message.needs_smtputf8(),
+            require_tls: envelope.require_tls,
             message,
             domain: from.domain().clone(),
         })

@@ -2,6 +2,7 @@
 //! and the cure. Unknown, foreign and forged aliases share one; no text names an address, a store or an order.
 
 use super::RelayFault;
+use crate::mime::binary::BinaryFault;
 use crate::smtp::Reply;
 use crate::store::StoreFault;
 
@@ -40,6 +41,8 @@ pub enum Refusal {
     Loop,
     /// The message can't be made anonymous with certainty; why, in words for a person.
     Content(String),
+    /// It is binary (BODY=BINARYMIME), and can't be made one of lines.
+    Binary(BinaryFault),
     /// The message is too large to be made once for each of its recipients.
     TooLargeForAll,
     /// Our own breakage: try again.
@@ -51,6 +54,7 @@ pub enum Refusal {
 impl Refusal {
     /// What the peer is told.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "one table, two lines an entry")]
     pub fn reply(&self) -> Reply {
         match self {
             Refusal::Credentials => Reply::new(
@@ -143,6 +147,12 @@ impl Refusal {
             }
             Refusal::Loop => Reply::new(554, 4, 6, "Too many hops: the message is going round in a loop"),
             Refusal::Content(why) => Reply::new(554, 6, 0, why.clone()),
+            Refusal::Binary(why) => Reply::new(
+                554,
+                6,
+                1,
+                format!("The binary message can't go on in lines: {why}: send it in base64, or without BINARYMIME"),
+            ),
             Refusal::TooLargeForAll => Reply::new(
                 552,
                 3,
@@ -151,6 +161,15 @@ impl Refusal {
             ),
             Refusal::TryAgain => Reply::new(451, 3, 0, "A temporary fault on our side: the message was not taken, try again later"),
             Refusal::NoSpace => Reply::new(452, 3, 1, "No space for mail just now: the message was not taken, try again later"),
+        }
+    }
+
+    /// The reply to AUTH: 454 says that the check failed, not the password, and clients keep it then (RFC 4954 §6).
+    #[must_use]
+    pub fn auth_reply(&self) -> Reply {
+        match self {
+            Refusal::Credentials => self.reply(),
+            _ => Reply::new(454, 7, 0, "The password can't be checked just now: try again later"),
         }
     }
 
@@ -174,6 +193,7 @@ impl Refusal {
             Refusal::Relaying => "relaying",
             Refusal::Loop => "loop",
             Refusal::Content(_) => "content",
+            Refusal::Binary(_) => "binary",
             Refusal::TooLargeForAll => "too_large_for_all",
             Refusal::TryAgain => "try_again",
             Refusal::NoSpace => "no_space",

@@ -14,7 +14,9 @@ use super::notice::Outcome;
 use super::record::{About, peer_json};
 use super::routing::check_alive;
 use super::threads::parse_pseudonym;
-use super::{Conversation, Event, Notify, Recipient, Refusal, Relay, RelayFault, parse_queue_id, queue_id};
+use super::{
+    Conversation, Event, Notify, Recipient, Refusal, Relay, RelayFault, Wishes, parse_queue_id, queue_id,
+};
 use crate::anonymize;
 use crate::mail::{RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, Bounce, Fate, ReversePath};
@@ -138,7 +140,7 @@ impl Relay {
         incoming: &Incoming<'_>,
         kind: &Automatic,
     ) -> Result<Option<Receipt>, Refusal> {
-        let for_a_party = |(recipient, _): &(Recipient, Notify)| !matches!(recipient, Recipient::Copy(_));
+        let for_a_party = |(recipient, _): &(Recipient, Wishes)| !matches!(recipient, Recipient::Copy(_));
         // What goes to a store's own address alone is its own affair; the anonymizer decides.
         if matches!(kind, Automatic::AutoReply | Automatic::Person)
             || !incoming.recipients.iter().any(for_a_party)

@@ -2,6 +2,8 @@
 //! Everybody in it is made up, and what they must never read of each other is looked for.
 
 mod holds;
+mod reports;
+mod scram;
 
 use super::*;
 use crate::config::{CustomerName, MerchantName};
@@ -88,11 +90,13 @@ impl Shop {
         let sender = address(CUSTOMER);
         let mut recipients = Vec::new();
         for to in to {
-            recipients.push((self.relay.mx_recipient(Some(&sender), &address(to)).await.unwrap(), notify));
+            recipients
+                .push((self.relay.mx_recipient(Some(&sender), &address(to)).await.unwrap(), notify.into()));
         }
         let id = if id.is_empty() { String::new() } else { format!("Message-ID: {id}\r\n") };
         let bytes = format!("From: {CUSTOMER}\r\nSubject: order\r\n{id}\r\nIs it on its way?\r\n");
-        let parameters = MailParameters { envelope_id: envid.map(str::to_owned), smtputf8: false };
+        let parameters =
+            MailParameters { envelope_id: envid.map(str::to_owned), ..MailParameters::default() };
         let (peer, bytes) = (peer(), bytes.into_bytes());
         self.relay
             .accept(Incoming {
@@ -183,7 +187,7 @@ async fn a_bounce_that_is_faster_than_our_own_commit_is_asked_to_come_again() {
         let recipient = shop.relay.mx_recipient(None, &address(&returns_to)).await.unwrap();
         let bytes = "MIME-Version: 1.0\r\nContent-Type: message/delivery-status\r\n\r\n\
                      Reporting-MTA: dns; mx.store.example\r\n\r\nAction: failed\r\nStatus: 5.1.1\r\n";
-        let recipients = vec![(recipient, Notify::default())];
+        let recipients = vec![(recipient, Wishes::default())];
         let (peer, parameters) = (peer(), MailParameters::default());
         let bytes = bytes.as_bytes().to_vec();
         let incoming = Incoming { peer: &peer, login: None, sender: None, recipients, parameters, bytes };
@@ -235,7 +239,7 @@ async fn an_address_the_customer_had_before_passes_no_more_than_the_present_one(
     let recipient = shop.relay.mx_recipient(Some(&sender), &to).await.unwrap();
     let bytes = format!("From: {now}\r\nSubject: new address\r\n\r\nHana, once {CUSTOMER}\r\n").into_bytes();
     let (peer, parameters, recipients) =
-        (peer(), MailParameters::default(), vec![(recipient, Notify::default())]);
+        (peer(), MailParameters::default(), vec![(recipient, Wishes::default())]);
     let incoming =
         Incoming { peer: &peer, login: None, sender: Some(&sender), recipients, parameters, bytes };
     shop.relay.accept(incoming).await.unwrap();

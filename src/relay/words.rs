@@ -149,6 +149,7 @@ impl Outcome {
             (_, "7.0" | "7.1" | "7.26" | "7.27" | "7.28") => {
                 ("7.1", "the recipient's system refused the message")
             }
+            (_, "7.30") => ("7.30", "no way to the recipient keeps the encryption that was asked for"),
             _ => ("0.0", "the recipient's system did not take the message"),
         };
         let class = match self {

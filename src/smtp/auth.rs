@@ -1,17 +1,39 @@
-//! The client's proof of who it is: AUTH PLAIN (RFC 4616) and AUTH LOGIN (draft-murchison-sasl-login), which old
-//! shop software uses, in the exchange of RFC 4954 §4.
+//! The client's proof of who it is: AUTH PLAIN (RFC 4616), AUTH LOGIN (draft-murchison-sasl-login), which old shop
+//! software uses, and SCRAM-SHA-256 with and without channel binding (`scram`), in the exchange of RFC 4954 §4.
 //!
 //! Rules: the caller offers it inside TLS only. An initial response may be given, `=` is the empty one, `*` cancels.
 //! Nobody acts for another: an authorization identity must be empty or equal the name. Secrets are wiped.
 //! When it fails: [`AuthFault`]; the exchange is over and the next line is a command again.
 
+use super::scram::{Binding, ChannelBinding, Checked, ClientFirst, NONCE, ScramFault, ServerFirst, Verifier};
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
-/// A name and a password, not yet checked. It cannot be printed.
+/// Who a client says it is, and what speaks for it. It cannot be printed.
 pub struct Credentials {
     auth_id: Zeroizing<String>,
-    password: Zeroizing<String>,
+    proof: Proof,
+}
+
+/// What speaks for a client.
+pub enum Proof {
+    /// A password, not yet checked. It cannot be printed.
+    Password(Password),
+    /// The session has checked that the client knows the password (SCRAM).
+    Known,
+    /// The session has checked that it does not.
+    Unknown,
+}
+
+/// A password as a client sent it.
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// The password, as sent.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Credentials {
@@ -21,10 +43,18 @@ impl Credentials {
         &self.auth_id
     }
 
-    /// The password, as sent.
+    /// What speaks for it.
     #[must_use]
-    pub fn reveal_password(&self) -> &str {
-        &self.password
+    pub fn proof(&self) -> &Proof {
+        &self.proof
+    }
+
+    fn password(auth_id: Zeroizing<String>, password: Zeroizing<String>) -> Self {
+        Self { auth_id, proof: Proof::Password(Password(password)) }
+    }
+
+    fn checked(name: String, proof: Proof) -> Self {
+        Self { auth_id: Zeroizing::new(name), proof }
     }
 }
 
@@ -41,6 +71,18 @@ pub(crate) enum AuthFault {
     Malformed,
     #[error("the client wants to act for another")]
     OtherIdentity,
+    #[error("the client speaks on another channel than we, or was told that we cannot bind it")]
+    Binding,
+}
+
+impl From<ScramFault> for AuthFault {
+    fn from(fault: ScramFault) -> Self {
+        match fault {
+            ScramFault::Malformed => AuthFault::Malformed,
+            ScramFault::OtherIdentity => AuthFault::OtherIdentity,
+            ScramFault::Binding => AuthFault::Binding,
+        }
+    }
 }
 
 /// An exchange that waits for a line of the client.
@@ -51,30 +93,39 @@ pub(crate) enum Exchange {
     LoginName,
     /// LOGIN, waiting for the password.
     LoginPassword { auth_id: Zeroizing<String> },
+    /// SCRAM, waiting for the first message.
+    ScramFirst(Binding),
+    /// SCRAM, waiting for the proof.
+    ScramFinal(ServerFirst),
+    /// SCRAM, waiting for the empty line with which the client takes our own proof.
+    ScramTaken { name: String, server_final: String },
 }
 
 /// What comes next in an exchange.
 pub(crate) enum Step {
     Ask(Exchange),
+    /// The verifier of this name is needed; then [`Exchange::scram`].
+    LookUp(ClientFirst),
     Done(Credentials),
 }
 
 impl Exchange {
-    /// Starts an exchange with what follows `AUTH `.
+    /// Starts an exchange with what follows `AUTH `. `channel` is there where channel binding is offered.
     ///
     /// # Errors
     /// [`AuthFault`] when the mechanism is not offered or the initial response is not good.
-    pub(crate) fn start(argument: &str) -> Result<Step, AuthFault> {
+    pub(crate) fn start(argument: &str, channel: Option<ChannelBinding>) -> Result<Step, AuthFault> {
         let (mechanism, initial) = match argument.split_once(' ') {
             Some((mechanism, initial)) => (mechanism, Some(initial.trim_start_matches(' '))),
             None => (argument, None),
         };
-        let exchange = if mechanism.eq_ignore_ascii_case("PLAIN") {
-            Exchange::Plain
-        } else if mechanism.eq_ignore_ascii_case("LOGIN") {
-            Exchange::LoginName
-        } else {
-            return Err(AuthFault::Mechanism);
+        let is = |name: &str| mechanism.eq_ignore_ascii_case(name);
+        let exchange = match channel {
+            _ if is("PLAIN") => Exchange::Plain,
+            _ if is("LOGIN") => Exchange::LoginName,
+            _ if is("SCRAM-SHA-256") => Exchange::ScramFirst(Binding::None { offered: channel.is_some() }),
+            Some(octets) if is("SCRAM-SHA-256-PLUS") => Exchange::ScramFirst(Binding::Exporter(octets)),
+            _ => return Err(AuthFault::Mechanism),
         };
         match initial {
             None => Ok(Step::Ask(exchange)),
@@ -83,12 +134,19 @@ impl Exchange {
         }
     }
 
+    /// Goes on with the verifier of the name that was looked up.
+    pub(crate) fn scram(first: ClientFirst, verifier: Verifier, random: [u8; NONCE]) -> Self {
+        Exchange::ScramFinal(first.answer(verifier, random))
+    }
+
     /// What the client is asked, in base64: the text of the `334`. LOGIN's are `Username:` and `Password:`.
-    pub(crate) fn challenge(&self) -> &'static str {
+    pub(crate) fn challenge(&self) -> String {
         match self {
-            Exchange::Plain => "",
-            Exchange::LoginName => "VXNlcm5hbWU6",
-            Exchange::LoginPassword { .. } => "UGFzc3dvcmQ6",
+            Exchange::Plain | Exchange::ScramFirst(_) => String::new(),
+            Exchange::LoginName => "VXNlcm5hbWU6".to_owned(),
+            Exchange::LoginPassword { .. } => "UGFzc3dvcmQ6".to_owned(),
+            Exchange::ScramFinal(server) => BASE64.encode(server.text().as_bytes()),
+            Exchange::ScramTaken { server_final, .. } => BASE64.encode(server_final.as_bytes()),
         }
     }
 
@@ -102,13 +160,24 @@ impl Exchange {
         }
         let response = BASE64.decode(line.as_bytes()).map(Zeroizing::new).map_err(|_| AuthFault::Base64)?;
         let response = std::str::from_utf8(&response).map_err(|_| AuthFault::Malformed)?;
-        match self {
-            Exchange::Plain => plain(response).map(Step::Done),
-            Exchange::LoginName => Ok(Step::Ask(Exchange::LoginPassword { auth_id: text(response)? })),
+        Ok(match self {
+            Exchange::Plain => Step::Done(plain(response)?),
+            Exchange::LoginName => Step::Ask(Exchange::LoginPassword { auth_id: text(response)? }),
             Exchange::LoginPassword { auth_id } => {
-                Ok(Step::Done(Credentials { auth_id, password: text(response)? }))
+                Step::Done(Credentials::password(auth_id, text(response)?))
             }
-        }
+            Exchange::ScramFirst(binding) => Step::LookUp(ClientFirst::parse(response, binding)?),
+            Exchange::ScramFinal(server) => match server.check(response)? {
+                Checked::Right { name, server_final } => {
+                    Step::Ask(Exchange::ScramTaken { name, server_final })
+                }
+                Checked::Wrong { name } => Step::Done(Credentials::checked(name, Proof::Unknown)),
+            },
+            Exchange::ScramTaken { name, .. } if response.is_empty() => {
+                Step::Done(Credentials::checked(name, Proof::Known))
+            }
+            Exchange::ScramTaken { .. } => return Err(AuthFault::Malformed),
+        })
     }
 }
 
@@ -120,7 +189,7 @@ fn plain(response: &str) -> Result<Credentials, AuthFault> {
     else {
         return Err(AuthFault::Malformed);
     };
-    let credentials = Credentials { auth_id: text(auth_id)?, password: text(password)? };
+    let credentials = Credentials::password(text(auth_id)?, text(password)?);
     if other.is_empty() || other == auth_id { Ok(credentials) } else { Err(AuthFault::OtherIdentity) }
 }
 
@@ -138,14 +207,17 @@ mod tests {
 
     /// The credentials that come of `AUTH argument` and the lines after it.
     fn run(argument: &str, lines: &[&[u8]]) -> Result<(String, String), AuthFault> {
-        let mut step = Exchange::start(argument)?;
+        let mut step = Exchange::start(argument, None)?;
         for line in lines {
             let Step::Ask(exchange) = step else { panic!("no further line is asked for") };
             step = exchange.proceed(&BASE64.encode(line))?;
         }
         match step {
-            Step::Done(done) => Ok((done.auth_id().to_owned(), done.reveal_password().to_owned())),
-            Step::Ask(_) => panic!("a further line is asked for"),
+            Step::Done(done) => match done.proof() {
+                Proof::Password(password) => Ok((done.auth_id().to_owned(), password.reveal().to_owned())),
+                _ => panic!("no password was sent"),
+            },
+            Step::Ask(_) | Step::LookUp(_) => panic!("a further line is asked for"),
         }
     }
 
@@ -173,6 +245,9 @@ mod tests {
     #[test]
     fn each_bad_exchange_fails_for_its_reason() {
         assert_eq!(run("CRAM-MD5", &[]), Err(AuthFault::Mechanism));
+        assert_eq!(run("SCRAM-SHA-256-PLUS", &[]), Err(AuthFault::Mechanism));
+        assert_eq!(run("SCRAM-SHA-256 =", &[]), Err(AuthFault::Malformed));
+        assert_eq!(run("SCRAM-SHA-256 cD10bHMtZXhwb3J0ZXIsLG49YSxyPWI=", &[]), Err(AuthFault::Binding));
         assert_eq!(run("PLAIN *", &[]), Err(AuthFault::Cancelled));
         assert_eq!(run("PLAIN =", &[]), Err(AuthFault::Malformed));
         assert_eq!(run("LOGIN =", &[]), Err(AuthFault::Malformed));

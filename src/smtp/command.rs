@@ -18,6 +18,8 @@ pub(crate) enum Command<'a> {
     /// RCPT with all that follows `TO:`.
     Rcpt(&'a str),
     Data,
+    /// BDAT (RFC 3030 §2).
+    Bdat(Chunk),
     Rset,
     Noop,
     Quit,
@@ -28,6 +30,15 @@ pub(crate) enum Command<'a> {
     Auth(&'a str),
 }
 
+/// A chunk as BDAT announces it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    /// Octets that follow the command.
+    pub(crate) size: u64,
+    /// Whether the message ends with it.
+    pub(crate) last: bool,
+}
+
 /// Why a line is no command of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CommandFault {
@@ -35,7 +46,7 @@ pub(crate) enum CommandFault {
     Unknown,
     #[error("the verb is known and not offered")]
     NotOffered,
-    #[error("BDAT is not offered, and octets of unknown number follow it")]
+    #[error("BDAT says no size, so octets of unknown number follow it")]
     Chunk,
     #[error("this is not SMTP")]
     NotSmtp,
@@ -76,6 +87,9 @@ impl<'a> Command<'a> {
         {
             return Err(if line.is_empty() { CommandFault::Unknown } else { CommandFault::NotSmtp });
         }
+        if verb.eq_ignore_ascii_case("BDAT") {
+            return chunk(argument).map(Command::Bdat).ok_or(CommandFault::Chunk);
+        }
         if line.contains(char::is_control) {
             return Err(CommandFault::Control);
         }
@@ -109,8 +123,6 @@ impl<'a> Command<'a> {
             alone(Command::StartTls)
         } else if is("AUTH") {
             with(Command::Auth(argument))
-        } else if is("BDAT") {
-            Err(CommandFault::Chunk)
         } else if is_one_of(verb, &NOT_OFFERED) {
             Err(CommandFault::NotOffered)
         } else {
@@ -121,6 +133,17 @@ impl<'a> Command<'a> {
 
 fn is_one_of(verb: &str, names: &[&str]) -> bool {
     names.iter().any(|name| verb.eq_ignore_ascii_case(name))
+}
+
+/// `size [LAST]`; a size that does not fit 64 bits is none, for nobody could count it off.
+fn chunk(argument: &str) -> Option<Chunk> {
+    let (size, last) = match argument.trim_start_matches(' ').split_once(' ') {
+        Some((size, last)) if last.eq_ignore_ascii_case("LAST") => (size, true),
+        Some(_) => return None,
+        None => (argument.trim_start_matches(' '), false),
+    };
+    let is_number = !size.is_empty() && size.bytes().all(|b| b.is_ascii_digit());
+    Some(Chunk { size: size.parse().ok().filter(|_| is_number)?, last })
 }
 
 /// The client's name: one word. What it says is not believed, so any characters will do.
@@ -162,6 +185,15 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_has_a_size_and_may_be_the_last() {
+        let chunk = |size, last| Ok(Command::Bdat(Chunk { size, last }));
+        check("BDAT 100 LAST", chunk(100, true));
+        check("bdat 0 last ", chunk(0, true));
+        check("BDAT 0", chunk(0, false));
+        check("BDAT 18446744073709551615", chunk(u64::MAX, false));
+    }
+
+    #[test]
     fn each_way_to_be_no_command_is_told_apart() {
         use CommandFault::{
             Chunk, Control, MissingArgument, NeedlessArgument, NoFrom, NoTo, NotOffered, NotSmtp, Unknown,
@@ -184,7 +216,15 @@ mod tests {
             ("RCPT あ", NoTo),
             ("EXPN list", NotOffered),
             ("ETRN x.example", NotOffered),
-            ("BDAT 100 LAST", Chunk),
+            ("BDAT", Chunk),
+            ("BDAT LAST", Chunk),
+            ("BDAT -1", Chunk),
+            ("BDAT +1", Chunk),
+            ("BDAT 1 FIRST", Chunk),
+            ("BDAT 1 LAST x", Chunk),
+            ("BDAT 1\tLAST", Chunk),
+            ("BDAT 0x10", Chunk),
+            ("BDAT 18446744073709551616", Chunk),
             ("GET / HTTP/1.1", NotSmtp),
             ("post /", NotSmtp),
             ("CONNECT 192.0.2.1:25 HTTP/1.0", NotSmtp),

@@ -2,6 +2,7 @@
 //! Bytes go in, bytes and events come out; who drives it owns the socket, the clock and the decisions. Pure.
 
 mod auth;
+mod chunk;
 pub mod client;
 mod command;
 mod dot;
@@ -9,10 +10,18 @@ mod line;
 mod params;
 mod path;
 mod reply;
+pub mod scram;
 pub mod server;
 
-pub use auth::Credentials;
+pub use auth::{Credentials, Proof};
 pub use dot::{Damage, DataFault, DotProgress, DotReader, Unsendable, dot_stuff};
 pub use params::{Body, EnvId, MailParams, Notify, Orcpt, RcptParams, Ret};
 pub use path::ForwardPath;
 pub use reply::Reply;
+
+/// The top of the tree, wherever these sources are compiled from.
+#[cfg(test)]
+fn top() -> &'static std::path::Path {
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().find(|top| top.join("fixtures").is_dir()).expect("there are fixtures")
+}

@@ -1,5 +1,5 @@
-//! Reads the parameters behind the path of MAIL and RCPT (RFC 5321 §4.1.1.11): SIZE (RFC 1870), BODY (RFC 6152),
-//! SMTPUTF8 (RFC 6531), RET, ENVID, NOTIFY and ORCPT (RFC 3461), AUTH (RFC 4954 §5).
+//! Reads the parameters behind the path of MAIL and RCPT (RFC 5321 §4.1.1.11): SIZE (RFC 1870), BODY (RFC 6152,
+//! RFC 3030 §3), REQUIRETLS (RFC 8689), SMTPUTF8 (RFC 6531), RET, ENVID, NOTIFY and ORCPT (RFC 3461), AUTH (RFC 4954 §5).
 //!
 //! Rules: each at most once; unknown ones are refused, never ignored. `xtext` must decode to printable ASCII: a
 //! decoded line end would write header fields into a delivery report. AUTH= is checked and forgotten.
@@ -18,6 +18,8 @@ pub struct MailParams {
     pub ret: Option<Ret>,
     /// What the sender calls this envelope in reports.
     pub envid: Option<EnvId>,
+    /// Whether it may go on only over TLS to servers that keep this rule themselves (RFC 8689 §3).
+    pub require_tls: bool,
 }
 
 /// The parameters of RCPT.
@@ -37,6 +39,8 @@ pub enum Body {
     SevenBit,
     /// `8BITMIME`.
     EightBit,
+    /// `BINARYMIME` (RFC 3030 §3): any octets, by BDAT only.
+    BinaryMime,
 }
 
 /// `RET=` (RFC 3461 §4.3).
@@ -124,7 +128,11 @@ impl MailParams {
                 ("BODY", Some(value)) if value.eq_ignore_ascii_case("8BITMIME") => {
                     params.body = Body::EightBit
                 }
+                ("BODY", Some(value)) if value.eq_ignore_ascii_case("BINARYMIME") => {
+                    params.body = Body::BinaryMime
+                }
                 ("SMTPUTF8", None) => params.smtputf8 = true,
+                ("REQUIRETLS", None) => params.require_tls = true,
                 ("RET", Some(value)) if value.eq_ignore_ascii_case("FULL") => params.ret = Some(Ret::Full),
                 ("RET", Some(value)) if value.eq_ignore_ascii_case("HDRS") => params.ret = Some(Ret::Headers),
                 ("ENVID", Some(value)) if value.len() <= MAX_ENVID => {
@@ -132,7 +140,7 @@ impl MailParams {
                 }
                 ("AUTH", Some("<>")) => {}
                 ("AUTH", Some(value)) if xtext(value).is_some() => {}
-                ("SIZE" | "BODY" | "SMTPUTF8" | "RET" | "ENVID" | "AUTH", _) => {
+                ("SIZE" | "BODY" | "SMTPUTF8" | "REQUIRETLS" | "RET" | "ENVID" | "AUTH", _) => {
                     return Err(ParamFault::Value);
                 }
                 _ => return Err(ParamFault::Unknown),
@@ -264,6 +272,10 @@ mod tests {
         assert_eq!(params.ret, Some(Ret::Headers));
         assert_eq!(params.envid.as_ref().map(EnvId::reveal), Some("Q+1 a"));
         assert_eq!(MailParams::parse("SIZE=99999999999999999999").ok().and_then(|p| p.size), Some(u64::MAX));
+        assert!(
+            MailParams::parse("BODY=binarymime requiretls")
+                .is_ok_and(|params| { params.body == Body::BinaryMime && params.require_tls })
+        );
         assert!(MailParams::parse("AUTH=e+3Dmc2@example.com BODY=7BIT RET=FULL").is_ok());
     }
 
@@ -295,7 +307,9 @@ mod tests {
             ("=1", Syntax),
             ("-A=1", Syntax),
             ("あ=1", Syntax),
-            ("BODY=BINARYMIME", Value),
+            ("BODY=BINARY", Value),
+            ("REQUIRETLS=yes", Value),
+            ("REQUIRETLS REQUIRETLS", Duplicate),
             ("BODY", Value),
             ("SMTPUTF8=yes", Value),
             ("RET=BODY", Value),

@@ -188,6 +188,14 @@ impl Store {
         self.change(Change::AddMerchant(Box::new(new))).await.map(|_| ())
     }
 
+    /// Keeps the SCRAM verifier of a credential.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn keep_scram(&self, credential: i64, scram: Sealed) -> Result<(), StoreFault> {
+        self.change(Change::KeepScram { credential, scram }).await.map(|_| ())
+    }
+
     /// Adds an API token.
     ///
     /// # Errors

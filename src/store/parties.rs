@@ -52,6 +52,8 @@ pub struct CredentialRow {
     pub id: i64,
     pub merchant_id: i64,
     pub secret: Option<SecretHash>,
+    /// None for one that is older than SCRAM and was not used since.
+    pub scram: Option<Sealed>,
     pub revoked_at: Option<Timestamp>,
 }
 
@@ -215,17 +217,19 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn credential(&self, auth_idx: Index) -> Result<Option<CredentialRow>, StoreFault> {
-        let row =
-            sqlx::query("SELECT id, merchant_id, secret, revoked_at FROM credential WHERE auth_idx = $1")
-                .bind(auth_idx.as_bytes())
-                .fetch_optional(self.pool())
-                .await?;
+        let row = sqlx::query(
+            "SELECT id, merchant_id, secret, revoked_at, scram FROM credential WHERE auth_idx = $1",
+        )
+        .bind(auth_idx.as_bytes())
+        .fetch_optional(self.pool())
+        .await?;
         row.map(|row| {
             Ok(CredentialRow {
                 id: row.try_get(0)?,
                 merchant_id: row.try_get(1)?,
                 secret: SecretHash::from_stored(&row.try_get::<Vec<u8>, _>(2)?),
                 revoked_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis),
+                scram: row.try_get::<Option<Vec<u8>>, _>(4)?.map(Sealed::from_stored),
             })
         })
         .transpose()
@@ -347,15 +351,30 @@ async fn add_credential(
     at: Timestamp,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO credential (id, merchant_id, auth_idx, secret, label, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO credential (id, merchant_id, auth_idx, secret, scram, label, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(new.id)
     .bind(merchant)
     .bind(new.auth_idx.as_bytes())
     .bind(new.secret.as_slice())
+    .bind(new.scram.stored())
     .bind(new.label.stored())
     .bind(at.as_millis())
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+pub(super) async fn keep_scram(
+    connection: &mut AnyConnection,
+    credential: i64,
+    scram: &Sealed,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE credential SET scram = $1 WHERE id = $2")
+        .bind(scram.stored())
+        .bind(credential)
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -36,6 +36,7 @@ pub struct NewCredential {
     pub id: i64,
     pub auth_idx: Index,
     pub secret: Vec<u8>,
+    pub scram: Sealed,
     pub label: Sealed,
 }
 

@@ -6,11 +6,12 @@ use super::engine::Engine;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
-    (4, "lanes", include_str!("../../migrations/0004_lanes.sql")),
+    (4, "scram", include_str!("../../migrations/0004_scram.sql")),
+    (5, "lanes", include_str!("../../migrations/0005_lanes.sql")),
 ];
 
 /// Brings the schema up to date.

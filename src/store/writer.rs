@@ -54,6 +54,10 @@ pub(super) enum Change {
         at: Timestamp,
     },
     AddMerchant(Box<NewMerchant>),
+    KeepScram {
+        credential: i64,
+        scram: Sealed,
+    },
     AddToken {
         id: i64,
         token_idx: Index,
@@ -310,6 +314,10 @@ async fn execute(
                 .bind(at.as_millis())
                 .execute(connection)
                 .await?;
+            Effect::Done
+        }
+        Change::KeepScram { credential, scram } => {
+            parties::keep_scram(connection, *credential, scram).await?;
             Effect::Done
         }
         Change::Claim(ask) => Effect::Claimed(lanes::claim(engine, connection, ask).await?),

@@ -8,6 +8,7 @@ mod index;
 mod password;
 mod random;
 mod ring;
+mod scram;
 mod seal;
 mod token;
 
@@ -16,6 +17,7 @@ pub use index::{Index, IndexKey, Indexed};
 pub use password::{PasswordHash, Secret, SecretHash};
 pub use random::random_bytes;
 pub use ring::{KeyLine, KeyRing, Make, Purpose, RingError};
+pub use scram::ScramSalts;
 pub use seal::{DataKey, Place, SealKeys, Sealed, VaultError};
 pub use token::{AliasTokens, Decision, DecisionTokens, ReturnTokens, Returned, Side, TOKEN_MAX};
 
@@ -26,6 +28,7 @@ pub struct Vault {
     pub decisions: DecisionTokens,
     pub hops: HopMarks,
     pub index: IndexKey,
+    pub scram: ScramSalts,
     pub seal: SealKeys,
     /// Of every key, by its name.
     pub fingerprints: std::collections::BTreeMap<String, String>,
@@ -43,6 +46,7 @@ impl Vault {
             decisions: DecisionTokens::new(ring.keys(Purpose::Alias)?),
             hops: HopMarks::new(ring.keys(Purpose::Alias)?),
             index: IndexKey::new(ring.keys(Purpose::Index)?),
+            scram: ScramSalts::new(ring.keys(Purpose::Index)?),
             seal: SealKeys::new(ring.keys(Purpose::Seal)?),
             fingerprints: ring.fingerprints(),
         })

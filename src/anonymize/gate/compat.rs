@@ -9,13 +9,18 @@ use std::sync::LazyLock;
 
 /// What `c` reads as in ASCII, if it does.
 pub fn plain(c: char) -> Option<&'static str> {
-    let code = u32::from(c);
-    // Most of what stands in a text: kana, ideographs, Hangul.
-    if matches!(code, 0x3041..=0x31ff | 0x3400..=0x9fff | 0xac00..=0xd7a3) {
+    if is_caseless(c) {
         return None;
     }
+    let code = u32::from(c);
     let at = TABLE.binary_search_by_key(&code, |(code, _)| *code).ok()?;
     TABLE.get(at).map(|(_, reads)| *reads)
+}
+
+/// Whether `c` is one of those that make up most of a text, have no case and read as nothing in ASCII: kana, ideographs,
+/// Hangul, and what stands for octets that are no text.
+pub fn is_caseless(c: char) -> bool {
+    matches!(u32::from(c), 0x3041..=0x31ff | 0x3400..=0x9fff | 0xac00..=0xd7a3 | 0xfffd)
 }
 
 /// Whether `c` is a letter or number with a frame. One may also number what stands beside it: words end at it.

@@ -5,7 +5,7 @@
 //! may begin or end. Escapes are decoded before ([`super::escapes`]).
 //! When it fails: never.
 
-use super::compat::{is_framed, is_invisible, plain};
+use super::compat::{is_caseless, is_framed, is_invisible, plain};
 
 /// What else is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,15 @@ impl Folded {
         let bytes = text.as_bytes();
         let (mut at, mut inside, mut line_start) = (0, 0usize, false);
         while let Some(&b) = bytes.get(at) {
+            if inside == 0 && is_ordinary(b) {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let length = rest.iter().take_while(|b| is_ordinary(**b)).count();
+                let run = rest.get(..length).unwrap_or_default();
+                out.bytes.extend(run.iter().map(u8::to_ascii_lowercase));
+                line_start = false;
+                at += length;
+                continue;
+            }
             let next = bytes.get(at + 1).copied().unwrap_or(0);
             let begins = b == open && leave != Leave::Nothing;
             if begins && leave == Leave::Comments {
@@ -75,6 +84,10 @@ impl Folded {
                     }
                 } else if !is_invisible(c) {
                     let mut room = [0; 4];
+                    if is_caseless(c) {
+                        out.bytes.extend_from_slice(c.encode_utf8(&mut room).as_bytes());
+                        continue;
+                    }
                     for lower in c.to_lowercase() {
                         out.bytes.extend_from_slice(lower.encode_utf8(&mut room).as_bytes());
                     }
@@ -137,6 +150,11 @@ impl Folded {
         found.then_some(out)
     }
 
+    /// Whether letters stand in it, one after the other.
+    pub fn holds(&self, letters: &[u8]) -> bool {
+        memchr::memmem::find(&self.bytes, letters).is_some()
+    }
+
     /// The text.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
@@ -187,6 +205,11 @@ impl Folded {
         }
         true
     }
+}
+
+/// What is no mark of anything that is taken out: most of what stands in a text, and copied in one go.
+fn is_ordinary(b: u8) -> bool {
+    b.is_ascii_graphic() && !matches!(b, b'"' | b'(' | b')' | b'<'..=b'>' | b'\\' | b'|')
 }
 
 /// Whether the line ends here, but for blanks.

@@ -338,7 +338,10 @@ impl Search<'_> {
 
     fn view(&self, text: &str, leave: Leave) -> bool {
         let folded = Folded::new(text, leave);
-        self.stands(&folded) || folded.with_signs().is_some_and(|folded| self.stands(&folded))
+        // Signs in words come between the labels of a domain, never into one.
+        self.stands(&folded)
+            || (self.wanted.iter().any(|wanted| wanted.may_be_spelled_in(&folded))
+                && folded.with_signs().is_some_and(|folded| self.stands(&folded)))
     }
 
     fn stands(&self, text: &Folded) -> bool {

@@ -78,6 +78,17 @@ impl Wanted {
         least(&self.locals) + 1 + least(&self.domains)
     }
 
+    /// Whether the longest label of one of its domains stands in a text, without which none of them can.
+    pub fn may_be_spelled_in(&self, text: &Folded) -> bool {
+        let longest = |domain: &Vec<u8>| {
+            domain
+                .split(|b| *b == b'.')
+                .max_by_key(|label| label.len())
+                .is_some_and(|label| text.holds(label))
+        };
+        self.domains.iter().any(longest)
+    }
+
     /// Whether this address stands around the sign at `at`.
     pub fn stands_at(&self, text: &Folded, at: usize, joints: Joints) -> bool {
         // Before an address with an equals sign there is a word of the list: `bounce-bob=a.example@`.

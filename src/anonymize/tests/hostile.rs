@@ -57,7 +57,6 @@ proptest! {
 
 #[test]
 fn repeated_openings_take_no_more_than_linear_time() {
-    let started = std::time::Instant::now();
     for piece in [
         "<",
         "=?",
@@ -81,14 +80,15 @@ fn repeated_openings_take_no_more_than_linear_time() {
         "KEY:x\r\n",
         "UID:a@b\r\n",
     ] {
-        let body = piece.repeat(200_000 / piece.len());
         for kind in ["text/plain", "text/html", "text/vcard", "multipart/mixed; boundary=a"] {
-            let line = body[..20_000].replace(['\r', '\n'], "");
-            let mail = format!(
-                "From: {CUSTOMER}\r\nReferences: {line}\r\nSubject: {line}\r\nContent-Type: {kind}\r\n\r\n{body}\r\n"
-            );
-            answers(mail.as_bytes());
+            super::grows_linearly(&format!("{piece:?} in {kind}"), |size| {
+                let body = piece.repeat(size / piece.len());
+                let line = body[..size / 10].replace(['\r', '\n'], "");
+                let mail = format!(
+                    "From: {CUSTOMER}\r\nReferences: {line}\r\nSubject: {line}\r\nContent-Type: {kind}\r\n\r\n{body}\r\n"
+                );
+                answers(mail.as_bytes());
+            });
         }
     }
-    assert!(started.elapsed().as_secs() < 120, "{:?}", started.elapsed());
 }

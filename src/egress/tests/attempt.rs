@@ -59,6 +59,20 @@ pub async fn deliver(transport: &Transport) -> Report {
 }
 
 pub async fn deliver_to(transport: &Transport, address: &str, message: &[u8]) -> Report {
+    deliver_as(transport, address, message, Needs::Nothing).await
+}
+
+pub async fn deliver_requiring_tls(transport: &Transport) -> Report {
+    deliver_as(transport, "hana@mail.example", b"a\r\n", Needs::Tls).await
+}
+
+#[derive(PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    Tls,
+}
+
+async fn deliver_as(transport: &Transport, address: &str, message: &[u8], needs: Needs) -> Report {
     let alias = Alias::new("aa7", Domain::parse("pc.fw.example").unwrap());
     let forward_path = RealAddress::parse(address).unwrap();
     let outgoing = Outgoing {
@@ -68,6 +82,7 @@ pub async fn deliver_to(transport: &Transport, address: &str, message: &[u8]) ->
         message,
         eight_bit: false,
         utf8_headers: false,
+        require_tls: needs == Needs::Tls,
     };
     tokio::time::timeout(Duration::from_secs(20), transport.deliver(outgoing)).await.expect("it never ended")
 }

@@ -4,6 +4,7 @@
 mod attempt;
 mod connections;
 mod name_server;
+mod requiretls;
 mod resolve;
 mod script;
 mod tls;

@@ -23,6 +23,7 @@ fn an_attempt_can_move_between_threads() {
             message: b"",
             eight_bit: false,
             utf8_headers: false,
+            require_tls: false,
         };
         is_send(&transport.deliver(outgoing));
     });

@@ -47,7 +47,7 @@ impl Shop {
             peer,
             login: (by == By::Store).then_some(&self.login),
             sender: Some(sender),
-            recipients,
+            recipients: recipients.into_iter().map(|(to, notify)| (to, notify.into())).collect(),
             parameters: MailParameters::default(),
             bytes: bytes.into_bytes(),
         }

@@ -16,6 +16,10 @@ pub struct Capabilities {
     pub start_tls: bool,
     /// RFC 1870: `None` not offered; the limit in octets, 0 for "not said".
     pub size: Option<u64>,
+    /// RFC 8689.
+    pub require_tls: bool,
+    /// RFC 9422: messages that one session may bring. The limits on recipients never matter to us, who send to one.
+    pub mail_max: Option<u32>,
 }
 
 impl Capabilities {
@@ -31,6 +35,8 @@ impl Capabilities {
                 b"8BITMIME" => offered.eight_bit_mime = true,
                 b"SMTPUTF8" => offered.smtp_utf8 = true,
                 b"STARTTLS" => offered.start_tls = true,
+                b"REQUIRETLS" => offered.require_tls = true,
+                b"LIMITS" => offered.mail_max = words.find_map(mail_max),
                 b"SIZE" => offered.size = Some(words.next().map_or(0, read_limit)),
                 _ => {}
             }
@@ -43,6 +49,13 @@ impl Capabilities {
     pub fn is_too_large(&self, size: u64) -> bool {
         self.size.is_some_and(|limit| limit > 0 && size > limit)
     }
+}
+
+/// `MAILMAX=n` (RFC 9422 §4.1); a limit of none would make the server useless, and is not believed.
+fn mail_max(word: &[u8]) -> Option<u32> {
+    let (name, number) = std::str::from_utf8(word).ok()?.split_once('=')?;
+    let number = number.parse().ok().filter(|number| *number > 0)?;
+    name.eq_ignore_ascii_case("MAILMAX").then_some(number)
 }
 
 fn read_limit(digits: &[u8]) -> u64 {
@@ -66,6 +79,19 @@ mod tests {
         let expected = Capabilities { eight_bit_mime: true, size: Some(1000), ..Capabilities::default() };
         assert_eq!(offered, expected);
         assert_eq!(read("250 PIPELINING\r\n"), Capabilities::default());
+    }
+
+    #[test]
+    fn the_limit_on_messages_is_read_among_others() {
+        for (line, limit) in [
+            ("LIMITS RCPTMAX=5 mailmax=20 RCPTDOMAINMAX=1", Some(20)),
+            ("LIMITS MAILMAX=0", None),
+            ("LIMITS MAILMAX=x RCPTMAX=1", None),
+            ("LIMITS", None),
+        ] {
+            assert_eq!(read(&format!("250-a\r\n250 {line}\r\n")).mail_max, limit, "{line}");
+        }
+        assert!(read("250-a\r\n250 requiretls\r\n").require_tls);
     }
 
     #[test]

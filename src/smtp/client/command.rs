@@ -1,6 +1,7 @@
 //! The commands we send, written whole. The one place where a real address goes on the wire.
 //!
-//! RFC 5321 §4.1.1; parameters of MAIL: SIZE (RFC 1870 §6), BODY (RFC 6152 §3), SMTPUTF8 (RFC 6531 §3.4). DSN
+//! RFC 5321 §4.1.1; parameters of MAIL: SIZE (RFC 1870 §6), BODY (RFC 6152 §3), SMTPUTF8 (RFC 6531 §3.4),
+//! REQUIRETLS (RFC 8689 §4.2.1). DSN
 //! parameters (RFC 3461) are never sent: ORCPT would tell the next hop who stands behind an alias.
 
 use super::{Capabilities, Status};
@@ -17,6 +18,8 @@ pub struct Envelope<'a> {
     pub eight_bit: bool,
     /// Its header has UTF-8 that needs RFC 6532.
     pub utf8_headers: bool,
+    /// It may go only to a server that offers REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
 }
 
 impl Envelope<'_> {
@@ -30,9 +33,11 @@ impl Envelope<'_> {
     /// Why this server cannot take it, known before anything is sent.
     ///
     /// # Errors
-    /// 5.3.4 over its SIZE, 5.6.7 without SMTPUTF8 where that is needed, 5.6.3 without 8BITMIME where that is.
+    /// 5.7.30 without REQUIRETLS where that is needed, 5.3.4 over its SIZE, 5.6.7 without SMTPUTF8 where that is needed, 5.6.3 without 8BITMIME where that is.
     pub(super) fn fits(&self, offered: &Capabilities) -> Result<(), Status> {
-        if offered.is_too_large(self.size) {
+        if self.require_tls && !offered.require_tls {
+            Err(Status::REQUIRE_TLS)
+        } else if offered.is_too_large(self.size) {
             Err(Status::ours(552, 3, 4))
         } else if self.needs_smtp_utf8() && !offered.smtp_utf8 {
             Err(Status::ours(553, 6, 7))
@@ -56,12 +61,15 @@ impl Envelope<'_> {
         if self.needs_smtp_utf8() {
             line.push_str(" SMTPUTF8");
         }
+        if self.require_tls {
+            line.push_str(" REQUIRETLS");
+        }
         line.push_str("\r\n");
         out.extend_from_slice(line.as_bytes());
     }
 
     /// RCPT.
     pub(super) fn write_rcpt(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("RCPT TO:<{}>\r\n", self.forward_path.reveal()).as_bytes());
+        out.extend_from_slice(format!("RCPT TO:<{}>\r\n", self.forward_path.reveal_for_wire()).as_bytes());
     }
 }

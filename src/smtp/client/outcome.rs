@@ -16,6 +16,9 @@ pub struct Status {
 }
 
 impl Status {
+    /// No way that keeps REQUIRETLS (RFC 8689 §6.2).
+    pub const REQUIRE_TLS: Self = Self::ours(550, 7, 30);
+
     /// A status of our own: `code` and `class.subject.detail`, the class being that of `code`.
     #[must_use]
     pub const fn ours(code: u16, subject: u16, detail: u16) -> Self {

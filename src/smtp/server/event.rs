@@ -13,6 +13,8 @@ pub enum Event<T, S> {
     StartTls,
     /// Answer with [`answer_auth`](super::Session::answer_auth).
     Auth(Credentials),
+    /// Answer with [`answer_scram`](super::Session::answer_scram).
+    Scram(ScramName),
     /// Answer with [`answer_mail`](super::Session::answer_mail).
     Mail(MailCommand),
     /// Answer with [`answer_rcpt`](super::Session::answer_rcpt).
@@ -21,7 +23,8 @@ pub enum Event<T, S> {
     Message {
         /// Who sends it to whom.
         envelope: Envelope<T, S>,
-        /// The message as received, without doubled dots; empty or ending in CRLF, without bare CR, LF or NUL.
+        /// The message as received, without doubled dots; empty or ending in CRLF, without bare CR, LF or NUL, unless
+        /// its parameters say that it is binary: then any octets.
         bytes: Vec<u8>,
     },
     /// Write the output and close. It comes once and is the last.
@@ -36,6 +39,17 @@ pub struct MailCommand {
     pub size: Option<u64>,
     /// Whether addresses and header may be UTF-8 (RFC 6531).
     pub smtputf8: bool,
+}
+
+/// Whose SCRAM verifier is needed.
+pub struct ScramName(pub(super) String);
+
+impl ScramName {
+    /// The name, as sent.
+    #[must_use]
+    pub fn auth_id(&self) -> &str {
+        &self.0
+    }
 }
 
 /// RCPT, of good syntax. Whether the mailbox exists is for the driver to say.
@@ -89,7 +103,7 @@ pub enum Phase {
     Auth,
     /// The next command of a transaction.
     Transaction,
-    /// The message.
+    /// The message, or its next chunk.
     Data,
     /// The TLS handshake.
     Tls,

@@ -7,10 +7,11 @@
 //!
 //! Rules: a transaction is a value that every way out of it takes, so nothing of it can outlive it. A reply that the
 //! client must wait for is held back until the output is taken; octets that come before it end the session (RFC 2920
-//! §3.1, RFC 3207 §4.2). CHUNKING is not offered.
+//! §3.1, RFC 3207 §4.2).
 //! When it fails: an answer that nobody asked for, and a refusal that says yes, are faults of the driver; the session
 //! ends with `421 4.3.0` and nothing is acknowledged.
 
+mod chunk;
 mod config;
 mod event;
 mod replies;
@@ -21,6 +22,8 @@ mod transaction;
 mod wire;
 
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod script;
@@ -28,5 +31,5 @@ mod script;
 mod tests;
 
 pub use config::{Limits, ServerConfig, Service};
-pub use event::{Envelope, Event, Hello, MailCommand, Phase, RcptCommand};
+pub use event::{Envelope, Event, Hello, MailCommand, Phase, RcptCommand, ScramName};
 pub use session::Session;

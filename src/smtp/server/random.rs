@@ -1,7 +1,9 @@
 //! Random clients and random drivers: nothing breaks a session, fills the memory or is repeated to the client.
 
 use super::{Event, Limits, Phase, ServerConfig, Service, Session};
+use crate::smtp::params::Body;
 use crate::smtp::reply::Reply;
+use crate::smtp::scram::Verifier;
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -35,6 +37,13 @@ fn piece() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
         "AUTH PLAIN\r\n",
         "AUTH PLAIN AGthbmFyaQBrYW5hcmk=\r\n",
         "AUTH LOGIN a2FuYXJp\r\n",
+        "AUTH SCRAM-SHA-256 biwsbj1rYW5hcmkscj1rYW5hcmk=\r\n",
+        "BDAT 3\r\nka\r",
+        "BDAT 0\r\n",
+        "BDAT 7 LAST\r\n\nanari\n",
+        "BDAT 600 LAST\r\n",
+        "BDAT kanari\r\n",
+        "MAIL FROM:<> BODY=BINARYMIME\r\nRCPT TO:<kanari@x.example>\r\nBDAT 8 LAST\r\n\0\n\rnari\n",
         "a2FuYXJp\r\n",
         "*\r\n",
         "QUIT\r\n",
@@ -91,13 +100,19 @@ proptest! {
                         said.extend(session.take_output());
                         session.tls_started();
                     }
+                    Event::Scram(_) => session.answer_scram(if yes {
+                        Ok((Verifier::of_nobody([0; 16], [0; 32]), [0; 18]))
+                    } else {
+                        Err(no())
+                    }),
                     Event::Auth(_) => session.answer_auth(if yes { Ok(()) } else { Err(no()) }),
                     Event::Mail(_) => session.answer_mail(if yes { Ok(1) } else { Err(no()) }),
                     Event::Rcpt(_) => session.answer_rcpt(if yes { Ok(1) } else { Err(no()) }),
                     Event::Message { envelope, bytes } => {
                         prop_assert!((1..=3).contains(&envelope.recipients.len()));
                         prop_assert!(bytes.len() <= 500);
-                        prop_assert!(bytes.is_empty() || bytes.ends_with(b"\r\n"));
+                        let is_binary = envelope.params.body == Body::BinaryMime;
+                        prop_assert!(is_binary || bytes.is_empty() || bytes.ends_with(b"\r\n"));
                         session.answer_message(if yes { Ok("Q") } else { Err(no()) });
                     }
                     Event::Closed => prop_assert!(session.is_closed()),

@@ -3,6 +3,7 @@
 
 use super::config::{ServerConfig, Service};
 use crate::smtp::reply::Reply;
+use crate::smtp::scram::ChannelBinding;
 
 /// A reply of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,11 @@ pub(super) enum Says {
     NestedMail,
     InTransaction,
     NoValidRecipients,
+    DataAfterChunk,
+    BinaryNeedsChunks,
+    ChunkWasted,
+    ResetFirst,
+    BadChunk,
     OutOfStep,
 
     TlsFirst,
@@ -54,6 +60,7 @@ pub(super) enum Says {
     AuthCancelled,
     AuthBase64,
     AuthMalformed,
+    AuthBinding,
     AuthLineTooLong,
     AuthFailed,
 
@@ -110,6 +117,15 @@ impl Says {
             Says::NestedMail => (503, 5, 1, "MAIL was already sent; finish the message or send RSET"),
             Says::InTransaction => (503, 5, 1, "Not between MAIL and the end of the message"),
             Says::NoValidRecipients => (554, 5, 1, "No valid recipients"),
+            Says::DataAfterChunk => {
+                (503, 5, 1, "The message has begun with BDAT; send BDAT, or RSET to give it up")
+            }
+            Says::BinaryNeedsChunks => (503, 5, 1, "A message with BODY=BINARYMIME is sent with BDAT"),
+            Says::ChunkWasted => {
+                (503, 5, 1, "Chunk thrown away, because an earlier one was refused; send RSET")
+            }
+            Says::ResetFirst => (503, 5, 1, "A chunk was refused; send RSET first"),
+            Says::BadChunk => (501, 5, 4, "Syntax: BDAT size [LAST]. Goodbye"),
             Says::OutOfStep => (554, 5, 0, "SMTP protocol synchronization: wait for the reply. Goodbye"),
 
             Says::TlsFirst => (530, 7, 0, "Must issue a STARTTLS command first"),
@@ -119,10 +135,13 @@ impl Says {
             Says::AuthFirst => (530, 7, 0, "Authentication required"),
             Says::AuthAlready => (503, 5, 1, "Already authenticated"),
             Says::NoAuth => (503, 5, 1, "AUTH is not offered here; send mail through port 587 or 465"),
-            Says::AuthMechanism => (504, 5, 4, "Authentication mechanism not offered; use PLAIN or LOGIN"),
+            Says::AuthMechanism => {
+                (504, 5, 4, "Authentication mechanism not offered; use one that EHLO names")
+            }
             Says::AuthCancelled => (501, 7, 0, "Authentication cancelled"),
             Says::AuthBase64 => (501, 5, 2, "Authentication response is not base64"),
             Says::AuthMalformed => (501, 5, 2, "Authentication response is malformed"),
+            Says::AuthBinding => (535, 7, 8, "Authentication is not bound to this TLS connection"),
             Says::AuthLineTooLong => (500, 5, 6, "Authentication response is too long"),
             Says::AuthFailed => (535, 7, 8, "Authentication credentials invalid"),
 
@@ -164,7 +183,7 @@ pub(super) fn helo(config: &ServerConfig) -> Reply {
 }
 
 /// The reply to EHLO: our name and what we can do here and now.
-pub(super) fn ehlo(config: &ServerConfig, is_tls: bool) -> Reply {
+pub(super) fn ehlo(config: &ServerConfig, is_tls: bool, channel: Option<ChannelBinding>) -> Reply {
     let mut reply = Reply::bare(250, config.hostname.clone())
         .line("PIPELINING")
         .line(format!("SIZE {}", config.limits.max_message));
@@ -172,9 +191,26 @@ pub(super) fn ehlo(config: &ServerConfig, is_tls: bool) -> Reply {
         reply = reply.line("STARTTLS");
     }
     if config.service.is_submission() && is_tls {
-        reply = reply.line("AUTH PLAIN LOGIN");
+        let plus = if channel.is_some() { " SCRAM-SHA-256-PLUS" } else { "" };
+        reply = reply.line(format!("AUTH PLAIN LOGIN SCRAM-SHA-256{plus}"));
     }
-    reply.line("8BITMIME").line("SMTPUTF8").line("ENHANCEDSTATUSCODES").line("DSN")
+    if is_tls {
+        reply = reply.line("REQUIRETLS");
+    }
+    let limits = &config.limits;
+    reply
+        .line("8BITMIME")
+        .line("SMTPUTF8")
+        .line("ENHANCEDSTATUSCODES")
+        .line("DSN")
+        .line("CHUNKING")
+        .line("BINARYMIME")
+        .line(format!("LIMITS MAILMAX={} RCPTMAX={}", limits.max_messages, limits.max_recipients))
+}
+
+/// The reply to a chunk that is not the last.
+pub(super) fn chunk(octets: u64) -> Reply {
+    Reply::new(250, 0, 0, format!("{octets} octets received"))
 }
 
 /// The reply to an accepted message.

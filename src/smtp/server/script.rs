@@ -14,6 +14,8 @@
 //! c> a\r\n.\r\n                              the client's octets, as they are
 //! m: a@x.example -> b@y.example: text        the driver was given this message
 //! t                                          the TLS handshake
+//! t channel                                  the same, with something to bind proofs to: 32 times `c`
+//! p: secret                                  the client's proof in SCRAM that it knows this password
 //! d timeout | shutdown | discard             the driver acts
 //! x                                          the session is over
 //! ```
@@ -22,8 +24,11 @@
 //! as one group; nothing the server says may be left over before the next group, and no message unnamed.
 
 use super::{Event, Limits, ServerConfig, Service, Session};
+use crate::smtp::auth::Proof;
 use crate::smtp::path::ForwardPath;
 use crate::smtp::reply::Reply;
+use crate::smtp::scram::{ChannelBinding, NONCE, SALT, Verifier, tests::client_final};
+use data_encoding::BASE64;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -36,12 +41,17 @@ struct Rules {
     message: Vec<(String, Reply)>,
 }
 
+/// What binds a channel in a dialogue.
+const CHANNEL: ChannelBinding = [b'c'; 32];
+
 struct Player {
     session: Session<String, String>,
     rules: Rules,
     lines: VecDeque<String>,
     messages: VecDeque<String>,
     queued: u32,
+    /// What the client last said, for its proof.
+    said: String,
     is_tls_due: bool,
     is_closed: bool,
 }
@@ -60,6 +70,7 @@ pub(super) fn play(text: &str, mut cut: impl FnMut(usize) -> usize) {
         lines: VecDeque::new(),
         messages: VecDeque::new(),
         queued: 0,
+        said: String::new(),
         is_tls_due: false,
         is_closed: false,
     };
@@ -74,6 +85,7 @@ pub(super) fn play(text: &str, mut cut: impl FnMut(usize) -> usize) {
                 player.nothing_is_left(&at);
             }
             group.extend(unescape(rest));
+            player.said = String::from_utf8_lossy(&unescape(rest)).into_owned();
             if kind == "c:" {
                 group.extend(b"\r\n");
             }
@@ -84,10 +96,17 @@ pub(super) fn play(text: &str, mut cut: impl FnMut(usize) -> usize) {
             "s:" => assert_eq!(player.lines.pop_front().as_deref(), Some(rest), "{at}"),
             "s~" => player.expect_reply(rest, &at),
             "m:" => assert_eq!(player.messages.pop_front().as_deref(), Some(rest), "{at}"),
-            "t" => {
+            "p:" => {
+                let last = player.prove(rest);
+                player.send(&last, &mut cut);
+            }
+            "t" | "t " => {
                 assert!(std::mem::take(&mut player.is_tls_due), "no TLS was asked for, {at}");
                 player.nothing_is_left(&at);
                 player.session.tls_started();
+                if rest == "channel" {
+                    player.session.bind_channel(CHANNEL);
+                }
                 player.run();
                 player.flush();
             }
@@ -124,19 +143,38 @@ impl Player {
         self.flush();
     }
 
+    /// The client's last message of SCRAM, from its first one and the server's `334`.
+    fn prove(&mut self, password: &str) -> Vec<u8> {
+        let challenge = self.lines.pop_front().expect("a challenge");
+        let text = |base64: &str| String::from_utf8(BASE64.decode(base64.as_bytes()).unwrap()).unwrap();
+        let server_first = text(challenge.strip_prefix("334 ").expect("a challenge"));
+        let first = text(self.said.rsplit(' ').next().unwrap());
+        let channel: &[u8] = if first.starts_with('p') { &CHANNEL } else { b"" };
+        let last = client_final(&first, &server_first, password, channel);
+        format!("{}\r\n", BASE64.encode(last.as_bytes())).into_bytes()
+    }
+
     /// Answers events until there are none.
     fn run(&mut self) {
         while let Some(event) = self.session.next_event() {
             match event {
                 Event::StartTls => self.is_tls_due = true,
                 Event::Auth(credentials) => {
-                    let given = (credentials.auth_id().to_owned(), credentials.reveal_password().to_owned());
-                    let verdict = if self.rules.users.contains(&given) {
-                        Ok(())
-                    } else {
-                        Err(Reply::new(535, 7, 8, "Authentication credentials invalid"))
+                    let auth_id = credentials.auth_id();
+                    let is_right = match credentials.proof() {
+                        Proof::Password(password) => self.password_of(auth_id) == Some(password.reveal()),
+                        Proof::Known => self.password_of(auth_id).is_some(),
+                        Proof::Unknown => false,
                     };
-                    self.session.answer_auth(verdict);
+                    let refusal = || Reply::new(535, 7, 8, "Authentication credentials invalid");
+                    self.session.answer_auth(if is_right { Ok(()) } else { Err(refusal()) });
+                }
+                Event::Scram(name) => {
+                    let verifier = match self.password_of(name.auth_id()) {
+                        Some(password) => Verifier::derive(password, [b's'; SALT], 10),
+                        None => Verifier::of_nobody([b'n'; SALT], [0; 32]),
+                    };
+                    self.session.answer_scram(Ok((verifier, [b'r'; NONCE])));
                 }
                 Event::Mail(mail) => {
                     let sender = mail.reverse_path.map_or("<>".to_owned(), |address| address.reveal());
@@ -166,6 +204,10 @@ impl Player {
                 }
             }
         }
+    }
+
+    fn password_of(&self, auth_id: &str) -> Option<&str> {
+        self.rules.users.iter().find(|(user, _)| user == auth_id).map(|(_, password)| password.as_str())
     }
 
     /// Takes the output, whose form is always that of replies.

@@ -6,7 +6,10 @@ use super::replies::{self, Says};
 use super::state::{Question, State};
 use super::transaction::Transaction;
 use super::wire::{LineRead, Wire};
+use crate::smtp::auth::{Exchange, Step};
+use crate::smtp::chunk::ChunkReader;
 use crate::smtp::reply::Reply;
+use crate::smtp::scram::{ChannelBinding, NONCE, Verifier};
 use std::sync::Arc;
 
 /// One SMTP session. `T` is the driver's verdict on a recipient, `S` that on a sender.
@@ -59,6 +62,7 @@ impl<T, S> Session<T, S> {
             let limit = self.state.line_limit();
             let (state, event) = match std::mem::replace(&mut self.state, State::Closed) {
                 State::Receiving(receiving) => receiving.read(&mut self.wire),
+                State::Chunk(reading) => reading.read(&mut self.wire),
                 state => match self.wire.read_line(limit) {
                     LineRead::More => state.stay(),
                     LineRead::Line(Ok(line)) => state.line(Ok(&line), &mut self.wire),
@@ -112,6 +116,34 @@ impl<T, S> Session<T, S> {
                 if reply.code() >= 500 {
                     self.wire.tally.auth_failure();
                 }
+                self.refuse(reply);
+            }
+        }
+        self.settle();
+    }
+
+    /// What binds proofs to the TLS connection that has begun (RFC 9266), where it has such a thing. To be said before
+    /// the client speaks; without it channel binding is not offered.
+    pub fn bind_channel(&mut self, channel: ChannelBinding) {
+        self.wire.channel = self.wire.is_tls.then_some(channel);
+    }
+
+    /// Answers [`Event::Scram`]: with the verifier of that name and fresh randomness, or a refusal. For a name that does
+    /// not exist it gets a verifier that nothing fits.
+    pub fn answer_scram(&mut self, verdict: Result<(Verifier, [u8; NONCE]), Reply>) {
+        let State::Asking(Question::Scram { idle, first }) =
+            std::mem::replace(&mut self.state, State::Closed)
+        else {
+            return self.fault();
+        };
+        match verdict {
+            Ok((verifier, random)) => {
+                let exchange = Exchange::scram(first, verifier, random);
+                let (state, _) = idle.auth(Ok(Step::Ask(exchange)), &mut self.wire);
+                self.state = state;
+            }
+            Err(reply) => {
+                self.state = State::Idle(idle);
                 self.refuse(reply);
             }
         }
@@ -194,8 +226,15 @@ impl<T, S> Session<T, S> {
     /// There is no memory for the message that is being received: it is read to its end, thrown away and answered
     /// with `452 4.3.1`. In any other state nothing happens.
     pub fn discard_message(&mut self) {
-        if let State::Receiving(receiving) = &mut self.state {
-            receiving.reader.discard();
+        match &mut self.state {
+            State::Receiving(receiving) => receiving.reader.discard(),
+            State::Gathering(gathering) => gathering.reader.discard(),
+            State::Chunk(reading) => {
+                if let Some(reader) = reading.reader_mut() {
+                    reader.discard();
+                }
+            }
+            _ => {}
         }
     }
 
@@ -231,7 +270,8 @@ impl<T, S> Session<T, S> {
             State::Idle(_) => Phase::Command,
             State::Authenticating(_) => Phase::Auth,
             State::Transaction(_) => Phase::Transaction,
-            State::Receiving(_) => Phase::Data,
+            State::Receiving(_) | State::Chunk(_) | State::Gathering(_) => Phase::Data,
+            State::Spoilt(_) => Phase::Transaction,
             State::Asking(Question::Tls(_)) => Phase::Tls,
             State::Asking(_) => Phase::Answer,
             State::Closed => Phase::Closed,
@@ -260,7 +300,12 @@ impl<T, S> Session<T, S> {
     /// out is the driver's.
     #[must_use]
     pub fn held(&self) -> usize {
-        let message = if let State::Receiving(receiving) = &self.state { receiving.reader.held() } else { 0 };
+        let message = match &self.state {
+            State::Receiving(receiving) => receiving.reader.held(),
+            State::Gathering(gathering) => gathering.reader.held(),
+            State::Chunk(reading) => reading.reader().map_or(0, ChunkReader::held),
+            _ => 0,
+        };
         self.wire.held().saturating_add(message)
     }
 

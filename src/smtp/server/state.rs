@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! Fresh ──EHLO──▶ Idle ──MAIL──▶ Transaction ──DATA──▶ Receiving ──.──▶ Idle
-//!                  │ ▲              │  ▲ RCPT
+//!                  │ ▲              │  ▲ RCPT └──BDAT──▶ Chunk ──LAST──▶ Idle
+//!                  │ │              │  │                  │ ▲
+//!                  │ │              │  │        Gathering ▼ │ BDAT       Spoilt where a chunk was refused
 //!                AUTH │    RSET, EHLO │
 //!                  ▼ │              ▼
 //!            Authenticating        Idle          STARTTLS from Idle or Transaction leads back to Fresh
@@ -12,7 +14,8 @@
 //! driver must decide, and holds what the session goes on with. Order is judged before syntax, and what must be
 //! encrypted before order.
 
-use super::event::{Event, Hello};
+use super::chunk::{Gathering, Reading, Spoilt};
+use super::event::{Event, Hello, ScramName};
 use super::replies::{self, Says};
 use super::transaction::{Receiving, Transaction};
 use super::wire::Wire;
@@ -20,6 +23,7 @@ use crate::smtp::auth::{AuthFault, Exchange, Step};
 use crate::smtp::command::{Command, CommandFault};
 use crate::smtp::line::{LineFault, MAX_AUTH_LINE, MAX_COMMAND_LINE};
 use crate::smtp::reply::Reply;
+use crate::smtp::scram::ClientFirst;
 
 /// Where a session stands.
 pub(super) enum State<T, S> {
@@ -29,6 +33,10 @@ pub(super) enum State<T, S> {
     Authenticating(Authenticating),
     Transaction(Transaction<T, S>),
     Receiving(Receiving<T, S>),
+    /// A chunk is being read.
+    Chunk(Reading<T, S>),
+    Gathering(Gathering<T, S>),
+    Spoilt(Spoilt),
     Asking(Question<T, S>),
     Closed,
 }
@@ -48,6 +56,7 @@ pub(super) struct Authenticating {
 pub(super) enum Question<T, S> {
     Tls(Idle),
     Auth(Idle),
+    Scram { idle: Idle, first: ClientFirst },
     Mail { idle: Idle, params: crate::smtp::params::MailParams },
     Rcpt(Transaction<T, S>),
     Message(Idle),
@@ -75,9 +84,12 @@ impl<T, S> State<T, S> {
             State::Authenticating(authenticating) => Some(&authenticating.idle.hello),
             State::Transaction(transaction) => Some(&transaction.hello),
             State::Receiving(receiving) => Some(&receiving.hello),
+            State::Chunk(reading) => reading.hello(),
+            State::Gathering(gathering) => Some(&gathering.hello),
+            State::Spoilt(spoilt) => Some(&spoilt.hello),
             State::Asking(question) => Some(match question {
                 Question::Tls(idle) | Question::Auth(idle) | Question::Message(idle) => &idle.hello,
-                Question::Mail { idle, .. } => &idle.hello,
+                Question::Mail { idle, .. } | Question::Scram { idle, .. } => &idle.hello,
                 Question::Rcpt(transaction) => &transaction.hello,
             }),
         }
@@ -130,6 +142,9 @@ impl<T, S> State<T, S> {
                 | Command::Auth(_)
         );
         if wire.config.service.is_submission() && !wire.is_tls && !is_free {
+            if let Command::Bdat(chunk) = command {
+                return self.refuse_chunk(chunk, Says::TlsFirst, wire);
+            }
             wire.refuse(Says::TlsFirst);
             return self.stay();
         }
@@ -145,12 +160,16 @@ impl<T, S> State<T, S> {
                 State::Transaction(transaction) => transaction.data(wire),
                 other => other.out_of_order(wire),
             },
+            Command::Bdat(chunk) => match self {
+                State::Transaction(transaction) => transaction.bdat(chunk, wire),
+                State::Gathering(gathering) => gathering.bdat(chunk, wire),
+                State::Spoilt(spoilt) => spoilt.bdat(chunk, wire),
+                State::Fresh => self.refuse_chunk(chunk, Says::HelloFirst, wire),
+                other => other.refuse_chunk(chunk, Says::MailFirst, wire),
+            },
             Command::Rset => {
                 wire.junk(Says::Done);
-                match self {
-                    State::Transaction(transaction) => State::Idle(transaction.abandon()).stay(),
-                    other => other.stay(),
-                }
+                self.abandon().stay()
             }
             Command::Noop => self.chat(Says::Done, wire),
             Command::Vrfy => self.chat(Says::NoVrfy, wire),
@@ -170,10 +189,25 @@ impl<T, S> State<T, S> {
         self.stay()
     }
 
-    /// RCPT or DATA where no transaction is open.
+    /// RCPT or DATA where no transaction is open for it.
     fn out_of_order(self, wire: &mut Wire) -> Turn<T, S> {
-        wire.refuse(if matches!(self, State::Fresh) { Says::HelloFirst } else { Says::MailFirst });
+        wire.refuse(match self {
+            State::Fresh => Says::HelloFirst,
+            State::Gathering(_) => Says::DataAfterChunk,
+            State::Spoilt(_) => Says::ResetFirst,
+            _ => Says::MailFirst,
+        });
         self.stay()
+    }
+
+    /// The state behind RSET; unchanged where no transaction is open.
+    fn abandon(self) -> Self {
+        State::Idle(match self {
+            State::Transaction(transaction) => transaction.abandon(),
+            State::Gathering(gathering) => gathering.abandon(),
+            State::Spoilt(spoilt) => spoilt.abandon(),
+            other => return other,
+        })
     }
 
     fn mail(self, argument: &str, wire: &mut Wire) -> Turn<T, S> {
@@ -183,6 +217,8 @@ impl<T, S> State<T, S> {
             }
             State::Idle(_) => Says::AuthFirst,
             State::Transaction(_) => Says::NestedMail,
+            State::Gathering(_) => Says::DataAfterChunk,
+            State::Spoilt(_) => Says::ResetFirst,
             _ => Says::HelloFirst,
         };
         wire.refuse(says);
@@ -190,19 +226,18 @@ impl<T, S> State<T, S> {
     }
 
     fn start_tls(self, wire: &mut Wire) -> Turn<T, S> {
-        let idle = match self {
-            State::Idle(idle) if !wire.is_tls && wire.config.starttls_available => idle,
-            State::Transaction(transaction) if !wire.is_tls && wire.config.starttls_available => {
-                transaction.abandon()
-            }
+        let says = if wire.is_tls {
+            Says::TlsAlready
+        } else if wire.config.starttls_available {
+            Says::HelloFirst
+        } else {
+            Says::NoStartTls
+        };
+        let may = !wire.is_tls && wire.config.starttls_available;
+        let idle = match if may { self.abandon() } else { self } {
+            State::Idle(idle) if may => idle,
             other => {
-                wire.refuse(if wire.is_tls {
-                    Says::TlsAlready
-                } else if wire.config.starttls_available {
-                    Says::HelloFirst
-                } else {
-                    Says::NoStartTls
-                });
+                wire.refuse(says);
                 return other.stay();
             }
         };
@@ -224,8 +259,8 @@ impl<T, S> State<T, S> {
             Says::AuthAlready
         } else {
             match self {
-                State::Idle(idle) => return idle.auth(Exchange::start(argument), wire),
-                State::Transaction(_) => Says::InTransaction,
+                State::Idle(idle) => return idle.auth(Exchange::start(argument, wire.channel), wire),
+                State::Transaction(_) | State::Gathering(_) | State::Spoilt(_) => Says::InTransaction,
                 _ => Says::HelloFirst,
             }
         };
@@ -236,8 +271,8 @@ impl<T, S> State<T, S> {
     fn refuse_command(self, fault: CommandFault, wire: &mut Wire) -> Turn<T, S> {
         match fault {
             CommandFault::NotSmtp => wire.say(Says::NotSmtp),
-            // The octets that follow are not counted off, so they would be read as commands.
-            CommandFault::Chunk => wire.refuse_and_hang_up(Says::NotOffered),
+            // The octets that follow cannot be counted off, so they would be read as commands.
+            CommandFault::Chunk => wire.refuse_and_hang_up(Says::BadChunk),
             CommandFault::Unknown => wire.refuse(Says::Unknown),
             CommandFault::NotOffered => wire.refuse(Says::NotOffered),
             CommandFault::Control => wire.refuse(Says::Control),
@@ -253,8 +288,11 @@ impl<T, S> State<T, S> {
 /// EHLO or HELO, which end any transaction (RFC 5321 §4.1.4).
 fn hello<T, S>(name: &str, is_extended: bool, wire: &mut Wire) -> Turn<T, S> {
     wire.tally.junk(&wire.config.limits);
-    let reply =
-        if is_extended { replies::ehlo(&wire.config, wire.is_tls) } else { replies::helo(&wire.config) };
+    let reply = if is_extended {
+        replies::ehlo(&wire.config, wire.is_tls, wire.channel)
+    } else {
+        replies::helo(&wire.config)
+    };
     wire.reply_and_wait(reply);
     wire.set_lockstep(!is_extended);
     State::Idle(Idle { hello: Hello { name: name.to_owned(), is_extended } }).stay()
@@ -262,11 +300,15 @@ fn hello<T, S>(name: &str, is_extended: bool, wire: &mut Wire) -> Turn<T, S> {
 
 impl Idle {
     /// Goes on with an AUTH exchange.
-    fn auth<T, S>(self, step: Result<Step, AuthFault>, wire: &mut Wire) -> Turn<T, S> {
+    pub(super) fn auth<T, S>(self, step: Result<Step, AuthFault>, wire: &mut Wire) -> Turn<T, S> {
         let says = match step {
             Ok(Step::Ask(exchange)) => {
                 wire.reply(Reply::bare(334, exchange.challenge()));
                 return State::Authenticating(Authenticating { idle: self, exchange }).stay();
+            }
+            Ok(Step::LookUp(first)) => {
+                let name = ScramName(first.name().to_owned());
+                return State::Asking(Question::Scram { idle: self, first }).and_ask(Event::Scram(name));
             }
             Ok(Step::Done(credentials)) => {
                 return State::Asking(Question::Auth(self)).and_ask(Event::Auth(credentials));
@@ -278,6 +320,10 @@ impl Idle {
             Err(AuthFault::OtherIdentity) => {
                 wire.tally.auth_failure();
                 Says::AuthFailed
+            }
+            Err(AuthFault::Binding) => {
+                wire.tally.auth_failure();
+                Says::AuthBinding
             }
         };
         wire.refuse(says);

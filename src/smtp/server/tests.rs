@@ -1,8 +1,9 @@
-//! Every dialogue under `fixtures/smtp`, in every chunking; every command in every state; the driver's side.
+//! Every dialogue under `fixtures/smtp`, in every chunking; the driver's side.
 
 use super::script::play;
 use super::{Event, Limits, Phase, ServerConfig, Service, Session};
 use crate::smtp::reply::Reply;
+use crate::smtp::scram::Verifier;
 use std::sync::Arc;
 
 /// Plays the dialogue whole, octet by octet and in pieces of changing size.
@@ -30,7 +31,7 @@ macro_rules! dialogues {
 
         #[test]
         fn every_dialogue_is_played() {
-            let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/smtp");
+            let directory = crate::smtp::top().join("fixtures/smtp");
             let mut files: Vec<String> = std::fs::read_dir(directory)
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -42,9 +43,14 @@ macro_rules! dialogues {
 }
 
 dialogues! {
+    a_binary_message_comes_in_chunks_only,
     a_broken_auth_exchange_leads_back_to_commands,
     a_browser_is_sent_away,
+    a_chunk_far_beyond_the_limit_is_cut_off,
+    a_chunk_out_of_order_is_thrown_away,
+    a_chunk_without_size_ends_the_session,
     a_client_that_is_late_is_told_so,
+    a_client_that_says_helo_gets_no_chunks,
     a_client_that_says_helo_gets_no_extensions,
     a_client_that_says_helo_must_wait_for_each_reply,
     a_command_out_of_order_is_refused_and_the_session_goes_on,
@@ -52,22 +58,28 @@ dialogues! {
     a_faulty_line_is_refused_whole_and_the_session_goes_on,
     a_header_line_is_no_command,
     a_line_without_end_is_cut_off,
+    a_mail_program_authenticates_as_thunderbird_does,
     a_merchant_sends_through_port_465_with_auth_login,
     a_merchant_sends_through_port_587,
+    a_message_comes_in_chunks,
     a_message_goes_from_greeting_to_queue_id,
+    a_message_in_chunks_without_memory_is_deferred,
     a_message_refused_by_policy_ends_its_transaction,
     a_message_too_large_is_refused_by_its_claim_and_by_its_octets,
     a_message_without_memory_is_deferred_after_its_end,
     a_refused_sender_leaves_no_transaction,
     a_smuggled_message_is_no_message,
+    a_spoilt_chunk_spoils_its_transaction_up_to_last_or_rset,
     a_stop_in_the_middle_of_a_message_acknowledges_nothing,
     a_verdict_counts_for_one_message_only,
     after_three_wrong_passwords_the_session_ends,
     an_accepted_message_ends_its_transaction,
     an_accepted_message_forgives_errors,
     auth_keeps_ehlo_and_is_given_once_outside_a_transaction,
-    bdat_is_not_offered_and_ends_the_session,
+    chunks_that_are_thrown_away_are_bounded_too,
+    chunks_without_a_valid_recipient_are_thrown_away,
     commands_that_move_no_mail_become_errors,
+    data_and_bdat_are_not_mixed,
     data_before_the_354_ends_the_session,
     data_without_a_valid_recipient_is_refused,
     ehlo_ends_a_transaction,
@@ -84,7 +96,10 @@ dialogues! {
     port_25_takes_no_passwords,
     recipients_beyond_the_limit_are_deferred_and_the_others_served,
     refused_senders_end_the_session,
+    requiretls_is_taken_inside_tls_only,
     rset_ends_a_transaction_and_keeps_the_rest,
+    scram_is_bound_to_the_channel_where_that_is_offered,
+    scram_proves_the_password_without_sending_it,
     starttls_forgets_everything_said_in_clear,
     starttls_is_refused_where_there_is_no_certificate,
     too_many_errors_end_the_session,
@@ -95,9 +110,9 @@ dialogues! {
     who_sends_far_beyond_the_limit_is_cut_off,
 }
 
-type TestSession = Session<u32, u32>;
+pub(super) type TestSession = Session<u32, u32>;
 
-fn session(service: Service) -> TestSession {
+pub(super) fn session(service: Service) -> TestSession {
     let mut limits = Limits::of(service);
     limits.max_errors = 1000;
     limits.max_junk = 1000;
@@ -105,12 +120,12 @@ fn session(service: Service) -> TestSession {
     Session::new(Arc::new(ServerConfig { hostname, service, starttls_available: true, limits }))
 }
 
-fn output(session: &mut TestSession) -> String {
+pub(super) fn output(session: &mut TestSession) -> String {
     String::from_utf8(session.take_output()).unwrap()
 }
 
 /// Sends `octets`, says yes to everything, and returns what the session said.
-fn send(session: &mut TestSession, octets: &[u8]) -> String {
+pub(super) fn send(session: &mut TestSession, octets: &[u8]) -> String {
     session.take_output();
     session.receive(octets);
     let mut said = String::new();
@@ -121,6 +136,7 @@ fn send(session: &mut TestSession, octets: &[u8]) -> String {
                 session.tls_started();
             }
             Event::Auth(_) => session.answer_auth(Ok(())),
+            Event::Scram(_) => session.answer_scram(Ok((Verifier::of_nobody([0; 16], [0; 32]), [0; 18]))),
             Event::Mail(_) => session.answer_mail(Ok(1)),
             Event::Rcpt(_) => session.answer_rcpt(Ok(2)),
             Event::Message { .. } => session.answer_message(Ok("Q")),
@@ -156,49 +172,6 @@ fn session_in(service: Service, phase: &str) -> TestSession {
         assert!(said.starts_with('2'), "{phase}: {said}");
     }
     session
-}
-
-#[test]
-fn every_command_in_every_state_has_its_reply() {
-    // The columns: MX fresh, hello, mail, rcpt; submission fresh, hello, tls, auth, mail, rcpt.
-    let states = [
-        (Service::Mx, "fresh"),
-        (Service::Mx, "hello"),
-        (Service::Mx, "mail"),
-        (Service::Mx, "rcpt"),
-        (Service::Submission, "fresh"),
-        (Service::Submission, "hello"),
-        (Service::Submission, "tls"),
-        (Service::Submission, "auth"),
-        (Service::Submission, "mail"),
-        (Service::Submission, "rcpt"),
-    ];
-    let table: [(&str, [u16; 10]); 16] = [
-        ("EHLO x", [250, 250, 250, 250, 250, 250, 250, 250, 250, 250]),
-        ("HELO x", [250, 250, 250, 250, 250, 250, 250, 250, 250, 250]),
-        ("MAIL FROM:<>", [503, 250, 503, 503, 530, 530, 530, 250, 503, 503]),
-        ("RCPT TO:<a@x.example>", [503, 503, 250, 250, 530, 530, 503, 503, 250, 250]),
-        ("DATA", [503, 503, 503, 354, 530, 530, 503, 503, 503, 354]),
-        ("RSET", [250, 250, 250, 250, 530, 530, 250, 250, 250, 250]),
-        ("NOOP", [250, 250, 250, 250, 250, 250, 250, 250, 250, 250]),
-        ("QUIT", [221, 221, 221, 221, 221, 221, 221, 221, 221, 221]),
-        ("VRFY a", [252, 252, 252, 252, 530, 530, 252, 252, 252, 252]),
-        ("HELP", [214, 214, 214, 214, 530, 530, 214, 214, 214, 214]),
-        ("STARTTLS", [503, 220, 220, 220, 503, 220, 503, 503, 503, 503]),
-        ("AUTH LOGIN", [503, 503, 503, 503, 538, 538, 334, 503, 503, 503]),
-        ("EXPN a", [502, 502, 502, 502, 502, 502, 502, 502, 502, 502]),
-        ("BDAT 1 LAST", [502, 502, 502, 502, 502, 502, 502, 502, 502, 502]),
-        ("FOO", [500, 500, 500, 500, 500, 500, 500, 500, 500, 500]),
-        ("GET /", [221, 221, 221, 221, 221, 221, 221, 221, 221, 221]),
-    ];
-    for (command, codes) in table {
-        for ((service, state), code) in states.into_iter().zip(codes) {
-            let mut session = session_in(service, state);
-            let said = send(&mut session, format!("{command}\r\n").as_bytes());
-            assert!(said.starts_with(&code.to_string()), "{command} in {service:?} {state}: {said}");
-            assert!(said.ends_with("\r\n"), "{command} in {service:?} {state}");
-        }
-    }
 }
 
 #[test]
@@ -258,7 +231,8 @@ fn a_stop_waits_for_the_answer_that_the_driver_owes() {
 
 #[test]
 fn an_answer_that_nobody_asked_for_acknowledges_nothing() {
-    let answers: [fn(&mut TestSession); 5] = [
+    let answers: [fn(&mut TestSession); 6] = [
+        |session| session.answer_scram(Err(Reply::new(454, 7, 0, "No"))),
         |session| session.answer_message(Ok("Q")),
         |session| session.answer_rcpt(Ok(1)),
         |session| session.answer_auth(Ok(())),

@@ -7,7 +7,7 @@ use super::replies::Says;
 use super::state::{Idle, Question, State, Turn};
 use super::wire::Wire;
 use crate::smtp::dot::{Damage, DataFault, DotProgress, DotReader};
-use crate::smtp::params::{MailParams, ParamFault, RcptParams};
+use crate::smtp::params::{Body, MailParams, ParamFault, RcptParams};
 use crate::smtp::path::{parse_forward, parse_reverse};
 
 /// A sender was accepted, and perhaps recipients.
@@ -30,7 +30,7 @@ pub(super) struct Receiving<T, S> {
 impl Idle {
     /// MAIL.
     pub(super) fn mail<T, S>(self, argument: &str, wire: &mut Wire) -> Turn<T, S> {
-        match read_mail(argument, &self.hello, wire.config.limits.max_message) {
+        match read_mail(argument, &self.hello, wire) {
             Ok((command, params)) => {
                 State::Asking(Question::Mail { idle: self, params }).and_ask(Event::Mail(command))
             }
@@ -42,14 +42,18 @@ impl Idle {
     }
 }
 
-fn read_mail(argument: &str, hello: &Hello, max_message: u64) -> Result<(MailCommand, MailParams), Says> {
+fn read_mail(argument: &str, hello: &Hello, wire: &Wire) -> Result<(MailCommand, MailParams), Says> {
     let (reverse_path, params) = parse_reverse(argument).map_err(|_| Says::BadSender)?;
     no_params_after_helo(hello, params)?;
     let params = MailParams::parse(params).map_err(param_fault)?;
     if !argument.is_ascii() && !params.smtputf8 {
         return Err(Says::NeedsSmtpUtf8);
     }
-    if params.size.is_some_and(|size| size > max_message) {
+    // It is offered inside TLS only (RFC 8689 §4.1).
+    if params.require_tls && !wire.is_tls {
+        return Err(Says::UnknownParameter);
+    }
+    if params.size.is_some_and(|size| size > wire.config.limits.max_message) {
         return Err(Says::TooLarge);
     }
     let command = MailCommand { reverse_path, size: params.size, smtputf8: params.smtputf8 };
@@ -114,6 +118,10 @@ impl<T, S> Transaction<T, S> {
             wire.refuse(if self.has_tried { Says::NoValidRecipients } else { Says::RcptFirst });
             return State::Transaction(self).stay();
         }
+        if self.params.body == Body::BinaryMime {
+            wire.refuse(Says::BinaryNeedsChunks);
+            return State::Transaction(self).stay();
+        }
         wire.reply_and_wait(Says::GoOn.reply(&wire.config));
         State::Receiving(Receiving {
             hello: self.hello,
@@ -146,16 +154,24 @@ impl<T, S> Receiving<T, S> {
                 let message = Event::Message { envelope: self.envelope, bytes };
                 return State::Asking(Question::Message(idle)).and_ask(message);
             }
-            Err(DataFault::Damaged(Damage::BareCr)) => Says::BareCr,
-            Err(DataFault::Damaged(Damage::BareLf)) => Says::BareLf,
-            Err(DataFault::Damaged(Damage::Nul)) => Says::Nul,
-            Err(DataFault::TooLarge) => Says::TooLarge,
             Err(DataFault::Discarded) => {
                 wire.say(Says::NoMemory);
                 return State::Idle(idle).stay();
             }
+            Err(fault) => data_fault(fault),
         };
         wire.refuse(says);
         State::Idle(idle).stay()
+    }
+}
+
+/// The reply to a message that was read and is not kept.
+pub(super) fn data_fault(fault: DataFault) -> Says {
+    match fault {
+        DataFault::Damaged(Damage::BareCr) => Says::BareCr,
+        DataFault::Damaged(Damage::BareLf) => Says::BareLf,
+        DataFault::Damaged(Damage::Nul) => Says::Nul,
+        DataFault::TooLarge => Says::TooLarge,
+        DataFault::Discarded => Says::NoMemory,
     }
 }

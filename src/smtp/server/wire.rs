@@ -10,6 +10,7 @@ use super::replies::Says;
 use super::tally::Tally;
 use crate::smtp::line::{LineFault, LineProgress, LineReader};
 use crate::smtp::reply::Reply;
+use crate::smtp::scram::ChannelBinding;
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -35,6 +36,8 @@ pub(super) struct Wire {
     pub(super) tally: Tally,
     pub(super) is_tls: bool,
     pub(super) is_authenticated: bool,
+    /// What binds a proof to this TLS connection, where there is such a thing.
+    pub(super) channel: Option<ChannelBinding>,
     input: Vec<u8>,
     /// How much of `input` has been read.
     at: usize,
@@ -52,6 +55,7 @@ impl Wire {
             tally: Tally::default(),
             is_tls,
             is_authenticated: false,
+            channel: None,
             input: Vec::new(),
             at: 0,
             line: None,
@@ -146,6 +150,7 @@ impl Wire {
         self.drop_output();
         self.is_tls = true;
         self.is_authenticated = false;
+        self.channel = None;
         self.is_lockstep = true;
     }
 

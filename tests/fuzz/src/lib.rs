@@ -14,8 +14,12 @@ pub mod anonymize;
 #[path = "../../../src/schedule/mod.rs"]
 pub mod schedule;
 
+#[path = "../../../src/smtp/mod.rs"]
+pub mod smtp;
+
 #[path = "../../../src/anonymize/tests/planted/reader/mod.rs"]
 pub mod reader;
 #[cfg(test)]
 mod simulation;
 pub mod targets;
+pub mod wire;

@@ -26,6 +26,42 @@ fn mails() -> Vec<PathBuf> {
     found
 }
 
+/// The client's octets of all dialogues in a folder of the fixtures; with `server`, the server's instead.
+fn dialogues(folder: &str, side: &str) -> Vec<Vec<u8>> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = own.ancestors().find(|top| top.join("fixtures").is_dir()).expect("there are fixtures");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(top.join("fixtures").join(folder))
+        .expect("readable")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    files.sort();
+    let said = |file: &PathBuf| -> Vec<u8> {
+        let text = std::fs::read_to_string(file).expect("readable");
+        let lines = text.lines().filter(|line| line.starts_with(side));
+        lines.flat_map(|line| spoken(line).into_bytes()).collect()
+    };
+    files.iter().map(said).collect()
+}
+
+/// What a line of a dialogue says; the long repetitions of some are left as they are written.
+fn spoken(line: &str) -> String {
+    let rest = line.get(2..).unwrap_or_default();
+    let rest = rest.strip_prefix(' ').unwrap_or(rest);
+    let plain = rest.replace("\\r", "\r").replace("\\n", "\n").replace("\\0", "\0");
+    match line.starts_with("c>") {
+        true => plain,
+        false => {
+            match plain.split_once("\\b{").and_then(|(before, rest)| Some((before, rest.split_once('}')?.0)))
+            {
+                Some((before, inner)) => {
+                    format!("{before}{}\r\n", data_encoding::BASE64.encode(inner.as_bytes()))
+                }
+                None => format!("{plain}\r\n"),
+            }
+        }
+    }
+}
+
 fn main() {
     let top = PathBuf::from(std::env::args().nth(1).expect("usage: seeds DIRECTORY"));
     let mut count = 0;
@@ -42,7 +78,7 @@ fn main() {
     }
     for path in mails() {
         let mail = std::fs::read(path).expect("readable");
-        for target in ["whole", "mime", "dsn"] {
+        for target in ["whole", "mime", "dsn", "binary"] {
             write(target, &mail);
         }
         let end = mail.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(mail.len());
@@ -65,6 +101,21 @@ fn main() {
             };
             write(target, &leaf);
         }
+    }
+    for said in dialogues("smtp", "c") {
+        for head in [[0, 255, 0], [1, 255, 3], [2, 7, 0]] {
+            write("session", &[&head[..], &said].concat());
+        }
+        for line in said.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)) {
+            let path = line.strip_prefix(b"MAIL FROM:").or_else(|| line.strip_prefix(b"RCPT TO:"));
+            write("path", path.unwrap_or_default());
+        }
+        let text = String::from_utf8_lossy(&said).replace("\r\n", "\n");
+        write("auth", text.split_once("AUTH").map_or("", |(_, rest)| rest).as_bytes());
+        write("auth", text.find("AUTH").map_or("", |at| &text[at..]).as_bytes());
+    }
+    for said in dialogues("smtp-client", "s") {
+        write("client", &[&[255][..], &said].concat());
     }
     // A stream of each format, where no fixture has one.
     write(

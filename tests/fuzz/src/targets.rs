@@ -15,9 +15,10 @@ use crate::mime::tree::{self, Budget};
 use crate::mime::words::Segment;
 use crate::mime::{cms, header, lines, params, pgp, rtf, tnef, uuencode, words};
 use crate::reader::{self, Wanted};
+use crate::wire;
 
 /// All targets.
-pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+pub const TARGETS: [(&str, fn(&[u8])); 14] = [
     ("mime", mime),
     ("header", header),
     ("html", html),
@@ -27,6 +28,11 @@ pub const TARGETS: [(&str, fn(&[u8])); 9] = [
     ("document", document),
     ("dsn", dsn),
     ("whole", whole),
+    ("binary", binary),
+    ("path", wire::path),
+    ("auth", wire::auth),
+    ("session", wire::session),
+    ("client", wire::client),
 ];
 
 const CUSTOMER: &str = "hana.suzuki@mailbox.example";
@@ -225,6 +231,14 @@ pub fn document(octets: &[u8]) {
 pub fn dsn(octets: &[u8]) {
     let _ = automatic::read(octets, ReversePath::Null);
     let _ = automatic::read(octets, ReversePath::Named);
+}
+
+/// A binary message as one of lines: it is one, and stays so.
+pub fn binary(octets: &[u8]) {
+    let Ok(out) = crate::mime::binary::to_lines(octets) else { return };
+    assert!(!lines::has_bare(&out) && !out.contains(&0), "no lines");
+    assert!(out.is_empty() || out.ends_with(b"\r\n"), "the last line has no end");
+    assert!(crate::mime::binary::to_lines(&out).as_ref() == Ok(&out), "the second pass changes it");
 }
 
 #[cfg(test)]

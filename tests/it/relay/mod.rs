@@ -17,6 +17,8 @@ mod api;
 mod at_rest;
 mod automatic;
 mod both_ways;
+mod carriers;
+mod clients;
 mod commands;
 mod decisions;
 mod dialogues;

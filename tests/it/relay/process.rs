@@ -170,8 +170,9 @@ impl TestRelay {
         });
         for event in started {
             let first = |name: &str| {
-                let list = event[name].as_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-                list.split(", ").next().and_then(|address| address.parse().ok())
+                let list = event[name].as_str().unwrap_or_default().to_owned();
+                let inner = list.strip_prefix('[').and_then(|list| list.strip_suffix(']'))?;
+                inner.split(", ").next().and_then(|address| address.parse().ok())
             };
             self.bound.mx = first("mx").or(self.bound.mx);
             self.bound.submission = first("submission").or(self.bound.submission);

@@ -197,7 +197,6 @@ proptest! {
 
 #[test]
 fn hostile_repetition_takes_no_more_than_linear_time() {
-    let started = std::time::Instant::now();
     for piece in [
         "@",
         "@<",
@@ -247,15 +246,16 @@ fn hostile_repetition_takes_no_more_than_linear_time() {
         "\0@",
         "bob+",
     ] {
-        let text = piece.repeat(60_000 / piece.len());
-        check(
-            Ok(()),
-            [
-                format!("Content-Type: text/html\r\n\r\n{text}"),
-                format!("Content-Type: text/plain; charset=shift_jis\r\n\r\n\u{e9}{text}"),
-                format!("S: {}\r\n\r\nx", text.replace(['\r', '\n'], " ")),
-            ],
-        );
+        crate::anonymize::tests::grows_linearly(piece, |size| {
+            let text = piece.repeat(size / piece.len());
+            check(
+                Ok(()),
+                [
+                    format!("Content-Type: text/html\r\n\r\n{text}"),
+                    format!("Content-Type: text/plain; charset=shift_jis\r\n\r\n\u{e9}{text}"),
+                    format!("S: {}\r\n\r\nx", text.replace(['\r', '\n'], " ")),
+                ],
+            );
+        });
     }
-    assert!(started.elapsed().as_secs() < 200, "{:?}", started.elapsed());
 }
