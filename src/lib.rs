@@ -15,6 +15,7 @@ pub mod document;
 pub mod anonymize;
 pub mod smtp;
 pub mod schedule;
+pub mod dns;
 pub mod config;
 pub mod store;
 pub mod relay;

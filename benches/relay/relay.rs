@@ -28,6 +28,8 @@ pub struct Relay {
     parties: Vec<Party>,
     auth: (String, String),
     running: Option<Running>,
+    /// Keys of the configuration, as variables.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 struct Party {
@@ -63,6 +65,7 @@ impl Relay {
             parties: Vec::new(),
             auth: Default::default(),
             running: None,
+            environment: Vec::new(),
         };
         let sender = format!("tenpo@store.{HIDDEN}");
         let store = ["--store-id", "bench"];
@@ -85,6 +88,7 @@ impl Relay {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("--config").arg(self.dir.join("anshin.toml")).arg("--json");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -127,6 +131,16 @@ impl Relay {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// A client that trusts its certificate.
+    pub fn connector(&self) -> tokio_rustls::TlsConnector {
+        tls(&self.dir.join("tls/certificate.pem"))
+    }
+
+    /// Where port 25 is.
+    pub fn mx_address(&self) -> SocketAddr {
+        self.running.as_ref().unwrap().mx
     }
 
     /// Its process.

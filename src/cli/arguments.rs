@@ -77,7 +77,11 @@ pub(super) enum Command {
         command: KeysCommand,
     },
     /// Print the DNS records that the installation needs, DKIM keys included.
-    Dns,
+    Dns {
+        /// Look each of them up and say whether it is there and right; exit status 1 when one that is needed is not.
+        #[arg(long)]
+        check: bool,
+    },
     /// Make tokens for the HTTP API.
     Token {
         #[command(subcommand)]

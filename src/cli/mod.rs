@@ -62,7 +62,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Queue { command } => queue::run(command, &common).await,
         Command::Log { command } => log::run(command, &common).await,
         Command::Keys { command } => keys::run(&command, &common),
-        Command::Dns => dns::run(&common),
+        Command::Dns { check } => dns::run(check, &common).await,
         Command::Token { command } => token::run(command, &common).await,
     }
 }

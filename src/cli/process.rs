@@ -4,7 +4,7 @@ use super::arguments::Common;
 use super::output::Failure;
 use crate::config::{self, Config, Profile, Role};
 use crate::egress::Egress;
-use crate::ingress::{Ingress, Listening, make_self_signed};
+use crate::ingress::{Ingress, Inherited, Listening, make_self_signed};
 use crate::mail::Timestamp;
 use crate::relay::{Domains, Policy, Relay};
 use crate::store::Store;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// Life of an order's aliases where the order names no end.
@@ -107,12 +107,13 @@ pub(super) struct Process {
     pub web: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
+    reload: Arc<Notify>,
     tasks: JoinSet<()>,
 }
 
 impl Process {
     /// Makes what the development profile may make, binds everything, then serves.
-    pub async fn start(config: &Config, roles: &[Role]) -> Result<Self, Failure> {
+    pub async fn start(config: &Config, roles: &[Role], mut inherited: Inherited) -> Result<Self, Failure> {
         let making = making(config)?;
         let relay = open(config).await?;
         if config.profile == Profile::Development && roles.contains(&Role::Ingress) {
@@ -127,7 +128,7 @@ impl Process {
         let mut listening = Listening::default();
         // Everything is bound and read before anything serves: a process is up whole or not at all.
         let ingress = match roles.contains(&Role::Ingress) {
-            true => Some(Ingress::bind(config, &relay).await?),
+            true => Some(Ingress::bind(config, &relay, &mut inherited).await?),
             false => None,
         };
         let egress = match roles.contains(&Role::Egress) {
@@ -135,11 +136,15 @@ impl Process {
             false => None,
         };
         let web = match roles.contains(&Role::Web) {
-            true => Some(Web::bind(&config.web.listen).await?),
+            true => Some(Web::bind(config, &mut inherited).await?),
             false => None,
         };
         drop(making);
+        let mut reload = Arc::default();
+        let mut certificates = None;
         if let Some(ingress) = ingress {
+            reload = ingress.reload.clone();
+            certificates = Some(ingress.certificates.clone());
             listening = ingress.listening.clone();
             tasks.spawn(ingress.serve(stopped.clone()));
         }
@@ -150,10 +155,15 @@ impl Process {
         let mut addresses = Vec::new();
         if let Some(web) = web {
             addresses.clone_from(&web.listening);
-            tasks.spawn(web.serve(relay.clone(), smtp, ready.clone(), stopped));
+            tasks.spawn(web.serve(relay.clone(), smtp, ready.clone(), certificates, stopped));
         }
         ready.store(true, Ordering::Release);
-        Ok(Self { relay, listening, web: addresses, stop, ready, tasks })
+        Ok(Self { relay, listening, web: addresses, stop, ready, reload, tasks })
+    }
+
+    /// Reads the certificates again, whether or not their files changed.
+    pub fn reload(&self) {
+        self.reload.notify_one();
     }
 
     /// Stops taking, finishes what is under way.

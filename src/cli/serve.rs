@@ -1,18 +1,24 @@
-//! `anshin serve`: runs the roles until SIGTERM or SIGINT, then drains and exits 0.
+//! `anshin serve`: runs the roles until SIGTERM or SIGINT, then drains and exits 0. SIGHUP reads certificates again.
 
 use super::arguments::{Common, RoleName};
 use super::output::Failure;
 use super::process::{self, Process};
-use crate::config::Role;
+use crate::config::{Config, Role};
+use crate::ingress::Inherited;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Open files besides sessions and connections: database, logs, listeners, resolver, peers that are turned away.
+const RESERVED: u64 = 256;
 
 pub(super) async fn run(names: &[RoleName], common: &Common) -> Result<(), Failure> {
     process::start_logging(common.json);
     let roles = roles(names);
     let config = process::load(common, &roles)?;
+    raise_descriptors(&config, &roles);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut process = Process::start(&config, &roles).await?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut process = Process::start(&config, &roles, Inherited::take(&config)?).await?;
     tracing::info!(
         event = "started",
         mx = ?process.listening.mx,
@@ -22,10 +28,13 @@ pub(super) async fn run(names: &[RoleName], common: &Common) -> Result<(), Failu
         roles = ?roles,
         version = env!("CARGO_PKG_VERSION"),
     );
-    let ended = tokio::select! {
-        _ = terminate.recv() => false,
-        _ = interrupt.recv() => false,
-        () = process.role_ended() => true,
+    let ended = loop {
+        tokio::select! {
+            _ = terminate.recv() => break false,
+            _ = interrupt.recv() => break false,
+            _ = hangup.recv() => process.reload(),
+            () = process.role_ended() => break true,
+        }
     };
     if ended {
         tracing::error!(
@@ -41,6 +50,27 @@ pub(super) async fn run(names: &[RoleName], common: &Common) -> Result<(), Failu
     }
     tracing::info!(event = "stopped");
     if ended { Err(Failure::new("a role ended by itself; the log says why")) } else { Ok(()) }
+}
+
+/// Lets the process have as many open files as the system allows, and says so when that is too few for the configuration.
+fn raise_descriptors(config: &Config, roles: &[Role]) {
+    let (mut needed, ingress, egress) =
+        (RESERVED, u64::from(config.limits.sessions), u64::from(config.egress.concurrency));
+    needed += if roles.contains(&Role::Ingress) { ingress } else { 0 };
+    needed += if roles.contains(&Role::Egress) { egress } else { 0 };
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit >= needed => {}
+        Ok(limit) => tracing::warn!(
+            event = "few_descriptors",
+            limit,
+            needed,
+            "connections beyond the limit will wait unanswered: raise LimitNOFILE= of the unit (ulimit -Hn), or lower \
+             limits.sessions or egress.concurrency"
+        ),
+        Err(error) => {
+            tracing::warn!(event = "few_descriptors", kind = %error.kind(), needed, "the limit is unknown")
+        }
+    }
 }
 
 fn roles(names: &[RoleName]) -> Vec<Role> {

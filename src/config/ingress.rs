@@ -1,9 +1,14 @@
 //! `[ingress]` and `[limits]`: where mail comes in, with which certificate, and how much of it at once.
 
+use super::door::DoorLimits;
+use super::helpers::{Blocklist, Clamd, Greylist};
 use super::kind::{self, ByteSize};
-use super::listen;
+use super::network::{self, Network};
 use super::reader::Reader;
 use super::session::Session;
+use super::show;
+use super::{Profile, listen};
+use crate::mail::Domain;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +25,7 @@ pub struct Ingress {
     pub mx: Mx,
     pub submission: Submission,
     pub tls: TlsFiles,
+    pub clamd: Clamd,
     pub session: Session,
 }
 
@@ -28,6 +34,14 @@ pub struct Ingress {
 pub struct Mx {
     /// Port 25 (RFC 5321). Empty: nowhere.
     pub listen: Vec<SocketAddr>,
+    /// Balancers, whose connections all begin with a PROXY header.
+    pub proxy_protocol_from: Vec<Network>,
+    /// What is done with certificates of clients.
+    pub client_certificates: ClientCertificates,
+    /// Lists of addresses that send no good mail.
+    #[serde(rename = "blocklist")]
+    pub blocklists: Vec<Blocklist>,
+    pub greylist: Greylist,
 }
 
 /// `[ingress.submission]`: mail from merchants.
@@ -37,6 +51,22 @@ pub struct Submission {
     pub listen: Vec<SocketAddr>,
     /// Port 465, TLS from the first octet (RFC 8314 §3.3). Empty: nowhere.
     pub tls_listen: Vec<SocketAddr>,
+    /// Balancers, whose connections all begin with a PROXY header.
+    pub proxy_protocol_from: Vec<Network>,
+}
+
+/// What is done with certificates of clients on port 25.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// Nobody is asked for one.
+    Ignore,
+    /// Everybody is asked, nobody needs one, and what comes is noted in the log record.
+    Note,
+}
+
+impl ClientCertificates {
+    const WORDS: [(&'static str, Self); 2] = [("ignore", Self::Ignore), ("note", Self::Note)];
 }
 
 /// `[ingress.tls]`: PEM files, read again when they change.
@@ -46,6 +76,30 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// Certificates for further names, by SNI (RFC 6066 §3).
+    pub named: Vec<NamedCertificate>,
+}
+
+/// `[[ingress.tls.named]]`
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NamedCertificate {
+    /// The names that clients ask for.
+    #[serde(serialize_with = "show::texts")]
+    pub names: Vec<Domain>,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl NamedCertificate {
+    fn read(r: &mut Reader, i: usize) -> Option<Self> {
+        let key = |name: &str| format!("ingress.tls.named[{i}].{name}");
+        let cure = "name the hosts that clients ask for, such as [\"mx.example.jp\"]";
+        let names = r.required(&key("names"), cure, kind::list(kind::domain));
+        let certificate =
+            r.required(&key("certificate"), "name a PEM file with the certificate and its chain", kind::path);
+        let private = r.required(&key("key"), "name a PEM file with the private key", kind::path);
+        Some(Self { names: names?, certificate: certificate?, key: private? })
+    }
 }
 
 /// `[limits]`
@@ -61,6 +115,9 @@ pub struct Limits {
     pub sessions_per_ip: u32,
     /// Message octets held at once by all sessions.
     pub memory: ByteSize,
+    /// How much may come from whom.
+    #[serde(flatten)]
+    pub door: DoorLimits,
 }
 
 impl Ingress {
@@ -72,11 +129,28 @@ impl Ingress {
         let certificate = r.value("ingress.tls.certificate", "tls/certificate.pem", kind::path);
         let key = r.value("ingress.tls.key", "tls/key.pem", kind::path);
         let session = Session::read(r);
+        let networks = kind::list(network::balancers);
+        let mx_proxies = r.value("ingress.mx.proxy_protocol_from", "[]", &networks);
+        let proxies = r.value("ingress.submission.proxy_protocol_from", "[]", &networks);
+        let words = kind::word(&ClientCertificates::WORDS);
+        let client_certificates = r.value("ingress.mx.client_certificates", "ignore", words);
+        let blocklists = Blocklist::read_all(r);
+        let clamd = Clamd::read(r);
+        let greylist = Greylist::read(r);
+        let named = r.tables("ingress.tls.named");
+        let named = (1..=named).filter_map(|i| NamedCertificate::read(r, i)).collect();
         Some(Self {
+            mx: Mx {
+                listen: mx?,
+                proxy_protocol_from: mx_proxies?,
+                client_certificates: client_certificates?,
+                blocklists,
+                greylist: greylist?,
+            },
+            submission: Submission { listen: starttls?, tls_listen: tls?, proxy_protocol_from: proxies? },
+            tls: TlsFiles { certificate: certificate?, key: key?, named },
+            clamd: clamd?,
             session: session?,
-            mx: Mx { listen: mx? },
-            submission: Submission { listen: starttls?, tls_listen: tls? },
-            tls: TlsFiles { certificate: certificate?, key: key? },
         })
     }
 
@@ -91,18 +165,20 @@ impl Ingress {
 }
 
 impl Limits {
-    pub(super) fn read(r: &mut Reader) -> Option<Self> {
+    pub(super) fn read(r: &mut Reader, profile: Option<Profile>) -> Option<Self> {
         let message_size = r.value("limits.message_size", "25MiB", kind::size(1..=MAX_MESSAGE));
         let recipients = r.value("limits.recipients", "100", kind::count(1..=1000));
         let sessions = r.value("limits.sessions", "500", kind::count(1..=100_000));
         let sessions_per_ip = r.value("limits.sessions_per_ip", "100", kind::count(1..=100_000));
         let memory = r.value("limits.memory", "256MiB", kind::size(1..=MAX_MEMORY));
+        let door = DoorLimits::read(r, profile);
         Some(Self {
             message_size: message_size?,
             recipients: recipients?,
             sessions: sessions?,
             sessions_per_ip: sessions_per_ip?,
             memory: memory?,
+            door: door?,
         })
     }
 }

@@ -136,19 +136,33 @@ fn certificate(config: &Config, production: bool, r: &mut Reader) {
     let (certificate_key, key_key) = ("ingress.tls.certificate", "ingress.tls.key");
     let tls = &config.ingress.tls;
     let may_be_made = !production && !tls.certificate.exists() && !tls.key.exists();
+    for (i, named) in (1..).zip(&tls.named) {
+        let key = |name: &str| format!("ingress.tls.named[{i}].{name}");
+        pair((&key("certificate"), &named.certificate), (&key("key"), &named.key), production, r);
+    }
     if may_be_made || !r.are_sound(&[certificate_key, key_key]) {
         return;
     }
+    pair((certificate_key, &tls.certificate), (key_key, &tls.key), production, r);
+}
+
+/// A certificate with its key, each with the name of its place in the configuration.
+fn pair(
+    (certificate_key, certificate): (&str, &Path),
+    (key_key, key): (&str, &Path),
+    production: bool,
+    r: &mut Reader,
+) {
     let cure = "name PEM files that this user can read: the certificate with its chain, and its private key";
-    certificates_in(certificate_key, &tls.certificate, cure, r);
-    match PrivateKeyDer::from_pem_file(&tls.key) {
+    certificates_in(certificate_key, certificate, cure, r);
+    match PrivateKeyDer::from_pem_file(key) {
         Err(pem::Error::Io(fault)) => {
-            r.refuse(key_key, format!("{}: {}", tls.key.display(), reason_of(&fault)), cure)
+            r.refuse(key_key, format!("{}: {}", key.display(), reason_of(&fault)), cure)
         }
-        Err(_) => r.refuse(key_key, format!("{} holds no private key in PEM", tls.key.display()), cure),
-        Ok(_) if production && fs::metadata(&tls.key).is_ok_and(|m| m.permissions().mode() & OTHERS != 0) => {
-            let reason = format!("{} may be read by everyone", tls.key.display());
-            r.refuse(key_key, reason, format!("chmod 600 {}", tls.key.display()));
+        Err(_) => r.refuse(key_key, format!("{} holds no private key in PEM", key.display()), cure),
+        Ok(_) if production && fs::metadata(key).is_ok_and(|m| m.permissions().mode() & OTHERS != 0) => {
+            let reason = format!("{} may be read by everyone", key.display());
+            r.refuse(key_key, reason, format!("chmod 600 {}", key.display()));
         }
         Ok(_) => {}
     }

@@ -8,13 +8,17 @@
 mod content;
 mod cross;
 mod deployment;
+mod door;
 mod egress;
+mod helpers;
 mod ingress;
 mod kind;
 mod listen;
 mod machine;
+mod network;
 mod place;
 mod problem;
+mod rates;
 mod reader;
 mod residency;
 mod session;
@@ -22,19 +26,25 @@ mod shape;
 mod show;
 mod storage;
 mod tree;
+mod web;
 
 #[cfg(test)]
 mod fixtures;
 
 pub use content::{Content, CustomerName, MerchantName, Names};
 pub use deployment::{Domains, Profile, Role};
+pub use door::DoorLimits;
 pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTls};
-pub use ingress::{Ingress, Limits, Mx, Submission, TlsFiles};
+pub use helpers::{BlockAction, Blocklist, Clamd, Greylist, OnFailure, ScannerAddress};
+pub use ingress::{ClientCertificates, Ingress, Limits, Mx, NamedCertificate, Submission, TlsFiles};
 pub use kind::ByteSize;
+pub use network::{Network, mask};
 pub use problem::{ConfigErrors, Place, Problem};
+pub use rates::{AliasRates, MailRates, PeerRates, RateLimit};
 pub use session::Session;
 pub use shape::{Rate, Shape};
 pub use storage::{Engine, StorageUrl};
+pub use web::{MtaSts, MtaStsMode, Web};
 
 use crate::mail::Domain;
 use reader::Reader;
@@ -84,13 +94,6 @@ pub struct Storage {
 pub struct Dns {
     /// Resolvers to ask, in this order; empty: those of the system.
     pub servers: Vec<SocketAddr>,
-}
-
-/// `[web]`
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Web {
-    /// Where the HTTP API, the menu and `/readyz` listen, in clear. Empty: nowhere.
-    pub listen: Vec<SocketAddr>,
 }
 
 /// `[keys]`
@@ -229,9 +232,9 @@ impl Config {
         let ingress = Ingress::read(r);
         let egress = Egress::read(r);
         let servers = r.value("dns.servers", "[]", kind::list(listen::resolver));
-        let web = r.value("web.listen", "127.0.0.1:8025", kind::list(listen::address));
+        let web = Web::read(r);
         let dir = r.value("keys.dir", "keys", kind::path);
-        let limits = Limits::read(r);
+        let limits = Limits::read(r, profile);
         let content = Content::read(r);
         let names = Names::read(r);
         let residency = r.value("residency.storage", "JP", residency::country);
@@ -244,7 +247,7 @@ impl Config {
             ingress: ingress?,
             egress: egress?,
             dns: Dns { servers: servers? },
-            web: Web { listen: web? },
+            web: web?,
             keys: Keys { dir: dir? },
             limits: limits?,
             content: content?,

@@ -25,9 +25,22 @@ pub(super) fn duration<S: Serializer>(duration: &Duration, serializer: S) -> Res
     serializer.collect_str(&duration_text(*duration))
 }
 
+/// A duration, or empty text where there is none.
+pub(super) fn optional_duration<S: Serializer>(
+    value: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    optional(&value.map(duration_text), serializer)
+}
+
 /// What can be printed, as text.
 pub(super) fn text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
+}
+
+/// What can be printed, as texts.
+pub(super) fn texts<T: Display, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(ToString::to_string))
 }
 
 /// A value, or empty text where there is none.
@@ -46,6 +59,7 @@ pub(super) fn optional_path<S: Serializer>(path: &Option<PathBuf>, serializer: S
     optional(&path.as_ref().map(|p| p.display()), serializer)
 }
 
+/// A duration in the largest unit that needs no fraction, as the file has it.
 pub(super) fn duration_text(duration: Duration) -> String {
     let millis = duration.as_millis();
     [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")]

@@ -17,18 +17,15 @@
 
 use super::public_address::is_public;
 use super::route::{Host, NextHop, Route, TlsPolicy, find_route};
+use crate::dns::{ResolverFault, name_servers, resolver};
 use crate::mail::Domain;
 use crate::smtp::client::{Phase, Status, Verdict};
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::config::ResolveHosts;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 /// Addresses tried in one attempt.
 pub const MAX_TARGETS: usize = 5;
@@ -55,17 +52,6 @@ pub struct Target {
     pub address: SocketAddr,
     pub origin: Origin,
     pub tls: TlsPolicy,
-}
-
-/// Why the resolver cannot be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ResolverFault {
-    #[error(
-        "the system's resolver configuration (/etc/resolv.conf) cannot be read; name servers under [dns] servers"
-    )]
-    System,
-    #[error("the resolver cannot be built")]
-    Build,
 }
 
 /// Finds targets.
@@ -102,20 +88,8 @@ impl NextHops {
         hostname: Domain,
         own_addresses: Vec<IpAddr>,
     ) -> Result<Self, ResolverFault> {
-        let servers: Vec<NameServerConfig> = if servers.is_empty() {
-            let (config, _) =
-                hickory_resolver::system_conf::read_system_conf().map_err(|_| ResolverFault::System)?;
-            config.into_parts().2
-        } else {
-            servers.iter().map(name_server).collect()
-        };
-        let build = |hosts: ResolveHosts| {
-            let config = ResolverConfig::from_parts(None, Vec::new(), servers.clone());
-            let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-                .with_tls_config(tls.clone());
-            *builder.options_mut() = options(hosts);
-            builder.build().map_err(|_| ResolverFault::Build)
-        };
+        let servers = name_servers(servers)?;
+        let build = |hosts| resolver(&servers, Some(tls), hosts);
         let (dns, named) = (build(ResolveHosts::Never)?, build(ResolveHosts::Always)?);
         Ok(Self { dns, named, routes, hostname, own_addresses })
     }
@@ -222,29 +196,6 @@ impl NextHops {
             (false, None) => failed(4, 4),
         })
     }
-}
-
-fn name_server(address: &SocketAddr) -> NameServerConfig {
-    let mut server = NameServerConfig::udp_and_tcp(address.ip());
-    let at_port = |mut connection: ConnectionConfig| {
-        connection.port = address.port();
-        connection
-    };
-    server.connections = server.connections.into_iter().map(at_port).collect();
-    server
-}
-
-fn options(hosts: ResolveHosts) -> ResolverOpts {
-    let mut options = ResolverOpts::default();
-    options.timeout = Duration::from_secs(5);
-    options.attempts = 2;
-    options.edns0 = true;
-    options.try_tcp_on_error = true;
-    options.use_hosts_file = hosts;
-    options.positive_min_ttl = Some(Duration::from_secs(30));
-    options.positive_max_ttl = Some(Duration::from_secs(24 * 3600));
-    options.negative_max_ttl = Some(Duration::from_secs(300));
-    options
 }
 
 fn absolute(domain: &Domain) -> Option<Name> {

@@ -16,9 +16,10 @@
 
 use super::connect::{Connection, Dialer};
 use super::pool::{Pool, PoolLimits};
-use super::resolve::{NextHops, Origin, ResolverFault, Target};
+use super::resolve::{NextHops, Origin, Target};
 use super::route::{Host, Route, TlsPolicy};
 use super::tls::{TlsClient, TlsFault, TlsInfo};
+use crate::dns::ResolverFault;
 use crate::mail::{Alias, Domain, RealAddress};
 use crate::smtp::client::{Deadlines, Envelope, Outcome, Phase, RemoteText, Status, Verdict};
 use std::net::{IpAddr, SocketAddr};

@@ -4,25 +4,31 @@
 //! its last octet; a message must come at a rate, where haste buys no more rest than a block of data has, so that who
 //! stops sending cannot hold memory. Between two chunks of a message these clocks go on. What is committed is acknowledged even when we are stopping.
 
-use super::memory::{Budget, Share};
+mod checks;
+
+use super::admission::Admitted as Place;
+use super::blocklist::{Blocklists, Listed};
+use super::clamd::Scanner;
+use super::guard::Guard;
+use super::memory::{Budget, Class, Share};
+use super::stream::Stream;
 use super::times::Times;
 use crate::mail::RealAddress;
 use crate::relay::{COPIES_MAX, Incoming, Login, MailParameters, Peer, Recipient, Refusal, Relay, Wishes};
 use crate::smtp::server::{Envelope, Event, MailCommand, Phase, RcptCommand, ServerConfig, Service, Session};
 use crate::smtp::{Credentials, ForwardPath, Proof, Reply};
+use crate::store::Patience;
 use crate::vault::Secret;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use zeroize::Zeroizing;
 
-/// Octets read at once.
-const BLOCK: usize = 16 * 1024;
+/// The longest wait for a command while three quarters of all places are taken: idle sessions make room.
+const COMMAND_IF_CROWDED: Duration = Duration::from_secs(30);
 /// Refused recipients of one session that are recorded one by one.
 const REFUSALS_RECORDED: u32 = 10;
 
@@ -33,6 +39,22 @@ pub(super) struct Shared {
     pub tls: Arc<rustls::ServerConfig>,
     pub budget: Arc<Budget>,
     pub times: Times,
+    /// Where the help pages are.
+    pub public_url: Option<String>,
+    pub blocklists: Option<Blocklists>,
+    pub greylist: Option<Patience>,
+    pub scanner: Option<Arc<Scanner>>,
+}
+
+impl Shared {
+    /// The word for the service in log and record.
+    pub fn service(&self) -> &'static str {
+        match self.wire.service {
+            Service::Mx => "mx",
+            Service::Submission => "submission",
+            Service::Submissions => "submissions",
+        }
+    }
 }
 
 /// A recipient that was admitted, with when its sender wants to be told.
@@ -54,16 +76,16 @@ pub(super) struct Connection {
     /// Octets that MAIL declared, and recipients admitted since.
     declared: Option<u64>,
     admitted: u64,
+    /// Whether the transaction may be answered in UTF-8.
+    smtputf8: bool,
+    /// What the block lists say of the peer, once they were asked.
+    listed: Option<Listed>,
     share: Share,
     refusals: u32,
+    limits_met: u32,
+    guard: Guard,
+    place: Place,
     stop: watch::Receiver<bool>,
-}
-
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-    /// Between the two, and after a failed handshake.
-    Gone,
 }
 
 impl Connection {
@@ -71,20 +93,11 @@ impl Connection {
         shared: Arc<Shared>,
         stream: TcpStream,
         address: SocketAddr,
+        guard: Guard,
+        place: Place,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let service = match shared.wire.service {
-            Service::Mx => "mx",
-            Service::Submission => "submission",
-            Service::Submissions => "submissions",
-        };
-        let peer = Peer {
-            ip: address.ip().to_canonical(),
-            port: address.port(),
-            helo: String::new(),
-            tls: None,
-            service,
-        };
+        let peer = Peer::new(address, shared.service());
         Self {
             session: Session::new(shared.wire.clone()),
             share: Share::new(shared.budget.clone()),
@@ -95,7 +108,12 @@ impl Connection {
             sender: None,
             declared: None,
             admitted: 0,
+            smtputf8: false,
+            listed: None,
             refusals: 0,
+            limits_met: 0,
+            guard,
+            place,
             stop,
         }
     }
@@ -107,24 +125,16 @@ impl Connection {
                 return;
             }
             self.bind_channel();
-        } else if self.talks_first() {
+        } else if self.stream.has_spoken() {
             // RFC 5321 §4.3.1: the client waits for the greeting. Who does not is no mail server.
             self.session.turn_away(Reply::new(554, 5, 0, "You spoke before the greeting: wait for it"));
         }
         self.converse().await;
     }
 
-    fn talks_first(&self) -> bool {
-        match &self.stream {
-            Stream::Plain(stream) => matches!(stream.try_read(&mut [0_u8; 1]), Ok(n) if n > 0),
-            _ => false,
-        }
-    }
-
     async fn converse(&mut self) {
-        let mut block = vec![0_u8; BLOCK];
         let times = self.shared.times;
-        let mut deadline = Instant::now() + times.command;
+        let mut deadline = self.deadline();
         let mut paid_until: Option<Instant> = None;
         loop {
             while let Some(event) = self.session.next_event() {
@@ -133,13 +143,14 @@ impl Connection {
                     let _ = timeout(times.write, self.stream.shutdown()).await;
                     return;
                 }
-                if !self.react(event).await {
+                // What an event needs is large; a session that waits must not hold the room for it.
+                if !Box::pin(self.react(event)).await {
                     return;
                 }
-                deadline = Instant::now() + times.command;
+                deadline = self.deadline();
             }
             match self.flush().await {
-                Ok(true) => deadline = Instant::now() + times.command,
+                Ok(true) => deadline = self.deadline(),
                 Ok(false) => {}
                 Err(_) => return,
             }
@@ -158,8 +169,9 @@ impl Connection {
                 // answered at once; if it did, ending is better than spinning.
                 return;
             }
+            let (stream, session) = (&mut self.stream, &mut self.session);
             let read = tokio::select! {
-                read = timeout_at(deadline, self.stream.read(&mut block)) => read,
+                read = timeout_at(deadline, stream.read(|octets| session.receive(octets))) => read,
                 _ = self.stop.wait_for(|stop| *stop), if phase != Phase::Data => {
                     self.session.shutting_down();
                     continue;
@@ -168,7 +180,6 @@ impl Connection {
             match read {
                 Ok(Ok(0) | Err(_)) => return,
                 Ok(Ok(n)) => {
-                    self.session.receive(block.get(..n).unwrap_or_default());
                     if let Some(until) = &mut paid_until {
                         *until = (*until + times.bought(n)).min(Instant::now() + times.data);
                     }
@@ -187,11 +198,9 @@ impl Connection {
         if output.is_empty() {
             return Ok(false);
         }
-        let write = async {
-            self.stream.write_all(&output).await?;
-            self.stream.flush().await
-        };
-        timeout(self.shared.times.write, write).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+        timeout(self.shared.times.write, self.stream.write(&output))
+            .await
+            .map_err(|_| std::io::ErrorKind::TimedOut)??;
         Ok(true)
     }
 
@@ -220,34 +229,31 @@ impl Connection {
     }
 
     async fn handshake(&mut self) -> bool {
-        let Stream::Plain(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else { return false };
-        let acceptor = TlsAcceptor::from(self.shared.tls.clone());
-        let Ok(Ok(stream)) = timeout(self.shared.times.handshake, acceptor.accept(stream)).await else {
-            return false;
-        };
-        let (_, tls) = stream.get_ref();
-        let version = tls.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
-        let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("?");
-        self.peer.tls = Some(format!("{version} {suite}"));
-        self.stream = Stream::Tls(Box::new(stream));
+        let patience = self.shared.times.handshake;
+        let begun = Box::pin(self.stream.start_tls(self.shared.tls.clone(), patience)).await;
+        let Some((tls, certificate)) = begun else { return false };
+        (self.peer.tls, self.peer.certificate) = (Some(tls), certificate);
         true
     }
 
-    /// What binds a client's proof to this connection (RFC 9266 §2). With TLS 1.2 it is unique only where the handshake
-    /// used extended_master_secret, which nobody tells us, so there channel binding is not offered (RFC 9266 §4.2).
+    fn deadline(&self) -> Instant {
+        let patience = self.shared.times.command;
+        Instant::now() + if self.place.is_crowded() { patience.min(COMMAND_IF_CROWDED) } else { patience }
+    }
+
+    /// What binds a client's proof to this connection (RFC 9266 §2).
     fn bind_channel(&mut self) {
-        let Stream::Tls(stream) = &self.stream else { return };
-        let (_, tls) = stream.get_ref();
-        if tls.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
-            return;
-        }
-        if let Ok(octets) = tls.export_keying_material([0_u8; 32], b"EXPORTER-Channel-Binding", Some(b"")) {
+        if let Some(octets) = self.stream.channel_binding() {
             self.session.bind_channel(octets);
         }
     }
 
     async fn authenticate(&mut self, credentials: Credentials) {
         self.note_hello();
+        if let Err(limited) = self.guard.login().await {
+            let reply = self.limited(&limited).await;
+            return self.session.answer_auth(Err(reply));
+        }
         let relay = &self.shared.relay;
         let result = match credentials.proof() {
             Proof::Password(password) => {
@@ -265,23 +271,38 @@ impl Connection {
             }
             Err(refusal) => {
                 if refusal == Refusal::Credentials {
+                    self.guard.login_failed();
+                }
+                if refusal == Refusal::Credentials && self.guard.may_record() {
                     relay.record_login(None, credentials.auth_id(), &self.peer).await;
                 }
-                self.session.answer_auth(Err(refusal.auth_reply()));
+                let reply = match refusal {
+                    Refusal::Credentials => self.told(&refusal),
+                    _ => refusal.auth_reply(),
+                };
+                self.session.answer_auth(Err(reply));
             }
         }
     }
 
     async fn mail(&mut self, command: MailCommand) {
         self.note_hello();
+        self.smtputf8 = command.smtputf8;
         let relay = &self.shared.relay;
         let verdict = match (&self.login, &command.reverse_path) {
             (Some(login), sender) => relay.submission_sender(login, sender.as_ref()).await,
             (None, Some(sender)) if relay.is_own_domain(sender) => Err(Refusal::OwnDomain),
             (None, _) => Ok(()),
         };
+        if verdict.is_ok()
+            && let Err(limited) = self.guard.mail(self.login.as_ref(), command.reverse_path.as_ref()).await
+        {
+            let reply = self.limited(&limited).await;
+            return self.session.answer_mail(Err(reply));
+        }
         match verdict {
             Ok(()) => {
+                self.share.is_for(if self.login.is_some() { Class::Known } else { Class::Stranger });
                 self.sender = command.reverse_path.as_ref().map(RealAddress::again);
                 (self.declared, self.admitted) = (command.size, 0);
                 self.session.answer_mail(Ok(command.reverse_path));
@@ -293,7 +314,7 @@ impl Connection {
                     reason = refusal.name(),
                     service = self.peer.service
                 );
-                self.session.answer_mail(Err(refusal.reply()));
+                self.session.answer_mail(Err(self.told(&refusal)));
             }
         }
     }
@@ -315,6 +336,17 @@ impl Connection {
                 self.session.answer_rcpt(Err(Reply::new(452, 5, 3, text)));
             }
             Ok(recipient) => {
+                if let Some(refusal) = self.stopped(&recipient).await {
+                    let reply = self.told(&refusal);
+                    return self.session.answer_rcpt(Err(reply));
+                }
+                if let Err(limited) = self.guard.recipient(self.login.as_ref(), &recipient).await {
+                    let reply = self.limited(&limited).await;
+                    return self.session.answer_rcpt(Err(reply));
+                }
+                if let Recipient::Party { .. } = recipient {
+                    self.share.is_for(Class::Known);
+                }
                 self.admitted += 1;
                 let wishes = Wishes::from(&command.params);
                 self.session.answer_rcpt(Ok(Admitted { recipient, wishes }));
@@ -328,24 +360,39 @@ impl Connection {
                 );
                 self.refusals += 1;
                 if let (true, ForwardPath::Mailbox(to)) =
-                    (self.refusals <= REFUSALS_RECORDED, &command.forward_path)
+                    (self.refusals <= REFUSALS_RECORDED && self.guard.may_record(), &command.forward_path)
                 {
                     let login = self.login.as_ref();
                     relay
                         .record_refused_recipient(login, self.sender.as_ref(), to, &refusal, &self.peer)
                         .await;
                 }
-                self.session.answer_rcpt(Err(refusal.reply()));
+                let limited = match refusal {
+                    Refusal::UnknownAlias => self.guard.unknown_recipient().await.err(),
+                    _ => None,
+                };
+                let reply = match limited {
+                    Some(limited) => self.limited(&limited).await,
+                    None => self.told(&refusal),
+                };
+                self.session.answer_rcpt(Err(reply));
             }
         }
     }
 
     async fn message(&mut self, envelope: Envelope<Admitted, Option<RealAddress>>, bytes: Vec<u8>) {
+        self.guard.message(self.login.as_ref(), bytes.len());
         // The message is the driver's now, and counts until it is answered, with what it becomes.
         let copies = envelope.recipients.len();
         let held = bytes.len().saturating_mul(copies.saturating_add(1));
         if !self.share.hold(self.session.held().saturating_add(held)) && copies > 1 {
-            self.session.answer_message(Err(Refusal::NoSpace.reply()));
+            self.session.answer_message(Err(self.told(&Refusal::NoSpace)));
+            self.share.hold(self.session.held());
+            return;
+        }
+        if let Some(refusal) = self.scanned(&bytes).await {
+            let reply = self.told(&refusal);
+            self.session.answer_message(Err(reply));
             self.share.hold(self.session.held());
             return;
         }
@@ -377,7 +424,7 @@ impl Connection {
                     reason = refusal.name(),
                     service = self.peer.service
                 );
-                self.session.answer_message(Err(refusal.reply()));
+                self.session.answer_message(Err(self.told(&refusal)));
             }
         }
         self.share.hold(self.session.held());
@@ -400,46 +447,4 @@ fn shown_ids(ids: &[String]) -> String {
     const SHOWN: usize = 20;
     let shown = ids.get(..SHOWN).unwrap_or(ids).join(" ");
     if ids.len() > SHOWN { format!("{shown} and {} more", ids.len() - SHOWN) } else { shown }
-}
-
-impl Stream {
-    async fn read(&mut self, block: &mut [u8]) -> std::io::Result<usize> {
-        match self {
-            Stream::Plain(stream) => read(stream, block).await,
-            Stream::Tls(stream) => read(stream, block).await,
-            Stream::Gone => Ok(0),
-        }
-    }
-
-    async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        match self {
-            Stream::Plain(stream) => stream.write_all(bytes).await,
-            Stream::Tls(stream) => stream.write_all(bytes).await,
-            Stream::Gone => Err(std::io::ErrorKind::NotConnected.into()),
-        }
-    }
-
-    async fn flush(&mut self) -> std::io::Result<()> {
-        match self {
-            Stream::Plain(stream) => stream.flush().await,
-            Stream::Tls(stream) => stream.flush().await,
-            Stream::Gone => Ok(()),
-        }
-    }
-
-    async fn shutdown(&mut self) -> std::io::Result<()> {
-        match self {
-            Stream::Plain(stream) => close(stream).await,
-            Stream::Tls(stream) => close(stream).await,
-            Stream::Gone => Ok(()),
-        }
-    }
-}
-
-async fn read(stream: &mut (impl AsyncRead + Unpin), block: &mut [u8]) -> std::io::Result<usize> {
-    stream.read(block).await
-}
-
-async fn close(stream: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
-    stream.shutdown().await
 }

@@ -1,28 +1,31 @@
 //! The listeners: binding, accepting, turning away, and stopping in order.
 
-use super::admission::{Admission, TooMany};
-use super::connection::{Connection, Shared};
+use super::admission::Admission;
+use super::blocklist::Blocklists;
+use super::clamd::Scanner;
+use super::connection::Shared;
+use super::door::{Door, House};
+use super::inherited::{Inherited, Place};
+use super::limiter::Limiter;
 use super::memory::Budget;
 use super::times::Times;
-use super::tls::{Certificate, CertificateError};
-use crate::config::Config;
+use super::tls::{CertificateError, Certificates};
+use crate::config::{ClientCertificates, Config};
+use crate::dns::{Lookup, ResolverFault};
 use crate::relay::Relay;
-use crate::smtp::Reply;
-use crate::smtp::server::{Limits, ServerConfig, Service, Session};
+use crate::smtp::server::{Limits, ServerConfig, Service};
+use crate::store::Patience;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// How long an accept loop rests when the system has no file descriptors left.
 const REST: Duration = Duration::from_millis(100);
 /// How long sessions may take to end after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(30);
-/// How long a turned-away peer may take to read why.
-const TURN_AWAY: Duration = Duration::from_secs(2);
 
 /// Why the ingress can't start.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +34,10 @@ pub enum IngressError {
         "{key}: can't listen on {address}: {cause}; is another server there, or does the port need privileges?"
     )]
     Bind { key: &'static str, address: SocketAddr, cause: std::io::Error },
+    #[error("{key}: a socket that was passed on can't be used: {cause}")]
+    Passed { key: &'static str, cause: std::io::Error },
+    #[error("ingress.mx.blocklist: {0}")]
+    Resolver(#[from] ResolverFault),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
 }
@@ -45,21 +52,32 @@ pub struct Listening {
 
 /// The bound listeners, before they serve.
 pub struct Ingress {
-    listeners: Vec<(TcpListener, Arc<Shared>)>,
-    certificate: Arc<Certificate>,
-    admission: Arc<Admission>,
+    listeners: Vec<(TcpListener, Arc<Door>)>,
+    /// What the listeners serve.
+    pub certificates: Arc<Certificates>,
+    /// Lets the certificates be read again.
+    pub reload: Arc<Notify>,
     pub listening: Listening,
 }
 
 impl Ingress {
-    /// Reads the certificate and binds all listeners.
+    /// Reads the certificate and binds all listeners that got no socket from the supervisor.
     ///
     /// # Errors
     /// [`IngressError`] naming what can't be read or bound.
-    pub async fn bind(config: &Config, relay: &Relay) -> Result<Self, IngressError> {
-        let files = &config.ingress.tls;
-        let certificate = Certificate::load(&files.certificate, &files.key)?;
-        let budget = Budget::new(config.limits.memory.octets());
+    pub async fn bind(
+        config: &Config,
+        relay: &Relay,
+        inherited: &mut Inherited,
+    ) -> Result<Self, IngressError> {
+        let certificates = Certificates::load(&config.ingress.tls)?;
+        let budget = Budget::new(config.limits.memory.octets(), config.limits.message_size.octets());
+        let limits = &config.limits;
+        let house = House::new(
+            Admission::new(limits.sessions, limits.sessions_per_ip, limits.door.sessions_per_network),
+            Limiter::new(&limits.door),
+        );
+        let scanner = Scanner::new(&config.ingress.clamd).map(Arc::new);
         let mut listeners = Vec::new();
         let mut listening = Listening::default();
         let services = [
@@ -96,31 +114,54 @@ impl Ingress {
                 starttls_available: true,
                 limits,
             };
+            let clients = match service {
+                Service::Mx => config.ingress.mx.client_certificates,
+                Service::Submission | Service::Submissions => ClientCertificates::Ignore,
+            };
             let shared = Arc::new(Shared {
                 relay: relay.clone(),
                 wire: Arc::new(wire),
-                tls: certificate.server_config()?,
+                tls: certificates.server_config(clients)?,
                 budget: budget.clone(),
+                public_url: config.web.public_url.clone(),
+                blocklists: blocklists(config, service)?,
+                greylist: greylist(config, service),
+                scanner: scanner.clone(),
                 times: Times::new(session),
             });
-            for address in addresses {
+            let balancers = match service {
+                Service::Mx => &config.ingress.mx.proxy_protocol_from,
+                Service::Submission | Service::Submissions => &config.ingress.submission.proxy_protocol_from,
+            };
+            let door = Arc::new(Door { house: house.clone(), shared, balancers: balancers.clone() });
+            let place = match service {
+                Service::Mx => Place::Mx,
+                Service::Submission => Place::Submission,
+                Service::Submissions => Place::Submissions,
+            };
+            let passed = inherited.of(place).map_err(|cause| IngressError::Passed { key, cause })?;
+            let open: &[SocketAddr] = if passed.is_empty() { addresses } else { &[] };
+            for listener in passed {
+                bound.extend(listener.local_addr());
+                listeners.push((listener, door.clone()));
+            }
+            for address in open {
                 let fault = |cause| IngressError::Bind { key, address: *address, cause };
                 let listener = TcpListener::bind(address).await.map_err(fault)?;
                 bound.push(listener.local_addr().map_err(fault)?);
-                listeners.push((listener, shared.clone()));
+                listeners.push((listener, door.clone()));
             }
         }
-        let admission = Admission::new(config.limits.sessions, config.limits.sessions_per_ip);
-        Ok(Self { listeners, certificate, admission, listening })
+        Ok(Self { listeners, certificates, reload: Arc::default(), listening })
     }
 
     /// Serves until `stop` turns true, then lets running sessions finish what they acknowledged.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
         let mut loops = JoinSet::new();
-        for (listener, shared) in self.listeners {
-            loops.spawn(accept(listener, shared, self.admission.clone(), stop.clone()));
+        for (listener, door) in self.listeners {
+            loops.spawn(accept(listener, door, stop.clone()));
         }
-        let watcher = tokio::spawn(self.certificate.watch());
+        let watcher = tokio::spawn(self.certificates.watch(self.reload));
         while loops.join_next().await.is_some() {}
         // Without a listener there is nothing to serve, and the role is up all the same.
         let _ = stop.wait_for(|stop| *stop).await;
@@ -128,12 +169,31 @@ impl Ingress {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    shared: Arc<Shared>,
-    admission: Arc<Admission>,
-    mut stop: watch::Receiver<bool>,
-) {
+/// The lists that port 25 asks. Their use is said at every start: it is told abroad who writes to us.
+fn blocklists(config: &Config, service: Service) -> Result<Option<Blocklists>, ResolverFault> {
+    let lists = &config.ingress.mx.blocklists;
+    if service != Service::Mx || lists.is_empty() {
+        return Ok(None);
+    }
+    for list in lists {
+        let zone = list.zone.as_str();
+        tracing::warn!(
+            event = "blocklist_asked",
+            zone,
+            "its operator learns which addresses send mail here; that may not leave Japan unexamined"
+        );
+    }
+    Ok(Some(Blocklists::new(Lookup::new(&config.dns.servers)?, lists.clone())))
+}
+
+fn greylist(config: &Config, service: Service) -> Option<Patience> {
+    let greylist = &config.ingress.mx.greylist;
+    let (retry_within, remember) = (greylist.retry_within, greylist.remember);
+    let wait = greylist.wait.filter(|_| service == Service::Mx)?;
+    Some(Patience { wait, retry_within, remember })
+}
+
+async fn accept(listener: TcpListener, door: Arc<Door>, mut stop: watch::Receiver<bool>) {
     let mut sessions = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -151,18 +211,7 @@ async fn accept(
         };
         // Replies are written whole; waiting to fill a packet would only delay them (RFC 2920 §3.1).
         let _ = stream.set_nodelay(true);
-        match admission.admit(peer.ip(), shared.wire.service) {
-            Ok(place) => {
-                let connection = Connection::new(shared.clone(), stream, peer, stop.clone());
-                sessions.spawn(async move {
-                    connection.run().await;
-                    drop(place);
-                });
-            }
-            Err(too_many) => {
-                sessions.spawn(turn_away(stream, shared.wire.clone(), too_many));
-            }
-        }
+        door.enter(stream, peer, stop.clone(), &mut sessions);
     }
     drop(listener);
     let drained = async { while sessions.join_next().await.is_some() {} };
@@ -170,24 +219,4 @@ async fn accept(
         tracing::warn!(event = "drain_cut", "sessions did not end in time and were cut");
         sessions.shutdown().await;
     }
-}
-
-async fn turn_away(mut stream: TcpStream, wire: Arc<ServerConfig>, too_many: TooMany) {
-    if wire.service == Service::Submissions {
-        return; // There is no TLS yet in which to say it.
-    }
-    let reply = match too_many {
-        TooMany::Sessions => Reply::new(421, 3, 2, "Too many sessions just now: try again in a minute"),
-        TooMany::FromThisNeighbour => {
-            Reply::new(421, 7, 0, "Too many sessions from your network: close some, or try again in a minute")
-        }
-    };
-    let mut session: Session<(), ()> = Session::new(wire);
-    session.turn_away(reply);
-    let output = session.take_output();
-    let _ = tokio::time::timeout(TURN_AWAY, async {
-        stream.write_all(&output).await?;
-        stream.shutdown().await
-    })
-    .await;
 }

@@ -1,15 +1,29 @@
-//! Where mail comes in: listeners on 25, 587 and 465, TLS, one task for each session, limits.
+//! Where mail comes in: listeners on 25, 587 and 465, TLS, the door with its limits, one task for each session.
 //!
 //! The wire is [`crate::smtp::server`]'s, the decisions are [`crate::relay`]'s; this floor owns sockets, clocks and counts.
 //! When it fails: [`IngressError`] at start, naming listener or file and the cure. A running session's fault ends that
 //! session; the listener goes on.
 
 mod admission;
+mod blocklist;
+mod clamd;
+mod client_certificate;
 mod connection;
+mod door;
+mod guard;
+mod inherited;
+mod limiter;
 mod listener;
 mod memory;
+mod rate;
+mod stream;
+mod table;
+#[cfg(test)]
+mod tests;
 mod times;
 mod tls;
+pub(crate) mod x509;
 
+pub use inherited::{Inherited, InheritedError, Place};
 pub use listener::{Ingress, IngressError, Listening};
-pub use tls::{CertificateError, make_self_signed};
+pub use tls::{CertificateError, Certificates, make_self_signed};

@@ -1,24 +1,33 @@
-//! Certificates of the listeners: read at start, read again when the files change, without touching running sessions.
+//! TLS of the listeners: the certificates, by the name that a client asks for, and what is negotiated.
 //!
-//! Rules: the provider is aws-lc-rs; TLS 1.2 and 1.3 (RFC 8996 retired the older). Each listener has its own
-//! configuration, so that a session ticket of one service is none at another.
+//! Rules: the provider is aws-lc-rs; TLS 1.3 and 1.2, of the latter only ECDHE with AEAD, which is all that rustls has
+//! (RFC 9325 §4.2; RFC 8996 retired the older versions). Each listener has its own configuration and its own ticket keys,
+//! which rotate every six hours, so that a ticket of one service is none at another. Files are read at start, when they
+//! change and when the operator asks (SIGHUP); running sessions keep what they have.
 //! When it fails: at start [`CertificateError`] with path and cure; later the old certificate stays and the log says why.
 
+use super::x509;
+use crate::config::{ClientCertificates, TlsFiles};
+use crate::mail::Timestamp;
 use arc_swap::ArcSwap;
-use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
 
 /// How often the files are looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How long before its end a certificate is complained about, and how often. Renewal is tried at a third of 90 days.
+const EXPIRES_SOON: Duration = Duration::from_secs(14 * 86_400);
+const COMPLAIN: Duration = Duration::from_secs(86_400);
 
 /// Why a certificate can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,57 +50,148 @@ pub enum CertificateError {
     Make(rcgen::Error),
 }
 
-/// The certificate in use.
-pub(super) struct Certificate {
-    files: (PathBuf, PathBuf),
+/// The certificates in use.
+pub struct Certificates {
+    default: Pair,
+    named: Vec<(Vec<String>, Pair)>,
+}
+
+/// A certificate with its key, and the files they come from.
+struct Pair {
+    certificate: PathBuf,
+    key: PathBuf,
     current: ArcSwap<CertifiedKey>,
 }
 
-impl Certificate {
-    pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
-        let current = ArcSwap::from_pointee(read(certificate, key)?);
-        Ok(Arc::new(Self { files: (certificate.into(), key.into()), current }))
+/// What shows that a file was changed or replaced.
+type Seen = Option<(SystemTime, u64, u64)>;
+
+impl Certificates {
+    pub(super) fn load(files: &TlsFiles) -> Result<Arc<Self>, CertificateError> {
+        let mut named = Vec::new();
+        for more in &files.named {
+            let names = more.names.iter().map(|name| name.as_str().to_ascii_lowercase()).collect();
+            named.push((names, Pair::load(&more.certificate, &more.key)?));
+        }
+        Ok(Arc::new(Self { default: Pair::load(&files.certificate, &files.key)?, named }))
     }
 
-    /// A TLS configuration that always serves the current certificate.
-    pub fn server_config(self: &Arc<Self>) -> Result<Arc<rustls::ServerConfig>, CertificateError> {
-        let config = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
+    /// A TLS configuration that always serves the current certificates.
+    pub(super) fn server_config(
+        self: &Arc<Self>,
+        clients: ClientCertificates,
+    ) -> Result<Arc<rustls::ServerConfig>, CertificateError> {
+        let provider = Arc::new(default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .map_err(CertificateError::Tls)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Resolver(self.clone())));
+            .map_err(CertificateError::Tls)?;
+        let builder = match clients {
+            ClientCertificates::Ignore => builder.with_no_client_auth(),
+            ClientCertificates::Note => {
+                builder.with_client_cert_verifier(Arc::new(super::client_certificate::Anybody::new(provider)))
+            }
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(Resolver(self.clone())));
+        config.ticketer = Ticketer::new().map_err(CertificateError::Tls)?;
         Ok(Arc::new(config))
     }
 
-    /// Looks at the files from time to time and takes them over when they changed. Runs until it is dropped.
-    pub async fn watch(self: Arc<Self>) {
-        let (certificate, key) = &self.files;
-        let mut seen = changed_at(certificate, key);
+    /// The first end of a certificate that is served; `None` where none tells.
+    #[must_use]
+    pub fn valid_until(&self) -> Option<Timestamp> {
+        self.pairs().filter_map(Pair::valid_until).min()
+    }
+
+    /// Looks at the files from time to time, and whenever `asked`, and takes them over when they changed. Runs until it is
+    /// dropped.
+    pub(super) async fn watch(self: Arc<Self>, asked: Arc<Notify>) {
+        let mut seen: Vec<[Seen; 2]> = self.pairs().map(Pair::seen).collect();
+        let mut complained = None::<tokio::time::Instant>;
         loop {
-            tokio::time::sleep(LOOK_AGAIN).await;
-            let now = changed_at(certificate, key);
-            if now == seen || now.iter().any(Option::is_none) {
-                continue;
+            if complained.is_none_or(|at| at.elapsed() >= COMPLAIN) {
+                self.complain();
+                complained = Some(tokio::time::Instant::now());
             }
-            match read(certificate, key) {
-                Ok(new) => {
-                    self.current.store(Arc::new(new));
-                    tracing::info!(event = "certificate_reloaded", "new sessions get the new certificate");
-                }
-                // Certificate and key are two files: the second may be a moment late. Then this is tried again.
-                Err(CertificateError::Mismatch { .. }) => continue,
-                Err(error) => {
-                    tracing::error!(event = "certificate_refused", %error, "the old one stays in use")
+            let by_hand = tokio::select! {
+                () = tokio::time::sleep(LOOK_AGAIN) => false,
+                () = asked.notified() => true,
+            };
+            for (pair, seen) in self.pairs().zip(&mut seen) {
+                let now = pair.seen();
+                if by_hand || (now != *seen && now.iter().all(Option::is_some)) {
+                    match pair.reload() {
+                        // Certificate and key are two files: the second may be a moment late. Then this is tried again.
+                        Err(CertificateError::Mismatch { .. }) if !by_hand => continue,
+                        Ok(()) => complained = None,
+                        Err(_) => {}
+                    }
+                    *seen = now;
                 }
             }
-            seen = now;
         }
+    }
+
+    fn complain(&self) {
+        for pair in self.pairs() {
+            let Some(until) = pair.valid_until() else { continue };
+            let left = until.since(Timestamp::now());
+            if left < EXPIRES_SOON {
+                tracing::warn!(
+                    event = "certificate_expires",
+                    file = %pair.certificate.display(),
+                    until = %until.to_rfc3339(),
+                    days = left.as_secs() / 86_400,
+                    "renew it: servers that verify will not send any more"
+                );
+            }
+        }
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = &Pair> {
+        std::iter::once(&self.default).chain(self.named.iter().map(|(_, pair)| pair))
+    }
+
+    fn for_name(&self, name: Option<&str>) -> &Pair {
+        let asked = name.map(str::to_ascii_lowercase);
+        let found = asked.and_then(|asked| self.named.iter().find(|(names, _)| names.contains(&asked)));
+        found.map_or(&self.default, |(_, pair)| pair)
     }
 }
 
-fn changed_at(certificate: &Path, key: &Path) -> [Option<SystemTime>; 2] {
-    let time = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
-    [time(certificate), time(key)]
+impl Pair {
+    fn load(certificate: &Path, key: &Path) -> Result<Self, CertificateError> {
+        let current = ArcSwap::from_pointee(read(certificate, key)?);
+        Ok(Self { certificate: certificate.into(), key: key.into(), current })
+    }
+
+    fn reload(&self) -> Result<(), CertificateError> {
+        match read(&self.certificate, &self.key) {
+            Ok(new) => {
+                self.current.store(Arc::new(new));
+                let file = self.certificate.display();
+                tracing::info!(event = "certificate_reloaded", %file, "new sessions get the new certificate");
+                Ok(())
+            }
+            Err(error) => {
+                if !matches!(error, CertificateError::Mismatch { .. }) {
+                    tracing::error!(event = "certificate_refused", %error, "the old one stays in use");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn valid_until(&self) -> Option<Timestamp> {
+        self.current.load().end_entity_cert().ok().and_then(|own| x509::valid_until(own))
+    }
+
+    fn seen(&self) -> [Seen; 2] {
+        let seen = |path: &Path| {
+            let meta = std::fs::metadata(path).ok()?;
+            Some((meta.modified().ok()?, meta.len(), meta.ino()))
+        };
+        [seen(&self.certificate), seen(&self.key)]
+    }
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
@@ -115,7 +215,7 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError
     }
 }
 
-struct Resolver(Arc<Certificate>);
+struct Resolver(Arc<Certificates>);
 
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,8 +224,8 @@ impl fmt::Debug for Resolver {
 }
 
 impl ResolvesServerCert for Resolver {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.current.load_full())
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.for_name(hello.server_name()).current.load_full())
     }
 }
 
@@ -151,3 +251,6 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), CertificateError> {
         std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(fault)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(fault)
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,12 @@ pub struct Login {
 }
 
 impl Login {
+    /// The user name's row: what limits on credentials count by.
+    #[must_use]
+    pub fn credential_id(&self) -> i64 {
+        self.credential_id
+    }
+
     /// Whether the store registered this address.
     #[must_use]
     pub fn is_registered(&self, address: &RealAddress) -> bool {

@@ -5,7 +5,7 @@ use super::Relay;
 use crate::mail::Timestamp;
 use crate::store::NewRecord;
 use crate::vault::{DataKey, Indexed, Place};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What can happen. The words stand in `record.event`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum Event {
     Login,
     /// Somebody failed to.
     LoginRefused,
+    /// Somebody met a limit on how much may come in how long.
+    Limited,
 }
 
 impl Event {
@@ -59,6 +61,7 @@ impl Event {
             Event::Blocked => "blocked",
             Event::Login => "login",
             Event::LoginRefused => "login_refused",
+            Event::Limited => "limited",
         }
     }
 }
@@ -72,8 +75,21 @@ pub struct Peer {
     pub helo: String,
     /// Version and cipher suite, where TLS is on.
     pub tls: Option<String>,
+    /// SHA-256 of the certificate that it showed, in hexadecimal digits.
+    pub certificate: Option<String>,
+    /// Block lists in which its address stands.
+    pub lists: Vec<String>,
     /// mx, submission or submissions.
     pub service: &'static str,
+}
+
+impl Peer {
+    /// One that has said nothing yet.
+    #[must_use]
+    pub fn new(address: SocketAddr, service: &'static str) -> Self {
+        let (ip, port) = (address.ip().to_canonical(), address.port());
+        Self { ip, port, helo: String::new(), tls: None, certificate: None, lists: Vec::new(), service }
+    }
 }
 
 /// What a record is about.
@@ -119,6 +135,28 @@ impl Relay {
         }
     }
 
+    /// Keeps a record of a peer that met a limit: `what` was too much, `whose` it was, and how many records were left
+    /// out since the last one of this kind.
+    pub async fn record_limited(
+        &self,
+        login: Option<&super::Login>,
+        what: &'static str,
+        whose: &'static str,
+        left_out: u64,
+        peer: &Peer,
+    ) {
+        let detail = serde_json::json!({
+            "what": what, "whose": whose, "left_out": left_out, "peer": peer_json(peer),
+        });
+        let (key, merchant) = match login {
+            Some(login) => (&*login.merchant.key, Some(login.merchant.id)),
+            None => (&self.inner.installation, None),
+        };
+        let about = About { merchant, ..About::default() };
+        let record = self.new_record(key, Event::Limited, about, Some(peer.ip), &detail, None);
+        self.keep(record).await;
+    }
+
     /// Keeps a record of a login to submission, or of a failed one.
     pub async fn record_login(&self, login: Option<&super::Login>, auth_id: &str, peer: &Peer) {
         let detail = serde_json::json!({ "auth_id": auth_id, "peer": peer_json(peer) });
@@ -143,6 +181,8 @@ pub(super) fn peer_json(peer: &Peer) -> serde_json::Value {
         "port": peer.port,
         "helo": peer.helo,
         "tls": peer.tls,
+        "certificate": peer.certificate,
+        "lists": peer.lists,
         "service": peer.service,
     })
 }

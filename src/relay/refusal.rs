@@ -5,6 +5,7 @@ use super::RelayFault;
 use crate::mime::binary::BinaryFault;
 use crate::smtp::Reply;
 use crate::store::StoreFault;
+use std::time::Duration;
 
 /// Our decision not to do what a peer asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,14 @@ pub enum Refusal {
     Binary(BinaryFault),
     /// The message is too large to be made once for each of its recipients.
     TooLargeForAll,
+    /// A first contact: to come again after this long.
+    Greylisted(Duration),
+    /// The sending address stands in a block list, and the list's word is to wait.
+    ListedForNow,
+    /// The sending address stands in a block list.
+    Listed,
+    /// The scanner found malware.
+    Malware,
     /// Our own breakage: try again.
     TryAgain,
     /// Our disk is full: try again.
@@ -159,9 +168,60 @@ impl Refusal {
                 4,
                 "The message is too large for so many recipients at once: send it to fewer at a time",
             ),
+            Refusal::Greylisted(_) | Refusal::ListedForNow | Refusal::Listed | Refusal::Malware => {
+                self.of_a_helper()
+            }
             Refusal::TryAgain => Reply::new(451, 3, 0, "A temporary fault on our side: the message was not taken, try again later"),
             Refusal::NoSpace => Reply::new(452, 3, 1, "No space for mail just now: the message was not taken, try again later"),
         }
+    }
+
+    /// What block lists, greylisting and the scanner say.
+    fn of_a_helper(&self) -> Reply {
+        match self {
+            Refusal::Greylisted(wait) => {
+                let again = match wait.as_secs().div_ceil(60) {
+                    0 | 1 => "a minute".to_owned(),
+                    minutes => format!("{minutes} minutes"),
+                };
+                Reply::new(450, 7, 1, format!("First mail from this sender: try again in {again}"))
+            }
+            Refusal::ListedForNow => Reply::new(
+                450,
+                7,
+                1,
+                "The address that sends this mail stands in a block list: try again in an hour, or through another server",
+            ),
+            Refusal::Listed => Reply::new(
+                550,
+                7,
+                1,
+                "The address that sends this mail stands in a block list: ask your provider to have it taken off",
+            ),
+            // Malware, the one that is left.
+            _ => Reply::new(
+                554,
+                7,
+                0,
+                "The message holds malware: check your device, and send it again without the file",
+            ),
+        }
+    }
+
+    /// What the peer is told on the wire: in ASCII unless it asked for more (RFC 6531 §3.7.4), and with the address of the
+    /// help page where there is one for everybody.
+    #[must_use]
+    pub fn told(&self, smtputf8: bool, public_url: Option<&str>) -> Reply {
+        let reply = if smtputf8 { self.reply() } else { self.reply().in_ascii() };
+        match public_url {
+            Some(url) => reply.line(format!("See {url}/help/{}", self.page())),
+            None => reply,
+        }
+    }
+
+    /// The name of the help page.
+    pub(super) fn page(&self) -> String {
+        self.name().replace('_', "-")
     }
 
     /// The reply to AUTH: 454 says that the check failed, not the password, and clients keep it then (RFC 4954 §6).
@@ -195,6 +255,10 @@ impl Refusal {
             Refusal::Content(_) => "content",
             Refusal::Binary(_) => "binary",
             Refusal::TooLargeForAll => "too_large_for_all",
+            Refusal::Greylisted(_) => "greylisted",
+            Refusal::ListedForNow => "listed_for_now",
+            Refusal::Listed => "listed",
+            Refusal::Malware => "malware",
             Refusal::TryAgain => "try_again",
             Refusal::NoSpace => "no_space",
         }

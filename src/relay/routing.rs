@@ -4,7 +4,7 @@
 use super::decision::Decider;
 use super::{Conversation, Login, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{RealAddress, Timestamp};
-use crate::vault::{Decision, Side};
+use crate::vault::{Decision, Indexed, Side};
 
 /// A recipient that was admitted, with what is needed to write to it.
 pub enum Recipient {
@@ -110,6 +110,27 @@ impl Relay {
     #[must_use]
     pub fn is_own_domain(&self, address: &RealAddress) -> bool {
         self.domains().is_ours(address.reveal_domain())
+    }
+
+    /// Whether a sender who opens an inquiry from this network has waited long enough. One who was never seen is noted if
+    /// `may_note` says so, and has to wait all the same.
+    ///
+    /// # Errors
+    /// [`Refusal::Greylisted`] when it has not.
+    pub async fn first_contact(
+        &self,
+        network: std::net::IpAddr,
+        sender: &RealAddress,
+        patience: crate::store::Patience,
+        may_note: impl FnOnce() -> bool,
+    ) -> Result<(), Refusal> {
+        let (guard, now) = (self.vault().index.of(Indexed::Contact { network, sender }), Timestamp::now());
+        let left = match self.store().first_contact(&guard, now).await? {
+            None if !may_note() => patience.wait,
+            Some(first) if now.since(first) < patience.wait => patience.wait - now.since(first),
+            _ => self.store().greylist(guard, now, patience).await?,
+        };
+        if left.is_zero() { Ok(()) } else { Err(Refusal::Greylisted(left)) }
     }
 
     /// Whether mail from outside may go to this forward-path.

@@ -32,8 +32,8 @@ impl Drop for Shop {
 }
 
 fn peer() -> Peer {
-    let ip = std::net::Ipv4Addr::LOCALHOST.into();
-    Peer { ip, port: 1, helo: "mail.example".into(), tls: None, service: "mx" }
+    let address = (std::net::Ipv4Addr::LOCALHOST, 1).into();
+    Peer { helo: "mail.example".into(), ..Peer::new(address, "mx") }
 }
 
 fn address(text: &str) -> RealAddress {

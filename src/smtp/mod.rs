@@ -9,6 +9,7 @@ mod dot;
 mod line;
 mod params;
 mod path;
+mod proxy;
 mod reply;
 pub mod scram;
 pub mod server;
@@ -17,6 +18,7 @@ pub use auth::{Credentials, Proof};
 pub use dot::{Damage, DataFault, DotProgress, DotReader, Unsendable, dot_stuff};
 pub use params::{Body, EnvId, MailParams, Notify, Orcpt, RcptParams, Ret};
 pub use path::ForwardPath;
+pub use proxy::{ProxyFault, ProxyHeader, ProxyStep, proxy_step};
 pub use reply::Reply;
 
 /// The top of the tree, wherever these sources are compiled from.

@@ -34,6 +34,14 @@ impl Reply {
         self
     }
 
+    /// Without the lines that are not ASCII; the first, which every reply has in ASCII, stays whatever it is.
+    #[must_use]
+    pub fn in_ascii(mut self) -> Self {
+        let mut is_first = true;
+        self.lines.retain(|line| std::mem::take(&mut is_first) || line.is_ascii());
+        self
+    }
+
     /// The three-digit code.
     #[must_use]
     pub fn code(&self) -> u16 {

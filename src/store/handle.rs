@@ -96,7 +96,7 @@ impl Store {
         self.inner.due.notify_one();
     }
 
-    async fn change(&self, change: Change) -> Result<Effect, StoreFault> {
+    pub(super) async fn change(&self, change: Change) -> Result<Effect, StoreFault> {
         let (done, answer) = oneshot::channel();
         let jobs = &self.inner.jobs;
         let asked = async {

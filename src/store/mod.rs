@@ -11,6 +11,7 @@ mod batch;
 mod blocks;
 mod engine;
 mod fault;
+mod greylist;
 mod handle;
 mod holds;
 mod ids;
@@ -25,6 +26,7 @@ mod writer;
 
 pub use blocks::{Block, PauseRow, SuppressedRow};
 pub use fault::StoreFault;
+pub use greylist::Patience;
 pub use handle::Store;
 pub use holds::{Ruled, Ruling, Standing};
 pub use ids::Ids;

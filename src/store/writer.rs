@@ -12,7 +12,7 @@ use super::lanes::{self, Ask, Claimed, Touched};
 use super::rows::{
     Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement,
 };
-use super::{Ruling, accept, fault::StoreFault, holds, parties, queue};
+use super::{Patience, Ruling, accept, fault::StoreFault, greylist, holds, parties, queue};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, Connection};
@@ -95,6 +95,11 @@ pub(super) enum Change {
         message: Option<i64>,
         now: Timestamp,
         record: Box<NewRecord>,
+    },
+    Greylist {
+        guard: Index,
+        now: Timestamp,
+        patience: Patience,
     },
     Purge {
         ended_before: Timestamp,
@@ -352,6 +357,9 @@ async fn execute(
                 accept::records(connection, &[record.as_ref()]).await?;
             }
             Effect::Count(count)
+        }
+        Change::Greylist { guard, now, patience } => {
+            Effect::Count(greylist::contact(connection, guard, *now, *patience).await?)
         }
         Change::Purge { ended_before, now } => {
             Effect::Purged { more: queue::purge(connection, *ended_before, *now).await? }

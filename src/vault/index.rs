@@ -56,6 +56,8 @@ pub enum Indexed<'a> {
     Told { conversation: i64, what: &'a str },
     /// Automatic replies of one side of a conversation: one a day passes.
     AutoReply { conversation: i64, side: super::Side },
+    /// A sender, from a network: the guard of greylisting.
+    Contact { network: std::net::IpAddr, sender: &'a RealAddress },
 }
 
 /// The keys that make indexes, newest first.
@@ -112,6 +114,11 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
         Indexed::Told { conversation, what } => put(b"told", conversation, what.as_bytes()),
         Indexed::AutoReply { conversation, side } => {
             put(b"auto_reply", conversation, side.as_str().as_bytes());
+        }
+        Indexed::Contact { network, sender } => {
+            put(b"contact", 0, network.to_canonical().to_string().as_bytes());
+            mac.update(&[0]);
+            mac.update(sender.reveal_canonical().as_bytes());
         }
     }
     let full = mac.finalize().into_bytes();

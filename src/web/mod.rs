@@ -5,10 +5,14 @@
 //! When it fails: at start [`WebError`]; a request's fault is that request's 503.
 
 mod api;
+mod help;
+pub mod mta_sts;
 mod problem;
 
 pub(crate) use api::{merchant_json, order_json};
 
+use crate::config::Config;
+use crate::ingress::{Certificates, Inherited, Place};
 use crate::relay::Relay;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -34,6 +38,8 @@ pub enum WebError {
         "web.listen: can't listen on {address}: {cause}; is another server there, or does the port need privileges?"
     )]
     Bind { address: SocketAddr, cause: std::io::Error },
+    #[error("web.listen: a socket that was passed on can't be used: {0}")]
+    Passed(std::io::Error),
 }
 
 /// Where stores submit: what a new store is told.
@@ -46,6 +52,7 @@ pub struct SmtpAccess {
 /// The bound listeners, before they serve.
 pub struct Web {
     listeners: Vec<TcpListener>,
+    policy: Option<String>,
     pub listening: Vec<SocketAddr>,
 }
 
@@ -53,22 +60,30 @@ pub(crate) struct Shared {
     relay: Relay,
     smtp: SmtpAccess,
     ready: Arc<AtomicBool>,
+    /// Those of the listeners, where this process has them.
+    certificates: Option<Arc<Certificates>>,
+    /// Our MTA-STS policy.
+    policy: Option<String>,
 }
 
 impl Web {
-    /// Binds all listeners.
+    /// Binds all listeners, unless the supervisor passed sockets on.
     ///
     /// # Errors
     /// [`WebError`] naming the address.
-    pub async fn bind(addresses: &[SocketAddr]) -> Result<Self, WebError> {
-        let (mut listeners, mut listening) = (Vec::new(), Vec::new());
+    pub async fn bind(config: &Config, inherited: &mut Inherited) -> Result<Self, WebError> {
+        let addresses = config.web.listen.as_slice();
+        let mut listeners = inherited.of(Place::Web).map_err(WebError::Passed)?;
+        let mut listening: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+        let addresses: &[SocketAddr] = if listeners.is_empty() { addresses } else { &[] };
         for address in addresses {
             let fault = |cause| WebError::Bind { address: *address, cause };
             let listener = TcpListener::bind(address).await.map_err(fault)?;
             listening.push(listener.local_addr().map_err(fault)?);
             listeners.push(listener);
         }
-        Ok(Self { listeners, listening })
+        let policy = mta_sts::policy(&config.web.mta_sts, &config.hostname);
+        Ok(Self { listeners, policy, listening })
     }
 
     /// Serves until `stop` turns true; running requests end first.
@@ -77,17 +92,21 @@ impl Web {
         relay: Relay,
         smtp: SmtpAccess,
         ready: Arc<AtomicBool>,
+        certificates: Option<Arc<Certificates>>,
         mut stop: watch::Receiver<bool>,
     ) {
         let router = Router::new()
             .route("/readyz", get(readyz))
+            .route("/help", get(help::list))
+            .route("/help/{name}", get(help::page))
+            .route("/.well-known/mta-sts.txt", get(policy))
             .route("/v1/merchants", post(api::add_merchant))
             .route("/v1/orders", post(api::open_order))
             .route("/v1/orders/{store_id}/{order_no}", get(api::show_order))
             .fallback(api::not_found)
             .method_not_allowed_fallback(api::not_allowed)
             .layer(DefaultBodyLimit::max(BODY_MAX))
-            .with_state(Arc::new(Shared { relay, smtp, ready }));
+            .with_state(Arc::new(Shared { relay, smtp, ready, certificates, policy: self.policy }));
         let mut servers = JoinSet::new();
         for listener in self.listeners {
             let mut stop = stop.clone();
@@ -119,16 +138,29 @@ impl Web {
     }
 }
 
-/// 200 once every role of this process serves and the database answers.
+/// 200 once every role of this process serves and the database answers; with it, until when the certificates are valid.
 async fn readyz(
     axum::extract::State(shared): axum::extract::State<Arc<Shared>>,
-) -> (axum::http::StatusCode, &'static str) {
+) -> (axum::http::StatusCode, String) {
     use axum::http::StatusCode;
     if !shared.ready.load(Ordering::Acquire) {
-        return (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n");
+        return (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n".into());
     }
     match shared.relay.store().ping().await {
-        Ok(()) => (StatusCode::OK, "ready\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+        Ok(()) => {
+            let until = shared.certificates.as_ref().and_then(|certificates| certificates.valid_until());
+            let until = until.map(|until| format!("certificates valid until {}\n", until.to_rfc3339()));
+            (StatusCode::OK, format!("ready\n{}", until.unwrap_or_default()))
+        }
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n".into()),
+    }
+}
+
+/// `GET /.well-known/mta-sts.txt` (RFC 8461 §3.2, §3.3): text, without a redirection.
+async fn policy(axum::extract::State(shared): axum::extract::State<Arc<Shared>>) -> axum::response::Response {
+    use axum::response::IntoResponse;
+    match &shared.policy {
+        Some(policy) => policy.clone().into_response(),
+        None => axum::http::StatusCode::NOT_FOUND.into_response(),
     }
 }

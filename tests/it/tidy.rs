@@ -14,7 +14,7 @@ const MAX_LINES: usize = 450;
 const LONG: [(&str, &str); 0] = [];
 
 /// Files that may look at a real address, each with its reason.
-const MAY_REVEAL: [(&str, &str); 22] = [
+const MAY_REVEAL: [(&str, &str); 23] = [
     ("src/mail/address.rs", "defines it"),
     ("src/anonymize/gate.rs", "what the gate searches for"),
     ("src/anonymize/search.rs", "what the rewriter searches for"),
@@ -22,6 +22,7 @@ const MAY_REVEAL: [(&str, &str); 22] = [
     ("src/egress/scheduler.rs", "what a server said, into the sealed record"),
     ("src/egress/transport.rs", "the domain of the next hop"),
     ("src/ingress/connection.rs", "envelope, user name, HELO: to the relay's decisions"),
+    ("src/ingress/limiter.rs", "a reverse-path into a hash under a key of the process"),
     ("src/relay/accept.rs", "into sealed rows and keyed indexes"),
     ("src/relay/domains.rs", "the class of an address, by its domain"),
     ("src/relay/draft.rs", "into a sealed row"),

@@ -13,6 +13,7 @@ use super::scratch::Scratch;
 use crate::cli::output::Failure;
 use crate::cli::process::Process;
 use crate::config::{Config, Host, NextHop, Role, Route, RouteDomain, RouteTls};
+use crate::ingress::Inherited;
 use crate::mail::Domain;
 use crate::relay::{MerchantAdded, NewMerchantRequest, OrderRequest, OrderView};
 use rustls::RootCertStore;
@@ -58,7 +59,7 @@ impl Stage {
         for (player, server) in [&STORE, &CUSTOMER].into_iter().zip(&boxes) {
             config.egress.routes.push(route(player, server.address)?);
         }
-        let process = Process::start(&config, &Role::ALL).await?;
+        let process = Process::start(&config, &Role::ALL, Inherited::default()).await?;
         let request = NewMerchantRequest {
             store_id: STORE_ID.to_owned(),
             name: STORE.name.to_owned(),

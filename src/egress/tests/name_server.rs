@@ -2,7 +2,7 @@
 //! instead. A name with other records only has no data; any other name does not exist.
 
 use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, NS, SOA};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record};
 use std::net::SocketAddr;
 use tokio::net::UdpSocket;
@@ -69,6 +69,8 @@ fn answer(zone: &[[String; 3]], query: &[u8]) -> Option<Vec<u8>> {
             }
             (data, "A") => RData::A(A(data.parse().unwrap())),
             (data, "AAAA") => RData::AAAA(AAAA(data.parse().unwrap())),
+            (data, "TXT") => RData::TXT(TXT::new(data.split('|').map(str::to_owned).collect())),
+            (data, "PTR") => RData::PTR(PTR(absolute(data))),
             (data, "MX") if data.contains(' ') => {
                 let (preference, host) = data.split_once(' ').unwrap();
                 let host = if host == "." { Name::root() } else { absolute(host) };

@@ -174,3 +174,26 @@ async fn a_target_knows_its_origin_and_host() {
         assert_eq!(targets[0].host, Host::Name(Domain::parse(host).unwrap()), "{domain}");
     }
 }
+
+#[tokio::test]
+async fn a_plain_question_gets_records_none_or_unknown() {
+    use crate::dns::{Kind, Looked, Lookup};
+    let server = NameServer::start(
+        "relay.test A 192.0.2.1\nrelay.test AAAA 2001:db8::1\nshop.test MX 10 relay.test\n\
+         shop.test TXT v=spf1 a:rel|ay.test -all\n1.2.0.192.in-addr.arpa PTR relay.test\nbroken.test MX SERVFAIL",
+    )
+    .await;
+    let lookup = Lookup::new(&[server.address]).unwrap();
+    let found = |texts: &[&str]| Looked::Found(texts.iter().map(|&text| text.to_owned()).collect());
+    for (name, kind, looked) in [
+        ("relay.test", Kind::Address, found(&["192.0.2.1", "2001:db8::1"])),
+        ("shop.test", Kind::Mx, found(&["10 relay.test."])),
+        ("shop.test", Kind::Txt, found(&["v=spf1 a:relay.test -all"])),
+        ("1.2.0.192.in-addr.arpa", Kind::Ptr, found(&["relay.test."])),
+        ("relay.test", Kind::Mx, Looked::None),
+        ("nowhere.test", Kind::Txt, Looked::None),
+        ("broken.test", Kind::Mx, Looked::Unknown),
+    ] {
+        assert_eq!(lookup.ask(name, kind).await, looked, "{name}");
+    }
+}

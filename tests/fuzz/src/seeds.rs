@@ -76,6 +76,13 @@ fn main() {
         std::fs::create_dir_all(top.join(target)).expect("writable");
         println!("{target}");
     }
+    let signature = b"\r\n\r\n\0\r\nQUIT\n";
+    for rest in [&b"\x21\x11\0\x0c\xc0\0\x02\x07\xcb\0\x71\x01\x10\0\0\x19"[..], b"\x20\0\0\0", b"\x21\x21\0\x24"] {
+        write("proxy", &[&signature[..], rest, &[0; 40]].concat());
+    }
+    for line in ["TCP4 192.0.2.7 203.0.113.1 4096 25", "TCP6 2001:db8::7 2001:db8::1 1 25", "UNKNOWN"] {
+        write("proxy", format!("PROXY {line}\r\nEHLO x\r\n").as_bytes());
+    }
     for path in mails() {
         let mail = std::fs::read(path).expect("readable");
         for target in ["whole", "mime", "dsn", "binary"] {

@@ -14,11 +14,12 @@ use crate::mime::transfer::{Edit, Encoding, apply};
 use crate::mime::tree::{self, Budget};
 use crate::mime::words::Segment;
 use crate::mime::{cms, header, lines, params, pgp, rtf, tnef, uuencode, words};
+use crate::proxy::{ProxyHeader, ProxyStep, proxy_step};
 use crate::reader::{self, Wanted};
 use crate::wire;
 
 /// All targets.
-pub const TARGETS: [(&str, fn(&[u8])); 14] = [
+pub const TARGETS: [(&str, fn(&[u8])); 15] = [
     ("mime", mime),
     ("header", header),
     ("html", html),
@@ -27,6 +28,7 @@ pub const TARGETS: [(&str, fn(&[u8])); 14] = [
     ("cms", cms),
     ("document", document),
     ("dsn", dsn),
+    ("proxy", proxy),
     ("whole", whole),
     ("binary", binary),
     ("path", wire::path),
@@ -120,6 +122,30 @@ fn around(fields: &str, body: &[u8]) {
     let was_long = longest_line(&lines::only_crlf(mail)) > 1000;
     assert!(was_long || longest_line(out) <= 1000, "a line that is too long");
     assert!(mail_parser::MessageParser::new().parse(out).is_some(), "no message for another parser");
+}
+
+/// The header of a balancer, read as from a socket: each step asks for something, never for more than a header has, and
+/// whoever it names is an address of the family that was written.
+pub fn proxy(octets: &[u8]) {
+    let mut read = 0;
+    loop {
+        match proxy_step(&octets[..read]) {
+            Ok(ProxyStep::Need(more)) => {
+                assert!(more > 0, "it asks for nothing");
+                if read + more > octets.len() {
+                    return;
+                }
+                read += more;
+            }
+            Ok(ProxyStep::Done(header)) => {
+                assert!(read <= 16 + 2048, "a header of {read} octets");
+                let v6 = octets.starts_with(b"PROXY TCP6") || octets.get(13) == Some(&0x21);
+                assert!(!matches!(header, ProxyHeader::Client(client) if client.is_ipv6() && !v6));
+                return;
+            }
+            Err(_) => return,
+        }
+    }
 }
 
 /// The readers of structure, fields, parameters, words, encodings and charsets.

@@ -1,9 +1,10 @@
-//! Real peers for tests: PostgreSQL, Postfix and Exim as mailbox providers, swaks and msmtp as a merchant's mail
+//! Real peers for tests: PostgreSQL, clamd, Postfix and Exim as mailbox providers, swaks and msmtp as a merchant's mail
 //! programs.
 //!
 //! Rules: each test has its own instance or database below a directory of its own; ports are chosen when needed; all
 //! of it is gone when the value is dropped. When a peer is missing the test panics and says how to run it.
 
+pub mod clamd;
 pub mod exim;
 pub mod msmtp;
 pub mod postfix;

@@ -22,6 +22,7 @@ mod clients;
 mod commands;
 mod decisions;
 mod dialogues;
+mod door;
 mod failures;
 mod holds;
 mod kills;

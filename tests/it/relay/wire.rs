@@ -118,6 +118,16 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// Says no more, and still listens.
+    pub fn finish(&mut self) -> io::Result<()> {
+        match &self.stream {
+            Stream::Plain(stream) => stream.shutdown(std::net::Shutdown::Write),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
 /// A self-signed certificate for a test's server.
 pub fn server_config(name: &str) -> Arc<ServerConfig> {
     let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();

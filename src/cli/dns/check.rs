@@ -1,0 +1,112 @@
+//! Looks every record up and says of each: ok, missing, wrong or unknown, and what to put.
+//!
+//! When it fails: some record that is needed is not as it should be; then the exit status is 1.
+
+use super::record::{Need, Record, State};
+use crate::cli::arguments::Common;
+use crate::cli::output::{Failure, print};
+use crate::dns::{Kind, Looked, Lookup, ptr_name};
+use crate::egress::is_public;
+use crate::mail::Domain;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+
+/// What was found about one record.
+struct Line {
+    name: String,
+    kind: &'static str,
+    state: State,
+    need: Need,
+    found: Vec<String>,
+    put: String,
+}
+
+pub(super) async fn run(
+    lookup: &Lookup,
+    host: &Domain,
+    records: &[Record],
+    common: &Common,
+) -> Result<(), Failure> {
+    let mut lines = of_host(lookup, host).await;
+    for record in records {
+        let (state, found) = match lookup.ask(&record.name, record.question()).await {
+            Looked::Found(found) => (record.judge(&found, host), found),
+            Looked::None => (State::Missing, Vec::new()),
+            Looked::Unknown => (State::Unknown, Vec::new()),
+        };
+        let (name, kind, need, put) = (record.name.clone(), record.kind, record.need, record.line());
+        lines.push(Line { name, kind, state, need, found, put });
+    }
+    let document = Value::Array(lines.iter().map(Line::json).collect());
+    let text: String = lines.iter().map(Line::text).collect();
+    let amiss = lines.iter().filter(|line| line.need == Need::Required && line.state != State::Good).count();
+    if amiss == 0 {
+        print(common, &document, &format!("{text}All that is needed is there."));
+        return Ok(());
+    }
+    let text = format!("{text}{amiss} of the records that are needed are not as they should be");
+    Err(Failure { text, details: Some(document) })
+}
+
+/// Addresses of the host, and that each leads back to it (RFC 1912 §2.1).
+async fn of_host(lookup: &Lookup, host: &Domain) -> Vec<Line> {
+    let line = |name: String, kind, state, found, put: String| Line {
+        name,
+        kind,
+        state,
+        need: Need::Required,
+        found,
+        put,
+    };
+    let put = format!("{host}. IN A the public address of this machine");
+    let found = match lookup.ask(host.as_str(), Kind::Address).await {
+        Looked::Found(found) => found,
+        Looked::None => return vec![line(host.to_string(), "A", State::Missing, Vec::new(), put)],
+        Looked::Unknown => return vec![line(host.to_string(), "A", State::Unknown, Vec::new(), put)],
+    };
+    let addresses: Vec<IpAddr> = found.iter().filter_map(|text| text.parse().ok()).collect();
+    let state = if addresses.iter().all(|ip| is_public(*ip)) { State::Good } else { State::Wrong };
+    let mut lines = vec![line(host.to_string(), "A", state, found, put)];
+    for ip in addresses {
+        let name = ptr_name(ip);
+        let put = format!("{name}. IN PTR {host}.  (the provider of the address sets it)");
+        let (state, found) = match lookup.ask(&name, Kind::Ptr).await {
+            Looked::Found(found) if found.contains(&format!("{host}.")) => (State::Good, found),
+            Looked::Found(found) => (State::Wrong, found),
+            Looked::None => (State::Missing, Vec::new()),
+            Looked::Unknown => (State::Unknown, Vec::new()),
+        };
+        lines.push(line(name, "PTR", state, found, put));
+    }
+    lines
+}
+
+impl Line {
+    fn word(&self) -> &'static str {
+        match (self.state, self.need) {
+            (State::Good, _) => "ok",
+            (State::Missing, Need::Required) => "missing",
+            (State::Missing, Need::Optional) => "optional",
+            (State::Wrong, _) => "wrong",
+            (State::Unknown, _) => "unknown",
+        }
+    }
+
+    fn text(&self) -> String {
+        let head = format!("{:<9}{} {}\n", self.word(), self.kind, self.name);
+        match self.state {
+            State::Good => head,
+            State::Unknown => format!("{head}         the name servers did not answer; try again\n"),
+            State::Missing => format!("{head}         put:   {}\n", self.put),
+            State::Wrong => {
+                format!("{head}         found: {}\n         put:   {}\n", self.found.join(" | "), self.put)
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "name": self.name, "type": self.kind, "state": self.word(), "found": self.found, "put": self.put,
+        })
+    }
+}

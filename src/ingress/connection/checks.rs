@@ -1,0 +1,95 @@
+//! What the helpers of a session say: limits, block lists, the scanner; and how a refusal is put to this peer.
+
+use super::Connection;
+use crate::config::BlockAction;
+use crate::ingress::clamd::Scan;
+use crate::ingress::limiter::Limited;
+use crate::relay::{Recipient, Refusal};
+use crate::smtp::Reply;
+
+/// How often a session may meet a limit before it ends. A message to many recipients meets one for each.
+const LIMITS_MET: u32 = 100;
+
+impl Connection {
+    /// A limit was met: what the peer is told. Who goes on all the same is sent away.
+    pub(super) async fn limited(&mut self, limited: &Limited) -> Reply {
+        self.guard.note(limited, &self.shared.relay, self.login.as_ref(), &self.peer).await;
+        self.limits_met = self.limits_met.saturating_add(1);
+        let hostname = &self.shared.wire.hostname;
+        let reply = if self.limits_met > LIMITS_MET {
+            Reply::new(
+                421,
+                7,
+                0,
+                format!("{hostname} Too many commands beyond a limit: wait as long as was said"),
+            )
+        } else {
+            limited.reply(hostname)
+        };
+        match &self.shared.public_url {
+            Some(url) => reply.line(format!("See {url}/help/limited")),
+            None => reply,
+        }
+    }
+
+    /// Whether a block list or greylisting stops mail to this recipient. The mail of an order they do not.
+    pub(super) async fn stopped(&mut self, recipient: &Recipient) -> Option<Refusal> {
+        let mut refusal = self.blocked(recipient).await;
+        if refusal.is_none() && self.login.is_none() {
+            refusal = self.greylisted(recipient).await;
+        }
+        if let Some(refusal) = &refusal {
+            let reason = refusal.name();
+            tracing::info!(event = "refused", at = "rcpt", reason, service = self.peer.service);
+        }
+        refusal
+    }
+
+    /// Asks the database when this sender was first seen from this network. What strangers can make us write there is
+    /// bounded as records are; beyond it everybody new has to wait.
+    async fn greylisted(&self, recipient: &Recipient) -> Option<Refusal> {
+        let patience = self.shared.greylist?;
+        let (Recipient::Inquiry(_), Some(sender)) = (recipient, &self.sender) else { return None };
+        let network = self.guard.network()?;
+        let may_note = || self.guard.may_record();
+        self.shared.relay.first_contact(network, sender, patience, may_note).await.err()
+    }
+
+    /// Asks the lists, the first time.
+    async fn blocked(&mut self, recipient: &Recipient) -> Option<Refusal> {
+        let lists = self.shared.blocklists.as_ref().filter(|_| self.login.is_none())?;
+        if self.listed.is_none() {
+            let listed = lists.ask(self.peer.ip).await;
+            self.peer.lists.clone_from(&listed.zones);
+            self.listed = Some(listed);
+        }
+        let action = self.listed.as_ref()?.action?;
+        let refusal = match (action, recipient) {
+            (BlockAction::Label, _) | (_, Recipient::Party { .. }) => return None,
+            (BlockAction::Defer, _) => Refusal::ListedForNow,
+            (BlockAction::Refuse, _) => Refusal::Listed,
+        };
+        Some(refusal)
+    }
+
+    /// What the scanner says of a message; `None` is to go on.
+    pub(super) async fn scanned(&self, bytes: &[u8]) -> Option<Refusal> {
+        let scanner = self.shared.scanner.as_ref()?;
+        match scanner.scan(bytes).await {
+            Scan::Clean => None,
+            Scan::Found(name) => {
+                tracing::warn!(event = "malware", name, service = self.peer.service);
+                Some(Refusal::Malware)
+            }
+            Scan::Failed(why) => {
+                tracing::warn!(event = "scan_failed", why, service = self.peer.service);
+                (!scanner.accepts_unscanned()).then_some(Refusal::TryAgain)
+            }
+        }
+    }
+
+    /// A refusal as this peer may read it.
+    pub(super) fn told(&self, refusal: &Refusal) -> Reply {
+        refusal.told(self.smtputf8, self.shared.public_url.as_deref())
+    }
+}

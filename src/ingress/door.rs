@@ -1,0 +1,193 @@
+//! The door: what happens to a connection between accept and greeting.
+//!
+//! Rules: a place first, then the PROXY header where the peer is a balancer, then whose place it is, then the rate of
+//! connections; from there on the client's address counts for everything. Whoever is turned away is told why, in clear,
+//! but only so many at once: beyond that a connection is closed without a word, so that refusing costs little.
+//! When it fails: a connection without a good header is closed; the log says from which balancer, once a minute.
+
+use super::admission::{Admission, Admitted, TooMany};
+use super::connection::{Connection, Shared};
+use super::guard::Guard;
+use super::limiter::{Limiter, Measure, Subject};
+use crate::config::Network;
+use crate::relay::Peer;
+use crate::smtp::server::{Service, Session};
+use crate::smtp::{ProxyFault, ProxyHeader, ProxyStep, Reply, proxy_step};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// How long a balancer may take for its header; it has it when it connects.
+const HEADER: Duration = Duration::from_secs(5);
+/// How long a turned-away peer may take to read why.
+const TURN_AWAY: Duration = Duration::from_secs(2);
+/// Turned-away peers that are told why at once.
+const TURNED_AWAY: usize = 100;
+
+/// What all listeners of the process share.
+pub(super) struct House {
+    pub admission: Arc<Admission>,
+    pub limiter: Arc<Limiter>,
+    turned_away: Arc<Semaphore>,
+}
+
+impl House {
+    pub fn new(admission: Arc<Admission>, limiter: Arc<Limiter>) -> Arc<Self> {
+        Arc::new(Self { admission, limiter, turned_away: Arc::new(Semaphore::new(TURNED_AWAY)) })
+    }
+}
+
+/// One listener's door.
+pub(super) struct Door {
+    pub house: Arc<House>,
+    pub shared: Arc<Shared>,
+    /// Whose connections begin with a header.
+    pub balancers: Vec<Network>,
+}
+
+impl Door {
+    /// Takes a connection in, or turns it away, as a task of `sessions`.
+    pub fn enter(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        from: SocketAddr,
+        stop: watch::Receiver<bool>,
+        sessions: &mut JoinSet<()>,
+    ) {
+        let door = self.clone();
+        let place = self.house.admission.place(self.shared.wire.service);
+        if self.balancers.iter().any(|network| network.contains(from.ip())) {
+            if let Ok(place) = place {
+                sessions.spawn(async move { door.behind_balancer(stream, from, place, stop).await });
+            }
+            // The balancer has not said yet whom it serves: nobody is there to be told.
+            return;
+        }
+        // Counted before the next connection is accepted, so that a burst from one peer takes no places.
+        let admitted = place.and_then(|mut place| place.belongs_to(from.ip()).map(|()| place));
+        match admitted {
+            Ok(place) => {
+                sessions.spawn(async move { door.serve(stream, from, place, stop).await });
+            }
+            Err(too_many) => self.turn_away(stream, too_many.reply(), sessions),
+        }
+    }
+
+    async fn behind_balancer(
+        self: Arc<Self>,
+        mut stream: TcpStream,
+        balancer: SocketAddr,
+        mut place: Admitted,
+        stop: watch::Receiver<bool>,
+    ) {
+        let client = match timeout(HEADER, header(&mut stream)).await {
+            Ok(Ok(ProxyHeader::Client(client))) => client,
+            // Its own check of health: an ordinary session, from the balancer.
+            Ok(Ok(ProxyHeader::Local)) => return self.serve(stream, balancer, place, stop).await,
+            Ok(Err(None)) => return,
+            Ok(Err(Some(fault))) => return self.note_fault(&fault.to_string(), balancer),
+            Err(_) => return self.note_fault("the PROXY header did not come in time", balancer),
+        };
+        match place.belongs_to(client.ip()) {
+            Ok(()) => self.serve(stream, client, place, stop).await,
+            Err(too_many) => self.tell(stream, too_many.reply()).await,
+        }
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        from: SocketAddr,
+        place: Admitted,
+        stop: watch::Receiver<bool>,
+    ) {
+        let guard = Guard::new(self.house.limiter.clone(), from.ip());
+        match guard.connected() {
+            Ok(used) => {
+                guard.delay(used).await;
+                Connection::new(self.shared.clone(), stream, from, guard, place, stop).run().await;
+            }
+            Err(limited) => {
+                let peer = Peer::new(from, self.shared.service());
+                guard.note(&limited, &self.shared.relay, None, &peer).await;
+                if let Ok(_permit) = self.house.turned_away.try_acquire() {
+                    self.tell(stream, limited.reply(&self.shared.wire.hostname)).await;
+                }
+            }
+        }
+    }
+
+    fn turn_away(self: &Arc<Self>, stream: TcpStream, reply: Reply, sessions: &mut JoinSet<()>) {
+        let Ok(permit) = self.house.turned_away.clone().try_acquire_owned() else { return };
+        let door = self.clone();
+        sessions.spawn(async move {
+            door.tell(stream, reply).await;
+            drop(permit);
+        });
+    }
+
+    async fn tell(&self, mut stream: TcpStream, reply: Reply) {
+        if self.shared.wire.service == Service::Submissions {
+            return; // There is no TLS yet in which to say it.
+        }
+        let mut session: Session<(), ()> = Session::new(self.shared.wire.clone());
+        session.turn_away(reply);
+        let output = session.take_output();
+        let _ = timeout(TURN_AWAY, async {
+            stream.write_all(&output).await?;
+            stream.shutdown().await
+        })
+        .await;
+    }
+
+    /// A balancer that is set up wrongly, or somebody in its network: worth a line, but not one for each connection.
+    fn note_fault(&self, fault: &str, balancer: SocketAddr) {
+        let [_, network] = Subject::of_peer(balancer.ip());
+        if self.house.limiter.take(Measure::Records, &[network, Subject::All], 1).is_ok() {
+            tracing::warn!(
+                event = "proxy_refused",
+                fault,
+                service = self.shared.service(),
+                "a connection from proxy_protocol_from was closed: the balancer must send the header, and nobody else"
+            );
+        }
+    }
+}
+
+/// Reads exactly a header.
+///
+/// # Errors
+/// `None` when the connection ended first.
+async fn header(stream: &mut TcpStream) -> Result<ProxyHeader, Option<ProxyFault>> {
+    let mut read = Vec::new();
+    loop {
+        match proxy_step(&read)? {
+            ProxyStep::Done(header) => return Ok(header),
+            ProxyStep::Need(more) => {
+                let had = read.len();
+                read.resize(had.saturating_add(more), 0);
+                let missing = read.get_mut(had..).unwrap_or_default();
+                stream.read_exact(missing).await.map_err(|_| None)?;
+            }
+        }
+    }
+}
+
+impl TooMany {
+    fn reply(self) -> Reply {
+        match self {
+            TooMany::Sessions => Reply::new(421, 3, 2, "Too many sessions just now: try again in a minute"),
+            TooMany::FromThisNeighbour => Reply::new(
+                421,
+                7,
+                0,
+                "Too many sessions from your network: close some, or try again in a minute",
+            ),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Slow peers at real sockets, with a clock that the test moves: whoever holds a session without using it loses it.
+
+use super::{Ingress, Inherited, Listening, make_self_signed};
+use crate::anonymize::Rules;
+use crate::config::{Config, CustomerName, MerchantName, Names};
+use crate::mail::{Domain, Timestamp};
+use crate::relay::{Domains, NewMerchantRequest, OrderRequest, Policy, Relay};
+use crate::store::Store;
+use crate::vault::{KeyRing, Make, Vault};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+const SECOND: Duration = Duration::from_secs(1);
+const CUSTOMER: &str = "hana@customer.example";
+
+/// An ingress that serves, with one order, on a database of its own.
+struct Served {
+    listening: Listening,
+    alias: String,
+    dir: PathBuf,
+    _stop: watch::Sender<bool>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl Served {
+    async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let dir = std::env::temp_dir().join(format!("anshin-ingress-{}", crate::store::random_id()));
+        std::fs::create_dir(&dir).unwrap();
+        let mut config = Config::development(&dir).unwrap();
+        change(&mut config);
+        let ring = KeyRing::open(&config.keys.dir, Make::Missing, Timestamp::now()).unwrap();
+        let store = Store::open(&config.storage.url.connect_url()).await.unwrap();
+        let domain = |text| Domain::parse(text).unwrap();
+        let domains = Domains::new(&domain("fw.example"), &domain("shop.example")).unwrap();
+        let hour = SECOND * 3600;
+        let policy = Policy {
+            hostname: "relay.example".into(),
+            expire: hour,
+            delay_notice: hour,
+            order_lifetime: hour,
+            duplicate_window: hour,
+            hold_expire: hour,
+            rules: Rules::default(),
+            names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
+        };
+        let relay = Relay::open(store, Vault::open(&ring).unwrap(), domains, policy).await.unwrap();
+        let merchant = NewMerchantRequest {
+            store_id: "hana-ya".into(),
+            name: "Hana-ya".into(),
+            addresses: vec!["owner@store.example".into()],
+        };
+        relay.add_merchant(merchant).await.unwrap();
+        let order = OrderRequest {
+            store_id: "hana-ya".into(),
+            order_no: "1".into(),
+            customer: CUSTOMER.into(),
+            expires_at: None,
+        };
+        let alias = relay.open_order(order).await.unwrap().merchant_alias.to_string();
+        let files = &config.ingress.tls;
+        make_self_signed(&files.certificate, &files.key, vec!["relay.example".into()]).unwrap();
+        let ingress = Ingress::bind(&config, &relay, &mut Inherited::default()).await.unwrap();
+        let listening = ingress.listening.clone();
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(ingress.serve(stopped));
+        Self { listening, alias, dir, _stop: stop }
+    }
+
+    async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+}
+
+async fn connect(addresses: &[SocketAddr]) -> TcpStream {
+    TcpStream::connect(addresses[0]).await.unwrap()
+}
+
+/// Reads one reply.
+async fn reply(stream: &mut TcpStream) -> String {
+    let mut read = Vec::new();
+    while !read.ends_with(b"\r\n")
+        || read.rsplitn(3, |b| *b == b'\n').nth(1).is_some_and(|l| l.get(3) == Some(&b'-'))
+    {
+        match stream.read_u8().await {
+            Ok(octet) => read.push(octet),
+            Err(_) => break,
+        }
+    }
+    String::from_utf8(read).unwrap()
+}
+
+async fn say(stream: &mut TcpStream, line: &str) -> String {
+    stream.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+    reply(stream).await
+}
+
+/// Sends `drip` every `pause` until the other end says or closes something; when that was, and what it said.
+async fn drip(stream: &mut TcpStream, drip: &[u8], pause: Duration) -> (Duration, String) {
+    let begun = Instant::now();
+    let mut said = Vec::new();
+    loop {
+        tokio::select! {
+            read = stream.read_buf(&mut said) => {
+                let _ = read;
+                let _ = stream.read_to_end(&mut said).await;
+                return (begun.elapsed(), String::from_utf8_lossy(&said).into_owned());
+            }
+            () = sleep(pause) => {
+                let _ = stream.write_all(drip).await;
+                // A moved clock waits for no socket, but for a thread: time for the octets to arrive.
+                let pause = || std::thread::park_timeout(Duration::from_millis(5));
+                let _ = tokio::task::spawn_blocking(pause).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_comes_by_drops_is_cut_five_minutes_after_our_last_reply() {
+    let served = Served::start().await;
+    let mut stream = connect(&served.listening.mx).await;
+    assert!(reply(&mut stream).await.starts_with("220 "));
+    assert!(say(&mut stream, "EHLO slow.example").await.starts_with("250"));
+    tokio::time::pause();
+    let (after, said) = drip(&mut stream, b"N", 7 * SECOND).await;
+    assert!(said.starts_with("421 4.4.2"), "{said}");
+    assert!((299 * SECOND..=301 * SECOND).contains(&after), "{after:?}");
+}
+
+#[tokio::test]
+async fn a_peer_that_says_nothing_at_all_is_cut_too() {
+    let served = Served::start().await;
+    let mut stream = connect(&served.listening.mx).await;
+    assert!(reply(&mut stream).await.starts_with("220 "));
+    tokio::time::pause();
+    let (after, said) = drip(&mut stream, b"", 1000 * SECOND).await;
+    assert!(said.starts_with("421 4.4.2"), "{said}");
+    assert!(after <= 301 * SECOND, "{after:?}");
+}
+
+#[tokio::test]
+async fn while_three_quarters_of_the_places_are_taken_idle_sessions_make_room() {
+    let served = Served::with(|config| config.limits.sessions = 4).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut stream = connect(&served.listening.submission).await;
+        assert!(reply(&mut stream).await.starts_with("220 "));
+        held.push(stream);
+    }
+    let mut last = held.pop().unwrap();
+    tokio::time::pause();
+    let (after, said) = drip(&mut last, b"N", 7 * SECOND).await;
+    assert!(said.starts_with("421 4.4.2"), "{said}");
+    assert!(after <= 31 * SECOND, "{after:?}");
+}
+
+#[tokio::test]
+async fn a_handshake_that_comes_by_drops_is_cut_after_half_a_minute() {
+    let served = Served::start().await;
+    let mut at_once = connect(&served.listening.submissions).await;
+    let mut later = connect(&served.listening.mx).await;
+    assert!(reply(&mut later).await.starts_with("220 "));
+    assert!(say(&mut later, "EHLO slow.example").await.starts_with("250"));
+    assert!(say(&mut later, "STARTTLS").await.starts_with("220"));
+    tokio::time::pause();
+    // The beginning of a ClientHello of 512 octets.
+    at_once.write_all(&[22, 3, 1, 2, 0, 1, 0, 1, 252]).await.unwrap();
+    later.write_all(&[22, 3, 1, 2, 0, 1, 0, 1, 252]).await.unwrap();
+    let begun = Instant::now();
+    let ((first, _), (second, _)) =
+        tokio::join!(drip(&mut at_once, &[3], SECOND), drip(&mut later, &[3], SECOND));
+    assert!(first <= 31 * SECOND && second <= 31 * SECOND, "{first:?} {second:?}");
+    assert!(begun.elapsed() >= 20 * SECOND);
+}
+
+#[tokio::test]
+async fn a_message_slower_than_500_octets_a_second_is_cut_and_the_next_session_is_served() {
+    let served = Served::start().await;
+    let mut stream = connect(&served.listening.mx).await;
+    assert!(reply(&mut stream).await.starts_with("220 "));
+    assert!(say(&mut stream, "EHLO slow.example").await.starts_with("250"));
+    assert!(say(&mut stream, &format!("MAIL FROM:<{CUSTOMER}>")).await.starts_with("250"));
+    assert!(say(&mut stream, &format!("RCPT TO:<{}>", served.alias)).await.starts_with("250"));
+    assert!(say(&mut stream, "DATA").await.starts_with("354"));
+    tokio::time::pause();
+    let (after, said) = drip(&mut stream, b"X-Slow: yes\r\n", SECOND).await;
+    assert!(said.starts_with("421 4.4.2"), "{said}");
+    assert!(after <= 35 * SECOND, "{after:?}");
+    tokio::time::resume();
+    let mut next = connect(&served.listening.mx).await;
+    assert!(reply(&mut next).await.starts_with("220 "));
+}
+
+#[tokio::test]
+async fn a_balancer_that_says_nothing_is_closed_after_five_seconds() {
+    let loopback = crate::config::Network::parse("127.0.0.0/8").unwrap();
+    let served = Served::with(|config| config.ingress.mx.proxy_protocol_from = vec![loopback]).await;
+    let mut stream = connect(&served.listening.mx).await;
+    tokio::time::pause();
+    let (after, said) = drip(&mut stream, b"", 1000 * SECOND).await;
+    assert_eq!(said, "");
+    assert!((4 * SECOND..=6 * SECOND).contains(&after), "{after:?}");
+}
