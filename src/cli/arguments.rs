@@ -187,9 +187,8 @@ pub(super) enum OrderCommand {
 pub(super) enum QueueCommand {
     /// List deliveries that have not ended, oldest first.
     List {
-        /// Only this state.
-        #[arg(long, value_name = "STATE", value_parser = ["waiting", "delivered", "failed", "held", "dropped"])]
-        state: Option<String>,
+        #[command(flatten)]
+        selection: QueueSelection,
         /// At most so many.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
@@ -221,8 +220,39 @@ pub(super) enum QueueCommand {
         #[arg(value_name = "QUEUE_ID")]
         queue_id: String,
     },
-    /// Count deliveries by state, with the age of the oldest.
-    Stats,
+    /// Count deliveries by state, with the age of the oldest, and attempts that may have doubled a mail.
+    Stats {
+        /// Count anew every so many seconds, until Ctrl-C.
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+            value_parser = clap::value_parser!(u64).range(1..=3600))]
+        follow: Option<u64>,
+    },
+    /// Count what waits and is held.
+    Summary {
+        /// By what.
+        #[arg(long, value_name = "WHAT", default_value = "destination")]
+        by: CountBy,
+        /// At most so many lines, the largest counts first.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Send nothing to a destination until it is resumed. Its mail is taken, waits, and ends at its expiry.
+    Pause {
+        /// The domain of the recipients, exactly.
+        domain: String,
+    },
+    /// Send to a destination again.
+    Resume {
+        /// The domain of the recipients, as it was paused.
+        domain: String,
+    },
+    /// List the paused destinations.
+    Paused,
+    /// Mailboxes that refused for good, to which nothing is sent for a while.
+    Suppress {
+        #[command(subcommand)]
+        command: SuppressCommand,
+    },
     /// Try waiting deliveries again now. A held one is released, not retried.
     Retry {
         /// The queue id, as in the reply to DATA.
@@ -231,6 +261,60 @@ pub(super) enum QueueCommand {
         /// All that wait.
         #[arg(long, conflicts_with = "queue_id")]
         all: bool,
+    },
+}
+
+/// Which deliveries are listed: those that meet all of it.
+#[derive(clap::Args)]
+pub(super) struct QueueSelection {
+    /// Only this state.
+    #[arg(long, value_name = "STATE", value_parser = ["waiting", "delivered", "failed", "held", "dropped"])]
+    pub state: Option<String>,
+    /// Only this store's.
+    #[arg(long, value_name = "ID")]
+    pub store_id: Option<String>,
+    /// Only this class.
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<ClassName>,
+    /// Only to this domain of recipients, exactly.
+    #[arg(long, value_name = "DOMAIN")]
+    pub destination: Option<String>,
+    /// Only what was accepted so long ago, such as 30m, 4h or 2d.
+    #[arg(long, value_name = "AGE")]
+    pub older: Option<String>,
+    /// Only where the last attempt's status begins so, such as 4 or "450 4.2.1".
+    #[arg(long, value_name = "STATUS")]
+    pub status: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ClassName {
+    Notice,
+    Order,
+    Bulk,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CountBy {
+    Destination,
+    Reason,
+    Store,
+    Class,
+}
+
+#[derive(Subcommand)]
+pub(super) enum SuppressCommand {
+    /// List suppressed mailboxes, by an alias that leads there.
+    List,
+    /// Suppress the mailbox behind an alias.
+    Add {
+        /// An alias of either side.
+        alias: String,
+    },
+    /// Send to the mailbox behind an alias again.
+    Remove {
+        /// An alias of either side.
+        alias: String,
     },
 }
 

@@ -12,6 +12,8 @@ mod output;
 mod process;
 mod queue;
 mod senders;
+mod queue_blocks;
+mod queue_counts;
 mod serve;
 mod token;
 

@@ -1,56 +1,100 @@
-//! `anshin queue list|show|retry|hold|release|drop|stats`. Shows no address: an operator needs none to move mail.
+//! `anshin queue …`: lists, decisions, retries. Shows no address: an operator needs none to move mail.
 
-use super::arguments::{Common, QueueCommand};
+use super::arguments::{ClassName, Common, QueueCommand, QueueSelection};
 use super::output::{Failure, print, table};
-use super::process;
+use super::{process, queue_blocks, queue_counts};
 use crate::anonymize::Files;
-use crate::mail::Timestamp;
-use crate::relay::{QueueFault, parse_queue_id, queue_id};
-use crate::store::{QueueFilter, QueueRow, QueueTotals};
+use crate::config::Config;
+use crate::mail::{Domain, Timestamp};
+use crate::relay::{QueueFault, Relay, parse_queue_id, queue_id};
+use crate::schedule::Class;
+use crate::store::{QueueFilter, QueueRow};
 use serde_json::{Value, json};
 
 pub(super) async fn run(command: QueueCommand, common: &Common) -> Result<(), Failure> {
-    let (_, relay) = process::relay(common).await?;
-    let store = relay.store();
-    let rows = match command {
-        QueueCommand::List { state, limit } => {
-            store.queue(&QueueFilter { state, limit: i64::from(limit) }).await?
-        }
+    let (config, relay) = process::relay(common).await?;
+    match command {
+        QueueCommand::List { selection, limit } => list(common, &relay, &selection, limit).await,
         QueueCommand::Show { queue_id } => {
-            let rows = store.queue_of_message(parse(&queue_id)?).await?;
+            let rows = relay.store().queue_of_message(parse(&queue_id)?).await?;
             if rows.is_empty() {
                 return Err(QueueFault::NoMessage.into());
             }
-            rows
+            shown(common, &rows);
+            Ok(())
         }
         QueueCommand::Hold { queue_id } => {
             relay.hold_waiting(parse(&queue_id)?).await?;
-            return moved(common, &queue_id, "held");
+            moved(common, &queue_id, "held")
         }
         QueueCommand::Release { queue_id, files } => {
             let files = if files { Files::Confirmed } else { Files::Checked };
             relay.release(parse(&queue_id)?, files).await?;
-            return moved(common, &queue_id, "waiting");
+            moved(common, &queue_id, "waiting")
         }
         QueueCommand::Drop { queue_id } => {
             relay.drop_message(parse(&queue_id)?).await?;
-            return moved(common, &queue_id, "dropped");
-        }
-        QueueCommand::Stats => {
-            stats(common, &store.queue_totals().await?);
-            return Ok(());
+            moved(common, &queue_id, "dropped")
         }
         QueueCommand::Retry { queue_id, all: _ } => {
             let message = queue_id.as_deref().map(parse).transpose()?;
-            let count = store.retry(message, Timestamp::now()).await?;
+            let count = relay.retry(message).await?;
             print(common, &json!({ "retried": count }), &format!("{count} made due now"));
-            return Ok(());
+            Ok(())
         }
+        QueueCommand::Stats { follow } => queue_counts::stats(common, &relay, follow).await,
+        QueueCommand::Summary { by, limit } => {
+            queue_counts::summary(common, &config, &relay, by, limit).await
+        }
+        QueueCommand::Pause { domain } => queue_blocks::pause(common, &relay, &domain).await,
+        QueueCommand::Resume { domain } => queue_blocks::resume(common, &relay, &domain).await,
+        QueueCommand::Paused => queue_blocks::paused(common, &relay).await,
+        QueueCommand::Suppress { command } => queue_blocks::suppress(common, &relay, command).await,
+    }
+}
+
+async fn list(common: &Common, relay: &Relay, selection: &QueueSelection, limit: u32) -> Result<(), Failure> {
+    let merchant = match &selection.store_id {
+        Some(id) => {
+            Some(relay.merchant(id).await?.ok_or_else(|| Failure::new("--store-id: no such store"))?.id)
+        }
+        None => None,
     };
-    let document = Value::Array(rows.iter().map(document).collect());
-    let head = ["queue id", "to", "state", "held for", "tries", "next try", "received", "status", "octets"];
-    print(common, &document, &table(&head, &rows.iter().map(row).collect::<Vec<_>>()));
+    let route = match &selection.destination {
+        Some(domain) => Some(relay.route_of(&parse_domain(domain)?)),
+        None => None,
+    };
+    let received_by = match &selection.older {
+        Some(text) => {
+            let age = Config::duration(text)
+                .ok_or_else(|| Failure::new("--older: write a time such as 30m, 4h or 2d"))?;
+            let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+            Some(Timestamp::from_millis(Timestamp::now().as_millis().saturating_sub(age)))
+        }
+        None => None,
+    };
+    let filter = QueueFilter {
+        state: selection.state.clone(),
+        merchant,
+        class: selection.class.map(|class| match class {
+            ClassName::Notice => Class::Notice,
+            ClassName::Order => Class::Order,
+            ClassName::Bulk => Class::Bulk,
+        }),
+        route,
+        received_by,
+        status: selection.status.clone(),
+        limit: i64::from(limit),
+    };
+    shown(common, &relay.store().queue(&filter).await?);
     Ok(())
+}
+
+fn shown(common: &Common, rows: &[QueueRow]) {
+    let document = Value::Array(rows.iter().map(document).collect());
+    let head =
+        ["queue id", "to", "class", "state", "held for", "tries", "next try", "received", "status", "octets"];
+    print(common, &document, &table(&head, &rows.iter().map(row).collect::<Vec<_>>()));
 }
 
 /// A message that was moved to another state.
@@ -59,26 +103,8 @@ fn moved(common: &Common, queue_id: &str, state: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn stats(common: &Common, totals: &[QueueTotals]) {
-    let oldest = |total: &QueueTotals| total.oldest_at.map(Timestamp::to_rfc3339);
-    let document = totals
-        .iter()
-        .map(|total| {
-            json!({
-                "state": total.state,
-                "held_for": total.held_for,
-                "count": total.count,
-                "oldest_at": oldest(total),
-            })
-        })
-        .collect();
-    let line = |total: &QueueTotals| {
-        let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-        let (why, oldest) = (or_none(total.held_for.clone()), or_none(oldest(total)));
-        vec![total.state.clone(), why, total.count.to_string(), oldest]
-    };
-    let head = ["state", "held for", "deliveries", "oldest received"];
-    print(common, &Value::Array(document), &table(&head, &totals.iter().map(line).collect::<Vec<_>>()));
+pub(super) fn parse_domain(text: &str) -> Result<Domain, Failure> {
+    Domain::parse(text).map_err(|flaw| Failure::new(format!("the domain of the recipients: {flaw}")))
 }
 
 fn parse(text: &str) -> Result<i64, Failure> {
@@ -98,6 +124,7 @@ fn document(row: &QueueRow) -> Value {
     json!({
         "queue_id": queue_id(row.message_id),
         "direction": row.direction,
+        "class": row.class.map(Class::as_str),
         "state": state(row),
         "held_for": row.held_for,
         "attempts": row.attempts,
@@ -114,6 +141,7 @@ fn row(row: &QueueRow) -> Vec<String> {
     vec![
         queue_id(row.message_id),
         row.direction.clone(),
+        row.class.map_or("-", Class::as_str).into(),
         state(row).into(),
         row.held_for.clone().unwrap_or_else(|| "-".into()),
         row.attempts.to_string(),

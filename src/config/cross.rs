@@ -31,6 +31,7 @@ pub(super) fn check(config: &Config, r: &mut Reader) {
     domains(config, r);
     listeners(config, r);
     routes(config, r);
+    shapes(config, r);
     retry(config, r);
     resolvers(config, r);
     timeouts(config, r);
@@ -106,6 +107,18 @@ fn listeners(config: &Config, r: &mut Reader) {
             r.refuse(key, reason, "give each listener its own address or port; [::] takes IPv4 as well");
         }
         seen.push((key, address));
+    }
+}
+
+fn shapes(config: &Config, r: &mut Reader) {
+    let mut seen = HashSet::new();
+    for (shape, number) in config.egress.shapes.iter().zip(1..) {
+        for domain in &shape.domains {
+            if !seen.insert(domain.as_str()) {
+                let key = format!("egress.shape[{number}].domains");
+                r.refuse(&key, format!("{domain} has a shape already"), "name each domain in one shape");
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::delivery::{DkimKey, Reply, Reuse, Timeouts, TlsReports};
 use super::kind;
 use super::listen;
 use super::reader::{Context, Flaw, Reader};
+use super::shape::Shape;
 use super::show;
 use super::tree::Value;
 use crate::mail::Domain;
@@ -41,6 +42,9 @@ pub struct Egress {
     /// Who answers questions about TLS reports.
     #[serde(serialize_with = "show::optional")]
     pub tls_reports_contact: Option<String>,
+    /// `[[egress.shape]]`, without the built-in ones.
+    #[serde(rename = "shape")]
+    pub shapes: Vec<Shape>,
     pub retry: Retry,
     pub timeouts: Timeouts,
     pub reuse: Reuse,
@@ -148,6 +152,8 @@ impl Egress {
         let replies = Reply::read_all(r);
         let tls_reports = r.value("egress.tls_reports", "send", kind::word(&TlsReports::WORDS));
         let contact = r.value("egress.tls_reports_contact", "", kind::optional(contact));
+        let count = r.tables("egress.shape");
+        let shapes: Vec<_> = (1..=count).filter_map(|i| Shape::read(r, i)).collect();
         let retry = Retry::read(r);
         let timeouts = Timeouts::read(r);
         let reuse = Reuse::read(r);
@@ -164,6 +170,7 @@ impl Egress {
             replies,
             tls_reports: tls_reports?,
             tls_reports_contact: contact?,
+            shapes,
             retry: retry?,
             timeouts: timeouts?,
             reuse: reuse?,

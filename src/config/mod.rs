@@ -24,6 +24,7 @@ mod reader;
 mod residency;
 mod senders;
 mod session;
+mod shape;
 mod show;
 mod storage;
 mod tree;
@@ -45,6 +46,7 @@ pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::{AliasRates, MailRates, PeerRates, RateLimit};
 pub use senders::{OtherAddress, Senders, Unproven};
 pub use session::Session;
+pub use shape::{Rate, Shape};
 pub use storage::{Engine, StorageUrl};
 pub use web::{MtaSts, MtaStsMode, Web};
 
@@ -172,6 +174,13 @@ impl Config {
             Some(config) if reader.is_sound() => Ok(config),
             _ => Err(ConfigErrors::new(reader.finish())),
         }
+    }
+
+    /// A duration as the file writes it, such as `30m` or `2d`.
+    #[must_use]
+    pub fn duration(text: &str) -> Option<Duration> {
+        let context = reader::Context { dir: PathBuf::new() };
+        kind::duration(&tree::Value::Raw(text.to_owned()), &context).ok()
     }
 
     fn read_file(

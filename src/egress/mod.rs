@@ -3,13 +3,13 @@
 //! [`Transport`] is the whole of it for one attempt: next hop, connection, session, outcome. When an attempt is due
 //! and what follows from its outcome is the scheduler's business.
 
-pub mod backoff;
 mod configured;
 mod connect;
 pub mod demand;
 mod dial;
 pub mod dkim;
 mod ground;
+mod housekeeping;
 mod http_response;
 mod https;
 mod names;

@@ -130,10 +130,11 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection, or closes it where it has served enough or is of no more use.
-    pub(super) fn put_back(&self, target: &Target, connection: Connection) {
+    /// Keeps a connection, or closes it where it has served enough (`messages`, at most what the limits say) or is of no
+    /// more use.
+    pub(super) fn put_back(&self, target: &Target, connection: Connection, messages: u32) {
         let mut state = self.lock();
-        let worn = connection.is_spent(self.limits.messages)
+        let worn = connection.is_spent(self.limits.messages.min(messages))
             || connection.age() >= self.limits.age
             || !connection.is_reusable();
         let hop = if worn || state.closed { None } else { state.hops.get_mut(target) };

@@ -22,6 +22,8 @@ pub(super) struct Letter<'a> {
     /// It may go only over proven TLS (RFC 8689).
     pub(super) require_tls: bool,
     pub(super) purpose: Purpose,
+    /// Most on one connection to this receiver.
+    pub(super) messages_per_connection: u32,
     /// Whose key signs.
     pub(super) domain: &'a Domain,
 }
@@ -49,6 +51,7 @@ pub(super) async fn send(
             utf8_headers,
             require_tls: letter.require_tls,
             purpose: letter.purpose,
+            messages_per_connection: letter.messages_per_connection,
         };
         let report = transport.deliver(outgoing).await;
         let Some(needed) = extent_for(&report) else { return Ok(report) };

@@ -1,25 +1,25 @@
 //! The scheduler: leases what is due, gives each delivery to a task, writes the results.
 //!
-//! Rules: an attempt is counted and its lease written before the first packet. No more than `concurrency` attempts are
-//! sending at once and about `per_destination` for one recipient domain, so that a slow one holds up only its own; while
-//! a result is being written the next attempt already sends. A
-//! running lease is prolonged; when this process dies its leases end by themselves. A result that cannot be
+//! Rules: an attempt is counted and its lease written before the first packet. How many are sending at once, in all and
+//! to one destination, the board says (`schedule::Board`), so that a slow one holds up only its own; while a result is
+//! being written the next attempt already sends. A running lease is prolonged; when this process dies its leases end by themselves. A result that cannot be
 //! written is tried again until it can: the next hop has the message, and sending it twice is the greater evil.
 //! When it fails: while the database is away nothing is leased; what is under way is settled when it is back.
 
-use super::backoff::{BackOff, NextAttempt};
 use super::configured;
 use super::demand::TlsFailure;
 use super::dkim::{DkimFault, Signer};
+use super::housekeeping;
 use super::prepare::{self, Letter};
 use super::sending::{Place, Sending};
 use super::tls_report::{Ledger, Reporting};
 use super::{EgressFault, Purpose, Report, Transport};
-use crate::config::Config;
+use crate::config::{self, Config, RouteDomain};
 use crate::mail::Timestamp;
 use crate::relay::{AttemptResult, INSTALLATION, Outbound, Relay, RelayFault, Unsent, Verdict, queue_id};
-use crate::smtp::client::Outcome;
-use crate::store::Work;
+use crate::schedule::{BackOff, Board, Bounds, Effect, Groups, NextAttempt, Rate, Rest, Shape, Word};
+use crate::smtp::client::{Outcome, Phase};
+use crate::store::{Doubt, Work};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,10 +35,6 @@ const LEASE: Duration = Duration::from_secs(60);
 const PROLONG: Duration = Duration::from_secs(15);
 /// How often the queue is looked at for what has become due meanwhile, or was accepted by another process.
 const LOOK: Duration = Duration::from_millis(500);
-/// How often ended deliveries are purged.
-const PURGE: Duration = Duration::from_secs(600);
-/// How often the queue is looked at for what has been held for too long.
-const HOLDS: Duration = Duration::from_secs(5);
 /// Rest after a fault of the database.
 const REST: Duration = Duration::from_secs(1);
 /// How often a result is written again that the database refused.
@@ -63,7 +59,6 @@ pub enum EgressError {
 pub struct Egress {
     shared: Arc<Shared>,
     concurrency: usize,
-    per_destination: usize,
     retention: Duration,
     reporting: Reporting,
 }
@@ -84,6 +79,7 @@ impl Egress {
     pub fn new(config: &Config, relay: &Relay) -> Result<Self, EgressError> {
         let signer = configured::signer(config)?;
         let transport = Transport::new(configured::transport(config)?)?;
+        let shapes = config::Shape::in_force(&config.egress.shapes);
         let retry = &config.egress.retry;
         let back_off =
             BackOff { first: retry.first, factor: retry.factor, max: retry.max, expire: retry.expire };
@@ -93,10 +89,9 @@ impl Egress {
                 transport,
                 signer,
                 back_off,
-                sending: Sending::default(),
+                sending: Sending::new(board(config, relay, &shapes)),
             }),
             concurrency: config.egress.concurrency as usize,
-            per_destination: config.egress.per_destination as usize,
             retention: config.retention.queue,
             reporting: configured::reporting(config),
         })
@@ -116,9 +111,10 @@ impl Egress {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut prolong = tokio::time::interval(PROLONG);
-        let mut purge = tokio::time::interval(PURGE);
-        let mut holds = tokio::time::interval(HOLDS);
-        holds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.shared.relay.store().serve_due();
+        let house =
+            housekeeping::keep(self.shared.relay.clone(), sending.clone(), self.retention, stop.clone());
+        let house = tokio::spawn(house);
         let mut found = Found::More;
         loop {
             if found == Found::More {
@@ -133,8 +129,6 @@ impl Egress {
                 () = sending.ended(), if found == Found::NoRoom => found = Found::More,
                 Some(done) = running.tasks.join_next_with_id(), if !running.tasks.is_empty() => running.ended(&done),
                 _ = prolong.tick() => { self.prolong(&mut running).await; }
-                _ = purge.tick() => self.purge().await,
-                _ = holds.tick() => self.end_holds().await,
             }
             while let Some(done) = running.tasks.try_join_next_with_id() {
                 running.ended(&done);
@@ -154,6 +148,8 @@ impl Egress {
                 "attempts did not end in time; they are repeated after their lease"
             );
         }
+        // It has seen the word to stop; what it began is one change.
+        let _ = house.await;
         self.shared.transport.close().await;
         let _ = ledger.await;
     }
@@ -168,32 +164,28 @@ impl Egress {
         }
         let sending = &self.shared.sending;
         let room = (AHEAD * self.concurrency).saturating_sub(running.leases.len());
-        let limit = self.concurrency.saturating_sub(sending.total()).min(self.per_destination).min(room);
+        let now = Timestamp::now();
+        let (rooms, classes) = sending.rooms(now, room);
+        let limit = rooms.limit();
         if limit == 0 {
             return Found::NoRoom;
         }
-        let busy = sending.busy(self.per_destination);
-        let left_out = !busy.is_empty();
-        let now = Timestamp::now();
-        let claimed = self
-            .shared
-            .relay
-            .store()
-            .claim(now, now.after(LEASE), i64::try_from(limit).unwrap_or(i64::MAX), busy)
-            .await;
-        let work = match claimed {
-            Ok(work) => work,
+        let claimed = self.shared.relay.store().claim(now, now.after(LEASE), rooms, classes).await;
+        let claimed = match claimed {
+            Ok(claimed) => claimed,
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "nothing can be leased; trying again");
                 tokio::time::sleep(REST).await;
                 return Found::Nothing;
             }
         };
-        let found = match work.len() {
+        let found = match claimed.work.len() {
+            _ if claimed.more => Found::More,
             all if all == limit => Found::More,
-            _ if left_out => Found::NoRoom,
+            _ if claimed.crowded => Found::NoRoom,
             _ => Found::Nothing,
         };
+        let work = claimed.work;
         for work in work {
             running.start(work, self.shared.clone());
         }
@@ -212,21 +204,6 @@ impl Egress {
         }
         running.renewed = Instant::now();
         true
-    }
-
-    async fn end_holds(&self) {
-        if let Err(fault) = self.shared.relay.end_holds(Timestamp::now()).await {
-            tracing::error!(event = "fault", %fault, "what is held for too long can't be ended");
-        }
-    }
-
-    async fn purge(&self) {
-        let now = Timestamp::now();
-        let retention = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
-        let before = Timestamp::from_millis(now.as_millis().saturating_sub(retention));
-        if let Err(fault) = self.shared.relay.store().purge(before, now).await {
-            tracing::error!(event = "fault", %fault, "ended deliveries can't be purged");
-        }
     }
 }
 
@@ -299,15 +276,39 @@ impl Shared {
                 return;
             }
         };
+        let mut effect = Effect::Ours;
         let result = match self.send(work, &outbound).await {
-            Ok(report) => self.result(work, &report),
+            Ok(report) => {
+                effect = effect_of(&report);
+                self.result(work, &report)
+            }
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "a message can't be signed; it is tried again later");
                 self.deferred(work, "451 4.3.0".into(), serde_json::json!({ "reason": "not signed" }))
             }
         };
-        drop((outbound, place));
+        drop(outbound);
+        let word = place.end(effect);
         self.settle(work, &result).await;
+        self.tell(work, word).await;
+    }
+
+    /// Says what became of a destination, and wakes what waits for one that is back.
+    async fn tell(&self, work: &Work, word: Word) {
+        let id = queue_id(work.message_id);
+        match word {
+            Word::Nothing => {}
+            Word::Died => {
+                tracing::warn!(event = "destination_dead", queue_id = %id, "it is probed, and its mail waits");
+            }
+            Word::Revived => {
+                tracing::info!(event = "destination_back", queue_id = %id);
+                let routes = self.sending.board().siblings(work.route);
+                if let Err(fault) = self.relay.store().wake(routes, Timestamp::now()).await {
+                    tracing::error!(event = "fault", %fault, "what waits for a destination goes when its rest is over");
+                }
+            }
+        }
     }
 
     async fn send(&self, work: &Work, outbound: &Outbound) -> Result<Report, DkimFault> {
@@ -320,6 +321,7 @@ impl Shared {
             // What is the installation's own is a report on TLS.
             purpose: if work.merchant_id == INSTALLATION { Purpose::TlsReport } else { Purpose::Mail },
             domain: &outbound.domain,
+            messages_per_connection: self.sending.board().messages_per_connection(work.route),
         };
         prepare::send(&self.transport, &self.signer, &letter).await
     }
@@ -339,14 +341,15 @@ impl Shared {
             "reused": report.connection_reused,
             "ambiguous": report.outcome.is_ambiguous(),
         });
+        let doubt = if report.outcome.is_ambiguous() { Doubt::Ambiguous } else { Doubt::Clear };
         match report.outcome {
             Outcome::Delivered { .. } => {
-                AttemptResult { verdict: Verdict::Delivered, status, retry_at: None, detail }
+                AttemptResult { verdict: Verdict::Delivered, status, retry_at: None, doubt, detail }
             }
             Outcome::Failed { .. } => {
-                AttemptResult { verdict: Verdict::Failed, status, retry_at: None, detail }
+                AttemptResult { verdict: Verdict::Failed, status, retry_at: None, doubt, detail }
             }
-            Outcome::Deferred { .. } => self.deferred(work, status, detail),
+            Outcome::Deferred { .. } => AttemptResult { doubt, ..self.deferred(work, status, detail) },
         }
     }
 
@@ -357,7 +360,7 @@ impl Shared {
             NextAttempt::At(at) => Some(at),
             NextAttempt::Expired => None,
         };
-        AttemptResult { verdict: Verdict::Deferred, status, retry_at, detail }
+        AttemptResult { verdict: Verdict::Deferred, status, retry_at, doubt: Doubt::Clear, detail }
     }
 
     async fn settle(&self, work: &Work, result: &AttemptResult) {
@@ -394,6 +397,45 @@ impl Shared {
 }
 
 /// Waits for the word to stop; a sender that is gone says it too.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// What a report says of the destination, not of the message.
+fn effect_of(report: &Report) -> Effect {
+    let Outcome::Deferred { status, .. } = report.outcome else { return Effect::Answered };
+    match report.phase {
+        Phase::Slot => Effect::Ours,
+        phase if phase < Phase::Reset => Effect::Unreached,
+        // Sent away, lost, or silent for too long.
+        _ if status.code == 421 || report.remote_text.is_none() => Effect::Slowed,
+        _ => Effect::Answered,
+    }
+}
+
+/// The board of a process: what bounds it, which domains are one receiver, what those bear.
+fn board(config: &Config, relay: &Relay, shapes: &[config::Shape]) -> Board {
+    let egress = &config.egress;
+    let bounds = Bounds {
+        concurrency: egress.concurrency as usize,
+        per_destination: egress.per_destination as usize,
+        messages_per_connection: super::PoolLimits::default().messages,
+        rest: Rest { first: egress.retry.first, max: egress.retry.max },
+    };
+    let named = shapes
+        .iter()
+        .enumerate()
+        .flat_map(|(place, shape)| shape.domains.iter().map(move |domain| (relay.route_of(domain), place)));
+    let exact = egress.routes.iter().filter_map(|route| match &route.domain {
+        RouteDomain::Exactly(domain) => Some(relay.route_of(domain)),
+        RouteDomain::Any => None,
+    });
+    let has_smarthost = egress.routes.iter().any(|route| route.domain == RouteDomain::Any);
+    let groups = Groups::new(named.collect(), has_smarthost.then(|| exact.collect()));
+    let shapes = shapes.iter().map(|shape| Shape {
+        connections: shape.connections as usize,
+        messages_per_connection: shape.messages_per_connection,
+        rate: shape.rate.map(|rate| Rate { messages: rate.messages, per: rate.per }),
+    });
+    Board::new(bounds, groups, shapes.collect())
 }

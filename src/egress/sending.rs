@@ -1,54 +1,48 @@
-//! How many attempts are sending, in all and for each destination, and the word that one has ended.
+//! The attempts that are sending, on the board of destinations, and the word that one has ended.
 
-use std::collections::HashMap;
+use crate::mail::Timestamp;
+use crate::schedule::{Board, Class, Effect, Rooms, Word};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// The counts. Clones share them.
-#[derive(Clone, Default)]
+/// The board with what is under way. Clones share it.
+#[derive(Clone)]
 pub(super) struct Sending {
     inner: Arc<Inner>,
 }
 
-#[derive(Default)]
 struct Inner {
-    counts: Mutex<Counts>,
+    board: Mutex<Board>,
     ended: Notify,
 }
 
-#[derive(Default)]
-struct Counts {
-    total: usize,
-    by_route: HashMap<i64, usize>,
-}
-
-/// One attempt's place, free again when dropped, however the attempt ends.
+/// One attempt's place, free again when it ends or is dropped, however the attempt ends.
 pub(super) struct Place {
     sending: Sending,
     route: i64,
+    ended: Option<Effect>,
 }
 
 impl Sending {
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.inner.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn new(board: Board) -> Self {
+        Self { inner: Arc::new(Inner { board: Mutex::new(board), ended: Notify::new() }) }
+    }
+
+    pub fn board(&self) -> MutexGuard<'_, Board> {
+        self.inner.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What may be leased now, at most `most`, and the order of the classes.
+    pub fn rooms(&self, now: Timestamp, most: usize) -> (Rooms, [Class; 3]) {
+        let mut board = self.board();
+        let classes = Class::in_turn(board.next_turn());
+        (board.rooms(now, most), classes)
     }
 
     /// Counts an attempt to this destination.
     pub fn begin(&self, route: i64) -> Place {
-        let mut counts = self.counts();
-        counts.total += 1;
-        *counts.by_route.entry(route).or_default() += 1;
-        Place { sending: self.clone(), route }
-    }
-
-    /// All attempts that are sending.
-    pub fn total(&self) -> usize {
-        self.counts().total
-    }
-
-    /// The destinations with at least `limit` of them.
-    pub fn busy(&self, limit: usize) -> Vec<i64> {
-        self.counts().by_route.iter().filter(|(_, count)| **count >= limit).map(|(route, _)| *route).collect()
+        self.board().began(route, Timestamp::now());
+        Place { sending: self.clone(), route, ended: None }
     }
 
     /// Waits until an attempt has ended since this was last asked.
@@ -57,33 +51,47 @@ impl Sending {
     }
 }
 
+impl Place {
+    /// Ends the attempt with what it said of its destination.
+    pub fn end(mut self, effect: Effect) -> Word {
+        self.ended = Some(effect);
+        self.leave()
+    }
+
+    fn leave(&self) -> Word {
+        let random = u64::from_be_bytes(crate::vault::random_bytes());
+        let effect = self.ended.unwrap_or(Effect::Ours);
+        let word = self.sending.board().ended(self.route, effect, Timestamp::now(), random);
+        self.sending.inner.ended.notify_one();
+        word
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.sending.counts();
-        counts.total = counts.total.saturating_sub(1);
-        if let Some(count) = counts.by_route.get_mut(&self.route) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                counts.by_route.remove(&self.route);
-            }
+        if self.ended.is_none() {
+            self.leave();
         }
-        drop(counts);
-        self.sending.inner.ended.notify_one();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::{Bounds, Groups, Rest};
+    use std::time::Duration;
 
     #[test]
-    fn a_destination_is_busy_until_one_of_its_attempts_ends() {
-        let sending = Sending::default();
-        let first = sending.begin(7);
-        let _second = sending.begin(7);
-        let _other = sending.begin(8);
-        assert_eq!((sending.total(), sending.busy(2)), (3, vec![7]));
+    fn a_place_is_free_again_once_however_its_attempt_ends() {
+        let rest = Rest { first: Duration::from_secs(60), max: Duration::from_secs(900) };
+        let bounds = Bounds { concurrency: 9, per_destination: 2, messages_per_connection: 1, rest };
+        let sending = Sending::new(Board::new(bounds, Groups::default(), Vec::new()));
+        let (first, second) = (sending.begin(7), sending.begin(7));
+        let room = || sending.rooms(Timestamp::now(), 9).0;
+        assert_eq!((room().of(7), room().of(8)), (0, 2));
         drop(first);
-        assert_eq!((sending.total(), sending.busy(2)), (2, vec![]));
+        assert_eq!(room().of(7), 1);
+        assert_eq!(second.end(Effect::Answered), Word::Nothing);
+        assert_eq!((room().of(7), sending.board().sending()), (2, 0));
     }
 }

@@ -114,6 +114,8 @@ pub struct Outgoing<'a> {
     pub eight_bit: bool,
     /// Its header has UTF-8 that needs SMTPUTF8.
     pub utf8_headers: bool,
+    /// A connection that has carried so many is closed after this one.
+    pub messages_per_connection: u32,
     /// Whether it may go only over proven TLS to servers that keep this rule (RFC 8689).
     pub require_tls: bool,
     pub purpose: Purpose,
@@ -307,7 +309,7 @@ impl Transport {
         if let Some(mut connection) = self.pool.take(target).await {
             let verdict = connection.transact(&envelope, outgoing.message, until).await;
             if !is_stale(&verdict, &connection) {
-                return self.finish(target, connection, verdict, Reuse::Kept);
+                return self.finish(target, connection, verdict, Reuse::Kept, outgoing);
             }
         }
         self.pool.make_room();
@@ -324,15 +326,22 @@ impl Transport {
             Err(verdict) => Report::at(target, reached.address, None, verdict, Reuse::New),
             Ok(mut connection) => {
                 let verdict = connection.transact(&envelope, outgoing.message, until).await;
-                self.finish(target, connection, verdict, Reuse::New)
+                self.finish(target, connection, verdict, Reuse::New, outgoing)
             }
         };
         Report { tls_failure, ..report }
     }
 
-    fn finish(&self, target: &Target, connection: Connection, verdict: Verdict, reuse: Reuse) -> Report {
+    fn finish(
+        &self,
+        target: &Target,
+        connection: Connection,
+        verdict: Verdict,
+        reuse: Reuse,
+        outgoing: &Outgoing<'_>,
+    ) -> Report {
         let (tls, address) = (connection.tls(), connection.address());
-        self.pool.put_back(target, connection);
+        self.pool.put_back(target, connection, outgoing.messages_per_connection);
         Report::at(target, Some(address), tls, verdict, reuse)
     }
 }

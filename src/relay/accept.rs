@@ -146,6 +146,7 @@ impl Relay {
         let holds: Vec<Option<&'static str>> =
             messages.iter().map(|message| message.delivery.hold.as_ref().map(|hold| hold.why)).collect();
         let accepted = if messages.is_empty() { Vec::new() } else { self.store().accept(messages).await? };
+        self.heard_from(incoming, &places, &accepted).await;
         for (acceptance, hold) in accepted.iter().zip(holds) {
             if let (Acceptance::New(id), Some(why)) = (acceptance, hold) {
                 super::hold::alert(*id, why);
@@ -326,6 +327,8 @@ impl Relay {
             at: now,
             delivery: NewDelivery {
                 id: delivery,
+                class: super::class::of(incoming),
+                look_at: self.deadlines().first(now),
                 route: self.vault().index.of(Indexed::Domain(domain)).to_i64(),
                 recipient: leg.key.seal(recipient_place(delivery), leg.forward_path.reveal().as_bytes()),
                 expires_at: draft.expires_at,

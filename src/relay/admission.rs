@@ -115,7 +115,11 @@ impl Relay {
                 let (standing, known) = self.standing(conversation, author).await?;
                 match judge(verdict, standing, policy.unproven, policy.other_address) {
                     Judgement::Refuse(refusal) => Err(refusal),
-                    Judgement::Take => Ok(Admitted { conversation: known, doubt: None }),
+                    Judgement::Take => {
+                        // Only now: at RCPT the reply would tell anybody that the alias lives.
+                        self.check_mailbox(conversation, Side::Merchant).await?;
+                        Ok(Admitted { conversation: known, doubt: None })
+                    }
                     Judgement::Guest => {
                         let guest = self.open_guest(conversation, author, now).await?;
                         Ok(Admitted { conversation: Some(guest), doubt: None })

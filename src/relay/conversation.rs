@@ -119,6 +119,15 @@ impl Relay {
         Ok(None)
     }
 
+    /// The id of a store, by its number in the queue.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn store_id_of(&self, merchant: i64) -> Result<Option<String>, RelayFault> {
+        let row = self.store().merchant(merchant).await?;
+        row.map(|row| Ok(self.open_merchant(&row)?.store_id)).transpose()
+    }
+
     /// The registered addresses of a store, the one its mail goes to first.
     pub(super) async fn registered(&self, merchant: &Merchant) -> Result<Vec<RealAddress>, RelayFault> {
         let rows = self.store().addresses(merchant.id).await?;

@@ -123,7 +123,8 @@ impl Relay {
                     Vouches::ForSender => envelope.notify = Notify::default(),
                 }
                 let sealed = envelope.seal(&key, work.message_id)?;
-                Ruled::Released { envelope: sealed, expires_at: now.after(self.policy().expire) }
+                let expires_at = now.after(self.policy().expire);
+                Ruled::Released { envelope: sealed, expires_at, look_at: self.deadlines().first(now) }
             }
             Event::Dropped => Ruled::Dropped,
             _ => {

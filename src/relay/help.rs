@@ -31,7 +31,7 @@ pub fn help(name: &str) -> Option<&'static Help> {
 }
 
 /// All pages.
-pub const HELP: [Help; 27] = [
+pub const HELP: [Help; 28] = [
     page(
         "unknown-alias",
         [
@@ -118,6 +118,17 @@ pub const HELP: [Help; 27] = [
         [
             "This conversation has been closed",
             "Its addresses take no more mail. Please use the contact form of the marketplace.",
+        ],
+    ),
+    page(
+        "suppressed",
+        [
+            "宛先のメールボックスがメールを受け付けていません",
+            "この宛先に送ったメールが続けて「宛先不明」で戻ってきたため、送信を停止しています。相手に別の方法でご確認ください。相手からメールが届くか、しばらくすると、また送信できるようになります。",
+        ],
+        [
+            "The mailbox behind this address takes no mail",
+            "Mail to it came back twice in a row as undeliverable for good, so none is sent for now. Please ask the other side by another way. It is tried again after some days, or as soon as mail comes from that mailbox.",
         ],
     ),
     page(
@@ -341,7 +352,8 @@ mod tests {
             FromNotCustomer => Some(UnknownAlias),
             UnknownAlias => Some(Expired),
             Expired => Some(Closed),
-            Closed => Some(NotAnAlias),
+            Closed => Some(Suppressed),
+            Suppressed => Some(NotAnAlias),
             NotAnAlias => Some(OtherSender),
             OtherSender => Some(SenderUnproven),
             SenderUnproven => Some(SenderForged),

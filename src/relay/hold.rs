@@ -13,7 +13,7 @@ use super::record::About;
 use super::{Event, Relay, RelayFault, queue_id};
 use crate::anonymize::Hold;
 use crate::mail::Timestamp;
-use crate::store::{Next, Ruled, Ruling, Settlement, Standing, Work};
+use crate::store::{self, Mailbox, Next, Ruled, Ruling, Settlement, Standing, Work};
 
 /// Most holds that one look ends.
 const ENDED_AT_ONCE: i64 = 50;
@@ -112,7 +112,9 @@ impl Relay {
             status: None,
             record,
             notice: notice.map(Box::new),
-            delay_noticed: false,
+            late: None,
+            doubt: store::Doubt::Clear,
+            mailbox: Mailbox::Nothing,
         };
         if let Unsent::Fault(fault) = unsent {
             tracing::error!(event = "fault", %fault, queue_id = queue_id(work.message_id), "a message does not open");

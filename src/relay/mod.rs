@@ -7,7 +7,9 @@
 mod accept;
 mod admission;
 mod automatic;
+mod class;
 mod conversation;
+mod deadline;
 mod decision;
 mod domains;
 mod draft;
@@ -17,12 +19,14 @@ mod hold;
 mod hops;
 mod leg;
 mod login;
+mod mailbox;
 mod merchants;
 mod notice;
 mod operator;
 mod orders;
 mod outbound;
 mod proof;
+mod pause;
 mod record;
 mod refusal;
 mod returns;
@@ -42,10 +46,12 @@ pub use domains::{AddressClass, Domains};
 pub use envelope::{Notify, Wishes};
 pub use help::{HELP, Help, Words, help};
 pub use login::Login;
+pub use mailbox::{SuppressFault, SuppressedView};
 pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
 pub use operator::QueueFault;
 pub use orders::{OrderFault, OrderRequest, OrderView};
 pub use outbound::{AttemptResult, Outbound, Unsent, Verdict};
+pub use pause::PauseView;
 pub use proof::SenderProof;
 pub use record::{Event, Peer};
 pub use refusal::Refusal;
@@ -177,6 +183,18 @@ impl Relay {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.inner.policy
+    }
+
+    /// The number by which the spool knows a domain.
+    #[must_use]
+    pub fn route_of(&self, domain: &crate::mail::Domain) -> i64 {
+        self.vault().index.of(crate::vault::Indexed::Domain(domain)).to_i64()
+    }
+
+    /// How long senders wait.
+    fn deadlines(&self) -> crate::schedule::Deadlines {
+        let Policy { expire, delay_notice, .. } = *self.policy();
+        crate::schedule::Deadlines { expire, delay_notice }
     }
 
     fn vault(&self) -> &Vault {

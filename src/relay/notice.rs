@@ -14,6 +14,7 @@ use super::words;
 use super::{Event, Notify, Relay, RelayFault, queue_id};
 use crate::anonymize::{self, Anonymized, Files, Forbidden, Hold, Removed, Secret};
 use crate::mail::{Alias, RealAddress, Timestamp};
+use crate::schedule::Class;
 use crate::store::{NewDelivery, NewMessage, Work};
 use crate::vault::{DataKey, Decision, Indexed};
 use mail_builder::MessageBuilder;
@@ -178,6 +179,8 @@ impl Relay {
             at: now,
             delivery: NewDelivery {
                 id: delivery,
+                class: Class::Notice,
+                look_at: self.deadlines().first(now),
                 route: self.vault().index.of(Indexed::Domain(sender.reveal_domain())).to_i64(),
                 recipient: key.seal(recipient_place(delivery), sender.reveal().as_bytes()),
                 expires_at: now.after(self.policy().expire),

@@ -8,6 +8,7 @@ use super::envelope::Envelope;
 use super::hold::{DOCUMENT, OPERATOR};
 use super::notice::Outcome;
 use super::outbound::Unsent;
+use super::record::About;
 use super::{Event, Relay, RelayFault};
 use crate::anonymize::Files;
 use crate::mail::Timestamp;
@@ -75,7 +76,11 @@ impl Relay {
             message_id: message,
             at: now,
             from: Standing::Held,
-            to: Ruled::Released { envelope: envelope.seal(&key, message)?, expires_at },
+            to: Ruled::Released {
+                envelope: envelope.seal(&key, message)?,
+                expires_at,
+                look_at: self.deadlines().first(now),
+            },
             record: self.new_record(&key, Event::Released, self.about(&work), None, &detail, None),
             notice: None,
         };
@@ -135,6 +140,17 @@ impl Relay {
             notice: None,
         };
         if self.ruled(ruling).await? { Ok(()) } else { Err(self.no_longer(message).await?) }
+    }
+
+    /// Makes what waits due now: one message, or all. How many deliveries.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn retry(&self, message: Option<i64>) -> Result<u64, RelayFault> {
+        let about = About { message, ..About::default() };
+        let detail = serde_json::json!({ "by": "operator", "all": message.is_none() });
+        let record = self.new_record(&self.inner.installation, Event::Retried, about, None, &detail, None);
+        Ok(self.store().retry(message, Timestamp::now(), record).await?)
     }
 
     async fn ruled(&self, ruling: Ruling) -> Result<bool, QueueFault> {

@@ -6,9 +6,9 @@ use super::record::About;
 use super::{Event, Relay, RelayFault};
 use crate::anonymize::{self, Anonymized, Forbidden};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
-use crate::store::{Next, Settlement, Work};
+use crate::schedule::Deadlines;
+use crate::store::{Doubt, Next, Settlement, Work};
 use crate::vault::DataKey;
-use std::sync::Arc;
 
 /// A message on its way out, opened and past the gate.
 pub struct Outbound {
@@ -49,6 +49,8 @@ pub struct AttemptResult {
     pub status: String,
     /// When to try again; none when the time is over.
     pub retry_at: Option<Timestamp>,
+    /// Whether the next hop may have taken it all the same.
+    pub doubt: Doubt,
     /// What is sealed in the record: next hop, TLS, what the remote server said.
     pub detail: serde_json::Value,
 }
@@ -127,19 +129,20 @@ impl Relay {
             }
         };
         let notice = outcome.and_then(|outcome| self.notice(&key, work, outcome, &result.status, now));
-        let delay_noticed = outcome == Some(Outcome::Delayed);
-        self.finish(
-            &key,
-            work,
+        let settlement = Settlement {
+            delivery_id: work.delivery_id,
+            message_id: work.message_id,
+            lease: work.lease,
+            at: now,
             next,
-            event,
-            Some(result.status.clone()),
-            &result.detail,
-            notice,
-            delay_noticed,
-            now,
-        )
-        .await
+            status: Some(result.status.clone()),
+            record: self.new_record(&key, event, self.about(work), None, &result.detail, None),
+            notice: notice.map(Box::new),
+            late: (outcome == Some(Outcome::Delayed)).then(|| Deadlines::told(work.expires_at)),
+            doubt: result.doubt,
+            mailbox: self.mailbox_after(&key, work, result),
+        };
+        Ok(self.store().settle(settlement).await?)
     }
 
     pub(super) fn about(&self, work: &Work) -> About {
@@ -149,33 +152,5 @@ impl Relay {
             message: Some(work.message_id),
             delivery: Some(work.delivery_id),
         }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one row")]
-    async fn finish(
-        &self,
-        key: &Arc<DataKey>,
-        work: &Work,
-        next: Next,
-        event: Event,
-        status: Option<String>,
-        detail: &serde_json::Value,
-        notice: Option<crate::store::NewMessage>,
-        delay_noticed: bool,
-        at: Timestamp,
-    ) -> Result<bool, RelayFault> {
-        let record = self.new_record(key, event, self.about(work), None, detail, None);
-        let settlement = Settlement {
-            delivery_id: work.delivery_id,
-            message_id: work.message_id,
-            lease: work.lease,
-            at,
-            next,
-            status,
-            record,
-            notice: notice.map(Box::new),
-            delay_noticed,
-        };
-        Ok(self.store().settle(settlement).await?)
     }
 }

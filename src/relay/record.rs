@@ -24,12 +24,16 @@ pub enum Event {
     Held,
     /// It was decided to send it.
     Released,
+    /// The operator made it due now.
+    Retried,
     /// It was decided not to send it, or nobody decided in time.
     Dropped,
     /// A mail that would have decided was nobody's.
     Ignored,
     /// Mail of a program was read and not passed on: a bounce, a receipt, a complaint, an automatic reply too many.
     Returned,
+    /// A destination or a mailbox is not sent to for a while, or is again.
+    Blocked,
     /// A store logged in to submission.
     Login,
     /// Somebody failed to.
@@ -50,9 +54,11 @@ impl Event {
             Event::Failed => "failed",
             Event::Held => "held",
             Event::Released => "released",
+            Event::Retried => "retried",
             Event::Dropped => "dropped",
             Event::Ignored => "ignored",
             Event::Returned => "returned",
+            Event::Blocked => "blocked",
             Event::Login => "login",
             Event::LoginRefused => "login_refused",
             Event::Limited => "limited",

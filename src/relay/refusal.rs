@@ -26,6 +26,8 @@ pub enum Refusal {
     Expired,
     /// The conversation was closed; said only to its own parties.
     Closed,
+    /// The mailbox behind the alias refused for good.
+    Suppressed,
     /// A submission to an address that is no alias.
     NotAnAlias,
     /// The mail is proven to come from another address than the order's.
@@ -67,7 +69,7 @@ pub enum Refusal {
 impl Refusal {
     /// What the peer is told.
     #[must_use]
-    #[expect(clippy::too_many_lines, reason = "one table of replies")]
+    #[expect(clippy::too_many_lines, reason = "one table, two lines an entry")]
     pub fn reply(&self) -> Reply {
         match self {
             Refusal::Credentials => Reply::new(
@@ -120,6 +122,14 @@ impl Refusal {
                 "This conversation has been closed: use the contact form of the marketplace",
             )
             .line("このやり取りは終了しています。マーケットプレイスのお問い合わせをご利用ください。"),
+            Refusal::Suppressed => Reply::new(
+                550,
+                2,
+                1,
+                "The mailbox behind this address refuses all mail, so none is sent to it for now: it is tried again some \
+                 days later, or as soon as mail comes from it",
+            )
+            .line("この宛先のメールボックスは現在メールを受け付けていないため、送信を停止しています。"),
             Refusal::NotAnAlias => Reply::new(
                 550,
                 7,
@@ -257,6 +267,7 @@ impl Refusal {
             Refusal::UnknownAlias => "unknown_alias",
             Refusal::Expired => "expired",
             Refusal::Closed => "closed",
+            Refusal::Suppressed => "suppressed",
             Refusal::NotAnAlias => "not_an_alias",
             Refusal::OtherSender => "other_sender",
             Refusal::SenderUnproven => "sender_unproven",

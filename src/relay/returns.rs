@@ -229,7 +229,10 @@ impl Relay {
             self.new_record(&key, Event::Returned, self.about(work), Some(incoming.peer.ip), &detail, None);
         let status = format!("550 {status}");
         let notice = self.notice(&key, work, Outcome::Failed, &status, now);
-        let bounced = self.store().bounced(work.delivery_id, now, status, record, notice).await?;
+        let bounced = self
+            .store()
+            .bounced(work.delivery_id, now, status.clone(), record, notice, self.gone(&key, work, &status))
+            .await?;
         // A bounce can be faster than the commit that says "delivered". Whoever sent it keeps it and comes again.
         if bounced == Bounced::Waiting {
             return Err(Refusal::TryAgain);

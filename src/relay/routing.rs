@@ -108,6 +108,7 @@ impl Relay {
         match self.find_alias(to).await? {
             Some((conversation, Side::Customer)) if conversation.merchant.id == login.merchant.id => {
                 check_alive(&conversation, Timestamp::now())?;
+                self.check_mailbox(&conversation, Side::Customer).await?;
                 Ok(Recipient::Party { conversation, side: Side::Customer })
             }
             _ => Err(Refusal::UnknownAlias),

@@ -9,6 +9,7 @@ mod scram;
 use super::*;
 use crate::config::{CustomerName, MerchantName, OtherAddress, Unproven};
 use crate::mail::RealAddress;
+use crate::schedule::{Class, Rooms};
 use crate::senders::Findings;
 use crate::store::Work;
 use crate::vault::{KeyRing, Make};
@@ -138,13 +139,22 @@ impl Shop {
     }
 
     async fn lease(&self) -> Vec<Work> {
-        let now = Timestamp::now();
-        self.relay.store().claim(now, now.after(MINUTE), 100, Vec::new()).await.unwrap()
+        self.lease_at(Timestamp::now()).await
+    }
+
+    async fn lease_at(&self, now: Timestamp) -> Vec<Work> {
+        let (until, rooms) = (now.after(MINUTE), Rooms::plain(100, 100, &[]));
+        self.relay.store().claim(now, until, rooms, Class::ALL).await.unwrap().work
     }
 
     async fn settle(&self, work: &Work, verdict: Verdict, status: &str) {
-        let result =
-            AttemptResult { verdict, status: status.into(), retry_at: None, detail: serde_json::json!({}) };
+        let result = AttemptResult {
+            verdict,
+            status: status.into(),
+            retry_at: None,
+            doubt: crate::store::Doubt::Clear,
+            detail: serde_json::json!({}),
+        };
         assert!(self.relay.settle(work, &result).await.unwrap());
     }
 }

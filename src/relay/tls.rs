@@ -10,6 +10,7 @@ use super::envelope::{AliasText, Envelope, body_place, recipient_place};
 use super::record::About;
 use super::{Event, Notify, Relay, RelayFault};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
+use crate::schedule::Class;
 use crate::store::{NewDelivery, NewMessage, NewPolicy, NewTlsCount};
 use crate::vault::{Indexed, Place};
 use std::time::Duration;
@@ -168,6 +169,8 @@ impl Relay {
                 route: self.vault().index.of(Indexed::Domain(report.recipient.reveal_domain())).to_i64(),
                 recipient: key.seal(recipient_place(delivery), address.as_bytes()),
                 expires_at: now.after(REPORT_EXPIRES.min(self.policy().expire)),
+                class: Class::Notice,
+                look_at: self.deadlines().first(now),
                 hold: None,
             },
             record: self.new_record(key, Event::Accepted, about, None, &detail, None),

@@ -1,6 +1,7 @@
 //! Writing accepted messages: everything that a 250 promises, in the transaction of the caller.
 
 use super::batch::{lots, statement};
+use super::lanes::{Lane, Touched};
 use super::rows::{Acceptance, NewConversation, NewKey, NewMessage, NewNotice, NewRecord, NewThread};
 use crate::mail::Timestamp;
 use crate::vault::Index;
@@ -15,25 +16,26 @@ const SMALL_BODY: usize = 64 * 1024;
 /// Writes messages with their notices, except those that were accepted before.
 pub(super) async fn messages(
     connection: &mut AnyConnection,
+    touched: &mut Touched,
     new: &[&NewMessage],
 ) -> Result<Vec<Acceptance>, sqlx::Error> {
     let acceptances = guard(connection, new).await?;
     let is_new = |acceptance: &Acceptance| matches!(acceptance, Acceptance::New(_));
     let fresh: Vec<&NewMessage> =
         new.iter().zip(&acceptances).filter(|(_, a)| is_new(a)).map(|(new, _)| *new).collect();
-    write(connection, &fresh).await?;
+    write(connection, touched, &fresh).await?;
     let mut due = Vec::new();
     for notice in fresh.iter().flat_map(|new| &new.notices) {
         if is_due(connection, notice).await? {
             due.push(&notice.message);
         }
     }
-    write(connection, &due).await?;
+    write(connection, touched, &due).await?;
     Ok(acceptances)
 }
 
 /// Writes messages, each with its body, delivery, threads and records.
-async fn write(connection: &mut AnyConnection, fresh: &[&NewMessage]) -> Done {
+async fn write(connection: &mut AnyConnection, touched: &mut Touched, fresh: &[&NewMessage]) -> Done {
     for lot in lots(fresh) {
         let text = statement(
             "INSERT INTO message (id, merchant_id, conversation_id, data_key_id, direction, envelope, size, \
@@ -68,9 +70,9 @@ async fn write(connection: &mut AnyConnection, fresh: &[&NewMessage]) -> Done {
     }
     for lot in lots(fresh) {
         let text = statement(
-            "INSERT INTO delivery (id, message_id, state, held_for, route, recipient, attempts, next_at, expires_at, \
-             lease) VALUES",
-            "(?, ?, ?, ?, ?, ?, 0, ?, ?, 0)",
+            "INSERT INTO delivery (id, message_id, state, held_for, class, merchant_id, route, recipient, attempts, \
+             next_at, expires_at, look_at, lease) VALUES",
+            "(?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, 0)",
             lot.len(),
             "",
         );
@@ -81,12 +83,19 @@ async fn write(connection: &mut AnyConnection, fresh: &[&NewMessage]) -> Done {
                 .bind(new.id)
                 .bind(if new.delivery.hold.is_some() { "held" } else { "waiting" })
                 .bind(new.delivery.hold.as_ref().map(|hold| hold.why))
+                .bind(new.delivery.class.number())
+                .bind(new.merchant_id)
                 .bind(new.delivery.route)
                 .bind(new.delivery.recipient.stored())
                 .bind(new.at.as_millis())
-                .bind(new.delivery.expires_at.as_millis());
+                .bind(new.delivery.expires_at.as_millis())
+                .bind(new.delivery.look_at.as_millis());
         }
         query.execute(&mut *connection).await?;
+    }
+    for new in fresh.iter().filter(|new| new.delivery.hold.is_none()) {
+        let (class, route) = (new.delivery.class.number(), new.delivery.route);
+        touched.touch(Lane { class, merchant_id: new.merchant_id, route }, new.at);
     }
     // Of two messages under one pseudonym the later counts; one statement must not name a row twice.
     let mut named = HashSet::new();

@@ -21,6 +21,8 @@ pub(super) enum Engine {
 pub(super) struct Database {
     pub(super) engine: Engine,
     options: AnyConnectOptions,
+    /// As it was given, credentials included.
+    url: String,
 }
 
 impl Database {
@@ -35,7 +37,12 @@ impl Database {
         } else {
             return Err(StoreFault::Url);
         };
-        Ok(Self { engine, options: AnyConnectOptions::from_str(&url).map_err(|_| StoreFault::Url)? })
+        Ok(Self { engine, options: AnyConnectOptions::from_str(&url).map_err(|_| StoreFault::Url)?, url })
+    }
+
+    /// Where a listener connects to; none for SQLite, which tells nobody.
+    pub(super) fn listen_url(&self) -> Option<String> {
+        (self.engine == Engine::Postgres).then(|| self.url.clone())
     }
 
     /// A connection for the writer.

@@ -5,13 +5,19 @@
 //! the same: who repeats it must be able to.
 
 use super::engine::{Database, Engine, check_durability};
-use super::rows::{Acceptance, Bounced, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement};
-use super::writer::{Change, Effect, Job, write};
-use super::{Ruling, Work, accept, fault::StoreFault, schema};
+use super::lanes::{Ask, Claimed};
+use super::rows::{
+    Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement,
+};
+use super::writer::{Change, Effect, Job, WOKEN, write};
+use super::{Ruling, accept, fault::StoreFault, schema};
 use crate::mail::Timestamp;
+use crate::schedule::{Class, Rooms};
 use crate::vault::{Index, Sealed};
+use sqlx::postgres::PgListener;
 use sqlx::{AnyPool, Row};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -30,11 +36,13 @@ pub struct Store {
 }
 
 struct Inner {
-    engine: Engine,
+    database: Database,
     pool: AnyPool,
     jobs: mpsc::Sender<Job>,
     /// Rung when a delivery became due in this process.
     due: Notify,
+    /// Whether this process leases what it accepts.
+    serves: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -54,9 +62,9 @@ impl Store {
         }
         let (jobs, inbox) = mpsc::channel(WAITING);
         let pool = database.pool(READERS).await?;
-        let inner = Arc::new(Inner { engine: database.engine, pool, jobs, due: Notify::new() });
-        tokio::spawn(write(database, Some(connection), inbox));
-        Ok(Self { inner })
+        let serves = Arc::new(AtomicBool::new(false));
+        tokio::spawn(write(database.clone(), Some(connection), inbox, serves.clone()));
+        Ok(Self { inner: Arc::new(Inner { database, pool, jobs, due: Notify::new(), serves }) })
     }
 
     pub(super) fn pool(&self) -> &AnyPool {
@@ -66,12 +74,21 @@ impl Store {
     /// Whether the database is the embedded one.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
-        self.inner.engine == Engine::Sqlite
+        self.inner.database.engine == Engine::Sqlite
     }
 
     /// Waits until something may have become due in this process.
     pub async fn due(&self) {
         self.inner.due.notified().await;
+    }
+
+    /// From now on this process leases deliveries: it wakes also when another one, on whatever machine, makes something due.
+    /// SQLite has no such word; there the queue is looked at twice a second.
+    pub fn serve_due(&self) {
+        self.inner.serves.store(true, Ordering::Relaxed);
+        if let Some(url) = self.inner.database.listen_url() {
+            tokio::spawn(listen(url, Arc::downgrade(&self.inner)));
+        }
     }
 
     /// Rings for whoever waits in [`Store::due`].
@@ -194,7 +211,7 @@ impl Store {
         self.change(Change::AddToken { id, token_idx, scopes, label, at }).await.map(|_| ())
     }
 
-    /// Leases due deliveries, at most `limit`, none to a destination in `busy`.
+    /// Leases due deliveries that have room.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
@@ -202,13 +219,46 @@ impl Store {
         &self,
         now: Timestamp,
         until: Timestamp,
-        limit: i64,
-        busy: Vec<i64>,
-    ) -> Result<Vec<Work>, StoreFault> {
-        let lease = super::random_id().max(1);
-        match self.change(Change::Claim { now, until, limit, busy, lease }).await? {
-            Effect::Claimed(work) => Ok(work),
-            _ => Ok(Vec::new()),
+        rooms: Rooms,
+        classes: [Class; 3],
+    ) -> Result<Claimed, StoreFault> {
+        let ask = Ask { now, until, lease: super::random_id().max(1), rooms, classes };
+        match self.change(Change::Claim(Box::new(ask))).await? {
+            Effect::Claimed(claimed) => Ok(claimed),
+            _ => Ok(Claimed::default()),
+        }
+    }
+
+    /// Gives deliveries that a process of an older version accepted their place among the others. How many.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn adopt(&self, now: Timestamp) -> Result<u64, StoreFault> {
+        self.count(Change::Adopt { now }).await
+    }
+
+    /// Makes what rests for these routes due. How many lanes.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn wake(&self, routes: Vec<i64>, now: Timestamp) -> Result<u64, StoreFault> {
+        let woken = self.count(Change::Wake { routes, now }).await?;
+        self.ring();
+        Ok(woken)
+    }
+
+    /// Sets when waiting deliveries are looked at next.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn look_again(&self, deliveries: Vec<(i64, Timestamp)>) -> Result<(), StoreFault> {
+        self.change(Change::LookAgain(deliveries)).await.map(|_| ())
+    }
+
+    pub(super) async fn count(&self, change: Change) -> Result<u64, StoreFault> {
+        match self.change(change).await? {
+            Effect::Count(count) => Ok(count),
+            _ => Err(StoreFault::Stopped),
         }
     }
 
@@ -248,9 +298,10 @@ impl Store {
         status: String,
         record: NewRecord,
         notice: Option<NewMessage>,
+        gone: Option<Gone>,
     ) -> Result<Bounced, StoreFault> {
         let notice = notice.map(Box::new);
-        let change = Change::Bounced { delivery, at, status, record: Box::new(record), notice };
+        let change = Change::Bounced { delivery, at, status, record: Box::new(record), notice, gone };
         match self.change(change).await? {
             Effect::Bounced(bounced) => {
                 self.ring();
@@ -278,14 +329,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn retry(&self, message: Option<i64>, now: Timestamp) -> Result<u64, StoreFault> {
-        match self.change(Change::Retry { message, now }).await? {
-            Effect::Count(count) => {
-                self.ring();
-                Ok(count)
-            }
-            _ => Err(StoreFault::Stopped),
-        }
+    pub async fn retry(
+        &self,
+        message: Option<i64>,
+        now: Timestamp,
+        record: NewRecord,
+    ) -> Result<u64, StoreFault> {
+        let count = self.count(Change::Retry { message, now, record: Box::new(record) }).await?;
+        self.ring();
+        Ok(count)
     }
 
     /// Forgets what ended before `ended_before`, and guards that are over.
@@ -353,5 +405,27 @@ impl Store {
             .execute(self.pool())
             .await?;
         Ok(())
+    }
+}
+
+/// How long the listener rests after its connection broke. Meanwhile the queue is looked at as without it.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// Rings whenever a process on the same PostgreSQL made something due, until the store is dropped.
+async fn listen(url: String, store: Weak<Inner>) {
+    loop {
+        if let Ok(mut listener) = PgListener::connect(&url).await
+            && listener.listen(WOKEN).await.is_ok()
+        {
+            // A word, or a look now and then whether the store is still there. An error: connect anew.
+            while !matches!(tokio::time::timeout(DEADLINE, listener.recv()).await, Ok(Err(_))) {
+                let Some(inner) = store.upgrade() else { return };
+                inner.due.notify_one();
+            }
+        }
+        if store.strong_count() == 0 {
+            return;
+        }
+        tokio::time::sleep(LISTEN_AGAIN).await;
     }
 }

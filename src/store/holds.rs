@@ -1,9 +1,11 @@
-//! Decisions about deliveries: what is held is released or dropped, what waits can be held. Each is one conditional
+//! Decisions about deliveries: what is held is released or dropped, what waits can be held, is late, or has expired without
+//! an attempt. Each is one conditional
 //! change, so that of two who decide at once the first counts, and a record says who it was.
 
 use super::accept;
 use super::fault::StoreFault;
 use super::handle::Store;
+use super::lanes::Touched;
 use super::rows::{NewMessage, NewRecord};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
@@ -20,6 +22,8 @@ pub enum Standing {
     Overdue,
     /// Waiting, with no attempt under way.
     Waiting,
+    /// Waiting, with no attempt under way, and to be looked at by now.
+    WaitingLong,
     /// Held, or waiting with no attempt under way.
     Idle,
 }
@@ -27,11 +31,15 @@ pub enum Standing {
 /// What is decided.
 pub enum Ruled {
     /// It goes out, by this envelope, and is given up then.
-    Released { envelope: Sealed, expires_at: Timestamp },
+    Released { envelope: Sealed, expires_at: Timestamp, look_at: Timestamp },
     /// It does not; its body is destroyed.
     Dropped,
     /// It waits for a decision until then.
     Held { why: &'static str, until: Timestamp },
+    /// It goes on waiting, its sender knows that it is late, and it is looked at again then.
+    Late { look_at: Timestamp },
+    /// It is given up; its body is destroyed.
+    Expired,
 }
 
 /// A decision with all that is written with it.
@@ -47,61 +55,114 @@ pub struct Ruling {
 }
 
 /// Writes a decision. `false` when the delivery is not what it had to be: then nothing is written.
-pub(super) async fn rule(connection: &mut AnyConnection, ruling: &Ruling) -> Result<bool, sqlx::Error> {
-    let (state, held_for, expires_at) = match &ruling.to {
-        Ruled::Released { expires_at, .. } => ("waiting", None, Some(expires_at.as_millis())),
-        Ruled::Dropped => ("dropped", None, None),
-        Ruled::Held { why, until } => ("held", Some(*why), Some(until.as_millis())),
-    };
-    let is_idle = "state = 'waiting' AND (lease = 0 OR next_at <= $3)";
+pub(super) async fn rule(
+    connection: &mut AnyConnection,
+    touched: &mut Touched,
+    ruling: &Ruling,
+) -> Result<bool, sqlx::Error> {
+    let is_idle = "state = 'waiting' AND (lease = 0 OR next_at <= $2)";
     let condition = match ruling.from {
         Standing::Held => "state = 'held'".to_owned(),
-        Standing::HeldFor(_) => "state = 'held' AND held_for = $7".to_owned(),
-        Standing::Overdue => "state = 'held' AND expires_at <= $3".to_owned(),
+        Standing::HeldFor(_) => "state = 'held' AND held_for = $5".to_owned(),
+        Standing::Overdue => "state = 'held' AND expires_at <= $2".to_owned(),
         Standing::Waiting => is_idle.to_owned(),
+        Standing::WaitingLong => format!("{is_idle} AND look_at <= $2"),
         Standing::Idle => format!("(state = 'held' OR ({is_idle}))"),
     };
+    let (change, word, time) = match &ruling.to {
+        Ruled::Released { expires_at, look_at, .. } => {
+            let text = format!(
+                "state = 'waiting', held_for = $3, next_at = $2, expires_at = $4, lease = 0, look_at = {}",
+                look_at.as_millis()
+            );
+            (text, None, Some(*expires_at))
+        }
+        Ruled::Dropped => (
+            "state = 'dropped', held_for = $3, next_at = $2, ended_at = $4, lease = 0".into(),
+            None,
+            Some(ruling.at),
+        ),
+        Ruled::Held { why, until } => (
+            "state = 'held', held_for = $3, next_at = $2, expires_at = $4, lease = 0".into(),
+            Some(*why),
+            Some(*until),
+        ),
+        Ruled::Late { look_at } => {
+            ("held_for = $3, delay_noticed_at = $2, look_at = $4".into(), None, Some(*look_at))
+        }
+        Ruled::Expired => (
+            "state = 'failed', held_for = $3, next_at = $2, ended_at = $4, lease = 0".into(),
+            None,
+            Some(ruling.at),
+        ),
+    };
     let text = format!(
-        "UPDATE delivery SET state = $1, held_for = $2, next_at = $3, expires_at = COALESCE($4, expires_at), \
-         ended_at = $5, lease = 0 WHERE id = $6 AND {condition}"
+        "UPDATE delivery SET {change} WHERE id = $1 AND {condition} RETURNING class, merchant_id, route"
     );
     let mut query = sqlx::query(AssertSqlSafe(text))
-        .bind(state)
-        .bind(held_for)
+        .bind(ruling.delivery_id)
         .bind(ruling.at.as_millis())
-        .bind(expires_at)
-        .bind(matches!(ruling.to, Ruled::Dropped).then(|| ruling.at.as_millis()))
-        .bind(ruling.delivery_id);
+        .bind(word)
+        .bind(time.map(Timestamp::as_millis));
     if let Standing::HeldFor(why) = ruling.from {
         query = query.bind(why);
     }
-    if query.execute(&mut *connection).await?.rows_affected() == 0 {
-        return Ok(false);
-    }
+    let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(false) };
     match &ruling.to {
         Ruled::Released { envelope, .. } => {
+            touched.touch_row(&row, 0, ruling.at)?;
             sqlx::query("UPDATE message SET envelope = $1 WHERE id = $2")
                 .bind(envelope.stored())
                 .bind(ruling.message_id)
                 .execute(&mut *connection)
                 .await?;
         }
-        Ruled::Dropped => {
+        Ruled::Dropped | Ruled::Expired => {
             sqlx::query("DELETE FROM message_body WHERE message_id = $1")
                 .bind(ruling.message_id)
                 .execute(&mut *connection)
                 .await?;
         }
-        Ruled::Held { .. } => {}
+        Ruled::Held { .. } | Ruled::Late { .. } => {}
     }
     accept::records(connection, &[&ruling.record]).await?;
     if let Some(notice) = &ruling.notice {
-        accept::messages(connection, &[notice.as_ref()]).await?;
+        accept::messages(connection, touched, &[notice.as_ref()]).await?;
     }
     Ok(true)
 }
 
+/// Sets when deliveries are looked at next.
+pub(super) async fn look_again(
+    connection: &mut AnyConnection,
+    deliveries: &[(i64, Timestamp)],
+) -> Result<(), sqlx::Error> {
+    for (delivery, at) in deliveries {
+        sqlx::query("UPDATE delivery SET look_at = $1 WHERE id = $2 AND state = 'waiting'")
+            .bind(at.as_millis())
+            .bind(*delivery)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
 impl Store {
+    /// Waiting deliveries that are to be looked at by now, the longest due first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn waiting_long(&self, now: Timestamp, limit: i64) -> Result<Vec<i64>, StoreFault> {
+        let rows = sqlx::query(
+            "SELECT id FROM delivery WHERE state = 'waiting' AND look_at <= $1 ORDER BY look_at LIMIT $2",
+        )
+        .bind(now.as_millis())
+        .bind(limit)
+        .fetch_all(self.pool())
+        .await?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
     /// Deliveries that are held and whose time is over, the oldest first. What is held for a fault stays, since nobody
     /// could be told.
     ///

@@ -1,18 +1,57 @@
 //! The spool: deliveries and their leases.
 //!
-//! A delivery is in one of five states: `waiting`, `delivered`, `failed`, `held`, `dropped`. Only `waiting` moves by
-//! itself; what moves `held` stands in `holds`. A lease is no state: taking one counts the attempt, writes a lease number and moves `next_at` to the lease's
-//! end, in one statement. Settling names the lease; if another has been taken since, the settlement changes nothing.
-//! So a crash at any instruction leaves a `waiting` row whose `next_at` is at most one lease away: nothing has to be
-//! cleaned up, and the attempt that was under way is the only one that can be repeated.
+//! # States
+//!
+//! A delivery is one row in one of five states. Beside it stand its message, the message's body while it may still be
+//! needed, and one record for each thing that happened.
+//!
+//! | state | body | lease | what moves it |
+//! |---|---|---|---|
+//! | `waiting`, idle | there | 0 | time: it is leased once `next_at` has come |
+//! | `waiting`, leased | there | a number, until `next_at` | its worker, or the end of the lease |
+//! | `held` | there | 0 | a decision, or `expires_at` (`holds`) |
+//! | `delivered` | gone | 0 | a bounce makes it `failed`; then the purge |
+//! | `failed`, `dropped` | gone | 0 | the purge |
+//!
+//! # Walks
+//!
+//! | from | to | by | in one transaction with |
+//! |---|---|---|---|
+//! | nothing | `waiting`, `held` | `accept` | message, body, record, threads, guard, notices, lane |
+//! | idle | leased | a look (`lanes`) | the attempt is counted; the lane goes to the end |
+//! | leased, its end over | leased | a look | the attempt before is counted as doubtful |
+//! | leased | leased | [`extend`], by its worker | nothing |
+//! | leased | idle | [`settle`]: deferred | record, the notice of delay, lane |
+//! | leased | `delivered`, `failed` | [`settle`] | record, notice, the body's end |
+//! | leased | `held` | [`settle`]: the gate found something | record, notice |
+//! | idle | `held`, `dropped`, `failed` | a ruling (`holds`): operator, or expiry of what is not tried | record, notice |
+//! | `held` | `waiting`, `dropped` | a ruling | record, the envelope or the body's end, lane |
+//! | `delivered` | `failed` | [`bounced`] | record, notice |
+//! | ended | nothing | [`purge`] | message |
+//!
+//! # Why a crash leaves a legal state
+//!
+//! Each walk is one transaction of the writer, so a crash before its commit leaves the state before, one after it the
+//! state after, and there is none between. What a process knows that no row does is only what its attempt has done so
+//! far. So of a process that dies at whatever instruction a leased row is left, `waiting`, and `next_at` says when it may
+//! be leased again: at most one lease later. The lane's `due_at` is no later than that. Nothing has to be cleaned up.
+//!
+//! The attempt that was under way is repeated. Only one whose final dot was on the wire can have arrived (RFC 1047),
+//! and nobody can tell; it is counted in `doubtful`, as is one whose answer to the dot never came. Its repetition has
+//! the same octets, Message-ID included, so that the recipient's program can tell it is the same.
+//!
+//! Every settlement names its lease. A worker that was thought dead and comes back finds another number, or none, and
+//! its settlement changes nothing but the log. A change is answered after its commit; a change whose answer was lost is
+//! made again and finds the state it wanted, or is refused by the duplicate guard.
 
 use super::accept;
 use super::batch::{lots, statement};
-use super::engine::Engine;
+use super::blocks;
 use super::fault::StoreFault;
 use super::handle::Store;
+use super::lanes::Touched;
 use super::parties::KeyRow;
-use super::rows::{Bounced, NewMessage, NewRecord, Next, Settlement};
+use super::rows::{Bounced, Doubt, NewMessage, NewRecord, Next, Settlement};
 use crate::mail::Timestamp;
 use crate::vault::Sealed;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -38,108 +77,49 @@ pub struct Work {
     pub delay_noticed: bool,
 }
 
-/// What `anshin queue list` asks for.
-#[derive(Debug, Clone, Default)]
-pub struct QueueFilter {
-    /// A state, or all that have not ended.
-    pub state: Option<String>,
-    pub limit: i64,
+const WORK: &str = "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, d.route, d.attempts, d.recipient, \
+    m.envelope, m.direction, m.data_key_id, k.wrapped, m.size, m.received_at, d.expires_at, d.delay_noticed_at, d.lease \
+    FROM delivery d JOIN message m ON m.id = d.message_id JOIN data_key k ON k.id = m.data_key_id ";
+
+fn read_work(row: &sqlx::any::AnyRow) -> Result<Work, sqlx::Error> {
+    Ok(Work {
+        delivery_id: row.try_get(0)?,
+        message_id: row.try_get(1)?,
+        merchant_id: row.try_get(2)?,
+        conversation_id: row.try_get(3)?,
+        route: row.try_get(4)?,
+        attempt: row.try_get(5)?,
+        recipient: Sealed::from_stored(row.try_get(6)?),
+        envelope: Sealed::from_stored(row.try_get(7)?),
+        direction: row.try_get(8)?,
+        key: KeyRow { id: row.try_get(9)?, wrapped: row.try_get(10)? },
+        size: row.try_get(11)?,
+        received_at: Timestamp::from_millis(row.try_get(12)?),
+        expires_at: Timestamp::from_millis(row.try_get(13)?),
+        delay_noticed: row.try_get::<Option<i64>, _>(14)?.is_some(),
+        lease: row.try_get(15)?,
+    })
 }
 
-/// A line of the queue.
-pub struct QueueRow {
-    pub delivery_id: i64,
-    pub message_id: i64,
-    pub merchant_id: i64,
-    pub conversation_id: Option<i64>,
-    pub direction: String,
-    pub state: String,
-    /// Why it is held: residue, document, operator or fault.
-    pub held_for: Option<String>,
-    pub attempts: i64,
-    pub leased: bool,
-    pub next_at: Timestamp,
-    pub expires_at: Timestamp,
-    pub received_at: Timestamp,
-    pub last_status: Option<String>,
-    pub size: i64,
-}
-
-/// How much is in which state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueTotals {
-    pub state: String,
-    pub held_for: Option<String>,
-    pub count: i64,
-    pub oldest_at: Option<Timestamp>,
-}
-
-pub(super) async fn claim(
-    engine: Engine,
+/// What was just leased, in the order in which it was.
+pub(super) async fn work(
     connection: &mut AnyConnection,
-    now: Timestamp,
-    until: Timestamp,
-    limit: i64,
-    busy: &[i64],
+    leased: &[i64],
     lease: i64,
 ) -> Result<Vec<Work>, sqlx::Error> {
-    let lock = match engine {
-        Engine::Sqlite => "",
-        Engine::Postgres => "FOR UPDATE SKIP LOCKED",
-    };
-    let not_busy = if busy.is_empty() {
-        String::new()
-    } else {
-        let places: Vec<String> = (0..busy.len()).map(|i| format!("${}", i + 5)).collect();
-        format!("AND route NOT IN ({})", places.join(", "))
-    };
-    let text = format!(
-        "UPDATE delivery SET attempts = attempts + 1, lease = $1, next_at = $2 WHERE id IN \
-         (SELECT id FROM delivery WHERE state = 'waiting' AND next_at <= $3 {not_busy} ORDER BY next_at LIMIT $4 {lock}) \
-         RETURNING id"
-    );
-    let mut query = sqlx::query(AssertSqlSafe(text))
-        .bind(lease)
-        .bind(until.as_millis())
-        .bind(now.as_millis())
-        .bind(limit);
-    for route in busy {
-        query = query.bind(*route);
+    let mut found: Vec<Work> = Vec::with_capacity(leased.len());
+    for lot in lots(leased) {
+        let text = statement(&format!("{WORK} WHERE d.id IN ("), "?", lot.len(), ")");
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for delivery in lot {
+            query = query.bind(*delivery);
+        }
+        for row in query.fetch_all(&mut *connection).await? {
+            found.push(read_work(&row)?);
+        }
     }
-    if query.fetch_all(&mut *connection).await?.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = sqlx::query(
-        "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, d.route, d.attempts, d.recipient, m.envelope, \
-         m.direction, m.data_key_id, k.wrapped, m.size, m.received_at, d.expires_at, d.delay_noticed_at \
-         FROM delivery d JOIN message m ON m.id = d.message_id JOIN data_key k ON k.id = m.data_key_id \
-         WHERE d.state = 'waiting' AND d.next_at = $1 AND d.lease = $2",
-    )
-    .bind(until.as_millis())
-    .bind(lease)
-    .fetch_all(connection)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Work {
-                delivery_id: row.try_get(0)?,
-                message_id: row.try_get(1)?,
-                merchant_id: row.try_get(2)?,
-                conversation_id: row.try_get(3)?,
-                route: row.try_get(4)?,
-                lease,
-                attempt: row.try_get(5)?,
-                recipient: Sealed::from_stored(row.try_get(6)?),
-                envelope: Sealed::from_stored(row.try_get(7)?),
-                direction: row.try_get(8)?,
-                key: KeyRow { id: row.try_get(9)?, wrapped: row.try_get(10)? },
-                size: row.try_get(11)?,
-                received_at: Timestamp::from_millis(row.try_get(12)?),
-                expires_at: Timestamp::from_millis(row.try_get(13)?),
-                delay_noticed: row.try_get::<Option<i64>, _>(14)?.is_some(),
-            })
-        })
-        .collect()
+    found.retain(|work| work.lease == lease);
+    Ok(found)
 }
 
 /// Makes a running lease longer. An attempt may take minutes; whoever runs it says so from time to time.
@@ -162,6 +142,7 @@ pub(super) async fn extend(
 /// Writes the results of attempts. `false` where the lease was lost meanwhile: then only the record is kept.
 pub(super) async fn settle(
     connection: &mut AnyConnection,
+    touched: &mut Touched,
     done: &[&Settlement],
 ) -> Result<Vec<bool>, sqlx::Error> {
     // One delivery settled twice in one group is a repetition: the second finds its lease gone.
@@ -174,12 +155,14 @@ pub(super) async fn settle(
         let text = statement(
             "UPDATE delivery SET state = v.column3, next_at = v.column4, ended_at = v.column5, \
              last_status = v.column6, lease = 0, delay_noticed_at = COALESCE(delay_noticed_at, v.column7), \
-             held_for = v.column8, expires_at = COALESCE(v.column9, expires_at) \
+             held_for = v.column8, expires_at = COALESCE(v.column9, expires_at), \
+             look_at = CASE WHEN v.column7 IS NULL THEN look_at ELSE v.column10 END, doubtful = doubtful + v.column11 \
              FROM (VALUES",
-            "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             lot.len(),
             ") AS v WHERE delivery.id = v.column1 AND delivery.lease = v.column2 AND delivery.state = 'waiting' \
-             RETURNING delivery.id",
+             RETURNING delivery.id, delivery.class, delivery.merchant_id, delivery.route, delivery.next_at, \
+             delivery.state",
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for done in lot {
@@ -196,12 +179,17 @@ pub(super) async fn settle(
                 .bind(next_at.as_millis())
                 .bind(done.next.is_end().then(|| done.at.as_millis()))
                 .bind(done.status.as_deref())
-                .bind(done.delay_noticed.then(|| done.at.as_millis()))
+                .bind(done.late.map(|_| done.at.as_millis()))
                 .bind(hold.map(|(why, _)| why))
-                .bind(hold.map(|(_, until)| until.as_millis()));
+                .bind(hold.map(|(_, until)| until.as_millis()))
+                .bind(done.late.map(Timestamp::as_millis))
+                .bind(i64::from(done.doubt == Doubt::Ambiguous));
         }
         for row in query.fetch_all(&mut *connection).await? {
             updated.insert(row.try_get::<i64, _>(0)?);
+            if row.try_get::<String, _>(5)? == "waiting" {
+                touched.touch_row(&row, 1, Timestamp::from_millis(row.try_get(4)?))?;
+            }
         }
     }
     let held: Vec<bool> =
@@ -216,10 +204,11 @@ pub(super) async fn settle(
         }
         query.execute(&mut *connection).await?;
     }
+    blocks::mailboxes(connection, effective()).await?;
     let records: Vec<&NewRecord> = done.iter().map(|done| &done.record).collect();
     accept::records(connection, &records).await?;
     let notices: Vec<&NewMessage> = effective().filter_map(|done| done.notice.as_deref()).collect();
-    accept::messages(connection, &notices).await?;
+    accept::messages(connection, touched, &notices).await?;
     Ok(held)
 }
 
@@ -251,22 +240,31 @@ pub(super) async fn bounced(
 /// Makes waiting deliveries due now: one by its message, or all. Returns how many.
 pub(super) async fn retry(
     connection: &mut AnyConnection,
+    touched: &mut Touched,
     message: Option<i64>,
     now: Timestamp,
 ) -> Result<u64, sqlx::Error> {
     // A lease that runs is left alone: the attempt it covers would be doubled.
     let text = "UPDATE delivery SET next_at = $1 WHERE state = 'waiting' AND (lease = 0 OR next_at <= $1)";
-    let done = match message {
-        Some(id) => {
-            sqlx::query(AssertSqlSafe(format!("{text} AND message_id = $2")))
-                .bind(now.as_millis())
-                .bind(id)
-                .execute(connection)
-                .await?
+    let Some(id) = message else {
+        let done = sqlx::query(text).bind(now.as_millis()).execute(&mut *connection).await?;
+        for text in
+            ["UPDATE turn SET due_at = $1 WHERE due_at > $1", "UPDATE lane SET due_at = $1 WHERE due_at > $1"]
+        {
+            sqlx::query(text).bind(now.as_millis()).execute(&mut *connection).await?;
         }
-        None => sqlx::query(text).bind(now.as_millis()).execute(connection).await?,
+        return Ok(done.rows_affected());
     };
-    Ok(done.rows_affected())
+    let rows =
+        sqlx::query(AssertSqlSafe(format!("{text} AND message_id = $2 RETURNING class, merchant_id, route")))
+            .bind(now.as_millis())
+            .bind(id)
+            .fetch_all(connection)
+            .await?;
+    for row in &rows {
+        touched.touch_row(row, 0, now)?;
+    }
+    Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
 }
 
 /// Forgets ended deliveries and duplicate guards whose time is over, at most [`PURGED`] of each, so that no purge holds
@@ -304,29 +302,6 @@ pub(super) async fn purge(
 /// Most rows of a kind that one purge deletes.
 const PURGED: i64 = 500;
 
-const QUEUE: &str = "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, m.direction, d.state, d.attempts, \
-    d.lease, d.next_at, d.expires_at, m.received_at, d.last_status, m.size, d.held_for \
-    FROM delivery d JOIN message m ON m.id = d.message_id ";
-
-fn read_queue(row: &sqlx::any::AnyRow) -> Result<QueueRow, sqlx::Error> {
-    Ok(QueueRow {
-        delivery_id: row.try_get(0)?,
-        message_id: row.try_get(1)?,
-        merchant_id: row.try_get(2)?,
-        conversation_id: row.try_get(3)?,
-        direction: row.try_get(4)?,
-        state: row.try_get(5)?,
-        attempts: row.try_get(6)?,
-        leased: row.try_get::<i64, _>(7)? != 0,
-        next_at: Timestamp::from_millis(row.try_get(8)?),
-        expires_at: Timestamp::from_millis(row.try_get(9)?),
-        received_at: Timestamp::from_millis(row.try_get(10)?),
-        last_status: row.try_get(11)?,
-        size: row.try_get(12)?,
-        held_for: row.try_get(13)?,
-    })
-}
-
 impl Store {
     /// The sealed body of a message, if its delivery has not ended.
     ///
@@ -345,94 +320,10 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn delivered_work(&self, delivery: i64) -> Result<Option<Work>, StoreFault> {
-        let row = sqlx::query(
-            "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, d.route, d.attempts, d.recipient, m.envelope, \
-             m.direction, m.data_key_id, k.wrapped, m.size, m.received_at, d.expires_at \
-             FROM delivery d JOIN message m ON m.id = d.message_id JOIN data_key k ON k.id = m.data_key_id \
-             WHERE d.id = $1",
-        )
-        .bind(delivery)
-        .fetch_optional(self.pool())
-        .await?;
-        row.map(|row| {
-            Ok(Work {
-                delivery_id: row.try_get(0)?,
-                message_id: row.try_get(1)?,
-                merchant_id: row.try_get(2)?,
-                conversation_id: row.try_get(3)?,
-                route: row.try_get(4)?,
-                lease: 0,
-                attempt: row.try_get(5)?,
-                recipient: Sealed::from_stored(row.try_get(6)?),
-                envelope: Sealed::from_stored(row.try_get(7)?),
-                direction: row.try_get(8)?,
-                key: KeyRow { id: row.try_get(9)?, wrapped: row.try_get(10)? },
-                size: row.try_get(11)?,
-                received_at: Timestamp::from_millis(row.try_get(12)?),
-                expires_at: Timestamp::from_millis(row.try_get(13)?),
-                delay_noticed: true,
-            })
-        })
-        .transpose()
-        .map_err(|error: sqlx::Error| error.into())
-    }
-
-    /// Lines of the queue, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn queue(&self, filter: &QueueFilter) -> Result<Vec<QueueRow>, StoreFault> {
-        let rows = match &filter.state {
-            Some(state) => {
-                sqlx::query(AssertSqlSafe(format!("{QUEUE} WHERE d.state = $1 ORDER BY d.id LIMIT $2")))
-                    .bind(state.as_str())
-                    .bind(filter.limit)
-                    .fetch_all(self.pool())
-                    .await?
-            }
-            None => {
-                sqlx::query(AssertSqlSafe(format!("{QUEUE} WHERE d.ended_at IS NULL ORDER BY d.id LIMIT $1")))
-                    .bind(filter.limit)
-                    .fetch_all(self.pool())
-                    .await?
-            }
-        };
-        rows.iter().map(read_queue).collect::<Result<_, _>>().map_err(Into::into)
-    }
-
-    /// The lines of one message.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn queue_of_message(&self, message: i64) -> Result<Vec<QueueRow>, StoreFault> {
-        let rows = sqlx::query(AssertSqlSafe(format!("{QUEUE} WHERE d.message_id = $1 ORDER BY d.id")))
-            .bind(message)
-            .fetch_all(self.pool())
+        let row = sqlx::query(AssertSqlSafe(format!("{WORK} WHERE d.id = $1")))
+            .bind(delivery)
+            .fetch_optional(self.pool())
             .await?;
-        rows.iter().map(read_queue).collect::<Result<_, _>>().map_err(Into::into)
-    }
-
-    /// How many deliveries are in which state, and since when the oldest.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn queue_totals(&self) -> Result<Vec<QueueTotals>, StoreFault> {
-        let rows = sqlx::query(
-            "SELECT d.state, d.held_for, COUNT(*), MIN(m.received_at) FROM delivery d \
-             JOIN message m ON m.id = d.message_id GROUP BY d.state, d.held_for ORDER BY d.state, d.held_for",
-        )
-        .fetch_all(self.pool())
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(QueueTotals {
-                    state: row.try_get(0)?,
-                    held_for: row.try_get(1)?,
-                    count: row.try_get(2)?,
-                    oldest_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis),
-                })
-            })
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(Into::into)
+        row.as_ref().map(read_work).transpose().map_err(Into::into)
     }
 }

@@ -1,6 +1,7 @@
 //! What is written: rows before they are rows. Everything textual is already [`Sealed`] or an [`Index`].
 
 use crate::mail::Timestamp;
+use crate::schedule::Class;
 use crate::vault::{Index, Sealed};
 
 /// A data key to be kept: its id and its wrapped form.
@@ -121,6 +122,9 @@ pub struct NewNotice {
 /// The delivery of a new message.
 pub struct NewDelivery {
     pub id: i64,
+    pub class: Class,
+    /// When its sender may have to be told something, if it still waits.
+    pub look_at: Timestamp,
     pub route: i64,
     pub recipient: Sealed,
     /// Given up then; a held one is dropped then.
@@ -214,6 +218,36 @@ pub struct Settlement {
     pub record: NewRecord,
     /// A notice to the sender, committed with the result.
     pub notice: Option<Box<NewMessage>>,
-    /// Whether the notice says "delayed".
-    pub delay_noticed: bool,
+    /// Set where the notice says "delayed": when the delivery is looked at next.
+    pub late: Option<Timestamp>,
+    pub doubt: Doubt,
+    pub mailbox: Mailbox,
+}
+
+/// Whether it is known what became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    Clear,
+    /// The final dot was sent and no answer came (RFC 1047): the recipient may get it twice.
+    Ambiguous,
+}
+
+/// What an attempt said of the recipient's mailbox.
+pub enum Mailbox {
+    Nothing,
+    /// It took mail: what was suppressed is so no longer.
+    Alive(Index),
+    Gone(Gone),
+}
+
+/// A mailbox that refused for good.
+#[derive(Clone)]
+pub struct Gone {
+    /// Of the address, scoped to the store.
+    pub address_idx: Index,
+    pub merchant_id: i64,
+    pub conversation_id: Option<i64>,
+    pub side: &'static str,
+    /// Code and enhanced code, or `operator`.
+    pub status: String,
 }

@@ -6,13 +6,14 @@ use super::engine::Engine;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
     (4, "scram", include_str!("../../migrations/0004_scram.sql")),
     (5, "guest", include_str!("../../migrations/0005_guest.sql")),
     (6, "tls", include_str!("../../migrations/0006_tls.sql")),
+    (7, "lanes", include_str!("../../migrations/0007_lanes.sql")),
 ];
 
 /// Brings the schema up to date.

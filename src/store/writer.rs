@@ -6,19 +6,35 @@
 //! the same: the duplicate guard makes the sender's repetition harmless.
 //! When it fails: [`StoreFault`] to every asker of the group; a broken connection is opened anew for the next one.
 
+use super::blocks::{self, Block};
 use super::engine::{Database, Engine};
-use super::rows::{Acceptance, Bounced, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement};
+use super::lanes::{self, Ask, Claimed, Touched};
+use super::rows::{
+    Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement,
+};
 use super::tls::{self, NewPolicy, NewTlsCount};
-use super::{Patience, Ruling, Work, accept, fault::StoreFault, greylist, holds, parties, queue};
+use super::{Patience, Ruling, accept, fault::StoreFault, greylist, holds, parties, queue};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, Connection};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 /// Most changes in one transaction.
 const GROUP: usize = 256;
 /// Most octets of messages in one transaction: bounds how long a commit takes.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
+
+/// The channel on which PostgreSQL tells processes on other machines that something is due.
+pub(super) const WOKEN: &str = "anshin_due";
+
+/// Whom a commit tells that it made something due.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    Nobody,
+    Others,
+}
 
 pub(super) enum Change {
     Accept(Vec<NewMessage>),
@@ -50,13 +66,18 @@ pub(super) enum Change {
         label: Sealed,
         at: Timestamp,
     },
-    Claim {
+    Claim(Box<Ask>),
+    /// Gives deliveries of an older version their lanes.
+    Adopt {
         now: Timestamp,
-        until: Timestamp,
-        limit: i64,
-        busy: Vec<i64>,
-        lease: i64,
     },
+    /// Makes resting lanes of these routes due.
+    Wake {
+        routes: Vec<i64>,
+        now: Timestamp,
+    },
+    LookAgain(Vec<(i64, Timestamp)>),
+    Block(Box<Block>),
     Extend {
         deliveries: Vec<(i64, i64)>,
         until: Timestamp,
@@ -68,11 +89,13 @@ pub(super) enum Change {
         status: String,
         record: Box<NewRecord>,
         notice: Option<Box<NewMessage>>,
+        gone: Option<Gone>,
     },
     Rule(Box<Ruling>),
     Retry {
         message: Option<i64>,
         now: Timestamp,
+        record: Box<NewRecord>,
     },
     Greylist {
         guard: Index,
@@ -105,7 +128,7 @@ pub enum Effect {
     Done,
     Accepted(Vec<Acceptance>),
     Conversation { id: i64, is_new: bool },
-    Claimed(Vec<Work>),
+    Claimed(Claimed),
     Settled(bool),
     Bounced(Bounced),
     Ruled(bool),
@@ -123,6 +146,7 @@ pub(super) async fn write(
     database: Database,
     mut connection: Option<AnyConnection>,
     mut inbox: mpsc::Receiver<Job>,
+    serves: Arc<AtomicBool>,
 ) {
     let mut group: Vec<Job> = Vec::with_capacity(GROUP);
     while let Some(first) = inbox.recv().await {
@@ -133,15 +157,21 @@ pub(super) async fn write(
             bytes += job.change.weight();
             group.push(job);
         }
-        commit_group(&database, &mut connection, &mut group).await;
+        let tells = if serves.load(Ordering::Relaxed) { Tells::Nobody } else { Tells::Others };
+        commit_group(&database, tells, &mut connection, &mut group).await;
     }
     if let Some(connection) = connection {
         let _ = connection.close().await;
     }
 }
 
-async fn commit_group(database: &Database, slot: &mut Option<AnyConnection>, group: &mut Vec<Job>) {
-    let result = run(database, slot, group.iter().map(|job| &job.change)).await;
+async fn commit_group(
+    database: &Database,
+    tells: Tells,
+    slot: &mut Option<AnyConnection>,
+    group: &mut Vec<Job>,
+) {
+    let result = run(database, tells, slot, group.iter().map(|job| &job.change)).await;
     match result {
         Ok(effects) => {
             for (job, effect) in group.drain(..).zip(effects) {
@@ -156,7 +186,7 @@ async fn commit_group(database: &Database, slot: &mut Option<AnyConnection>, gro
         // One of them is at fault: find out which, by trying each alone.
         Err(_) => {
             for job in group.drain(..) {
-                let alone = run(database, slot, std::iter::once(&job.change)).await;
+                let alone = run(database, tells, slot, std::iter::once(&job.change)).await;
                 let answer = alone.and_then(|effects| effects.into_iter().next().ok_or(StoreFault::Stopped));
                 let _ = job.done.send(answer);
             }
@@ -167,6 +197,7 @@ async fn commit_group(database: &Database, slot: &mut Option<AnyConnection>, gro
 /// Executes changes in one transaction; all of them or none.
 async fn run<'a>(
     database: &Database,
+    tells: Tells,
     slot: &mut Option<AnyConnection>,
     changes: impl Iterator<Item = &'a Change>,
 ) -> Result<Vec<Effect>, StoreFault> {
@@ -174,7 +205,7 @@ async fn run<'a>(
         *slot = Some(database.connect().await?);
     }
     let Some(connection) = slot.as_mut() else { return Err(StoreFault::Stopped) };
-    let result = transact(database.engine, connection, changes).await;
+    let result = transact(database.engine, tells, connection, changes).await;
     if result.is_err() {
         // A connection whose transaction did not end well is not used again.
         let usable = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.is_ok();
@@ -187,6 +218,7 @@ async fn run<'a>(
 
 async fn transact<'a>(
     engine: Engine,
+    tells: Tells,
     connection: &mut AnyConnection,
     changes: impl Iterator<Item = &'a Change>,
 ) -> Result<Vec<Effect>, sqlx::Error> {
@@ -196,11 +228,11 @@ async fn transact<'a>(
         Engine::Postgres => "BEGIN",
     };
     sqlx::query(begin).execute(&mut *connection).await?;
-    let mut together = Together::default();
+    let (mut together, mut touched) = (Together::default(), Touched::default());
     let changes: Vec<&Change> = changes.inspect(|change| together.add(change)).collect();
     // None of these has been answered yet, so none depends on another: their order is ours to choose.
-    let mut accepted = accept::messages(connection, &together.messages).await?.into_iter();
-    let mut settled = queue::settle(connection, &together.settlements).await?.into_iter();
+    let mut accepted = accept::messages(connection, &mut touched, &together.messages).await?.into_iter();
+    let mut settled = queue::settle(connection, &mut touched, &together.settlements).await?.into_iter();
     accept::records(connection, &together.records).await?;
     let mut effects = Vec::with_capacity(changes.len());
     for change in changes {
@@ -208,8 +240,14 @@ async fn transact<'a>(
             Change::Accept(messages) => Effect::Accepted(accepted.by_ref().take(messages.len()).collect()),
             Change::Settle(_) => Effect::Settled(settled.next().unwrap_or(false)),
             Change::Record(_) => Effect::Done,
-            other => execute(engine, connection, other).await?,
+            other => execute(engine, connection, &mut touched, other).await?,
         });
+    }
+    // A process that serves itself needs no word to the others, who look by themselves as well.
+    let tells = engine == Engine::Postgres && tells == Tells::Others && touched.is_due(Timestamp::now());
+    touched.write(connection).await?;
+    if tells {
+        sqlx::query("SELECT pg_notify($1, '')").bind(WOKEN).execute(&mut *connection).await?;
     }
     sqlx::query("COMMIT").execute(connection).await?;
     Ok(effects)
@@ -237,6 +275,7 @@ impl<'a> Together<'a> {
 async fn execute(
     engine: Engine,
     connection: &mut AnyConnection,
+    touched: &mut Touched,
     change: &Change,
 ) -> Result<Effect, sqlx::Error> {
     Ok(match change {
@@ -293,25 +332,39 @@ async fn execute(
             parties::keep_scram(connection, *credential, scram).await?;
             Effect::Done
         }
-        Change::Claim { now, until, limit, busy, lease } => {
-            Effect::Claimed(queue::claim(engine, connection, *now, *until, *limit, busy, *lease).await?)
+        Change::Claim(ask) => Effect::Claimed(lanes::claim(engine, connection, ask).await?),
+        Change::Adopt { now } => Effect::Count(lanes::adopt(engine, connection, touched, *now).await?),
+        Change::Wake { routes, now } => Effect::Count(lanes::wake(connection, touched, routes, *now).await?),
+        Change::LookAgain(deliveries) => {
+            holds::look_again(connection, deliveries).await?;
+            Effect::Done
         }
+        Change::Block(block) => Effect::Count(blocks::write(connection, touched, block).await?),
         Change::Extend { deliveries, until } => {
             queue::extend(connection, deliveries, *until).await?;
             Effect::Done
         }
-        Change::Bounced { delivery, at, status, record, notice } => {
+        Change::Bounced { delivery, at, status, record, notice, gone } => {
             let bounced = queue::bounced(connection, *delivery, *at, status).await?;
             if bounced != Bounced::Waiting {
                 accept::records(connection, &[record.as_ref()]).await?;
             }
             if let (Bounced::Delivered, Some(notice)) = (bounced, notice) {
-                accept::messages(connection, &[notice.as_ref()]).await?;
+                accept::messages(connection, touched, &[notice.as_ref()]).await?;
+            }
+            if let (Bounced::Delivered, Some(gone)) = (bounced, gone) {
+                blocks::suppress(connection, gone, *at).await?;
             }
             Effect::Bounced(bounced)
         }
-        Change::Rule(ruling) => Effect::Ruled(holds::rule(connection, ruling).await?),
-        Change::Retry { message, now } => Effect::Count(queue::retry(connection, *message, *now).await?),
+        Change::Rule(ruling) => Effect::Ruled(holds::rule(connection, touched, ruling).await?),
+        Change::Retry { message, now, record } => {
+            let count = queue::retry(connection, touched, *message, *now).await?;
+            if count > 0 {
+                accept::records(connection, &[record.as_ref()]).await?;
+            }
+            Effect::Count(count)
+        }
         Change::KeepPolicies(new) => {
             tls::keep_policies(connection, new).await?;
             Effect::Done

@@ -36,6 +36,8 @@ pub enum Indexed<'a> {
     Address(&'a RealAddress),
     /// An address as the customer of one store: two stores' rows can't be linked.
     CustomerOf { merchant: i64, address: &'a RealAddress },
+    /// An address as the mailbox that mail of one store goes to, of either side.
+    MailboxOf { merchant: i64, address: &'a RealAddress },
     /// A store's id.
     StoreId(&'a str),
     /// An order number of one store.
@@ -104,6 +106,9 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
         }
         Indexed::GuestOf { conversation, address } => {
             put(b"guest", conversation, address.reveal_canonical().as_bytes());
+        }
+        Indexed::MailboxOf { merchant, address } => {
+            put(b"mailbox", merchant, address.reveal_canonical().as_bytes());
         }
         Indexed::StoreId(id) => put(b"store", 0, id.as_bytes()),
         Indexed::OrderNo { merchant, order_no } => put(b"order", merchant, order_no.as_bytes()),

@@ -13,5 +13,6 @@ mod peer;
 mod relay;
 mod store;
 mod store_holds;
+mod store_lanes;
 mod tidy;
 mod validity;

@@ -6,8 +6,10 @@ use anshin::anonymize::Rules;
 use anshin::config::{CustomerName, MerchantName, Names, OtherAddress, Unproven};
 use anshin::mail::{Domain, Timestamp};
 use anshin::relay::{Domains, OrderFault, OrderRequest, Policy, Relay, RelayFault, SenderPolicy};
+use anshin::schedule::{Class, Rooms};
 use anshin::store::{
-    Acceptance, NewDelivery, NewKey, NewMessage, NewRecord, Next, Settlement, Store, StoreFault, random_id,
+    Acceptance, Doubt, Mailbox, NewDelivery, NewKey, NewMessage, NewRecord, Next, Settlement, Store,
+    StoreFault, Work, random_id,
 };
 use anshin::vault::{DataKey, Indexed, KeyRing, Make, Place, Vault};
 use std::time::Duration;
@@ -22,7 +24,7 @@ pub fn on_both<F: Future<Output = ()>>(test: impl Fn(String, Vault) -> F) {
     }
 }
 
-fn vault(scratch: &Scratch) -> Vault {
+pub fn vault(scratch: &Scratch) -> Vault {
     let dir = scratch.path().join(format!("keys-{}", random_id()));
     Vault::open(&KeyRing::open(&dir, Make::Missing, Timestamp::now()).unwrap()).unwrap()
 }
@@ -69,6 +71,8 @@ pub fn message(vault: &Vault, key: &DataKey, guarded_by: Option<&str>) -> NewMes
         at,
         delivery: NewDelivery {
             id: delivery,
+            class: Class::Order,
+            look_at: at.after(Duration::from_secs(30)),
             route: 7,
             recipient: key.seal(Place::new("delivery", "recipient", delivery), b"a@b.example"),
             expires_at: at.after(Duration::from_secs(60)),
@@ -82,6 +86,11 @@ pub fn message(vault: &Vault, key: &DataKey, guarded_by: Option<&str>) -> NewMes
         }),
         notices: Vec::new(),
     }
+}
+
+/// Leases up to `count` due deliveries, none to a destination in `full`.
+pub async fn claim(store: &Store, now: Timestamp, until: Timestamp, count: usize, full: &[i64]) -> Vec<Work> {
+    store.claim(now, until, Rooms::plain(count, count, full), Class::ALL).await.unwrap().work
 }
 
 pub async fn open(url: &str, vault: &Vault) -> (Store, DataKey) {
@@ -101,13 +110,13 @@ fn a_leased_delivery_is_not_leased_again_until_the_lease_ends() {
         store.accept(vec![message(&vault, &key, None)]).await.unwrap();
         let now = Timestamp::now();
         let until = now.after(Duration::from_secs(30));
-        let first = store.claim(now, until, 10, Vec::new()).await.unwrap();
+        let first = claim(&store, now, until, 10, &[]).await;
         assert_eq!(first.len(), 1);
         assert_eq!(first[0].attempt, 1);
-        assert!(store.claim(now, until, 10, Vec::new()).await.unwrap().is_empty());
+        assert!(claim(&store, now, until, 10, &[]).await.is_empty());
         // The lease ends by itself: nobody cleans up after a dead worker.
         let later = until.after(Duration::from_secs(1));
-        let second = store.claim(later, later.after(Duration::from_secs(30)), 10, Vec::new()).await.unwrap();
+        let second = claim(&store, later, later.after(Duration::from_secs(30)), 10, &[]).await;
         assert_eq!(second.len(), 1);
         assert_eq!(second[0].attempt, 2);
     });
@@ -122,7 +131,7 @@ fn a_busy_destination_is_left_alone() {
         let expected = other.delivery.id;
         store.accept(vec![message(&vault, &key, None), other]).await.unwrap();
         let now = Timestamp::now();
-        let leased = store.claim(now, now.after(Duration::from_secs(30)), 10, vec![7, 9]).await.unwrap();
+        let leased = claim(&store, now, now.after(Duration::from_secs(30)), 10, &[7, 9]).await;
         assert_eq!(leased.iter().map(|work| work.delivery_id).collect::<Vec<_>>(), [expected]);
     });
 }
@@ -133,14 +142,9 @@ fn a_settlement_under_a_lost_lease_changes_nothing_but_the_log() {
         let (store, key) = open(&url, &vault).await;
         store.accept(vec![message(&vault, &key, None)]).await.unwrap();
         let now = Timestamp::now();
-        let lost = store.claim(now, now, 1, Vec::new()).await.unwrap().pop().unwrap();
+        let lost = claim(&store, now, now, 1, &[]).await.pop().unwrap();
         let later = now.after(Duration::from_secs(1));
-        let held = store
-            .claim(later, later.after(Duration::from_secs(30)), 1, Vec::new())
-            .await
-            .unwrap()
-            .pop()
-            .unwrap();
+        let held = claim(&store, later, later.after(Duration::from_secs(30)), 1, &[]).await.pop().unwrap();
         let settlement = |lease: i64, next: Next| Settlement {
             delivery_id: held.delivery_id,
             message_id: held.message_id,
@@ -150,7 +154,9 @@ fn a_settlement_under_a_lost_lease_changes_nothing_but_the_log() {
             status: Some("550 5.1.1".into()),
             record: record(&key, Some(held.message_id)),
             notice: None,
-            delay_noticed: false,
+            late: None,
+            doubt: Doubt::Clear,
+            mailbox: Mailbox::Nothing,
         };
         assert!(!store.settle(settlement(lost.lease, Next::Failed)).await.unwrap());
         assert!(store.body(held.message_id).await.unwrap().is_some());
@@ -202,7 +208,7 @@ fn of_many_settlements_in_one_group_each_ends_its_own_delivery_once() {
         let (store, key) = open(&url, &vault).await;
         store.accept((0..21).map(|_| message(&vault, &key, None)).collect()).await.unwrap();
         let now = Timestamp::now();
-        let work = store.claim(now, now.after(Duration::from_secs(30)), 20, Vec::new()).await.unwrap();
+        let work = claim(&store, now, now.after(Duration::from_secs(30)), 20, &[]).await;
         let settlement = |work: &anshin::store::Work, next: Next, status: Option<&str>| Settlement {
             delivery_id: work.delivery_id,
             message_id: work.message_id,
@@ -212,7 +218,9 @@ fn of_many_settlements_in_one_group_each_ends_its_own_delivery_once() {
             status: status.map(str::to_owned),
             record: record(&key, Some(work.message_id)),
             notice: None,
-            delay_noticed: matches!(next, Next::Held { .. }),
+            late: matches!(next, Next::Held { .. }).then_some(now),
+            doubt: Doubt::Clear,
+            mailbox: Mailbox::Nothing,
         };
         let results = [
             (Next::Delivered, Some("250 2.0.0"), "delivered"),
@@ -292,8 +300,7 @@ fn what_ended_is_purged_and_what_waits_is_not() {
             .await
             .unwrap();
         let now = Timestamp::now();
-        let work =
-            store.claim(now, now.after(Duration::from_secs(9)), 1, Vec::new()).await.unwrap().pop().unwrap();
+        let work = claim(&store, now, now.after(Duration::from_secs(9)), 1, &[]).await.pop().unwrap();
         let settlement = Settlement {
             delivery_id: work.delivery_id,
             message_id: work.message_id,
@@ -303,7 +310,9 @@ fn what_ended_is_purged_and_what_waits_is_not() {
             status: None,
             record: record(&key, None),
             notice: None,
-            delay_noticed: false,
+            late: None,
+            doubt: Doubt::Clear,
+            mailbox: Mailbox::Nothing,
         };
         store.settle(settlement).await.unwrap();
         let later = now.after(Duration::from_secs(3600));

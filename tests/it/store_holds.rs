@@ -1,6 +1,6 @@
 //! Holds in the store, on both engines: what is accepted as held, who may decide when, and what is told once.
 
-use crate::store::{message, on_both, open, record};
+use crate::store::{claim, message, on_both, open, record};
 use anshin::mail::Timestamp;
 use anshin::store::{Acceptance, NewHold, NewMessage, NewNotice, QueueRow, Ruled, Ruling, Standing, Store};
 use anshin::vault::{DataKey, Indexed, Place, Vault};
@@ -21,7 +21,7 @@ fn ruling(key: &DataKey, of: (i64, i64), at: Timestamp, from: Standing, to: Rule
 
 fn released(key: &DataKey, message: i64, at: Timestamp) -> Ruled {
     let envelope = key.seal(Place::new("message", "envelope", message), b"{\"confirmed\":true}");
-    Ruled::Released { envelope, expires_at: at.after(5 * MINUTE) }
+    Ruled::Released { envelope, expires_at: at.after(5 * MINUTE), look_at: at.after(5 * MINUTE) }
 }
 
 async fn row(store: &Store, message: i64) -> QueueRow {
@@ -36,7 +36,7 @@ fn a_message_accepted_as_held_is_leased_to_nobody_until_it_is_released() {
         let (id, delivery, at) = (new.id, new.delivery.id, new.at);
         assert_eq!(store.accept(vec![new]).await.unwrap(), [Acceptance::New(id)]);
         let later = at.after(Duration::from_secs(1));
-        assert!(store.claim(later, later.after(MINUTE), 10, Vec::new()).await.unwrap().is_empty());
+        assert!(claim(&store, later, later.after(MINUTE), 10, &[]).await.is_empty());
         assert_eq!(row(&store, id).await.held_for.as_deref(), Some("document"));
         assert_eq!(store.records_of_message(id).await.unwrap().len(), 2, "accepted and held");
         let rule = async |from, to| store.rule(ruling(&key, (id, delivery), later, from, to)).await.unwrap();
@@ -48,7 +48,7 @@ fn a_message_accepted_as_held_is_leased_to_nobody_until_it_is_released() {
         assert!(rule(Standing::HeldFor("document"), released(&key, id, later)).await);
         assert!(!rule(Standing::HeldFor("document"), Ruled::Dropped).await, "it is decided");
         assert!(!rule(Standing::Held, Ruled::Dropped).await, "it is decided");
-        let work = store.claim(later, later.after(MINUTE), 10, Vec::new()).await.unwrap().remove(0);
+        let work = claim(&store, later, later.after(MINUTE), 10, &[]).await.remove(0);
         assert_eq!(work.expires_at, later.after(5 * MINUTE));
         let place = Place::new("message", "envelope", id);
         assert_eq!(key.open(place, &work.envelope).unwrap().as_slice(), b"{\"confirmed\":true}");
@@ -79,7 +79,11 @@ fn what_is_held_for_too_long_is_found_and_dropped_with_its_body_but_not_what_doe
         assert_eq!(row(&store, ids[0].0).await.held_for, None);
         assert!(store.body(ids[0].0).await.unwrap().is_none());
         assert!(store.body(ids[1].0).await.unwrap().is_some());
-        assert_eq!(store.retry(None, over).await.unwrap(), 0, "nothing that is held is retried");
+        assert_eq!(
+            store.retry(None, over, record(&key, None)).await.unwrap(),
+            0,
+            "nothing that is held is retried"
+        );
         assert_eq!(store.held(1, None).await.unwrap(), (3, 3));
         assert_eq!(store.held(1, Some(7)).await.unwrap(), (3, 0));
         assert_eq!(store.held(2, None).await.unwrap(), (0, 0));

@@ -87,6 +87,7 @@ async fn deliver_as(
     let alias = Alias::new("aa7", Domain::parse("pc.fw.example").unwrap());
     let forward_path = RealAddress::parse(address).unwrap();
     let outgoing = Outgoing {
+        messages_per_connection: 100,
         reverse_path: Some(&alias),
         forward_path: &forward_path,
         message,

@@ -17,6 +17,7 @@ fn an_attempt_can_move_between_threads() {
         let transport = Transport::new(config(&[])).unwrap();
         let to = RealAddress::parse("hana@mail.example").unwrap();
         let outgoing = Outgoing {
+            messages_per_connection: 100,
             reverse_path: None,
             forward_path: &to,
             message: b"",

@@ -5,6 +5,7 @@ use super::report::{About, Period, gzip, json_of};
 use super::rua::reporting_addresses;
 use super::tally::{Kind, ReportedFailure, ReportedPolicy};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
+use crate::schedule::{Class, Rooms};
 use mail_parser::MessageParser;
 use serde_json::json;
 use std::io::Write;
@@ -229,7 +230,7 @@ async fn a_days_sessions_become_one_sealed_message_to_who_asked_and_none_to_who_
     assert!(relay.tls_counts(tomorrow.day).await.unwrap().is_empty());
     let now = Timestamp::now();
     let later = now.after(std::time::Duration::from_secs(60));
-    let work = relay.store().claim(now, later, 10, Vec::new()).await.unwrap();
+    let work = relay.store().claim(now, later, Rooms::plain(10, 10, &[]), Class::ALL).await.unwrap().work;
     assert_eq!(work.len(), 1);
     let outbound = relay.outbound(&work[0]).await.ok().unwrap();
     assert_eq!(outbound.forward_path.reveal(), "tls@asks.example");

@@ -232,7 +232,7 @@ async fn what_nobody_decides_about_is_dropped_in_the_end_and_its_sender_told() {
         assert_eq!(shop.relay.end_holds(now.after(61 * MINUTE)).await.unwrap(), 0);
         assert_eq!(shop.state(id).await.0, "dropped");
         let now = now.after(61 * MINUTE);
-        let due = shop.relay.store().claim(now, now.after(MINUTE), 9, Vec::new()).await.unwrap();
+        let due = shop.lease_at(now).await;
         assert_eq!(due.len(), 1);
         let told = shop.relay.outbound(&due[0]).await.unwrap();
         assert_eq!(told.forward_path.reveal(), by.address());
@@ -258,13 +258,13 @@ async fn a_spooled_message_that_the_gate_stops_now_is_held_for_good_and_told_onc
     let body = format!("Subject: order\r\n\r\n{new}\r\n");
     let sealed = key.seal(place, body.as_bytes());
     replace_body(&shop, id, sealed.stored()).await;
-    let now = Timestamp::now();
+    let (now, expires_at) = (Timestamp::now(), Timestamp::now().after(MINUTE));
     let ruling = Ruling {
         delivery_id: work.delivery_id,
         message_id: id,
         at: now,
         from: Standing::Held,
-        to: Ruled::Released { envelope: envelope.seal(&key, id).unwrap(), expires_at: now.after(MINUTE) },
+        to: Ruled::Released { envelope: envelope.seal(&key, id).unwrap(), expires_at, look_at: expires_at },
         record: shop.relay.new_record(&key, Event::Released, shop.relay.about(&work), None, &"".into(), None),
         notice: None,
     };
@@ -278,7 +278,7 @@ async fn a_spooled_message_that_the_gate_stops_now_is_held_for_good_and_told_onc
     let notice = shop.notice_to(By::Customer).await;
     assert!(notice.contains("cannot be replaced") && !notice.contains(new), "{notice}");
     let later = Timestamp::now().after(30 * MINUTE);
-    let again = shop.relay.store().claim(later, later.after(MINUTE), 9, Vec::new()).await.unwrap();
+    let again = shop.lease_at(later).await;
     assert_eq!(again.len(), 0, "it is not tried again");
     let fault = shop.relay.release(id, Files::Checked).await.unwrap_err();
     assert!(matches!(fault, QueueFault::StillFound), "{fault}");

@@ -1,5 +1,6 @@
 //! The pure floors of the relay, compiled from their own sources: that they build here proves that they need nothing
-//! of the floors below them in `src/lib.rs`; and what is done to them with random octets.
+//! of the floors below them in `src/lib.rs`; what is done to them with random octets;
+//! and the spool with its scheduler on virtual time.
 #![forbid(unsafe_code)]
 
 #[path = "../../../src/mail/mod.rs"]
@@ -10,6 +11,8 @@ pub mod mime;
 pub mod document;
 #[path = "../../../src/anonymize/mod.rs"]
 pub mod anonymize;
+#[path = "../../../src/schedule/mod.rs"]
+pub mod schedule;
 #[path = "../../../src/smtp/proxy.rs"]
 pub mod proxy;
 
@@ -25,5 +28,7 @@ pub mod smtp;
 
 #[path = "../../../src/anonymize/tests/planted/reader/mod.rs"]
 pub mod reader;
+#[cfg(test)]
+mod simulation;
 pub mod targets;
 pub mod wire;

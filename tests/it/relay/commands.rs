@@ -1,8 +1,10 @@
 //! The commands keep the fields and exit statuses that other programs rely on.
 
 use super::letter::Letter;
+use super::mailbox::Manner;
 use super::process::{On, on_both_databases};
 use super::scene::{Scene, open_order};
+use crate::peer::eventually;
 use serde_json::Value;
 
 on_both_databases! {
@@ -74,6 +76,8 @@ fn an_order_is_opened_shown_listed_extended_readdressed_and_closed(on: On) {
     );
 }
 
+const STATS: [&str; 5] = ["state", "held_for", "count", "oldest_at", "doubtful_attempts"];
+
 #[test]
 fn every_document_has_the_fields_of_the_contract() {
     let scene = Scene::new(On::Sqlite);
@@ -95,6 +99,7 @@ fn every_document_has_the_fields_of_the_contract() {
     let fields = [
         "queue_id",
         "direction",
+        "class",
         "state",
         "held_for",
         "attempts",
@@ -107,7 +112,9 @@ fn every_document_has_the_fields_of_the_contract() {
     has_keys(&scene.relay.queue(None)[0], &fields);
     has_keys(&scene.relay.anshin(&["queue", "show", &id])[0], &fields);
     has_keys(&scene.relay.anshin(&["queue", "retry", &id]), &["retried"]);
-    has_keys(&scene.relay.anshin(&["queue", "stats"])[0], &["state", "held_for", "count", "oldest_at"]);
+    has_keys(&scene.relay.anshin(&["queue", "stats"])[0], &STATS);
+    let summary = ["of", "waiting", "held", "tried", "oldest_at"];
+    has_keys(&scene.relay.anshin(&["queue", "summary", "--by", "reason"])[0], &summary);
     has_keys(&scene.relay.trace(&["--message", &id])[0], &["at", "event", "queue_id", "detail", "headers"]);
     let keys = scene.relay.anshin(&["keys", "list"]);
     let mut purposes: Vec<&str> =
@@ -152,4 +159,39 @@ fn a_failure_is_status_1_with_a_document_and_a_misuse_is_status_2() {
     ] {
         assert_eq!(scene.relay.run(arguments).status, 2, "{arguments:?}");
     }
+}
+
+#[test]
+fn a_pause_is_listed_and_a_mailbox_that_is_gone_is_refused_until_it_writes() {
+    let scene = Scene::new(On::Sqlite);
+    scene.relay.anshin(&["queue", "pause", "big.example"]);
+    assert_eq!(scene.relay.anshin(&["queue", "paused"])[0]["domain"], "big.example");
+    scene.relay.anshin(&["queue", "resume", "big.example"]);
+    assert_eq!(scene.relay.run(&["queue", "resume", "big.example"]).status, 1);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(1);
+
+    scene.hana.mailbox.behave(Manner::Rcpt("550 5.1.1 No such user".into()));
+    for seen in 1..=2 {
+        scene.submit(&scene.to_customer()).is("250 2.0.0");
+        // The store is told of each.
+        scene.mise.mailbox.wait_for(seen);
+    }
+    let listed = eventually("it is suppressed", || {
+        let listed = scene.relay.anshin(&["queue", "suppress", "list"]);
+        (!listed.as_array().unwrap().is_empty()).then(|| listed[0].clone())
+    });
+    assert_eq!(listed["alias"], scene.order.customer_alias.as_str());
+    assert_eq!((&listed["status"], &listed["failures"]), (&"550 5.1.1".into(), &2.into()));
+    scene.submit(&scene.to_customer()).is("550 5.2.1");
+    // Who writes is there.
+    scene.hana.mailbox.behave(Manner::Kind);
+    scene.deliver(&scene.to_merchant()).is("250 2.0.0");
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(2);
+    assert_eq!(scene.relay.run(&["queue", "suppress", "remove", &scene.order.customer_alias]).status, 1);
+    scene.relay.anshin(&["queue", "suppress", "add", &scene.order.customer_alias]);
+    scene.submit(&scene.to_customer()).is("550 5.2.1");
+    scene.relay.anshin(&["queue", "suppress", "remove", &scene.order.customer_alias]);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
 }

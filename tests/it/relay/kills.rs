@@ -25,14 +25,30 @@ on_both_databases! {
 
 const SESSIONS: u64 = 16;
 /// Leases of a killed process end by themselves after a minute.
-const LEASES_END: Duration = Duration::from_secs(150);
+pub(super) const LEASES_END: Duration = Duration::from_secs(150);
 
 /// What the sessions share.
-struct Load {
+pub(super) struct Load {
     bound: Mutex<Bound>,
-    stop: AtomicBool,
+    pub stop: AtomicBool,
     next: AtomicU64,
     acknowledged: Mutex<Sender<String>>,
+}
+
+impl Load {
+    pub fn new(bound: Bound, acknowledged: Sender<String>) -> Self {
+        Self {
+            bound: Mutex::new(bound),
+            stop: AtomicBool::new(false),
+            next: AtomicU64::new(1),
+            acknowledged: Mutex::new(acknowledged),
+        }
+    }
+
+    /// Where sessions connect to from now on.
+    pub fn use_node(&self, bound: &Bound) {
+        self.bound.lock().unwrap().clone_from(bound);
+    }
 }
 
 fn no_acknowledged_message_is_lost_however_often_the_relay_is_killed(on: On) {
@@ -51,13 +67,7 @@ fn kill_under_load(on: On, processes: &[&[&str]]) {
     let mut random = Random(seed);
     let mut scene = Scene::with_roles(on, |setup| setup, processes);
     let (sender, acknowledged) = channel();
-    let load = Load {
-        bound: Mutex::new(scene.relay.bound().clone()),
-        stop: AtomicBool::new(false),
-        next: AtomicU64::new(1),
-        acknowledged: Mutex::new(sender),
-    };
-    let load = Arc::new(load);
+    let load = Arc::new(Load::new(scene.relay.bound().clone(), sender));
     let sessions: Vec<_> = (0..SESSIONS).map(|number| session(&scene, load.clone(), number)).collect();
 
     let mut tokens = Vec::new();
@@ -70,7 +80,7 @@ fn kill_under_load(on: On, processes: &[&[&str]]) {
             in_flight.insert((line["queue_id"].to_string(), line["attempts"].to_string()));
         }
         scene.relay.start_together(processes);
-        load.bound.lock().unwrap().clone_from(scene.relay.bound());
+        load.use_node(scene.relay.bound());
     }
     load.stop.store(true, Ordering::Relaxed);
     sessions.into_iter().for_each(|session| session.join().unwrap());
@@ -96,14 +106,14 @@ fn kill_under_load(on: On, processes: &[&[&str]]) {
 }
 
 /// Takes acknowledgements until a point in time.
-fn collect(acknowledged: &Receiver<String>, until: Instant, tokens: &mut Vec<String>) {
+pub(super) fn collect(acknowledged: &Receiver<String>, until: Instant, tokens: &mut Vec<String>) {
     while let Ok(token) = acknowledged.recv_timeout(until.saturating_duration_since(Instant::now())) {
         tokens.push(token);
     }
 }
 
 /// How often each token was delivered; fails where a mail was damaged.
-fn count(mailboxes: &[&Mailbox]) -> BTreeMap<String, usize> {
+pub(super) fn count(mailboxes: &[&Mailbox]) -> BTreeMap<String, usize> {
     let mut seen = BTreeMap::new();
     for mailbox in mailboxes {
         mailbox.look(|mails| {
@@ -127,7 +137,7 @@ fn text_of(token: &str) -> String {
     format!("{token}\r\n..\r\n{}.\r\n", ".日本語のテキスト 0123456789\r\n".repeat(40))
 }
 
-fn session(scene: &Scene, load: Arc<Load>, number: u64) -> thread::JoinHandle<()> {
+pub(super) fn session(scene: &Scene, load: Arc<Load>, number: u64) -> thread::JoinHandle<()> {
     let is_merchant = number.is_multiple_of(2);
     let (from, to) = match is_merchant {
         true => (scene.mise.address.clone(), scene.order.customer_alias.clone()),
@@ -180,15 +190,15 @@ fn mail(from: &str, to: &str, token: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn number(variable: &str) -> Option<u64> {
+pub(super) fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): a run is repeated by its seed.
-struct Random(u64);
+pub(super) struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

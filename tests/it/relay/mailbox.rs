@@ -103,6 +103,11 @@ impl Mailbox {
         eventually("the port closes", || TcpStream::connect(self.address).is_err().then_some(()));
     }
 
+    /// Whether it refuses connections.
+    pub fn is_down(&self) -> bool {
+        self.shared.state().is_down
+    }
+
     /// Listens again on the same port.
     pub fn come_back(&self) {
         let listener = eventually("the port is free again", || TcpListener::bind(self.address).ok());

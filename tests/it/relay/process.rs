@@ -201,6 +201,12 @@ impl TestRelay {
         self.bound.web.unwrap()
     }
 
+    /// Where its database is.
+    pub fn database_url(&self) -> String {
+        let file = || format!("sqlite:{}", self.state().join("anshin.db").display());
+        self.database.as_ref().map_or_else(file, Database::url)
+    }
+
     /// The directory with database, keys and certificates.
     pub fn state(&self) -> PathBuf {
         self.scratch.path().join("state")
@@ -216,6 +222,13 @@ impl TestRelay {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// SIGKILL to the one that was started as the `number`-th of those that run.
+    pub fn kill_one(&mut self, number: usize) {
+        let mut child = self.running.remove(number);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// SIGTERM to every process of it; how each ended.

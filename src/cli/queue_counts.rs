@@ -1,0 +1,108 @@
+//! `anshin queue stats|summary`: how much there is, by state, destination, reason, store or class.
+//!
+//! Rules: a destination has its name where it is a receiver that millions share and that a shape names; any other domain
+//! could be one person's, and has a number that stays the same.
+
+use super::arguments::{Common, CountBy};
+use super::output::{Failure, print, table};
+use crate::config::{Config, Shape};
+use crate::mail::Timestamp;
+use crate::relay::Relay;
+use crate::schedule::Class;
+use crate::store::{By, QueueCount, QueueTotals};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Totals by state, once, or anew every so many seconds until Ctrl-C.
+pub(super) async fn stats(common: &Common, relay: &Relay, follow: Option<u64>) -> Result<(), Failure> {
+    loop {
+        totals(common, &relay.store().queue_totals().await?);
+        let Some(seconds) = follow else { return Ok(()) };
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        }
+    }
+}
+
+fn totals(common: &Common, totals: &[QueueTotals]) {
+    let document = totals
+        .iter()
+        .map(|total| {
+            json!({
+                "state": total.state,
+                "held_for": total.held_for,
+                "count": total.count,
+                "oldest_at": total.oldest_at.map(Timestamp::to_rfc3339),
+                "doubtful_attempts": total.doubtful,
+            })
+        })
+        .collect();
+    let line = |total: &QueueTotals| {
+        let why = total.held_for.clone().unwrap_or_else(|| "-".into());
+        vec![
+            total.state.clone(),
+            why,
+            total.count.to_string(),
+            total.doubtful.to_string(),
+            time(total.oldest_at),
+        ]
+    };
+    let head = ["state", "held for", "deliveries", "doubtful attempts", "oldest received"];
+    print(common, &Value::Array(document), &table(&head, &totals.iter().map(line).collect::<Vec<_>>()));
+}
+
+/// What waits and is held, counted.
+pub(super) async fn summary(
+    common: &Common,
+    config: &Config,
+    relay: &Relay,
+    by: CountBy,
+    limit: u32,
+) -> Result<(), Failure> {
+    let by = match by {
+        CountBy::Destination => By::Destination,
+        CountBy::Reason => By::Reason,
+        CountBy::Store => By::Store,
+        CountBy::Class => By::Class,
+    };
+    let counts = relay.store().queue_counts(by, i64::from(limit)).await?;
+    let receivers: HashMap<i64, String> = Shape::in_force(&config.egress.shapes)
+        .iter()
+        .flat_map(|shape| shape.domains.iter().map(|domain| (relay.route_of(domain), domain.to_string())))
+        .collect();
+    let mut named = Vec::with_capacity(counts.len());
+    for count in &counts {
+        let number: i64 = count.of.parse().unwrap_or_default();
+        named.push(match by {
+            By::Destination => {
+                receivers.get(&number).cloned().unwrap_or_else(|| format!("other-{number:016x}"))
+            }
+            By::Store => relay.store_id_of(number).await?.unwrap_or_else(|| "-".into()),
+            By::Class => Class::of(number).as_str().to_owned(),
+            By::Reason => count.of.clone(),
+        });
+    }
+    let all = || named.iter().zip(&counts);
+    let document = all().map(|(name, count)| {
+        json!({
+            "of": name,
+            "waiting": count.waiting,
+            "held": count.held,
+            "tried": count.tried,
+            "oldest_at": count.oldest_at.map(Timestamp::to_rfc3339),
+        })
+    });
+    let line = |(name, count): (&String, &QueueCount)| {
+        let numbers = [count.waiting, count.tried, count.held].map(|number| number.to_string());
+        [vec![name.clone()], numbers.to_vec(), vec![time(count.oldest_at)]].concat()
+    };
+    let head = ["of", "waiting", "tried", "held", "oldest received"];
+    print(common, &Value::Array(document.collect()), &table(&head, &all().map(line).collect::<Vec<_>>()));
+    Ok(())
+}
+
+fn time(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "-".into(), Timestamp::to_rfc3339)
+}

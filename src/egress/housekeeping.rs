@@ -1,0 +1,75 @@
+//! What has to be done now and then beside sending: pauses, deliveries of older versions, holds and waits that are over,
+//! the purge.
+//!
+//! Rules: it runs beside the scheduler, so that none of it keeps a mail from being sent; each step reads or changes a
+//! bounded number of rows. Every egress process does all of it, and of two that do the same the first counts.
+//! When it fails: the fault is logged, and the next round tries again.
+
+use super::sending::Sending;
+use crate::mail::Timestamp;
+use crate::relay::{Relay, RelayFault};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often pauses are read: a pause is in force everywhere after at most this long.
+const PAUSES: Duration = Duration::from_secs(2);
+/// How often holds and waits are looked at, and deliveries of older versions.
+const DEADLINES: Duration = Duration::from_secs(5);
+/// Most looks in one round. With 100 deliveries each, 12,000 a minute are told or ended.
+const LOOKS: usize = 10;
+/// How often ended deliveries are purged.
+const PURGE: Duration = Duration::from_secs(600);
+
+/// Keeps house until `stop` turns true.
+pub(super) async fn keep(
+    relay: Relay,
+    sending: Sending,
+    retention: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut ticks = [PAUSES, DEADLINES, PURGE].map(interval);
+    ticks.iter_mut().for_each(|tick| tick.set_missed_tick_behavior(MissedTickBehavior::Delay));
+    let [pauses_tick, deadlines_tick, purge_tick] = &mut ticks;
+    loop {
+        let (done, what) = tokio::select! {
+            () = super::scheduler::stopped(&mut stop) => return,
+            _ = pauses_tick.tick() => (pauses(&relay, &sending).await, "pauses can't be read"),
+            _ = deadlines_tick.tick() => (deadlines(&relay, &sending).await, "what waits for too long can't be ended"),
+            _ = purge_tick.tick() => (purge(&relay, retention).await, "ended deliveries can't be purged"),
+        };
+        if let Err(fault) = done {
+            tracing::error!(event = "fault", %fault, what);
+        }
+    }
+}
+
+async fn pauses(relay: &Relay, sending: &Sending) -> Result<(), RelayFault> {
+    let routes: Vec<i64> = relay.store().paused().await?.iter().map(|row| row.route).collect();
+    let resumed = sending.board().pause(&routes);
+    if !resumed.is_empty() {
+        relay.store().wake(resumed, Timestamp::now()).await?;
+    }
+    Ok(())
+}
+
+async fn deadlines(relay: &Relay, sending: &Sending) -> Result<(), RelayFault> {
+    let now = Timestamp::now();
+    if relay.store().adopt(now).await? > 0 {
+        relay.store().ring();
+    }
+    relay.end_holds(now).await?;
+    for _ in 0..LOOKS {
+        if !relay.look_at_waiting(now, |route| sending.board().is_blocked(route)).await? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn purge(relay: &Relay, retention: Duration) -> Result<(), RelayFault> {
+    let now = Timestamp::now();
+    let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
+    let before = Timestamp::from_millis(now.as_millis().saturating_sub(retention));
+    Ok(relay.store().purge(before, now).await?)
+}

@@ -1,0 +1,227 @@
+//! Mailboxes that refuse for good: what is remembered of them, whose mail is refused for it, and how they come back.
+//!
+//! Rules: a mailbox is known by a keyed index of its address within one store. It counts as gone when the receiver says
+//! that there is no such mailbox, at delivery or in a bounce, twice in a row; then mail to any alias of it at this store
+//! is refused at RCPT, for a day at first and longer each time. It is back when mail comes from it, when the operator says
+//! so, or when its time is over and a mail arrives. Notices are never refused for it.
+//! When it fails: a fault of the database refuses nothing for good, and loses at most the word that somebody is back.
+
+use super::accept::Incoming;
+use super::envelope::open_recipient;
+use super::record::About;
+use super::{AttemptResult, Conversation, Event, Recipient, Refusal, Relay, RelayFault, Verdict};
+use crate::mail::{Alias, RealAddress, Timestamp};
+use crate::schedule::means_for_good;
+use crate::store::{Acceptance, Block, Gone, Mailbox, SuppressedRow, Work};
+use crate::vault::{DataKey, Index, Indexed, Side};
+
+/// Why a suppression was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SuppressFault {
+    #[error("alias: no such alias here; `anshin order show` and `anshin queue suppress list` show them")]
+    UnknownAlias,
+    #[error("nothing is suppressed for this alias")]
+    NotSuppressed,
+    #[error(transparent)]
+    Fault(#[from] RelayFault),
+}
+
+/// A suppressed mailbox, by an alias that leads to it.
+pub struct SuppressedView {
+    /// None where its conversation is no longer there.
+    pub alias: Option<Alias>,
+    pub status: String,
+    pub failures: i64,
+    pub since: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// Whose mailbox mail of a direction goes to.
+fn side_of(direction: &str) -> Option<Side> {
+    match direction {
+        "to_customer" => Some(Side::Customer),
+        "to_merchant" => Some(Side::Merchant),
+        _ => None,
+    }
+}
+
+impl Relay {
+    /// What an attempt said of the mailbox.
+    pub(super) fn mailbox_after(&self, key: &DataKey, work: &Work, result: &AttemptResult) -> Mailbox {
+        match result.verdict {
+            Verdict::Delivered => {
+                self.mailbox_index(key, work).map_or(Mailbox::Nothing, |(index, _)| Mailbox::Alive(index))
+            }
+            Verdict::Failed => self.gone(key, work, &result.status).map_or(Mailbox::Nothing, Mailbox::Gone),
+            Verdict::Deferred => Mailbox::Nothing,
+        }
+    }
+
+    /// The suppression that follows from a status, if one does.
+    pub(super) fn gone(&self, key: &DataKey, work: &Work, status: &str) -> Option<Gone> {
+        if !means_for_good(status) {
+            return None;
+        }
+        let (address_idx, side) = self.mailbox_index(key, work)?;
+        Some(Gone {
+            address_idx,
+            merchant_id: work.merchant_id,
+            conversation_id: work.conversation_id,
+            side: side.as_str(),
+            status: status.to_owned(),
+        })
+    }
+
+    fn mailbox_index(&self, key: &DataKey, work: &Work) -> Option<(Index, Side)> {
+        let side = side_of(&work.direction)?;
+        let address = open_recipient(key, work.delivery_id, &work.recipient).ok()?;
+        let index = Indexed::MailboxOf { merchant: work.merchant_id, address: &address };
+        Some((self.vault().index.of(index), side))
+    }
+
+    /// Refuses a recipient whose mailbox is gone.
+    pub(super) async fn check_mailbox(&self, conversation: &Conversation, side: Side) -> Result<(), Refusal> {
+        let address = self.mailbox_of(conversation, side).await?;
+        let indexes = self.mailbox_indexes(conversation, &address);
+        match self.store().suppression(indexes.into_iter(), Timestamp::now()).await? {
+            Some(_) => Err(Refusal::Suppressed),
+            None => Ok(()),
+        }
+    }
+
+    /// Lifts what is suppressed of those who just wrote.
+    pub(super) async fn heard_from(
+        &self,
+        incoming: &Incoming<'_>,
+        places: &[(&Recipient, usize)],
+        accepted: &[Acceptance],
+    ) {
+        let Some(sender) = incoming.sender else { return };
+        let now = Timestamp::now();
+        for (recipient, place) in places {
+            let (Recipient::Party { conversation, .. }, Some(Acceptance::New(_))) =
+                (recipient, accepted.get(*place))
+            else {
+                continue;
+            };
+            let indexes = self.mailbox_indexes(conversation, sender);
+            let lifted = async {
+                if self.store().suppression(indexes.iter().copied(), now).await?.is_some() {
+                    let detail = serde_json::json!({ "by": "mail", "action": "unsuppress" });
+                    let record = self.new_record(
+                        &conversation.key,
+                        Event::Blocked,
+                        about(conversation),
+                        None,
+                        &detail,
+                        None,
+                    );
+                    self.store().block(Block::Lift { address_idx: indexes, record: Some(record) }).await?;
+                }
+                Ok::<_, crate::store::StoreFault>(())
+            };
+            if let Err(fault) = lifted.await {
+                tracing::error!(event = "fault", %fault, "a mailbox that is back stays suppressed");
+            }
+        }
+    }
+
+    /// Suppresses the mailbox behind an alias, as the operator wishes.
+    ///
+    /// # Errors
+    /// [`SuppressFault`] when there is no such alias.
+    pub async fn suppress(&self, alias: &str) -> Result<(), SuppressFault> {
+        let (conversation, side) = self.aliased(alias).await?;
+        let address = self.mailbox_of(&conversation, side).await?;
+        let address_idx = self
+            .vault()
+            .index
+            .of(Indexed::MailboxOf { merchant: conversation.merchant.id, address: &address });
+        let detail = serde_json::json!({ "by": "operator", "action": "suppress" });
+        let block = Block::Suppress {
+            gone: Gone {
+                address_idx,
+                merchant_id: conversation.merchant.id,
+                conversation_id: Some(conversation.id),
+                side: side.as_str(),
+                status: "operator".into(),
+            },
+            record: self.new_record(
+                &conversation.key,
+                Event::Blocked,
+                about(&conversation),
+                None,
+                &detail,
+                None,
+            ),
+            at: Timestamp::now(),
+        };
+        self.store().block(block).await.map_err(RelayFault::from)?;
+        Ok(())
+    }
+
+    /// Lets mail go again to the mailbox behind an alias.
+    ///
+    /// # Errors
+    /// [`SuppressFault`] when there is no such alias, or nothing is suppressed.
+    pub async fn unsuppress(&self, alias: &str) -> Result<(), SuppressFault> {
+        let (conversation, side) = self.aliased(alias).await?;
+        let address = self.mailbox_of(&conversation, side).await?;
+        let address_idx = self.mailbox_indexes(&conversation, &address);
+        let detail = serde_json::json!({ "by": "operator", "action": "unsuppress" });
+        let record =
+            self.new_record(&conversation.key, Event::Blocked, about(&conversation), None, &detail, None);
+        let lifted = self.store().block(Block::Lift { address_idx, record: Some(record) }).await;
+        if lifted.map_err(RelayFault::from)? == 0 { Err(SuppressFault::NotSuppressed) } else { Ok(()) }
+    }
+
+    /// What is suppressed, the last first.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn suppressions(&self) -> Result<Vec<SuppressedView>, RelayFault> {
+        let rows = self.store().suppressions(Timestamp::now()).await?;
+        let mut views = Vec::with_capacity(rows.len());
+        for row in rows {
+            let alias = self.alias_of_suppressed(&row).await?;
+            let SuppressedRow { status, failures, since, expires_at, .. } = row;
+            views.push(SuppressedView { alias, status, failures, since, expires_at });
+        }
+        Ok(views)
+    }
+
+    async fn alias_of_suppressed(&self, row: &SuppressedRow) -> Result<Option<Alias>, RelayFault> {
+        let Some(id) = row.conversation_id else { return Ok(None) };
+        let Some(found) = self.store().conversation(id).await? else { return Ok(None) };
+        let side = if row.side == Side::Customer.as_str() { Side::Customer } else { Side::Merchant };
+        Ok(Some(self.open_conversation_row(&found)?.alias(side).clone()))
+    }
+
+    async fn aliased(&self, alias: &str) -> Result<(Box<Conversation>, Side), SuppressFault> {
+        let address = RealAddress::parse(alias).map_err(|_| SuppressFault::UnknownAlias)?;
+        self.find_alias(&address).await?.ok_or(SuppressFault::UnknownAlias)
+    }
+
+    /// The address that mail to a side of a conversation goes to.
+    async fn mailbox_of(&self, conversation: &Conversation, side: Side) -> Result<RealAddress, RelayFault> {
+        match side {
+            Side::Customer => Ok(conversation.customer.again()),
+            Side::Merchant => {
+                let registered = self.registered(&conversation.merchant).await?;
+                registered.into_iter().next().ok_or(RelayFault::Malformed("merchant_address"))
+            }
+        }
+    }
+
+    fn mailbox_indexes(&self, conversation: &Conversation, address: &RealAddress) -> Vec<Index> {
+        self.vault().index.all(Indexed::MailboxOf { merchant: conversation.merchant.id, address }).collect()
+    }
+}
+
+fn about(conversation: &Conversation) -> About {
+    About {
+        merchant: Some(conversation.merchant.id),
+        conversation: Some(conversation.id),
+        ..About::default()
+    }
+}

@@ -1,0 +1,64 @@
+//! Destinations to which the operator lets nothing be sent for a while.
+//!
+//! Rules: a pause is by the domain of the recipients, exactly; mail is taken meanwhile, its senders are told that it is
+//! late, and it ends at its expiry. Every process sees a pause within some seconds.
+
+use super::record::About;
+use super::{Event, Relay, RelayFault};
+use crate::mail::{Domain, Timestamp};
+use crate::store::Block;
+use crate::vault::Place;
+
+/// A paused destination.
+pub struct PauseView {
+    pub domain: String,
+    pub since: Timestamp,
+}
+
+fn place(route: i64) -> Place {
+    Place::new("pause", "domain", route)
+}
+
+impl Relay {
+    /// Pauses a destination. Whether it was not paused before.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn pause(&self, domain: &Domain) -> Result<bool, RelayFault> {
+        let (key, route) = (&self.inner.installation, self.route_of(domain));
+        let detail = serde_json::json!({ "by": "operator", "action": "pause", "domain": domain.as_str() });
+        let block = Block::Pause {
+            route,
+            data_key_id: key.id(),
+            domain: key.seal(place(route), domain.as_str().as_bytes()),
+            record: self.new_record(key, Event::Blocked, About::default(), None, &detail, None),
+            at: Timestamp::now(),
+        };
+        Ok(self.store().block(block).await? > 0)
+    }
+
+    /// Lets mail go to a destination again. Whether it was paused.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn resume(&self, domain: &Domain) -> Result<bool, RelayFault> {
+        let (key, route) = (&self.inner.installation, self.route_of(domain));
+        let detail = serde_json::json!({ "by": "operator", "action": "resume", "domain": domain.as_str() });
+        let record = self.new_record(key, Event::Blocked, About::default(), None, &detail, None);
+        Ok(self.store().block(Block::Resume { route, record, at: Timestamp::now() }).await? > 0)
+    }
+
+    /// What is paused, the oldest first.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn pauses(&self) -> Result<Vec<PauseView>, RelayFault> {
+        let rows = self.store().paused().await?;
+        rows.into_iter()
+            .map(|row| {
+                let domain = self.data_key(&row.key)?.open(place(row.route), &row.domain)?;
+                Ok(PauseView { domain: String::from_utf8_lossy(&domain).into_owned(), since: row.since })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,278 @@
+//! The board: what one process knows of the destinations it sends to, and what may be leased next.
+//!
+//! Rules: no more than `concurrency` attempts in all; for one destination no more than its window, which is never wider
+//! than `per_destination` or its shape. A destination that the operator paused rests like a dead one, and is not
+//! probed. What is not in use and not dead is forgotten, so that memory follows what is under way, not what there is.
+
+use super::rooms::{Groups, Key, Room, Rooms};
+use super::shape::{Meter, Shape};
+use super::window::{INITIAL, Rest, Window};
+use crate::mail::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Destinations that are remembered before those not in use are forgotten.
+const REMEMBERED: usize = 1024;
+/// How long a paused destination's lanes are put off at a time. Resuming makes them due at once.
+const PAUSED: Duration = Duration::from_secs(300);
+
+/// How much there may be at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    pub concurrency: usize,
+    pub per_destination: usize,
+    pub messages_per_connection: u32,
+    pub rest: Rest,
+}
+
+/// What an attempt said of its destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It answered about the message, whatever the answer.
+    Answered,
+    /// It asked for less: a 421, or a session that timed out.
+    Slowed,
+    /// There was no session with it.
+    Unreached,
+    /// Nothing: the fault was ours.
+    Ours,
+}
+
+/// What changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    Nothing,
+    /// It is dead from now on.
+    Died,
+    /// It is back: what waits for it can go at once.
+    Revived,
+}
+
+#[derive(Debug)]
+struct Destination {
+    window: Window,
+    meter: Meter,
+    sending: usize,
+}
+
+/// The board.
+#[derive(Debug)]
+pub struct Board {
+    bounds: Bounds,
+    groups: Arc<Groups>,
+    shapes: Vec<Shape>,
+    known: HashMap<Key, Destination>,
+    paused: HashSet<Key>,
+    sending: usize,
+    turn: u64,
+}
+
+impl Board {
+    #[must_use]
+    pub fn new(bounds: Bounds, groups: Groups, shapes: Vec<Shape>) -> Self {
+        Self {
+            bounds,
+            groups: Arc::new(groups),
+            shapes,
+            known: HashMap::new(),
+            paused: HashSet::new(),
+            sending: 0,
+            turn: 0,
+        }
+    }
+
+    /// The most attempts at once to a key, the most messages on a connection, and the rate.
+    fn shape(&self, key: Key) -> Shape {
+        let plain = Shape {
+            connections: self.bounds.per_destination,
+            messages_per_connection: self.bounds.messages_per_connection,
+            rate: None,
+        };
+        match key {
+            Key::Shape(place) => self.shapes.get(place).copied().unwrap_or(plain),
+            Key::Route(_) | Key::Smarthost => plain,
+        }
+    }
+
+    /// How many messages one connection to a route's destination may carry.
+    #[must_use]
+    pub fn messages_per_connection(&self, route: i64) -> u32 {
+        self.shape(self.groups.key(route)).messages_per_connection
+    }
+
+    /// Attempts that are sending.
+    #[must_use]
+    pub fn sending(&self) -> usize {
+        self.sending
+    }
+
+    /// What may be leased now, at most `most`.
+    #[must_use]
+    pub fn rooms(&self, now: Timestamp, most: usize) -> Rooms {
+        let mut known: HashMap<Key, Room> = HashMap::with_capacity(self.known.len());
+        for (key, destination) in &self.known {
+            let shape = self.shape(*key);
+            let room = match destination.window.rests_until(now) {
+                Some(until) => Room::Rests(until),
+                None => {
+                    let places = destination.window.size(now).min(shape.connections);
+                    let places = places.saturating_sub(destination.sending);
+                    Room::For(shape.rate.map_or(places, |rate| places.min(destination.meter.room(rate, now))))
+                }
+            };
+            known.insert(*key, room);
+        }
+        known.extend(self.paused.iter().map(|key| (*key, Room::Rests(now.after(PAUSED)))));
+        for (place, shape) in self.shapes.iter().enumerate() {
+            known.entry(Key::Shape(place)).or_insert(Room::For(INITIAL.min(shape.connections)));
+        }
+        let limit = self.bounds.concurrency.saturating_sub(self.sending).min(most);
+        Rooms::new(self.groups.clone(), known, INITIAL.min(self.bounds.per_destination), limit)
+    }
+
+    /// Counts a look; its number chooses the order of the classes.
+    pub fn next_turn(&mut self) -> u64 {
+        self.turn = self.turn.wrapping_add(1);
+        self.turn
+    }
+
+    /// Counts an attempt that begins.
+    pub fn began(&mut self, route: i64, now: Timestamp) {
+        let key = self.groups.key(route);
+        let shape = self.shape(key);
+        if self.known.len() >= REMEMBERED {
+            self.known.retain(|_, d| d.sending > 0 || d.window.is_dead());
+        }
+        let destination = self.known.entry(key).or_insert_with(|| Destination {
+            window: Window::new(shape.connections),
+            meter: Meter::default(),
+            sending: 0,
+        });
+        destination.sending += 1;
+        self.sending += 1;
+        if let Some(rate) = shape.rate {
+            destination.meter.count(rate, now);
+        }
+    }
+
+    /// Counts an attempt that ended.
+    pub fn ended(&mut self, route: i64, effect: Effect, now: Timestamp, random: u64) -> Word {
+        let key = self.groups.key(route);
+        let (limit, rest) = (self.shape(key).connections, self.bounds.rest);
+        self.sending = self.sending.saturating_sub(1);
+        let Some(destination) = self.known.get_mut(&key) else { return Word::Nothing };
+        let busy = destination.sending;
+        destination.sending = busy.saturating_sub(1);
+        let window = &mut destination.window;
+        match effect {
+            Effect::Ours => Word::Nothing,
+            Effect::Answered if window.answered(busy, limit) => Word::Revived,
+            Effect::Answered => Word::Nothing,
+            Effect::Slowed if window.slowed(rest, now, random) => Word::Died,
+            Effect::Unreached if window.unreached(rest, now, random) => Word::Died,
+            Effect::Slowed | Effect::Unreached => Word::Nothing,
+        }
+    }
+
+    /// Sets which routes the operator paused. Returns the routes that are no longer.
+    pub fn pause(&mut self, routes: &[i64]) -> Vec<i64> {
+        let paused: HashSet<Key> = routes.iter().map(|route| self.groups.key(*route)).collect();
+        let resumed = self.paused.difference(&paused).flat_map(|key| self.groups.routes(*key)).collect();
+        self.paused = paused;
+        resumed
+    }
+
+    /// The routes of a route's key that can be named, itself among them.
+    #[must_use]
+    pub fn siblings(&self, route: i64) -> Vec<i64> {
+        let mut routes = self.groups.routes(self.groups.key(route));
+        if !routes.contains(&route) {
+            routes.push(route);
+        }
+        routes
+    }
+
+    /// Whether a route's destination is dead or paused: what waits for it is not tried.
+    #[must_use]
+    pub fn is_blocked(&self, route: i64) -> bool {
+        let key = self.groups.key(route);
+        self.paused.contains(&key) || self.known.get(&key).is_some_and(|d| d.window.is_dead())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Rate;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+    const REST: Rest = Rest { first: Duration::from_secs(60), max: Duration::from_secs(900) };
+    const BOUNDS: Bounds =
+        Bounds { concurrency: 50, per_destination: 20, messages_per_connection: 100, rest: REST };
+
+    fn die(board: &mut Board, route: i64) {
+        (0..4).for_each(|_| board.began(route, NOW));
+        let words: Vec<Word> = (0..4).map(|_| board.ended(route, Effect::Unreached, NOW, 0)).collect();
+        assert_eq!(words.last(), Some(&Word::Died));
+    }
+
+    #[test]
+    fn a_dead_destination_is_probed_by_one_attempt_and_others_go_on() {
+        let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
+        die(&mut board, 1);
+        let rooms = board.rooms(NOW, 99);
+        let until = rooms.rests_until(1).unwrap();
+        assert_eq!((rooms.of(1), rooms.of(2), board.is_blocked(1)), (0, INITIAL, true));
+        assert_eq!(board.rooms(until, 99).of(1), 1);
+        board.began(1, until);
+        assert_eq!(board.rooms(until, 99).of(1), 0);
+        assert_eq!(board.ended(1, Effect::Answered, until, 0), Word::Revived);
+        assert_eq!(board.rooms(until, 99).of(1), INITIAL);
+    }
+
+    #[test]
+    fn a_fault_of_ours_kills_no_destination() {
+        let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
+        for _ in 0..100 {
+            board.began(1, NOW);
+            assert_eq!(board.ended(1, Effect::Ours, NOW, 0), Word::Nothing);
+        }
+        assert!(!board.is_blocked(1));
+    }
+
+    #[test]
+    fn a_shape_bounds_all_domains_of_its_receiver_together() {
+        let rate = Some(Rate { messages: 3, per: Duration::from_secs(1) });
+        let shape = Shape { connections: 2, messages_per_connection: 20, rate };
+        let groups = Groups::new(HashMap::from([(1, 0), (2, 0)]), None);
+        let mut board = Board::new(BOUNDS, groups, vec![shape]);
+        assert_eq!((board.rooms(NOW, 99).of(1), board.messages_per_connection(2)), (2, 20));
+        board.began(1, NOW);
+        board.began(2, NOW);
+        assert_eq!(board.rooms(NOW, 99).of(1), 0);
+        board.ended(1, Effect::Answered, NOW, 0);
+        board.ended(2, Effect::Answered, NOW, 0);
+        assert_eq!(board.rooms(NOW, 99).of(2), 1, "the rate has one left");
+    }
+
+    #[test]
+    fn what_is_paused_rests_until_it_is_not() {
+        let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
+        assert!(board.pause(&[7]).is_empty());
+        assert!(board.rooms(NOW, 9).rests_until(7).is_some() && board.is_blocked(7));
+        assert_eq!(board.pause(&[]), [7]);
+        assert!(board.rooms(NOW, 9).of(7) > 0);
+    }
+
+    #[test]
+    fn what_is_not_in_use_is_forgotten_before_memory_grows() {
+        let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
+        die(&mut board, -1);
+        for route in 0..100_000 {
+            board.began(route, NOW);
+            board.ended(route, Effect::Answered, NOW, 0);
+        }
+        assert!(board.known.len() <= REMEMBERED && board.is_blocked(-1));
+    }
+}

@@ -1,0 +1,173 @@
+//! How much room each destination has at one moment: what a look into the spool may take, and what it passes by.
+//!
+//! Rules: domains of one receiver share a key, and so a window and a rate; where a smarthost takes all mail that no route
+//! names, all those share one. A key that nothing is known of has the room of a new window.
+
+use crate::mail::Timestamp;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Which destinations are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// The keyed index of a domain.
+    Route(i64),
+    /// A shape, by its place in the configuration.
+    Shape(usize),
+    /// The next hop of everything that has no other.
+    Smarthost,
+}
+
+/// Which routes share a key.
+#[derive(Debug, Default)]
+pub struct Groups {
+    shaped: HashMap<i64, usize>,
+    smarthost: Smarthost,
+}
+
+#[derive(Debug, Default)]
+enum Smarthost {
+    #[default]
+    None,
+    /// All but these, which have routes of their own.
+    AllBut(Vec<i64>),
+}
+
+impl Groups {
+    /// Routes with the number of their shape; with a smarthost, the routes that do not go there.
+    #[must_use]
+    pub fn new(shaped: HashMap<i64, usize>, smarthost_for_all_but: Option<Vec<i64>>) -> Self {
+        let smarthost = smarthost_for_all_but.map_or(Smarthost::None, Smarthost::AllBut);
+        Self { shaped, smarthost }
+    }
+
+    /// The key of a route.
+    #[must_use]
+    pub fn key(&self, route: i64) -> Key {
+        match (&self.smarthost, self.shaped.get(&route)) {
+            (Smarthost::AllBut(own), _) if !own.contains(&route) => Key::Smarthost,
+            (_, Some(shape)) => Key::Shape(*shape),
+            _ => Key::Route(route),
+        }
+    }
+
+    /// The routes of a key, where they can be named.
+    pub(super) fn routes(&self, key: Key) -> Vec<i64> {
+        match key {
+            Key::Route(route) => vec![route],
+            Key::Shape(shape) => self.shaped.iter().filter(|(_, s)| **s == shape).map(|(r, _)| *r).collect(),
+            Key::Smarthost => Vec::new(),
+        }
+    }
+}
+
+/// The routes that a look leaves out, or the only ones it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    Out(Vec<i64>),
+    Only(Vec<i64>),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Room {
+    For(usize),
+    /// Nothing before then.
+    Rests(Timestamp),
+}
+
+/// The room at one moment. Whoever takes some counts it here.
+#[derive(Debug, Clone)]
+pub struct Rooms {
+    groups: Arc<Groups>,
+    known: HashMap<Key, Room>,
+    fresh: usize,
+    limit: usize,
+}
+
+impl Rooms {
+    pub(super) fn new(groups: Arc<Groups>, known: HashMap<Key, Room>, fresh: usize, limit: usize) -> Self {
+        Self { groups, known, fresh, limit }
+    }
+
+    /// Room for `limit` deliveries in all and `each` for a destination, except for the `full` ones. For those who take
+    /// from the spool without a scheduler.
+    #[must_use]
+    pub fn plain(limit: usize, each: usize, full: &[i64]) -> Self {
+        let known = full.iter().map(|route| (Key::Route(*route), Room::For(0))).collect();
+        Self::new(Arc::default(), known, each, limit)
+    }
+
+    /// In all.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// For one route.
+    #[must_use]
+    pub fn of(&self, route: i64) -> usize {
+        match self.known.get(&self.groups.key(route)) {
+            Some(Room::For(count)) => (*count).min(self.limit),
+            Some(Room::Rests(_)) => 0,
+            None => self.fresh.min(self.limit),
+        }
+    }
+
+    /// Until when a route's destination is to be left alone.
+    #[must_use]
+    pub fn rests_until(&self, route: i64) -> Option<Timestamp> {
+        match self.known.get(&self.groups.key(route)) {
+            Some(Room::Rests(until)) => Some(*until),
+            _ => None,
+        }
+    }
+
+    /// Counts what was taken for a route.
+    pub fn take(&mut self, route: i64, count: usize) {
+        self.limit = self.limit.saturating_sub(count);
+        if let Room::For(left) = self.known.entry(self.groups.key(route)).or_insert(Room::For(self.fresh)) {
+            *left = left.saturating_sub(count);
+        }
+    }
+
+    /// Which routes have no room. Resting ones are not among them: whoever meets one puts it off.
+    #[must_use]
+    pub fn left(&self) -> Left {
+        let full = self.known.iter().filter(|(_, room)| matches!(room, Room::For(0))).map(|(key, _)| *key);
+        let mut out = Vec::new();
+        for key in full {
+            match (key, &self.groups.smarthost) {
+                (Key::Smarthost, Smarthost::AllBut(own)) => {
+                    return Left::Only(own.iter().copied().filter(|route| self.of(*route) > 0).collect());
+                }
+                _ => out.extend(self.groups.routes(key)),
+            }
+        }
+        out.sort_unstable();
+        Left::Out(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_of_one_receiver_share_its_room() {
+        let groups = Arc::new(Groups::new(HashMap::from([(1, 0), (2, 0)]), None));
+        let mut rooms = Rooms::new(groups, HashMap::new(), 5, 100);
+        rooms.take(1, 3);
+        assert_eq!((rooms.of(2), rooms.of(3), rooms.limit()), (2, 5, 97));
+        rooms.take(2, 2);
+        assert_eq!(rooms.left(), Left::Out(vec![1, 2]));
+    }
+
+    #[test]
+    fn a_full_smarthost_leaves_only_the_routes_that_do_not_go_there() {
+        let groups = Arc::new(Groups::new(HashMap::new(), Some(vec![7, 8])));
+        let known = HashMap::from([(Key::Smarthost, Room::For(0)), (Key::Route(8), Room::For(0))]);
+        let rooms = Rooms::new(groups, known, 5, 100);
+        assert_eq!(rooms.left(), Left::Only(vec![7]));
+        assert_eq!((rooms.of(1), rooms.of(7)), (0, 5));
+    }
+}

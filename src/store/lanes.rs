@@ -1,0 +1,399 @@
+//! Which deliveries are leased next: stores by turns, and of a store its destinations by turns.
+//!
+//! A *lane* is what one store has for one destination in one class; a *turn* is what one store has in one class. Each
+//! has a `due_at`, before which nothing of it is due. A look takes the turns that are due, the longest waiting first,
+//! and of each the lanes that have room; what was served and has more goes to the end, what got
+//! nothing keeps its place. So a look costs what it takes, not what waits: no statement here reads rows that it does not take, but for lanes of full destinations.
+//!
+//! Rules: `due_at` is never later than the earliest `next_at` of the waiting deliveries below, unless the destination
+//! rests; it may be earlier, which costs one look. Whoever makes a delivery due earlier lowers both in the same
+//! transaction ([`Touched`]), turns before lanes, each in the order of their keys, so that two processes never wait for
+//! each other in a circle; a look waits for nobody (`SKIP LOCKED`). As both write the row, neither misses the other.
+//! A leased delivery counts with its lease's end: the lane of a process that died comes up by itself.
+//! When it fails: the transaction is rolled back, and nothing was leased.
+
+use super::batch::{lots, statement};
+use super::engine::Engine;
+use super::queue::{self, Work};
+use crate::mail::Timestamp;
+use crate::schedule::{Class, Left, Rooms};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use std::collections::BTreeMap;
+
+/// Most stores that one look serves in a class.
+const TURNS: i64 = 32;
+/// Most destinations of a store that are looked at in its turn.
+const LANES: i64 = 32;
+/// Most deliveries of an older version that are adopted at once.
+const ADOPTED: i64 = 500;
+
+/// What one store has for one destination in one class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Lane {
+    pub class: i64,
+    pub merchant_id: i64,
+    pub route: i64,
+}
+
+/// The lanes in which a transaction made something due, and when.
+#[derive(Default)]
+pub(super) struct Touched(BTreeMap<Lane, i64>);
+
+impl Touched {
+    /// Something in this lane is due then.
+    pub fn touch(&mut self, lane: Lane, due: Timestamp) {
+        let due = due.as_millis();
+        self.0.entry(lane).and_modify(|at| *at = due.min(*at)).or_insert(due);
+    }
+
+    /// The same for a row of `class, merchant_id, route`; one of an older version is adopted later.
+    pub fn touch_row(
+        &mut self,
+        row: &sqlx::any::AnyRow,
+        first: usize,
+        due: Timestamp,
+    ) -> Result<(), sqlx::Error> {
+        let (class, merchant_id): (Option<i64>, Option<i64>) = (row.try_get(first)?, row.try_get(first + 1)?);
+        if let (Some(class), Some(merchant_id)) = (class, merchant_id) {
+            self.touch(Lane { class, merchant_id, route: row.try_get(first + 2)? }, due);
+        }
+        Ok(())
+    }
+
+    /// Whether something is due by `now`.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.0.values().any(|due| *due <= now.as_millis())
+    }
+
+    /// Lowers turns and lanes. The last thing that a transaction does.
+    pub async fn write(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        let mut turns: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+        for (lane, due) in &self.0 {
+            let key = (lane.class, lane.merchant_id);
+            turns.entry(key).and_modify(|at| *at = (*due).min(*at)).or_insert(*due);
+        }
+        let turns: Vec<_> = turns.into_iter().collect();
+        for lot in lots(&turns) {
+            let text = statement(
+                "INSERT INTO turn (class, merchant_id, due_at) VALUES",
+                "(?, ?, ?)",
+                lot.len(),
+                "ON CONFLICT (class, merchant_id) DO UPDATE SET due_at = excluded.due_at \
+                 WHERE turn.due_at > excluded.due_at",
+            );
+            let mut query = sqlx::query(AssertSqlSafe(text));
+            for ((class, merchant), due) in lot {
+                query = query.bind(*class).bind(*merchant).bind(*due);
+            }
+            query.execute(&mut *connection).await?;
+        }
+        let lanes: Vec<_> = self.0.into_iter().collect();
+        for lot in lots(&lanes) {
+            let text = statement(
+                "INSERT INTO lane (class, merchant_id, route, due_at) VALUES",
+                "(?, ?, ?, ?)",
+                lot.len(),
+                "ON CONFLICT (class, merchant_id, route) DO UPDATE SET due_at = excluded.due_at \
+                 WHERE lane.due_at > excluded.due_at",
+            );
+            let mut query = sqlx::query(AssertSqlSafe(text));
+            for (lane, due) in lot {
+                query = query.bind(lane.class).bind(lane.merchant_id).bind(lane.route).bind(*due);
+            }
+            query.execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What a look asks for.
+pub struct Ask {
+    pub now: Timestamp,
+    /// The end of the leases.
+    pub until: Timestamp,
+    /// Names the leases; never 0.
+    pub lease: i64,
+    pub rooms: Rooms,
+    /// Most urgent first.
+    pub classes: [Class; 3],
+}
+
+/// What a look gave.
+#[derive(Default)]
+pub struct Claimed {
+    pub work: Vec<Work>,
+    /// Whether there may be more that is due and has room.
+    pub more: bool,
+    /// Whether a destination is full, so that the end of an attempt may make room for what is due.
+    pub crowded: bool,
+}
+
+/// Statements of a look, for the test that asks the engines how they would execute them.
+pub(super) mod text {
+    /// Due turns that have a lane with room. A subquery with LIMIT, unlike EXISTS, is never made a join over all lanes.
+    pub fn turns(left: &str, lock: &str) -> String {
+        format!(
+            "SELECT t.merchant_id FROM turn t WHERE t.class = $1 AND t.due_at <= $2 AND (SELECT l.route FROM lane l \
+             WHERE l.class = t.class AND l.merchant_id = t.merchant_id AND l.due_at <= $2 {left} LIMIT 1) IS NOT NULL \
+             ORDER BY t.due_at LIMIT $3 {lock}"
+        )
+    }
+
+    /// Due lanes of one turn that have room.
+    pub fn lanes(left: &str, lock: &str) -> String {
+        format!(
+            "SELECT l.route FROM lane l WHERE l.class = $1 AND l.merchant_id = $2 AND l.due_at <= $3 {left} \
+             ORDER BY l.due_at LIMIT $4 {lock}"
+        )
+    }
+
+    /// Leases the deliveries of one lane that are due longest.
+    pub fn lease(lock: &str) -> String {
+        format!(
+            "UPDATE delivery SET attempts = attempts + 1, lease = $1, next_at = $2, \
+             doubtful = doubtful + CASE WHEN lease <> 0 THEN 1 ELSE 0 END WHERE id IN \
+             (SELECT id FROM delivery WHERE state = 'waiting' AND class = $3 AND merchant_id = $4 AND route = $5 \
+             AND next_at <= $6 ORDER BY next_at LIMIT $7 {lock}) RETURNING id"
+        )
+    }
+
+    /// When something in a lane is due next.
+    pub const LANE_DUE: &str = "SELECT MIN(next_at) FROM delivery WHERE state = 'waiting' AND class = $1 \
+         AND merchant_id = $2 AND route = $3";
+    /// When something of a turn is due next.
+    pub const TURN_DUE: &str = "SELECT MIN(due_at) FROM lane WHERE class = $1 AND merchant_id = $2";
+}
+
+/// A look under way.
+struct Look<'a> {
+    engine: Engine,
+    connection: &'a mut AnyConnection,
+    ask: &'a Ask,
+    rooms: Rooms,
+    leased: Vec<i64>,
+    more: bool,
+}
+
+/// Leases what is due and has room.
+pub(super) async fn claim(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    ask: &Ask,
+) -> Result<Claimed, sqlx::Error> {
+    let rooms = ask.rooms.clone();
+    let mut look = Look { engine, connection, ask, rooms, leased: Vec::new(), more: false };
+    for class in ask.classes {
+        look.class(class.number()).await?;
+    }
+    let Look { connection, leased, more, rooms, .. } = look;
+    let crowded = rooms.left() != Left::Out(Vec::new());
+    Ok(Claimed { work: queue::work(connection, &leased, ask.lease).await?, more, crowded })
+}
+
+impl Look<'_> {
+    fn lock(&self, of: &str) -> String {
+        match self.engine {
+            Engine::Sqlite => String::new(),
+            Engine::Postgres => format!("FOR UPDATE{of} SKIP LOCKED"),
+        }
+    }
+
+    async fn class(&mut self, class: i64) -> Result<(), sqlx::Error> {
+        if self.rooms.limit() == 0 {
+            return Ok(());
+        }
+        let left = self.rooms.left();
+        let (clause, routes) = clause(&left, 4);
+        let Some(clause) = clause else { return Ok(()) };
+        let text = text::turns(&clause, &self.lock(" OF t"));
+        let mut query =
+            sqlx::query(AssertSqlSafe(text)).bind(class).bind(self.ask.now.as_millis()).bind(TURNS);
+        for route in routes {
+            query = query.bind(*route);
+        }
+        let rows = query.fetch_all(&mut *self.connection).await?;
+        self.more |= i64::try_from(rows.len()).is_ok_and(|count| count >= TURNS);
+        for (served, row) in rows.iter().enumerate() {
+            let stores = rows.len() - served;
+            // What is left is shared out among the stores that are still to come.
+            let share = self.rooms.limit().div_ceil(stores);
+            if share == 0 {
+                break;
+            }
+            self.turn(class, row.try_get(0)?, share).await?;
+        }
+        Ok(())
+    }
+
+    async fn turn(&mut self, class: i64, merchant: i64, mut share: usize) -> Result<(), sqlx::Error> {
+        let left = self.rooms.left();
+        let (clause, routes) = clause(&left, 5);
+        let Some(clause) = clause else { return Ok(()) };
+        let mut query = sqlx::query(AssertSqlSafe(text::lanes(&clause, &self.lock(""))))
+            .bind(class)
+            .bind(merchant)
+            .bind(self.ask.now.as_millis())
+            .bind(LANES);
+        for route in routes {
+            query = query.bind(*route);
+        }
+        let rows = query.fetch_all(&mut *self.connection).await?;
+        self.more |= i64::try_from(rows.len()).is_ok_and(|count| count >= LANES);
+        let before = self.leased.len();
+        for row in &rows {
+            let lane = Lane { class, merchant_id: merchant, route: row.try_get(0)? };
+            if let Some(until) = self.rooms.rests_until(lane.route) {
+                self.set_lane(lane, until).await?;
+                continue;
+            }
+            let count = self.rooms.of(lane.route).min(share);
+            if count == 0 {
+                continue;
+            }
+            let taken = self.lane(lane, count).await?;
+            share -= taken.min(share);
+            self.rooms.take(lane.route, taken);
+        }
+        // Others had to have their share first; the next look gives it more.
+        self.more |= share == 0;
+        let due: Option<i64> = sqlx::query(text::TURN_DUE)
+            .bind(class)
+            .bind(merchant)
+            .fetch_one(&mut *self.connection)
+            .await?
+            .try_get(0)?;
+        let now = self.ask.now.as_millis();
+        // Who got nothing, because those before it took the last room, keeps its place.
+        if self.leased.len() == before && due.is_some_and(|due| due <= now) {
+            return Ok(());
+        }
+        let text = match due {
+            Some(_) => "UPDATE turn SET due_at = $3 WHERE class = $1 AND merchant_id = $2",
+            None => "DELETE FROM turn WHERE class = $1 AND merchant_id = $2",
+        };
+        let mut query = sqlx::query(text).bind(class).bind(merchant);
+        if let Some(due) = due {
+            query = query.bind(due.max(now));
+        }
+        query.execute(&mut *self.connection).await?;
+        Ok(())
+    }
+
+    /// Leases up to `count` deliveries of a lane, and sends it to the end. How many.
+    async fn lane(&mut self, lane: Lane, count: usize) -> Result<usize, sqlx::Error> {
+        let rows = sqlx::query(AssertSqlSafe(text::lease(&self.lock(""))))
+            .bind(self.ask.lease)
+            .bind(self.ask.until.as_millis())
+            .bind(lane.class)
+            .bind(lane.merchant_id)
+            .bind(lane.route)
+            .bind(self.ask.now.as_millis())
+            .bind(i64::try_from(count).unwrap_or(i64::MAX))
+            .fetch_all(&mut *self.connection)
+            .await?;
+        for row in &rows {
+            self.leased.push(row.try_get(0)?);
+        }
+        let due: Option<i64> = sqlx::query(text::LANE_DUE)
+            .bind(lane.class)
+            .bind(lane.merchant_id)
+            .bind(lane.route)
+            .fetch_one(&mut *self.connection)
+            .await?
+            .try_get(0)?;
+        match due {
+            Some(due) => self.set_lane(lane, Timestamp::from_millis(due).max(self.ask.now)).await?,
+            None => {
+                sqlx::query("DELETE FROM lane WHERE class = $1 AND merchant_id = $2 AND route = $3")
+                    .bind(lane.class)
+                    .bind(lane.merchant_id)
+                    .bind(lane.route)
+                    .execute(&mut *self.connection)
+                    .await?;
+            }
+        }
+        Ok(rows.len())
+    }
+
+    async fn set_lane(&mut self, lane: Lane, due: Timestamp) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE lane SET due_at = $4 WHERE class = $1 AND merchant_id = $2 AND route = $3")
+            .bind(lane.class)
+            .bind(lane.merchant_id)
+            .bind(lane.route)
+            .bind(due.as_millis())
+            .execute(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+}
+
+/// The condition on `l.route`, its parameters numbered from `first`. No condition: nothing has room.
+fn clause(left: &Left, first: usize) -> (Option<String>, &[i64]) {
+    let (word, routes) = match left {
+        Left::Out(routes) if routes.is_empty() => return (Some(String::new()), routes),
+        Left::Out(routes) => ("NOT IN", routes),
+        Left::Only(routes) if routes.is_empty() => return (None, routes),
+        Left::Only(routes) => ("IN", routes),
+    };
+    let places: Vec<String> = (first..).take(routes.len()).map(|place| format!("${place}")).collect();
+    (Some(format!("AND l.route {word} ({})", places.join(", "))), routes)
+}
+
+/// Gives deliveries that an older version wrote their place in a lane. How many.
+pub(super) async fn adopt(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    touched: &mut Touched,
+    now: Timestamp,
+) -> Result<u64, sqlx::Error> {
+    let lock = match engine {
+        Engine::Sqlite => "",
+        Engine::Postgres => "FOR UPDATE OF d SKIP LOCKED",
+    };
+    let text = format!(
+        "SELECT d.id, m.merchant_id, m.direction, d.route, d.next_at FROM delivery d JOIN message m ON m.id = d.message_id \
+         WHERE d.state = 'waiting' AND d.class IS NULL LIMIT $1 {lock}"
+    );
+    let rows = sqlx::query(AssertSqlSafe(text)).bind(ADOPTED).fetch_all(&mut *connection).await?;
+    for row in &rows {
+        let direction: String = row.try_get(2)?;
+        let class = if direction == "notice" { Class::Notice } else { Class::Order }.number();
+        let lane = Lane { class, merchant_id: row.try_get(1)?, route: row.try_get(3)? };
+        touched.touch(lane, Timestamp::from_millis(row.try_get(4)?));
+        sqlx::query("UPDATE delivery SET class = $1, merchant_id = $2, look_at = $3 WHERE id = $4")
+            .bind(lane.class)
+            .bind(lane.merchant_id)
+            .bind(now.as_millis())
+            .bind(row.try_get::<i64, _>(0)?)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+}
+
+/// Makes the lanes of these routes due that rest, at most some thousands. How many.
+pub(super) async fn wake(
+    connection: &mut AnyConnection,
+    touched: &mut Touched,
+    routes: &[i64],
+    now: Timestamp,
+) -> Result<u64, sqlx::Error> {
+    let mut count = 0;
+    for route in routes {
+        let rows = sqlx::query(
+            "SELECT class, merchant_id, route FROM lane WHERE route = $1 AND due_at > $2 LIMIT 5000",
+        )
+        .bind(*route)
+        .bind(now.as_millis())
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in &rows {
+            touched.touch_row(row, 0, now)?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! What happens by chance: numbers of a seed, how destinations behave through time; and the things that can happen.
+
+use crate::mail::Timestamp;
+use crate::schedule::{Board, Class};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+
+    pub fn millis(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(from + self.below(to - from))
+    }
+}
+
+/// How a destination behaves for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    Takes,
+    /// 450 to each recipient.
+    Defers,
+    /// 421 to each session.
+    SendsAway,
+    /// No connection, noticed after up to 30 seconds.
+    Dead,
+    /// Holds each session until the attempt's end.
+    Tarpit,
+    Refuses,
+}
+
+/// What a destination does through time; at last every one takes mail, refuses it, or is dead for ever.
+pub fn lot_of(random: &mut Random, route: i64, start: Timestamp) -> Vec<(Timestamp, Manner)> {
+    let mut lot = vec![(start, Manner::Takes)];
+    let mut at = start;
+    for _ in 0..if route == 0 { 0 } else { random.below(6) } {
+        at = at.after(random.millis(0, 6 * 3_600_000));
+        let tarpits = route <= 3;
+        let manner = match random.below(8) {
+            0 | 1 => Manner::Takes,
+            2 => Manner::Defers,
+            3 => Manner::SendsAway,
+            4 if tarpits => Manner::Tarpit,
+            5 => Manner::Refuses,
+            _ => Manner::Dead,
+        };
+        lot.push((at, manner));
+    }
+    lot
+}
+
+/// What can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Event {
+    /// All to one destination, or to any.
+    Accept {
+        store: i64,
+        count: u64,
+        class: Class,
+        to: Option<i64>,
+    },
+    Look {
+        node: usize,
+    },
+    House {
+        node: usize,
+    },
+    End {
+        node: usize,
+        life: u64,
+        delivery: usize,
+        lease: u64,
+    },
+    Prolong {
+        node: usize,
+        life: u64,
+    },
+    Crash {
+        node: usize,
+    },
+    Start {
+        node: usize,
+    },
+}
+
+pub struct Node {
+    pub board: Board,
+    /// `None`: it is down. Counts its lives, so that what an earlier one began is lost.
+    pub life: Option<u64>,
+    pub lives: u64,
+    pub running: HashMap<usize, u64>,
+    pub sending: HashMap<i64, usize>,
+    /// When it looks into the spool next, and keeps house: one event of each at a time.
+    pub looks_at: Option<Timestamp>,
+    pub keeps_at: Option<Timestamp>,
+    /// Whether its leases are going to be prolonged.
+    pub prolongs: bool,
+}

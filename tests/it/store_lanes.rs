@@ -1,0 +1,187 @@
+//! Which deliveries a look into the spool takes, on both engines: fairness between stores, classes, rest and wake, what is
+//! doubtful, who is suppressed, and that the engines use the indexes.
+
+use crate::peer::{Scratch, postgres};
+use crate::store::{claim, message, on_both, open, record, vault};
+use anshin::mail::Timestamp;
+use anshin::schedule::{Board, Bounds, Class, Groups, Rest};
+use anshin::store::{Doubt, Gone, Mailbox, NewMessage, Next, Settlement};
+use anshin::vault::{DataKey, Indexed, Vault};
+use sqlx::Connection;
+use std::time::Duration;
+
+const REST: Rest = Rest { first: Duration::from_secs(60), max: Duration::from_secs(900) };
+
+/// A message of one store to one destination.
+fn to(vault: &Vault, key: &DataKey, merchant: i64, route: i64, class: Class) -> NewMessage {
+    let mut new = message(vault, key, None);
+    (new.merchant_id, new.delivery.route, new.delivery.class) = (merchant, route, class);
+    new
+}
+
+#[test]
+fn a_store_with_much_mail_does_not_keep_back_another_ones_single_one() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        for _ in 0..4 {
+            let many = (0..100).map(|i| to(&vault, &key, 1, i % 50, Class::Order)).collect();
+            store.accept(many).await.unwrap();
+        }
+        let single = to(&vault, &key, 2, 3, Class::Order);
+        let expected = single.delivery.id;
+        store.accept(vec![single]).await.unwrap();
+        let now = Timestamp::now();
+        let leased = claim(&store, now, now.after(Duration::from_secs(30)), 10, &[]).await;
+        assert!(leased.iter().any(|work| work.delivery_id == expected));
+        // What the other store left of its share is taken by the next look.
+        let room = 10 - leased.len();
+        assert_eq!(claim(&store, now, now.after(Duration::from_secs(30)), room, &[]).await.len(), room);
+    });
+}
+
+#[test]
+fn notices_go_before_orders_and_orders_before_bulk() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        let mut all: Vec<_> = [Class::Bulk, Class::Order, Class::Notice]
+            .into_iter()
+            .map(|class| to(&vault, &key, 1, 7, class))
+            .collect();
+        let expected: Vec<i64> = all.iter().rev().map(|new| new.delivery.id).collect();
+        all.reverse();
+        store.accept(all).await.unwrap();
+        let (now, mut seen) = (Timestamp::now(), Vec::new());
+        for _ in 0..3 {
+            seen.extend(claim(&store, now, now.after(Duration::from_secs(30)), 1, &[]).await);
+        }
+        assert_eq!(seen.iter().map(|work| work.delivery_id).collect::<Vec<_>>(), expected);
+    });
+}
+
+#[test]
+fn what_rests_is_put_off_without_touching_its_deliveries_and_woken_at_once() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        store.accept((0..30).map(|_| to(&vault, &key, 1, 7, Class::Order)).collect()).await.unwrap();
+        store.accept(vec![to(&vault, &key, 1, 8, Class::Order)]).await.unwrap();
+        let bounds =
+            Bounds { concurrency: 50, per_destination: 20, messages_per_connection: 100, rest: REST };
+        let mut board = Board::new(bounds, Groups::default(), Vec::new());
+        board.pause(&[7]);
+        let now = Timestamp::now();
+        let until = now.after(Duration::from_secs(30));
+        let leased = store.claim(now, until, board.rooms(now, 50), Class::ALL).await.unwrap();
+        assert_eq!(leased.work.iter().map(|work| work.route).collect::<Vec<_>>(), [8]);
+        // The lane rests, so that the next look does not even see it.
+        assert!(claim(&store, now, until, 50, &[]).await.is_empty());
+        assert_eq!(store.wake(vec![7], now).await.unwrap(), 1);
+        assert_eq!(claim(&store, now, until, 50, &[]).await.len(), 30);
+    });
+}
+
+#[test]
+fn an_attempt_whose_end_nobody_saw_is_counted_as_doubtful() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        store.accept(vec![message(&vault, &key, None)]).await.unwrap();
+        let now = Timestamp::now();
+        let doubtful = || async { store.queue_totals().await.unwrap()[0].doubtful };
+        claim(&store, now, now, 1, &[]).await;
+        assert_eq!(doubtful().await, 0);
+        let later = now.after(Duration::from_secs(1));
+        claim(&store, later, later.after(Duration::from_secs(30)), 1, &[]).await;
+        assert_eq!(doubtful().await, 1);
+    });
+}
+
+#[test]
+fn a_mailbox_that_refused_is_suppressed_for_longer_each_time_and_until_it_takes_mail() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        let address = anshin::mail::RealAddress::parse("canary@mail.example").unwrap();
+        let index = vault.index.of(Indexed::MailboxOf { merchant: 1, address: &address });
+        let now = Timestamp::now();
+        let settle = |mailbox: Mailbox| {
+            let (store, vault, key) = (&store, &vault, &key);
+            async move {
+                store.accept(vec![message(vault, key, None)]).await.unwrap();
+                let later = Timestamp::now();
+                let work = claim(store, later, later.after(Duration::from_secs(30)), 1, &[]).await.remove(0);
+                let settlement = Settlement {
+                    delivery_id: work.delivery_id,
+                    message_id: work.message_id,
+                    lease: work.lease,
+                    at: now,
+                    next: Next::Failed,
+                    status: None,
+                    record: record(key, None),
+                    notice: None,
+                    late: None,
+                    doubt: Doubt::Clear,
+                    mailbox,
+                };
+                assert!(store.settle(settlement).await.unwrap());
+                store.suppression(std::iter::once(index), now).await.unwrap()
+            }
+        };
+        let gone = || {
+            Mailbox::Gone(Gone {
+                address_idx: index,
+                merchant_id: 1,
+                conversation_id: None,
+                side: "customer",
+                status: "550 5.1.1".into(),
+            })
+        };
+        let days = |row: anshin::store::SuppressedRow| row.expires_at.since(now).as_secs() / 86_400;
+        assert_eq!(settle(gone()).await.map(days), None, "the first time is remembered");
+        assert_eq!(settle(gone()).await.map(days), Some(1));
+        assert_eq!(settle(gone()).await.map(days), Some(7));
+        assert!(settle(Mailbox::Alive(index)).await.is_none());
+        assert_eq!(settle(gone()).await.map(days), None);
+        assert_eq!(settle(gone()).await.map(days), Some(1));
+        let over = now.after(Duration::from_secs(2 * 86_400));
+        assert!(store.suppression(std::iter::once(index), over).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn what_an_older_version_accepted_is_adopted() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        store.accept(vec![message(&vault, &key, None)]).await.unwrap();
+        // As a process writes it that knows no lanes.
+        sqlx::any::install_default_drivers();
+        let mut old = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let text = "UPDATE delivery SET class = NULL, merchant_id = NULL, look_at = NULL; DELETE FROM lane; DELETE FROM turn";
+        sqlx::raw_sql(text).execute(&mut old).await.unwrap();
+        old.close().await.unwrap();
+        let now = Timestamp::now();
+        let until = now.after(Duration::from_secs(30));
+        assert!(claim(&store, now, until, 9, &[]).await.is_empty());
+        assert_eq!((store.adopt(now).await.unwrap(), store.adopt(now).await.unwrap()), (1, 0));
+        assert_eq!(claim(&store, now, until, 9, &[]).await.len(), 1);
+    });
+}
+
+#[test]
+fn what_one_process_accepts_wakes_another_one_on_postgres() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (scratch, database) = (Scratch::new("wake"), postgres::fresh_database());
+    let vault = vault(&scratch);
+    runtime.block_on(async {
+        let (store, key) = open(&database.url(), &vault).await;
+        let other = anshin::store::Store::open(&database.url()).await.unwrap();
+        other.serve_due();
+        // It may not listen yet when the first is accepted.
+        let mut woken = false;
+        for _ in 0..100 {
+            store.accept(vec![message(&vault, &key, None)]).await.unwrap();
+            woken |= tokio::time::timeout(Duration::from_millis(100), other.due()).await.is_ok();
+            if woken {
+                break;
+            }
+        }
+        assert!(woken);
+    });
+}
