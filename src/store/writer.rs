@@ -272,6 +272,7 @@ impl<'a> Together<'a> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one table of changes")]
 async fn execute(
     engine: Engine,
     connection: &mut AnyConnection,
