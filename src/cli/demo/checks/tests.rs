@@ -71,7 +71,7 @@ fn exchange(number: usize) -> Exchange {
 fn attempts() -> Attempts {
     let no = |at, code, text: &str| Sending::Refused { at, answer: Answer { code, text: text.into() } };
     Attempts {
-        stranger: no("RCPT", 550, "5.7.1 no"),
+        stranger: no("DATA", 550, "5.7.1 no"),
         wrong_password: no("AUTH", 535, "5.7.8 no"),
         sweep: Sweep { files: 9, octets: 9, found: Vec::new() },
     }
