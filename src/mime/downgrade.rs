@@ -184,22 +184,24 @@ fn unstructured(text: &str) -> Vec<u8> {
 /// Display names and comments as encoded words. None where an address itself has other letters.
 fn addresses(text: &str) -> Option<Vec<u8>> {
     let mut out = vec![b' '];
-    let mut rest = text.trim();
+    // Only ASCII blanks separate: an ideographic one is a letter of a name.
+    let blank = |c: char| c.is_ascii_whitespace();
+    let mut rest = text.trim_matches(blank);
     while let Some(first) = rest.chars().next() {
         let (token, after) = match first {
             '"' => rest.split_at_checked(quoted_end(rest))?,
             '<' => rest.split_at_checked(rest.find('>')? + 1)?,
             '(' => rest.split_at_checked(rest.find(')')? + 1)?,
             '>' | ')' | ',' | ':' | ';' => rest.split_at_checked(1)?,
-            c if c.is_ascii_whitespace() => {
+            c if blank(c) => {
                 out.push(b' ');
-                rest = rest.trim_start();
+                rest = rest.trim_start_matches(blank);
                 continue;
             }
             _ => {
                 let end = rest.find(['"', '<', '(', ',', ';', ':']).unwrap_or(rest.len());
                 let (run, _) = rest.split_at_checked(end)?;
-                rest.split_at_checked(run.trim_end().len())?
+                rest.split_at_checked(run.trim_end_matches(blank).len())?
             }
         };
         rest = after;
@@ -312,6 +314,12 @@ mod tests {
     fn what_is_ascii_stays_octet_for_octet() {
         let message = "From:  a <a@b.example>\r\nContent-Type: multipart/mixed;boundary=x\r\n\r\n--x\r\n\r\n1\r\n--x--\r\n";
         assert_eq!(whole(message), message);
+    }
+
+    #[test]
+    fn an_ideographic_blank_beside_an_address_is_part_of_the_name() {
+        let out = whole("From: 花屋\u{3000}<a@b.example>\r\nTo: \u{3000} <c@d.example>\r\n\r\nx\r\n");
+        assert!(out.is_ascii() && out.contains("<a@b.example>") && out.contains("<c@d.example>"), "{out}");
     }
 
     #[test]

@@ -172,7 +172,9 @@ impl Look {
         let beside = |at: usize| match octets.get(at + 1..at + 4) {
             Some([0, 0, _]) => true,
             Some([0, next, 0]) => next.is_ascii_graphic() || next.is_ascii_whitespace(),
-            _ => false,
+            // In a text whatever letters may stand beside the sign.
+            Some([0, ..]) => texture == Texture::Text,
+            _ => texture == Texture::Text && at.checked_sub(1).and_then(|i| octets.get(i)) == Some(&0),
         };
         let mut done = 0;
         let places = memchr::memchr2_iter(b'@', b'=', octets).filter(|at| beside(*at));
@@ -187,11 +189,25 @@ impl Look {
             let bare: Vec<u8> = near.iter().copied().filter(|b| *b != 0).map(apart).collect();
             if self.plain(&bare, neighbours)
                 || scan::search(&self.wanted, &bare, texture, how.joints, End::Here) == Found::Secret
+                || (texture == Texture::Text && self.wide_around(octets, at, to, how))
             {
                 return true;
             }
         }
         false
+    }
+
+    /// UTF-16 in step with the at sign at `at`: what stands beside the address may be of other letters, of which either
+    /// octet could be one of its own.
+    fn wide_around(&self, octets: &[u8], at: usize, to: usize, how: How) -> bool {
+        let (order, unit) = match (octets.get(at + 1), at.checked_sub(1)) {
+            (Some(0), _) => (Order::LittleEndian, at),
+            (_, Some(before)) => (Order::BigEndian, before),
+            _ => return false,
+        };
+        let from = unit.saturating_sub(1024) | (unit & 1);
+        let near = octets.get(from..to).unwrap_or_default();
+        self.stream(how, |sink| charset::utf16(near, order, sink))
     }
 
     /// Octets that are no UTF-8.
@@ -204,8 +220,10 @@ impl Look {
         {
             return true;
         }
+        // Where nothing is declared a name may be spelled in any of them.
+        let undeclared = label == Label::Plain && !self.traces.is_empty();
         Pairs::EACH.into_iter().any(|pairs| {
-            let likely = found != Found::Nothing || label == Label::Pairs(pairs);
+            let likely = found != Found::Nothing || label == Label::Pairs(pairs) || undeclared;
             (likely || self.pairs_may_hold(octets, pairs))
                 && self.stream(how, |sink| pairs.decode(octets, sink))
         })

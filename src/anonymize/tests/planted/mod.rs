@@ -94,7 +94,7 @@ fn no_planted_secret_leaks_nothing_else_changes_and_each_would_be_seen() {
         assert!(verdicts.count() >= VARIANTS && structures.len() >= STRUCTURES);
         assert!(known * 1000 <= verdicts.count() * known::PER_MILLE, "{known} known failures are too many");
         assert!(
-            stopped * 100 <= verdicts.count() * stops::PER_CENT,
+            stopped * 1000 <= verdicts.count() * stops::PER_MILLE,
             "{stopped} are stopped outside the list"
         );
         agrees(&page.text());
