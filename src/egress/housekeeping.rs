@@ -55,7 +55,8 @@ async fn pauses(relay: &Relay, sending: &Sending) -> Result<(), RelayFault> {
 
 async fn deadlines(relay: &Relay, sending: &Sending) -> Result<(), RelayFault> {
     let now = Timestamp::now();
-    if relay.store().adopt(now).await? > 0 {
+    // As many as there are: an upgrade may find millions.
+    while relay.store().adopt(now).await? > 0 {
         relay.store().ring();
     }
     relay.end_holds(now).await?;

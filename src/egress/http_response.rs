@@ -59,6 +59,10 @@ pub fn body_of(received: &[u8], end: End, most: usize) -> Result<Option<Vec<u8>>
         return Err(HttpFault::MediaType);
     }
     if field("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        // Sizes and extensions of chunks are not bounded by their content.
+        if body.len() > most.saturating_mul(2).saturating_add(4096) {
+            return Err(HttpFault::TooLong);
+        }
         return unchunked(body, most);
     }
     match field("content-length") {

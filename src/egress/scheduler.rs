@@ -194,6 +194,8 @@ impl Egress {
 
     /// Makes all running leases longer. Whether it could be written.
     async fn prolong(&self, running: &mut Running) -> bool {
+        // The leases run from before the question: its answer may take long.
+        let asked = Instant::now();
         let leases: Vec<(i64, i64)> =
             running.leases.iter().map(|(delivery, lease)| (*delivery, *lease)).collect();
         if !leases.is_empty()
@@ -202,7 +204,7 @@ impl Egress {
             tracing::error!(event = "fault", %fault, "running leases can't be prolonged");
             return false;
         }
-        running.renewed = Instant::now();
+        running.renewed = asked;
         true
     }
 }

@@ -102,7 +102,10 @@ impl TlsClient {
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .map_err(|_| TlsFault::SetUp)?;
-        let any = client(&provider, Arc::new(AnyCertificate(Arc::clone(&provider))))?;
+        let any = client(
+            &provider,
+            Arc::new(HostVerifier { will_do: WillDo::Any, provider: Arc::clone(&provider) }),
+        )?;
         let proven = client(&provider, Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)?;
         Ok(Self { provider, any, proven, verifier, broken: Mutex::default(), remember_broken })
     }
@@ -155,7 +158,8 @@ impl TlsClient {
         if dane.records.is_empty() {
             return Ok(Arc::clone(&self.any));
         }
-        let verifier = DaneVerifier { dane: Arc::clone(dane), provider: Arc::clone(&self.provider) };
+        let verifier =
+            HostVerifier { will_do: WillDo::Dane(Arc::clone(dane)), provider: Arc::clone(&self.provider) };
         client(&self.provider, Arc::new(verifier)).map_err(|_| TlsFailure::Handshake)
     }
 
@@ -204,17 +208,36 @@ fn name_of(domain: &Domain) -> Result<ServerName<'static>, TlsFailure> {
     ServerName::try_from(domain.as_str().to_owned()).map_err(|_| TlsFailure::Handshake)
 }
 
-/// Takes what the TLSA records of a host name (RFC 7672 §3.1).
+/// Which certificate will do. The signatures of the handshake are checked in any case: TLS is with who holds its key.
 #[derive(Debug)]
-struct DaneVerifier {
-    dane: Arc<Dane>,
+struct HostVerifier {
+    will_do: WillDo,
     provider: Arc<CryptoProvider>,
 }
 
-impl DaneVerifier {
+#[derive(Debug)]
+enum WillDo {
+    Any,
+    /// What the TLSA records of a host name (RFC 7672 §3.1).
+    Dane(Arc<Dane>),
+}
+
+impl HostVerifier {
+    fn takes(&self, leaf: &CertificateDer<'_>, chain: &[CertificateDer<'_>], now: UnixTime) -> bool {
+        let WillDo::Dane(dane) = &self.will_do else { return true };
+        let mut records = dane.records.iter().filter(|record| record.usage() == Usage::Server);
+        records.any(|record| record.matches(leaf)) || self.is_vouched_for(dane, leaf, chain, now)
+    }
+
     /// Whether an authority that the records name vouches for the certificate under one of the names.
-    fn is_vouched_for(&self, leaf: &CertificateDer<'_>, chain: &[CertificateDer<'_>], now: UnixTime) -> bool {
-        let records = || self.dane.records.iter().filter(|record| record.usage() == Usage::Authority);
+    fn is_vouched_for(
+        &self,
+        dane: &Dane,
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> bool {
+        let records = || dane.records.iter().filter(|record| record.usage() == Usage::Authority);
         let mut roots = RootCertStore::empty();
         for authority in chain.iter().filter(|held| records().any(|record| record.matches(held))) {
             let _ = roots.add(authority.clone().into_owned());
@@ -224,14 +247,14 @@ impl DaneVerifier {
         }
         let Ok(leaf) = ParsedCertificate::try_from(leaf) else { return false };
         let algorithms = self.provider.signature_verification_algorithms.all;
-        let names = || self.dane.names.iter().filter_map(|name| name_of(name).ok());
+        let names = || dane.names.iter().filter_map(|name| name_of(name).ok());
         !roots.is_empty()
             && verify_server_cert_signed_by_trust_anchor(&leaf, &roots, chain, now, algorithms).is_ok()
             && names().any(|name| verify_server_name(&leaf, &name).is_ok())
     }
 }
 
-impl ServerCertVerifier for DaneVerifier {
+impl ServerCertVerifier for HostVerifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -240,8 +263,7 @@ impl ServerCertVerifier for DaneVerifier {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let mut records = self.dane.records.iter().filter(|record| record.usage() == Usage::Server);
-        if records.any(|record| record.matches(leaf)) || self.is_vouched_for(leaf, chain, now) {
+        if self.takes(leaf, chain, now) {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(CertificateError::ApplicationVerificationFailure.into())
@@ -270,46 +292,5 @@ impl ServerCertVerifier for DaneVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Takes any certificate, but only from who holds its key.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Rules: off unless configured, for each question tells the operator of a list who writes to us. All lists are asked at
 //! once, in at most three seconds, and once in a session. Only answers in 127.0.0.0/8 count, and not those in
-//! 127.255.255.0/24, by which lists say that they do not answer. Mail to the alias of an order, from the order's own
-//! address, is labelled and never stopped: a list knows networks, not people.
+//! 127.255.255.0/24, by which lists say that they do not answer. Mail to the alias of an order
+//! is labelled and never stopped: a list knows networks, not people.
 //! When it fails: who could not be looked up is not listed.
 
 use crate::config::{BlockAction, Blocklist};

@@ -73,7 +73,8 @@ impl Guard {
         // A store's addresses are its own affair; a bounce has none.
         self.sender = match login {
             Some(_) => None,
-            None => sender.map(|sender| self.limiter.sender(sender)),
+            // A reverse-path is a claim: counted by itself it would tell of another's mail, and stop it.
+            None => sender.map(|sender| self.limiter.sender(sender, self.network())),
         };
         let subjects = self.writers(login);
         let octets = self.limiter.look(Measure::Octets, &subjects)?;

@@ -78,10 +78,10 @@ impl Limiter {
         self.limits.exempt.iter().any(|network: &Network| network.contains(ip))
     }
 
-    /// The subject of a reverse-path; the same for all spellings of its domain and letters.
-    pub fn sender(&self, sender: &RealAddress) -> Subject {
+    /// The subject of a reverse-path that comes from a network; the same for all spellings of its domain and letters.
+    pub fn sender(&self, sender: &RealAddress, network: Option<IpAddr>) -> Subject {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        Subject::Sender(table.key(sender.reveal().to_ascii_lowercase()))
+        Subject::Sender(table.key((sender.reveal().to_ascii_lowercase(), network)))
     }
 
     /// Takes `cost` from every subject, or from none. How much of the nearest limit is used now, in thousandths.

@@ -1,7 +1,7 @@
 //! How much memory all sessions together may hold for messages that are being received.
 //!
-//! Rules: the last quarter is for mail of orders: from stores that logged in, and to the alias of an order from its own
-//! address. So inquiries and strangers are deferred first, and a flood of them never defers an order's mail. One
+//! Rules: the last quarter is for mail of orders: from stores that logged in, and to the alias of a live
+//! order. So inquiries and strangers are deferred first, and a flood of them never defers an order's mail. One
 //! message of the largest size fits for everybody.
 
 use std::sync::Arc;

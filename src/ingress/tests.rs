@@ -1,11 +1,8 @@
 //! Slow peers at real sockets, with a clock that the test moves: whoever holds a session without using it loses it.
 
 use super::{Ingress, Inherited, Listening, make_self_signed};
-use crate::anonymize::Rules;
-use crate::config::{Config, CustomerName, MerchantName, Names};
-use crate::config::{OtherAddress, Unproven};
+use crate::config::Config;
 use crate::mail::{Domain, Timestamp};
-use crate::relay::SenderPolicy;
 use crate::relay::{Domains, NewMerchantRequest, OrderRequest, Policy, Relay};
 use crate::store::Store;
 use crate::vault::{KeyRing, Make, Vault};
@@ -44,19 +41,8 @@ impl Served {
         let store = Store::open(&config.storage.url.connect_url()).await.unwrap();
         let domain = |text| Domain::parse(text).unwrap();
         let domains = Domains::new(&domain("fw.example"), &domain("shop.example")).unwrap();
-        let hour = SECOND * 3600;
-        let policy = Policy {
-            hostname: "relay.example".into(),
-            expire: hour,
-            delay_notice: hour,
-            order_lifetime: hour,
-            duplicate_window: hour,
-            hold_expire: hour,
-            rules: Rules::default(),
-            names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
-            senders: SenderPolicy { unproven: Unproven::Hold, other_address: OtherAddress::Refuse },
-        };
-        let relay = Relay::open(store, Vault::open(&ring).unwrap(), domains, policy).await.unwrap();
+        let relay =
+            Relay::open(store, Vault::open(&ring).unwrap(), domains, Policy::for_tests()).await.unwrap();
         let merchant = NewMerchantRequest {
             store_id: "hana-ya".into(),
             name: "Hana-ya".into(),

@@ -176,19 +176,13 @@ struct Delimiter {
     closes: bool,
 }
 
-/// The next delimiter (RFC 2046 §5.1.1) in `range`, which begins at a line's start.
+/// The next delimiter (RFC 2046 §5.1.1) in `range`, which begins at a line's start. Each line is looked at once.
 fn delimiter(bytes: &[u8], range: Range<usize>, boundary: &[u8]) -> Option<Delimiter> {
-    let dashed = [b"--", boundary].concat();
-    let mut from = range.start;
-    loop {
-        let at = from + memchr::memmem::find(slice(bytes, from..range.end), &dashed)?;
-        from = at + 1;
-        let start = match at {
-            at if at == range.start => at,
-            at if slice(bytes, range.start..at).ends_with(b"\r\n") => at - 2,
-            _ => continue,
-        };
-        let rest = slice(bytes, at + dashed.len()..range.end);
+    let text = slice(bytes, range.clone());
+    let ends = memchr::memchr_iter(b'\n', text)
+        .filter(|at| at.checked_sub(1).and_then(|i| text.get(i)) == Some(&b'\r'));
+    std::iter::once(0).chain(ends.map(|at| at + 1)).find_map(|begin| {
+        let rest = text.get(begin..)?.strip_prefix(b"--")?.strip_prefix(boundary)?;
         let (closes, tail) = match rest.strip_prefix(b"--") {
             Some(tail) => (true, tail),
             None => (false, rest),
@@ -198,11 +192,11 @@ fn delimiter(bytes: &[u8], range: Range<usize>, boundary: &[u8]) -> Option<Delim
         let width = match behind {
             [] => 0,
             [b'\r', b'\n', ..] => 2,
-            _ => continue,
+            _ => return None,
         };
-        let end = range.end - behind.len() + width;
-        return Some(Delimiter { line: start..end, closes });
-    }
+        let start = range.start + begin - if begin == 0 { 0 } else { 2 };
+        Some(Delimiter { line: start..range.end - behind.len() + width, closes })
+    })
 }
 
 fn is_identity(value: &[u8]) -> bool {
@@ -220,7 +214,7 @@ fn is_lines(octets: &[u8]) -> bool {
 }
 
 fn has_long_line(octets: &[u8]) -> bool {
-    octets.split(|b| *b == b'\n').any(|line| line.trim_ascii_end().len() > MAX_LINE)
+    octets.split(|b| *b == b'\n').any(|line| line.strip_suffix(b"\r").unwrap_or(line).len() > MAX_LINE)
 }
 
 #[cfg(test)]
@@ -244,6 +238,20 @@ mod tests {
         for same in ["From: a\r\n\r\nb\r\n", "", "\r\nb\r\n", "From: a\r\n"] {
             assert_eq!(text(same.as_bytes()).as_deref(), Ok(same));
         }
+    }
+
+    #[test]
+    fn a_long_boundary_in_a_body_of_dashes_costs_no_more_than_its_length() {
+        let boundary = "-".repeat(100_000);
+        let body = format!("{}\r\n", "-".repeat(400)).repeat(2_000);
+        let message = format!("Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n{body}");
+        assert_eq!(text(message.as_bytes()).as_deref(), Ok(message.as_str()));
+    }
+
+    #[test]
+    fn blanks_at_the_end_of_a_line_count() {
+        let long = format!("From: a\r\n\r\nx{}\r\n", " ".repeat(2_000));
+        assert!(text(long.as_bytes()).unwrap().contains("Content-Transfer-Encoding: base64"));
     }
 
     #[test]

@@ -83,7 +83,8 @@ impl Relay {
             if let (None, [author]) = (incoming.login, from.as_slice()) {
                 self.prove(incoming, author).await;
             }
-            as_lines(incoming)?;
+            let octets = incoming.bytes.len();
+            self.in_turn(octets, || as_lines(incoming)).await?;
         }
         if self.is_a_person_after_all(incoming).await? {
             let recipients = std::mem::take(&mut incoming.recipients);
@@ -146,7 +147,10 @@ impl Relay {
         let holds: Vec<Option<&'static str>> =
             messages.iter().map(|message| message.delivery.hold.as_ref().map(|hold| hold.why)).collect();
         let accepted = if messages.is_empty() { Vec::new() } else { self.store().accept(messages).await? };
-        self.heard_from(incoming, &places, &accepted).await;
+        // Who is only claimed to have written has not.
+        if admitted.iter().all(|admitted| admitted.doubt.is_none()) {
+            self.heard_from(incoming, &places, &accepted).await;
+        }
         for (acceptance, hold) in accepted.iter().zip(holds) {
             if let (Acceptance::New(id), Some(why)) = (acceptance, hold) {
                 super::hold::alert(*id, why);

@@ -100,6 +100,10 @@ impl Relay {
             Recipient::Inquiry(merchant) => {
                 match judge(verdict, Standing::Anybody, policy.unproven, policy.other_address) {
                     Judgement::Refuse(refusal) => Err(refusal),
+                    // What will be refused opens nothing.
+                    Judgement::Hold(_) if !self.has_room(merchant.id, None, Some(Ask::Nobody)).await? => {
+                        Err(Refusal::SenderUnproven)
+                    }
                     Judgement::Hold(doubt) => Ok(Admitted {
                         conversation: Some(self.open_inquiry(merchant, author, now).await?),
                         // Whoever is named in From may never have heard of us.

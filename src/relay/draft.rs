@@ -137,7 +137,15 @@ impl Relay {
         let (subject, key) = (draft.subject(), draft.leg.key);
         let (outcome, once, removed) = match draft.hold {
             Some(Why::Content(hold)) => (Outcome::Held(hold), Vec::new(), draft.removed.clone()),
-            Some(Why::Sender(_, Ask::Nobody)) => return Ok(Vec::new()),
+            // A wrong guess of the customer's address must not take less time than a right one: the question is made all
+            // the same, and thrown away.
+            Some(Why::Sender(doubt, Ask::Nobody)) => {
+                if draft.leg.conversation.is_some() {
+                    let outcome = Outcome::Doubted(doubt);
+                    let _ = self.notice_about(key, subject, &draft.envelope, outcome, "", draft.now);
+                }
+                return Ok(Vec::new());
+            }
             // Anybody can make us ask: once a day will do.
             Some(Why::Sender(doubt, Ask::Party)) => {
                 let conversation = draft.leg.conversation.map_or(0, |conversation| conversation.id);

@@ -24,6 +24,8 @@ const HELD_OF_STORE: i64 = 100;
 /// The same for mail whose sender is in doubt, which anybody can send: it must not take the places of the others.
 const DOUBTED_OF_CONVERSATION: i64 = 5;
 const DOUBTED_OF_STORE: i64 = 50;
+/// The same of a store where nobody is asked, so that who is asked keeps places: anybody can fill these.
+const UNASKED_OF_STORE: i64 = 25;
 
 /// The words of `delivery.held_for`.
 pub(super) const RESIDUE: &str = "residue";
@@ -71,9 +73,20 @@ impl Relay {
     /// Whether one more message may be held.
     pub(super) async fn may_hold(&self, leg: &Leg<'_>) -> Result<bool, RelayFault> {
         let conversation = leg.conversation.map(|conversation| conversation.id);
-        let (of_store, of_conversation) = self.store().held(leg.merchant.id, conversation).await?;
-        let (store_max, conversation_max) = match leg.doubt {
-            Some(_) => (DOUBTED_OF_STORE, DOUBTED_OF_CONVERSATION),
+        self.has_room(leg.merchant.id, conversation, leg.doubt.map(|(_, ask)| ask)).await
+    }
+
+    /// The same, before there is more of it than where it would go; `doubt` is whom it would ask.
+    pub(super) async fn has_room(
+        &self,
+        merchant: i64,
+        conversation: Option<i64>,
+        doubt: Option<Ask>,
+    ) -> Result<bool, RelayFault> {
+        let (of_store, of_conversation) = self.store().held(merchant, conversation).await?;
+        let (store_max, conversation_max) = match doubt {
+            Some(Ask::Nobody) => (UNASKED_OF_STORE, DOUBTED_OF_CONVERSATION),
+            Some(Ask::Party) => (DOUBTED_OF_STORE, DOUBTED_OF_CONVERSATION),
             None => (HELD_OF_STORE, HELD_OF_CONVERSATION),
         };
         Ok(of_store < store_max && of_conversation < conversation_max)

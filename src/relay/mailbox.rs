@@ -49,9 +49,9 @@ impl Relay {
     /// What an attempt said of the mailbox.
     pub(super) fn mailbox_after(&self, key: &DataKey, work: &Work, result: &AttemptResult) -> Mailbox {
         match result.verdict {
-            Verdict::Delivered => {
-                self.mailbox_index(key, work).map_or(Mailbox::Nothing, |(index, _)| Mailbox::Alive(index))
-            }
+            Verdict::Delivered => self
+                .mailbox_indexes_of(key, work)
+                .map_or(Mailbox::Nothing, |(indexes, _)| Mailbox::Alive(indexes)),
             Verdict::Failed => self.gone(key, work, &result.status).map_or(Mailbox::Nothing, Mailbox::Gone),
             Verdict::Deferred => Mailbox::Nothing,
         }
@@ -62,7 +62,8 @@ impl Relay {
         if !means_for_good(status) {
             return None;
         }
-        let (address_idx, side) = self.mailbox_index(key, work)?;
+        let (indexes, side) = self.mailbox_indexes_of(key, work)?;
+        let address_idx = indexes.into_iter().next()?;
         Some(Gone {
             address_idx,
             merchant_id: work.merchant_id,
@@ -72,11 +73,12 @@ impl Relay {
         })
     }
 
-    fn mailbox_index(&self, key: &DataKey, work: &Work) -> Option<(Index, Side)> {
+    /// The newest key's index first.
+    fn mailbox_indexes_of(&self, key: &DataKey, work: &Work) -> Option<(Vec<Index>, Side)> {
         let side = side_of(&work.direction)?;
         let address = open_recipient(key, work.delivery_id, &work.recipient).ok()?;
         let index = Indexed::MailboxOf { merchant: work.merchant_id, address: &address };
-        Some((self.vault().index.of(index), side))
+        Some((self.vault().index.all(index).collect(), side))
     }
 
     /// Refuses a recipient whose mailbox is gone.

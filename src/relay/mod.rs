@@ -114,6 +114,7 @@ struct Inner {
     /// Seals what belongs to nobody in particular.
     installation: DataKey,
     turns: tokio::sync::Semaphore,
+    opened_at: Timestamp,
 }
 
 /// Our breakage.
@@ -163,7 +164,8 @@ impl Relay {
             store.write_probe(&installation.seal(PROBE, &probe)).await?;
         }
         let (ids, turns) = (Ids::default(), turns::turns());
-        let inner = Inner { store, vault, ids, domains, policy, installation, turns };
+        let opened_at = Timestamp::now();
+        let inner = Inner { store, vault, ids, domains, policy, installation, turns, opened_at };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -194,7 +196,7 @@ impl Relay {
     /// How long senders wait.
     fn deadlines(&self) -> crate::schedule::Deadlines {
         let Policy { expire, delay_notice, .. } = *self.policy();
-        crate::schedule::Deadlines { expire, delay_notice }
+        crate::schedule::Deadlines { expire, delay_notice, up_since: self.inner.opened_at }
     }
 
     fn vault(&self) -> &Vault {

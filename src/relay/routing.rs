@@ -178,9 +178,9 @@ impl Relay {
                 let Some(sender) = sender.filter(|_| side == Side::Merchant) else {
                     return Err(Refusal::UnknownAlias);
                 };
-                let is_proven = proves_sender().await;
-                let is_party = is_written_by(sender, &conversation.customer);
-                return Err(if is_proven && is_party { ended } else { Refusal::UnknownAlias });
+                // In this order: asking a stranger's own name servers would tell him that there was an alias.
+                let is_party = is_written_by(sender, &conversation.customer) && proves_sender().await;
+                return Err(if is_party { ended } else { Refusal::UnknownAlias });
             }
             // Some mail systems bounce to From. Whatever domain a daemon has, it gets the same answer, so that nobody can
             // ask for a party's; what it brings is looked at.

@@ -57,6 +57,24 @@ fn choices(notice: &str) -> (String, String) {
     (confirm, withdraw)
 }
 
+impl Policy {
+    /// What the tests of this floor and of those that stand on it need: an hour for everything.
+    pub(crate) fn for_tests() -> Self {
+        let hour = Duration::from_secs(3600);
+        Self {
+            hostname: "relay.example".into(),
+            expire: hour,
+            delay_notice: hour,
+            order_lifetime: hour,
+            duplicate_window: hour,
+            hold_expire: hour,
+            rules: Rules::default(),
+            names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
+            senders: SenderPolicy { unproven: Unproven::Hold, other_address: OtherAddress::Refuse },
+        }
+    }
+}
+
 impl Shop {
     async fn open() -> Self {
         let dir = std::env::temp_dir().join(format!("anshin-relay-{}", crate::store::random_id()));
@@ -65,18 +83,8 @@ impl Shop {
         let store = Store::open(&format!("sqlite:{}", dir.join("relay.db").display())).await.unwrap();
         let domain = |text| crate::mail::Domain::parse(text).unwrap();
         let domains = Domains::new(&domain("fw.example"), &domain("shop.example")).unwrap();
-        let policy = Policy {
-            hostname: "relay.example".into(),
-            expire: 60 * MINUTE,
-            delay_notice: 60 * MINUTE,
-            order_lifetime: 60 * MINUTE,
-            duplicate_window: 60 * MINUTE,
-            hold_expire: 60 * MINUTE,
-            rules: Rules::default(),
-            names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
-            senders: SenderPolicy { unproven: Unproven::Hold, other_address: OtherAddress::Refuse },
-        };
-        let relay = Relay::open(store, Vault::open(&ring).unwrap(), domains, policy).await.unwrap();
+        let relay =
+            Relay::open(store, Vault::open(&ring).unwrap(), domains, Policy::for_tests()).await.unwrap();
         let merchant = NewMerchantRequest {
             store_id: "hana-ya".into(),
             name: "Hana-ya".into(),

@@ -63,7 +63,8 @@ pub struct Board {
     groups: Arc<Groups>,
     shapes: Vec<Shape>,
     known: HashMap<Key, Destination>,
-    paused: HashSet<Key>,
+    /// By the domain of the recipients, whatever it shares with others.
+    paused: HashSet<i64>,
     sending: usize,
     turn: u64,
 }
@@ -123,12 +124,12 @@ impl Board {
             };
             known.insert(*key, room);
         }
-        known.extend(self.paused.iter().map(|key| (*key, Room::Rests(now.after(PAUSED)))));
         for (place, shape) in self.shapes.iter().enumerate() {
             known.entry(Key::Shape(place)).or_insert(Room::For(INITIAL.min(shape.connections)));
         }
         let limit = self.bounds.concurrency.saturating_sub(self.sending).min(most);
         Rooms::new(self.groups.clone(), known, INITIAL.min(self.bounds.per_destination), limit)
+            .without(&self.paused, now.after(PAUSED))
     }
 
     /// Counts a look; its number chooses the order of the classes.
@@ -177,8 +178,8 @@ impl Board {
 
     /// Sets which routes the operator paused. Returns the routes that are no longer.
     pub fn pause(&mut self, routes: &[i64]) -> Vec<i64> {
-        let paused: HashSet<Key> = routes.iter().map(|route| self.groups.key(*route)).collect();
-        let resumed = self.paused.difference(&paused).flat_map(|key| self.groups.routes(*key)).collect();
+        let paused: HashSet<i64> = routes.iter().copied().collect();
+        let resumed = self.paused.difference(&paused).copied().collect();
         self.paused = paused;
         resumed
     }
@@ -197,7 +198,7 @@ impl Board {
     #[must_use]
     pub fn is_blocked(&self, route: i64) -> bool {
         let key = self.groups.key(route);
-        self.paused.contains(&key) || self.known.get(&key).is_some_and(|d| d.window.is_dead())
+        self.paused.contains(&route) || self.known.get(&key).is_some_and(|d| d.window.is_dead())
     }
 }
 

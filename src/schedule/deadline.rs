@@ -3,7 +3,7 @@
 //!
 //! Rules: a delivery whose destination can be tried is left to its attempts, the last of which is at expiry; so what
 //! waited out an outage of ours is tried once more. One whose destination is dead or paused has no attempts, and ends
-//! at its expiry; none lives longer than [`BEYOND`] after it.
+//! at its expiry; none lives longer than [`BEYOND`] after it, or after the start of the process that looks.
 
 use crate::mail::Timestamp;
 use std::time::Duration;
@@ -20,6 +20,8 @@ pub struct Deadlines {
     pub expire: Duration,
     /// At or beyond `expire`: never.
     pub delay_notice: Duration,
+    /// When this process began: what waited while nothing ran has its last attempt before it.
+    pub up_since: Timestamp,
 }
 
 /// What a look at a delivery comes to.
@@ -60,7 +62,7 @@ impl Deadlines {
         if now >= expires_at {
             return match blocked {
                 Blocked::Yes => Look::Expired,
-                Blocked::No if now >= expires_at.after(BEYOND) => Look::Expired,
+                Blocked::No if now >= expires_at.max(self.up_since).after(BEYOND) => Look::Expired,
                 Blocked::No => Look::Again(now.after(AGAIN)),
             };
         }
@@ -94,8 +96,11 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
-    const RULES: Deadlines =
-        Deadlines { expire: HOUR.saturating_mul(72), delay_notice: HOUR.saturating_mul(4) };
+    const RULES: Deadlines = Deadlines {
+        expire: HOUR.saturating_mul(72),
+        delay_notice: HOUR.saturating_mul(4),
+        up_since: Timestamp::from_millis(0),
+    };
     const BEGUN: Timestamp = Timestamp::from_millis(0);
 
     fn look(hours: u32, told: Told, blocked: Blocked) -> Look {
@@ -114,6 +119,16 @@ mod tests {
     fn one_that_can_be_tried_gets_its_last_attempt_but_not_for_ever() {
         assert!(matches!(look(72, Told::Yes, Blocked::No), Look::Again(_)));
         assert_eq!(look(73, Told::Yes, Blocked::No), Look::Expired);
+    }
+
+    #[test]
+    fn what_waited_out_our_own_outage_gets_its_last_attempt_too() {
+        let rules = Deadlines { up_since: BEGUN.after(HOUR * 80), ..RULES };
+        let look = |hours: u32| {
+            rules.look(BEGUN, BEGUN.after(rules.expire), Told::Yes, Blocked::No, BEGUN.after(HOUR * hours))
+        };
+        assert!(matches!(look(80), Look::Again(_)));
+        assert_eq!(look(81), Look::Expired);
     }
 
     #[test]

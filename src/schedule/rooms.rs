@@ -4,7 +4,7 @@
 //! names, all those share one. A key that nothing is known of has the room of a new window.
 
 use crate::mail::Timestamp;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Which destinations are one.
@@ -80,13 +80,21 @@ pub(super) enum Room {
 pub struct Rooms {
     groups: Arc<Groups>,
     known: HashMap<Key, Room>,
+    /// Routes that rest whatever their key does, and until when.
+    resting: HashMap<i64, Timestamp>,
     fresh: usize,
     limit: usize,
 }
 
 impl Rooms {
     pub(super) fn new(groups: Arc<Groups>, known: HashMap<Key, Room>, fresh: usize, limit: usize) -> Self {
-        Self { groups, known, fresh, limit }
+        Self { groups, known, resting: HashMap::new(), fresh, limit }
+    }
+
+    /// The same without these routes until then.
+    pub(super) fn without(mut self, routes: &HashSet<i64>, until: Timestamp) -> Self {
+        self.resting = routes.iter().map(|route| (*route, until)).collect();
+        self
     }
 
     /// Room for `limit` deliveries in all and `each` for a destination, except for the `full` ones. For those who take
@@ -106,6 +114,9 @@ impl Rooms {
     /// For one route.
     #[must_use]
     pub fn of(&self, route: i64) -> usize {
+        if self.resting.contains_key(&route) {
+            return 0;
+        }
         match self.known.get(&self.groups.key(route)) {
             Some(Room::For(count)) => (*count).min(self.limit),
             Some(Room::Rests(_)) => 0,
@@ -116,10 +127,11 @@ impl Rooms {
     /// Until when a route's destination is to be left alone.
     #[must_use]
     pub fn rests_until(&self, route: i64) -> Option<Timestamp> {
-        match self.known.get(&self.groups.key(route)) {
+        let rests = match self.known.get(&self.groups.key(route)) {
             Some(Room::Rests(until)) => Some(*until),
             _ => None,
-        }
+        };
+        self.resting.get(&route).copied().max(rests)
     }
 
     /// Counts what was taken for a route.

@@ -54,14 +54,24 @@ fn of_statement(words: &[String]) -> Option<Passed> {
     if words.next().map(String::as_str) != Some("=") || !words.next()?.eq_ignore_ascii_case("pass") {
         return None;
     }
+    // Name, sign and value in turn: what stands where none of them may is part of a value that somebody else wrote, and
+    // must not become a property.
     let words: Vec<&String> = words.collect();
-    let properties = words.windows(3).filter_map(|three| match three {
-        [name, equals, value] if *equals == "=" && name.contains('.') => {
-            Some((name.to_ascii_lowercase(), (*value).clone()))
+    let mut properties: Vec<(String, String)> = Vec::new();
+    for three in words.chunks(3) {
+        let [name, equals, value] = three else { return None };
+        let name = name.to_ascii_lowercase();
+        if *equals != "="
+            || name == "="
+            || *value == "="
+            || properties.iter().any(|(other, _)| *other == name)
+        {
+            return None;
         }
-        _ => None,
-    });
-    Some(Passed { method, properties: properties.collect() })
+        properties.push((name, (*value).clone()));
+    }
+    properties.retain(|(name, _)| name.contains('.'));
+    Some(Passed { method, properties })
 }
 
 struct Tokens<'a> {

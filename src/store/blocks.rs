@@ -117,11 +117,11 @@ pub(super) async fn mailboxes(
     connection: &mut AnyConnection,
     settled: impl Iterator<Item = &Settlement>,
 ) -> Result<(), sqlx::Error> {
-    let mut alive = Vec::new();
+    let mut alive: Vec<&Index> = Vec::new();
     for done in settled {
         match &done.mailbox {
             Mailbox::Gone(gone) => suppress(connection, gone, done.at).await?,
-            Mailbox::Alive(index) => alive.push(index),
+            Mailbox::Alive(indexes) => alive.extend(indexes),
             Mailbox::Nothing => {}
         }
     }
@@ -144,17 +144,25 @@ async fn lift(connection: &mut AnyConnection, index: &Index) -> Result<u64, sqlx
     Ok(done.rows_affected())
 }
 
-/// Suppresses a mailbox, for longer each time.
+/// Counts a refusal for good, and suppresses a mailbox for longer each time; while it is suppressed nothing changes.
 pub(super) async fn suppress(
     connection: &mut AnyConnection,
     gone: &Gone,
     at: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    let earlier = sqlx::query("SELECT failures FROM suppressed WHERE address_idx = $1")
+    let row = sqlx::query("SELECT failures, expires_at FROM suppressed WHERE address_idx = $1")
         .bind(gone.address_idx.as_bytes())
         .fetch_optional(&mut *connection)
         .await?;
-    let earlier: i64 = earlier.map_or(Ok(0), |row| row.try_get(0))?;
+    let (mut earlier, mut in_force) = (0_i64, false);
+    if let Some(row) = row {
+        earlier = row.try_get(0)?;
+        in_force = row.try_get::<i64, _>(1)? > at.as_millis();
+    }
+    // What was under way when it was suppressed says nothing new.
+    if in_force {
+        return Ok(());
+    }
     let next = Suppression::after(u32::try_from(earlier).unwrap_or(0), at);
     sqlx::query(
         "INSERT INTO suppressed (address_idx, merchant_id, conversation_id, side, status, failures, since, expires_at) \

@@ -23,6 +23,8 @@ pub enum StoreFault {
         "synchronous_commit is off at the PostgreSQL server: mail could be lost; set it to on for this database"
     )]
     NotDurable,
+    #[error("the database rolled it back for another's sake ({0}); trying again helps")]
+    Collided(String),
     #[error("the writer has stopped; the process is shutting down")]
     Stopped,
 }
@@ -47,12 +49,13 @@ impl From<sqlx::Error> for StoreFault {
                     StoreFault::Exists
                 } else if code == "53100" || (code.len() < 5 && primary == Ok(13)) {
                     StoreFault::Full
+                } else if code.len() == 5 && code.starts_with("40") {
+                    // A deadlock, or another transaction that came first (PostgreSQL, Appendix A, class 40).
+                    StoreFault::Collided(code.into_owned())
                 } else if code.len() == 5
-                    && (["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
-                        || code == "55P03")
+                    && (["08", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "55P03")
                 {
-                    // Connection exceptions, rolled back for a deadlock, insufficient resources, operator
-                    // intervention, a lock that did not come (PostgreSQL, Appendix A).
+                    // Connection exceptions, insufficient resources, operator intervention, a lock that did not come (PostgreSQL, Appendix A).
                     StoreFault::Unreachable(format!("SQLSTATE {code}"))
                 } else if code.len() < 5 && matches!(primary, Ok(5 | 6 | 10 | 14)) {
                     // Busy, locked, I/O error, can't open.

@@ -295,12 +295,23 @@ pub(super) async fn purge(
         sqlx::query("DELETE FROM delivery WHERE id = $1").bind(delivery).execute(&mut *connection).await?;
         sqlx::query("DELETE FROM message WHERE id = $1").bind(message).execute(&mut *connection).await?;
     }
+    let forgotten = sqlx::query(
+        "DELETE FROM suppressed WHERE address_idx IN \
+         (SELECT address_idx FROM suppressed WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+    )
+    .bind(now.as_millis().saturating_sub(REMEMBERED_MS))
+    .bind(PURGED)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
     let full = |rows: u64| i64::try_from(rows).is_ok_and(|rows| rows >= PURGED);
-    Ok(full(guards) || full(u64::try_from(ended.len()).unwrap_or(u64::MAX)))
+    Ok(full(guards) || full(forgotten) || full(u64::try_from(ended.len()).unwrap_or(u64::MAX)))
 }
 
 /// Most rows of a kind that one purge deletes.
 const PURGED: i64 = 500;
+/// How long after its end a suppression still counts as one failure before the next, in milliseconds: 30 days.
+const REMEMBERED_MS: i64 = 30 * 86_400_000;
 
 impl Store {
     /// The sealed body of a message, if its delivery has not ended.

@@ -236,7 +236,8 @@ pub enum Doubt {
 pub enum Mailbox {
     Nothing,
     /// It took mail: what was suppressed is so no longer.
-    Alive(Index),
+    /// By any of the indexes that the keys of the ring give.
+    Alive(Vec<Index>),
     Gone(Gone),
 }
 

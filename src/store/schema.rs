@@ -16,6 +16,11 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (7, "lanes", include_str!("../../migrations/0007_lanes.sql")),
 ];
 
+/// A lock of the database's own, under a number that nobody else has; it ends with its session too. `IS NULL`, because the
+/// driver has no type for an answer that is none.
+const LOCK: &str = "SELECT CASE WHEN pg_advisory_lock(6017245871) IS NULL THEN 0 ELSE 1 END";
+const UNLOCK: &str = "SELECT CASE WHEN pg_advisory_unlock(6017245871) THEN 1 ELSE 0 END";
+
 /// Brings the schema up to date.
 pub(super) async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), StoreFault> {
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
@@ -28,7 +33,15 @@ pub(super) async fn migrate(engine: Engine, connection: &mut AnyConnection) -> R
         Migration::new(version, name.into(), MigrationType::Simple, AssertSqlSafe(text).into_sql_str(), false)
     };
     let migrator = Migrator::with_migrations(MIGRATIONS.into_iter().map(migration).collect());
-    migrator.run_direct(None, connection, false).await.map_err(|error| match error {
+    // Nodes that start at once wait for the first, however long its migration takes; SQLite locks its file by itself.
+    if engine == Engine::Postgres {
+        sqlx::query(LOCK).execute(&mut *connection).await?;
+    }
+    let done = migrator.run_direct(None, connection, false).await;
+    if engine == Engine::Postgres {
+        sqlx::query(UNLOCK).execute(&mut *connection).await?;
+    }
+    done.map_err(|error| match error {
         sqlx::migrate::MigrateError::VersionMissing(version) => StoreFault::Schema(format!(
             "it has version {version}, which this program does not know; run the newer one"
         )),

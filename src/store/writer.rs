@@ -235,6 +235,7 @@ async fn transact<'a>(
     let mut settled = queue::settle(connection, &mut touched, &together.settlements).await?.into_iter();
     accept::records(connection, &together.records).await?;
     let mut effects = Vec::with_capacity(changes.len());
+    let claims = changes.clone();
     for change in changes {
         effects.push(match change {
             Change::Accept(messages) => Effect::Accepted(accepted.by_ref().take(messages.len()).collect()),
@@ -246,6 +247,13 @@ async fn transact<'a>(
     // A process that serves itself needs no word to the others, who look by themselves as well.
     let tells = engine == Engine::Postgres && tells == Tells::Others && touched.is_due(Timestamp::now());
     touched.write(connection).await?;
+    // What a look locks it locks without waiting. It is the last to lock, since what is written above does wait for others:
+    // two processes that held what they claimed meanwhile could wait for each other.
+    for (change, effect) in claims.into_iter().zip(effects.iter_mut()) {
+        if let Change::Claim(ask) = change {
+            *effect = Effect::Claimed(lanes::claim(engine, connection, ask).await?);
+        }
+    }
     if tells {
         sqlx::query("SELECT pg_notify($1, '')").bind(WOKEN).execute(&mut *connection).await?;
     }
@@ -280,8 +288,8 @@ async fn execute(
     change: &Change,
 ) -> Result<Effect, sqlx::Error> {
     Ok(match change {
-        // Written before, together with those of the whole group.
-        Change::Accept(_) | Change::Record(_) | Change::Settle(_) => Effect::Done,
+        // Written before, together with those of the whole group, and behind them.
+        Change::Accept(_) | Change::Record(_) | Change::Settle(_) | Change::Claim(_) => Effect::Done,
         Change::OpenConversation(new) => {
             let (id, is_new) = accept::conversation(connection, new).await?;
             Effect::Conversation { id, is_new }
@@ -333,7 +341,6 @@ async fn execute(
             parties::keep_scram(connection, *credential, scram).await?;
             Effect::Done
         }
-        Change::Claim(ask) => Effect::Claimed(lanes::claim(engine, connection, ask).await?),
         Change::Adopt { now } => Effect::Count(lanes::adopt(engine, connection, touched, *now).await?),
         Change::Wake { routes, now } => Effect::Count(lanes::wake(connection, touched, routes, *now).await?),
         Change::LookAgain(deliveries) => {

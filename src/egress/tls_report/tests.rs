@@ -149,24 +149,7 @@ impl Installation {
         let store = crate::store::Store::open(&url).await.unwrap();
         let domain = |text| Domain::parse(text).unwrap();
         let domains = crate::relay::Domains::new(&domain("fw.example"), &domain("shop.example")).unwrap();
-        let hour = std::time::Duration::from_secs(3600);
-        let policy = crate::relay::Policy {
-            hostname: "relay.example".into(),
-            expire: hour,
-            delay_notice: hour,
-            order_lifetime: hour,
-            duplicate_window: hour,
-            hold_expire: hour,
-            rules: crate::anonymize::Rules::default(),
-            names: crate::config::Names {
-                merchant: crate::config::MerchantName::AsWritten,
-                customer: crate::config::CustomerName::AsWritten,
-            },
-            senders: crate::relay::SenderPolicy {
-                unproven: crate::config::Unproven::Hold,
-                other_address: crate::config::OtherAddress::Refuse,
-            },
-        };
+        let policy = crate::relay::Policy::for_tests();
         let vault = Vault::open(&ring).unwrap();
         Self { relay: crate::relay::Relay::open(store, vault, domains, policy).await.unwrap(), dir }
     }

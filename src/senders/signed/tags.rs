@@ -3,6 +3,9 @@
 //! A list that breaks the grammar is none: a reader who overlooks a tag that is there twice, or one without a name, could be
 //! made to see what others do not.
 
+/// Most tags of a list; a signature has some twelve (RFC 6376 §3.5).
+const MAX_TAGS: usize = 64;
+
 /// A list, in order; blanks are taken out of the values.
 pub(super) struct Tags(Vec<(String, String)>);
 
@@ -17,7 +20,7 @@ impl Tags {
             let name = name.trim();
             let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            if !is_name || tags.iter().any(|(other, _)| other == name) {
+            if !is_name || tags.len() >= MAX_TAGS || tags.iter().any(|(other, _)| other == name) {
                 return None;
             }
             tags.push((name.to_owned(), value.chars().filter(|c| !c.is_whitespace()).collect()));

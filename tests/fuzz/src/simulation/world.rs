@@ -57,7 +57,7 @@ impl World {
         let per_destination = concurrency / 5;
         let bounds = Bounds { concurrency, per_destination, messages_per_connection: 100, rest };
         let expire = HOUR * u32::try_from(2 + random.below(46)).unwrap();
-        let rules = Deadlines { expire, delay_notice: expire.min(HOUR * 4) };
+        let rules = Deadlines { expire, delay_notice: expire.min(HOUR * 4), up_since: Timestamp::from_millis(0) };
         let back_off = BackOff { first: Duration::from_secs(60), factor: 2.0, max: HOUR * 4, expire };
         let shaped = random.below(3) == 0;
         let routes = 2 + i64::try_from(random.below(8)).unwrap();
