@@ -137,7 +137,6 @@ impl Process {
             make_self_signed(&files.certificate, &files.key, names)?;
         }
         let (stop, stopped) = watch::channel(false);
-        let ready = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         let mut listening = Listening::default();
         // Everything is bound and read before anything serves: a process is up whole or not at all.
@@ -167,11 +166,12 @@ impl Process {
         }
         let smtp = smtp_access(config, Some(&listening));
         let mut addresses = Vec::new();
+        // HTTP serves last: its first answer says that everything else serves already.
+        let ready = Arc::new(AtomicBool::new(true));
         if let Some(web) = web {
             addresses.clone_from(&web.listening);
             tasks.spawn(web.serve(relay.clone(), smtp, ready.clone(), certificates, stopped));
         }
-        ready.store(true, Ordering::Release);
         Ok(Self { relay, listening, web: addresses, stop, ready, reload, tasks })
     }
 

@@ -267,6 +267,23 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_is_of_one_domain_whatever_it_shares_with_others() {
+        let shape = Shape { connections: 5, messages_per_connection: 100, rate: None };
+        let shaped = HashMap::from([(1, 0), (2, 0)]);
+        for (groups, shapes) in [
+            (Groups::new(shaped, None), vec![shape]),
+            (Groups::new(HashMap::new(), Some(Vec::new())), Vec::new()),
+        ] {
+            let mut board = Board::new(BOUNDS, groups, shapes);
+            board.pause(&[1]);
+            let rooms = board.rooms(NOW, 9);
+            assert!(board.is_blocked(1) && rooms.of(1) == 0 && rooms.rests_until(1).is_some());
+            assert!(!board.is_blocked(2) && rooms.of(2) > 0 && rooms.rests_until(2).is_none());
+            assert_eq!(board.pause(&[]), [1]);
+        }
+    }
+
+    #[test]
     fn what_is_not_in_use_is_forgotten_before_memory_grows() {
         let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
         die(&mut board, -1);

@@ -179,6 +179,18 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_somebody_else_wrote_becomes_no_property() {
+        for statement in [
+            "dkim=pass header.i=header.d=bank.example(a)@evil.example header.s=k",
+            "dkim=pass reason=header.d=bank.example header.d=evil.example",
+            "dkim=pass header.d=bank.example header.d=evil.example",
+        ] {
+            assert!(passed(format!("i=1; mx; {statement}").as_bytes()).is_empty(), "{statement}");
+        }
+        assert_eq!(methods("i=1; mx; dkim=pass reason=\"fine\" header.i=@a.example header.s=k"), ["dkim"]);
+    }
+
+    #[test]
     fn what_a_sender_put_into_comments_and_quotes_is_no_result() {
         assert!(methods("i=1; mx; spf=fail (; dmarc=pass header.from=a.example;)").is_empty());
         assert!(methods("i=1; mx; spf=fail reason=\"; dmarc=pass header.from=a.example\"").is_empty());

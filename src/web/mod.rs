@@ -144,7 +144,7 @@ async fn readyz(
 ) -> (axum::http::StatusCode, String) {
     use axum::http::StatusCode;
     if !shared.ready.load(Ordering::Acquire) {
-        return (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n".into());
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
     }
     match shared.relay.store().ping().await {
         Ok(()) => {

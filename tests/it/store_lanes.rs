@@ -4,10 +4,11 @@
 use crate::peer::{Scratch, postgres};
 use crate::store::{claim, message, on_both, open, record, vault};
 use anshin::mail::Timestamp;
-use anshin::schedule::{Board, Bounds, Class, Groups, Rest};
+use anshin::schedule::{Board, Bounds, Class, Groups, Rest, Rooms};
 use anshin::store::{Doubt, Gone, Mailbox, NewMessage, Next, Settlement};
 use anshin::vault::{DataKey, Indexed, Vault};
 use sqlx::Connection;
+use std::sync::Arc;
 use std::time::Duration;
 
 const REST: Rest = Rest { first: Duration::from_secs(60), max: Duration::from_secs(900) };
@@ -36,6 +37,40 @@ fn a_store_with_much_mail_does_not_keep_back_another_ones_single_one() {
         // What the other store left of its share is taken by the next look.
         let room = 10 - leased.len();
         assert_eq!(claim(&store, now, now.after(Duration::from_secs(30)), room, &[]).await.len(), room);
+    });
+}
+
+#[test]
+fn two_processes_that_accept_and_look_never_wait_for_each_other() {
+    on_both(|url, vault| async move {
+        let (first, key) = open(&url, &vault).await;
+        let second = anshin::store::Store::open(&url).await.unwrap();
+        let (vault, key) = (Arc::new(vault), Arc::new(key));
+        let mut tasks = tokio::task::JoinSet::new();
+        for store in [first, second] {
+            for lane in 0..6_i64 {
+                let (store, vault, key) = (store.clone(), vault.clone(), key.clone());
+                tasks.spawn(async move {
+                    for round in 0..20 {
+                        // In no order of stores, so that two groups meet in each other's way.
+                        let stores = (0..4).map(|i| (lane * 37 + round * 61 + i * 89) % 150);
+                        let all =
+                            stores.map(|merchant| to(&vault, &key, merchant, 7, Class::Order)).collect();
+                        store.accept(all).await.map(|_| ()).unwrap();
+                    }
+                });
+            }
+            tasks.spawn(async move {
+                for _ in 0..40 {
+                    let (now, rooms) = (Timestamp::now(), Rooms::plain(50, 50, &[]));
+                    let until = now.after(Duration::from_secs(600));
+                    store.claim(now, until, rooms, Class::ALL).await.map(|_| ()).unwrap();
+                }
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
     });
 }
 

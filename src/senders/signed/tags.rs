@@ -73,6 +73,8 @@ mod tests {
         for bad in ["", "a", "a=x; a=y", "a=x;; b=y", "a=x; =z", "1a=x", "a-b=x"] {
             assert!(Tags::parse(bad.as_bytes()).is_none(), "{bad}");
         }
+        let many: String = (0..65).map(|n| format!("a{n}=;")).collect();
+        assert!(Tags::parse(many.as_bytes()).is_none());
         assert_eq!(without_b(b" v=1; bh=AA;\r\n\tb = Zm9v\r\n\tYmFy ; d=x"), b" v=1; bh=AA;\r\n\tb =; d=x");
     }
 }
