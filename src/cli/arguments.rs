@@ -1,5 +1,6 @@
 //! The command line: what can be said, with help for a person.
 
+use super::compliance::ComplianceCommand;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -86,6 +87,11 @@ pub(super) enum Command {
         /// Look each of them up and say whether it is there and right; exit status 1 when one that is needed is not.
         #[arg(long)]
         check: bool,
+    },
+    /// Show and state what the law asks of an operator.
+    Compliance {
+        #[command(subcommand)]
+        command: ComplianceCommand,
     },
     /// Make tokens for the HTTP API.
     Token {

@@ -1,6 +1,7 @@
 //! The commands. Each prints for a person, or with `--json` one JSON document; exit status 0, 1 (failed), 2 (usage).
 
 mod arguments;
+mod compliance;
 mod configuration;
 mod demo;
 mod dns;
@@ -11,6 +12,7 @@ mod order;
 mod output;
 mod process;
 mod queue;
+mod residency;
 mod senders;
 mod queue_blocks;
 mod queue_counts;
@@ -65,6 +67,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Senders { command } => senders::run(command, &common).await,
         Command::Keys { command } => keys::run(&command, &common),
         Command::Dns { check } => dns::run(check, &common).await,
+        Command::Compliance { command } => compliance::run(command, &common).await,
         Command::Token { command } => token::run(command, &common).await,
     }
 }

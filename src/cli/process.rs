@@ -2,11 +2,13 @@
 
 use super::arguments::Common;
 use super::output::Failure;
+use super::residency;
 use crate::config::{self, Config, Profile, Role};
 use crate::egress::Egress;
 use crate::ingress::{Ingress, Inherited, Listening, make_self_signed};
 use crate::mail::Timestamp;
 use crate::relay::{Domains, Policy, Relay, SenderPolicy};
+use crate::residency::Checker;
 use crate::senders;
 use crate::store::Store;
 use crate::vault::{KeyRing, Make, Vault};
@@ -45,12 +47,13 @@ pub(super) fn config_failure(errors: config::ConfigErrors) -> Failure {
     Failure { text: errors.to_string(), details }
 }
 
-/// Opens the database with its keys.
-pub(super) async fn open(config: &Config) -> Result<Relay, Failure> {
+/// Opens the database with its keys, once it is proven where it lies.
+pub(super) async fn open(config: &Config) -> Result<(Relay, Checker), Failure> {
     let make = match config.profile {
         Profile::Development => Make::Missing,
         Profile::Production => Make::Nothing,
     };
+    let checker = residency::before(config).await?;
     let ring = KeyRing::open(&config.keys.dir, make, Timestamp::now())?;
     let vault = Vault::open(&ring)?;
     let store = Store::open(&config.storage.url.connect_url()).await?;
@@ -69,7 +72,9 @@ pub(super) async fn open(config: &Config) -> Result<Relay, Failure> {
             other_address: config.senders.other_address,
         },
     };
-    Ok(Relay::open(store, vault, domains, policy).await?)
+    let relay = Relay::open(store, vault, domains, policy).await?;
+    residency::replicas(&checker, &relay, config.profile).await?;
+    Ok((relay, checker))
 }
 
 /// How senders are checked, by the configuration.
@@ -85,7 +90,7 @@ pub(super) fn senders(config: &Config) -> senders::Setup {
 pub(super) async fn relay(common: &Common) -> Result<(Config, Relay), Failure> {
     let config = load(common, &[])?;
     let _making = making(&config)?;
-    let relay = open(&config).await?;
+    let (relay, _) = open(&config).await?;
     Ok((config, relay))
 }
 
@@ -122,6 +127,7 @@ pub(super) struct Process {
     stop: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
     reload: Arc<Notify>,
+    places: Arc<Notify>,
     tasks: JoinSet<()>,
 }
 
@@ -129,7 +135,7 @@ impl Process {
     /// Makes what the development profile may make, binds everything, then serves.
     pub async fn start(config: &Config, roles: &[Role], mut inherited: Inherited) -> Result<Self, Failure> {
         let making = making(config)?;
-        let relay = open(config).await?;
+        let (relay, checker) = open(config).await?;
         if config.profile == Profile::Development && roles.contains(&Role::Ingress) {
             let mut names = vec![config.hostname.to_string()];
             names.extend(relay.domains().all().map(ToString::to_string));
@@ -154,6 +160,7 @@ impl Process {
         };
         drop(making);
         let mut reload = Arc::default();
+        let places = Arc::new(Notify::new());
         let mut certificates = None;
         if let Some(ingress) = ingress {
             reload = ingress.reload.clone();
@@ -164,6 +171,9 @@ impl Process {
         if let Some(egress) = egress {
             tasks.spawn(egress.serve(stopped.clone()));
         }
+        let watched = (relay.clone(), config.profile, places.clone(), stopped.clone());
+        let (of, profile, again, until) = watched;
+        tasks.spawn(residency::watch(checker, of, profile, again, until));
         let smtp = smtp_access(config, Some(&listening));
         let mut addresses = Vec::new();
         // HTTP serves last: its first answer says that everything else serves already.
@@ -172,12 +182,13 @@ impl Process {
             addresses.clone_from(&web.listening);
             tasks.spawn(web.serve(relay.clone(), smtp, ready.clone(), certificates, stopped));
         }
-        Ok(Self { relay, listening, web: addresses, stop, ready, reload, tasks })
+        Ok(Self { relay, listening, web: addresses, stop, ready, reload, places, tasks })
     }
 
-    /// Reads the certificates again, whether or not their files changed.
+    /// Reads the certificates again, whether or not their files changed, and looks at the places of user information.
     pub fn reload(&self) {
         self.reload.notify_one();
+        self.places.notify_one();
     }
 
     /// Stops taking, finishes what is under way.

@@ -6,8 +6,8 @@
 use super::egress::{Host, NextHop, RouteDomain};
 use super::listen;
 use super::reader::Reader;
-use super::residency;
 use super::{Config, Dnssec, Profile};
+use crate::geo::{self, Region};
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -37,7 +37,14 @@ pub(super) fn check(config: &Config, r: &mut Reader) {
     timeouts(config, r);
     limits(config, r);
     directories(config, r);
-    if let Some(region) = config.storage.url.host().and_then(residency::foreign_region) {
+    if !config.residency.sites.is_empty()
+        && config.residency.officers.is_empty()
+        && r.are_sound(&["residency.officers"])
+    {
+        let reason = "is empty, so nobody's signature under residency.sites counts";
+        r.refuse("residency.officers", reason, "add the key that `anshin compliance residency key` printed");
+    }
+    if let Some(Region::Abroad(region)) = config.storage.url.host().as_deref().and_then(geo::region) {
         let reason =
             format!("the host lies in {region}, outside Japan, where user information may not be stored");
         r.refuse("storage.url", reason, "use storage in Japan, such as ap-northeast-1 or ap-northeast-3");

@@ -44,6 +44,7 @@ pub use kind::ByteSize;
 pub use network::{Network, mask};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::{AliasRates, MailRates, PeerRates, RateLimit};
+pub use residency::Residency;
 pub use senders::{OtherAddress, Senders, Unproven};
 pub use session::Session;
 pub use shape::{Rate, Shape};
@@ -108,13 +109,6 @@ pub struct Dns {
 pub struct Keys {
     /// The directory of the key ring, mode 0700.
     pub dir: PathBuf,
-}
-
-/// `[residency]`
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Residency {
-    /// Country in which the storage lies (ISO 3166-1 alpha-2). Only `JP` is accepted.
-    pub storage: String,
 }
 
 /// `[retention]`
@@ -246,7 +240,7 @@ impl Config {
         let limits = Limits::read(r, profile);
         let content = Content::read(r);
         let names = Names::read(r);
-        let residency = r.value("residency.storage", "JP", residency::country);
+        let residency = Residency::read(r);
         let queue = r.value("retention.queue", "30d", kind::duration);
         Some(Self {
             profile: profile?,
@@ -262,7 +256,7 @@ impl Config {
             limits: limits?,
             content: content?,
             names: names?,
-            residency: Residency { storage: residency? },
+            residency: residency?,
             retention: Retention { queue: queue? },
         })
     }

@@ -1,18 +1,44 @@
-//! Where the storage lies. Specified User Information is stored, used and reached only inside Japan
-//! (Telecommunications Business Act art. 27-5 ff.); what is configured otherwise does not start.
+//! `[residency]`: what is stated about where user information lies. Specified User Information is stored, used and
+//! reached only inside Japan (Telecommunications Business Act art. 27-5 ff.).
 //!
-//! Rules: the operator states the country; where the address of the storage itself tells a region, it is checked
-//! against the statement. Most addresses tell nothing, so the statement stays the operator's.
+//! Rules: this reads statements; the floor [`crate::residency`] holds every configured place against them, before a
+//! process serves and every hour.
 
 use super::kind;
-use super::reader::{Context, Flaw};
+use super::reader::{Context, Flaw, Reader};
+use super::show;
 use super::tree::Value;
+use crate::ledger::Verifier;
+use serde::Serialize;
+use std::path::PathBuf;
 
-/// Regions of Amazon RDS that lie in Japan: Tokyo and Osaka.
-const JAPANESE_RDS_REGIONS: [&str; 2] = ["ap-northeast-1", "ap-northeast-3"];
+/// `[residency]`
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Residency {
+    /// Country in which this machine and its storage lie (ISO 3166-1 alpha-2). Only `JP` is accepted.
+    pub storage: String,
+    /// Public keys of those who may sign statements about sites.
+    #[serde(serialize_with = "show::texts")]
+    pub officers: Vec<Verifier>,
+    /// Signed statements about sites in Japan.
+    pub sites: Vec<PathBuf>,
+    /// A country database in MaxMind's format, over the registries' data.
+    #[serde(serialize_with = "show::optional_path")]
+    pub country_overlay: Option<PathBuf>,
+}
+
+impl Residency {
+    pub(super) fn read(r: &mut Reader) -> Option<Self> {
+        let storage = r.value("residency.storage", "JP", country);
+        let officers = r.value("residency.officers", "[]", kind::list(officer));
+        let sites = r.value("residency.sites", "[]", kind::list(kind::path));
+        let overlay = r.value("residency.country_overlay", "", kind::optional(kind::path));
+        Some(Self { storage: storage?, officers: officers?, sites: sites?, country_overlay: overlay? })
+    }
+}
 
 /// The one country accepted.
-pub(super) fn country(value: &Value, _: &Context) -> Result<String, Flaw> {
+fn country(value: &Value, _: &Context) -> Result<String, Flaw> {
     let text = kind::text(value)?;
     if text == "JP" {
         return Ok(text.to_owned());
@@ -23,22 +49,8 @@ pub(super) fn country(value: &Value, _: &Context) -> Result<String, Flaw> {
     ))
 }
 
-/// The region that `host` names, where it names one outside Japan.
-pub(super) fn foreign_region(host: &str) -> Option<&str> {
-    let host = host.strip_suffix(".cn").unwrap_or(host);
-    let region = host.strip_suffix(".rds.amazonaws.com")?.rsplit('.').next()?;
-    if JAPANESE_RDS_REGIONS.contains(&region) { None } else { Some(region) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_that_names_a_region_outside_japan_is_found() {
-        assert_eq!(foreign_region("db.abc.us-east-1.rds.amazonaws.com"), Some("us-east-1"));
-        assert_eq!(foreign_region("db.abc.cn-north-1.rds.amazonaws.com.cn"), Some("cn-north-1"));
-        assert_eq!(foreign_region("db.abc.ap-northeast-1.rds.amazonaws.com"), None);
-        assert_eq!(foreign_region("db.example.jp"), None);
-    }
+fn officer(value: &Value, _: &Context) -> Result<Verifier, Flaw> {
+    let text = kind::text(value)?;
+    let cure = "write the line that `anshin compliance residency key` printed";
+    Verifier::parse(text).map_err(|fault| Flaw::new(format!("{}: {fault}", kind::quote(text)), cure))
 }

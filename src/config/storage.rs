@@ -78,17 +78,39 @@ impl StorageUrl {
         matches!(&self.0, Kind::Postgres(url) if masked(url) != *url)
     }
 
-    /// The host of a PostgreSQL server, where the URL names one.
-    pub(super) fn host(&self) -> Option<&str> {
+    /// The host of a PostgreSQL server, or the directory of its socket (it begins with a slash): what the library
+    /// connects to, where `host` and `hostaddr` among the parameters go before what stands in front of the path.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
         let Kind::Postgres(url) = &self.0 else { return None };
-        let authority = Parts::of(url)?.authority;
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let parts = Parts::of(url)?;
+        let named = |parameter: &'_ str| {
+            let (name, value) = parameter.split_once('=')?;
+            matches!(name, "host" | "hostaddr").then(|| unescaped(value))
+        };
+        if let Some(host) = parts.parameters().filter_map(named).next_back() {
+            return Some(host);
+        }
+        let host = parts.authority.rsplit_once('@').map_or(parts.authority, |(_, host)| host);
         let host = match host.strip_prefix('[') {
             Some(v6) => v6.split(']').next()?,
             None => host.split(':').next()?,
         };
-        Some(host).filter(|h| !h.is_empty())
+        Some(unescaped(host)).filter(|h| !h.is_empty())
     }
+}
+
+/// A value without its percent-encoding (RFC 3986 §2.1). What is badly encoded stays as it is.
+fn unescaped(value: &str) -> String {
+    let mut octets = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let octet = digits.filter(|_| first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        octets.push(octet.unwrap_or(first));
+        rest = behind.get(if octet.is_some() { 2.. } else { 0.. }).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&octets).into_owned()
 }
 
 /// Reads a storage URL. Its flaws never quote it.
@@ -149,7 +171,7 @@ impl<'a> Parts<'a> {
         Some(Self { scheme, authority, path, query })
     }
 
-    fn parameters(&self) -> impl Iterator<Item = &'a str> {
+    fn parameters(&self) -> impl DoubleEndedIterator<Item = &'a str> {
         self.query.unwrap_or_default().split('&')
     }
 }
@@ -236,6 +258,21 @@ mod tests {
         ] {
             assert_eq!(read(given).ok().unwrap().connect_url(), connect);
         }
+    }
+
+    #[test]
+    fn the_host_is_that_which_is_connected_to() {
+        for (given, host) in [
+            ("postgres://u:p@db.example.jp:5432/d", "db.example.jp"),
+            ("postgres://[2001:db8::1]:5432/d", "2001:db8::1"),
+            ("postgres://127.0.0.1/d?host=db.us-east-1.rds.amazonaws.com", "db.us-east-1.rds.amazonaws.com"),
+            ("postgres://127.0.0.1/d?hostaddr=192.0.2.1&sslmode=require", "192.0.2.1"),
+            ("postgres:///d?host=/run/postgresql", "/run/postgresql"),
+            ("postgres://%2Frun%2Fpostgresql/d", "/run/postgresql"),
+        ] {
+            assert_eq!(read(given).ok().unwrap().host().as_deref(), Some(host), "{given}");
+        }
+        assert_eq!(read("sqlite:a.db").ok().unwrap().host(), None);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn help(name: &str) -> Option<&'static Help> {
 }
 
 /// All pages.
-pub const HELP: [Help; 28] = [
+pub const HELP: [Help; 29] = [
     page(
         "unknown-alias",
         [
@@ -313,6 +313,17 @@ pub const HELP: [Help; 28] = [
         ],
     ),
     page(
+        "halted",
+        [
+            "現在メールの受付を停止しています",
+            "今は受け取れませんでした。お使いのメールサーバーが自動で送り直します。そのままお待ちください。",
+        ],
+        [
+            "No mail is taken just now",
+            "Your mail server tries again by itself; there is nothing that you need to do.",
+        ],
+    ),
+    page(
         "no-space",
         [
             "一時的に容量が不足しています",
@@ -370,7 +381,8 @@ mod tests {
             ListedForNow => Some(Listed),
             Listed => Some(Malware),
             Malware => Some(TryAgain),
-            TryAgain => Some(NoSpace),
+            TryAgain => Some(Halted),
+            Halted => Some(NoSpace),
             NoSpace => None,
         };
         std::iter::successors(Some(Credentials), next).collect()

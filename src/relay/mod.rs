@@ -67,6 +67,7 @@ use crate::store::{Ids, NewKey, Store, StoreFault};
 use crate::vault::{DataKey, Place, Vault, VaultError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How the relay is set up, where its decisions depend on it.
@@ -115,6 +116,8 @@ struct Inner {
     installation: DataKey,
     turns: tokio::sync::Semaphore,
     opened_at: Timestamp,
+    /// Whether nothing more may be taken.
+    is_halted: AtomicBool,
 }
 
 /// Our breakage.
@@ -165,7 +168,17 @@ impl Relay {
         }
         let (ids, turns) = (Ids::default(), turns::turns());
         let opened_at = Timestamp::now();
-        let inner = Inner { store, vault, ids, domains, policy, installation, turns, opened_at };
+        let inner = Inner {
+            store,
+            vault,
+            ids,
+            domains,
+            policy,
+            installation,
+            turns,
+            opened_at,
+            is_halted: AtomicBool::new(false),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -179,6 +192,19 @@ impl Relay {
     #[must_use]
     pub fn domains(&self) -> &Domains {
         &self.inner.domains
+    }
+
+    /// Takes nothing from now on, or takes again: user information may not go where it would be kept.
+    pub fn halt(&self, is_halted: bool) {
+        if self.inner.is_halted.swap(is_halted, Ordering::Relaxed) && !is_halted {
+            tracing::info!(event = "residency_restored", "mail is taken again");
+        }
+    }
+
+    /// Whether nothing is taken.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        self.inner.is_halted.load(Ordering::Relaxed)
     }
 
     /// How it is set up.

@@ -60,6 +60,8 @@ pub enum Refusal {
     Listed,
     /// The scanner found malware.
     Malware,
+    /// This installation may take nothing now.
+    Halted,
     /// Our own breakage: try again.
     TryAgain,
     /// Our disk is full: try again.
@@ -193,6 +195,7 @@ impl Refusal {
             Refusal::Greylisted(_) | Refusal::ListedForNow | Refusal::Listed | Refusal::Malware => {
                 self.of_a_helper()
             }
+            Refusal::Halted => Reply::new(451, 3, 2, "This server takes no mail just now: the message was not taken, try again later"),
             Refusal::TryAgain => Reply::new(451, 3, 0, "A temporary fault on our side: the message was not taken, try again later"),
             Refusal::NoSpace => Reply::new(452, 3, 1, "No space for mail just now: the message was not taken, try again later"),
         }
@@ -284,6 +287,7 @@ impl Refusal {
             Refusal::ListedForNow => "listed_for_now",
             Refusal::Listed => "listed",
             Refusal::Malware => "malware",
+            Refusal::Halted => "halted",
             Refusal::TryAgain => "try_again",
             Refusal::NoSpace => "no_space",
         }

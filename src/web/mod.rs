@@ -96,13 +96,14 @@ impl Web {
         mut stop: watch::Receiver<bool>,
     ) {
         let router = Router::new()
+            .route("/v1/merchants", post(api::add_merchant))
+            .route("/v1/orders", post(api::open_order))
+            .route("/v1/orders/{store_id}/{order_no}", get(api::show_order))
+            .route_layer(axum::middleware::from_fn_with_state(relay.clone(), halted))
             .route("/readyz", get(readyz))
             .route("/help", get(help::list))
             .route("/help/{name}", get(help::page))
             .route("/.well-known/mta-sts.txt", get(policy))
-            .route("/v1/merchants", post(api::add_merchant))
-            .route("/v1/orders", post(api::open_order))
-            .route("/v1/orders/{store_id}/{order_no}", get(api::show_order))
             .fallback(api::not_found)
             .method_not_allowed_fallback(api::not_allowed)
             .layer(DefaultBodyLimit::max(BODY_MAX))
@@ -138,6 +139,21 @@ impl Web {
     }
 }
 
+/// The API takes nothing where user information may not be stored.
+async fn halted(
+    axum::extract::State(relay): axum::extract::State<Relay>,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> axum::response::Response {
+    use axum::response::IntoResponse;
+    if relay.is_halted() {
+        let detail = "this installation takes nothing just now; try the same again later";
+        let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
+        return problem::Problem::new(status, "Nothing is taken", detail).into_response();
+    }
+    next.run(request).await
+}
+
 /// 200 once every role of this process serves and the database answers; with it, until when the certificates are valid.
 async fn readyz(
     axum::extract::State(shared): axum::extract::State<Arc<Shared>>,
@@ -145,6 +161,12 @@ async fn readyz(
     use axum::http::StatusCode;
     if !shared.ready.load(Ordering::Acquire) {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
+    }
+    if shared.relay.is_halted() {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "nothing is taken: see residency_lapsed in the log\n".into(),
+        );
     }
     match shared.relay.store().ping().await {
         Ok(()) => {

@@ -45,7 +45,7 @@ const MAY_REVEAL: [(&str, &str); 27] = [
 ];
 
 /// Floors without I/O, clock and randomness, and what would bring it in.
-const PURE: [&str; 6] = ["mail", "mime", "document", "anonymize", "smtp", "schedule"];
+const PURE: [&str; 7] = ["mail", "ledger", "mime", "document", "anonymize", "smtp", "schedule"];
 const IMPURE: [&str; 8] =
     ["tokio", "async fn", "std::fs", "std::env", "std::process", "TcpStream", "getrandom", "Timestamp::now("];
 

@@ -17,6 +17,7 @@ impl Connection {
         self.smtputf8 = command.smtputf8;
         let relay = &self.shared.relay;
         let verdict = match (&self.login, &command.reverse_path) {
+            _ if relay.is_halted() => Err(Refusal::Halted),
             (Some(login), sender) => relay.submission_sender(login, sender.as_ref()).await,
             (None, Some(sender)) if relay.is_own_domain(sender) => Err(Refusal::OwnDomain),
             (None, _) => Ok(()),

@@ -32,6 +32,7 @@ mod machines;
 mod outages;
 mod secure_delivery;
 mod programs;
+mod residency;
 mod senders;
 mod senders_rows;
 mod senders_table;

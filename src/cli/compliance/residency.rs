@@ -1,0 +1,132 @@
+//! `anshin compliance residency`: the report, the officer's key, and statements about sites.
+
+use super::Attest;
+use crate::cli::arguments::Common;
+use crate::cli::output::{Failure, print, table};
+use crate::cli::process;
+use crate::config::{self, Config, Network};
+use crate::ledger::Signer;
+use crate::mail::Timestamp;
+use crate::residency::{Checker, Finding, Statement};
+use crate::store::Store;
+use serde_json::json;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Looks at every place and says what was found.
+pub(super) async fn report(common: &Common) -> Result<(), Failure> {
+    let path = process::config_path(common);
+    let config = Config::load_before_set_up(path.as_deref(), config::environment())
+        .map_err(process::config_failure)?;
+    let checker = Checker::new(&config)?;
+    let mut found = checker.look(&[], Timestamp::now()).await?;
+    // Nobody connects to a place that is not allowed, not even to ask who copies it.
+    if config.storage.url.host().is_some() && found.refused(config.profile).next().is_none() {
+        let store = Store::open(&config.storage.url.connect_url()).await?;
+        found = checker.look(&store.replicas().await?, Timestamp::now()).await?;
+    }
+    let is_refused = |finding: &Finding| found.refused(config.profile).any(|refused| refused == finding);
+    let rows: Vec<Vec<String>> = found
+        .findings
+        .iter()
+        .map(|finding| {
+            let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            vec![
+                word(json!(finding.standing)),
+                word(json!(finding.purpose)),
+                finding.place.clone(),
+                finding.key.clone(),
+                finding.evidence.clone(),
+            ]
+        })
+        .collect();
+    let refused: Vec<_> = found.findings.iter().filter(|finding| is_refused(finding)).collect();
+    let at = found.at.to_rfc3339();
+    let document = json!({ "at": at, "ok": refused.is_empty(), "findings": found.findings });
+    let end = match refused.as_slice() {
+        [] => "Nothing here stops a start.".to_owned(),
+        some => {
+            let cure =
+                |finding: &&Finding| format!("{} ({}): {}", finding.key, finding.place, finding.cure());
+            let cures: Vec<_> = some.iter().map(cure).collect();
+            format!("These stop a start:\n{}", cures.join("\n"))
+        }
+    };
+    let head = ["standing", "use", "place", "key", "evidence"];
+    print(common, &document, &format!("{}\n\n{end}", table(&head, &rows)));
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("{} of {} places are not as they must be", refused.len(), rows.len())))
+}
+
+/// Makes an officer's key.
+pub(super) fn key(name: &str, out: &Path, common: &Common) -> Result<(), Failure> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(seed.as_mut_slice()).map_err(|_| Failure::new("the system gives no random numbers"))?;
+    let signer = Signer::new(name, seed)?;
+    write_new(out, &format!("{}\n", signer.to_secret().as_str()), 0o600)?;
+    let public = signer.verifier().to_string();
+    let text = format!(
+        "The private key is in {}. Keep it off this machine.\nWrite this into the configuration:\n\n[residency]\nofficers = \
+         [\"{public}\"]",
+        out.display()
+    );
+    print(common, &json!({ "public": public, "file": out.display().to_string() }), &text);
+    Ok(())
+}
+
+/// Signs a statement.
+pub(super) fn attest(attest: &Attest, common: &Common) -> Result<(), Failure> {
+    let secret = Zeroizing::new(
+        std::fs::read_to_string(&attest.key)
+            .map_err(|fault| Failure::new(format!("{}: {}", attest.key.display(), fault.kind())))?,
+    );
+    let signer =
+        Signer::parse(&secret).map_err(|fault| Failure::new(format!("{}: {fault}", attest.key.display())))?;
+    let network = |text: &String| {
+        Network::parse(text).ok_or_else(|| Failure::new(format!("{text} is no network such as 10.1.0.0/16")))
+    };
+    let until = Timestamp::parse_rfc3339(&attest.until)
+        .ok_or_else(|| Failure::new("--until takes a time such as 2027-11-01T00:00:00+09:00"))?;
+    if attest.networks.is_empty() && attest.hosts.is_empty() {
+        return Err(Failure::new("name at least one --network or --host, or the statement is about nothing"));
+    }
+    let said = [Some(&attest.site), Some(&attest.address), Some(&attest.by), attest.contract.as_ref()];
+    let mut said = said.into_iter().flatten().chain(&attest.hosts);
+    // A line feed in a value would begin another line, and so state another thing.
+    if let Some(bad) = said.find(|value| value.contains(char::is_control) || value.trim() != value.as_str()) {
+        return Err(Failure::new(format!("{bad:?} is not one line without blanks at its ends")));
+    }
+    let now = Timestamp::now();
+    let statement = Statement {
+        site: attest.site.clone(),
+        address: attest.address.clone(),
+        networks: attest.networks.iter().map(network).collect::<Result<_, _>>()?,
+        hosts: attest.hosts.clone(),
+        by: attest.by.clone(),
+        contract: attest.contract.clone(),
+        since: now,
+        until,
+    };
+    let text = statement.to_text();
+    // What does not count must not be signed.
+    Statement::parse(&text)?.counts_at(now)?;
+    write_new(&attest.out, &signer.sign(&text)?, 0o644)?;
+    let said = format!(
+        "{text}\nSigned by {}. Name {} under residency.sites.",
+        signer.verifier().name(),
+        attest.out.display()
+    );
+    print(common, &json!({ "file": attest.out.display().to_string(), "statement": text }), &said);
+    Ok(())
+}
+
+fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+    let fault = |fault: std::io::Error| Failure::new(format!("{}: {}", path.display(), fault.kind()));
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(fault)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(fault)
+}

@@ -1,0 +1,135 @@
+//! Residency: every place where user information lies, or that is told of it, held against what proves that it is in
+//! Japan. What is not proven does not start, and what ceases to be stops taking mail.
+//!
+//! Rules: a place is proven by being this machine, by a site that an officer of the operator stated and signed, or by a
+//! provider's own name for a region in Japan whose addresses do not contradict it. A country database never proves
+//! where a server stands, it can only show that one is abroad. Delivery to recipients is their communication: listed,
+//! never judged.
+//! When it fails: [`ResidencyError`] where a statement cannot be read; what is found is a [`Report`], not an error.
+
+mod check;
+mod mounts;
+mod places;
+mod site;
+
+pub use check::{Checker, ResidencyError};
+pub use places::{At, Place, Purpose, places};
+pub use site::{Site, SiteError, Statement};
+
+use crate::config::Profile;
+use crate::mail::Timestamp;
+use serde::Serialize;
+
+/// How it stands with a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// Proven to be in Japan.
+    InJapan,
+    /// Nothing proves where it is.
+    Unproven,
+    /// Seen to be elsewhere.
+    Abroad,
+    /// The name servers did not say what the name stands for.
+    Unknown,
+    /// A way to a recipient: not judged.
+    Apart,
+}
+
+/// Where the name of a place comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// This program's configuration.
+    Configured,
+    /// The machine's own configuration, which nobody made for this program: a private address, believed to stand where
+    /// the machine does and shown as what it is.
+    Neighbour,
+    /// The same: an address that a registry delegated to somebody.
+    Delegated,
+}
+
+/// What was found of a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The key that names it.
+    pub key: String,
+    pub purpose: Purpose,
+    /// The path, address or name.
+    pub place: String,
+    pub standing: Standing,
+    /// What shows it, or what is missing.
+    pub evidence: String,
+    /// Who put it there.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// What was found of all places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub at: Timestamp,
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// The findings for which a process of this profile does not start.
+    pub fn refused(&self, profile: Profile) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.stops(profile))
+    }
+
+    /// The findings for which a running process stops taking mail. Silence of the DNS is no news of a place.
+    pub fn lapsed(&self, profile: Profile) -> impl Iterator<Item = &Finding> {
+        self.refused(profile).filter(|finding| finding.standing != Standing::Unknown)
+    }
+}
+
+impl Finding {
+    fn stops(&self, profile: Profile) -> bool {
+        match (self.standing, profile) {
+            (Standing::InJapan | Standing::Apart, _) => false,
+            (Standing::Abroad, Profile::Development) => self.origin == Origin::Configured,
+            (Standing::Abroad, Profile::Production) => true,
+            (Standing::Unproven | Standing::Unknown, Profile::Development) => false,
+            (Standing::Unproven | Standing::Unknown, Profile::Production) => self.origin != Origin::Neighbour,
+        }
+    }
+
+    /// Whether nothing shows that it is in Japan, refused or not.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        !matches!(self.standing, Standing::InJapan | Standing::Apart)
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn cure(&self) -> String {
+        match (self.standing, self.purpose) {
+            (Standing::InJapan | Standing::Apart, _) => String::new(),
+            (Standing::Unknown, _) => "see to it that the name resolves, or name the address itself".to_owned(),
+            (Standing::Abroad, purpose) => format!("use {} in Japan", what(purpose)),
+            (Standing::Unproven, Purpose::Resolver) => {
+                "run a resolver on this machine and name 127.0.0.1, or have its place stated under residency.sites".to_owned()
+            }
+            (Standing::Unproven, Purpose::Replica) => {
+                "have the place of the replica stated under residency.sites, or end the replication".to_owned()
+            }
+            (Standing::Unproven, purpose) => format!(
+                "have the place of {} stated and signed (anshin compliance residency attest) and name the file under \
+                 residency.sites",
+                what(purpose)
+            ),
+        }
+    }
+}
+
+fn what(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Storage => "the storage",
+        Purpose::Replica => "the replica",
+        Purpose::Keys => "the key directory",
+        Purpose::Resolver => "a resolver",
+        Purpose::BlockList => "a mirror of the list",
+        Purpose::Scanner => "the scanner",
+        Purpose::Delivery => "the next hop",
+    }
+}

@@ -1,0 +1,158 @@
+//! Every place that a configuration names where user information lies, or whom it is told.
+//!
+//! Rules: the structures are taken apart without `..`, so that a new key does not compile until somebody has said
+//! whether it names a place. Delivery to the recipients' own servers is their communication and stands apart.
+
+use crate::config::{
+    Config, Dkim, Dns, Egress, Host, Ingress, Keys, Mx, Residency, ScannerAddress, Storage, StorageUrl,
+    Submission, Web,
+};
+use serde::Serialize;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// What a place is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// User information lies there, sealed.
+    Storage,
+    /// A copy of the database that its server keeps.
+    Replica,
+    /// The keys that open it.
+    Keys,
+    /// Names of senders' and recipients' domains are asked for there.
+    Resolver,
+    /// Addresses of clients are asked for there.
+    BlockList,
+    /// Mail is looked at there.
+    Scanner,
+    /// Mail is handed over there, on its way to its recipient.
+    Delivery,
+}
+
+/// Where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    File(PathBuf),
+    Socket(PathBuf),
+    Ip(IpAddr),
+    Host(String),
+    /// A zone of the DNS, which others serve.
+    Zone(String),
+    /// What /etc/resolv.conf names.
+    SystemResolvers,
+    /// The database did not show it to this user.
+    Hidden,
+}
+
+/// A place, by the key that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub key: String,
+    pub purpose: Purpose,
+    pub at: At,
+}
+
+/// All places of a configuration.
+#[must_use]
+pub fn places(config: &Config) -> Vec<Place> {
+    let Config {
+        profile: _,
+        hostname: _,
+        storage: Storage { url },
+        domains: _,
+        ingress,
+        senders: _,
+        egress,
+        dns,
+        web,
+        keys: Keys { dir },
+        limits: _,
+        content: _,
+        names: _,
+        residency,
+        retention: _,
+    } = config;
+    let mut places = vec![storage(url), place("keys.dir", Purpose::Keys, At::File(dir.clone()))];
+    resolvers(dns, &mut places);
+    helpers(ingress, &mut places);
+    routes(egress, &mut places);
+    // Statements and country data hold nothing of users; `web` only listens, and its links and reports go to readers
+    // of our own DNS records, who send to it.
+    let Residency { storage: _, officers: _, sites: _, country_overlay: _ } = residency;
+    let Web { listen: _, public_url: _, mta_sts: _ } = web;
+    places
+}
+
+fn place(key: impl Into<String>, purpose: Purpose, at: At) -> Place {
+    Place { key: key.into(), purpose, at }
+}
+
+fn storage(url: &StorageUrl) -> Place {
+    let at = match (url.file(), url.host()) {
+        (Some(file), _) => At::File(file.to_owned()),
+        (None, Some(host)) => at_host(&host),
+        (None, None) => At::Ip(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+    };
+    place("storage.url", Purpose::Storage, at)
+}
+
+/// A socket's directory, an address or a name.
+pub(super) fn at_host(host: &str) -> At {
+    if host.starts_with('/') {
+        return At::Socket(PathBuf::from(host));
+    }
+    host.parse().map_or_else(|_| At::Host(host.to_owned()), At::Ip)
+}
+
+fn resolvers(dns: &Dns, places: &mut Vec<Place>) {
+    let Dns { servers, dnssec: _ } = dns;
+    if servers.is_empty() {
+        places.push(place("dns.servers", Purpose::Resolver, At::SystemResolvers));
+    }
+    places.extend(servers.iter().map(|server| place("dns.servers", Purpose::Resolver, At::Ip(server.ip()))));
+}
+
+fn helpers(ingress: &Ingress, places: &mut Vec<Place>) {
+    let Ingress { mx, submission, tls: _, clamd, session: _ } = ingress;
+    let Mx { listen: _, proxy_protocol_from: _, client_certificates: _, blocklists, greylist: _ } = mx;
+    let Submission { listen: _, tls_listen: _, proxy_protocol_from: _ } = submission;
+    for (list, i) in blocklists.iter().zip(1..) {
+        let zone = list.zone.to_string();
+        places.push(place(format!("ingress.mx.blocklist[{i}].zone"), Purpose::BlockList, At::Zone(zone)));
+    }
+    if let Some(address) = &clamd.address {
+        let at = match address {
+            ScannerAddress::Tcp(address) => At::Ip(address.ip()),
+            ScannerAddress::Unix(path) => At::Socket(path.clone()),
+        };
+        places.push(place("ingress.clamd.address", Purpose::Scanner, at));
+    }
+}
+
+fn routes(egress: &Egress, places: &mut Vec<Place>) {
+    let Egress {
+        concurrency: _,
+        per_destination: _,
+        source_addresses: _,
+        ca_file: _,
+        routes,
+        replies: _,
+        tls_reports: _,
+        tls_reports_contact: _,
+        shapes: _,
+        retry: _,
+        timeouts: _,
+        reuse: _,
+        dkim: Dkim { dir, selector_rsa: _, selector_ed25519: _, keys: _ },
+    } = egress;
+    places.push(place("egress.dkim.dir", Purpose::Keys, At::File(dir.clone())));
+    for (route, i) in routes.iter().zip(1..) {
+        let at = match &route.next_hop.host {
+            Host::Ip(ip) => At::Ip(*ip),
+            Host::Name(name) => At::Host(name.to_string()),
+        };
+        places.push(place(format!("egress.route[{i}].next_hop"), Purpose::Delivery, at));
+    }
+}
