@@ -4,9 +4,6 @@
 //! a machine checks.
 //! When it fails: [`NoteError`], which says what is wrong with the text and never quotes a private key.
 
-mod checkpoint;
-pub mod merkle;
 mod note;
 
-pub use checkpoint::{Checkpoint, CheckpointError};
 pub use note::{Note, NoteError, Signer, Verifier};

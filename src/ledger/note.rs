@@ -154,18 +154,6 @@ impl Signer {
         Ok(format!("{text}\n{}", self.signature_line(text)))
     }
 
-    /// One more signature under a note that was read: how a witness countersigns.
-    ///
-    /// # Errors
-    /// [`NoteError::TooLong`] where it would have more signatures than are read.
-    pub fn countersign(&self, note: &Note) -> Result<String, NoteError> {
-        if note.signatures.len() >= MAX_SIGNATURES {
-            return Err(NoteError::TooLong);
-        }
-        let lines = note.signatures.iter().map(|signature| signature.line()).collect::<String>();
-        Ok(format!("{}\n{lines}{}", note.text, self.signature_line(&note.text)))
-    }
-
     fn signature_line(&self, text: &str) -> String {
         let signature = self.pair.sign(text.as_bytes());
         let octets = [self.verifier.hash().as_slice(), signature.as_ref()].concat();
@@ -301,10 +289,12 @@ mod tests {
     #[test]
     fn a_stranger_s_signature_proves_nothing_and_spoils_nothing() {
         let (officer, stranger) = (signer("officer", 7), signer("stranger", 8));
-        let note = Note::parse(stranger.sign("x\n").unwrap().as_bytes()).unwrap();
+        let signed = stranger.sign("x\n").unwrap();
+        let note = Note::parse(signed.as_bytes()).unwrap();
         let known = [officer.verifier().clone()];
         assert_eq!(note.verify(&known).unwrap_err(), NoteError::UnknownSigner);
-        let both = Note::parse(officer.countersign(&note).unwrap().as_bytes()).unwrap();
+        let line = officer.sign("x\n").unwrap().lines().last().unwrap().to_owned();
+        let both = Note::parse(format!("{signed}{line}\n").as_bytes()).unwrap();
         assert_eq!(both.verify(&known).unwrap().1, [officer.verifier()]);
         // The name alone is not enough: a key of the same name is another key.
         let other = Note::parse(signer("officer", 9).sign("x\n").unwrap().as_bytes()).unwrap();
