@@ -10,7 +10,7 @@
 
 use super::needle::Needle;
 use crate::mime::charset::Charset;
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, Input, Match, Span, packed};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -45,8 +45,19 @@ const SIGNS: [&[u8]; 16] = [
     b"!w",
 ];
 
-/// A fixed table, not a setting: built once, the same for everybody.
-static MATCHER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(SIGNS).ok());
+/// Fixed tables, not settings: built once, the same for everybody. By vector instructions; where a machine has none, by
+/// an automaton.
+static VECTORS: LazyLock<Option<packed::Searcher>> = LazyLock::new(|| packed::Searcher::new(SIGNS));
+static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(SIGNS).ok());
+
+/// The next of the signs behind `from`.
+fn next_sign(text: &[u8], from: usize) -> Option<Match> {
+    let span = Span { start: from, end: text.len() };
+    match VECTORS.as_ref() {
+        Some(vectors) => vectors.find_in(text, span),
+        None => AUTOMATON.as_ref()?.find(Input::new(text).span(span)),
+    }
+}
 
 /// A window: a stretch of the text, and the part of it in which hits that begin there count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -257,13 +268,14 @@ fn line_end(text: &[u8], at: usize) -> usize {
 
 /// Calls `each` for all that may be read as an at sign, in order. An equals sign is one only before a whole domain.
 fn for_each_sign(text: &[u8], needles: &[Needle], mut each: impl FnMut(Range<usize>)) {
-    let Some(matcher) = MATCHER.as_ref() else { return };
     let is_sign = |at: &usize| {
         let behind = text.get(at + 1..).unwrap_or_default();
         text.get(*at) == Some(&b'@') || needles.iter().any(|needle| needle.has_domain(behind))
     };
     let mut plain = memchr::memchr2_iter(b'@', b'=', text).filter(is_sign).peekable();
-    for found in matcher.find_iter(text) {
+    let mut from = 0;
+    while let Some(found) = next_sign(text, from) {
+        from = found.start() + 1;
         while let Some(at) = plain.next_if(|at| *at < found.start()) {
             each(at..at + 1);
         }

@@ -88,6 +88,8 @@ impl ContentIds {
 
     /// The ids in `cid:` links of a folded text that must change.
     pub fn references<'a>(&'a self, hay: &'a [u8]) -> impl Iterator<Item = (Range<usize>, String)> + 'a {
+        // Where the word ends that the last link began in, and its last at sign: links that stand in one word are read once.
+        let (mut word_end, mut word_sign) = (0, None);
         memchr::memmem::find_iter(hay, b"cid:").filter_map(move |at| {
             let start = at + 4;
             // Not the tail of a longer word (`acid:`).
@@ -95,9 +97,14 @@ impl ContentIds {
                 return None;
             }
             let ends = |b: &u8| b.is_ascii_whitespace() || b"\"'<>)(`;,\\&".contains(b);
-            let rest = hay.get(start..(start + MAX_ID * 3).min(hay.len()))?;
-            let id = rest.get(..rest.iter().position(ends).unwrap_or(rest.len()))?;
-            let host = memchr::memchr(b'@', id).is_some();
+            if start >= word_end {
+                let rest = hay.get(start..)?;
+                let length = rest.iter().position(ends).unwrap_or(rest.len());
+                word_end = start + length;
+                word_sign = memchr::memrchr(b'@', rest.get(..length)?).map(|i| start + i);
+            }
+            let id = hay.get(start..word_end.min(start + MAX_ID * 3))?;
+            let host = word_sign.is_some_and(|sign| sign >= start) && memchr::memchr(b'@', id).is_some();
             let known = self.new.get(id);
             let new = match known {
                 Some(new) => new.clone(),

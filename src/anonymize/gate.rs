@@ -26,7 +26,7 @@ mod words;
 mod tests;
 
 use super::{Anonymized, Refusal, Secret};
-use look::{How, Look, is_binary};
+use look::{How, Look, is_binary, is_noise};
 use mail_parser::{
     DecodeProblems, Encoding, Header, HeaderForm, HeaderValue, MessageParser, MessagePart, PartFlags,
     PartKind,
@@ -166,7 +166,8 @@ impl Gate {
     }
 
     fn octets(&self, part: &MessagePart<'_>, octets: &[u8], charset: Option<&str>, how: How) -> bool {
-        if part.is_text() || !is_binary(octets) {
+        let is_text = part.is_text() && !is_noise(octets, charset);
+        if is_text || !is_binary(octets) {
             self.look.text(octets, charset, how)
         } else {
             self.look.binary(octets, how)

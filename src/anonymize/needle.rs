@@ -199,7 +199,10 @@ fn domain_forms(domain: &str) -> Vec<Vec<u8>> {
 }
 
 fn starts_with(hay: &[u8], needle: &[u8]) -> bool {
-    hay.get(..needle.len()).is_some_and(|head| head.eq_ignore_ascii_case(needle))
+    // The first octet tells for nearly all.
+    let first = |text: &[u8]| text.first().map(u8::to_ascii_lowercase);
+    first(hay) == first(needle)
+        && hay.get(..needle.len()).is_some_and(|head| head.eq_ignore_ascii_case(needle))
 }
 
 fn ends_with(hay: &[u8], needle: &[u8]) -> bool {

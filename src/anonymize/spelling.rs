@@ -68,6 +68,11 @@ pub fn fold(text: &[u8]) -> Folded {
             break;
         };
         at += skip;
+        let kana = kana_length(rest.get(skip..).unwrap_or_default());
+        if kana > 0 {
+            at += kana;
+            continue;
+        }
         let Some(piece) = piece(rest.get(skip..).unwrap_or_default()) else {
             at += 1;
             continue;
@@ -93,6 +98,16 @@ pub fn fold(text: &[u8]) -> Folded {
     Folded { view, escaped }
 }
 
+/// Length of the kana that `rest` begins with, and of the commas and long marks between them: most of Japanese text, and
+/// spelled in one way.
+fn kana_length(rest: &[u8]) -> usize {
+    let stays = |c: &[u8; 3]| {
+        matches!(c, [0xe3, 0x80, 0x81] | [0xe3, 0x81, 0x81..=0xbf] | [0xe3, 0x82, 0x80..=0x96 | 0xa1..=0xbf])
+            || matches!(c, [0xe3, 0x83, 0x80..=0xba | 0xbc])
+    };
+    3 * rest.as_chunks::<3>().0.iter().take_while(|c| stays(c)).count()
+}
+
 fn piece(rest: &[u8]) -> Option<Piece> {
     let (length, becomes, escaped) = match *rest.first()? {
         b'%' => percent(rest).map(|(length, c)| (length, Some(c), true)),
@@ -112,6 +127,7 @@ fn piece(rest: &[u8]) -> Option<Piece> {
         b'[' => bracketed(rest, b']'),
         b'{' => bracketed(rest, b'}'),
         b'<' => bracketed(rest, b'>'),
+        b' ' if !matches!(rest.get(1)?, b' ' | b'a' | b'A' | b'd' | b'D') => None,
         b' ' => bracketed(rest, b' '),
         0..=31 | 127 => Some((1, None, false)),
         _ => return wide(rest),
@@ -295,7 +311,7 @@ fn wide_bracketed(rest: &[u8], open: char) -> Option<(usize, char)> {
     Some((word.len() + close.len_utf8(), sign))
 }
 
-/// Characters outside ASCII. `None` when the character stays as it is.
+/// Characters outside ASCII, full-width ASCII among them. `None` when the character stays as it is.
 fn wide(rest: &[u8]) -> Option<Piece> {
     let length = match rest.first()? {
         0xc2..=0xdf => 2,
@@ -331,6 +347,7 @@ fn wide(rest: &[u8]) -> Option<Piece> {
                 escaped: false,
             });
         }
+        '\u{ff01}'..='\u{ff5e}' => shifted(c, 0xff01, '!').map(|c| c.to_ascii_lowercase()).into(),
         '\u{3002}' | '\u{ff61}' => Becomes::One('.'),
         '\u{2010}'..='\u{2015}' | '\u{2212}' => Becomes::One('-'),
         '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' => return None,
@@ -407,6 +424,14 @@ mod tests {
             "𝐛𝐨𝐛@ⓐ。example",
         ] {
             assert_eq!(folded(text).replace(' ', ""), "bob@a.example", "{text}");
+        }
+    }
+
+    #[test]
+    fn kana_that_is_passed_over_is_what_a_character_alone_would_be() {
+        for c in ('\u{3000}'..='\u{30ff}').chain('\u{ff00}'..='\u{ffef}') {
+            let text = c.to_string();
+            assert!(kana_length(text.as_bytes()) == 0 || piece(text.as_bytes()).is_none(), "{c}");
         }
     }
 

@@ -12,8 +12,11 @@ use crate::mime::view::View;
 pub fn joined(text: &[u8]) -> View {
     let mut view = View::with_capacity(text.len());
     let (mut at, mut copied) = (0, 0);
-    while let Some(&b) = text.get(at) {
+    let may_go = |b: &u8| *b == b'=' || b.is_ascii_whitespace();
+    while let Some(skip) = text.get(at..).and_then(|rest| rest.iter().position(may_go)) {
+        at += skip;
         let rest = text.get(at..).unwrap_or_default();
+        let b = rest.first().copied().unwrap_or_default();
         let length = match b {
             b'\n' => {
                 1 + rest

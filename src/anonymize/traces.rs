@@ -9,6 +9,7 @@
 //! organization registered counts alone; a machine's counts also as the end of a longer name.
 //! When it fails: never.
 
+mod names;
 mod path;
 
 use super::Party;
@@ -17,15 +18,13 @@ use super::needle::Found;
 use super::search::Search;
 use crate::mime::header::Header;
 use crate::mime::transfer::Edit;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use names::Names;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
 /// Most traces of one mail; a mail path has a dozen.
 const MAX_TRACES: usize = 64;
-/// Texts longer than this pay for a faster search, in octets.
-const LARGE: usize = 256 * 1024;
 /// How much of a line is read before a name (RFC 5322 §2.1.1).
 const MAX_LINE: usize = 998;
 
@@ -46,8 +45,7 @@ pub struct Traces {
     /// What takes the place of the id, without brackets.
     ids: BTreeMap<String, String>,
     host: String,
-    matcher: Option<AhoCorasick>,
-    patterns: Vec<String>,
+    patterns: Names,
 }
 
 impl Traces {
@@ -97,13 +95,8 @@ impl Traces {
             patterns.push(name.clone());
             patterns.extend(path::spelled_in_full(name));
         }
-        let kind = if bytes.len() > LARGE { AhoCorasickKind::DFA } else { AhoCorasickKind::NoncontiguousNFA };
-        let matcher = (!patterns.is_empty())
-            .then(|| {
-                AhoCorasick::builder().kind(Some(kind)).ascii_case_insensitive(true).build(&patterns).ok()
-            })
-            .flatten();
-        Self { names, ids, host, matcher, patterns }
+        let patterns = Names::new(patterns, bytes.len());
+        Self { names, ids, host, patterns }
     }
 
     /// Host names and IP addresses, lower case.
@@ -113,17 +106,14 @@ impl Traces {
 
     /// Whether there is anything to look for.
     pub fn is_empty(&self) -> bool {
-        self.matcher.is_none()
+        self.patterns.is_empty()
     }
 
     /// All that stands in `hay`, with what takes its place. A name that is joined to a longer one is no hit; whether its
     /// neighbours are its neighbours in the text is the caller's to know.
     pub fn found<'a>(&'a self, hay: &'a [u8]) -> impl Iterator<Item = Found> + 'a {
-        let all = self.matcher.iter().flat_map(move |matcher| matcher.find_overlapping_iter(hay));
-        all.filter_map(move |found| {
-            let pattern = self.patterns.get(found.pattern().as_usize())?;
+        self.patterns.found(hay).filter_map(move |(pattern, range)| {
             let id = self.ids.get(pattern);
-            let range = found.start()..found.end();
             let start = if id.is_some() { range.start } else { host_start(hay, range.start) };
             let extends = start < range.start;
             if extends && path::is_registered(pattern) || id.is_none() && is_content(hay, &(start..range.end))
@@ -173,7 +163,7 @@ impl Traces {
                     name.as_bytes().get(..n).is_some_and(|head| head.eq_ignore_ascii_case(end))
                 })
             };
-            last.len() >= path::SHORTEST && self.patterns.iter().any(begins)
+            last.len() >= path::SHORTEST && self.patterns.all().iter().any(begins)
         })
     }
 }

@@ -35,19 +35,46 @@ fn decode_line(line: &[u8], out: &mut Vec<u8>) -> bool {
         return false;
     }
     let from = out.len();
-    let value = |b: u8| u32::from(SEXTETS.get(usize::from(b)).copied().unwrap_or(NONE));
+    let groups = line.as_chunks::<4>().0;
+    out.resize(from + groups.len() * 3, 0);
+    let room = out.get_mut(from..).unwrap_or_default().as_chunks_mut::<3>().0;
     let mut seen = 0;
-    out.extend(line.as_chunks::<4>().0.iter().flat_map(|[a, b, c, d]| {
-        let (a, b, c, d) = (value(*a), value(*b), value(*c), value(*d));
-        seen |= a | b | c | d;
-        let [_, x, y, z] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
-        [x, y, z]
-    }));
-    if seen >= u32::from(NONE) {
+    for (group, octets) in groups.iter().zip(room) {
+        let [a, b, c, d] = *group;
+        let bits = sextet_at(0, a) | sextet_at(1, b) | sextet_at(2, c) | sextet_at(3, d);
+        seen |= bits;
+        let [_, x, y, z] = bits.to_be_bytes();
+        *octets = [x, y, z];
+    }
+    if seen >= ALIEN {
         out.truncate(from);
         return false;
     }
     true
+}
+
+/// Beyond the 24 bits of a group: there is an octet that is none of the alphabet.
+const ALIEN: u32 = 1 << 24;
+
+/// What an octet stands for in each of the four places of a group.
+static PLACES: [[u32; 256]; 4] = {
+    let mut table = [[ALIEN; 256]; 4];
+    let mut i = 0;
+    while i < 256 {
+        if SEXTETS[i] != NONE {
+            let value = SEXTETS[i] as u32;
+            table[0][i] = value << 18;
+            table[1][i] = value << 12;
+            table[2][i] = value << 6;
+            table[3][i] = value;
+        }
+        i += 1;
+    }
+    table
+};
+
+fn sextet_at(place: usize, b: u8) -> u32 {
+    PLACES.get(place).and_then(|table| table.get(usize::from(b))).copied().unwrap_or(ALIEN)
 }
 
 /// The decoded octets, and whether the text was base64 and nothing else.
@@ -115,8 +142,18 @@ impl Decoder {
 /// them do not make a text of a line; words do.
 pub fn pure_length(raw: &[u8]) -> usize {
     let mut at = 0;
-    for line in raw.split_inclusive(|&b| b == b'\n') {
+    let mut rest = raw;
+    while !rest.is_empty() {
+        let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |i| i + 1);
+        let (line, tail) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        rest = tail;
         let text = line.trim_ascii();
+        // Nearly every line is digits alone.
+        if text.iter().fold(0, |seen, b| seen | SEXTETS.get(usize::from(*b)).copied().unwrap_or(NONE)) < NONE
+        {
+            at += line.len();
+            continue;
+        }
         let blanks = text.iter().filter(|b| b.is_ascii_whitespace()).count();
         let known = |b: &&u8| **b == b'=' || b.is_ascii_whitespace() || sextet(**b).is_some();
         let stray = text.len() - text.iter().filter(known).count();

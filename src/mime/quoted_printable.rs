@@ -14,6 +14,7 @@ pub fn decode(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len());
     each_line(raw, |line| {
         read_line(line, |piece| match piece {
+            Piece::Copied(range) if range.len() == 1 => out.extend(line.get(range.start)),
             Piece::Copied(range) => out.extend_from_slice(slice(line, range)),
             Piece::Made(octet, _) => out.push(octet),
         });
@@ -32,11 +33,13 @@ enum Piece {
 /// Calls `each` with every line, its line end included.
 fn each_line(raw: &[u8], mut each: impl FnMut(&[u8])) {
     let mut at = 0;
-    while at < raw.len() {
-        let rest = raw.get(at..).unwrap_or_default();
-        let length = memchr::memmem::find(rest, b"\r\n").map_or(rest.len(), |i| i + 2);
-        each(rest.get(..length).unwrap_or_default());
-        at += length;
+    let is_end = |end: &usize| end.checked_sub(1).and_then(|i| raw.get(i)) == Some(&b'\r');
+    for end in memchr::memchr_iter(b'\n', raw).filter(is_end) {
+        each(raw.get(at..=end).unwrap_or_default());
+        at = end + 1;
+    }
+    if at < raw.len() {
+        each(raw.get(at..).unwrap_or_default());
     }
 }
 
@@ -48,7 +51,9 @@ fn read_line(line: &[u8], mut each: impl FnMut(Piece)) {
     let mut soft = false;
     while i < content.len() {
         let tail = content.get(i..).unwrap_or_default();
-        let plain = memchr::memchr(b'=', tail).unwrap_or(tail.len());
+        // Escape follows on escape where the text is not Latin.
+        let near = tail.iter().take(8).position(|b| *b == b'=');
+        let plain = near.or_else(|| memchr::memchr(b'=', tail)).unwrap_or(tail.len());
         if plain > 0 {
             each(Piece::Copied(i..i + plain));
         }

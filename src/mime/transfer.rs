@@ -121,7 +121,12 @@ fn apply_into(bytes: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
 /// The value of a hexadecimal digit in either case.
 #[must_use]
 pub fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok())
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -79,8 +79,12 @@ fn follows(text: &[u8], mut at: usize, mut domain: &[u8], extent: Extent, steps:
                 let behind = text.get(at..(at + MAX_TAG).min(text.len())).unwrap_or_default();
                 match memchr(b')', behind).and_then(|end| behind.get(1..end)) {
                     _ if b != b'(' => return false,
-                    // A comment in a comment.
-                    Some(inside) if memchr::memchr2(b'(', b'\\', inside).is_some() => return true,
+                    // A comment in a comment, or a bracket that is quoted: programs may see its end at any bracket.
+                    Some(inside) if memchr::memchr2(b'(', b'\\', inside).is_some() => {
+                        return (behind.len() == MAX_TAG && !closes(behind))
+                            || memchr::memchr_iter(b')', behind)
+                                .any(|end| follows(text, at + end + 1, domain, extent, steps));
+                    }
                     Some(inside) => at += inside.len() + 2,
                     None => return behind.len() == MAX_TAG,
                 }
@@ -102,6 +106,32 @@ fn follows(text: &[u8], mut at: usize, mut domain: &[u8], extent: Extent, steps:
             _ => return false,
         }
     }
+}
+
+/// Whether the comment that `text` begins with ends in it, whether or not a backslash quotes a bracket.
+fn closes(text: &[u8]) -> bool {
+    let (mut plain, mut quoting) = (0usize, 0usize);
+    let (mut ended_plain, mut ended_quoting, mut is_quoted) = (false, false, false);
+    for b in text {
+        match b {
+            b'(' => plain += 1,
+            b')' => plain = plain.saturating_sub(1),
+            _ => {}
+        }
+        match b {
+            _ if is_quoted => {}
+            b'(' => quoting += 1,
+            b')' => quoting = quoting.saturating_sub(1),
+            _ => {}
+        }
+        is_quoted = *b == b'\\' && !is_quoted;
+        ended_plain |= plain == 0;
+        ended_quoting |= quoting == 0;
+        if ended_plain && ended_quoting {
+            return true;
+        }
+    }
+    false
 }
 
 fn is_plain(b: u8) -> bool {

@@ -170,8 +170,7 @@ impl Pairs {
             }
             (_, _, [second, ..]) => match table.pair(b, *second) {
                 Some(entry) => {
-                    let [a, b, c, length] = entry;
-                    out.extend_from_slice([a, b, c].get(..usize::from(length)).unwrap_or_default());
+                    push_entry(entry, out);
                     1
                 }
                 None => {
@@ -183,11 +182,20 @@ impl Pairs {
         }
     }
 
-    /// Adds the character of a pair of seven-bit octets, both above 0x20.
-    pub fn add_seven_bit(self, first: u8, second: u8, out: &mut Vec<u8>) {
-        let [a, b, c, length] = self.table().pair(first | 0x80, second | 0x80).unwrap_or([0xc2, 0xa4, 0, 2]);
-        out.extend_from_slice([a, b, c].get(..usize::from(length)).unwrap_or_default());
+    /// Adds the characters of pairs of seven-bit octets, all above 0x20.
+    pub fn add_seven_bit(self, pairs: &[[u8; 2]], out: &mut Vec<u8>) {
+        let table = self.table();
+        out.reserve(3 * pairs.len());
+        for [first, second] in pairs {
+            push_entry(table.pair(first | 0x80, second | 0x80).unwrap_or([0xc2, 0xa4, 0, 2]), out);
+        }
     }
+}
+
+/// Adds what a pair means. Three octets at once, and what is too much taken back, cost less than as many as there are.
+fn push_entry([a, b, c, length]: [u8; 4], out: &mut Vec<u8>) {
+    out.extend_from_slice(&[a, b, c]);
+    out.truncate(out.len() - 3usize.saturating_sub(usize::from(length)));
 }
 
 fn ascii_run(octets: &[u8]) -> usize {

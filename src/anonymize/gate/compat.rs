@@ -20,7 +20,7 @@ pub fn plain(c: char) -> Option<&'static str> {
 /// Whether `c` is one of those that make up most of a text, have no case and read as nothing in ASCII: kana, ideographs,
 /// Hangul, and what stands for octets that are no text.
 pub fn is_caseless(c: char) -> bool {
-    matches!(u32::from(c), 0x3041..=0x31ff | 0x3400..=0x9fff | 0xac00..=0xd7a3 | 0xfffd)
+    matches!(u32::from(c), 0xa4 | 0x3041..=0x31ff | 0x3400..=0x9fff | 0xac00..=0xd7a3 | 0xfffd)
 }
 
 /// Whether `c` is a letter or number with a frame. One may also number what stands beside it: words end at it.

@@ -49,8 +49,9 @@ impl Folded {
             if inside == 0 && is_ordinary(b) {
                 let rest = bytes.get(at..).unwrap_or_default();
                 let length = rest.iter().take_while(|b| is_ordinary(**b)).count();
-                let run = rest.get(..length).unwrap_or_default();
-                out.bytes.extend(run.iter().map(u8::to_ascii_lowercase));
+                let (from, run) = (out.bytes.len(), rest.get(..length).unwrap_or_default());
+                out.bytes.extend_from_slice(run);
+                out.bytes.get_mut(from..).unwrap_or_default().make_ascii_lowercase();
                 line_start = false;
                 at += length;
                 continue;
@@ -209,8 +210,18 @@ impl Folded {
 
 /// What is no mark of anything that is taken out: most of what stands in a text, and copied in one go.
 fn is_ordinary(b: u8) -> bool {
-    b.is_ascii_graphic() && !matches!(b, b'"' | b'(' | b')' | b'<'..=b'>' | b'\\' | b'|')
+    ORDINARY.get(usize::from(b)).copied().unwrap_or(false)
 }
+
+static ORDINARY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0x21;
+    while b < 0x7f {
+        table[b as usize] = !matches!(b, b'"' | b'(' | b')' | b'<'..=b'>' | b'\\' | b'|');
+        b += 1;
+    }
+    table
+};
 
 /// Whether the line ends here, but for blanks.
 fn ends_line(text: &[u8]) -> bool {

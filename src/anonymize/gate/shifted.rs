@@ -145,17 +145,13 @@ fn shifted_run(octets: &[u8], set: Set, out: &mut Vec<u8>) -> usize {
     let run = limit.get(..run).unwrap_or_default();
     match set {
         Set::Double(pairs) => {
-            for pair in run.chunks_exact(2) {
-                if let [first, second] = pair {
-                    pairs.add_seven_bit(*first, *second, out);
-                }
-            }
+            pairs.add_seven_bit(run.as_chunks::<2>().0, out);
             let even = run.len() & !1;
             // A pair is never torn: its halves may be tildes.
             let torn = run.len() % 2 == 1 || run.is_empty();
             match octets.get(even..) {
                 Some([first @ 0x21..=0x7e, second @ 0x21..=0x7e, ..]) if torn => {
-                    pairs.add_seven_bit(*first, *second, out);
+                    pairs.add_seven_bit(&[[*first, *second]], out);
                     even + 2
                 }
                 _ if even == 0 => {

@@ -96,6 +96,27 @@ fn a_residue_in_any_place_and_spelling_is_held() {
 }
 
 #[test]
+fn comments_in_comments_between_sign_and_domain_hide_nothing() {
+    let long = format!("({})", "(x) ".repeat(600));
+    for comment in ["(c (d) e)", "(c (d)) ((e))", "(a(b(c(d))))", &long] {
+        let message = format!("X: bob@{comment}a.example\r\n\r\n");
+        assert_eq!(gate(&message), HELD, "{message:?}");
+    }
+}
+
+#[test]
+fn what_is_called_a_text_and_is_noise_is_searched_like_a_file() {
+    let noise: Vec<u8> = (0..20_000u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    let head = b"Content-Type: text/plain; charset=shift_jis\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+        .as_slice();
+    assert_eq!(gate_with(&[head, &noise].concat(), &[], Files::Checked), Ok(()));
+    for address in ["bob@a.example", "Bob%40a.example", "b\0o\0b\0@\0a\0.\0e\0x\0a\0m\0p\0l\0e\0"] {
+        let message = [head, &noise, b" ", address.as_bytes(), b" ", &noise].concat();
+        assert_eq!(gate_with(&message, &[], Files::Checked), HELD, "{address:?}");
+    }
+}
+
+#[test]
 fn other_peoples_addresses_are_no_residue() {
     for message in [
         "S: s\r\n\r\nxbob@a.example, rob.bob@a.example, bob@a.examples, bob at home, bob@b.example",
