@@ -377,6 +377,8 @@ pub fn is_noise(octets: &[u8], charset: Option<&str>) -> bool {
     let control = |b: &&u8| **b < 0x20 && !matches!(**b, 0 | b'\t'..=b'\r' | 0x0e | 0x0f | 0x1b);
     octets.len() >= MIN_NOISE
         && !matches!(charset.map(Label::of), Some(Label::Utf16 | Label::Utf32))
+        // The full stops of undeclared UTF-16 are such controls, half of each.
+        && !is_wide(octets)
         && octets.iter().filter(control).count() > octets.len() / 16
 }
 
