@@ -73,7 +73,7 @@ pub(super) async fn open(config: &Config) -> Result<(Relay, Checker), Failure> {
         },
     };
     let relay = Relay::open(store, vault, domains, policy).await?;
-    residency::replicas(&checker, &relay, config.profile).await?;
+    residency::database(&checker, relay.store(), config.profile).await?;
     Ok((relay, checker))
 }
 

@@ -1,26 +1,35 @@
-//! Residency of a process: looked at before the database is opened, then every hour and at SIGHUP while it serves.
+//! Residency of a process: looked at before the database is opened, then every hour, at SIGHUP and when a statement, a mount
+//! or a resolver changes, while it serves.
 //!
 //! Rules: what is refused is said whole, each place with key, reason and cure. A running process whose place lapses
-//! stops taking mail and orders, goes on delivering what it took, and takes again when the place is proven again.
+//! stops taking mail and orders, goes on delivering what it took, and takes again when the place is proven again. Where
+//! the DNS is silent it stays as it is.
 //! When it fails: the start fails; later, the log says `residency_lapsed`.
 
 use super::output::Failure;
 use crate::config::{Config, Profile};
 use crate::mail::Timestamp;
 use crate::relay::Relay;
-use crate::residency::{Checker, Finding, Report, ResidencyError, Standing};
-use crate::store::Replica;
+use crate::residency::{Checker, Finding, Report, Standing, Told};
+use crate::store::{Store, StoreFault};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
-/// The time between two looks.
+/// The longest time between two looks.
 const EVERY: Duration = Duration::from_secs(3600);
+/// How often it is seen whether something changed; so often is looked again while nothing is taken.
+const SOON: Duration = Duration::from_secs(30);
+/// A lapse is looked at twice, since a file may just be written anew.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// Looks at the places of the configuration, before anything is sent to one.
 pub(super) async fn before(config: &Config) -> Result<Checker, Failure> {
-    let checker = Checker::new(config).map_err(unusable)?;
-    let report = checker.look(&[], Timestamp::now()).await.map_err(unusable)?;
+    let checker = Checker::new(config).map_err(|fault| {
+        Failure::new(format!("residency.country_overlay: {fault}; take it out, or name another"))
+    })?;
+    let report = checker.look(&Told::default(), Timestamp::now()).await;
     refuse(&report, config.profile)?;
     for Finding { key, place, evidence, .. } in report.findings.iter().filter(|finding| finding.is_doubtful())
     {
@@ -35,18 +44,18 @@ pub(super) async fn before(config: &Config) -> Result<Checker, Failure> {
     Ok(checker)
 }
 
-/// Looks at who copies the database, once it is open.
-pub(super) async fn replicas(checker: &Checker, relay: &Relay, profile: Profile) -> Result<(), Failure> {
-    let replicas = relay.store().replicas().await?;
-    if replicas.is_empty() {
+/// Looks at what the database tells of itself, once it is open.
+pub(super) async fn database(checker: &Checker, store: &Store, profile: Profile) -> Result<(), Failure> {
+    let told = told(store).await?;
+    if told.replicas.is_empty() && told.server.is_none() {
         return Ok(());
     }
-    let report = checker.look(&replicas, Timestamp::now()).await.map_err(unusable)?;
-    refuse(&report, profile)
+    refuse(&checker.look(&told, Timestamp::now()).await, profile)
 }
 
-fn unusable(fault: ResidencyError) -> Failure {
-    Failure::new(format!("{fault}; `anshin compliance residency attest` writes statements"))
+/// Asks the database where it is and who copies it.
+pub(in crate::cli) async fn told(store: &Store) -> Result<Told, StoreFault> {
+    Ok(Told { server: store.server_address().await?, replicas: store.replicas().await? })
 }
 
 fn refuse(report: &Report, profile: Profile) -> Result<(), Failure> {
@@ -67,6 +76,7 @@ fn refuse(report: &Report, profile: Profile) -> Result<(), Failure> {
 fn said(finding: &Finding) -> String {
     let word = match finding.standing {
         Standing::Abroad => "lies outside Japan",
+        Standing::Void | Standing::Ended => "proves nothing",
         _ => "is not proven to lie in Japan",
     };
     let Finding { key, place, evidence, .. } = finding;
@@ -81,41 +91,54 @@ pub(super) async fn watch(
     again: Arc<Notify>,
     mut stop: watch::Receiver<bool>,
 ) {
-    loop {
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(EVERY) => {}
-            () = again.notified() => {}
+    let looking = async {
+        let (mut print, mut looked_at) = (checker.fingerprint(), Instant::now());
+        // What the database last told: when it is silent, nothing new is stored anywhere.
+        let mut known = Told::default();
+        loop {
+            let is_asked = tokio::select! {
+                () = tokio::time::sleep(SOON) => false,
+                () = again.notified() => true,
+            };
+            let now = checker.fingerprint();
+            let is_due = is_asked || now != print || relay.is_halted() || looked_at.elapsed() >= EVERY;
+            if !is_due {
+                continue;
+            }
+            (print, looked_at) = (now, Instant::now());
+            match told(relay.store()).await {
+                Ok(told) => known = told,
+                Err(fault) => {
+                    tracing::warn!(event = "residency_unasked", %fault, "the database was not asked who copies it")
+                }
+            }
+            let mut may = checker.look(&known, Timestamp::now()).await.may_take(profile);
+            if may == Some(false) && !relay.is_halted() {
+                tokio::time::sleep(AGAIN).await;
+                let report = checker.look(&known, Timestamp::now()).await;
+                may = report.may_take(profile);
+                tell(&report, profile);
+            }
+            if let Some(may) = may {
+                relay.halt(!may);
+            }
         }
-        let Ok(replicas) = relay.store().replicas().await else {
-            // The database does not answer, so nothing is stored anywhere; what is known of its place stays.
-            continue;
-        };
-        let lapsed = look(&checker, &replicas, profile).await;
-        relay.halt(lapsed);
+    };
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = looking => {}
     }
 }
 
-/// Whether a place lapsed; each of them goes to the log.
-async fn look(checker: &Checker, replicas: &[Replica], profile: Profile) -> bool {
-    match checker.look(replicas, Timestamp::now()).await {
-        Ok(report) => {
-            let mut lapsed = report.lapsed(profile).peekable();
-            let has_lapsed = lapsed.peek().is_some();
-            for Finding { key, place, evidence, .. } in lapsed {
-                tracing::error!(
-                    event = "residency_lapsed",
-                    key,
-                    place,
-                    evidence,
-                    "it is not proven any more that this lies in Japan: mail is not taken until it is"
-                );
-            }
-            has_lapsed
-        }
-        Err(fault) => {
-            tracing::error!(event = "residency_lapsed", %fault, "mail is not taken until this is mended");
-            profile == Profile::Production
-        }
+/// Each place that lapsed, to the log.
+fn tell(report: &Report, profile: Profile) {
+    for Finding { key, place, evidence, .. } in report.lapsed(profile) {
+        tracing::error!(
+            event = "residency_lapsed",
+            key,
+            place,
+            evidence,
+            "it is not proven any more that this lies in Japan: mail is not taken until it is"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `anshin serve`: runs the roles until SIGTERM or SIGINT, then drains and exits 0. SIGHUP reads certificates again.
+//! `anshin serve`: runs the roles until SIGTERM or SIGINT, then drains and exits 0. SIGHUP reads certificates again and looks at
+//! the places of user information.
 
 use super::arguments::{Common, RoleName};
 use super::output::Failure;

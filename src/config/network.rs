@@ -33,6 +33,12 @@ impl Network {
         (length <= bits(first) && mask(first, length) == first).then_some(network)
     }
 
+    /// Whether it has a shorter length than `v4` or `v6` bits, by its family.
+    #[must_use]
+    pub fn is_wider_than(&self, v4: u8, v6: u8) -> bool {
+        self.length < if self.first.is_ipv4() { v4 } else { v6 }
+    }
+
     /// Whether an address lies in it. An IPv4 address in IPv6 clothes (RFC 4291 §2.5.5.2) is the IPv4 address.
     #[must_use]
     pub fn contains(&self, ip: IpAddr) -> bool {

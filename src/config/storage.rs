@@ -86,7 +86,7 @@ impl StorageUrl {
         let parts = Parts::of(url)?;
         let named = |parameter: &'_ str| {
             let (name, value) = parameter.split_once('=')?;
-            matches!(name, "host" | "hostaddr").then(|| unescaped(value))
+            matches!(unescaped(name).as_str(), "host" | "hostaddr").then(|| unescaped(value))
         };
         if let Some(host) = parts.parameters().filter_map(named).next_back() {
             return Some(host);
@@ -267,6 +267,7 @@ mod tests {
             ("postgres://[2001:db8::1]:5432/d", "2001:db8::1"),
             ("postgres://127.0.0.1/d?host=db.us-east-1.rds.amazonaws.com", "db.us-east-1.rds.amazonaws.com"),
             ("postgres://127.0.0.1/d?hostaddr=192.0.2.1&sslmode=require", "192.0.2.1"),
+            ("postgres://127.0.0.1/d?%68ost=192.0.2.1", "192.0.2.1"),
             ("postgres:///d?host=/run/postgresql", "/run/postgresql"),
             ("postgres://%2Frun%2Fpostgresql/d", "/run/postgresql"),
         ] {

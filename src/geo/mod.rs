@@ -76,6 +76,19 @@ impl Located {
     }
 }
 
+/// The IPv4 address that stands in an IPv6 one: mapped (RFC 4291 §2.5.5.2), NAT64 (RFC 6052 §2.1) or 6to4 (RFC 3056 §2); else
+/// the address itself.
+#[must_use]
+pub fn embedded(ip: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = ip.to_canonical() else { return ip.to_canonical() };
+    let v4 = |high: u16, low: u16| IpAddr::V4(((u32::from(high) << 16) | u32::from(low)).into());
+    match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
+        [0x2002, high, low, ..] => v4(high, low),
+        _ => IpAddr::V6(v6),
+    }
+}
+
 /// Why the operator's database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OverlayError {
@@ -108,15 +121,9 @@ impl Geo {
     /// What both say of `ip`. An IPv4 address within IPv6 is looked up as the IPv4 address.
     #[must_use]
     pub fn locate(&self, ip: IpAddr) -> Located {
-        let ip = ip.to_canonical();
+        let ip = embedded(ip);
         let registry = iptocc::country_code(ip).and_then(Country::parse);
         Located { registry, overlay: self.overlaid(ip) }
-    }
-
-    /// The country of `ip`, if it is known without contradiction.
-    #[must_use]
-    pub fn country(&self, ip: IpAddr) -> Option<Country> {
-        self.locate(ip).country(ip.to_canonical().is_ipv4())
     }
 
     fn overlaid(&self, ip: IpAddr) -> Option<Country> {
@@ -132,7 +139,8 @@ mod tests {
     use super::*;
 
     fn country(ip: &str) -> Option<Country> {
-        Geo::default().country(ip.parse().unwrap())
+        let ip = ip.parse().unwrap();
+        Geo::default().locate(ip).country(embedded(ip).is_ipv4())
     }
 
     #[test]
@@ -142,7 +150,9 @@ mod tests {
         }
         assert_eq!(country("12.0.0.1"), Country::parse("US"));
         assert_eq!(country("114.114.114.114"), Country::parse("CN"));
-        assert_eq!(country("::ffff:126.1.2.3"), Some(Country::JAPAN));
+        for ip in ["::ffff:126.1.2.3", "64:ff9b::7e01:203", "2002:7e01:203::1"] {
+            assert_eq!(country(ip), Some(Country::JAPAN), "{ip}");
+        }
     }
 
     #[test]

@@ -1,61 +1,47 @@
 //! What a host's name tells of where it stands: providers that write the region into it.
 //!
-//! Rules: only names whose region the provider assigns count; a name of which nothing is known tells nothing. The
-//! addresses behind a name of a Japanese region are looked at as well: large providers register theirs in the United
-//! States, but none of Tokyo's is registered in Germany.
+//! Rules: only the label at the place where the provider itself writes the region counts, since customers choose the others;
+//! a name of which nothing is known tells nothing. The addresses behind a name of a Japanese region are looked at as well:
+//! large providers register theirs abroad, but where, is known.
 
 use super::Country;
 
-/// A provider.
+/// A provider's kind of host name.
 struct Provider {
     name: &'static str,
-    /// Ends of its host names.
-    suffixes: &'static [&'static str],
-    /// Regions in Japan, as a label of the name or a piece of one.
+    /// The end of its host names. The region is the label before it.
+    suffix: &'static str,
+    /// Regions in Japan; empty where all that has such a suffix lies in Japan.
     japan: &'static [&'static str],
-    /// Whether all that has such a suffix lies in Japan.
-    is_all_japan: bool,
     /// Where its addresses are registered.
     registered: &'static [&'static str],
 }
 
-/// Tokyo and Osaka; the names of their regions are public. Ends are compared by label.
-const PROVIDERS: [Provider; 5] = [
-    Provider {
-        name: "AWS",
-        suffixes: &["amazonaws.com", "amazonaws.com.cn", "api.aws", "on.aws"],
-        japan: &["ap-northeast-1", "ap-northeast-3"],
-        is_all_japan: false,
-        registered: &["JP", "US"],
-    },
+const AWS_JAPAN: &[&str] = &["ap-northeast-1", "ap-northeast-3"];
+/// Ranges of Tokyo came from Ireland's part of the registry too.
+const AWS_REGISTERED: &[&str] = &["JP", "US", "IE"];
+
+/// Tokyo and Osaka; the names of the regions are public. The more exact suffix stands before the wider one.
+const PROVIDERS: [Provider; 9] = [
+    Provider { name: "AWS", suffix: "rds.amazonaws.com", japan: AWS_JAPAN, registered: AWS_REGISTERED },
+    Provider { name: "AWS", suffix: "rds.amazonaws.com.cn", japan: AWS_JAPAN, registered: AWS_REGISTERED },
+    Provider { name: "AWS", suffix: "elb.amazonaws.com", japan: AWS_JAPAN, registered: AWS_REGISTERED },
+    Provider { name: "AWS", suffix: "compute.amazonaws.com", japan: AWS_JAPAN, registered: AWS_REGISTERED },
     Provider {
         name: "Google Cloud",
-        suffixes: &["sql.goog", "run.app", "pkg.dev"],
+        suffix: "sql.goog",
         japan: &["asia-northeast1", "asia-northeast2"],
-        is_all_japan: false,
         registered: &["JP", "US"],
     },
     Provider {
         name: "Azure",
-        suffixes: &["cloudapp.azure.com", "database.azure.com", "core.windows.net", "vault.azure.net"],
+        suffix: "cloudapp.azure.com",
         japan: &["japaneast", "japanwest"],
-        is_all_japan: false,
-        registered: &["JP", "US"],
+        registered: &["JP", "US", "GB", "BR"],
     },
-    Provider {
-        name: "Sakura",
-        suffixes: &["sakurastorage.jp", "sakura.ad.jp"],
-        japan: &[],
-        is_all_japan: true,
-        registered: &["JP"],
-    },
-    Provider {
-        name: "IIJ",
-        suffixes: &["iijgio.com", "iijgio.jp"],
-        japan: &[],
-        is_all_japan: true,
-        registered: &["JP"],
-    },
+    Provider { name: "Sakura", suffix: "sakurastorage.jp", japan: &[], registered: &["JP"] },
+    Provider { name: "Sakura", suffix: "sakura.ad.jp", japan: &[], registered: &["JP"] },
+    Provider { name: "IIJ", suffix: "iijgio.com", japan: &[], registered: &["JP"] },
 ];
 
 /// What a name tells.
@@ -65,69 +51,37 @@ pub enum Region {
     Japan(String),
     /// Another one.
     Abroad(String),
-    /// A known provider, but the name has no region.
-    Untold(&'static str),
 }
 
-/// What `host` tells; `None` of names of nobody in particular.
+/// What `host` tells; `None` of names of nobody in particular, or without a region.
 #[must_use]
 pub fn region(host: &str) -> Option<Region> {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let provider = of(&host)?;
-    if provider.is_all_japan {
+    let host = plain(host);
+    let (provider, rest) = of(&host)?;
+    if provider.japan.is_empty() {
         return Some(Region::Japan(provider.name.to_owned()));
     }
-    let labels = || host.split('.');
-    if let Some(region) = provider.japan.iter().find(|region| labels().any(|label| is_of(label, region))) {
-        return Some(Region::Japan(format!("{} {region}", provider.name)));
-    }
-    Some(match labels().find_map(|label| foreign(provider, label)) {
-        Some(region) => Region::Abroad(format!("{} {region}", provider.name)),
-        None => Region::Untold(provider.name),
-    })
+    let region = rest.rsplit('.').next().filter(|label| !label.is_empty())?;
+    let named = format!("{} {region}", provider.name);
+    Some(if provider.japan.contains(&region) { Region::Japan(named) } else { Region::Abroad(named) })
 }
 
 /// Whether an address that is registered in `country` can be behind a Japanese name of this provider.
 #[must_use]
 pub fn may_register(host: &str, country: Country) -> bool {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    of(&host).is_some_and(|provider| provider.registered.contains(&country.as_str()))
+    of(&plain(host)).is_some_and(|(provider, _)| provider.registered.contains(&country.as_str()))
 }
 
-fn of(host: &str) -> Option<&'static Provider> {
-    let ends = |suffix: &&str| host.strip_suffix(*suffix).is_some_and(|rest| rest.ends_with('.'));
-    PROVIDERS.iter().find(|provider| provider.suffixes.iter().any(|suffix| ends(&suffix)))
+fn plain(host: &str) -> String {
+    host.trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// Whether a label is the region, or begins with it as `asia-northeast1-docker` does.
-fn is_of(label: &str, region: &str) -> bool {
-    label.strip_prefix(region).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-}
-
-/// The region of a label that looks like one: `us-east-1`, `europe-west4`, `germanywestcentral`.
-fn foreign<'a>(provider: &Provider, label: &'a str) -> Option<&'a str> {
-    let ends_in_digit = label.ends_with(|c: char| c.is_ascii_digit());
-    let has_words = label.split('-').count() >= 2
-        && label.starts_with(|c: char| c.is_ascii_lowercase())
-        && label.split('-').next().is_some_and(|first| first.bytes().all(|b| b.is_ascii_lowercase()));
-    let of_azure = [
-        "us",
-        "europe",
-        "asia",
-        "india",
-        "uk",
-        "france",
-        "germany",
-        "korea",
-        "australia",
-        "brazil",
-        "canada",
-    ];
-    let is_region = match provider.name {
-        "Azure" => of_azure.iter().any(|word| label.contains(word)) && !label.contains('-'),
-        _ => ends_in_digit && has_words,
-    };
-    is_region.then_some(label)
+/// The provider of a name, and what stands before the suffix and its dot.
+fn of(host: &str) -> Option<(&'static Provider, &str)> {
+    PROVIDERS.iter().find_map(|provider| {
+        let rest = host.strip_suffix(provider.suffix)?.strip_suffix('.')?;
+        Some((provider, rest))
+    })
 }
 
 #[cfg(test)]
@@ -135,11 +89,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_a_region_in_it_tells_where_it_stands() {
+    fn a_name_with_a_region_in_its_place_tells_where_it_stands() {
         for (host, region) in [
             ("db.c1x2.ap-northeast-1.rds.amazonaws.com", "AWS ap-northeast-1"),
-            ("S3.ap-northeast-3.amazonaws.com.", "AWS ap-northeast-3"),
-            ("kms.ap-northeast-1.api.aws", "AWS ap-northeast-1"),
+            ("DB.c1x2.ap-northeast-3.RDS.amazonaws.com.", "AWS ap-northeast-3"),
             ("a1b2.c3d4.asia-northeast1.sql.goog", "Google Cloud asia-northeast1"),
             ("pg.japaneast.cloudapp.azure.com", "Azure japaneast"),
             ("s3.isk01.sakurastorage.jp", "Sakura"),
@@ -150,9 +103,12 @@ mod tests {
             ("db.c1x2.us-east-1.rds.amazonaws.com", "AWS us-east-1"),
             ("db.c1x2.cn-north-1.rds.amazonaws.com.cn", "AWS cn-north-1"),
             ("db.c1x2.ap-northeast-2.rds.amazonaws.com", "AWS ap-northeast-2"),
-            ("db.us-gov-west-1.rds.amazonaws.com", "AWS us-gov-west-1"),
             ("a1.b2.europe-west4.sql.goog", "Google Cloud europe-west4"),
             ("pg.germanywestcentral.cloudapp.azure.com", "Azure germanywestcentral"),
+            // What the customer chose says nothing.
+            ("ap-northeast-1.c1x2.us-east-1.rds.amazonaws.com", "AWS us-east-1"),
+            ("japaneast.westus.cloudapp.azure.com", "Azure westus"),
+            ("db.ap-northeast-1-tpe-1.rds.amazonaws.com", "AWS ap-northeast-1-tpe-1"),
         ] {
             assert_eq!(super::region(host), Some(Region::Abroad(region.to_owned())), "{host}");
         }
@@ -160,13 +116,15 @@ mod tests {
 
     #[test]
     fn a_name_without_one_tells_nothing() {
-        assert_eq!(region("s3.amazonaws.com"), Some(Region::Untold("AWS")));
-        assert_eq!(region("shop.postgres.database.azure.com"), Some(Region::Untold("Azure")));
         for host in [
+            "s3.amazonaws.com",
+            "japaneast-shop.postgres.database.azure.com",
+            "fukuoka.postgres.database.azure.com",
             "db.example.jp",
-            "amazonaws.com",
+            "rds.amazonaws.com",
+            ".rds.amazonaws.com",
             "ap-northeast-1.rds.amazonaws.com.example.net",
-            "xamazonaws.com",
+            "xrds.amazonaws.com",
         ] {
             assert_eq!(region(host), None, "{host}");
         }

@@ -1,50 +1,68 @@
 //! Holds places against proofs.
 //!
 //! Rules: a name is judged by what it stands for now, each address of it; one that is not proven spoils the name. What
-//! is looked at is what the system itself would connect to, so names go through the system's resolver.
-//! When it fails: [`ResidencyError`] where a statement or the overlay cannot be used.
+//! is looked at is what the system itself would connect to, so names go through the system's resolver. A statement that does
+//! not count proves nothing and harms nothing else; it is shown.
+//! When it fails: [`OverlayError`] where the country database cannot be used. What is found is a report.
 
 use super::places::{At, Place, Purpose, at_host, places};
 use super::site::{Site, SiteError};
 use super::{Finding, Origin, Report, Standing, mounts};
 use crate::config::Config;
-use crate::dns;
-use crate::geo::{self, Country, Geo, OverlayError, Region};
+use crate::geo::{self, Country, Geo, Located, OverlayError, Region};
 use crate::ledger::Verifier;
 use crate::mail::Timestamp;
 use crate::store::Replica;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The longest wait for the addresses of a name.
 const LOOK_UP: Duration = Duration::from_secs(10);
-/// The kernel's list of mounts.
-const MOUNTINFO: &str = "/proc/self/mountinfo";
+/// Where systemd's resolver listens (systemd-resolved.service(8)); whom it asks stands in a file of its own.
+const STUBS: [&str; 2] = ["127.0.0.53", "127.0.0.54"];
 
-/// Why places cannot be judged.
-#[derive(Debug, thiserror::Error)]
-pub enum ResidencyError {
-    #[error("residency.sites: {file} cannot be read ({cause})")]
-    Unreadable { file: String, cause: std::io::ErrorKind },
-    #[error("residency.sites: {file}: {cause}")]
-    Site { file: String, cause: SiteError },
-    #[error("residency.country_overlay: {0}")]
-    Overlay(#[from] OverlayError),
+/// The files of the machine that are read.
+struct Ground {
+    mountinfo: PathBuf,
+    resolvers: PathBuf,
+    behind_the_stub: PathBuf,
 }
 
-/// Judges places. Reads the statements anew at each look, since they end.
+impl Default for Ground {
+    fn default() -> Self {
+        Self {
+            mountinfo: "/proc/self/mountinfo".into(),
+            resolvers: "/etc/resolv.conf".into(),
+            behind_the_stub: "/run/systemd/resolve/resolv.conf".into(),
+        }
+    }
+}
+
+/// What the database itself says of its place.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The address at which the server sees itself.
+    pub server: Option<IpAddr>,
+    /// Who copies it.
+    pub replicas: Vec<Replica>,
+}
+
+/// Judges places. Reads statements, mounts and resolvers anew at each look, since they change.
 pub struct Checker {
     places: Vec<Place>,
     files: Vec<PathBuf>,
     officers: Vec<Verifier>,
     geo: Geo,
+    ground: Ground,
 }
 
 /// What a look knows.
 struct Look<'a> {
     sites: Vec<Site>,
     geo: &'a Geo,
+    ground: &'a Ground,
     mounts: String,
 }
 
@@ -63,38 +81,68 @@ impl Checker {
     /// For the places of `config`.
     ///
     /// # Errors
-    /// [`ResidencyError::Overlay`].
-    pub fn new(config: &Config) -> Result<Self, ResidencyError> {
+    /// [`OverlayError`].
+    pub fn new(config: &Config) -> Result<Self, OverlayError> {
         let geo = match &config.residency.country_overlay {
             Some(path) => Geo::with_overlay(path)?,
             None => Geo::default(),
         };
         let (files, officers) = (config.residency.sites.clone(), config.residency.officers.clone());
-        Ok(Self { places: places(config), files, officers, geo })
+        Ok(Self { places: places(config), files, officers, geo, ground: Ground::default() })
     }
 
-    /// Looks at all places, and at the `replicas` that the database names.
-    ///
-    /// # Errors
-    /// [`ResidencyError`] where a statement cannot be read or does not count.
-    pub async fn look(&self, replicas: &[Replica], now: Timestamp) -> Result<Report, ResidencyError> {
-        let mounts = std::fs::read_to_string(MOUNTINFO).unwrap_or_default();
-        let look = Look { sites: self.sites(now)?, geo: &self.geo, mounts };
+    /// Looks at all places, and at what the database told of itself, if it was asked.
+    pub async fn look(&self, told: &Told, now: Timestamp) -> Report {
         let mut findings = Vec::new();
-        for place in self.places.iter().chain(&replicas.iter().map(replica).collect::<Vec<_>>()) {
-            look.at(place, &mut findings).await;
+        let mut look =
+            Look { sites: Vec::new(), geo: &self.geo, ground: &self.ground, mounts: self.mounts() };
+        for file in &self.files {
+            match self.site(file, now) {
+                Ok(site) => look.sites.push(site),
+                Err((standing, evidence)) => findings.push(Finding {
+                    key: "residency.sites".to_owned(),
+                    purpose: Purpose::Statement,
+                    place: file.display().to_string(),
+                    standing,
+                    evidence,
+                    origin: Origin::Configured,
+                }),
+            }
         }
-        Ok(Report { at: now, findings })
+        let copies = told.replicas.iter().map(replica);
+        for place in self.places.iter().cloned().chain(copies) {
+            look.at(&place, &mut findings).await;
+        }
+        findings.extend(told.server.and_then(|ip| look.server(ip)));
+        Report { at: now, findings }
     }
 
-    fn sites(&self, now: Timestamp) -> Result<Vec<Site>, ResidencyError> {
-        let site = |file: &PathBuf| {
-            let name = || file.display().to_string();
-            let octets = read(file).map_err(|cause| ResidencyError::Unreadable { file: name(), cause })?;
-            Site::read(&octets, &self.officers, now)
-                .map_err(|cause| ResidencyError::Site { file: name(), cause })
-        };
-        self.files.iter().map(site).collect()
+    /// Changes when a statement, the list of mounts or that of resolvers does.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for file in &self.files {
+            let meta = std::fs::metadata(file).ok();
+            meta.map(|meta| (meta.len(), meta.modified().ok())).hash(&mut hasher);
+        }
+        for file in [&self.ground.mountinfo, &self.ground.resolvers, &self.ground.behind_the_stub] {
+            std::fs::read(file).ok().hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    /// Octets that are no UTF-8 stand in names of mounts; they hide no other line.
+    fn mounts(&self) -> String {
+        let octets = std::fs::read(&self.ground.mountinfo).unwrap_or_default();
+        String::from_utf8_lossy(&octets).into_owned()
+    }
+
+    fn site(&self, file: &Path, now: Timestamp) -> Result<Site, (Standing, String)> {
+        let octets = read(file).map_err(|cause| (Standing::Void, format!("it cannot be read ({cause})")))?;
+        Site::read(&octets, &self.officers, now).map_err(|cause| match cause {
+            SiteError::Ended(_) | SiteError::NotYet(_) => (Standing::Ended, cause.to_string()),
+            _ => (Standing::Void, cause.to_string()),
+        })
     }
 }
 
@@ -119,76 +167,113 @@ fn replica(replica: &Replica) -> Place {
 impl Look<'_> {
     async fn at(&self, place: &Place, findings: &mut Vec<Finding>) {
         let mut add = |shown: String, judged: Judged, origin: Origin| {
-            let standing = if place.purpose == Purpose::Delivery { Standing::Apart } else { judged.standing };
-            findings.push(Finding {
-                key: place.key.clone(),
-                purpose: place.purpose,
-                place: shown,
-                standing,
-                evidence: judged.evidence,
-                origin,
-            });
+            let (key, purpose) = (place.key.clone(), place.purpose);
+            let Judged { standing, evidence } = judged;
+            findings.push(Finding { key, purpose, place: shown, standing, evidence, origin });
         };
-        if place.at == At::SystemResolvers {
-            for (shown, judged, origin) in self.system_resolvers() {
-                add(shown, judged, origin);
+        let (shown, judged) = match &place.at {
+            At::SystemResolvers => {
+                for (shown, judged, origin) in self.system_resolvers() {
+                    add(shown, judged, origin);
+                }
+                return;
             }
-        }
-        let mut found = |shown: String, judged: Judged| add(shown, judged, Origin::Configured);
-        match &place.at {
-            At::File(path) => {
-                let judged = match mounts::server(&self.mounts, path) {
-                    None => Judged::new(Standing::InJapan, "this machine, by residency.storage"),
-                    Some(server) => self.of_server(&server).await,
-                };
-                found(path.display().to_string(), judged);
+            // Not even its name is asked for: nobody judges where a recipient's mailbox is.
+            at if place.purpose == Purpose::Delivery => {
+                (at.to_string(), Judged::new(Standing::Apart, "a way to recipients"))
             }
+            At::File(path) => (path.display().to_string(), self.file(path).await),
             At::Socket(path) => {
-                found(path.display().to_string(), Judged::new(Standing::InJapan, "a socket of this machine"));
+                (path.display().to_string(), Judged::new(Standing::InJapan, "a socket of this machine"))
             }
-            At::Ip(ip) => found(ip.to_string(), self.ip(*ip, None)),
-            At::Host(host) => found(host.clone(), self.host(host).await),
-            At::Zone(zone) => found(zone.clone(), self.zone(zone)),
-            At::Hidden => found(
-                "a replica".to_owned(),
-                Judged::new(
-                    Standing::Unproven,
-                    "the database does not show its address to this user; GRANT pg_read_all_stats to it",
-                ),
-            ),
-            At::SystemResolvers => {}
+            At::Ip(ip) => (ip.to_string(), self.ip(*ip, None)),
+            At::Host(host) => (host.clone(), self.host(host).await),
+            At::Zone(zone) => (zone.clone(), self.zone(zone)),
+            At::Hidden => {
+                let why = "the database does not show its address to this user";
+                ("a replica".to_owned(), Judged::new(Standing::Unproven, why))
+            }
+        };
+        add(shown, judged, Origin::Configured);
+    }
+
+    async fn file(&self, path: &Path) -> Judged {
+        match mounts::lies(&self.mounts, &canonical(path)) {
+            mounts::Lies::Here => {
+                Judged::new(Standing::InJapan, "a disk of this machine, by residency.storage")
+            }
+            mounts::Lies::Unknown => {
+                Judged::new(Standing::Unknown, "the list of mounts does not tell where it lies")
+            }
+            mounts::Lies::On(server) => {
+                let judged = match at_host(&server) {
+                    At::Ip(ip) => self.ip(ip, None),
+                    _ => self.host(&server).await,
+                };
+                let standing = match judged.standing {
+                    // A bucket or a device has no address: nothing shows where it is.
+                    Standing::Unknown => Standing::Unproven,
+                    standing => standing,
+                };
+                Judged::new(standing, format!("mounted from {server}: {}", judged.evidence))
+            }
         }
     }
 
-    async fn of_server(&self, server: &str) -> Judged {
-        let judged = match at_host(server) {
-            At::Ip(ip) => self.ip(ip, None),
-            _ => self.host(server).await,
-        };
-        Judged { evidence: format!("mounted from {server}: {}", judged.evidence), ..judged }
+    /// What the database says of its own address counts only against it: a tunnel may end anywhere.
+    fn server(&self, ip: IpAddr) -> Option<Finding> {
+        let judged = self.ip(ip, None);
+        (judged.standing == Standing::Abroad).then(|| Finding {
+            key: "storage.url".to_owned(),
+            purpose: Purpose::Storage,
+            place: ip.to_string(),
+            standing: judged.standing,
+            evidence: format!("the database says that it is there; {}", judged.evidence),
+            origin: Origin::Configured,
+        })
     }
 
     /// An address; `name` is the host it stands for, if that is one of a provider's Japanese region.
     fn ip(&self, ip: IpAddr, name: Option<(&str, &str)>) -> Judged {
-        let ip = ip.to_canonical();
+        let ip = geo::embedded(ip);
         if ip.is_loopback() || ip.is_unspecified() {
             return Judged::new(Standing::InJapan, "this machine, by residency.storage");
         }
+        let located = self.geo.locate(ip);
         if let Some(site) = self.sites.iter().find(|site| site.has(ip)) {
-            return stated(site);
+            return stated(site, located);
         }
-        let country = self.geo.country(ip);
-        match (country, name) {
-            (None | Some(Country::JAPAN), Some((_, region))) => Judged::new(Standing::InJapan, region),
-            (Some(country), Some((host, region))) if geo::may_register(host, country) => {
-                Judged::new(Standing::InJapan, format!("{region}; its address is registered in {country}"))
+        let Located { registry, overlay } = located;
+        let disputed = if located.is_disputed() { format!(" ({})", told(located)) } else { String::new() };
+        let fits = |country: Option<Country>| {
+            country.is_none_or(|country| {
+                country == Country::JAPAN || name.is_some_and(|(host, _)| geo::may_register(host, country))
+            })
+        };
+        match (located.country(ip.is_ipv4()), name) {
+            (_, Some((_, region))) if fits(registry) && overlay.is_none_or(|one| one == Country::JAPAN) => {
+                Judged::new(Standing::InJapan, format!("{region}{disputed}"))
+            }
+            (Some(country), Some((host, region)))
+                if geo::may_register(host, country)
+                    && overlay.is_none_or(|one| geo::may_register(host, one)) =>
+            {
+                Judged::new(
+                    Standing::InJapan,
+                    format!("{region}; its address is registered in {country}{disputed}"),
+                )
             }
             (Some(Country::JAPAN), None) => Judged::new(
                 Standing::Unproven,
-                format!("{ip} is registered in JP, which shows no place; no site names it"),
+                format!("{ip} is registered in JP, which shows no place; no site names it{disputed}"),
             ),
-            (Some(country), _) => Judged::new(Standing::Abroad, format!("{ip} is registered in {country}")),
-            (None, None) => Judged::new(Standing::Unproven, format!("no site names {ip}")),
+            (Some(country), _) => {
+                Judged::new(Standing::Abroad, format!("{ip} is registered in {country}{disputed}"))
+            }
+            (None, Some(_)) => {
+                Judged::new(Standing::Abroad, format!("{ip} is registered elsewhere{disputed}"))
+            }
+            (None, None) => Judged::new(Standing::Unproven, format!("no site names {ip}{disputed}")),
         }
     }
 
@@ -198,56 +283,102 @@ impl Look<'_> {
                 return Judged::new(Standing::Abroad, format!("the name is of {region}"));
             }
             Some(Region::Japan(region)) => Some(region),
-            Some(Region::Untold(_)) | None => None,
+            None => None,
         };
         let looked = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((host, 0))).await;
         let Ok(Ok(addresses)) = looked else {
             return Judged::new(Standing::Unknown, "the name does not resolve now");
         };
         let name = region.as_deref().map(|region| (host, region));
-        let judged = addresses
-            .map(|address| self.ip(address.ip(), name))
-            .max_by_key(|judged| badness(judged.standing));
+        let judged = addresses.map(|address| self.ip(address.ip(), name));
+        let judged = judged.max_by_key(|judged| badness(judged.standing));
         judged.unwrap_or_else(|| Judged::new(Standing::Unknown, "the name has no address now"))
     }
 
     fn zone(&self, zone: &str) -> Judged {
-        match self.sites.iter().find(|site| site.has_host(zone)) {
-            Some(site) => stated(site),
-            None => Judged::new(
-                Standing::Unproven,
-                "the addresses of clients are asked for there, and no site names it",
-            ),
+        match self.sites.iter().find(|site| site.has_zone(zone)) {
+            Some(site) => stated(site, Located { registry: None, overlay: None }),
+            None => {
+                let why = "the addresses of clients are asked for there, and no site names it";
+                Judged::new(Standing::Unproven, why)
+            }
         }
     }
 
-    /// The resolvers that nobody named here, one by one: an address that a registry delegated stands elsewhere,
-    /// whoever runs it.
+    /// The resolvers that nobody named here, one by one; behind a stub also those that it asks.
     fn system_resolvers(&self) -> Vec<(String, Judged, Origin)> {
-        let Ok(servers) = dns::name_servers(&[]) else {
-            let judged = Judged::new(Standing::Unknown, "/etc/resolv.conf cannot be read");
-            return vec![("the system's resolvers".to_owned(), judged, Origin::Neighbour)];
+        let listed = |file: &Path| name_servers(&std::fs::read_to_string(file).unwrap_or_default());
+        let mut servers: Vec<_> =
+            listed(&self.ground.resolvers).into_iter().map(|ip| (ip, &self.ground.resolvers)).collect();
+        if servers.iter().any(|(ip, _)| STUBS.contains(&ip.to_string().as_str())) {
+            let behind = &self.ground.behind_the_stub;
+            servers.extend(listed(behind).into_iter().map(|ip| (ip, behind)));
+        }
+        let of = |(ip, file): (IpAddr, &PathBuf)| {
+            let origin = if is_neighbour(ip) { Origin::Neighbour } else { Origin::Delegated };
+            (format!("{ip} (of {})", file.display()), self.ip(ip, None), origin)
         };
-        let of = |ip: IpAddr| {
-            let is_private = self.geo.locate(ip).registry.is_none();
-            let origin = if is_private { Origin::Neighbour } else { Origin::Delegated };
-            (format!("{ip} (of /etc/resolv.conf)"), self.ip(ip, None), origin)
-        };
-        servers.iter().map(|server| of(server.ip)).collect()
+        servers.into_iter().map(of).collect()
     }
 }
 
-fn stated(site: &Site) -> Judged {
+/// The path without links and dots, as far as it exists.
+fn canonical(path: &Path) -> PathBuf {
+    for ancestor in path.ancestors() {
+        if let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), path.strip_prefix(ancestor)) {
+            return real.join(rest);
+        }
+    }
+    path.to_owned()
+}
+
+/// The addresses that resolv.conf(5) names.
+fn name_servers(text: &str) -> Vec<IpAddr> {
+    let address = |line: &str| {
+        let mut words = line.split_whitespace();
+        let word = words.next().filter(|word| *word == "nameserver").and(words.next())?;
+        word.split('%').next()?.parse().ok()
+    };
+    text.lines().filter_map(address).collect()
+}
+
+/// An address that means something only on this machine's own networks (RFC 1918, 6598, 3927, 4193, 4291).
+fn is_neighbour(ip: IpAddr) -> bool {
+    match geo::embedded(ip) {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || (a == 100 && b & 0xc0 == 64)
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+fn stated(site: &Site, located: Located) -> Judged {
     let Site { statement, officer } = site;
     let until = statement.until.to_rfc3339();
-    Judged::new(Standing::InJapan, format!("site {}, stated by {officer} until {until}", statement.site))
+    let registered = match located.registry {
+        // An officer's word goes before the registries': what they say is shown beside it.
+        Some(country) if country != Country::JAPAN => format!("; registered in {country}"),
+        _ => String::new(),
+    };
+    let said = format!("site {}, stated by {officer} until {until}{registered}", statement.site);
+    Judged::new(Standing::InJapan, said)
+}
+
+/// What registry and overlay say.
+fn told(located: Located) -> String {
+    let word = |country: Option<Country>| country.map_or_else(|| "nothing".to_owned(), |one| one.to_string());
+    format!("registry {}, overlay {}", word(located.registry), word(located.overlay))
 }
 
 fn badness(standing: Standing) -> u8 {
     match standing {
-        Standing::Apart | Standing::InJapan => 0,
+        Standing::Apart | Standing::InJapan | Standing::Ended | Standing::Void => 0,
         Standing::Unknown => 1,
         Standing::Unproven => 2,
         Standing::Abroad => 3,
     }
 }
+
+#[cfg(test)]
+mod tests;

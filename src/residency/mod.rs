@@ -5,14 +5,14 @@
 //! provider's own name for a region in Japan whose addresses do not contradict it. A country database never proves
 //! where a server stands, it can only show that one is abroad. Delivery to recipients is their communication: listed,
 //! never judged.
-//! When it fails: [`ResidencyError`] where a statement cannot be read; what is found is a [`Report`], not an error.
+//! When it fails: at start, where the country database cannot be read; what is found is a [`Report`], not an error.
 
 mod check;
 mod mounts;
 mod places;
 mod site;
 
-pub use check::{Checker, ResidencyError};
+pub use check::{Checker, Told};
 pub use places::{At, Place, Purpose, places};
 pub use site::{Site, SiteError, Statement};
 
@@ -34,6 +34,10 @@ pub enum Standing {
     Unknown,
     /// A way to a recipient: not judged.
     Apart,
+    /// A statement that does not count now: its time has not come, or is over.
+    Ended,
+    /// A statement that cannot be read, or that no officer signed.
+    Void,
 }
 
 /// Where the name of a place comes from.
@@ -77,16 +81,29 @@ impl Report {
         self.findings.iter().filter(move |finding| finding.stops(profile))
     }
 
-    /// The findings for which a running process stops taking mail. Silence of the DNS is no news of a place.
+    /// The findings for which a running process stops taking mail. Silence of the DNS is no news of a place, and a statement
+    /// harms by what it ceases to prove.
     pub fn lapsed(&self, profile: Profile) -> impl Iterator<Item = &Finding> {
-        self.refused(profile).filter(|finding| finding.standing != Standing::Unknown)
+        let is_news = |finding: &&Finding| !matches!(finding.standing, Standing::Unknown | Standing::Void);
+        self.refused(profile).filter(is_news)
+    }
+
+    /// Whether a running process may take mail; `None` where the DNS does not say, and it stays as it is.
+    #[must_use]
+    pub fn may_take(&self, profile: Profile) -> Option<bool> {
+        if self.lapsed(profile).next().is_some() {
+            return Some(false);
+        }
+        let is_silent = self.refused(profile).any(|finding| finding.standing == Standing::Unknown);
+        (!is_silent).then_some(true)
     }
 }
 
 impl Finding {
     fn stops(&self, profile: Profile) -> bool {
         match (self.standing, profile) {
-            (Standing::InJapan | Standing::Apart, _) => false,
+            (Standing::InJapan | Standing::Apart | Standing::Ended, _) => false,
+            (Standing::Void, _) => true,
             (Standing::Abroad, Profile::Development) => self.origin == Origin::Configured,
             (Standing::Abroad, Profile::Production) => true,
             (Standing::Unproven | Standing::Unknown, Profile::Development) => false,
@@ -105,13 +122,19 @@ impl Finding {
     pub fn cure(&self) -> String {
         match (self.standing, self.purpose) {
             (Standing::InJapan | Standing::Apart, _) => String::new(),
+            (Standing::Ended | Standing::Void, _) => {
+                "have the place stated again (anshin compliance residency attest), or take the file out of residency.sites"
+                    .to_owned()
+            }
             (Standing::Unknown, _) => "see to it that the name resolves, or name the address itself".to_owned(),
             (Standing::Abroad, purpose) => format!("use {} in Japan", what(purpose)),
             (Standing::Unproven, Purpose::Resolver) => {
                 "run a resolver on this machine and name 127.0.0.1, or have its place stated under residency.sites".to_owned()
             }
             (Standing::Unproven, Purpose::Replica) => {
-                "have the place of the replica stated under residency.sites, or end the replication".to_owned()
+                "GRANT pg_read_all_stats to this user, have the place of the replica stated under residency.sites, or end \
+                 the replication"
+                    .to_owned()
             }
             (Standing::Unproven, purpose) => format!(
                 "have the place of {} stated and signed (anshin compliance residency attest) and name the file under \
@@ -130,6 +153,7 @@ fn what(purpose: Purpose) -> &'static str {
         Purpose::Resolver => "a resolver",
         Purpose::BlockList => "a mirror of the list",
         Purpose::Scanner => "the scanner",
-        Purpose::Delivery => "the next hop",
+        Purpose::Delivery | Purpose::Smarthost => "the next hop",
+        Purpose::Statement => "the site",
     }
 }

@@ -1,32 +1,31 @@
-//! Whether a path lies on this machine or on a server: the kernel's list of mounts (proc_pid_mountinfo(5)).
+//! Whether a path lies on a disk of this machine or elsewhere: the kernel's list of mounts (proc_pid_mountinfo(5)).
 //!
-//! Rules: the mount whose point is the longest beginning of the path counts, the last of those at one point. A file
-//! system of which nothing is known is taken to be of this machine, since only networked ones name a server.
+//! Rules: of the mounts whose point begins the path the last in the list counts, since it covers the others. Only the kinds of
+//! file system below are known to be a disk of this machine; of any other kind the source is the server. What the list does not
+//! tell is not known. A block device over the network (iSCSI, NBD, RBD) looks like a disk.
 
 use std::path::{Path, PathBuf};
 
-/// File systems whose data lies elsewhere.
-const NETWORKED: [&str; 14] = [
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "9p",
-    "afs",
-    "ceph",
-    "fuse.ceph",
-    "fuse.glusterfs",
-    "fuse.sshfs",
-    "fuse.s3fs",
-    "fuse.gcsfuse",
-    "lustre",
+/// File systems on disks and in memory.
+const LOCAL: [&str; 17] = [
+    "ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "jfs", "reiserfs", "vfat", "exfat",
+    "tmpfs", "ramfs", "rootfs", "squashfs", "overlay",
 ];
 
-/// The server behind a path; `None` where the path is this machine's own.
-#[must_use]
-pub(super) fn server(mountinfo: &str, path: &Path) -> Option<String> {
-    let mut best: Option<(PathBuf, String, String)> = None;
+/// Where a path lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Lies {
+    /// On a disk of this machine.
+    Here,
+    /// On what this source names: `server:/export` and the like, reduced to the host.
+    On(String),
+    /// The list says nothing.
+    Unknown,
+}
+
+/// Where `path` lies, which is canonical.
+pub(super) fn lies(mountinfo: &str, path: &Path) -> Lies {
+    let mut found = Lies::Unknown;
     for line in mountinfo.lines() {
         let Some((left, right)) = line.split_once(" - ") else { continue };
         let Some(point) = left.split(' ').nth(4).map(|point| PathBuf::from(unescaped(point))) else {
@@ -34,13 +33,31 @@ pub(super) fn server(mountinfo: &str, path: &Path) -> Option<String> {
         };
         let mut right = right.split(' ');
         let (Some(kind), Some(source)) = (right.next(), right.next()) else { continue };
-        let is_better = best.as_ref().is_none_or(|(best, _, _)| point.starts_with(best));
-        if path.starts_with(&point) && is_better {
-            best = Some((point, kind.to_owned(), unescaped(source)));
+        if !path.starts_with(&point) {
+            continue;
         }
+        // A container's layers: what is written goes to the upper one.
+        let upper =
+            right.next().unwrap_or_default().split(',').find_map(|option| option.strip_prefix("upperdir="));
+        found = match (kind, upper) {
+            ("overlay", Some(upper)) if Path::new(upper) != path => {
+                lies_without(mountinfo, line, Path::new(upper))
+            }
+            _ if LOCAL.contains(&kind) => Lies::Here,
+            _ => Lies::On(host(&unescaped(source))),
+        };
     }
-    let (_, kind, source) = best?;
-    NETWORKED.contains(&kind.as_str()).then(|| host(&source))
+    found
+}
+
+/// The upper directory of an overlay, by the other mounts. In a container that list does not show it: then it is here.
+fn lies_without(mountinfo: &str, overlay: &str, upper: &Path) -> Lies {
+    let others: Vec<_> =
+        mountinfo.lines().filter(|line| *line != overlay && !line.contains(" - overlay ")).collect();
+    match lies(&others.join("\n"), upper) {
+        Lies::Unknown => Lies::Here,
+        known => known,
+    }
 }
 
 /// The host in `server:/export`, `//server/share`, `user@server:dir` or `[2001:db8::1]:/export`.
@@ -73,27 +90,35 @@ mod tests {
 46 21 0:41 / /mnt/two\\040words rw - cifs //192.0.2.7/share rw
 47 21 0:42 / /mnt/six rw - nfs [2001:db8::1]:/export rw
 48 21 0:43 / /mnt/ssh rw - fuse.sshfs anshin@backup.example.net:/b rw
+49 21 254:3 / /covered/inner rw - ext4 /dev/vdc1 rw
+50 21 0:44 / /covered rw - nfs hidden.example.net:/e rw
+51 21 0:45 / /bucket rw - fuse s3bucket rw
+52 21 0:46 / /layers rw - overlay overlay rw,lowerdir=/l,upperdir=/mnt/six/up,workdir=/w
 ";
 
-    fn on(path: &str) -> Option<String> {
-        server(MOUNTS, Path::new(path))
+    fn on(path: &str) -> Lies {
+        lies(MOUNTS, Path::new(path))
     }
 
     #[test]
-    fn the_nearest_mount_tells_whose_the_path_is() {
-        assert_eq!(on("/var/lib/anshin/anshin.db"), None);
-        assert_eq!(on("/srv/mail/anshin.db").as_deref(), Some("store.example.jp"));
-        assert_eq!(on("/srv/mail/local/anshin.db"), None);
-        assert_eq!(on("/srv/mailbox/anshin.db"), None);
-        assert_eq!(on("/mnt/two words/a.db").as_deref(), Some("192.0.2.7"));
-        assert_eq!(on("/mnt/six/a.db").as_deref(), Some("2001:db8::1"));
-        assert_eq!(on("/mnt/ssh/a.db").as_deref(), Some("backup.example.net"));
+    fn the_mount_that_covers_the_path_tells_whose_it_is() {
+        let host = |name: &str| Lies::On(name.to_owned());
+        assert_eq!(on("/var/lib/anshin/anshin.db"), Lies::Here);
+        assert_eq!(on("/srv/mail/anshin.db"), host("store.example.jp"));
+        assert_eq!(on("/srv/mail/local/anshin.db"), Lies::Here);
+        assert_eq!(on("/srv/mailbox/anshin.db"), Lies::Here);
+        assert_eq!(on("/mnt/two words/a.db"), host("192.0.2.7"));
+        assert_eq!(on("/mnt/six/a.db"), host("2001:db8::1"));
+        assert_eq!(on("/mnt/ssh/a.db"), host("backup.example.net"));
+        assert_eq!(on("/covered/inner/a.db"), host("hidden.example.net"));
+        assert_eq!(on("/bucket/a.db"), host("s3bucket"));
+        assert_eq!(on("/layers/a.db"), host("2001:db8::1"));
     }
 
     #[test]
-    fn a_list_that_is_no_list_names_no_server() {
+    fn a_list_that_is_no_list_tells_nothing() {
         for list in ["", "x", "a - b", "1 2 3 4 /srv - nfs"] {
-            assert_eq!(server(list, Path::new("/srv/x")), None, "{list:?}");
+            assert_eq!(lies(list, Path::new("/srv/x")), Lies::Unknown, "{list:?}");
         }
     }
 }

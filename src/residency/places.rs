@@ -1,13 +1,15 @@
 //! Every place that a configuration names where user information lies, or whom it is told.
 //!
 //! Rules: the structures are taken apart without `..`, so that a new key does not compile until somebody has said
-//! whether it names a place. Delivery to the recipients' own servers is their communication and stands apart.
+//! whether it names a place. Delivery to the recipients' own servers is their communication and stands apart; a smarthost works for
+//! the operator, and does not.
 
 use crate::config::{
-    Config, Dkim, Dns, Egress, Host, Ingress, Keys, Mx, Residency, ScannerAddress, Storage, StorageUrl,
-    Submission, Web,
+    Config, Dkim, Dns, Egress, Host, Ingress, Keys, Mx, Residency, RouteDomain, ScannerAddress, Storage,
+    StorageUrl, Submission, Web,
 };
 use serde::Serialize;
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -27,8 +29,12 @@ pub enum Purpose {
     BlockList,
     /// Mail is looked at there.
     Scanner,
-    /// Mail is handed over there, on its way to its recipient.
+    /// Mail of one domain is handed over there, on its way to its recipient.
     Delivery,
+    /// Mail to everybody is handed over there, to somebody who works for the operator.
+    Smarthost,
+    /// No place: a statement about some.
+    Statement,
 }
 
 /// Where it is.
@@ -44,6 +50,18 @@ pub enum At {
     SystemResolvers,
     /// The database did not show it to this user.
     Hidden,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            At::File(path) | At::Socket(path) => write!(f, "{}", path.display()),
+            At::Ip(ip) => write!(f, "{ip}"),
+            At::Host(name) | At::Zone(name) => f.write_str(name),
+            At::SystemResolvers => f.write_str("the system's resolvers"),
+            At::Hidden => f.write_str("a replica"),
+        }
+    }
 }
 
 /// A place, by the key that names it.
@@ -153,6 +171,10 @@ fn routes(egress: &Egress, places: &mut Vec<Place>) {
             Host::Ip(ip) => At::Ip(*ip),
             Host::Name(name) => At::Host(name.to_string()),
         };
-        places.push(place(format!("egress.route[{i}].next_hop"), Purpose::Delivery, at));
+        let purpose = match route.domain {
+            RouteDomain::Any => Purpose::Smarthost,
+            RouteDomain::Exactly(_) => Purpose::Delivery,
+        };
+        places.push(place(format!("egress.route[{i}].next_hop"), purpose, at));
     }
 }

@@ -1,4 +1,4 @@
-//! Sites in Japan: what an officer of the operator states, in writing and signed, about networks, hosts and a place.
+//! Sites in Japan: what an officer of the operator states, in writing and signed, about networks, zones and a place.
 //!
 //! Rules: a statement is a signed note ([`crate::ledger::Note`]) whose text has one item a line; it counts from `since`
 //! until `until`, at most two years, so that somebody looks again. Only keys under `residency.officers` sign.
@@ -14,7 +14,7 @@ use std::time::Duration;
 const KIND: &str = "anshin-mail site statement v1";
 /// The longest time that a statement counts.
 const LONGEST: Duration = Duration::from_secs(2 * 366 * 86_400);
-/// Networks and hosts of one statement.
+/// Networks and zones of one statement.
 const MAX_ITEMS: usize = 256;
 
 /// A site, proven to be stated.
@@ -33,8 +33,9 @@ pub struct Statement {
     /// The postal address of the place.
     pub address: String,
     pub networks: Vec<Network>,
-    /// Host names that stand there, such as zones of a block list that is mirrored; with all below them.
-    pub hosts: Vec<String>,
+    /// Zones of the DNS that are served there, such as a mirrored block list; with all below them. Hosts are known by their
+    /// addresses.
+    pub zones: Vec<String>,
     /// The person who answers for it.
     pub by: String,
     /// The contract or document that shows it, if any.
@@ -50,10 +51,14 @@ pub enum SiteError {
     Note(#[from] NoteError),
     #[error("its first line is not \"{KIND}\"")]
     Kind,
-    #[error("line {0} is not one of: site, address, country, network, host, by, contract, since, until")]
+    #[error("line {0} is not one of: site, address, country, network, zone, by, contract, since, until")]
     Line(usize),
     #[error("line {0} has no good value")]
     Value(usize),
+    #[error(
+        "line {0} is wider than any site: name its own networks (/8 for IPv4, /24 for IPv6 at most) or zones"
+    )]
+    Wide(usize),
     #[error("{0} is missing")]
     Missing(&'static str),
     #[error("{0} stands there twice")]
@@ -88,14 +93,14 @@ impl Site {
         self.statement.networks.iter().any(|network| network.contains(ip))
     }
 
-    /// Whether a name stands there.
+    /// Whether a zone is served there.
     #[must_use]
-    pub fn has_host(&self, name: &str) -> bool {
+    pub fn has_zone(&self, name: &str) -> bool {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         let is_under = |host: &String| {
             name == *host || name.strip_suffix(host.as_str()).is_some_and(|rest| rest.ends_with('.'))
         };
-        self.statement.hosts.iter().any(is_under)
+        self.statement.zones.iter().any(is_under)
     }
 }
 
@@ -107,8 +112,8 @@ impl Statement {
         for network in &self.networks {
             text.push_str(&format!("network {network}\n"));
         }
-        for host in &self.hosts {
-            text.push_str(&format!("host {host}\n"));
+        for zone in &self.zones {
+            text.push_str(&format!("zone {zone}\n"));
         }
         text.push_str(&format!("by {}\n", self.by));
         if let Some(contract) = &self.contract {
@@ -159,13 +164,13 @@ struct Fields {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     networks: Vec<Network>,
-    hosts: Vec<String>,
+    zones: Vec<String>,
 }
 
 impl Fields {
     fn take(&mut self, line: &str, number: usize) -> Result<(), SiteError> {
         let (key, value) = line.split_once(' ').ok_or(SiteError::Line(number))?;
-        if value.trim() != value || value.is_empty() || self.networks.len() + self.hosts.len() > MAX_ITEMS {
+        if value.trim() != value || value.is_empty() || self.networks.len() + self.zones.len() > MAX_ITEMS {
             return Err(SiteError::Value(number));
         }
         let bad = SiteError::Value(number);
@@ -179,11 +184,19 @@ impl Fields {
             "since" => once(&mut self.since, "since", Timestamp::parse_rfc3339(value).ok_or(bad)?),
             "until" => once(&mut self.until, "until", Timestamp::parse_rfc3339(value).ok_or(bad)?),
             "network" => {
-                self.networks.push(Network::parse(value).ok_or(bad)?);
+                let network = Network::parse(value).ok_or(bad)?;
+                if network.is_wider_than(8, 24) {
+                    return Err(SiteError::Wide(number));
+                }
+                self.networks.push(network);
                 Ok(())
             }
-            "host" => {
-                self.hosts.push(value.trim_end_matches('.').to_ascii_lowercase());
+            "zone" => {
+                let zone = value.trim_end_matches('.').to_ascii_lowercase();
+                if !zone.contains('.') {
+                    return Err(SiteError::Wide(number));
+                }
+                self.zones.push(zone);
                 Ok(())
             }
             _ => Err(SiteError::Line(number)),
@@ -199,7 +212,7 @@ impl Fields {
             site: self.site.ok_or(Missing("site"))?,
             address: self.address.ok_or(Missing("address"))?,
             networks: self.networks,
-            hosts: self.hosts,
+            zones: self.zones,
             by: self.by.ok_or(Missing("by"))?,
             contract: self.contract,
             since: self.since.ok_or(Missing("since"))?,
@@ -233,7 +246,7 @@ mod tests {
                 Network::parse("10.1.0.0/16").unwrap(),
                 Network::parse("2001:db8:7::/48").unwrap(),
             ],
-            hosts: vec!["bl.example.jp".to_owned()],
+            zones: vec!["bl.example.jp".to_owned()],
             by: "統括管理者 山田花子".to_owned(),
             contract: Some("DC-2026-17".to_owned()),
             since: time("2026-11-01T00:00:00Z"),
@@ -251,13 +264,13 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_counts_while_it_lasts_for_its_networks_and_hosts() {
+    fn a_statement_counts_while_it_lasts_for_its_networks_and_zones() {
         let site = read(&statement().to_text(), "2026-12-01T00:00:00Z").unwrap();
         assert_eq!((&site.statement, site.officer.as_str()), (&statement(), "officer.example.jp"));
         assert!(site.has("10.1.200.3".parse().unwrap()) && site.has("2001:db8:7::1".parse().unwrap()));
         assert!(!site.has("10.2.0.1".parse().unwrap()));
-        assert!(site.has_host("BL.example.jp.") && site.has_host("zen.bl.example.jp"));
-        assert!(!site.has_host("xbl.example.jp") && !site.has_host("example.jp"));
+        assert!(site.has_zone("BL.example.jp.") && site.has_zone("zen.bl.example.jp"));
+        assert!(!site.has_zone("xbl.example.jp") && !site.has_zone("example.jp"));
         for (now, error) in [
             ("2026-10-31T23:59:59Z", SiteError::NotYet(statement().since)),
             ("2027-11-01T00:00:00Z", SiteError::Ended(statement().until)),
@@ -276,6 +289,8 @@ mod tests {
             (changed("country JP", "country SG"), SiteError::Country),
             (changed("by ", "By "), SiteError::Line(8)),
             (changed("10.1.0.0/16", "10.1.0.1/16"), SiteError::Value(5)),
+            (changed("10.1.0.0/16", "0.0.0.0/0"), SiteError::Wide(5)),
+            (changed("zone bl.example.jp", "zone jp"), SiteError::Wide(7)),
             (changed("until 2027", "until 2029"), SiteError::TooLong),
             (format!("{good}site other\n"), SiteError::Twice("site")),
         ] {

@@ -19,6 +19,19 @@ pub enum Replica {
 }
 
 impl Store {
+    /// The address at which the server of the database sees itself; none over a socket, and of SQLite.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn server_address(&self) -> Result<Option<IpAddr>, StoreFault> {
+        if self.is_embedded() {
+            return Ok(None);
+        }
+        let row = sqlx::query("SELECT host(inet_server_addr())").fetch_one(self.pool()).await?;
+        let address: Option<String> = row.try_get(0)?;
+        Ok(address.and_then(|address| address.parse().ok()))
+    }
+
     /// Who copies the database now.
     ///
     /// # Errors

@@ -49,16 +49,19 @@ pub(in crate::cli) struct Attest {
     /// A network that stands there, such as 10.1.0.0/16. May be given several times.
     #[arg(long = "network", value_name = "NETWORK")]
     pub networks: Vec<String>,
-    /// A host or zone that stands there. May be given several times.
-    #[arg(long = "host", value_name = "NAME")]
-    pub hosts: Vec<String>,
+    /// A zone of the DNS that is served there, such as a mirrored block list. May be given several times.
+    #[arg(long = "zone", value_name = "NAME")]
+    pub zones: Vec<String>,
     /// Who answers for it.
     #[arg(long)]
     pub by: String,
     /// The contract or document that shows it.
     #[arg(long)]
     pub contract: Option<String>,
-    /// Until when it counts, two years at most.
+    /// From when it counts [default: now].
+    #[arg(long, value_name = "RFC3339")]
+    pub since: Option<String>,
+    /// Until when it counts, two years after its beginning at most.
     #[arg(long, value_name = "RFC3339")]
     pub until: String,
     /// The file to write; it must not exist.

@@ -3,11 +3,11 @@
 use super::Attest;
 use crate::cli::arguments::Common;
 use crate::cli::output::{Failure, print, table};
-use crate::cli::process;
+use crate::cli::{process, residency};
 use crate::config::{self, Config, Network};
 use crate::ledger::Signer;
 use crate::mail::Timestamp;
-use crate::residency::{Checker, Finding, Statement};
+use crate::residency::{Checker, Finding, Statement, Told};
 use crate::store::Store;
 use serde_json::json;
 use std::io::Write;
@@ -21,11 +21,11 @@ pub(super) async fn report(common: &Common) -> Result<(), Failure> {
     let config = Config::load_before_set_up(path.as_deref(), config::environment())
         .map_err(process::config_failure)?;
     let checker = Checker::new(&config)?;
-    let mut found = checker.look(&[], Timestamp::now()).await?;
+    let mut found = checker.look(&Told::default(), Timestamp::now()).await;
     // Nobody connects to a place that is not allowed, not even to ask who copies it.
     if config.storage.url.host().is_some() && found.refused(config.profile).next().is_none() {
         let store = Store::open(&config.storage.url.connect_url()).await?;
-        found = checker.look(&store.replicas().await?, Timestamp::now()).await?;
+        found = checker.look(&residency::told(&store).await?, Timestamp::now()).await;
     }
     let is_refused = |finding: &Finding| found.refused(config.profile).any(|refused| refused == finding);
     let rows: Vec<Vec<String>> = found
@@ -89,31 +89,34 @@ pub(super) fn attest(attest: &Attest, common: &Common) -> Result<(), Failure> {
     let network = |text: &String| {
         Network::parse(text).ok_or_else(|| Failure::new(format!("{text} is no network such as 10.1.0.0/16")))
     };
-    let until = Timestamp::parse_rfc3339(&attest.until)
-        .ok_or_else(|| Failure::new("--until takes a time such as 2027-11-01T00:00:00+09:00"))?;
-    if attest.networks.is_empty() && attest.hosts.is_empty() {
-        return Err(Failure::new("name at least one --network or --host, or the statement is about nothing"));
+    let time = |text: &str| {
+        let cure = || Failure::new(format!("{text} is no time such as 2027-11-01T00:00:00+09:00"));
+        Timestamp::parse_rfc3339(text).ok_or_else(cure)
+    };
+    let until = time(&attest.until)?;
+    if attest.networks.is_empty() && attest.zones.is_empty() {
+        return Err(Failure::new("name at least one --network or --zone, or the statement is about nothing"));
     }
     let said = [Some(&attest.site), Some(&attest.address), Some(&attest.by), attest.contract.as_ref()];
-    let mut said = said.into_iter().flatten().chain(&attest.hosts);
+    let mut said = said.into_iter().flatten().chain(&attest.zones);
     // A line feed in a value would begin another line, and so state another thing.
     if let Some(bad) = said.find(|value| value.contains(char::is_control) || value.trim() != value.as_str()) {
         return Err(Failure::new(format!("{bad:?} is not one line without blanks at its ends")));
     }
-    let now = Timestamp::now();
+    let since = attest.since.as_deref().map(time).transpose()?.unwrap_or_else(Timestamp::now);
     let statement = Statement {
         site: attest.site.clone(),
         address: attest.address.clone(),
         networks: attest.networks.iter().map(network).collect::<Result<_, _>>()?,
-        hosts: attest.hosts.clone(),
+        zones: attest.zones.clone(),
         by: attest.by.clone(),
         contract: attest.contract.clone(),
-        since: now,
+        since,
         until,
     };
     let text = statement.to_text();
     // What does not count must not be signed.
-    Statement::parse(&text)?.counts_at(now)?;
+    Statement::parse(&text)?.counts_at(since)?;
     write_new(&attest.out, &signer.sign(&text)?, 0o644)?;
     let said = format!(
         "{text}\nSigned by {}. Name {} under residency.sites.",

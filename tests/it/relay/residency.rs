@@ -60,6 +60,23 @@ fn each_place_that_is_not_proven_to_be_in_japan_stops_the_start() {
         let report = relay.run(&["compliance", "residency", "report"]);
         assert_eq!(report.status, 1, "{}", case.display());
     }
+    // A statement that no officer signed stops the start, one whose time is over does not.
+    let note = relay.config().with_file_name("site.note");
+    let stated = format!(
+        "residency.officers = ['{}']\nresidency.sites = ['{}', '{}']\n",
+        officer(1).verifier(),
+        note.display(),
+        note.with_file_name("old.note").display()
+    );
+    fs::write(relay.config(), configure(&base, &stated)).unwrap();
+    let week = Timestamp::from_millis(Timestamp::now().as_millis() - 86_400_000 * 8);
+    fs::write(note.with_file_name("old.note"), statement(&officer(1), week, 7)).unwrap();
+    fs::write(&note, statement(&officer(2), Timestamp::now(), 365)).unwrap();
+    let error = relay.run(&["serve"]).json()["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("site.note proves nothing: no key that is known here signed it"), "{error}");
+    assert!(!error.contains("old.note"), "{error}");
+    fs::write(&note, statement(&officer(1), Timestamp::now(), 365)).unwrap();
+    assert_eq!(relay.anshin(&["compliance", "residency", "report"])["ok"], true);
     fs::write(relay.config(), base).unwrap();
     let report = relay.anshin(&["compliance", "residency", "report"]);
     assert_eq!(report["ok"], true, "{report}");
