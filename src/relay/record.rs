@@ -92,6 +92,14 @@ impl Peer {
     }
 }
 
+/// What a filter said of a message that goes on all the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Label {
+    /// The filter's word.
+    pub action: &'static str,
+    pub score: f64,
+}
+
 /// What a record is about.
 #[derive(Clone, Copy, Default)]
 pub(super) struct About {

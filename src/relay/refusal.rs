@@ -60,6 +60,8 @@ pub enum Refusal {
     Listed,
     /// The scanner found malware.
     Malware,
+    /// The filter takes it for spam.
+    Spam,
     /// Our own breakage: try again.
     TryAgain,
     /// Our disk is full: try again.
@@ -190,7 +192,7 @@ impl Refusal {
                 4,
                 "The message is too large for so many recipients at once: send it to fewer at a time",
             ),
-            Refusal::Greylisted(_) | Refusal::ListedForNow | Refusal::Listed | Refusal::Malware => {
+            Refusal::Greylisted(_) | Refusal::ListedForNow | Refusal::Listed | Refusal::Malware | Refusal::Spam => {
                 self.of_a_helper()
             }
             Refusal::TryAgain => Reply::new(451, 3, 0, "A temporary fault on our side: the message was not taken, try again later"),
@@ -198,7 +200,7 @@ impl Refusal {
         }
     }
 
-    /// What block lists, greylisting and the scanner say.
+    /// What block lists, greylisting, scanner and filter say.
     fn of_a_helper(&self) -> Reply {
         match self {
             Refusal::Greylisted(wait) => {
@@ -219,6 +221,12 @@ impl Refusal {
                 7,
                 1,
                 "The address that sends this mail stands in a block list: ask your provider to have it taken off",
+            ),
+            Refusal::Spam => Reply::new(
+                554,
+                7,
+                1,
+                "The message looks like unwanted mail: write it anew in your own words, with fewer links and files",
             ),
             // Malware, the one that is left.
             _ => Reply::new(
@@ -242,7 +250,8 @@ impl Refusal {
     }
 
     /// The name of the help page.
-    pub(super) fn page(&self) -> String {
+    #[must_use]
+    pub fn page(&self) -> String {
         self.name().replace('_', "-")
     }
 
@@ -284,6 +293,7 @@ impl Refusal {
             Refusal::ListedForNow => "listed_for_now",
             Refusal::Listed => "listed",
             Refusal::Malware => "malware",
+            Refusal::Spam => "spam",
             Refusal::TryAgain => "try_again",
             Refusal::NoSpace => "no_space",
         }
