@@ -14,6 +14,8 @@ mod decision;
 mod domains;
 mod draft;
 mod envelope;
+mod first_use;
+mod hashes;
 mod help;
 mod hold;
 mod hops;
@@ -114,6 +116,7 @@ struct Inner {
     /// Seals what belongs to nobody in particular.
     installation: DataKey,
     turns: tokio::sync::Semaphore,
+    hashes: hashes::Hashes,
     opened_at: Timestamp,
 }
 
@@ -163,9 +166,9 @@ impl Relay {
         if let Some(probe) = compare_rings(&known, &vault.fingerprints)? {
             store.write_probe(&installation.seal(PROBE, &probe)).await?;
         }
-        let (ids, turns) = (Ids::default(), turns::turns());
+        let (ids, turns, hashes) = (Ids::default(), turns::turns(), hashes::Hashes::new());
         let opened_at = Timestamp::now();
-        let inner = Inner { store, vault, ids, domains, policy, installation, turns, opened_at };
+        let inner = Inner { store, vault, ids, domains, policy, installation, turns, hashes, opened_at };
         Ok(Self { inner: Arc::new(inner) })
     }
 
