@@ -61,7 +61,8 @@ impl Relay {
             self.store().greylist(here, now, REMEMBERED),
             self.store().greylist(anywhere, now, REMEMBERED),
         );
-        (one?, other?);
+        one?;
+        other?;
         if is_new && !is_first {
             tracing::warn!(
                 event = "login_new_network",
