@@ -1,4 +1,4 @@
-//! Helpers of the ingress, all off by default: block lists in the DNS, greylisting, and a scanner for malware.
+//! Helpers of the ingress, all off by default: block lists in the DNS, greylisting, a scanner for malware, a filter for spam.
 
 use super::kind;
 use super::listen;
@@ -58,6 +58,28 @@ pub struct Clamd {
     pub on_failure: OnFailure,
 }
 
+/// `[ingress.rspamd]`
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rspamd {
+    /// Where its normal worker listens; nobody is asked without.
+    #[serde(serialize_with = "show::optional")]
+    pub address: Option<ScannerAddress>,
+    #[serde(serialize_with = "show::duration")]
+    pub timeout: Duration,
+    pub on_failure: OnFailure,
+    pub on_spam: OnSpam,
+}
+
+/// What becomes of a mail that the filter would reject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnSpam {
+    /// It goes on with a label, as what it would only mark does.
+    Label,
+    /// 554.
+    Refuse,
+}
+
 /// A socket on this machine or in a private network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScannerAddress {
@@ -104,6 +126,18 @@ impl Clamd {
         let timeout = r.value("ingress.clamd.timeout", "30s", kind::duration);
         let on_failure = r.value("ingress.clamd.on_failure", "defer", kind::word(&WORDS));
         Some(Self { address: address?, timeout: timeout?, on_failure: on_failure? })
+    }
+}
+
+impl Rspamd {
+    pub(super) fn read(r: &mut Reader) -> Option<Self> {
+        const FAILURE: [(&str, OnFailure); 2] = [("accept", OnFailure::Accept), ("defer", OnFailure::Defer)];
+        const SPAM: [(&str, OnSpam); 2] = [("label", OnSpam::Label), ("refuse", OnSpam::Refuse)];
+        let address = r.value("ingress.rspamd.address", "", kind::optional(scanner));
+        let timeout = r.value("ingress.rspamd.timeout", "10s", kind::duration);
+        let on_failure = r.value("ingress.rspamd.on_failure", "accept", kind::word(&FAILURE));
+        let on_spam = r.value("ingress.rspamd.on_spam", "label", kind::word(&SPAM));
+        Some(Self { address: address?, timeout: timeout?, on_failure: on_failure?, on_spam: on_spam? })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `[ingress]` and `[limits]`: where mail comes in, with which certificate, and how much of it at once.
 
 use super::door::DoorLimits;
-use super::helpers::{Blocklist, Clamd, Greylist};
+use super::helpers::{Blocklist, Clamd, Greylist, Rspamd};
 use super::kind::{self, ByteSize};
 use super::network::{self, Network};
 use super::reader::Reader;
@@ -26,6 +26,7 @@ pub struct Ingress {
     pub submission: Submission,
     pub tls: TlsFiles,
     pub clamd: Clamd,
+    pub rspamd: Rspamd,
     pub session: Session,
 }
 
@@ -136,6 +137,7 @@ impl Ingress {
         let client_certificates = r.value("ingress.mx.client_certificates", "ignore", words);
         let blocklists = Blocklist::read_all(r);
         let clamd = Clamd::read(r);
+        let rspamd = Rspamd::read(r);
         let greylist = Greylist::read(r);
         let named = r.tables("ingress.tls.named");
         let named = (1..=named).filter_map(|i| NamedCertificate::read(r, i)).collect();
@@ -150,6 +152,7 @@ impl Ingress {
             submission: Submission { listen: starttls?, tls_listen: tls?, proxy_protocol_from: proxies? },
             tls: TlsFiles { certificate: certificate?, key: key?, named },
             clamd: clamd?,
+            rspamd: rspamd?,
             session: session?,
         })
     }

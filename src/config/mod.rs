@@ -38,7 +38,7 @@ pub use delivery::{DkimKey, DkimKeyState, Dnssec, Reply, ReplyClass, Reuse, Time
 pub use deployment::{Domains, Profile, Role};
 pub use door::DoorLimits;
 pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTls};
-pub use helpers::{BlockAction, Blocklist, Clamd, Greylist, OnFailure, ScannerAddress};
+pub use helpers::{BlockAction, Blocklist, Clamd, Greylist, OnFailure, OnSpam, Rspamd, ScannerAddress};
 pub use ingress::{ClientCertificates, Ingress, Limits, Mx, NamedCertificate, Submission, TlsFiles};
 pub use kind::ByteSize;
 pub use network::{Network, mask};

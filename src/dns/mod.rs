@@ -92,13 +92,36 @@ impl Lookup {
                 let found: Vec<_> = lookup.answers().iter().filter_map(|record| text(&record.data)).collect();
                 if found.is_empty() { Looked::None } else { Looked::Found(found) }
             }
-            Err(NetError::Dns(DnsError::NoRecordsFound(none)))
-                if matches!(none.response_code, ResponseCode::NXDomain | ResponseCode::NoError) =>
-            {
-                Looked::None
-            }
-            Err(_) => Looked::Unknown,
+            Err(error) => match absence(&error) {
+                Absence::NoName | Absence::NoData => Looked::None,
+                Absence::NotSaid => Looked::Unknown,
+            },
         }
+    }
+}
+
+/// What it means that no records came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absence {
+    /// There is no such name.
+    NoName,
+    /// The name has none of these records.
+    NoData,
+    /// The servers did not say: ask again later.
+    NotSaid,
+}
+
+/// What an error of the resolver means, for every reader alike. No data with name servers and no SOA is a referral
+/// (RFC 2308 §2.1, §2.2): the server that was asked did not do its work.
+#[must_use]
+pub fn absence(error: &NetError) -> Absence {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain => Absence::NoName,
+            ResponseCode::NoError if none.soa.is_some() || none.ns.is_none() => Absence::NoData,
+            _ => Absence::NotSaid,
+        },
+        _ => Absence::NotSaid,
     }
 }
 
@@ -197,6 +220,20 @@ pub fn ptr_name(ip: IpAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_referral_is_no_answer_and_a_name_without_records_is_one() {
+        use hickory_resolver::net::NoRecords;
+        use hickory_resolver::proto::op::Query;
+        let none = |code| NoRecords::new(Query::query(Name::root(), RecordType::TXT), code);
+        let means = |none: NoRecords| absence(&NetError::Dns(DnsError::NoRecordsFound(none)));
+        assert_eq!(means(none(ResponseCode::NoError)), Absence::NoData);
+        assert_eq!(means(none(ResponseCode::NXDomain)), Absence::NoName);
+        assert_eq!(means(none(ResponseCode::ServFail)), Absence::NotSaid);
+        let mut referral = none(ResponseCode::NoError);
+        referral.ns = Some(Vec::new().into());
+        assert_eq!(means(referral), Absence::NotSaid);
+    }
 
     #[test]
     fn addresses_are_turned_round_by_octets_and_by_nibbles() {

@@ -72,5 +72,6 @@ async fn purge(relay: &Relay, retention: Duration) -> Result<(), RelayFault> {
     let now = Timestamp::now();
     let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
     let before = Timestamp::from_millis(now.as_millis().saturating_sub(retention));
-    Ok(relay.store().purge(before, now).await?)
+    relay.store().purge(before, now).await?;
+    relay.clear_fast_hashes(now).await
 }

@@ -6,14 +6,60 @@
 //! When it fails: [`HttpFault`], which tells nothing of what came.
 
 use super::demand::TlsFailure;
+use super::ground::Ground;
 use super::http_response::{End, HttpFault, body_of};
+use super::sts::MAX_POLICY;
+use super::tls::TlsClient;
+use crate::mail::Domain;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+/// Addresses of a host that are dialled.
+const ADDRESSES: usize = 4;
+/// How long one fetch may take (§3.3: about a minute at most). Mail waits meanwhile.
+pub(super) const FETCH: Duration = Duration::from_secs(20);
+
+/// The octets of the policy that this host has, one of whose addresses is asked (RFC 8461 §3.3). Time is the caller's to
+/// bound.
+///
+/// # Errors
+/// [`HttpFault`].
+pub(super) async fn policy(
+    tls: Arc<ClientConfig>,
+    host: &Domain,
+    addresses: impl Iterator<Item = IpAddr>,
+    ground: Ground,
+) -> Result<Vec<u8>, HttpFault> {
+    let public = addresses.filter(|ip| (ground.may_dial)(*ip));
+    let addresses: Vec<SocketAddr> =
+        public.take(ADDRESSES).map(|ip| SocketAddr::new(ip, ground.https)).collect();
+    get(tls, &addresses, host.as_str(), "/.well-known/mta-sts.txt", MAX_POLICY).await
+}
+
+/// The policy that a domain's host serves now, as every sender that verifies would get it.
+///
+/// # Errors
+/// Why there is none, in words.
+pub async fn policy_of(
+    host: &Domain,
+    addresses: &[IpAddr],
+    authorities: Option<&Path>,
+) -> Result<String, String> {
+    let tls = TlsClient::new(authorities, Duration::ZERO).map_err(|fault| fault.to_string())?;
+    let tls = Arc::new(tls.proven_config().clone());
+    let got = timeout(FETCH, policy(tls, host, addresses.iter().copied(), Ground::default())).await;
+    let octets = got.map_err(|_| "the host did not answer in time".to_owned())?;
+    let octets = octets.map_err(|fault| fault.to_string())?;
+    String::from_utf8(octets).map_err(|_| HttpFault::MediaType.to_string())
+}
 
 /// What `https://HOST/PATH` has. Time is the caller's to bound.
 ///

@@ -30,6 +30,7 @@ pub mod tlsa;
 mod transport;
 mod validating;
 
+pub use https::policy_of;
 pub use pool::PoolLimits;
 pub use public_address::is_public;
 pub use report::Report;

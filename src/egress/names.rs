@@ -12,10 +12,10 @@
 //! When it fails: [`Reply::Unknown`].
 
 use super::validating::Validating;
+use crate::dns::{Absence, absence};
 use crate::mail::Domain;
 use hickory_resolver::TokioResolver;
-use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use std::net::IpAddr;
 
@@ -156,15 +156,9 @@ fn canonical(name: &Name, records: &[Record]) -> Option<Domain> {
 
 /// What an error of the resolver means.
 fn nothing(error: &NetError) -> Reply {
-    match error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain => Reply::NoName,
-            // No data with name servers and no SOA is a referral: the server we asked did not do its work.
-            ResponseCode::NoError if none.soa.is_some() || none.ns.is_none() => {
-                Reply::NoData(Proof::Unproven)
-            }
-            _ => Reply::Unknown,
-        },
-        _ => Reply::Unknown,
+    match absence(error) {
+        Absence::NoName => Reply::NoName,
+        Absence::NoData => Reply::NoData(Proof::Unproven),
+        Absence::NotSaid => Reply::Unknown,
     }
 }

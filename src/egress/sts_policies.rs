@@ -16,13 +16,12 @@
 use super::demand::TlsFailure;
 use super::ground::Ground;
 use super::http_response::HttpFault;
-use super::https;
+use super::https::{self, FETCH};
 use super::names::{Found, NameService};
-use super::sts::{MAX_POLICY, Mode, Policy, read_record};
+use super::sts::{Mode, Policy, read_record};
 use crate::mail::{Domain, Timestamp};
 use rustls::ClientConfig;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -37,8 +36,6 @@ const FETCH_AGAIN: Duration = Duration::from_secs(900);
 const REFRESH: Duration = Duration::from_secs(86_400);
 /// Domains whose policies are found at once, about.
 const GATES: usize = 64;
-/// How long one fetch may take (§3.3: about a minute at most). Mail waits meanwhile.
-const FETCH: Duration = Duration::from_secs(20);
 
 /// What is kept of one domain beyond a restart.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -186,11 +183,8 @@ impl StsPolicies {
             let Found::Some(found) = self.dns.addresses(&host).await else {
                 return Err(HttpFault::Unreachable);
             };
-            let public = found.v6.into_iter().chain(found.v4).filter(|ip| (self.ground.may_dial)(*ip));
-            let addresses: Vec<SocketAddr> =
-                public.take(4).map(|ip| SocketAddr::new(ip, self.ground.https)).collect();
-            let path = "/.well-known/mta-sts.txt";
-            https::get(Arc::clone(&self.tls), &addresses, host.as_str(), path, MAX_POLICY).await
+            https::policy(Arc::clone(&self.tls), &host, found.v6.into_iter().chain(found.v4), self.ground)
+                .await
         };
         let octets = match timeout(FETCH, fetched).await {
             Ok(Ok(octets)) => octets,

@@ -12,6 +12,7 @@ use super::blocklist::{Blocklists, Listed};
 use super::clamd::Scanner;
 use super::guard::Guard;
 use super::memory::{Budget, Share};
+use super::rspamd::Filter;
 use super::stream::Stream;
 use super::times::Times;
 use super::words::{proof, shown_ids};
@@ -19,7 +20,7 @@ use crate::mail::RealAddress;
 use crate::relay::{Incoming, Login, MailParameters, Peer, Recipient, Refusal, Relay, Wishes};
 use crate::senders::Verifier;
 use crate::smtp::server::{Envelope, Event, Phase, ServerConfig, Service, Session};
-use crate::smtp::{Credentials, Proof, Reply};
+use crate::smtp::{Credentials, Proof, Reply, Ret};
 use crate::store::Patience;
 use crate::vault::Secret;
 use std::net::SocketAddr;
@@ -49,9 +50,18 @@ pub(super) struct Shared {
     pub blocklists: Option<Blocklists>,
     pub greylist: Option<Patience>,
     pub scanner: Option<Arc<Scanner>>,
+    pub filter: Option<Arc<Filter>>,
 }
 
 impl Shared {
+    /// A reply that leads to a help page, where there is one for everybody.
+    pub fn with_help(&self, reply: Reply, page: &str) -> Reply {
+        match &self.public_url {
+            Some(url) => reply.line(format!("See {url}/help/{page}")),
+            None => reply,
+        }
+    }
+
     /// The word for the service in log and record.
     pub fn service(&self) -> &'static str {
         match self.wire.service {
@@ -132,7 +142,8 @@ impl Connection {
             self.bind_channel();
         } else if self.stream.has_spoken() {
             // RFC 5321 §4.3.1: the client waits for the greeting. Who does not is no mail server.
-            self.session.turn_away(Reply::new(554, 5, 0, "You spoke before the greeting: wait for it"));
+            let reply = Reply::new(554, 5, 0, "You spoke before the greeting: wait for it");
+            self.session.turn_away(self.shared.with_help(reply, "protocol"));
         }
         self.converse().await;
     }
@@ -143,6 +154,7 @@ impl Connection {
         let mut paid_until: Option<Instant> = None;
         loop {
             while let Some(event) = self.session.next_event() {
+                self.note_refused();
                 if let Event::Closed = event {
                     let _ = self.flush().await;
                     let _ = timeout(times.write, self.stream.shutdown()).await;
@@ -154,6 +166,7 @@ impl Connection {
                 }
                 deadline = self.deadline();
             }
+            self.note_refused();
             match self.flush().await {
                 Ok(true) => deadline = self.deadline(),
                 Ok(false) => {}
@@ -222,8 +235,14 @@ impl Connection {
             }
             Event::Auth(credentials) => self.authenticate(credentials).await,
             Event::Scram(name) => {
+                // Before anything that says whether a password is right, as with a password that is sent.
+                if let Err(limited) = self.guard.login().await {
+                    let reply = self.limited(&limited).await;
+                    self.session.answer_scram(Err(reply));
+                    return true;
+                }
                 let verdict = self.shared.relay.scram(name.auth_id()).await;
-                self.session.answer_scram(verdict.map_err(|refusal| refusal.auth_reply()));
+                self.session.answer_scram(verdict.map_err(|refusal| self.auth_told(&refusal)));
             }
             Event::Mail(command) => self.mail(command).await,
             Event::Rcpt(command) => self.rcpt(command).await,
@@ -281,11 +300,7 @@ impl Connection {
                 if refusal == Refusal::Credentials && self.guard.may_record() {
                     relay.record_login(None, credentials.auth_id(), &self.peer).await;
                 }
-                let reply = match refusal {
-                    Refusal::Credentials => self.told(&refusal),
-                    _ => refusal.auth_reply(),
-                };
-                self.session.answer_auth(Err(reply));
+                self.session.answer_auth(Err(self.auth_told(&refusal)));
             }
         }
     }
@@ -300,12 +315,20 @@ impl Connection {
             self.share.hold(self.session.held());
             return;
         }
-        if let Some(refusal) = self.scanned(&bytes).await {
-            let reply = self.told(&refusal);
-            self.session.answer_message(Err(reply));
-            self.share.hold(self.session.held());
-            return;
-        }
+        let looked = match self.scanned(&bytes).await {
+            Some(refusal) => Err(refusal),
+            None => self.rated(&bytes, envelope.sender.as_ref()).await,
+        };
+        let label = match looked {
+            Ok(label) => label,
+            Err(refusal) => {
+                self.note(&refusal, "data");
+                self.session.answer_message(Err(self.told(&refusal)));
+                self.share.hold(self.session.held());
+                return;
+            }
+        };
+        let octets = bytes.len();
         let incoming = Incoming {
             peer: &self.peer,
             login: self.login.as_ref(),
@@ -313,9 +336,11 @@ impl Connection {
             recipients: envelope.recipients.into_iter().map(|a| (a.recipient, a.wishes)).collect(),
             parameters: MailParameters {
                 envelope_id: envelope.params.envid.as_ref().map(|id| id.reveal().to_owned()),
+                full: envelope.params.ret == Some(Ret::Full),
                 smtputf8: envelope.params.smtputf8,
                 body: envelope.params.body,
                 require_tls: envelope.params.require_tls,
+                label,
             },
             bytes,
             proof: proof(&self.shared, self.login.as_ref()),
@@ -323,18 +348,16 @@ impl Connection {
         let result = self.shared.relay.accept(incoming).await;
         match result {
             Ok(receipt) => {
+                if receipt.is_proven {
+                    self.guard.proven(octets);
+                }
                 for id in &receipt.queue_ids {
                     tracing::info!(event = "accepted", queue_id = %id, service = self.peer.service);
                 }
                 self.session.answer_message(Ok(&shown_ids(&receipt.queue_ids)));
             }
             Err(refusal) => {
-                tracing::info!(
-                    event = "refused",
-                    at = "data",
-                    reason = refusal.name(),
-                    service = self.peer.service
-                );
+                self.note(&refusal, "data");
                 self.session.answer_message(Err(self.told(&refusal)));
             }
         }

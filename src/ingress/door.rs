@@ -136,7 +136,7 @@ impl Door {
             return; // There is no TLS yet in which to say it.
         }
         let mut session: Session<(), ()> = Session::new(self.shared.wire.clone());
-        session.turn_away(reply);
+        session.turn_away(self.shared.with_help(reply, "limited"));
         let output = session.take_output();
         let _ = timeout(TURN_AWAY, async {
             stream.write_all(&output).await?;

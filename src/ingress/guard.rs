@@ -2,8 +2,9 @@
 //! into words that say when to come again.
 //!
 //! Rules: near a limit replies come later, beyond it they refuse. A peer of an exempt network is never asked about. An
-//! unknown recipient never makes mail to a known one fail: who guesses waits, and then his session ends. What a
-//! stranger can make us record is bounded for his network and in all; what was left out is counted.
+//! unknown recipient never makes mail to a known one fail: who guesses waits, and then his session ends. What comes to
+//! an alias is counted for the network it comes from, and against the alias itself only once its sender is proven, so that a
+//! stranger who knows it shuts out nobody. What a stranger can make us record is bounded for his network and in all; what was left out is counted.
 //! When it fails: never; a record that cannot be kept is a fault in the log.
 
 use super::limiter::{Limited, Limiter, Measure, Subject};
@@ -22,7 +23,8 @@ pub(super) struct Guard {
     peer: Vec<Subject>,
     network: Subject,
     sender: Option<Subject>,
-    aliases: Vec<Subject>,
+    /// The aliases that the message goes to.
+    aliases: Vec<i64>,
 }
 
 impl Guard {
@@ -83,7 +85,7 @@ impl Guard {
         Ok(())
     }
 
-    /// RCPT that was found good: one more recipient, and one more message to an alias from outside.
+    /// RCPT that was found good: one more recipient, and one more message from this network to an alias.
     ///
     /// # Errors
     /// Too much came, or went there.
@@ -99,10 +101,11 @@ impl Guard {
             Recipient::Inquiry(merchant) => Some(merchant.id),
             Recipient::Copy(_) | Recipient::Return { .. } | Recipient::Decision { .. } => None,
         };
-        if let (None, Some(alias)) = (login, alias) {
-            let alias = Subject::Alias(alias);
-            let octets = self.limiter.look(Measure::Octets, &[alias])?;
-            used = used.max(octets).max(self.limiter.take(Measure::Messages, &[alias], 1)?);
+        if let (None, Some(alias), Some(network)) = (login, alias, self.network()) {
+            let (all, here) = (Subject::Alias(alias), Subject::AliasFrom(alias, network));
+            let octets = self.limiter.look(Measure::Octets, &[all, here])?;
+            let messages = self.limiter.look(Measure::Messages, &[all])?;
+            used = used.max(octets).max(messages).max(self.limiter.take(Measure::Messages, &[here], 1)?);
             self.aliases.push(alias);
         }
         self.limiter.delay(used).await;
@@ -124,7 +127,19 @@ impl Guard {
         if !self.peer.is_empty() {
             let octets = u64::try_from(octets).unwrap_or(u64::MAX);
             self.limiter.charge(Measure::Octets, &self.writers(login), octets);
-            self.limiter.charge(Measure::Octets, &self.aliases, octets);
+            if let Some(network) = self.network() {
+                let here = self.aliases.iter().map(|alias| Subject::AliasFrom(*alias, network));
+                self.limiter.charge(Measure::Octets, &here.collect::<Vec<_>>(), octets);
+            }
+        }
+    }
+
+    /// The message was taken, and its sender is proven: it counts for the aliases that it goes to.
+    pub fn proven(&self, octets: usize) {
+        if !self.peer.is_empty() {
+            let aliases: Vec<Subject> = self.aliases.iter().map(|alias| Subject::Alias(*alias)).collect();
+            self.limiter.charge(Measure::Messages, &aliases, 1);
+            self.limiter.charge(Measure::Octets, &aliases, u64::try_from(octets).unwrap_or(u64::MAX));
         }
     }
 
@@ -178,7 +193,7 @@ impl Limited {
             Subject::Credential(_) => "with this user name",
             Subject::Store(_) => "from this store",
             Subject::Sender(_) => "from this sender",
-            Subject::Alias(_) => "to this address",
+            Subject::Alias(_) | Subject::AliasFrom(..) => "to this address",
             Subject::All => "in all",
         };
         let again = format!("try again in {}", in_words(self.wait));

@@ -38,8 +38,10 @@ pub(super) enum Subject {
     Store(i64),
     /// A reverse-path, hashed.
     Sender(u64),
-    /// A conversation's alias that is written to, or a store's public one.
+    /// A conversation's alias that is written to, or a store's public one, by whoever is proven.
     Alias(i64),
+    /// The same from one network, proven or not.
+    AliasFrom(i64, IpAddr),
     /// This process.
     All,
 }
@@ -191,7 +193,7 @@ impl Limiter {
             Subject::Credential(_) => mail(&limits.credential),
             Subject::Store(_) => mail(&limits.store),
             Subject::Sender(_) => mail(&limits.sender),
-            Subject::Alias(_) => match what {
+            Subject::Alias(_) | Subject::AliasFrom(..) => match what {
                 Measure::Messages => limits.alias.messages,
                 Measure::Octets => limits.alias.octets,
                 _ => None,
@@ -218,7 +220,7 @@ impl Subject {
             Subject::Credential(_) => "credential",
             Subject::Store(_) => "store",
             Subject::Sender(_) => "sender",
-            Subject::Alias(_) => "alias",
+            Subject::Alias(_) | Subject::AliasFrom(..) => "alias",
             Subject::All => "all",
         }
     }

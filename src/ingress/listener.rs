@@ -8,6 +8,7 @@ use super::door::{Door, House};
 use super::inherited::{Inherited, Place};
 use super::limiter::Limiter;
 use super::memory::Budget;
+use super::rspamd::Filter;
 use super::times::Times;
 use super::tls::{CertificateError, Certificates};
 use crate::config::{ClientCertificates, Config};
@@ -83,6 +84,7 @@ impl Ingress {
             Limiter::new(&limits.door),
         );
         let scanner = Scanner::new(&config.ingress.clamd).map(Arc::new);
+        let filter = Filter::new(&config.ingress.rspamd).map(Arc::new);
         let mut listeners = Vec::new();
         let mut listening = Listening::default();
         let services = [
@@ -118,6 +120,7 @@ impl Ingress {
                 service,
                 starttls_available: true,
                 limits,
+                help: config.web.public_url.as_ref().map(|url| format!("{url}/help")),
             };
             let clients = match service {
                 Service::Mx => config.ingress.mx.client_certificates,
@@ -133,6 +136,7 @@ impl Ingress {
                 blocklists: blocklists(config, service)?,
                 greylist: greylist(config, service),
                 scanner: scanner.clone(),
+                filter: filter.clone(),
                 times: Times::new(session),
             });
             let balancers = match service {

@@ -16,6 +16,7 @@ mod limiter;
 mod listener;
 mod memory;
 mod rate;
+mod rspamd;
 mod stream;
 mod table;
 #[cfg(test)]

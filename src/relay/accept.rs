@@ -7,7 +7,7 @@ use super::admission::{Admitted, Doubt};
 use super::draft::Draft;
 use super::envelope::{body_place, recipient_place};
 use super::leg::Leg;
-use super::record::{About, Peer, peer_json};
+use super::record::{About, Label, Peer, peer_json};
 use super::{Event, Login, Recipient, Refusal, Relay, RelayFault, SenderProof, Wishes, queue_id};
 use crate::anonymize::{self, Party, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
@@ -25,11 +25,13 @@ const HEADERS_KEPT: usize = 32 * 1024;
 /// Most octets of all the messages that one becomes, one a recipient: they are held in memory until their commit.
 pub const COPIES_MAX: u64 = 128 * 1024 * 1024;
 
-/// What came with MAIL.
+/// What came with MAIL, and what a filter said of what came behind it.
 #[derive(Debug, Clone, Default)]
 pub struct MailParameters {
     /// ENVID (RFC 3461 §4.4), decoded.
     pub envelope_id: Option<String>,
+    /// RET=FULL (RFC 3461 §4.3): the sender wants the message back when it fails.
+    pub full: bool,
     /// SMTPUTF8 (RFC 6531 §3.4): the sender vouches that UTF-8 in the header is meant as such. Raw UTF-8 without it is
     /// everyday mail and goes on as it came.
     pub smtputf8: bool,
@@ -37,6 +39,8 @@ pub struct MailParameters {
     pub body: Body,
     /// REQUIRETLS (RFC 8689 §3).
     pub require_tls: bool,
+    /// Its recipient sees that a filter marked it.
+    pub label: Option<Label>,
 }
 
 /// A message with its envelope, as a session received it.
@@ -55,8 +59,16 @@ pub struct Incoming<'a> {
 /// What was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// One for each recipient, in order, decisions last; that of the first message for one that had been taken before.
+    /// One for each recipient, in order, those that nobody gets and decisions last; that of the first message for one that had been taken before.
     pub queue_ids: Vec<String>,
+    /// Whether it is known who sent it: by login or by proof.
+    pub is_proven: bool,
+}
+
+impl Receipt {
+    pub(super) fn of(incoming: &Incoming<'_>, queue_ids: Vec<String>) -> Self {
+        Self { queue_ids, is_proven: incoming.login.is_some() || incoming.proof.holds() }
+    }
 }
 
 impl Relay {
@@ -130,13 +142,17 @@ impl Relay {
                 None => Admitted::default(),
             });
         }
-        if kind == Automatic::AutoReply && admitted.iter().any(|admitted| admitted.doubt.is_some()) {
-            return self.keep_reply_in_doubt(incoming, &admitted).await;
-        }
         let mut messages: Vec<NewMessage> = Vec::with_capacity(written.len());
         // Which message stands for which recipient: one who is named twice gets one.
         let mut places: Vec<(&Recipient, usize)> = Vec::with_capacity(written.len());
+        let mut kept = Vec::new();
         for ((recipient, wishes), admitted) in written.into_iter().zip(&admitted) {
+            if kind == Automatic::AutoReply && admitted.doubt.is_some() {
+                // Whom it is proven to come from for another recipient, that one gets it.
+                self.record_reply_in_doubt(recipient, admitted, incoming).await;
+                kept.push(queue_id(self.next_id()));
+                continue;
+            }
             if let Some((_, place)) = places.iter().find(|(earlier, _)| earlier.is_same(recipient)) {
                 places.push((recipient, *place));
                 continue;
@@ -169,12 +185,13 @@ impl Relay {
                 Acceptance::New(id) | Acceptance::Duplicate(id) => queue_id(*id),
             })
             .collect();
+        queue_ids.append(&mut kept);
         for (recipient, _) in &incoming.recipients {
             if let Recipient::Decision { delivery, decision } = recipient {
                 queue_ids.push(self.decide(*delivery, *decision, incoming).await?);
             }
         }
-        Ok(Receipt { queue_ids })
+        Ok(Receipt::of(incoming, queue_ids))
     }
 
     /// The header From must be the login's, or at port 25 one address: the author, of whom a proof is sought.
@@ -286,6 +303,7 @@ impl Relay {
             "credential": incoming.login.map(|login| login.credential_id),
             "peer": peer_json(incoming.peer),
             "proof": incoming.proof.to_json(),
+            "label": incoming.parameters.label.map(|label| (label.action, label.score)),
             "size_received": incoming.bytes.len(),
             "size": draft.body.len(),
             "message_id": draft.own_id,

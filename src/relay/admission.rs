@@ -13,6 +13,7 @@
 //! When it fails: [`Refusal`].
 
 use super::accept::Incoming;
+use super::orders::Lasts;
 use super::{Conversation, Recipient, Refusal, Relay, RelayFault};
 use crate::config::{OtherAddress, Unproven};
 use crate::mail::{RealAddress, Timestamp};
@@ -101,16 +102,16 @@ impl Relay {
                 match judge(verdict, Standing::Anybody, policy.unproven, policy.other_address) {
                     Judgement::Refuse(refusal) => Err(refusal),
                     // What will be refused opens nothing.
-                    Judgement::Hold(_) if !self.has_room(merchant.id, None, Some(Ask::Nobody)).await? => {
+                    Judgement::Hold(_) if !self.may_hold_inquiry(merchant.id).await? => {
                         Err(Refusal::SenderUnproven)
                     }
                     Judgement::Hold(doubt) => Ok(Admitted {
-                        conversation: Some(self.open_inquiry(merchant, author, now).await?),
+                        conversation: Some(self.open_inquiry(merchant, author, Lasts::AsItWas, now).await?),
                         // Whoever is named in From may never have heard of us.
                         doubt: Some((doubt, Ask::Nobody)),
                     }),
                     Judgement::Take | Judgement::Guest => Ok(Admitted {
-                        conversation: Some(self.open_inquiry(merchant, author, now).await?),
+                        conversation: Some(self.open_inquiry(merchant, author, Lasts::Longer, now).await?),
                         doubt: None,
                     }),
                 }

@@ -51,6 +51,11 @@ impl Conversation {
         }
     }
 
+    /// The order that it belongs to: of a guest its order's conversation, else its own.
+    pub(super) fn order(&self) -> i64 {
+        self.parent.unwrap_or(self.id)
+    }
+
     pub(super) fn alias_id(&self, side: Side) -> i64 {
         let [customer, merchant] = self.alias_ids;
         match side {

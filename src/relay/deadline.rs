@@ -45,7 +45,7 @@ impl Relay {
                 Look::Late(look_at) => (Ruled::Late { look_at }, Outcome::Delayed, Event::Deferred),
                 Look::Expired => (Ruled::Expired, Outcome::Expired, Event::Failed),
             };
-            let ruled = match self.waited(&work, to, outcome, event, now) {
+            let ruled = match self.waited(&work, to, outcome, event, now).await {
                 Ok(ruling) => self.store().rule(ruling).await?,
                 Err(fault) => {
                     let queue_id = queue_id(work.message_id);
@@ -66,7 +66,7 @@ impl Relay {
         Ok(more)
     }
 
-    fn waited(
+    async fn waited(
         &self,
         work: &Work,
         to: Ruled,
@@ -75,7 +75,7 @@ impl Relay {
         now: Timestamp,
     ) -> Result<Ruling, RelayFault> {
         let key = self.data_key(&work.key)?;
-        let notice = self.notice(&key, work, outcome, NOT_TRIED, now);
+        let notice = self.notice(&key, work, outcome, NOT_TRIED, now).await;
         let detail =
             serde_json::json!({ "reason": "waits", "attempts": work.attempt, "told": notice.is_some() });
         Ok(Ruling {

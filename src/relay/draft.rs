@@ -22,6 +22,9 @@ use std::time::Duration;
 /// How long the sender is not told again that the same kind of thing was taken out.
 const TOLD_AGAIN: Duration = Duration::from_secs(86_400);
 
+/// The field by which mail programs sort out what a filter marked; any that a sender wrote has gone.
+const LABEL: &[u8] = b"X-Spam-Flag: YES\r\n";
+
 /// One recipient's message, made.
 pub(super) struct Draft<'a> {
     pub incoming: &'a Incoming<'a>,
@@ -59,6 +62,7 @@ impl Draft<'_> {
             received_at: self.now,
             expires_at: self.expires_at,
             removed: &self.removed,
+            returned: None,
         }
     }
 }
@@ -77,6 +81,11 @@ impl Relay {
         let (body, hold) = match outcome.message {
             Ok(anonymized) => (anonymized.into_bytes(), None),
             Err(held) => (held.bytes, Some(Why::Content(held.why))),
+        };
+        let body = match incoming.parameters.label {
+            // In front: no word of anybody, and what the gate looks at again before it is sent.
+            Some(_) if leg.writer.is_some() => [LABEL, &body].concat(),
+            _ => body,
         };
         // Who wrote comes first: what is in it is looked at again before it is sent.
         let hold = leg.doubt.map(|(doubt, ask)| Why::Sender(doubt, ask)).or(hold);
@@ -99,6 +108,7 @@ impl Relay {
             // Who may have lied about the address chooses no word of what it gets.
             envelope_id: incoming.parameters.envelope_id.clone().filter(|_| leg.quotes),
             original: leg.original.clone().filter(|_| leg.quotes),
+            full: incoming.parameters.full && leg.quotes && leg.doubt.is_none(),
             require_tls: incoming.parameters.require_tls,
             secrets: leg
                 .secrets

@@ -79,6 +79,9 @@ pub(super) struct Envelope {
     /// What its sender called the recipient at first (RFC 3461 §4.2): type and address, for the sender's own report.
     #[serde(default)]
     pub original: Option<(String, String)>,
+    /// Whether its sender wants it back whole when it fails (RFC 3461 §4.3).
+    #[serde(default)]
+    pub full: bool,
     /// Whether it may go only over proven TLS (RFC 8689).
     #[serde(default)]
     pub require_tls: bool,

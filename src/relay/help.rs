@@ -3,6 +3,10 @@
 //! Rules: every refusal has its page, under its own name; a page names no address, store or order, asks for nothing and
 //! tells what the person sees, why, and what to do. docs/replies.md tells the same to those who are asked.
 
+mod session;
+
+use session::SESSION;
+
 /// A page, in both languages.
 #[derive(Debug, Clone, Copy)]
 pub struct Help {
@@ -27,11 +31,16 @@ const fn page(name: &'static str, ja: [&'static str; 2], en: [&'static str; 2]) 
 /// The page of a name.
 #[must_use]
 pub fn help(name: &str) -> Option<&'static Help> {
-    HELP.iter().find(|page| page.name == name)
+    pages().find(|page| page.name == name)
 }
 
 /// All pages.
-pub const HELP: [Help; 29] = [
+pub fn pages() -> impl Iterator<Item = &'static Help> {
+    RELAY.iter().chain(&SESSION)
+}
+
+/// Those for what the relay refuses.
+const RELAY: [Help; 30] = [
     page(
         "unknown-alias",
         [
@@ -302,6 +311,17 @@ pub const HELP: [Help; 29] = [
         ],
     ),
     page(
+        "spam",
+        [
+            "迷惑メールと判断されました",
+            "本文やリンク、添付ファイルが、迷惑メールによく似ていました。リンクや画像を減らし、ご自分の言葉で書き直して、普段のメールアドレスからもう一度お送りください。心当たりがない場合は、アカウントが他人に使われていないかお確かめください。",
+        ],
+        [
+            "The mail looks like unwanted mail",
+            "Text, links or files are much like those of unwanted mail. Write it anew in your own words, with fewer links and pictures, from the address you use every day. If you did not send it, see whether somebody else uses your account.",
+        ],
+    ),
+    page(
         "try-again",
         [
             "一時的な障害です",
@@ -380,7 +400,8 @@ mod tests {
             Greylisted(_) => Some(ListedForNow),
             ListedForNow => Some(Listed),
             Listed => Some(Malware),
-            Malware => Some(TryAgain),
+            Malware => Some(Spam),
+            Spam => Some(TryAgain),
             TryAgain => Some(Halted),
             Halted => Some(NoSpace),
             NoSpace => None,
@@ -393,8 +414,11 @@ mod tests {
         for refusal in all() {
             assert!(help(&refusal.page()).is_some(), "{refusal:?}");
         }
+        for page in crate::smtp::server::PAGES {
+            assert!(help(page).is_some(), "{page}");
+        }
         let documentation = include_str!("../../docs/replies.md");
-        for page in &HELP {
+        for page in pages() {
             assert!(documentation.contains(&format!("`{}`", page.name)), "docs/replies.md: {}", page.name);
             assert!(!page.ja.text.is_ascii() && page.en.text.is_ascii(), "{}", page.name);
         }

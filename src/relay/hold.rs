@@ -10,10 +10,10 @@ use super::leg::Leg;
 use super::notice::{Outcome, Subject};
 use super::outbound::Unsent;
 use super::record::About;
-use super::{Event, Relay, RelayFault, queue_id};
+use super::{Conversation, Event, Relay, RelayFault, queue_id};
 use crate::anonymize::Hold;
 use crate::mail::Timestamp;
-use crate::store::{self, Mailbox, Next, Ruled, Ruling, Settlement, Standing, Work};
+use crate::store::{self, Kind, Mailbox, Next, Ruled, Ruling, Settlement, Standing, Work};
 
 /// Most holds that one look ends.
 const ENDED_AT_ONCE: i64 = 50;
@@ -24,8 +24,9 @@ const HELD_OF_STORE: i64 = 100;
 /// The same for mail whose sender is in doubt, which anybody can send: it must not take the places of the others.
 const DOUBTED_OF_CONVERSATION: i64 = 5;
 const DOUBTED_OF_STORE: i64 = 50;
-/// The same of a store where nobody is asked, so that who is asked keeps places: anybody can fill these.
-const UNASKED_OF_STORE: i64 = 25;
+/// The same of a store's inquiries, so that orders keep places: anybody can fill these. Within orders every doubt has
+/// the same places, whoever is asked about it, since who is asked says whether a guess of an address was right.
+const INQUIRIES_OF_STORE: i64 = 25;
 
 /// The words of `delivery.held_for`.
 pub(super) const RESIDUE: &str = "residue";
@@ -72,24 +73,27 @@ impl Relay {
 
     /// Whether one more message may be held.
     pub(super) async fn may_hold(&self, leg: &Leg<'_>) -> Result<bool, RelayFault> {
-        let conversation = leg.conversation.map(|conversation| conversation.id);
-        self.has_room(leg.merchant.id, conversation, leg.doubt.map(|(_, ask)| ask)).await
+        let places = match (&leg.doubt, leg.conversation.map(|conversation| conversation.kind)) {
+            (None, _) => (HELD_OF_STORE, HELD_OF_CONVERSATION),
+            (Some(_), Some(Kind::Inquiry)) => (INQUIRIES_OF_STORE, DOUBTED_OF_CONVERSATION),
+            (Some(_), _) => (DOUBTED_OF_STORE, DOUBTED_OF_CONVERSATION),
+        };
+        self.has_room(leg.merchant.id, leg.conversation.map(Conversation::order), places).await
     }
 
-    /// The same, before there is more of it than where it would go; `doubt` is whom it would ask.
-    pub(super) async fn has_room(
+    /// Whether a store may have one more inquiry held whose sender is in doubt, before it is opened.
+    pub(super) async fn may_hold_inquiry(&self, merchant: i64) -> Result<bool, RelayFault> {
+        self.has_room(merchant, None, (INQUIRIES_OF_STORE, DOUBTED_OF_CONVERSATION)).await
+    }
+
+    async fn has_room(
         &self,
         merchant: i64,
-        conversation: Option<i64>,
-        doubt: Option<Ask>,
+        order: Option<i64>,
+        (store_max, order_max): (i64, i64),
     ) -> Result<bool, RelayFault> {
-        let (of_store, of_conversation) = self.store().held(merchant, conversation).await?;
-        let (store_max, conversation_max) = match doubt {
-            Some(Ask::Nobody) => (UNASKED_OF_STORE, DOUBTED_OF_CONVERSATION),
-            Some(Ask::Party) => (DOUBTED_OF_STORE, DOUBTED_OF_CONVERSATION),
-            None => (HELD_OF_STORE, HELD_OF_CONVERSATION),
-        };
-        Ok(of_store < store_max && of_conversation < conversation_max)
+        let (of_store, of_order) = self.store().held(merchant, order).await?;
+        Ok(of_store < store_max && of_order < order_max)
     }
 
     /// Holds a leased delivery that must not be sent. Its sender is told where the message itself was the reason.

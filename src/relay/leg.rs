@@ -186,7 +186,8 @@ impl Relay {
         }
     }
 
-    /// The store's own copy: nothing of the customer is in it, its own addresses stay as they are.
+    /// The store's own copy: nothing of the customer is in it but what the store wrote itself. So nothing is sought in it:
+    /// if the customer's address were, a store that writes a guess would see in its copy whether it was right.
     fn copy_leg<'a>(
         &self,
         incoming: &Incoming<'a>,
@@ -195,14 +196,9 @@ impl Relay {
         notify: Notify,
     ) -> Result<Leg<'a>, RelayFault> {
         let mut shown_to = Vec::new();
-        let mut secrets = Vec::new();
         for (recipient, _) in &incoming.recipients {
             if let Recipient::Party { conversation, side: Side::Customer } = recipient {
                 shown_to.push(conversation.customer_alias.clone());
-                secrets.push((conversation.customer.again(), conversation.customer_alias.clone()));
-                for former in &conversation.former {
-                    secrets.push((former.again(), conversation.customer_alias.clone()));
-                }
             }
         }
         if shown_to.is_empty() {
@@ -223,7 +219,7 @@ impl Relay {
             fallback_name: &login.merchant.name,
             shown_to,
             forward_path: address.again(),
-            secrets,
+            secrets: Vec::new(),
             notify,
             original: None,
             bounces_to: None,

@@ -1,15 +1,17 @@
 //! Who is submitting: user name and what speaks for it, to a store with its registered addresses.
 //!
-//! Unknown user, wrong password and revoked credential get one answer after the same steps. The password is 160 random
-//! bits of ours, so one SHA-256 is compared in constant time; for an unknown user a hash is computed and compared as
-//! well. For SCRAM a user that does not exist, is revoked, or has no verifier yet has the same salt as if it had one,
-//! and a verifier that nothing fits. A credential that is older than SCRAM gets its verifier when its password next comes.
+//! Unknown user, wrong password and revoked credential get one answer after the same work: an Argon2id (`hashes`), of
+//! whoever it is. For SCRAM a user that does not exist, is revoked, or has no verifier yet has the same salt as if it had
+//! one, and a verifier that nothing fits. A credential of an older version (SHA-256) gets its verifiers when its password
+//! next comes; the SHA-256 stays a day longer, for machines that have the version before.
 
+use super::hashes::Busy;
 use super::{Merchant, Refusal, Relay, RelayFault};
-use crate::mail::{Alias, RealAddress};
+use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::smtp::scram::{ITERATIONS, NONCE, Verifier};
-use crate::store::CredentialRow;
+use crate::store::{CredentialRow, Verifiers};
 use crate::vault::{Indexed, Place, Sealed, Secret, random_bytes};
+use zeroize::Zeroizing;
 
 /// An authenticated store.
 pub struct Login {
@@ -39,20 +41,33 @@ impl Relay {
     /// # Errors
     /// [`Refusal::Credentials`] when it is none of ours, [`Refusal::TryAgain`] when that can't be told now.
     pub async fn authenticate(&self, auth_id: &str, password: &Secret) -> Result<Login, Refusal> {
+        let hashes = &self.inner.hashes;
         let Some(credential) = self.credential(auth_id).await? else {
-            // The same work as for a known user.
-            let _ = Secret::generate("").fingerprint().matches(password);
+            hashes.is_nobodys(password).await?;
             return Err(Refusal::Credentials);
         };
-        let right = credential.secret.as_ref().is_some_and(|hash| hash.matches(password));
-        if !right || credential.revoked_at.is_some() {
+        let verifier = match &credential.verifier {
+            Some(sealed) => Some(self.open_verifier(credential.id, sealed)?),
+            None => None,
+        };
+        let may = credential.revoked_at.is_none();
+        let is_right = match (&verifier, &credential.secret) {
+            (Some(verifier), _) => hashes.is_right(verifier, auth_id, password).await?,
+            (None, Some(fast)) if fast.matches(password) && may => true,
+            (None, _) => {
+                hashes.is_nobodys(password).await?;
+                false
+            }
+        };
+        if !is_right || !may {
             return Err(Refusal::Credentials);
         }
-        if credential.scram.is_none() {
-            let sealed = self.scram_of(credential.id, auth_id, password);
-            // Without it the store goes on with passwords.
-            if let Err(fault) = self.store().keep_scram(credential.id, sealed).await {
-                tracing::error!(event = "fault", %fault, "a SCRAM verifier can't be kept");
+        if credential.scram.is_none() || verifier.is_none() {
+            let verifiers = self.verifiers_of(credential.id, auth_id, password).await?;
+            // Without them the store goes on with what it has.
+            let kept = self.store().keep_verifiers(credential.id, verifiers, Timestamp::now()).await;
+            if let Err(fault) = kept {
+                tracing::error!(event = "fault", %fault, "the verifiers of a password can't be kept");
             }
         }
         self.login(&credential).await
@@ -87,10 +102,36 @@ impl Relay {
         }
     }
 
-    /// The sealed verifier of a password.
-    pub(super) fn scram_of(&self, credential: i64, auth_id: &str, password: &Secret) -> Sealed {
-        let verifier = Verifier::derive(password.show(), self.vault().scram.salt(auth_id), ITERATIONS);
-        self.inner.installation.seal(scram_place(credential), &verifier.to_stored())
+    /// The sealed verifiers of a password.
+    pub(super) async fn verifiers_of(
+        &self,
+        credential: i64,
+        auth_id: &str,
+        password: &Secret,
+    ) -> Result<Verifiers, Busy> {
+        let hash = self.inner.hashes.make(password).await?;
+        let scram = Verifier::derive(password.show(), self.vault().scram.salt(auth_id), ITERATIONS);
+        let key = &self.inner.installation;
+        Ok(Verifiers {
+            password: key.seal(verifier_place(credential), hash.as_str().as_bytes()),
+            scram: key.seal(scram_place(credential), &scram.to_stored()),
+        })
+    }
+
+    fn open_verifier(&self, credential: i64, sealed: &Sealed) -> Result<Zeroizing<String>, RelayFault> {
+        let mut plain = self.inner.installation.open(verifier_place(credential), sealed)?;
+        String::from_utf8(std::mem::take(&mut *plain))
+            .map(Zeroizing::new)
+            .map_err(|_| RelayFault::Malformed("credential.verifier"))
+    }
+
+    /// Clears what only processes of the version before need of a credential, once none can be running any more.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn clear_fast_hashes(&self, now: Timestamp) -> Result<(), RelayFault> {
+        let before = Timestamp::from_millis(now.as_millis().saturating_sub(FAST_HASH_STAYS_MS));
+        Ok(self.store().clear_fast_hashes(before).await?)
     }
 
     async fn credential(&self, auth_id: &str) -> Result<Option<CredentialRow>, RelayFault> {
@@ -111,7 +152,20 @@ impl Relay {
     }
 }
 
-/// The place of a credential's verifier. The installation's key seals it, not the store's: to look for that one would
+/// How long the SHA-256 of a password stays beside its verifier, in milliseconds: an update of all machines takes less.
+const FAST_HASH_STAYS_MS: i64 = 86_400_000;
+
+impl From<Busy> for Refusal {
+    fn from(_: Busy) -> Self {
+        Refusal::TryAgain
+    }
+}
+
+fn verifier_place(credential: i64) -> Place {
+    Place::new("credential", "verifier", credential)
+}
+
+/// The place of a credential's SCRAM verifier. The installation's key seals it, not the store's: to look for that one would
 /// take longer for a user that exists.
 fn scram_place(credential: i64) -> Place {
     Place::new("credential", "scram", credential)

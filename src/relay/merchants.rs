@@ -1,10 +1,11 @@
 //! Adding a store: its id, its name, its registered addresses, its first submission credential, its menu password.
 
 use super::conversation::Profile;
+use super::hashes::Busy;
 use super::{Relay, RelayFault};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
 use crate::store::{NewAddress, NewCredential, NewMerchant, StoreFault};
-use crate::vault::{Indexed, PasswordHash, Place, Secret, random_bytes};
+use crate::vault::{Indexed, Place, Secret, random_bytes};
 
 /// Longest store id: shorter than an alias token, so that the two never meet in one domain.
 pub const STORE_ID_MAX: usize = 24;
@@ -52,7 +53,7 @@ pub enum MerchantFault {
     OwnDomain(usize),
     #[error("address: at least 1 and at most 50, each once")]
     Addresses,
-    #[error("no memory to hash the menu password; try again")]
+    #[error("no memory to hash the passwords, or too many are being hashed; try again")]
     Memory,
     #[error(transparent)]
     Fault(#[from] RelayFault),
@@ -84,21 +85,19 @@ impl Relay {
             return Err(MerchantFault::Exists);
         }
 
-        // Under every index key of the ring: the table's own uniqueness knows only the key of its row.
-        if self.merchant(&store_id).await?.is_some() {
-            return Err(MerchantFault::Exists);
-        }
         let id = self.next_id();
         let index = &self.vault().index;
         let (key, new_key) = self.new_data_key("merchant");
         let profile = serde_json::to_vec(&Profile { store_id: store_id.clone(), name })
             .map_err(|_| RelayFault::Malformed("merchant.profile"))?;
         let menu_password = Secret::generate("answ_");
-        let menu_hash = PasswordHash::new(&menu_password).ok_or(MerchantFault::Memory)?;
+        let menu_hash = self.inner.hashes.make(&menu_password).await.map_err(|Busy| MerchantFault::Memory)?;
         // A number, as merchants' tools know them; it is no secret and tells nothing.
         let auth_id = format!("{:010}", u64::from_be_bytes(random_bytes()) % 10_000_000_000);
         let auth_password = Secret::generate("ansm_");
         let credential_id = self.next_id();
+        let verifiers = self.verifiers_of(credential_id, &auth_id, &auth_password).await;
+        let verifiers = verifiers.map_err(|Busy| MerchantFault::Memory)?;
         let label = serde_json::json!({ "auth_id": auth_id, "name": "first" }).to_string();
         let new = NewMerchant {
             id,
@@ -121,7 +120,7 @@ impl Relay {
                 id: credential_id,
                 auth_idx: index.of(Indexed::AuthId(&auth_id)),
                 secret: auth_password.fingerprint().to_stored(),
-                scram: self.scram_of(credential_id, &auth_id, &auth_password),
+                verifiers,
                 label: key.seal(Place::new("credential", "label", credential_id), label.as_bytes()),
             },
             key: new_key,

@@ -14,6 +14,8 @@ mod decision;
 mod domains;
 mod draft;
 mod envelope;
+mod first_use;
+mod hashes;
 mod help;
 mod hold;
 mod hops;
@@ -44,7 +46,7 @@ pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
 pub use conversation::{Conversation, Merchant};
 pub use domains::{AddressClass, Domains};
 pub use envelope::{Notify, Wishes};
-pub use help::{HELP, Help, Words, help};
+pub use help::{Help, Words, help, pages};
 pub use login::Login;
 pub use mailbox::{SuppressFault, SuppressedView};
 pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
@@ -53,7 +55,7 @@ pub use orders::{OrderFault, OrderRequest, OrderView};
 pub use outbound::{AttemptResult, Outbound, Unsent, Verdict};
 pub use pause::PauseView;
 pub use proof::SenderProof;
-pub use record::{Event, Peer};
+pub use record::{Event, Label, Peer};
 pub use refusal::Refusal;
 pub use routing::Recipient;
 pub use tls::{INSTALLATION, KeptPolicy, TlsCount, TlsReport};
@@ -115,6 +117,7 @@ struct Inner {
     /// Seals what belongs to nobody in particular.
     installation: DataKey,
     turns: tokio::sync::Semaphore,
+    hashes: hashes::Hashes,
     opened_at: Timestamp,
     /// Whether nothing more may be taken.
     is_halted: AtomicBool,
@@ -166,7 +169,7 @@ impl Relay {
         if let Some(probe) = compare_rings(&known, &vault.fingerprints)? {
             store.write_probe(&installation.seal(PROBE, &probe)).await?;
         }
-        let (ids, turns) = (Ids::default(), turns::turns());
+        let (ids, turns, hashes) = (Ids::default(), turns::turns(), hashes::Hashes::new());
         let opened_at = Timestamp::now();
         let inner = Inner {
             store,
@@ -176,6 +179,7 @@ impl Relay {
             policy,
             installation,
             turns,
+            hashes,
             opened_at,
             is_halted: AtomicBool::new(false),
         };

@@ -1,6 +1,7 @@
 //! What we tell a sender of the fate of a message: a delivery status notification of our own (RFC 3464 in RFC 6522),
 //! in Japanese and English; of a hold, or of what was taken out, a plain mail. It names the alias, a status code and a text from `words`; nothing that a remote
-//! server said, and of the original only the header block as its own author wrote it.
+//! server said, and of the original only the header block as its own author wrote it; or, where it failed and its author
+//! asked for it (RET=FULL, RFC 3461 §4.3), the message as it would have gone out, while that is there and not large.
 //!
 //! Never for a notice (RFC 3464 §2: no notification about a notification), and never where the sender asked not to be told
 //! (RFC 3461 §4.1). It passes the gate like everything else; if what it repeats of the sender's own words (the header
@@ -8,6 +9,7 @@
 //! When it fails: it does not. A result must never depend on whether its notice can be made, or the delivery would be
 //! repeated without end; what can't be told is logged.
 
+use super::accept::header_block;
 use super::envelope::{AliasText, Envelope, body_place, recipient_place};
 use super::record::About;
 use super::words;
@@ -22,8 +24,12 @@ use mail_builder::headers::address::Address;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::{BodyPart, MimePart};
 use mail_parser::MessageParser;
+use zeroize::Zeroizing;
 
 pub(super) use super::words::Outcome;
+
+/// The largest message that is given back whole, in octets.
+const RETURNED_MAX: usize = 256 * 1024;
 
 /// The message that a notice is about.
 #[derive(Clone, Copy)]
@@ -38,6 +44,8 @@ pub(super) struct Subject<'a> {
     pub expires_at: Timestamp,
     /// What was taken out of it and is told with this notice.
     pub removed: &'a [Removed],
+    /// The message as it would have gone out, where it is to be given back.
+    pub returned: Option<&'a [u8]>,
 }
 
 impl<'a> From<&'a Work> for Subject<'a> {
@@ -51,6 +59,7 @@ impl<'a> From<&'a Work> for Subject<'a> {
             received_at: work.received_at,
             expires_at: work.expires_at,
             removed: &[],
+            returned: None,
         }
     }
 }
@@ -58,7 +67,7 @@ impl<'a> From<&'a Work> for Subject<'a> {
 impl Relay {
     /// The notice to a message's sender, if one is due and wanted. None as well, with a word in the log, when it can't
     /// be made.
-    pub(super) fn notice(
+    pub(super) async fn notice(
         &self,
         key: &DataKey,
         work: &Work,
@@ -70,7 +79,28 @@ impl Relay {
             Ok(envelope) => envelope,
             Err(fault) => return not_made(work.message_id, &fault),
         };
-        self.notice_about(key, Subject::from(work), &envelope, outcome, status, now)
+        let returned = self.returned(key, work, &envelope, outcome).await;
+        let returned = returned.as_ref().map(|body| body.as_slice());
+        let subject = Subject { returned, ..Subject::from(work) };
+        self.notice_about(key, subject, &envelope, outcome, status, now)
+    }
+
+    /// The message itself, where its sender asked for it back and it failed. What is gone already, large, or has a header
+    /// in UTF-8, for which not every reader has a place (RFC 6533 §3), comes back as its header block.
+    async fn returned(
+        &self,
+        key: &DataKey,
+        work: &Work,
+        envelope: &Envelope,
+        outcome: Outcome,
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        if !envelope.full || !matches!(outcome, Outcome::Failed | Outcome::Expired) {
+            return None;
+        }
+        let body = self.store().body(work.message_id).await.ok()??;
+        let plain = key.open(body_place(work.message_id), &body).ok()?;
+        let fits = plain.len() <= RETURNED_MAX && header_block(&plain).is_ascii();
+        fits.then_some(plain)
     }
 
     /// The same, where the envelope is open already.
@@ -115,8 +145,9 @@ impl Relay {
         let id = self.next_id();
         let report = Report { relay: self, subject, envelope, outcome, status, now, id };
         let forbidden = Forbidden { secrets: &secrets, traces: &[], files: Files::Checked };
-        let anonymized = [Repeated::All, Repeated::Ids, Repeated::Nothing]
+        let anonymized = [Repeated::Message, Repeated::All, Repeated::Ids, Repeated::Nothing]
             .into_iter()
+            .filter(|repeated| *repeated != Repeated::Message || subject.returned.is_some())
             .find_map(|repeated| {
                 anonymize::pass_gate(report.render(&to, &sender_alias, repeated), &forbidden).ok()
             })
@@ -136,6 +167,7 @@ impl Relay {
             traces: Vec::new(),
             confirmed: false,
             original: None,
+            full: false,
             // RFC 8689 §5: what tells of it is kept as it was.
             require_tls: envelope.require_tls,
         };
@@ -207,6 +239,8 @@ fn mailer_daemon(to: &Alias) -> Alias {
 /// What a notice repeats of its reader's own words.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Repeated {
+    /// The message, ENVID, the Message-ID.
+    Message,
     /// The header block, ENVID, the Message-ID.
     All,
     /// ENVID and Message-ID.
@@ -233,6 +267,11 @@ impl Report<'_> {
             Some(action) => {
                 let mut parts =
                     vec![text, raw("message/delivery-status", self.fields(to, action, ids).into_bytes())];
+                if let (Repeated::Message, Some(message)) = (repeated, self.subject.returned) {
+                    let encoding = if message.is_ascii() { "7bit" } else { "8bit" };
+                    let part = MimePart::new("message/rfc822", BodyPart::Binary(message.into()));
+                    parts.push(part.transfer_encoding(encoding));
+                }
                 if repeated == Repeated::All {
                     let headers = self.envelope.headers.as_str();
                     parts.push(MimePart::new("text/rfc822-headers", BodyPart::Text(headers.into())));
@@ -285,7 +324,8 @@ impl Report<'_> {
             words::time(self.subject.received_at),
         ));
         // A report quotes the header.
-        let subject = self.own_subject().filter(|_| repeated == Repeated::All);
+        let quotes = matches!(repeated, Repeated::All | Repeated::Message);
+        let subject = self.own_subject().filter(|_| quotes);
         if let (Some(subject), None) = (subject, self.outcome.action()) {
             text.push_str(&format!("件名 / Subject: {subject}\r\n"));
         }

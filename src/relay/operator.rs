@@ -5,7 +5,7 @@
 //! When it fails: [`QueueFault`], which says what to do instead.
 
 use super::envelope::Envelope;
-use super::hold::{DOCUMENT, OPERATOR};
+use super::hold::{DOCUMENT, OPERATOR, UNPROVEN};
 use super::notice::Outcome;
 use super::outbound::Unsent;
 use super::record::About;
@@ -84,6 +84,9 @@ impl Relay {
             record: self.new_record(&key, Event::Released, self.about(&work), None, &detail, None),
             notice: None,
         };
+        if let (Some(UNPROVEN), Some(conversation)) = (row.held_for.as_deref(), work.conversation_id) {
+            self.prolong_inquiry(conversation, now).await?;
+        }
         if self.ruled(ruling).await? { Ok(()) } else { Err(self.no_longer(message).await?) }
     }
 

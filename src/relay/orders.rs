@@ -37,6 +37,15 @@ pub struct OrderView {
     pub is_new: bool,
 }
 
+/// What another mail does to the end of an inquiry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasts {
+    /// It goes on as long as its sender writes.
+    Longer,
+    /// A mail that anybody may have written prolongs nothing.
+    AsItWas,
+}
+
 /// Why an order call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderFault {
@@ -113,14 +122,16 @@ impl Relay {
         &self,
         merchant: &Merchant,
         sender: &RealAddress,
+        lasts: Lasts,
         now: Timestamp,
     ) -> Result<Conversation, RelayFault> {
         let expires_at = now.after(self.policy().order_lifetime);
         let address = Indexed::CustomerOf { merchant: merchant.id, address: sender };
         let id = match self.find_conversation(merchant.id, Kind::Inquiry, address).await? {
-            // It goes on as long as somebody writes.
             Some(found) => {
-                self.store().extend_conversation(found.id, expires_at).await?;
+                if lasts == Lasts::Longer {
+                    self.store().extend_conversation(found.id, expires_at).await?;
+                }
                 found.id
             }
             None => {
@@ -131,13 +142,23 @@ impl Relay {
         self.conversation_by_id(id).await?.ok_or(RelayFault::Malformed("conversation"))
     }
 
+    /// An operator vouches for the sender of a mail: an inquiry lasts as long as if he were proven.
+    pub(super) async fn prolong_inquiry(&self, conversation: i64, now: Timestamp) -> Result<(), RelayFault> {
+        let found = self.conversation_by_id(conversation).await?;
+        if let Some(inquiry) = found.filter(|found| found.kind == Kind::Inquiry) {
+            let expires_at = now.after(self.policy().order_lifetime);
+            self.store().extend_conversation(inquiry.id, expires_at).await?;
+        }
+        Ok(())
+    }
+
     /// The conversation of another address that was admitted to the order of this one.
     pub(super) async fn find_guest(
         &self,
         conversation: &Conversation,
         address: &RealAddress,
     ) -> Result<Option<Conversation>, RelayFault> {
-        let order = conversation.parent.unwrap_or(conversation.id);
+        let order = conversation.order();
         let key = Indexed::GuestOf { conversation: order, address };
         self.find_conversation(conversation.merchant.id, Kind::Guest, key).await
     }
@@ -149,7 +170,7 @@ impl Relay {
         address: &RealAddress,
         now: Timestamp,
     ) -> Result<Conversation, Refusal> {
-        let order = conversation.parent.unwrap_or(conversation.id);
+        let order = conversation.order();
         // An inquiry is one address's; who writes from another opens another.
         if conversation.kind == Kind::Inquiry || self.store().guests(order).await? >= GUESTS_MAX {
             return Err(Refusal::OtherSender);

@@ -128,7 +128,10 @@ impl Relay {
                 (Next::Again(at), Event::Deferred, outcome)
             }
         };
-        let notice = outcome.and_then(|outcome| self.notice(&key, work, outcome, &result.status, now));
+        let notice = match outcome {
+            Some(outcome) => self.notice(&key, work, outcome, &result.status, now).await,
+            None => None,
+        };
         let settlement = Settlement {
             delivery_id: work.delivery_id,
             message_id: work.message_id,

@@ -36,6 +36,8 @@ pub enum Event {
     Blocked,
     /// A store logged in to submission.
     Login,
+    /// The same, from a network that was never used before.
+    LoginNewNetwork,
     /// Somebody failed to.
     LoginRefused,
     /// Somebody met a limit on how much may come in how long.
@@ -60,6 +62,7 @@ impl Event {
             Event::Returned => "returned",
             Event::Blocked => "blocked",
             Event::Login => "login",
+            Event::LoginNewNetwork => "login_new_network",
             Event::LoginRefused => "login_refused",
             Event::Limited => "limited",
         }
@@ -90,6 +93,14 @@ impl Peer {
         let (ip, port) = (address.ip().to_canonical(), address.port());
         Self { ip, port, helo: String::new(), tls: None, certificate: None, lists: Vec::new(), service }
     }
+}
+
+/// What a filter said of a message that goes on all the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Label {
+    /// The filter's word.
+    pub action: &'static str,
+    pub score: f64,
 }
 
 /// What a record is about.
@@ -160,17 +171,19 @@ impl Relay {
     /// Keeps a record of a login to submission, or of a failed one.
     pub async fn record_login(&self, login: Option<&super::Login>, auth_id: &str, peer: &Peer) {
         let detail = serde_json::json!({ "auth_id": auth_id, "peer": peer_json(peer) });
-        let record = match login {
+        match login {
             Some(login) => {
                 let about = About { merchant: Some(login.merchant.id), ..About::default() };
-                self.new_record(&login.merchant.key, Event::Login, about, Some(peer.ip), &detail, None)
+                let key = &login.merchant.key;
+                let record = self.new_record(key, Event::Login, about, Some(peer.ip), &detail, None);
+                tokio::join!(self.keep(record), self.note_network(login, peer));
             }
             None => {
-                let key = &self.inner.installation;
-                self.new_record(key, Event::LoginRefused, About::default(), Some(peer.ip), &detail, None)
+                let (key, about) = (&self.inner.installation, About::default());
+                let record = self.new_record(key, Event::LoginRefused, about, Some(peer.ip), &detail, None);
+                self.keep(record).await;
             }
-        };
-        self.keep(record).await;
+        }
     }
 }
 

@@ -62,6 +62,8 @@ pub enum Refusal {
     Malware,
     /// This installation may take nothing now.
     Halted,
+    /// The filter takes it for spam.
+    Spam,
     /// Our own breakage: try again.
     TryAgain,
     /// Our disk is full: try again.
@@ -192,7 +194,7 @@ impl Refusal {
                 4,
                 "The message is too large for so many recipients at once: send it to fewer at a time",
             ),
-            Refusal::Greylisted(_) | Refusal::ListedForNow | Refusal::Listed | Refusal::Malware => {
+            Refusal::Greylisted(_) | Refusal::ListedForNow | Refusal::Listed | Refusal::Malware | Refusal::Spam => {
                 self.of_a_helper()
             }
             Refusal::Halted => Reply::new(451, 3, 2, "This server takes no mail just now: the message was not taken, try again later"),
@@ -201,7 +203,7 @@ impl Refusal {
         }
     }
 
-    /// What block lists, greylisting and the scanner say.
+    /// What block lists, greylisting, scanner and filter say.
     fn of_a_helper(&self) -> Reply {
         match self {
             Refusal::Greylisted(wait) => {
@@ -222,6 +224,12 @@ impl Refusal {
                 7,
                 1,
                 "The address that sends this mail stands in a block list: ask your provider to have it taken off",
+            ),
+            Refusal::Spam => Reply::new(
+                554,
+                7,
+                1,
+                "The message looks like unwanted mail: write it anew in your own words, with fewer links and files",
             ),
             // Malware, the one that is left.
             _ => Reply::new(
@@ -245,7 +253,8 @@ impl Refusal {
     }
 
     /// The name of the help page.
-    pub(super) fn page(&self) -> String {
+    #[must_use]
+    pub fn page(&self) -> String {
         self.name().replace('_', "-")
     }
 
@@ -288,6 +297,7 @@ impl Refusal {
             Refusal::Listed => "listed",
             Refusal::Malware => "malware",
             Refusal::Halted => "halted",
+            Refusal::Spam => "spam",
             Refusal::TryAgain => "try_again",
             Refusal::NoSpace => "no_space",
         }

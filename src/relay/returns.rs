@@ -83,7 +83,7 @@ impl Relay {
             };
             queue_ids.push(queue_id(id.unwrap_or_else(|| self.next_id())));
         }
-        Ok(Receipt { queue_ids })
+        Ok(Receipt::of(incoming, queue_ids))
     }
 
     /// Takes what came back to a return address. The id of the message that it became, if it became one.
@@ -169,7 +169,7 @@ impl Relay {
             }
             queue_ids.push(queue_id(self.next_id()));
         }
-        Ok(Some(Receipt { queue_ids }))
+        Ok(Some(Receipt::of(incoming, queue_ids)))
     }
 
     /// Whether a bounce from a party's own address is one beyond doubt: it has the form of RFC 3464, or names a mail that
@@ -228,7 +228,7 @@ impl Relay {
         let record =
             self.new_record(&key, Event::Returned, self.about(work), Some(incoming.peer.ip), &detail, None);
         let status = format!("550 {status}");
-        let notice = self.notice(&key, work, Outcome::Failed, &status, now);
+        let notice = self.notice(&key, work, Outcome::Failed, &status, now).await;
         let bounced = self
             .store()
             .bounced(work.delivery_id, now, status.clone(), record, notice, self.gone(&key, work, &status))
@@ -369,20 +369,18 @@ impl Relay {
     }
 
     /// Records an automatic reply whose sender is in doubt: nobody is asked whether his program wrote something.
-    pub(super) async fn keep_reply_in_doubt(
+    pub(super) async fn record_reply_in_doubt(
         &self,
+        recipient: &Recipient,
+        admitted: &Admitted,
         incoming: &Incoming<'_>,
-        admitted: &[Admitted],
-    ) -> Result<Receipt, Refusal> {
-        let opened = admitted.iter().filter_map(|admitted| admitted.conversation.as_ref());
-        let named = incoming.recipients.iter().filter_map(|(recipient, _)| match recipient {
-            Recipient::Party { conversation, .. } => Some(conversation.as_ref()),
-            _ => None,
-        });
-        for conversation in opened.chain(named) {
-            self.record_reply_too_many(conversation, incoming).await;
-        }
-        Ok(Receipt { queue_ids: incoming.recipients.iter().map(|_| queue_id(self.next_id())).collect() })
+    ) {
+        let conversation = match (&admitted.conversation, recipient) {
+            (Some(conversation), _) => conversation,
+            (None, Recipient::Party { conversation, .. }) => conversation.as_ref(),
+            _ => return,
+        };
+        self.record_reply_too_many(conversation, incoming).await;
     }
 
     /// Whether the header From is an address of this side, and no other.

@@ -136,6 +136,7 @@ impl Relay {
             notify: Notify { success: false, failure: false, delay: false },
             envelope_id: None,
             original: None,
+            full: false,
             secrets: Vec::new(),
             headers: String::new(),
             utf8: false,

@@ -133,19 +133,22 @@ fn resolvers(dns: &Dns, places: &mut Vec<Place>) {
 }
 
 fn helpers(ingress: &Ingress, places: &mut Vec<Place>) {
-    let Ingress { mx, submission, tls: _, clamd, session: _ } = ingress;
+    let Ingress { mx, submission, tls: _, clamd, rspamd, session: _ } = ingress;
     let Mx { listen: _, proxy_protocol_from: _, client_certificates: _, blocklists, greylist: _ } = mx;
     let Submission { listen: _, tls_listen: _, proxy_protocol_from: _ } = submission;
     for (list, i) in blocklists.iter().zip(1..) {
         let zone = list.zone.to_string();
         places.push(place(format!("ingress.mx.blocklist[{i}].zone"), Purpose::BlockList, At::Zone(zone)));
     }
-    if let Some(address) = &clamd.address {
+    for (key, address) in
+        [("ingress.clamd.address", &clamd.address), ("ingress.rspamd.address", &rspamd.address)]
+    {
         let at = match address {
-            ScannerAddress::Tcp(address) => At::Ip(address.ip()),
-            ScannerAddress::Unix(path) => At::Socket(path.clone()),
+            None => continue,
+            Some(ScannerAddress::Tcp(address)) => At::Ip(address.ip()),
+            Some(ScannerAddress::Unix(path)) => At::Socket(path.clone()),
         };
-        places.push(place("ingress.clamd.address", Purpose::Scanner, at));
+        places.push(place(key, Purpose::Scanner, at));
     }
 }
 

@@ -5,11 +5,9 @@
 //! taken for *no*.
 //! When it fails: [`ResolverFault`] at start; later [`Found::Unknown`].
 
-use crate::dns::{ResolverFault, name_servers, resolver};
+use crate::dns::{Absence, ResolverFault, absence, name_servers, resolver};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::ResolveHosts;
-use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use rustls::crypto::aws_lc_rs::default_provider;
 use std::net::{IpAddr, SocketAddr};
@@ -92,7 +90,10 @@ impl Dns {
                 let found: Vec<T> = lookup.answers().iter().filter_map(|record| pick(&record.data)).collect();
                 if found.is_empty() { Found::Nothing } else { Found::Some(found) }
             }
-            Err(error) => nothing(&error),
+            Err(error) => match absence(&error) {
+                Absence::NoName | Absence::NoData => Found::Nothing,
+                Absence::NotSaid => Found::Unknown,
+            },
         }
     }
 }
@@ -109,16 +110,4 @@ fn absolute(name: &str) -> Option<Name> {
 fn text(name: &Name) -> String {
     let labels: Vec<_> = name.iter().map(String::from_utf8_lossy).collect();
     labels.join(".")
-}
-
-/// What an error of the resolver means. No data with name servers and no SOA is a referral: not an answer.
-fn nothing<T>(error: &NetError) -> Found<T> {
-    match error {
-        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain => Found::Nothing,
-            ResponseCode::NoError if none.soa.is_some() || none.ns.is_none() => Found::Nothing,
-            _ => Found::Unknown,
-        },
-        _ => Found::Unknown,
-    }
 }

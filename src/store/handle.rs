@@ -7,7 +7,7 @@
 use super::engine::{Database, Engine, check_durability};
 use super::lanes::{Ask, Claimed};
 use super::rows::{
-    Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement,
+    Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement, Verifiers,
 };
 use super::writer::{Change, Effect, Job, WOKEN, write};
 use super::{Ruling, accept, fault::StoreFault, schema};
@@ -188,12 +188,25 @@ impl Store {
         self.change(Change::AddMerchant(Box::new(new))).await.map(|_| ())
     }
 
-    /// Keeps the SCRAM verifier of a credential.
+    /// Keeps the verifiers of a credential that lacks one.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn keep_scram(&self, credential: i64, scram: Sealed) -> Result<(), StoreFault> {
-        self.change(Change::KeepScram { credential, scram }).await.map(|_| ())
+    pub async fn keep_verifiers(
+        &self,
+        credential: i64,
+        verifiers: Verifiers,
+        at: Timestamp,
+    ) -> Result<(), StoreFault> {
+        self.change(Change::KeepVerifiers { credential, verifiers, at }).await.map(|_| ())
+    }
+
+    /// Clears the fast hashes of passwords that have had a verifier since before `at`.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn clear_fast_hashes(&self, at: Timestamp) -> Result<(), StoreFault> {
+        self.change(Change::ClearFastHashes { at }).await.map(|_| ())
     }
 
     /// Adds an API token.

@@ -180,14 +180,16 @@ impl Store {
         rows.iter().map(|row| row.try_get(0)).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
-    /// How many messages of a store are held, and of one of its conversations, or of none.
+    /// How many messages of a store are held, and of one of its orders or inquiries, or of none: what its guests wrote
+    /// counts as its own, so that nobody can tell by a full place which of its addresses he guessed.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn held(&self, merchant: i64, conversation: Option<i64>) -> Result<(i64, i64), StoreFault> {
+    pub async fn held(&self, merchant: i64, order: Option<i64>) -> Result<(i64, i64), StoreFault> {
         let rows = sqlx::query(
-            "SELECT m.conversation_id, COUNT(*) FROM delivery d JOIN message m ON m.id = d.message_id \
-             WHERE d.state = 'held' AND m.merchant_id = $1 GROUP BY m.conversation_id",
+            "SELECT COALESCE(c.parent_id, m.conversation_id), COUNT(*) FROM delivery d \
+             JOIN message m ON m.id = d.message_id LEFT JOIN conversation c ON c.id = m.conversation_id \
+             WHERE d.state = 'held' AND m.merchant_id = $1 GROUP BY COALESCE(c.parent_id, m.conversation_id)",
         )
         .bind(merchant)
         .fetch_all(self.pool())
@@ -196,7 +198,7 @@ impl Store {
         for row in &rows {
             let count: i64 = row.try_get(1)?;
             all += count;
-            if row.try_get::<Option<i64>, _>(0)? == conversation {
+            if row.try_get::<Option<i64>, _>(0)? == order {
                 own = count;
             }
         }

@@ -1,9 +1,9 @@
 //! Stores, their addresses and credentials, conversations and aliases.
 
+use super::accept;
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::rows::{Kind, NewMerchant};
-use super::{accept, rows::NewCredential};
+use super::rows::{Kind, NewCredential, NewMerchant, Verifiers};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed, SecretHash, Side};
 use sqlx::any::AnyRow;
@@ -53,7 +53,10 @@ pub struct AliasRow {
 pub struct CredentialRow {
     pub id: i64,
     pub merchant_id: i64,
+    /// SHA-256; counts only where there is no verifier.
     pub secret: Option<SecretHash>,
+    /// Argon2id; None for one that is older and was not used since.
+    pub verifier: Option<Sealed>,
     /// None for one that is older than SCRAM and was not used since.
     pub scram: Option<Sealed>,
     pub revoked_at: Option<Timestamp>,
@@ -238,7 +241,7 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn credential(&self, auth_idx: Index) -> Result<Option<CredentialRow>, StoreFault> {
         let row = sqlx::query(
-            "SELECT id, merchant_id, secret, revoked_at, scram FROM credential WHERE auth_idx = $1",
+            "SELECT id, merchant_id, secret, revoked_at, scram, verifier FROM credential WHERE auth_idx = $1",
         )
         .bind(auth_idx.as_bytes())
         .fetch_optional(self.pool())
@@ -250,6 +253,7 @@ impl Store {
                 secret: SecretHash::from_stored(&row.try_get::<Vec<u8>, _>(2)?),
                 revoked_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis),
                 scram: row.try_get::<Option<Vec<u8>>, _>(4)?.map(Sealed::from_stored),
+                verifier: row.try_get::<Option<Vec<u8>>, _>(5)?.map(Sealed::from_stored),
             })
         })
         .transpose()
@@ -371,14 +375,15 @@ async fn add_credential(
     at: Timestamp,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO credential (id, merchant_id, auth_idx, secret, scram, label, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO credential (id, merchant_id, auth_idx, secret, scram, verifier, label, created_at, verifier_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
     )
     .bind(new.id)
     .bind(merchant)
     .bind(new.auth_idx.as_bytes())
     .bind(new.secret.as_slice())
-    .bind(new.scram.stored())
+    .bind(new.verifiers.scram.stored())
+    .bind(new.verifiers.password.stored())
     .bind(new.label.stored())
     .bind(at.as_millis())
     .execute(connection)
@@ -386,14 +391,34 @@ async fn add_credential(
     Ok(())
 }
 
-pub(super) async fn keep_scram(
+pub(super) async fn keep_verifiers(
     connection: &mut AnyConnection,
     credential: i64,
-    scram: &Sealed,
+    verifiers: &Verifiers,
+    at: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE credential SET scram = $1 WHERE id = $2")
-        .bind(scram.stored())
-        .bind(credential)
+    // Of two logins that bring the same, the first one's stay.
+    sqlx::query(
+        "UPDATE credential SET scram = $1, verifier = $2, verifier_at = $3 \
+         WHERE id = $4 AND (scram IS NULL OR verifier IS NULL)",
+    )
+    .bind(verifiers.scram.stored())
+    .bind(verifiers.password.stored())
+    .bind(at.as_millis())
+    .bind(credential)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Clears the fast hashes of passwords that have had a verifier since before `at`.
+pub(super) async fn clear_fast_hashes(
+    connection: &mut AnyConnection,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE credential SET secret = $1 WHERE verifier_at <= $2 AND secret <> $1")
+        .bind(&[][..])
+        .bind(at.as_millis())
         .execute(connection)
         .await?;
     Ok(())

@@ -35,9 +35,18 @@ pub struct NewAddress {
 pub struct NewCredential {
     pub id: i64,
     pub auth_idx: Index,
+    /// SHA-256, for processes of the version before.
     pub secret: Vec<u8>,
-    pub scram: Sealed,
+    pub verifiers: Verifiers,
     pub label: Sealed,
+}
+
+/// What a password is checked against, sealed.
+pub struct Verifiers {
+    /// Argon2id.
+    pub password: Sealed,
+    /// SCRAM-SHA-256.
+    pub scram: Sealed,
 }
 
 /// What kind of conversation it is.

@@ -10,7 +10,7 @@ use super::blocks::{self, Block};
 use super::engine::{Database, Engine};
 use super::lanes::{self, Ask, Claimed, Touched};
 use super::rows::{
-    Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement,
+    Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement, Verifiers,
 };
 use super::tls::{self, NewPolicy, NewTlsCount};
 use super::{Patience, Ruling, accept, fault::StoreFault, greylist, holds, parties, queue};
@@ -55,9 +55,13 @@ pub(super) enum Change {
         at: Timestamp,
     },
     AddMerchant(Box<NewMerchant>),
-    KeepScram {
+    KeepVerifiers {
         credential: i64,
-        scram: Sealed,
+        verifiers: Verifiers,
+        at: Timestamp,
+    },
+    ClearFastHashes {
+        at: Timestamp,
     },
     AddToken {
         id: i64,
@@ -337,8 +341,12 @@ async fn execute(
                 .await?;
             Effect::Done
         }
-        Change::KeepScram { credential, scram } => {
-            parties::keep_scram(connection, *credential, scram).await?;
+        Change::KeepVerifiers { credential, verifiers, at } => {
+            parties::keep_verifiers(connection, *credential, verifiers, *at).await?;
+            Effect::Done
+        }
+        Change::ClearFastHashes { at } => {
+            parties::clear_fast_hashes(connection, *at).await?;
             Effect::Done
         }
         Change::Adopt { now } => Effect::Count(lanes::adopt(engine, connection, touched, *now).await?),

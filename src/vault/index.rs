@@ -64,6 +64,8 @@ pub enum Indexed<'a> {
     AutoReply { conversation: i64, side: super::Side },
     /// A sender, from a network: the guard of greylisting.
     Contact { network: std::net::IpAddr, sender: &'a RealAddress },
+    /// A submission credential, used from a network, or from any.
+    LoginFrom { credential: i64, network: Option<std::net::IpAddr> },
 }
 
 /// The keys that make indexes, newest first.
@@ -130,6 +132,10 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
             put(b"contact", 0, network.to_canonical().to_string().as_bytes());
             mac.update(&[0]);
             mac.update(sender.reveal_canonical().as_bytes());
+        }
+        Indexed::LoginFrom { credential, network } => {
+            let network = network.map_or_else(String::new, |network| network.to_canonical().to_string());
+            put(b"login_from", credential, network.as_bytes());
         }
     }
     let full = mac.finalize().into_bytes();

@@ -1,15 +1,15 @@
 //! Secrets that prove who somebody is.
 //!
-//! What we generate (submission passwords, API tokens) has 160 bits of randomness: nobody guesses it, so one
-//! SHA-256 stands at rest; a slow hash would only slow the relay. What a person chooses or types (the menu's
-//! password) is hashed with Argon2id (RFC 9106) with its crate's defaults (19 MiB, 2 passes; OWASP's choice).
+//! Passwords (of submission, of the menu) are hashed with Argon2id (RFC 9106) with its crate's defaults (19 MiB, 2 passes,
+//! one lane; OWASP's choice). Submission credentials of older versions have one SHA-256 until their next login: that is no
+//! weakness, since what we generate has 160 bits of randomness, which nobody guesses.
 //! Comparison takes the same time wherever the first difference lies.
 
 use super::random_bytes;
-use argon2::Argon2;
 use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::{PasswordHasher, phc};
-use data_encoding::BASE32_NOPAD;
+use argon2::{Argon2, Params};
+use data_encoding::{BASE32_NOPAD, BASE64_NOPAD};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -31,6 +31,12 @@ impl Secret {
     #[must_use]
     pub fn received(text: Zeroizing<String>) -> Self {
         Self(text)
+    }
+
+    /// The same once more.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// The text, for the one answer that shows it to its owner.
@@ -73,13 +79,23 @@ impl SecretHash {
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Hashes; some 20 ms and 19 MiB. `None` when the system has no memory for it.
+    /// Hashes; some 20 ms and 19 MiB, of whoever calls. `None` when the system has no memory for it.
     #[must_use]
     pub fn new(secret: &Secret) -> Option<Self> {
         let salt = random_bytes::<16>();
         let hash: phc::PasswordHash =
             Argon2::default().hash_password_with_salt(secret.0.as_bytes(), &salt).ok()?;
         Some(Self(hash.to_string()))
+    }
+
+    /// One that no password fits, and that takes as long to hold a password against as any: random where the hash stands.
+    #[must_use]
+    pub fn of_nobody() -> Self {
+        let (salt, hash) = (random_bytes::<16>(), random_bytes::<32>());
+        let [salt, hash] = [&salt[..], &hash[..]].map(|octets| BASE64_NOPAD.encode(octets));
+        let [memory, passes, lanes] =
+            [Params::DEFAULT_M_COST, Params::DEFAULT_T_COST, Params::DEFAULT_P_COST];
+        Self(format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${hash}"))
     }
 
     /// The PHC string, for sealing.
@@ -111,5 +127,11 @@ mod tests {
             PasswordHash::matches(hash.as_str(), &secret) && !PasswordHash::matches(hash.as_str(), &other)
         );
         assert!(!PasswordHash::matches("no hash", &secret));
+        let nobody = PasswordHash::of_nobody();
+        assert!(!PasswordHash::matches(nobody.as_str(), &secret));
+        let parameters = |hash: &PasswordHash| hash.as_str().split('$').take(4).collect::<Vec<_>>().join("$");
+        assert_eq!(parameters(&nobody), parameters(&hash), "it is read, and costs as much");
+        assert_eq!(nobody.as_str().len(), hash.as_str().len());
+        assert!(phc::PasswordHash::new(nobody.as_str()).is_ok());
     }
 }

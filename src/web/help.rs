@@ -4,7 +4,7 @@
 //! elsewhere; nothing of the request is written into a page, and nobody is asked who he is.
 //! When it fails: a reason that does not exist gets the list of all, with 404.
 
-use crate::relay::{HELP, Help, help};
+use crate::relay::{Help, help, pages};
 use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -38,7 +38,7 @@ fn one(page: &Help) -> String {
 
 fn all() -> String {
     let mut items = String::new();
-    for page in &HELP {
+    for page in pages() {
         let (name, ja, en) = (page.name, page.ja.title, page.en.title);
         let _ = write!(items, "<li><a href=\"/help/{name}\">{ja}<br><span lang=\"en\">{en}</span></a></li>");
     }
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_page_needs_nothing_from_elsewhere_and_has_both_languages() {
-        for page in &HELP {
+        for page in pages() {
             let text = one(page);
             assert!(text.contains(page.ja.text) && text.contains(page.en.text));
             for word in ["<script", "http:", "https:", "src=", "@import", "url("] {

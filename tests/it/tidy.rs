@@ -14,7 +14,7 @@ const MAX_LINES: usize = 450;
 const LONG: [(&str, &str); 0] = [];
 
 /// Files that may look at a real address, each with its reason.
-const MAY_REVEAL: [(&str, &str); 27] = [
+const MAY_REVEAL: [(&str, &str); 29] = [
     ("src/mail/address.rs", "defines it"),
     ("src/anonymize/gate.rs", "what the gate searches for"),
     ("src/anonymize/search.rs", "what the rewriter searches for"),
@@ -22,12 +22,17 @@ const MAY_REVEAL: [(&str, &str); 27] = [
     ("src/egress/scheduler.rs", "what a server said, into the sealed record"),
     ("src/egress/tls_report/mail.rs", "the reader of a TLS report, whose address stands in the DNS"),
     ("src/egress/transport.rs", "the domain of the next hop"),
+    (
+        "src/ingress/connection/checks.rs",
+        "the reverse-path, to a filter on this machine or in a private network",
+    ),
     ("src/ingress/connection.rs", "envelope, user name, HELO: to the relay's decisions"),
     ("src/ingress/limiter.rs", "a reverse-path into a hash under a key of the process"),
     ("src/relay/accept.rs", "into sealed rows and keyed indexes"),
     ("src/relay/domains.rs", "the class of an address, by its domain"),
     ("src/relay/draft.rs", "into a sealed row"),
     ("src/relay/envelope.rs", "ORCPT, into a sealed row"),
+    ("src/relay/first_use.rs", "the store's own address for a notice, into a sealed row"),
     ("src/relay/leg.rs", "into the recipient's side of a message"),
     ("src/relay/merchants.rs", "into sealed rows"),
     ("src/relay/notice.rs", "the recipient of a notice, into a sealed row"),

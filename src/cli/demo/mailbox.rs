@@ -74,6 +74,7 @@ impl Mailbox {
             service: Service::Mx,
             starttls_available: true,
             limits: Limits::of(Service::Mx),
+            help: None,
         };
         let shared = Arc::new(Shared {
             player,

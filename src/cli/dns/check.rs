@@ -1,15 +1,17 @@
-//! Looks every record up and says of each: ok, missing, wrong or unknown, and what to put.
+//! Looks every record up, fetches every MTA-STS policy over HTTPS, and says of each: ok, missing, wrong or unknown, and what to put.
 //!
 //! When it fails: some record that is needed is not as it should be; then the exit status is 1.
 
 use super::record::{Need, Record, State};
 use crate::cli::arguments::Common;
 use crate::cli::output::{Failure, print};
+use crate::config::Config;
 use crate::dns::{Kind, Looked, Lookup, ptr_name};
-use crate::egress::is_public;
+use crate::egress::{is_public, policy_of};
 use crate::mail::Domain;
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use std::path::Path;
 
 /// What was found about one record.
 struct Line {
@@ -23,10 +25,12 @@ struct Line {
 
 pub(super) async fn run(
     lookup: &Lookup,
-    host: &Domain,
+    config: &Config,
     records: &[Record],
+    policies: &[(Domain, String)],
     common: &Common,
 ) -> Result<(), Failure> {
+    let host = &config.hostname;
     let mut lines = of_host(lookup, host).await;
     for record in records {
         let (state, found) = match lookup.ask(&record.name, record.question()).await {
@@ -36,6 +40,9 @@ pub(super) async fn run(
         };
         let (name, kind, need, put) = (record.name.clone(), record.kind, record.need, record.line());
         lines.push(Line { name, kind, state, need, found, put });
+    }
+    for (at, policy) in policies {
+        lines.push(of_policy(lookup, at, policy, config.egress.ca_file.as_deref()).await);
     }
     let document = Value::Array(lines.iter().map(Line::json).collect());
     let text: String = lines.iter().map(Line::text).collect();
@@ -79,6 +86,26 @@ async fn of_host(lookup: &Lookup, host: &Domain) -> Vec<Line> {
         lines.push(line(name, "PTR", state, found, put));
     }
     lines
+}
+
+/// What the host of a policy serves, as every sender that verifies would get it (RFC 8461 §3.3).
+async fn of_policy(lookup: &Lookup, host: &Domain, policy: &str, authorities: Option<&Path>) -> Line {
+    let lines = |text: &str| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
+    let (state, found) = match lookup.ask(host.as_str(), Kind::Address).await {
+        Looked::Found(found) => {
+            let addresses: Vec<IpAddr> = found.iter().filter_map(|text| text.parse().ok()).collect();
+            match policy_of(host, &addresses, authorities).await {
+                Ok(served) if lines(&served) == lines(policy) => (State::Good, lines(&served)),
+                Ok(served) => (State::Wrong, lines(&served)),
+                Err(fault) => (State::Wrong, vec![fault]),
+            }
+        }
+        Looked::None => (State::Missing, Vec::new()),
+        Looked::Unknown => (State::Unknown, Vec::new()),
+    };
+    let name = format!("https://{host}/.well-known/mta-sts.txt");
+    let put = format!("{}  (a proxy with TLS passes it from the web listener)", lines(policy).join(" | "));
+    Line { name, kind: "HTTPS", state, need: Need::Required, found, put }
 }
 
 impl Line {

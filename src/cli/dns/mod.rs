@@ -3,7 +3,7 @@
 //! For each of our mail domains: MX to this host (RFC 5321 §5.1), SPF that lets this host alone send (RFC 7208), the DKIM
 //! keys (RFC 6376 §3.6.1, RFC 8463), DMARC (RFC 7489 §6.3), and where they are configured MTA-STS (RFC 8461 §3) and
 //! TLS reports (RFC 8460 §3). For the host: its addresses, their PTR records, and TLSA 3 1 1 of its certificate
-//! (RFC 7672 §3.1.1). Nothing is looked up without `--check`.
+//! (RFC 7672 §3.1.1). Nothing is looked up without `--check`, which fetches the MTA-STS policies too.
 
 mod check;
 mod record;
@@ -32,7 +32,8 @@ pub(super) async fn run(is_check: bool, common: &Common) -> Result<(), Failure> 
     records.extend(tlsa(&config));
     if is_check {
         let lookup = Lookup::new(&config.dns.servers)?;
-        return check::run(&lookup, &config.hostname, &records, common).await;
+        let policies = policies(&domains, &config)?;
+        return check::run(&lookup, &config, &records, &policies, common).await;
     }
     let document: Vec<Value> = records.iter().map(Record::json).collect();
     let mut text =
@@ -73,6 +74,12 @@ fn of_domain(domain: &Domain, config: &Config, signer: &Signer) -> Vec<Record> {
         records.push(txt(format!("_smtp._tls.{domain}"), value, Expected::Tag("rua")));
     }
     records
+}
+
+/// The hosts that serve our MTA-STS policy, and the policy.
+fn policies(domains: &Domains, config: &Config) -> Result<Vec<(Domain, String)>, Failure> {
+    let Some(policy) = mta_sts::policy(&config.web.mta_sts, &config.hostname) else { return Ok(Vec::new()) };
+    domains.all().map(|domain| Ok((domain.below("mta-sts")?, policy.clone()))).collect()
 }
 
 /// The record of the certificate, where it can be read here: egress may run where it is not.

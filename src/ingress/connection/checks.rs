@@ -1,10 +1,12 @@
-//! What the helpers of a session say: limits, block lists, the scanner; and how a refusal is put to this peer.
+//! What the helpers of a session say: limits, block lists, scanner and filter; and how a refusal is put to this peer.
 
 use super::Connection;
 use crate::config::BlockAction;
 use crate::ingress::clamd::Scan;
 use crate::ingress::limiter::Limited;
-use crate::relay::{Recipient, Refusal};
+use crate::ingress::rspamd::{Question, Rating};
+use crate::mail::RealAddress;
+use crate::relay::{Label, Recipient, Refusal};
 use crate::smtp::Reply;
 
 /// How often a session may meet a limit before it ends. A message to many recipients meets one for each.
@@ -26,9 +28,13 @@ impl Connection {
         } else {
             limited.reply(hostname)
         };
-        match &self.shared.public_url {
-            Some(url) => reply.line(format!("See {url}/help/limited")),
-            None => reply,
+        self.shared.with_help(reply, "limited")
+    }
+
+    /// Notes in the log what the session itself refused.
+    pub(super) fn note_refused(&mut self) {
+        for help in self.session.take_refused() {
+            tracing::info!(event = "refused", at = "session", help, service = self.peer.service);
         }
     }
 
@@ -39,8 +45,7 @@ impl Connection {
             refusal = self.greylisted(recipient).await;
         }
         if let Some(refusal) = &refusal {
-            let reason = refusal.name();
-            tracing::info!(event = "refused", at = "rcpt", reason, service = self.peer.service);
+            self.note(refusal, "rcpt");
         }
         refusal
     }
@@ -84,6 +89,50 @@ impl Connection {
             Scan::Failed(why) => {
                 tracing::warn!(event = "scan_failed", why, service = self.peer.service);
                 (!scanner.accepts_unscanned()).then_some(Refusal::TryAgain)
+            }
+        }
+    }
+
+    /// Notes a refusal in the log, with the name of its help page.
+    pub(super) fn note(&self, refusal: &Refusal, at: &'static str) {
+        let (reason, help) = (refusal.name(), refusal.page());
+        tracing::info!(event = "refused", at, reason, help, service = self.peer.service);
+    }
+
+    /// The reply to AUTH.
+    pub(super) fn auth_told(&self, refusal: &Refusal) -> Reply {
+        match refusal {
+            Refusal::Credentials => self.told(refusal),
+            _ => self.shared.with_help(refusal.auth_reply(), "try-again"),
+        }
+    }
+
+    /// What the filter says of a message: a label, or a refusal.
+    pub(super) async fn rated(
+        &self,
+        bytes: &[u8],
+        sender: Option<&RealAddress>,
+    ) -> Result<Option<Label>, Refusal> {
+        let Some(filter) = &self.shared.filter else { return Ok(None) };
+        let reverse_path = sender.map(RealAddress::reveal).unwrap_or_default();
+        let user = self.login.as_ref().map(|login| login.merchant.store_id.as_str());
+        let (ip, helo) = (self.peer.ip, self.peer.helo.as_str());
+        let question = Question { ip, helo, reverse_path: &reverse_path, user };
+        let service = self.peer.service;
+        match filter.rate(&question, bytes).await {
+            Rating::Wanted => Ok(None),
+            Rating::Unwanted { action, score } => {
+                tracing::info!(event = "labelled", action, score, service);
+                Ok(Some(Label { action, score }))
+            }
+            Rating::Refused { score } => {
+                tracing::warn!(event = "spam", score, service);
+                Err(Refusal::Spam)
+            }
+            Rating::Later => Err(Refusal::TryAgain),
+            Rating::Failed(why) => {
+                tracing::warn!(event = "rating_failed", why, service);
+                if filter.accepts_unrated() { Ok(None) } else { Err(Refusal::TryAgain) }
             }
         }
     }

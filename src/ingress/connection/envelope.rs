@@ -36,12 +36,7 @@ impl Connection {
                 self.session.answer_mail(Ok(command.reverse_path));
             }
             Err(refusal) => {
-                tracing::info!(
-                    event = "refused",
-                    at = "mail",
-                    reason = refusal.name(),
-                    service = self.peer.service
-                );
+                self.note(&refusal, "mail");
                 self.session.answer_mail(Err(self.told(&refusal)));
             }
         }
@@ -61,7 +56,8 @@ impl Connection {
             Ok(_) if self.admitted > 0 && self.would_be() > COPIES_MAX => {
                 let text =
                     "The message is too large for more recipients at once: send to the rest separately";
-                self.session.answer_rcpt(Err(Reply::new(452, 5, 3, text)));
+                let reply = self.shared.with_help(Reply::new(452, 5, 3, text), "too-large");
+                self.session.answer_rcpt(Err(reply));
             }
             Ok(recipient) => {
                 if let Some(refusal) = self.stopped(&recipient).await {
@@ -80,12 +76,7 @@ impl Connection {
                 self.session.answer_rcpt(Ok(Admitted { recipient, wishes }));
             }
             Err(refusal) => {
-                tracing::info!(
-                    event = "refused",
-                    at = "rcpt",
-                    reason = refusal.name(),
-                    service = self.peer.service
-                );
+                self.note(&refusal, "rcpt");
                 self.refusals += 1;
                 if let (true, ForwardPath::Mailbox(to)) =
                     (self.refusals <= REFUSALS_RECORDED && self.guard.may_record(), &command.forward_path)

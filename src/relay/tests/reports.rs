@@ -74,3 +74,17 @@ async fn who_wants_no_report_gets_none() {
     let only_failure = Wishes::from(Notify::default());
     assert!(report(&shop, only_failure, MailParameters::default(), Verdict::Delivered).await.is_none());
 }
+
+#[tokio::test]
+async fn who_asks_for_the_message_gets_it_back_when_it_failed_and_its_header_otherwise() {
+    let shop = Shop::open().await;
+    let full = MailParameters { full: true, ..MailParameters::default() };
+    let text = "Is it on its way?";
+    let (failed, _) = report(&shop, Wishes::default(), full.clone(), Verdict::Failed).await.unwrap();
+    assert!(failed.contains("Content-Type: message/rfc822") && failed.contains(text), "{failed}");
+    assert!(!failed.contains("text/rfc822-headers") && !failed.contains(OWNER), "{failed}");
+    for (parameters, verdict) in [(full, Verdict::Delivered), (MailParameters::default(), Verdict::Failed)] {
+        let (said, _) = report(&shop, notify(true).into(), parameters, verdict).await.unwrap();
+        assert!(said.contains("text/rfc822-headers") && !said.contains(text), "{said}");
+    }
+}

@@ -2,6 +2,7 @@
 //! found is given, so that each can be looked at alone.
 
 use super::*;
+use crate::relay::orders::Lasts;
 use crate::senders::{Arc, Checked, Dmarc, Identity, Iprev, Mode, Spf, SpfFound, Wish};
 
 /// Another address, of whoever it is.
@@ -294,4 +295,123 @@ async fn who_forges_a_reverse_path_learns_nothing_of_an_alias_that_ended() {
     assert_eq!(ask(OTHER, true).await, Some(Refusal::UnknownAlias));
     assert_eq!(ask(CUSTOMER, true).await, Some(Refusal::Closed));
     assert_eq!(ask("prvs=9a=hana@customer.example", true).await, Some(Refusal::Closed));
+}
+
+#[tokio::test]
+async fn a_full_place_does_not_tell_a_right_guess_from_a_wrong_one() {
+    let shop = Shop::with(Unproven::Hold, OtherAddress::Admit).await;
+    let alias = shop.order.merchant_alias.to_string();
+    let guest = "guest@work.example";
+    shop.write((guest, guest), &alias, proven(guest), "guest").await.unwrap();
+    // The places of the order are taken by mail that names nobody in it.
+    for n in 0..5 {
+        shop.write((OTHER, OTHER), &alias, unproven(OTHER), &format!("n{n}")).await.unwrap();
+    }
+    for guess in [OTHER, guest, CUSTOMER] {
+        let taken = shop.write((guess, guess), &alias, unproven(guess), "guess").await;
+        assert_eq!(taken, Err(Refusal::SenderUnproven), "{guess}");
+    }
+    // Those that a store has in all are the same for every guess too.
+    let shop = Shop::with(Unproven::Hold, OtherAddress::Refuse).await;
+    for n in 0..8 {
+        let request = OrderRequest {
+            store_id: "hana-ya".into(),
+            order_no: format!("full-{n}"),
+            customer: CUSTOMER.into(),
+            expires_at: None,
+        };
+        let alias = shop.relay.open_order(request).await.unwrap().merchant_alias.to_string();
+        for m in 0..4 {
+            shop.write((OTHER, OTHER), &alias, unproven(OTHER), &format!("n{n}-{m}")).await.unwrap();
+        }
+    }
+    let alias = shop.order.merchant_alias.to_string();
+    for guess in [OTHER, CUSTOMER] {
+        let taken = shop.write((guess, guess), &alias, unproven(guess), "guess").await;
+        assert!(taken.is_ok(), "{guess}");
+    }
+}
+
+#[tokio::test]
+async fn an_inquiry_lasts_longer_by_proven_mail_alone() {
+    let shop = Shop::open().await;
+    let to = "hana-ya@shop.example";
+    shop.write((OTHER, OTHER), to, proven(OTHER), "first").await.unwrap();
+    let end = async || {
+        let merchant = shop.relay.merchant("hana-ya").await.unwrap().unwrap();
+        let author = address(OTHER);
+        let found = shop.relay.open_inquiry(&merchant, &author, Lasts::AsItWas, Timestamp::now());
+        let inquiry = found.await.unwrap();
+        (inquiry.id, inquiry.expires_at)
+    };
+    let (id, _) = end().await;
+    let soon = Timestamp::now().after(MINUTE);
+    shop.relay.store().extend_conversation(id, soon).await.unwrap();
+    let held = shop.write((OTHER, OTHER), to, unproven(OTHER), "claimed").await.unwrap();
+    assert_eq!(end().await, (id, soon));
+    let message = parse_queue_id(&held.queue_ids[0]).unwrap();
+    shop.relay.release(message, crate::anonymize::Files::Checked).await.unwrap();
+    assert!(end().await.1 > soon, "the operator vouches for it");
+    shop.relay.store().extend_conversation(id, soon).await.unwrap();
+    shop.write((OTHER, OTHER), to, proven(OTHER), "again").await.unwrap();
+    assert!(end().await.1 > soon);
+}
+
+#[tokio::test]
+async fn an_automatic_reply_to_two_aliases_reaches_the_one_whose_party_wrote_it() {
+    let shop = Shop::with(Unproven::Hold, OtherAddress::Hold).await;
+    let request = OrderRequest {
+        store_id: "hana-ya".into(),
+        order_no: "2".into(),
+        customer: OTHER.into(),
+        expires_at: None,
+    };
+    let other = shop.relay.open_order(request).await.unwrap();
+    let (peer, sender) = (peer(), address(CUSTOMER));
+    let mut recipients = Vec::new();
+    for alias in [&other.merchant_alias, &shop.order.merchant_alias] {
+        let recipient = shop.mx(Some(&sender), &address(&alias.to_string())).await.unwrap();
+        recipients.push((recipient, Wishes::default()));
+    }
+    let bytes = format!("From: {CUSTOMER}\r\nAuto-Submitted: auto-replied\r\nSubject: away\r\n\r\nAway.\r\n");
+    let incoming = Incoming {
+        peer: &peer,
+        login: None,
+        sender: Some(&sender),
+        recipients,
+        parameters: MailParameters::default(),
+        bytes: bytes.into_bytes(),
+        proof: SenderProof::given(proven(CUSTOMER)),
+    };
+    assert_eq!(shop.relay.accept(incoming).await.unwrap().queue_ids.len(), 2);
+    let sent = shop.sent().await;
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert!(sent[0].0 == OWNER && sent[0].1.contains(&shop.order.customer_alias.to_string()));
+}
+
+#[tokio::test]
+async fn a_store_sees_in_its_own_copy_what_it_wrote_whatever_it_guessed() {
+    let shop = Shop::open().await;
+    let (peer, sender) = (peer(), address(OWNER));
+    let mut recipients = Vec::new();
+    for to in [shop.order.customer_alias.to_string(), OWNER.to_owned()] {
+        let recipient = shop.relay.submission_recipient(&shop.login, &address(&to)).await.unwrap();
+        recipients.push((recipient, Wishes::default()));
+    }
+    let text = format!("Are you {CUSTOMER} or {OTHER}?");
+    let bytes = format!("From: {OWNER}\r\nTo: {}\r\nSubject: x\r\n\r\n{text}\r\n", shop.order.customer_alias);
+    let incoming = Incoming {
+        peer: &peer,
+        login: Some(&shop.login),
+        sender: Some(&sender),
+        recipients,
+        parameters: MailParameters::default(),
+        bytes: bytes.into_bytes(),
+        proof: SenderProof::of_login(),
+    };
+    shop.relay.accept(incoming).await.unwrap();
+    let sent = shop.sent().await;
+    let to = |whom: &str| sent.iter().find(|(to, _)| to == whom).unwrap().1.clone();
+    assert!(to(OWNER).contains(&text), "{}", to(OWNER));
+    assert!(!to(CUSTOMER).contains(OWNER) && !to(CUSTOMER).contains(CUSTOMER), "{}", to(CUSTOMER));
 }

@@ -62,4 +62,6 @@ pub struct ServerConfig {
     pub starttls_available: bool,
     /// Of each session by itself.
     pub limits: Limits,
+    /// Where the help pages are, without a slash at its end; each refusal names its own behind it.
+    pub help: Option<String>,
 }

@@ -32,4 +32,6 @@ mod tests;
 
 pub use config::{Limits, ServerConfig, Service};
 pub use event::{Envelope, Event, Hello, MailCommand, Phase, RcptCommand, ScramName};
+#[cfg(test)]
+pub(crate) use replies::PAGES;
 pub use session::Session;

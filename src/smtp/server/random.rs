@@ -80,7 +80,7 @@ proptest! {
         limits.max_recipients = 3;
         let hostname = "mx.example".to_owned();
         let mut session: Session<u32, u32> =
-            Session::new(Arc::new(ServerConfig { hostname, service, starttls_available: true, limits }));
+            Session::new(Arc::new(ServerConfig { hostname, service, starttls_available: true, limits, help: None }));
         let mut said = session.take_output();
         // 255: the driver says yes and nothing else.
         let opening = opening(service).iter().map(|text| ((text.as_bytes().to_vec(), Vec::new()), 255));

@@ -165,12 +165,95 @@ impl Says {
             Says::ShuttingDown => (421, 3, 2, "shutting down; connect again later"),
             Says::Fault => (421, 3, 0, "internal fault; try again later"),
         };
-        if code == 421 {
-            return Reply::new(code, subject, detail, format!("{} {text}", config.hostname));
+        let reply = if code == 421 {
+            Reply::new(code, subject, detail, format!("{} {text}", config.hostname))
+        } else {
+            Reply::new(code, subject, detail, text)
+        };
+        match (self.page(), &config.help) {
+            (Some(page), Some(url)) => reply.line(format!("See {url}/{page}")),
+            _ => reply,
         }
-        Reply::new(code, subject, detail, text)
+    }
+
+    /// The help page for people whose program was told this; none for what is no refusal.
+    pub(super) fn page(self) -> Option<&'static str> {
+        Some(match self {
+            Says::Done
+            | Says::Bye
+            | Says::SenderGood
+            | Says::RecipientGood
+            | Says::Authenticated
+            | Says::NoVrfy
+            | Says::Help
+            | Says::GoOn
+            | Says::StartTls => return None,
+
+            Says::BadSender | Says::BadRecipient | Says::NeedsSmtpUtf8 => "address-syntax",
+            Says::TlsFirst | Says::AuthNeedsTls | Says::AuthFirst | Says::NoAuth | Says::NoStartTls => {
+                "login-first"
+            }
+            Says::AuthMechanism
+            | Says::AuthCancelled
+            | Says::AuthBase64
+            | Says::AuthMalformed
+            | Says::AuthBinding
+            | Says::AuthLineTooLong => "login-method",
+            Says::AuthFailed => "credentials",
+            Says::TooManyRecipients | Says::TooLarge => "too-large",
+            Says::NoMemory => "no-space",
+            Says::BareCr | Says::BareLf | Says::Nul => "line-ends",
+            Says::EnoughMessages | Says::TooManyErrors | Says::TooManyAuthFailures => "limited",
+            Says::TimedOut | Says::ShuttingDown | Says::Fault => "try-again",
+            Says::NoValidRecipients => "no-recipients",
+
+            Says::NotSmtp
+            | Says::Unknown
+            | Says::NotOffered
+            | Says::LineTooLong
+            | Says::BareLineEnd
+            | Says::NotUtf8
+            | Says::Control
+            | Says::NeedlessArgument
+            | Says::MissingArgument
+            | Says::NoFrom
+            | Says::NoTo
+            | Says::BadParameter
+            | Says::UnknownParameter
+            | Says::BadValue
+            | Says::DuplicateParameter
+            | Says::HelloFirst
+            | Says::MailFirst
+            | Says::RcptFirst
+            | Says::NestedMail
+            | Says::InTransaction
+            | Says::DataAfterChunk
+            | Says::BinaryNeedsChunks
+            | Says::ChunkWasted
+            | Says::ResetFirst
+            | Says::BadChunk
+            | Says::OutOfStep
+            | Says::TlsAlready
+            | Says::AuthAlready => "protocol",
+        })
     }
 }
+
+/// The pages to which a session's own refusals lead. Each must be there.
+#[cfg(test)]
+pub const PAGES: [&str; 11] = [
+    "address-syntax",
+    "login-first",
+    "login-method",
+    "credentials",
+    "too-large",
+    "no-space",
+    "line-ends",
+    "limited",
+    "try-again",
+    "no-recipients",
+    "protocol",
+];
 
 /// The greeting: no version, no enhanced code (RFC 5321 §4.3.1, RFC 2034 §3).
 pub(super) fn greeting(config: &ServerConfig) -> Reply {

@@ -7,6 +7,7 @@
 //! limit recipients 2                         user shop-1 secret
 //! refuse mail <a@x.example> 550 5.7.1 No     refuse rcpt <b@x.example> 550 5.1.1 No
 //! refuse message TEXT 554 5.6.0 No           (a message that has TEXT in it)
+//! refuse login shop-1 535 5.7.8 No           (whatever the password)     help https://x.example/help
 //! --
 //! s: 220 mx.example ESMTP                    the server's next line
 //! s~ 250                                     the server's next reply, all its lines, by how it begins
@@ -38,6 +39,7 @@ struct Rules {
     users: Vec<(String, String)>,
     mail: Vec<(String, Reply)>,
     rcpt: Vec<(String, Reply)>,
+    login: Vec<(String, Reply)>,
     message: Vec<(String, Reply)>,
 }
 
@@ -166,8 +168,10 @@ impl Player {
                         Proof::Known => self.password_of(auth_id).is_some(),
                         Proof::Unknown => false,
                     };
-                    let refusal = || Reply::new(535, 7, 8, "Authentication credentials invalid");
-                    self.session.answer_auth(if is_right { Ok(()) } else { Err(refusal()) });
+                    let wrong = || Reply::new(535, 7, 8, "Authentication credentials invalid");
+                    let refusal =
+                        if is_right { find(&self.rules.login, |who| who == auth_id) } else { Some(wrong()) };
+                    self.session.answer_auth(refusal.map_or(Ok(()), Err));
                 }
                 Event::Scram(name) => {
                     let verifier = match self.password_of(name.auth_id()) {
@@ -247,12 +251,14 @@ fn read_head(head: &str) -> (ServerConfig, Rules) {
     let mut service = Service::Mx;
     let mut starttls_available = true;
     let mut limits = Vec::new();
+    let mut help = None;
     let mut rules = Rules::default();
     for line in head.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         match line.split(' ').collect::<Vec<_>>().as_slice() {
             ["service", "mx"] => service = Service::Mx,
             ["service", "submission"] => service = Service::Submission,
             ["service", "submissions"] => service = Service::Submissions,
+            ["help", url] => help = Some((*url).to_owned()),
             ["no", "starttls"] => starttls_available = false,
             ["limit", name, number] => limits.push((*name, number.parse::<u32>().expect("a number"))),
             ["user", auth_id, password] => rules.users.push(((*auth_id).into(), (*password).into())),
@@ -262,6 +268,7 @@ fn read_head(head: &str) -> (ServerConfig, Rules) {
                 let reply = Reply::new(code.parse().expect("a code"), subject, detail, text.join(" "));
                 let rule = (whom.trim_matches(['<', '>']).to_owned(), reply);
                 match *what {
+                    "login" => rules.login.push(rule),
                     "mail" => rules.mail.push(rule),
                     "rcpt" => rules.rcpt.push(rule),
                     "message" => rules.message.push(rule),
@@ -276,6 +283,7 @@ fn read_head(head: &str) -> (ServerConfig, Rules) {
         service,
         starttls_available,
         limits: Limits::of(service),
+        help,
     };
     for (name, number) in limits {
         match name {

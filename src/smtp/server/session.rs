@@ -35,7 +35,8 @@ impl<T, S> Session<T, S> {
     /// [`wants_input`](Self::wants_input). More than 1 MiB that is not processed ends the session.
     pub fn receive(&mut self, bytes: &[u8]) {
         if !self.is_closed() && !self.wire.receive(bytes) {
-            self.end(Says::Fault.reply(&self.wire.config));
+            let reply = self.wire.reply_of(Says::Fault);
+            self.end(reply);
         }
     }
 
@@ -87,6 +88,11 @@ impl<T, S> Session<T, S> {
         self.wire.take_output()
     }
 
+    /// What the session itself refused since this was last asked: the help page of each, in order, a bounded number.
+    pub fn take_refused(&mut self) -> Vec<&'static str> {
+        self.wire.take_refused()
+    }
+
     /// TLS has begun, after [`Event::StartTls`]. Everything that was said in clear is forgotten, octets that were
     /// received and not processed included (RFC 3207 §4.2).
     pub fn tls_started(&mut self) {
@@ -100,19 +106,22 @@ impl<T, S> Session<T, S> {
         }
     }
 
-    /// Answers [`Event::Auth`]. A refusal with a 5yz code counts as a failed attempt; one with 4yz says that the
-    /// credentials could not be checked.
+    /// Answers [`Event::Auth`]. Who has sent no password is told our proof of it next, and is in once it takes it. A
+    /// refusal with a 5yz code counts as a failed attempt; one with 4yz says that the credentials could not be checked.
     pub fn answer_auth(&mut self, verdict: Result<(), Reply>) {
-        let State::Asking(Question::Auth(idle)) = std::mem::replace(&mut self.state, State::Closed) else {
+        let State::Asking(Question::Auth { idle, proven }) =
+            std::mem::replace(&mut self.state, State::Closed)
+        else {
             return self.fault();
         };
-        self.state = State::Idle(idle);
         match verdict {
             Ok(()) => {
-                self.wire.is_authenticated = true;
-                self.wire.say(Says::Authenticated);
+                let step = proven.map_or(Step::Taken, Step::Ask);
+                let (state, _) = idle.auth(Ok(step), &mut self.wire);
+                self.state = state;
             }
             Err(reply) => {
+                self.state = State::Idle(idle);
                 if reply.code() >= 500 {
                     self.wire.tally.auth_failure();
                 }
@@ -249,7 +258,8 @@ impl<T, S> Session<T, S> {
     /// is not the client that is late.
     pub fn timed_out(&mut self) {
         if !matches!(self.state, State::Asking(_) | State::Closed) {
-            self.end(Says::TimedOut.reply(&self.wire.config));
+            let reply = self.wire.reply_of(Says::TimedOut);
+            self.end(reply);
         }
     }
 
@@ -258,7 +268,8 @@ impl<T, S> Session<T, S> {
         if matches!(self.state, State::Asking(_)) {
             self.is_draining = true;
         } else if !self.is_closed() {
-            self.end(Says::ShuttingDown.reply(&self.wire.config));
+            let reply = self.wire.reply_of(Says::ShuttingDown);
+            self.end(reply);
         }
     }
 
@@ -321,7 +332,8 @@ impl<T, S> Session<T, S> {
     /// An answer that nobody asked for.
     fn fault(&mut self) {
         if !self.wire.is_hung_up() {
-            self.end(Says::Fault.reply(&self.wire.config));
+            let reply = self.wire.reply_of(Says::Fault);
+            self.end(reply);
         }
     }
 

@@ -55,9 +55,19 @@ pub(super) struct Authenticating {
 /// What the driver was asked, with what the session goes on with after the answer.
 pub(super) enum Question<T, S> {
     Tls(Idle),
-    Auth(Idle),
-    Scram { idle: Idle, first: ClientFirst },
-    Mail { idle: Idle, params: crate::smtp::params::MailParams },
+    /// With what the client is told next where it has proved its password without sending it.
+    Auth {
+        idle: Idle,
+        proven: Option<Exchange>,
+    },
+    Scram {
+        idle: Idle,
+        first: ClientFirst,
+    },
+    Mail {
+        idle: Idle,
+        params: crate::smtp::params::MailParams,
+    },
     Rcpt(Transaction<T, S>),
     Message(Idle),
 }
@@ -88,8 +98,10 @@ impl<T, S> State<T, S> {
             State::Gathering(gathering) => Some(&gathering.hello),
             State::Spoilt(spoilt) => Some(&spoilt.hello),
             State::Asking(question) => Some(match question {
-                Question::Tls(idle) | Question::Auth(idle) | Question::Message(idle) => &idle.hello,
-                Question::Mail { idle, .. } | Question::Scram { idle, .. } => &idle.hello,
+                Question::Tls(idle) | Question::Message(idle) => &idle.hello,
+                Question::Mail { idle, .. } | Question::Scram { idle, .. } | Question::Auth { idle, .. } => {
+                    &idle.hello
+                }
                 Question::Rcpt(transaction) => &transaction.hello,
             }),
         }
@@ -311,7 +323,17 @@ impl Idle {
                 return State::Asking(Question::Scram { idle: self, first }).and_ask(Event::Scram(name));
             }
             Ok(Step::Done(credentials)) => {
-                return State::Asking(Question::Auth(self)).and_ask(Event::Auth(credentials));
+                let question = Question::Auth { idle: self, proven: None };
+                return State::Asking(question).and_ask(Event::Auth(credentials));
+            }
+            Ok(Step::Proven(credentials, exchange)) => {
+                let question = Question::Auth { idle: self, proven: Some(exchange) };
+                return State::Asking(question).and_ask(Event::Auth(credentials));
+            }
+            Ok(Step::Taken) => {
+                wire.is_authenticated = true;
+                wire.say(Says::Authenticated);
+                return State::Idle(self).stay();
             }
             Err(AuthFault::Mechanism) => Says::AuthMechanism,
             Err(AuthFault::Cancelled) => Says::AuthCancelled,

@@ -95,9 +95,11 @@ dialogues! {
     pipelined_commands_are_answered_in_order,
     port_25_takes_no_passwords,
     recipients_beyond_the_limit_are_deferred_and_the_others_served,
+    refusals_lead_to_their_help_pages,
     refused_senders_end_the_session,
     requiretls_is_taken_inside_tls_only,
     rset_ends_a_transaction_and_keeps_the_rest,
+    scram_confirms_no_proof_that_is_not_let_in,
     scram_is_bound_to_the_channel_where_that_is_offered,
     scram_proves_the_password_without_sending_it,
     starttls_forgets_everything_said_in_clear,
@@ -117,7 +119,7 @@ pub(super) fn session(service: Service) -> TestSession {
     limits.max_errors = 1000;
     limits.max_junk = 1000;
     let hostname = "mx.example".to_owned();
-    Session::new(Arc::new(ServerConfig { hostname, service, starttls_available: true, limits }))
+    Session::new(Arc::new(ServerConfig { hostname, service, starttls_available: true, limits, help: None }))
 }
 
 pub(super) fn output(session: &mut TestSession) -> String {

@@ -19,6 +19,8 @@ use zeroize::{Zeroize, Zeroizing};
 const MAX_INPUT: usize = 1024 * 1024;
 /// Buffered octets from which on no more are wanted.
 const ENOUGH_INPUT: usize = 64 * 1024;
+/// Refusals that are kept until the driver asks for them; of more it is told nothing.
+const REFUSED: usize = 32;
 /// An empty input buffer larger than this is given back.
 const IDLE_INPUT: usize = 16 * 1024;
 
@@ -46,6 +48,8 @@ pub(super) struct Wire {
     held_back: Option<Reply>,
     is_lockstep: bool,
     is_hung_up: bool,
+    /// What the table refused since the driver asked, by help page.
+    refused: Vec<&'static str>,
 }
 
 impl Wire {
@@ -63,13 +67,29 @@ impl Wire {
             held_back: None,
             is_lockstep: true,
             is_hung_up: false,
+            refused: Vec::new(),
         }
     }
 
     /// Replies from the table.
     pub(super) fn say(&mut self, says: Says) {
-        let reply = says.reply(&self.config);
+        let reply = self.reply_of(says);
         self.reply(reply);
+    }
+
+    /// A reply of the table, noted for the driver where it refuses.
+    pub(super) fn reply_of(&mut self, says: Says) -> Reply {
+        if let Some(page) = says.page()
+            && self.refused.len() < REFUSED
+        {
+            self.refused.push(page);
+        }
+        says.reply(&self.config)
+    }
+
+    /// What was refused since this was last asked.
+    pub(super) fn take_refused(&mut self) -> Vec<&'static str> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Replies from the table, and counts an error.
@@ -80,7 +100,7 @@ impl Wire {
 
     /// Replies from the table, and ends the session.
     pub(super) fn refuse_and_hang_up(&mut self, says: Says) {
-        let reply = says.reply(&self.config);
+        let reply = self.reply_of(says);
         self.hang_up(reply);
     }
 

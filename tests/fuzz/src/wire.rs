@@ -30,7 +30,7 @@ pub fn session(octets: &[u8]) {
     limits.max_message = LARGEST as u64;
     limits.max_recipients = 3;
     let hostname = "mx.relay.example".to_owned();
-    let config = Arc::new(ServerConfig { hostname, service, starttls_available: true, limits });
+    let config = Arc::new(ServerConfig { hostname, service, starttls_available: true, limits, help: None });
     let mut session: Session<u8, u8> = Session::new(config);
     session.bind_channel([7; 32]);
     let (mut said, mut count, mut is_authenticated) = (session.take_output(), 0_usize, false);
@@ -101,6 +101,7 @@ pub fn path(octets: &[u8]) {
         service: Service::Mx,
         starttls_available: false,
         limits: Limits::of(Service::Mx),
+        help: None,
     };
     let mut session: Session<(), ()> = Session::new(Arc::new(config));
     let mut say = |line: &str| {
@@ -144,6 +145,7 @@ pub fn auth(octets: &[u8]) {
         service: Service::Submissions,
         starttls_available: false,
         limits: Limits { max_errors: 100, max_auth_failures: 100, ..Limits::of(Service::Submissions) },
+        help: None,
     };
     let mut session: Session<(), ()> = Session::new(Arc::new(config));
     session.take_output();

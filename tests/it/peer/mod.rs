@@ -1,4 +1,4 @@
-//! Real peers for tests: PostgreSQL, clamd, Postfix and Exim as mailbox providers, swaks and msmtp as a merchant's mail
+//! Real peers for tests: PostgreSQL, clamd, rspamd, Postfix and Exim as mailbox providers, swaks and msmtp as a merchant's mail
 //! programs, NSD as everybody's name server, Unbound, dkimpy as another signer.
 //!
 //! Rules: each test has its own instance or database below a directory of its own; ports are chosen when needed; all
@@ -12,6 +12,7 @@ pub mod msmtp;
 pub mod nsd;
 pub mod postfix;
 pub mod postgres;
+pub mod rspamd;
 pub mod swaks;
 
 use std::path::{Path, PathBuf};

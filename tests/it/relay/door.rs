@@ -6,6 +6,7 @@ use super::scene::Scene;
 use super::watch::Watch;
 use super::wire::Wire;
 use crate::peer::clamd::{self, Clamd, MALWARE};
+use crate::peer::rspamd::{self, Rspamd};
 use crate::peer::{HOW_TO_RUN, eventually};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -99,6 +100,29 @@ fn a_sender_and_an_alias_have_their_own_limits() {
     inquirer.say("MAIL FROM:<someone4@elsewhere.test>").unwrap().is("250");
     let told = inquirer.say(&format!("RCPT TO:<{}>", scene.account.public_alias)).unwrap().is("450 4.7.1");
     assert!(told.to_string().contains("to this address"), "{told}");
+}
+
+#[test]
+fn whoever_knows_an_alias_shuts_out_nobody_else_and_proven_mail_counts_for_all() {
+    let scene = limited(&[("limits.alias.messages", "'2/1h'"), ("limits.longest_delay", "'1ms'")]);
+    let rcpt = format!("RCPT TO:<{}>", scene.order.merchant_alias);
+    let from = |host: &str, n: usize| {
+        let mut client =
+            Client::open_from(host.parse().unwrap(), scene.relay.mx(), &scene.watch, "x").unwrap();
+        client.read().unwrap().is("220");
+        client.say("EHLO x.elsewhere.test").unwrap().is("250");
+        client.say(&format!("MAIL FROM:<someone{n}@elsewhere.test>")).unwrap().is("250");
+        client.say(&rcpt).unwrap()
+    };
+    for n in 0..2 {
+        from("127.0.9.1", n).is("250");
+    }
+    from("127.0.9.2", 2).is("450 4.7.1");
+    for _ in 0..2 {
+        scene.deliver(&scene.to_merchant()).is("250 2.0.0");
+    }
+    scene.mise.mailbox.wait_for(2);
+    from("127.0.8.1", 3).is("450 4.7.1");
 }
 
 #[test]
@@ -353,4 +377,55 @@ fn a_mail_that_the_scanner_does_not_like_is_refused_and_one_that_it_cannot_see_i
     assert!(log_has(&scene.relay, "malware", clamd::NAME));
     drop(clamd);
     scene.deliver(&scene.to_merchant()).is("451 4.3.0");
+}
+
+#[test]
+fn a_mail_that_the_filter_marks_or_would_reject_arrives_with_a_label() {
+    let filter = Rspamd::start();
+    let address = format!("'{}'", filter.address);
+    let scene = Scene::with(On::Sqlite, |setup| setup.key("ingress.rspamd.address", &address));
+    let send = |words: &[u8]| {
+        let letter = scene.to_merchant();
+        // What a sender says of his own mail counts for nothing.
+        let text = [b"X-Spam-Flag: NO\r\n", letter.bytes().as_slice(), words].concat();
+        scene.customer().unwrap().send(&scene.hana.address, &[&letter.to], &text).unwrap()
+    };
+    let flag = |count: usize| {
+        let mail = scene.mise.mailbox.wait_for(count).pop().unwrap();
+        super::letter::header(&mail.bytes, "X-Spam-Flag")
+    };
+    send(b"").is("250 2.0.0");
+    assert_eq!(flag(1), None);
+    for (count, words) in [(2, rspamd::MARKED), (3, rspamd::REJECTED)] {
+        send(words).is("250 2.0.0");
+        assert_eq!(flag(count).as_deref(), Some("YES"));
+    }
+    assert!(log_has(&scene.relay, "labelled", "reject"));
+    // Without the filter mail goes on without labels.
+    drop(filter);
+    send(rspamd::MARKED).is("250 2.0.0");
+    assert_eq!(flag(4), None);
+    assert!(log_has(&scene.relay, "rating_failed", "rspamd"));
+}
+
+#[test]
+fn a_mail_that_the_filter_rejects_is_refused_where_that_is_wanted() {
+    let filter = Rspamd::start();
+    let address = format!("'{}'", filter.address);
+    let scene = Scene::with(On::Sqlite, |setup| {
+        setup
+            .key("ingress.rspamd.address", &address)
+            .key("ingress.rspamd.on_spam", "'refuse'")
+            .key("ingress.rspamd.on_failure", "'defer'")
+    });
+    let send = |words: &[u8]| {
+        let letter = scene.to_merchant();
+        let text = [letter.bytes().as_slice(), words].concat();
+        scene.customer().unwrap().send(&scene.hana.address, &[&letter.to], &text).unwrap()
+    };
+    send(rspamd::REJECTED).is("554 5.7.1");
+    send(rspamd::MARKED).is("250 2.0.0");
+    scene.mise.mailbox.wait_for(1);
+    drop(filter);
+    send(b"").is("451 4.3.0");
 }

@@ -22,6 +22,7 @@ mod clients;
 mod commands;
 mod decisions;
 mod dialogues;
+mod dns_check;
 mod door;
 mod failures;
 mod holds;

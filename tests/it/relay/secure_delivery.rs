@@ -22,7 +22,7 @@ use std::sync::Arc;
 const INSIDE: &str = "ANSHIN_TEST_OWN_NETWORK";
 
 /// Runs the test of this name in a network of its own that has these addresses besides loopback.
-fn in_own_network(test: &str, addresses: &[&str], within: impl FnOnce()) {
+pub fn in_own_network(test: &str, addresses: &[&str], within: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         let ip = |arguments: &[&str]| {
             let status = Command::new("ip").args(arguments).status();
@@ -94,14 +94,14 @@ fn a_mail_server_is_held_to_its_tlsa_records_at_the_real_port() {
 }
 
 /// `openssl s_server` as the host of an MTA-STS policy.
-struct PolicyHost {
+pub struct PolicyHost {
     child: Child,
     _scratch: Scratch,
 }
 
 impl PolicyHost {
     /// Serves the policy at this address with a certificate of these names; the certificate as PEM.
-    fn start(address: &str, names: Vec<String>, policy: &str) -> (Self, String) {
+    pub fn start(address: &str, names: Vec<String>, policy: &str) -> (Self, String) {
         let scratch = Scratch::new("policy");
         let made = rcgen::generate_simple_self_signed(names).unwrap();
         let dir = scratch.path();

@@ -1,0 +1,176 @@
+//! From where a store logs in: the first use of a credential from another network is told to the store and to the operator.
+//!
+//! Rules: a network is an IPv4 /24 or an IPv6 /56, kept as a keyed index among the guards, which forget it when nobody has
+//! logged in from there for half a year. The first network of all is no news, nor is this machine. The store gets a mail once a day at most;
+//! each such login has its own word in log and record.
+//! When it fails: a fault in the log; the login goes on.
+
+use super::envelope::{AliasText, Envelope, body_place, recipient_place};
+use super::record::{About, peer_json};
+use super::{Event, Login, Notify, Peer, Relay, RelayFault};
+use crate::anonymize::{self, Files, Forbidden};
+use crate::config::mask;
+use crate::mail::{Alias, Timestamp};
+use crate::schedule::Class;
+use crate::store::{NewDelivery, NewMessage, Patience};
+use crate::vault::Indexed;
+use mail_builder::MessageBuilder;
+use mail_builder::headers::address::Address;
+use mail_builder::headers::raw::Raw;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A network is known for so long after each login from it.
+const REMEMBERED: Patience = Patience {
+    wait: Duration::ZERO,
+    retry_within: Duration::ZERO,
+    remember: Duration::from_secs(180 * 86_400),
+};
+/// The store is written to once in this time.
+const TOLD_EVERY: Duration = Duration::from_secs(86_400);
+
+/// The network of a peer, and how it is written.
+fn network(ip: IpAddr) -> (IpAddr, String) {
+    let ip = ip.to_canonical();
+    let length = if ip.is_ipv4() { 24 } else { 56 };
+    let network = mask(ip, length);
+    (network, format!("{network}/{length}"))
+}
+
+impl Relay {
+    /// Notes from where a store has logged in, and tells of a network that is new.
+    pub(super) async fn note_network(&self, login: &Login, peer: &Peer) {
+        if let Err(fault) = self.try_note_network(login, peer).await {
+            tracing::error!(event = "fault", %fault, "the network of a login was not noted");
+        }
+    }
+
+    async fn try_note_network(&self, login: &Login, peer: &Peer) -> Result<(), RelayFault> {
+        // This machine is no place to be told of.
+        if peer.ip.to_canonical().is_loopback() {
+            return Ok(());
+        }
+        let (now, credential) = (Timestamp::now(), login.credential_id);
+        let (around, written) = network(peer.ip);
+        let index = &self.vault().index;
+        let here = index.of(Indexed::LoginFrom { credential, network: Some(around) });
+        let anywhere = index.of(Indexed::LoginFrom { credential, network: None });
+        let is_new = self.store().first_contact(&here, now).await?.is_none();
+        let is_first = is_new && self.store().first_contact(&anywhere, now).await?.is_none();
+        let (one, other) = tokio::join!(
+            self.store().greylist(here, now, REMEMBERED),
+            self.store().greylist(anywhere, now, REMEMBERED),
+        );
+        one?;
+        other?;
+        if is_new && !is_first {
+            tracing::warn!(
+                event = "login_new_network",
+                credential,
+                service = peer.service,
+                "a store's password was used from a network for the first time"
+            );
+            let about = About { merchant: Some(login.merchant.id), ..About::default() };
+            let detail = serde_json::json!({ "network": written, "peer": peer_json(peer) });
+            let record = self.new_record(
+                &login.merchant.key,
+                Event::LoginNewNetwork,
+                about,
+                Some(peer.ip),
+                &detail,
+                None,
+            );
+            self.keep(record).await;
+            self.store().accept(vec![self.first_use_notice(login, &written, now)?]).await?;
+        }
+        Ok(())
+    }
+
+    fn first_use_notice(
+        &self,
+        login: &Login,
+        network: &str,
+        now: Timestamp,
+    ) -> Result<NewMessage, RelayFault> {
+        let key = &login.merchant.key;
+        let (id, delivery) = (self.next_id(), self.next_id());
+        let owner = login.addresses.first().ok_or(RelayFault::Malformed("merchant_address"))?;
+        let from = Alias::new("mailer-daemon", self.domains().merchant().clone());
+        let at = super::words::time(now);
+        let text = format!(
+            "これまでにない場所から、お店のメール送信用のユーザー名とパスワードでログインがありました。\r\n\
+             お心当たりがあれば、何もする必要はありません。お心当たりがなければ、すぐにマーケットプレイスへ連絡し、\
+             パスワードを新しくしてください。同じ日のほかの場所は、あらためてお知らせしません。\r\n\r\n\
+             Somebody logged in to send mail with your store's user name and password, from a network that was never used \
+             before. If that was you there is nothing to do. If not, tell the marketplace at once and have the password \
+             replaced. Other networks of the same day are not told again.\r\n\r\n\
+             日時 / Time: {at}\r\nネットワーク / Network: {network}\r\n"
+        );
+        let message = MessageBuilder::new()
+            .from(Address::new_address(Some("Mail Delivery System"), from.to_string()))
+            .to(Address::new_address(None::<&str>, login.public_alias.to_string()))
+            .subject("新しい場所からのログイン / A login from a new network")
+            .date(now.as_millis() / 1000)
+            .message_id(format!("n{}@{}", super::queue_id(id).to_ascii_lowercase(), from.domain()))
+            .header("Auto-Submitted", Raw::new("auto-generated"))
+            .header(anonymize::HOPS_FIELD, Raw::new(self.vault().hops.mint(1)))
+            .text_body(text)
+            .write_to_vec()
+            .unwrap_or_default();
+        let forbidden = Forbidden { secrets: &[], traces: &[], files: Files::Checked };
+        let message = anonymize::pass_gate(message, &forbidden)
+            .map_err(|_| RelayFault::Malformed("a notice that does not pass the gate"))?;
+        let envelope = Envelope {
+            from: AliasText::from(&from),
+            to: AliasText::from(&login.public_alias),
+            returns: false,
+            sender: None,
+            sender_alias: AliasText::from(&from),
+            notify: Notify { success: false, failure: false, delay: false },
+            envelope_id: None,
+            original: None,
+            full: false,
+            secrets: Vec::new(),
+            headers: String::new(),
+            utf8: false,
+            require_tls: false,
+            traces: Vec::new(),
+            confirmed: false,
+        };
+        let merchant = login.merchant.id;
+        let about = About {
+            merchant: Some(merchant),
+            conversation: None,
+            message: Some(id),
+            delivery: Some(delivery),
+        };
+        let size = message.as_bytes().len();
+        let detail =
+            serde_json::json!({ "direction": "notice", "action": "login_new_network", "size": size });
+        let guard = Indexed::Told { conversation: login.credential_id, what: "login_new_network" };
+        Ok(NewMessage {
+            id,
+            merchant_id: merchant,
+            conversation_id: None,
+            data_key_id: key.id(),
+            direction: "notice",
+            envelope: envelope.seal(key, id)?,
+            body: key.seal(body_place(id), message.as_bytes()),
+            size: i64::try_from(size).unwrap_or(i64::MAX),
+            at: now,
+            delivery: NewDelivery {
+                id: delivery,
+                class: Class::Notice,
+                look_at: self.deadlines().first(now),
+                route: self.vault().index.of(Indexed::Domain(owner.reveal_domain())).to_i64(),
+                recipient: key.seal(recipient_place(delivery), owner.reveal().as_bytes()),
+                expires_at: now.after(self.policy().expire),
+                hold: None,
+            },
+            record: self.new_record(key, Event::Accepted, about, None, &detail, None),
+            threads: Vec::new(),
+            guard: Some((self.vault().index.of(guard), now.after(TOLD_EVERY))),
+            notices: Vec::new(),
+        })
+    }
+}
