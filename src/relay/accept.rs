@@ -77,9 +77,7 @@ impl Relay {
     /// # Errors
     /// [`Refusal`] with the reply for the end of DATA. Whatever it is, a record of it is kept.
     pub async fn accept(&self, mut incoming: Incoming<'_>) -> Result<Receipt, Refusal> {
-        if self.is_halted() {
-            return Err(Refusal::Halted);
-        }
+        self.may_take()?;
         let result = match self.prepare(&mut incoming).await {
             Ok(()) => self.take(&incoming).await,
             Err(refusal) => Err(refusal),

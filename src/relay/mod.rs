@@ -205,6 +205,11 @@ impl Relay {
         }
     }
 
+    /// Refuses while nothing is taken.
+    fn may_take(&self) -> Result<(), Refusal> {
+        if self.is_halted() { Err(Refusal::Halted) } else { Ok(()) }
+    }
+
     /// Whether nothing is taken.
     #[must_use]
     pub fn is_halted(&self) -> bool {
