@@ -39,6 +39,8 @@ pub struct Setup {
     on: On,
     keys: BTreeMap<String, String>,
     routes: Vec<String>,
+    database: Option<Database>,
+    environment: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -63,7 +65,7 @@ impl Setup {
         ] {
             keys.insert(key.to_owned(), value.to_owned());
         }
-        Self { on, keys, routes: Vec::new() }
+        Self { on, keys, routes: Vec::new(), database: None, environment: Vec::new() }
     }
 
     /// Sets a key to a TOML value.
@@ -82,18 +84,31 @@ impl Setup {
         self
     }
 
+    /// Keeps its state in this database, which `storage.url` must lead to.
+    pub fn database(mut self, database: Database) -> Self {
+        self.database = Some(database);
+        self
+    }
+
+    /// Runs its processes with a variable.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Writes the configuration and starts nothing.
     pub fn prepare(self, watch: &Arc<Watch>) -> TestRelay {
         let scratch = Scratch::new("relay");
         fs::create_dir(scratch.path().join("state")).unwrap();
-        let database = (self.on == On::Postgres).then(fresh_database);
+        let database = self.database.or_else(|| (self.on == On::Postgres).then(fresh_database));
         let mut keys = self.keys;
         let url = database.as_ref().map_or_else(|| "sqlite:state/anshin.db".to_owned(), Database::url);
         keys.entry("storage.url".to_owned()).or_insert_with(|| format!("'{url}'"));
         let mut text: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         text.push_str(&format!("egress.route = [{}]\n", self.routes.join(", ")));
         fs::write(scratch.path().join("anshin.toml"), text).unwrap();
-        TestRelay { scratch, database, watch: watch.clone(), running: Vec::new(), bound: Bound::default() }
+        let (watch, environment) = (watch.clone(), self.environment);
+        TestRelay { scratch, database, watch, environment, running: Vec::new(), bound: Bound::default() }
     }
 
     /// Starts all roles in one process.
@@ -118,6 +133,7 @@ pub struct TestRelay {
     scratch: Scratch,
     database: Option<Database>,
     watch: Arc<Watch>,
+    environment: Vec<(String, String)>,
     running: Vec<Child>,
     bound: Bound,
 }
@@ -146,11 +162,17 @@ impl TestRelay {
 
     /// Starts several processes at the same moment and waits until all serve.
     pub fn start_together(&mut self, processes: &[&[&str]]) {
+        self.start_with(processes, &[]);
+    }
+
+    /// The same with these variables.
+    pub fn start_with(&mut self, processes: &[&[&str]], environment: &[(&str, &str)]) {
         let from = self.log().len();
         let before = self.running.len();
         for roles in processes {
             let log = OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
             let mut command = self.binary();
+            command.envs(environment.iter().copied());
             command.arg("serve").args(roles.iter().flat_map(|role| ["--role", role]));
             let command = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
             self.running.push(command.spawn().unwrap());
@@ -263,6 +285,7 @@ impl TestRelay {
     /// The binary, with this installation's configuration and `--json`.
     pub fn binary(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_anshin"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--json").arg("--config").arg(self.config());
         command
     }
