@@ -14,6 +14,7 @@ mod queue;
 mod senders;
 mod queue_blocks;
 mod queue_counts;
+mod queue_route;
 mod serve;
 mod token;
 

@@ -100,6 +100,7 @@ impl Relay {
             envelope_id: incoming.parameters.envelope_id.clone().filter(|_| leg.quotes),
             original: leg.original.clone().filter(|_| leg.quotes),
             require_tls: incoming.parameters.require_tls,
+            next_hop: None,
             secrets: leg
                 .secrets
                 .iter()

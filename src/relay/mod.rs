@@ -29,6 +29,7 @@ mod proof;
 mod pause;
 mod record;
 mod refusal;
+mod reroute;
 mod returns;
 mod routing;
 #[cfg(test)]

@@ -121,6 +121,14 @@ impl Cluster {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    /// A database as plain SQL, for searching what must not be there.
+    pub fn dump(&self, database: &str) -> Vec<u8> {
+        let url = format!("postgres://anshin@{}/{database}", self.address);
+        let output = self.command("pg_dump").args(["--inserts", &url]).output().unwrap();
+        assert!(output.status.success(), "pg_dump: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
     /// The server's log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.join("server.log")).unwrap_or_default()

@@ -13,6 +13,7 @@ pub mod msmtp;
 pub mod nsd;
 pub mod postfix;
 pub mod postgres;
+pub mod preload;
 pub mod swaks;
 
 use std::path::{Path, PathBuf};

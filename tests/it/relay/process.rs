@@ -5,7 +5,7 @@
 
 use super::watch::Watch;
 use crate::peer::postgres::{Database, fresh_database};
-use crate::peer::{Scratch, eventually};
+use crate::peer::{Scratch, eventually, eventually_within};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +178,8 @@ impl TestRelay {
             let command = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
             self.running.push(command.spawn().unwrap());
         }
-        let started = eventually("the relay starts", || {
+        // A start migrates and recovers, and a machine under torture is slow.
+        let started = eventually_within(Duration::from_secs(120), "the relay starts", || {
             let log = self.log();
             let lines = log.get(from..).unwrap_or_default();
             let events = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -22,6 +22,13 @@ struct State {
     open: Vec<TcpStream>,
     /// Raised to silence all connections that are open then.
     silence: Arc<Silence>,
+    raised: Vec<Arc<Silence>>,
+}
+
+impl State {
+    fn speak(&mut self) {
+        self.raised.drain(..).for_each(|silence| silence.set(false));
+    }
 }
 
 /// Whether what passes is held back; shared by connections of one time.
@@ -49,7 +56,12 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             target: Mutex::new(target),
-            state: Mutex::new(State { is_cut: false, open: Vec::new(), silence: Arc::default() }),
+            state: Mutex::new(State {
+                is_cut: false,
+                open: Vec::new(),
+                silence: Arc::default(),
+                raised: Vec::new(),
+            }),
         });
         spawn(listener, shared.clone());
         Self { address, shared }
@@ -66,13 +78,15 @@ impl Proxy {
 
     /// From now on nothing passes on the connections that are open: neither side is told. New ones pass.
     pub fn fall_silent(&self) {
-        self.shared.state.lock().unwrap().silence.set(true);
+        let mut state = self.shared.state.lock().unwrap();
+        let silence = std::mem::take(&mut state.silence);
+        silence.set(true);
+        state.raised.push(silence);
     }
 
-    /// Lets pass what was held back on connections since the last call.
+    /// Lets pass what was held back.
     pub fn speak(&self) {
-        let mut state = self.shared.state.lock().unwrap();
-        std::mem::take(&mut state.silence).set(false);
+        self.shared.state.lock().unwrap().speak();
     }
 
     /// Ends all connections and refuses new ones.
@@ -83,7 +97,7 @@ impl Proxy {
             for stream in state.open.drain(..) {
                 let _ = stream.shutdown(Shutdown::Both);
             }
-            std::mem::take(&mut state.silence).set(false);
+            state.speak();
         }
         let _ = TcpStream::connect(self.address);
         eventually("the path is cut", || TcpStream::connect(self.address).is_err().then_some(()));
@@ -101,7 +115,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         if let Ok(mut state) = self.shared.state.lock() {
             state.is_cut = true;
-            state.silence.set(false);
+            state.speak();
         }
         let _ = TcpStream::connect(self.address);
     }

@@ -7,7 +7,7 @@
 //! `ANSHIN_TEST_SEED` repeats a run. A mail that came twice is explained when the relay itself counted as many attempts
 //! of which it does not know the end: whoever was killed, cut off or hung up on between the dot and its reply.
 
-mod books;
+pub(super) mod books;
 mod disk;
 mod ground;
 
@@ -78,7 +78,7 @@ fn torture(on: On, nodes: usize) {
     sessions.into_iter().for_each(|session| session.join().unwrap());
     all.extend(acknowledged.try_iter());
 
-    let mut ledger = Ledger::of(&ground);
+    let mut ledger = Ledger::at(&ground.own_url());
     eventually_within(LEASES_END, "the queue is empty", || (ledger.waiting() == 0).then_some(()));
     let books = Books::of(&mailboxes);
     let (doubled, doubtful) = (books.doubled(), ledger.doubtful());

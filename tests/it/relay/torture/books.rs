@@ -1,6 +1,5 @@
 //! What came of each mail, by four books: the sessions' acknowledgements, the mailboxes, the queue and the log.
 
-use super::ground::Ground;
 use crate::relay::kills::{Acknowledged, token};
 use crate::relay::mailbox::Mailbox;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
@@ -103,10 +102,10 @@ const NEVER: [(&str, &str); 10] = [
 ];
 
 impl Ledger {
-    pub fn of(ground: &Ground) -> Self {
+    pub fn at(url: &str) -> Self {
         sqlx::any::install_default_drivers();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let connection = runtime.block_on(AnyConnection::connect(&ground.own_url())).unwrap();
+        let connection = runtime.block_on(AnyConnection::connect(url)).unwrap();
         Self { runtime, connection }
     }
 

@@ -1,8 +1,8 @@
 //! A small disk of its own that becomes full and whose writes fail, by a library that is preloaded into one process.
 //!
-//! When it fails: the test panics where it may not mount a tmpfs, or where there is no C compiler.
+//! When it fails: the test panics where it may not mount a tmpfs, or where nothing can be preloaded.
 
-use crate::peer::{HOW_TO_RUN, Scratch};
+use crate::peer::{HOW_TO_RUN, Scratch, preload};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,15 +23,7 @@ impl Disk {
         // Whoever runs the server deletes what makes it fail once.
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(control.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/relay/torture/disk.c");
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O2", "-o"])
-            .arg(control.path().join("disk.so"))
-            .arg(source)
-            .args(["-ldl", "-lpthread"])
-            .output()
-            .unwrap_or_else(|fault| panic!("cc: {fault}; {HOW_TO_RUN}"));
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        preload::build("disk", &control);
         Self { mounted, control }
     }
 
