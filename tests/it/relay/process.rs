@@ -9,6 +9,7 @@ use crate::peer::{Scratch, eventually, eventually_within};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -168,7 +169,7 @@ impl TestRelay {
 
     /// The same with these variables.
     pub fn start_with(&mut self, processes: &[&[&str]], environment: &[(&str, &str)]) {
-        let from = self.log().len();
+        let from = fs::metadata(self.log_path()).map_or(0, |log| log.len());
         let before = self.running.len();
         for roles in processes {
             let log = OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
@@ -180,8 +181,7 @@ impl TestRelay {
         }
         // A start migrates and recovers, and a machine under torture is slow.
         let started = eventually_within(Duration::from_secs(120), "the relay starts", || {
-            let log = self.log();
-            let lines = log.get(from..).unwrap_or_default();
+            let lines = self.log_from(from);
             let events = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             let started: Vec<Value> =
                 events.filter(|e| e["fields"]["event"] == "started").map(|e| e["fields"].clone()).collect();
@@ -278,6 +278,16 @@ impl TestRelay {
     /// The log so far: one JSON event a line.
     pub fn log(&self) -> String {
         fs::read(self.log_path()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
+    }
+
+    /// The log from this octet on: a long run must not read all of it while it waits for a line.
+    fn log_from(&self, from: u64) -> String {
+        let mut text = Vec::new();
+        if let Ok(mut log) = fs::File::open(self.log_path()) {
+            log.seek(SeekFrom::Start(from)).unwrap();
+            log.read_to_end(&mut text).unwrap();
+        }
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     fn log_path(&self) -> PathBuf {
