@@ -242,6 +242,32 @@ pub(super) enum QueueCommand {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
     },
+    /// Show what waits, by destination and by reason, anew until Ctrl-C. Each look reads the whole queue.
+    Watch {
+        /// Seconds between two looks.
+        #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        every: u64,
+        /// At most so many lines of each.
+        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+    /// Send waiting mail another way than its domain goes, due at once: one message, or all that meet the filters.
+    Route {
+        /// The queue id, as in the reply to DATA.
+        #[arg(value_name = "QUEUE_ID", conflicts_with_all = ["store_id", "class", "destination", "older", "status", "state"])]
+        queue_id: Option<String>,
+        #[command(flatten)]
+        selection: QueueSelection,
+        /// HOST:PORT, the domain of a route in the configuration, or `dns` for where the domain itself goes.
+        #[arg(long, value_name = "NEXT_HOP")]
+        to: String,
+        /// How TLS is used towards HOST:PORT.
+        #[arg(long, value_parser = ["none", "may", "encrypt", "verify"], default_value = "may")]
+        tls: String,
+        /// At most so many messages, the oldest first.
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        limit: u32,
+    },
     /// Send nothing to a destination until it is resumed. Its mail is taken, waits, and ends at its expiry.
     Pause {
         /// The domain of the recipients, exactly.

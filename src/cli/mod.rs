@@ -16,6 +16,7 @@ mod residency;
 mod senders;
 mod queue_blocks;
 mod queue_counts;
+mod queue_route;
 mod serve;
 mod token;
 

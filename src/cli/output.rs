@@ -31,6 +31,14 @@ pub(super) fn print(common: &Common, document: &Value, text: &str) {
     let _ = if common.json { writeln!(out, "{document:#}") } else { writeln!(out, "{}", text.trim_end()) };
 }
 
+/// Makes room for what is printed next, where a person watches.
+pub(super) fn clear(common: &Common) {
+    let mut out = std::io::stdout().lock();
+    if !common.json && std::io::IsTerminal::is_terminal(&out) {
+        let _ = write!(out, "\x1b[2J\x1b[H");
+    }
+}
+
 /// Prints why a command failed.
 pub(super) fn failed(failure: &Failure, json: bool) -> ExitCode {
     if json {

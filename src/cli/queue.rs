@@ -2,7 +2,7 @@
 
 use super::arguments::{ClassName, Common, QueueCommand, QueueSelection};
 use super::output::{Failure, print, table};
-use super::{process, queue_blocks, queue_counts};
+use super::{process, queue_blocks, queue_counts, queue_route};
 use crate::anonymize::Files;
 use crate::config::Config;
 use crate::mail::{Domain, Timestamp};
@@ -46,6 +46,17 @@ pub(super) async fn run(command: QueueCommand, common: &Common) -> Result<(), Fa
         QueueCommand::Summary { by, limit } => {
             queue_counts::summary(common, &config, &relay, by, limit).await
         }
+        QueueCommand::Watch { every, limit } => {
+            queue_counts::watch(common, &config, &relay, every, limit).await
+        }
+        QueueCommand::Route { queue_id, selection, to, tls, limit } => {
+            let to = queue_route::next_hop(&config, &to, &tls)?;
+            let messages = match queue_id {
+                Some(id) => queue_route::Chosen::One(parse(&id)?),
+                None => queue_route::Chosen::All(filter(&relay, &selection, limit).await?),
+            };
+            queue_route::run(common, &relay, messages, to).await
+        }
         QueueCommand::Pause { domain } => queue_blocks::pause(common, &relay, &domain).await,
         QueueCommand::Resume { domain } => queue_blocks::resume(common, &relay, &domain).await,
         QueueCommand::Paused => queue_blocks::paused(common, &relay).await,
@@ -54,6 +65,12 @@ pub(super) async fn run(command: QueueCommand, common: &Common) -> Result<(), Fa
 }
 
 async fn list(common: &Common, relay: &Relay, selection: &QueueSelection, limit: u32) -> Result<(), Failure> {
+    shown(common, &relay.store().queue(&filter(relay, selection, limit).await?).await?);
+    Ok(())
+}
+
+/// The filter that a selection means.
+async fn filter(relay: &Relay, selection: &QueueSelection, limit: u32) -> Result<QueueFilter, Failure> {
     let merchant = match &selection.store_id {
         Some(id) => {
             Some(relay.merchant(id).await?.ok_or_else(|| Failure::new("--store-id: no such store"))?.id)
@@ -73,7 +90,7 @@ async fn list(common: &Common, relay: &Relay, selection: &QueueSelection, limit:
         }
         None => None,
     };
-    let filter = QueueFilter {
+    Ok(QueueFilter {
         state: selection.state.clone(),
         merchant,
         class: selection.class.map(|class| match class {
@@ -85,9 +102,7 @@ async fn list(common: &Common, relay: &Relay, selection: &QueueSelection, limit:
         received_by,
         status: selection.status.clone(),
         limit: i64::from(limit),
-    };
-    shown(common, &relay.store().queue(&filter).await?);
-    Ok(())
+    })
 }
 
 fn shown(common: &Common, rows: &[QueueRow]) {
@@ -132,6 +147,7 @@ fn document(row: &QueueRow) -> Value {
         "expires_at": row.expires_at.to_rfc3339(),
         "received_at": row.received_at.to_rfc3339(),
         "last_status": row.last_status,
+        "doubtful_attempts": row.doubtful,
         "size": row.size,
     })
 }

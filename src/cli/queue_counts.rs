@@ -1,10 +1,10 @@
-//! `anshin queue stats|summary`: how much there is, by state, destination, reason, store or class.
+//! `anshin queue stats|summary|watch`: how much there is, by state, destination, reason, store or class.
 //!
 //! Rules: a destination has its name where it is a receiver that millions share and that a shape names; any other domain
 //! could be one person's, and has a number that stays the same.
 
 use super::arguments::{Common, CountBy};
-use super::output::{Failure, print, table};
+use super::output::{Failure, clear, print, table};
 use crate::config::{Config, Shape};
 use crate::mail::Timestamp;
 use crate::relay::Relay;
@@ -51,6 +51,27 @@ fn totals(common: &Common, totals: &[QueueTotals]) {
     };
     let head = ["state", "held for", "deliveries", "doubtful attempts", "oldest received"];
     print(common, &Value::Array(document), &table(&head, &totals.iter().map(line).collect::<Vec<_>>()));
+}
+
+/// Totals and what waits by destination and by reason, anew every so many seconds until Ctrl-C.
+pub(super) async fn watch(
+    common: &Common,
+    config: &Config,
+    relay: &Relay,
+    seconds: u64,
+    limit: u32,
+) -> Result<(), Failure> {
+    loop {
+        clear(common);
+        totals(common, &relay.store().queue_totals().await?);
+        for by in [CountBy::Destination, CountBy::Reason] {
+            summary(common, config, relay, by, limit).await?;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        }
+    }
 }
 
 /// What waits and is held, counted.

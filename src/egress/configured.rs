@@ -7,8 +7,10 @@ use super::route::Route;
 use super::scheduler::EgressError;
 use super::tls_report::Reporting;
 use super::{EgressConfig, PoolLimits};
-use crate::config::{Config, DkimKeyState, Dnssec, Profile, TlsReports};
+use crate::config::{self, Config, DkimKeyState, Dnssec, Profile, RouteDomain, TlsReports};
 use crate::mail::Timestamp;
+use crate::relay::Relay;
+use crate::schedule::{Board, Bounds, Groups, Rate, Rest, Shape};
 use crate::smtp::client::Deadlines;
 
 /// The transport's set-up.
@@ -102,4 +104,31 @@ impl Signer {
         }));
         Self::load(&dkim.dir)?.planned(&plans)
     }
+}
+
+/// The board of a process: what bounds it, which domains are one receiver, what those bear.
+pub(super) fn board(config: &Config, relay: &Relay, shapes: &[config::Shape]) -> Board {
+    let egress = &config.egress;
+    let bounds = Bounds {
+        concurrency: egress.concurrency as usize,
+        per_destination: egress.per_destination as usize,
+        messages_per_connection: PoolLimits::default().messages,
+        rest: Rest { first: egress.retry.first, max: egress.retry.max },
+    };
+    let named = shapes
+        .iter()
+        .enumerate()
+        .flat_map(|(place, shape)| shape.domains.iter().map(move |domain| (relay.route_of(domain), place)));
+    let exact = egress.routes.iter().filter_map(|route| match &route.domain {
+        RouteDomain::Exactly(domain) => Some(relay.route_of(domain)),
+        RouteDomain::Any => None,
+    });
+    let has_smarthost = egress.routes.iter().any(|route| route.domain == RouteDomain::Any);
+    let groups = Groups::new(named.collect(), has_smarthost.then(|| exact.collect()));
+    let shapes = shapes.iter().map(|shape| Shape {
+        connections: shape.connections as usize,
+        messages_per_connection: shape.messages_per_connection,
+        rate: shape.rate.map(|rate| Rate { messages: rate.messages, per: rate.per }),
+    });
+    Board::new(bounds, groups, shapes.collect())
 }

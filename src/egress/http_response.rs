@@ -32,6 +32,15 @@ pub enum End {
     Closed,
 }
 
+/// Whether the first line of a response says that what was posted is taken: any 2xx.
+#[must_use]
+pub fn is_taken(received: &[u8]) -> bool {
+    let status = received.split(|octet| *octet == b'\n').next().unwrap_or_default();
+    let version = [&b"HTTP/1.1 2"[..], b"HTTP/1.0 2"];
+    version.iter().any(|begin| status.starts_with(begin))
+        && status.get(9..12).is_some_and(|code| code.iter().all(u8::is_ascii_digit))
+}
+
 /// The body of a response, once it is whole.
 ///
 /// # Errors
@@ -128,6 +137,16 @@ mod tests {
         assert_eq!(read(&format!("{HEAD}\r\nhello"), End::Open), Ok(None));
         assert_eq!(read(&format!("{HEAD}\r\nhello"), End::Closed), whole);
         assert_eq!(read(HEAD, End::Open), Ok(None));
+    }
+
+    #[test]
+    fn any_2xx_takes_what_was_posted() {
+        for good in ["HTTP/1.1 200 OK\r\n", "HTTP/1.1 201 Created\n", "HTTP/1.0 204 \r\nX: y\r\n"] {
+            assert!(is_taken(good.as_bytes()), "{good}");
+        }
+        for bad in ["HTTP/1.1 301 Moved\r\n", "HTTP/1.1 503 No\r\n", "HTTP/1.1 2\r\n", "SSH-2.0\r\n", ""] {
+            assert!(!is_taken(bad.as_bytes()), "{bad}");
+        }
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! One GET over HTTPS, as fetching an MTA-STS policy needs it (RFC 8461 §3.3): TLS with a certificate for the host's
-//! name, status 200, no redirect, `text/plain`, bounded octets and time.
+//! One GET over HTTPS, as fetching an MTA-STS policy needs it (RFC 8461 §3.3), or one POST, as delivering a TLS report does
+//! (RFC 8460 §5.4): TLS with a certificate for the host's name, no redirect, bounded octets and time.
 //!
 //! Rules: HTTP/1.1 with `Connection: close` (RFC 9112), read by `http_response`. The host's addresses are dialled one after the other,
-//! public ones only.
+//! public ones only, each for [`CONNECT`] at most: one that says nothing must not use up the time of the others.
 //! When it fails: [`HttpFault`], which tells nothing of what came.
 
 use super::demand::TlsFailure;
 use super::ground::Ground;
-use super::http_response::{End, HttpFault, body_of};
+use super::http_response::{End, HttpFault, body_of, is_taken};
 use super::sts::MAX_POLICY;
 use super::tls::TlsClient;
 use crate::mail::Domain;
@@ -21,11 +21,51 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// How long one address may take to answer.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Octets of a response that are read to a POST: its first line is enough.
+const MAX_STATUS: usize = 1024;
+
+/// Where something is posted to: `https://HOST/PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub host: Domain,
+    /// From the first `/`, query included; printable ASCII without blanks.
+    pub path: String,
+}
+
+impl Endpoint {
+    /// Reads a URI; none for another scheme, another port or anything but host and path.
+    #[must_use]
+    pub fn parse(uri: &str) -> Option<Self> {
+        let scheme = uri.get(..8).filter(|scheme| scheme.eq_ignore_ascii_case("https://"))?;
+        let rest = uri.get(scheme.len()..)?.split('#').next()?;
+        let (authority, path) = match rest.find('/') {
+            Some(at) => rest.split_at_checked(at)?,
+            None => (rest, "/"),
+        };
+        let host = Domain::parse(authority.strip_suffix(":443").unwrap_or(authority)).ok()?;
+        // RFC 8460 §3 has commas, exclamation marks and semicolons percent-encoded.
+        let is_good = path.len() <= 1024 && path.bytes().all(|octet| octet.is_ascii_graphic());
+        // No top-level domain is a number: `192.0.2.1` is no name.
+        let last = host.as_str().rsplit('.').next().unwrap_or_default();
+        let is_name = !host.is_literal() && !last.bytes().all(|octet| octet.is_ascii_digit());
+        (is_good && is_name).then(|| Self { host, path: path.to_owned() })
+    }
+}
 
 /// Addresses of a host that are dialled.
 const ADDRESSES: usize = 4;
 /// How long one fetch may take (§3.3: about a minute at most). Mail waits meanwhile.
 pub(super) const FETCH: Duration = Duration::from_secs(20);
+
+/// Of a host's addresses those that may be dialled, at most [`ADDRESSES`].
+pub(super) fn reachable(addresses: impl Iterator<Item = IpAddr>, ground: Ground) -> Vec<SocketAddr> {
+    let public = addresses.filter(|ip| (ground.may_dial)(*ip));
+    public.take(ADDRESSES).map(|ip| SocketAddr::new(ip, ground.https)).collect()
+}
 
 /// The octets of the policy that this host has, one of whose addresses is asked (RFC 8461 §3.3). Time is the caller's to
 /// bound.
@@ -35,13 +75,9 @@ pub(super) const FETCH: Duration = Duration::from_secs(20);
 pub(super) async fn policy(
     tls: Arc<ClientConfig>,
     host: &Domain,
-    addresses: impl Iterator<Item = IpAddr>,
-    ground: Ground,
+    addresses: &[SocketAddr],
 ) -> Result<Vec<u8>, HttpFault> {
-    let public = addresses.filter(|ip| (ground.may_dial)(*ip));
-    let addresses: Vec<SocketAddr> =
-        public.take(ADDRESSES).map(|ip| SocketAddr::new(ip, ground.https)).collect();
-    get(tls, &addresses, host.as_str(), "/.well-known/mta-sts.txt", MAX_POLICY).await
+    get(tls, addresses, host.as_str(), "/.well-known/mta-sts.txt", MAX_POLICY).await
 }
 
 /// The policy that a domain's host serves now, as every sender that verifies would get it.
@@ -55,7 +91,8 @@ pub async fn policy_of(
 ) -> Result<String, String> {
     let tls = TlsClient::new(authorities, Duration::ZERO).map_err(|fault| fault.to_string())?;
     let tls = Arc::new(tls.proven_config().clone());
-    let got = timeout(FETCH, policy(tls, host, addresses.iter().copied(), Ground::default())).await;
+    let addresses = reachable(addresses.iter().copied(), Ground::default());
+    let got = timeout(FETCH, policy(tls, host, &addresses)).await;
     let octets = got.map_err(|_| "the host did not answer in time".to_owned())?;
     let octets = octets.map_err(|fault| fault.to_string())?;
     String::from_utf8(octets).map_err(|_| HttpFault::MediaType.to_string())
@@ -65,29 +102,14 @@ pub async fn policy_of(
 ///
 /// # Errors
 /// [`HttpFault`].
-pub(super) async fn get(
+async fn get(
     tls: Arc<ClientConfig>,
     addresses: &[SocketAddr],
     host: &str,
     path: &str,
     most: usize,
 ) -> Result<Vec<u8>, HttpFault> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| HttpFault::Unreachable)?;
-    let mut connected = None;
-    for address in addresses {
-        if let Ok(stream) = TcpStream::connect(address).await {
-            connected = Some(stream);
-            break;
-        }
-    }
-    let stream = connected.ok_or(HttpFault::Unreachable)?;
-    let mut stream =
-        TlsConnector::from(tls).connect(name, stream).await.map_err(
-            |error| match TlsFailure::of_handshake(&error) {
-                TlsFailure::Handshake => HttpFault::Broken,
-                _ => HttpFault::Certificate,
-            },
-        )?;
+    let mut stream = connect(tls, addresses, host).await?;
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/plain\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.map_err(|_| HttpFault::Broken)?;
@@ -106,4 +128,61 @@ pub(super) async fn get(
         }
     }
     body_of(&received, End::Closed, most)?.ok_or(HttpFault::Broken)
+}
+
+/// Posts octets to `https://HOST/PATH`; well if the answer is 2xx. Time is the caller's to bound.
+///
+/// # Errors
+/// [`HttpFault`].
+pub(super) async fn post(
+    tls: Arc<ClientConfig>,
+    addresses: &[SocketAddr],
+    endpoint: &Endpoint,
+    media: &str,
+    octets: &[u8],
+) -> Result<(), HttpFault> {
+    let (host, path) = (endpoint.host.as_str(), &endpoint.path);
+    let mut stream = connect(tls, addresses, host).await?;
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {media}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        octets.len()
+    );
+    for part in [request.as_bytes(), octets] {
+        stream.write_all(part).await.map_err(|_| HttpFault::Broken)?;
+    }
+    stream.flush().await.map_err(|_| HttpFault::Broken)?;
+    let mut received = Vec::new();
+    let mut buffer = [0; 512];
+    while !received.contains(&b'\n') {
+        match stream.read(&mut buffer).await {
+            Ok(read) if read > 0 && received.len() < MAX_STATUS => {
+                received.extend_from_slice(buffer.get(..read).unwrap_or_default());
+            }
+            _ => return Err(HttpFault::Broken),
+        }
+    }
+    if is_taken(&received) { Ok(()) } else { Err(HttpFault::Response) }
+}
+
+async fn connect(
+    tls: Arc<ClientConfig>,
+    addresses: &[SocketAddr],
+    host: &str,
+) -> Result<TlsStream<TcpStream>, HttpFault> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| HttpFault::Unreachable)?;
+    let mut connected = None;
+    for address in addresses {
+        if let Ok(Ok(stream)) = timeout(CONNECT, TcpStream::connect(address)).await {
+            connected = Some(stream);
+            break;
+        }
+    }
+    let stream = connected.ok_or(HttpFault::Unreachable)?;
+    TlsConnector::from(tls).connect(name, stream).await.map_err(|error| {
+        match TlsFailure::of_handshake(&error) {
+            TlsFailure::Handshake => HttpFault::Broken,
+            _ => HttpFault::Certificate,
+        }
+    })
 }

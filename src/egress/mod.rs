@@ -3,6 +3,7 @@
 //! [`Transport`] is the whole of it for one attempt: next hop, connection, session, outcome. When an attempt is due
 //! and what follows from its outcome is the scheduler's business.
 
+mod clock;
 mod configured;
 mod connect;
 pub mod demand;
@@ -34,6 +35,7 @@ pub use https::policy_of;
 pub use pool::PoolLimits;
 pub use public_address::is_public;
 pub use report::Report;
+pub use route::{NextHop, TlsPolicy};
 pub use scheduler::{Egress, EgressError};
 pub use transport::{EgressConfig, EgressFault, Outgoing, Purpose, Transport};
 

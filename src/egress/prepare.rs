@@ -7,6 +7,7 @@
 //! When it fails: [`DkimFault`]; anything else is a [`Report`].
 
 use super::dkim::{DkimFault, Signer};
+use super::route::Route;
 use super::{Outgoing, Purpose, Report, Transport};
 use crate::mail::{Alias, Domain, RealAddress};
 use crate::mime::downgrade::{Extent, downgrade};
@@ -22,6 +23,8 @@ pub(super) struct Letter<'a> {
     /// It may go only over proven TLS (RFC 8689).
     pub(super) require_tls: bool,
     pub(super) purpose: Purpose,
+    /// In place of where the recipient's domain goes.
+    pub(super) route: Option<&'a Route>,
     /// Most on one connection to this receiver.
     pub(super) messages_per_connection: u32,
     /// Whose key signs.
@@ -51,6 +54,7 @@ pub(super) async fn send(
             utf8_headers,
             require_tls: letter.require_tls,
             purpose: letter.purpose,
+            route: letter.route,
             messages_per_connection: letter.messages_per_connection,
         };
         let report = transport.deliver(outgoing).await;

@@ -136,12 +136,17 @@ impl NextHops {
         Arc::clone(&self.dns)
     }
 
-    /// The targets for mail to `domain`, in order; `random` decides between equals.
+    /// The targets for mail to `domain`, or by a route that was chosen for one mail, in order; `random` decides between equals.
     ///
     /// # Errors
     /// A verdict of the phase `resolve` when there is nowhere to go.
-    pub async fn find(&self, domain: &Domain, random: u64) -> Result<Vec<Target>, Verdict> {
-        if let Some(route) = find_route(&self.routes, domain) {
+    pub async fn find(
+        &self,
+        chosen: Option<&Route>,
+        domain: &Domain,
+        random: u64,
+    ) -> Result<Vec<Target>, Verdict> {
+        if let Some(route) = chosen.or_else(|| find_route(&self.routes, domain)) {
             return self.by_route(route.next_hop(), route.tls()).await;
         }
         if domain.is_literal() {

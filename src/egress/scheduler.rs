@@ -6,19 +6,21 @@
 //! written is tried again until it can: the next hop has the message, and sending it twice is the greater evil.
 //! When it fails: while the database is away nothing is leased; what is under way is settled when it is back.
 
+use super::clock::Clock;
 use super::configured;
 use super::demand::TlsFailure;
 use super::dkim::{DkimFault, Signer};
 use super::housekeeping;
 use super::prepare::{self, Letter};
+use super::route::Route;
 use super::sending::{Place, Sending};
 use super::tls_report::{Ledger, Reporting};
 use super::{EgressFault, Purpose, Report, Transport};
-use crate::config::{self, Config, RouteDomain};
+use crate::config::{self, Config};
 use crate::mail::Timestamp;
 use crate::relay::{AttemptResult, INSTALLATION, Outbound, Relay, RelayFault, Unsent, Verdict, queue_id};
-use crate::schedule::{BackOff, Board, Bounds, Effect, Groups, NextAttempt, Rate, Rest, Shape, Word};
-use crate::smtp::client::{Outcome, Phase};
+use crate::schedule::{BackOff, Effect, NextAttempt, Word};
+use crate::smtp::client::{self, Outcome, Phase, Status};
 use crate::store::{Doubt, Work};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,6 +41,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const REST: Duration = Duration::from_secs(1);
 /// How often a result is written again that the database refused.
 const SETTLE_AGAIN: u32 = 10;
+/// How far back the clock may go unnoticed.
+const SLIPS: Duration = Duration::from_secs(2);
 /// How long running attempts may take to end after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(60);
 
@@ -79,6 +83,7 @@ impl Egress {
     pub fn new(config: &Config, relay: &Relay) -> Result<Self, EgressError> {
         let signer = configured::signer(config)?;
         let transport = Transport::new(configured::transport(config)?)?;
+        transport.policies().share(relay.clone());
         let shapes = config::Shape::in_force(&config.egress.shapes);
         let retry = &config.egress.retry;
         let back_off =
@@ -89,7 +94,7 @@ impl Egress {
                 transport,
                 signer,
                 back_off,
-                sending: Sending::new(board(config, relay, &shapes)),
+                sending: Sending::new(configured::board(config, relay, &shapes)),
             }),
             concurrency: config.egress.concurrency as usize,
             retention: config.retention.queue,
@@ -116,6 +121,7 @@ impl Egress {
             housekeeping::keep(self.shared.relay.clone(), sending.clone(), self.retention, stop.clone());
         let house = tokio::spawn(house);
         let mut found = Found::More;
+        let mut clock = Clock::new(SLIPS);
         loop {
             if found == Found::More {
                 found = self.lease(&mut running).await;
@@ -125,7 +131,10 @@ impl Egress {
                 () = stopped(&mut stop) => break,
                 () = std::future::ready(()), if found == Found::More => {}
                 () = store.due() => found = Found::More,
-                _ = look.tick() => found = Found::More,
+                _ = look.tick() => {
+                    clock.look(self.shared.relay.store(), LEASE).await;
+                    found = Found::More;
+                }
                 () = sending.ended(), if found == Found::NoRoom => found = Found::More,
                 Some(done) = running.tasks.join_next_with_id(), if !running.tasks.is_empty() => running.ended(&done),
                 _ = prolong.tick() => { self.prolong(&mut running).await; }
@@ -314,7 +323,15 @@ impl Shared {
     }
 
     async fn send(&self, work: &Work, outbound: &Outbound) -> Result<Report, DkimFault> {
+        let chosen = outbound.next_hop.as_ref();
+        let route = chosen.map(|hop| Route::parse("*", &hop.next_hop, &hop.tls)).transpose();
+        // A word that a later version wrote.
+        let Ok(route) = route else {
+            let status = Status::ours(451, 3, 5);
+            return Ok(Report::nowhere(client::Verdict::deferred(status, Phase::Resolve)));
+        };
         let letter = Letter {
+            route: route.as_ref(),
             reverse_path: outbound.reverse_path.as_ref(),
             forward_path: &outbound.forward_path,
             message: outbound.message.as_bytes(),
@@ -413,31 +430,4 @@ fn effect_of(report: &Report) -> Effect {
         _ if status.code == 421 || report.remote_text.is_none() => Effect::Slowed,
         _ => Effect::Answered,
     }
-}
-
-/// The board of a process: what bounds it, which domains are one receiver, what those bear.
-fn board(config: &Config, relay: &Relay, shapes: &[config::Shape]) -> Board {
-    let egress = &config.egress;
-    let bounds = Bounds {
-        concurrency: egress.concurrency as usize,
-        per_destination: egress.per_destination as usize,
-        messages_per_connection: super::PoolLimits::default().messages,
-        rest: Rest { first: egress.retry.first, max: egress.retry.max },
-    };
-    let named = shapes
-        .iter()
-        .enumerate()
-        .flat_map(|(place, shape)| shape.domains.iter().map(move |domain| (relay.route_of(domain), place)));
-    let exact = egress.routes.iter().filter_map(|route| match &route.domain {
-        RouteDomain::Exactly(domain) => Some(relay.route_of(domain)),
-        RouteDomain::Any => None,
-    });
-    let has_smarthost = egress.routes.iter().any(|route| route.domain == RouteDomain::Any);
-    let groups = Groups::new(named.collect(), has_smarthost.then(|| exact.collect()));
-    let shapes = shapes.iter().map(|shape| Shape {
-        connections: shape.connections as usize,
-        messages_per_connection: shape.messages_per_connection,
-        rate: shape.rate.map(|rate| Rate { messages: rate.messages, per: rate.per }),
-    });
-    Board::new(bounds, groups, shapes.collect())
 }

@@ -8,7 +8,9 @@
 //! - A fetch that fails is not repeated for [`FETCH_AGAIN`]; meanwhile the kept policy holds, or none does.
 //! - The record is looked up at most once in [`LOOK_AGAIN`] for a domain.
 //! - Of several deliveries that need the policy of one domain at once, one asks and the others wait for it: none may slip
-//!   through without the policy.
+//!   through without the policy. Nobody waits for another domain's policy host.
+//! - What is not known here is looked for in the database before the policy host is asked: another process may have fetched
+//!   it. An attempt that is given up while it fetches counts as a fetch that failed.
 //! - At most [`MAX_KNOWN`] domains are remembered; those nearest to their end are forgotten first.
 //!
 //! When it fails: no policy holds beyond the kept one; [`Holding::failure`] says so for the report.
@@ -16,13 +18,15 @@
 use super::demand::TlsFailure;
 use super::ground::Ground;
 use super::http_response::HttpFault;
-use super::https::{self, FETCH};
+use super::https::{self, Endpoint, FETCH};
 use super::names::{Found, NameService};
 use super::sts::{Mode, Policy, read_record};
 use crate::mail::{Domain, Timestamp};
+use crate::relay::Relay;
 use rustls::ClientConfig;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -34,8 +38,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(300);
 const FETCH_AGAIN: Duration = Duration::from_secs(900);
 /// How long a fetched policy is good without another fetch (§3.3: about a day).
 const REFRESH: Duration = Duration::from_secs(86_400);
-/// Domains whose policies are found at once, about.
-const GATES: usize = 64;
+/// Gates that nobody holds are cleared away beyond so many.
+const GATES: usize = 256;
+
+const NEVER: Timestamp = Timestamp::from_millis(0);
 
 /// What is kept of one domain beyond a restart.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -70,15 +76,50 @@ pub(super) struct StsPolicies {
     tls: Arc<ClientConfig>,
     ground: Ground,
     known: Mutex<HashMap<Domain, Known>>,
-    gates: Vec<tokio::sync::Mutex<()>>,
+    /// One for each domain whose policy is being found.
+    gates: Mutex<HashMap<Domain, Weak<tokio::sync::Mutex<()>>>>,
     /// What was fetched and is not written yet.
     fresh: Mutex<Vec<Kept>>,
+    /// Where all processes keep theirs.
+    shared: OnceLock<Relay>,
 }
 
 impl StsPolicies {
     pub(super) fn new(dns: Arc<NameService>, tls: Arc<ClientConfig>, ground: Ground) -> Self {
-        let gates = std::iter::repeat_with(tokio::sync::Mutex::default).take(GATES).collect();
-        Self { dns, tls, ground, known: Mutex::default(), gates, fresh: Mutex::default() }
+        let (known, gates, fresh) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { dns, tls, ground, known, gates, fresh, shared: OnceLock::new() }
+    }
+
+    /// Looks into the database too, from now on.
+    pub(super) fn share(&self, relay: Relay) {
+        let _ = self.shared.set(relay);
+    }
+
+    /// The gate of a domain.
+    fn gate(&self, domain: &Domain) -> Arc<tokio::sync::Mutex<()>> {
+        let mut gates = lock(&self.gates);
+        if let Some(gate) = gates.get(domain).and_then(Weak::upgrade) {
+            return gate;
+        }
+        if gates.len() >= GATES {
+            gates.retain(|_, gate| gate.strong_count() > 0);
+        }
+        let gate = Arc::default();
+        gates.insert(domain.clone(), Arc::downgrade(&gate));
+        gate
+    }
+
+    /// What another process kept, or this one before it forgot.
+    async fn kept_elsewhere(&self, domain: &Domain) -> Option<(Arc<Policy>, Kept)> {
+        let octets = match self.shared.get()?.kept_policy(domain).await {
+            Ok(octets) => octets?,
+            Err(fault) => {
+                tracing::error!(event = "fault", %fault, "a kept MTA-STS policy can't be read");
+                return None;
+            }
+        };
+        let kept: Kept = serde_json::from_slice(&octets).ok()?;
+        Some((Arc::new(Policy::read(kept.policy.as_bytes())?), kept))
     }
 
     /// Takes what an earlier process kept.
@@ -90,12 +131,11 @@ impl StsPolicies {
             else {
                 continue;
             };
-            let never = Timestamp::from_millis(0);
             let entry = Known {
                 kept: Some((Arc::new(policy), kept)),
                 failure: None,
-                looked_at: never,
-                fetch_not_before: never,
+                looked_at: NEVER,
+                fetch_not_before: NEVER,
             };
             known.insert(domain, entry);
         }
@@ -119,12 +159,8 @@ impl StsPolicies {
         if let Some(holding) = self.known_now(domain) {
             return holding;
         }
-        let place =
-            domain.as_str().bytes().fold(0_usize, |sum, b| sum.wrapping_mul(31).wrapping_add(b.into()));
-        let _gate = match self.gates.get(place % GATES) {
-            Some(gate) => gate.lock().await,
-            None => return Holding::default(),
-        };
+        let gate = self.gate(domain);
+        let _held = gate.lock().await;
         if let Some(holding) = self.known_now(domain) {
             return holding;
         }
@@ -132,10 +168,12 @@ impl StsPolicies {
         let mut known = lock(&self.known).get(domain).cloned().unwrap_or(Known {
             kept: None,
             failure: None,
-            looked_at: now,
-            fetch_not_before: Timestamp::from_millis(0),
+            looked_at: NEVER,
+            fetch_not_before: NEVER,
         });
-        known.looked_at = now;
+        if known.kept.is_none() {
+            known.kept = self.kept_elsewhere(domain).await;
+        }
         let id = match self.dns.texts(&format!("_mta-sts.{domain}.")).await {
             Found::Some(texts) => read_record(&texts),
             Found::NoData(_) | Found::NoName | Found::Unknown => None,
@@ -148,8 +186,12 @@ impl StsPolicies {
             }
             (Some(_), _) => true,
         };
-        if let Some(id) = id.filter(|_| stale && now >= known.fetch_not_before) {
+        if let Some(id) = id.filter(|_| stale && known.may_fetch(now)) {
             known.fetch_not_before = now.after(FETCH_AGAIN);
+            // For whoever comes after an attempt that is given up meanwhile; not looked at, so that nobody passes the gate by it.
+            let given_up =
+                Known { failure: Some(TlsFailure::PolicyFetch), looked_at: NEVER, ..known.clone() };
+            self.remember(domain.clone(), given_up);
             match self.fetch(domain).await {
                 Ok((text, policy)) => {
                     let kept =
@@ -164,6 +206,7 @@ impl StsPolicies {
         if !known.live(now) {
             known.kept = None;
         }
+        known.looked_at = now;
         let holding = known.holding(now);
         self.remember(domain.clone(), known);
         holding
@@ -173,18 +216,18 @@ impl StsPolicies {
     fn known_now(&self, domain: &Domain) -> Option<Holding> {
         let now = Timestamp::now();
         let known = lock(&self.known);
-        let known = known.get(domain).filter(|known| now < known.looked_at.after(LOOK_AGAIN))?;
+        // A look-up of a time that has not come was made before the clock went back.
+        let known = known
+            .get(domain)
+            .filter(|known| now >= known.looked_at && now < known.looked_at.after(LOOK_AGAIN))?;
         Some(known.holding(now))
     }
 
     async fn fetch(&self, domain: &Domain) -> Result<(String, Policy), TlsFailure> {
         let host = domain.below("mta-sts").map_err(|_| TlsFailure::PolicyFetch)?;
         let fetched = async {
-            let Found::Some(found) = self.dns.addresses(&host).await else {
-                return Err(HttpFault::Unreachable);
-            };
-            https::policy(Arc::clone(&self.tls), &host, found.v6.into_iter().chain(found.v4), self.ground)
-                .await
+            let addresses = self.addresses(&host).await?;
+            https::policy(Arc::clone(&self.tls), &host, &addresses).await
         };
         let octets = match timeout(FETCH, fetched).await {
             Ok(Ok(octets)) => octets,
@@ -195,6 +238,23 @@ impl StsPolicies {
         let policy = Policy::read(&octets).ok_or(TlsFailure::PolicyInvalid)?;
         let text = String::from_utf8(octets).map_err(|_| TlsFailure::PolicyInvalid)?;
         Ok((text, policy))
+    }
+
+    /// Addresses of a web server that may be dialled.
+    async fn addresses(&self, host: &Domain) -> Result<Vec<SocketAddr>, HttpFault> {
+        let Found::Some(found) = self.dns.addresses(host).await else { return Err(HttpFault::Unreachable) };
+        Ok(https::reachable(found.v6.into_iter().chain(found.v4), self.ground))
+    }
+
+    /// Posts octets to who reads reports.
+    pub(super) async fn post(
+        &self,
+        endpoint: &Endpoint,
+        media: &str,
+        octets: &[u8],
+    ) -> Result<(), HttpFault> {
+        let addresses = self.addresses(&endpoint.host).await?;
+        https::post(Arc::clone(&self.tls), &addresses, endpoint, media, octets).await
     }
 
     fn remember(&self, domain: Domain, entry: Known) {
@@ -212,6 +272,11 @@ impl StsPolicies {
 }
 
 impl Known {
+    /// Whether the policy host may be asked again. A time beyond any wait is one of before the clock went back.
+    fn may_fetch(&self, now: Timestamp) -> bool {
+        now >= self.fetch_not_before || self.fetch_not_before.since(now) > FETCH_AGAIN
+    }
+
     /// Whether a policy is kept that has not ended.
     fn live(&self, now: Timestamp) -> bool {
         self.kept.as_ref().is_some_and(|(policy, kept)| now < end_of(policy, kept))

@@ -21,6 +21,8 @@ use super::connect::{Connection, Dialer, TlsSeen};
 use super::demand::{Demand, TlsFailure};
 use super::dial::Sources;
 use super::ground::Ground;
+use super::http_response::HttpFault;
+use super::https::Endpoint;
 use super::pool::{Pool, PoolLimits};
 use super::replies::Overrides;
 use super::report::{Report, Reuse};
@@ -119,6 +121,8 @@ pub struct Outgoing<'a> {
     /// Whether it may go only over proven TLS to servers that keep this rule (RFC 8689).
     pub require_tls: bool,
     pub purpose: Purpose,
+    /// In place of where the recipient's domain goes.
+    pub route: Option<&'a Route>,
 }
 
 /// What a message is for.
@@ -179,6 +183,19 @@ impl Transport {
         })
     }
 
+    /// Posts octets to an endpoint that a domain named.
+    ///
+    /// # Errors
+    /// [`HttpFault`].
+    pub(super) async fn post(
+        &self,
+        endpoint: &Endpoint,
+        media: &str,
+        octets: &[u8],
+    ) -> Result<(), HttpFault> {
+        self.policies.post(endpoint, media, octets).await
+    }
+
     /// The policies that it has found, to be kept beyond this process.
     pub(super) fn policies(&self) -> &StsPolicies {
         &self.policies
@@ -203,7 +220,7 @@ impl Transport {
 
     async fn attempt(&self, outgoing: &Outgoing<'_>, domain: &Domain) -> Report {
         let until = Instant::now() + self.attempt;
-        let resolved = timeout(self.dialer.deadlines.resolve, self.resolve(domain, outgoing.purpose)).await;
+        let resolved = timeout(self.dialer.deadlines.resolve, self.resolve(domain, outgoing)).await;
         let (targets, holding) = match resolved {
             Ok(Ok(resolved)) => resolved,
             Ok(Err(report)) => return *report,
@@ -245,18 +262,18 @@ impl Transport {
     async fn resolve(
         &self,
         domain: &Domain,
-        purpose: Purpose,
+        outgoing: &Outgoing<'_>,
     ) -> Result<(Vec<Target>, Holding), Box<Report>> {
         // Only spreads load between equal exchanges.
         let random = getrandom::u64().unwrap_or_default();
-        let targets = match self.hops.find(domain, random).await {
+        let targets = match self.hops.find(outgoing.route, domain, random).await {
             Ok(targets) => targets,
             Err(verdict) => return Err(Box::new(Report::nowhere(verdict))),
         };
         if targets.iter().any(|target| target.origin == Origin::Route) {
             return Ok((targets, Holding::default()));
         }
-        if purpose == Purpose::TlsReport {
+        if outgoing.purpose == Purpose::TlsReport {
             let leniently = |target| Target { demand: Demand::May, ..target };
             return Ok((targets.into_iter().map(leniently).collect(), Holding::default()));
         }

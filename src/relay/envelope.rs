@@ -85,6 +85,18 @@ pub(super) struct Envelope {
     /// Whether it may go only over proven TLS (RFC 8689).
     #[serde(default)]
     pub require_tls: bool,
+    /// Where the operator sends it instead of where its domain goes.
+    #[serde(default)]
+    pub next_hop: Option<ChosenHop>,
+}
+
+/// A next hop for one message, in the words of the configuration.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+pub struct ChosenHop {
+    /// `host:port`.
+    pub next_hop: String,
+    /// `none`, `may`, `encrypt` or `verify`.
+    pub tls: String,
 }
 
 /// An alias in JSON.

@@ -2,7 +2,9 @@
 //!
 //! Rules: a mailbox is known by a keyed index of its address within one store. It counts as gone when the receiver says
 //! that there is no such mailbox, at delivery or in a bounce, twice in a row; then mail to any alias of it at this store
-//! is refused at RCPT, for a day at first and longer each time. It is back when mail comes from it, when the operator says
+//! is refused at RCPT, for a day at first and longer each time. A customer who calls a store's mail spam, by a feedback
+//! report (RFC 5965) to the mail's own return address, is written to no more in the same way; a store that does is not cut
+//! off from its customers, the report is recorded. It is back when mail comes from it, when the operator says
 //! so, or when its time is over and a mail arrives. Notices are never refused for it.
 //! When it fails: a fault of the database refuses nothing for good, and loses at most the word that somebody is back.
 
@@ -79,6 +81,26 @@ impl Relay {
         let address = open_recipient(key, work.delivery_id, &work.recipient).ok()?;
         let index = Indexed::MailboxOf { merchant: work.merchant_id, address: &address };
         Some((self.vault().index.all(index).collect(), side))
+    }
+
+    /// Takes a customer's word that the mail of this delivery is spam.
+    pub(super) async fn complained(&self, key: &DataKey, work: &Work) -> Result<(), RelayFault> {
+        let Some((indexes, Side::Customer)) = self.mailbox_indexes_of(key, work) else { return Ok(()) };
+        let Some(address_idx) = indexes.into_iter().next() else { return Ok(()) };
+        let detail = serde_json::json!({ "by": "complaint", "action": "suppress" });
+        let block = Block::Suppress {
+            gone: Gone {
+                address_idx,
+                merchant_id: work.merchant_id,
+                conversation_id: work.conversation_id,
+                side: Side::Customer.as_str(),
+                status: "complaint".into(),
+            },
+            record: self.new_record(key, Event::Blocked, self.about(work), None, &detail, None),
+            at: Timestamp::now(),
+        };
+        self.store().block(block).await?;
+        Ok(())
     }
 
     /// Refuses a recipient whose mailbox is gone.

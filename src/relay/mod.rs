@@ -31,6 +31,7 @@ mod proof;
 mod pause;
 mod record;
 mod refusal;
+mod reroute;
 mod returns;
 mod routing;
 #[cfg(test)]

@@ -170,6 +170,7 @@ impl Relay {
             full: false,
             // RFC 8689 §5: what tells of it is kept as it was.
             require_tls: envelope.require_tls,
+            next_hop: None,
         };
         self.notice_row(key, subject, id, &sender, &anonymized, &sealed, outcome, now).map(Some)
     }

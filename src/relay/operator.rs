@@ -23,6 +23,8 @@ pub enum QueueFault {
     NotHeld(String),
     #[error("the message is {0}; only one that waits or is held can be dropped")]
     Ended(String),
+    #[error("the message is {0}; only one that waits can go another way; release a held one first")]
+    NotMovable(String),
     #[error("the message is {0}; only a waiting one can be held")]
     NotWaiting(String),
     #[error("the message is being delivered just now; look at it again in a minute")]
@@ -156,12 +158,12 @@ impl Relay {
         Ok(self.store().retry(message, Timestamp::now(), record).await?)
     }
 
-    async fn ruled(&self, ruling: Ruling) -> Result<bool, QueueFault> {
+    pub(super) async fn ruled(&self, ruling: Ruling) -> Result<bool, QueueFault> {
         Ok(self.store().rule(ruling).await.map_err(RelayFault::from)?)
     }
 
     /// The delivery of a message.
-    async fn queued(&self, message: i64) -> Result<(QueueRow, Work), QueueFault> {
+    pub(super) async fn queued(&self, message: i64) -> Result<(QueueRow, Work), QueueFault> {
         let rows = self.store().queue_of_message(message).await.map_err(RelayFault::from)?;
         let row = rows.into_iter().next().ok_or(QueueFault::NoMessage)?;
         let work = self.store().delivered_work(row.delivery_id).await.map_err(RelayFault::from)?;
@@ -169,7 +171,7 @@ impl Relay {
     }
 
     /// Why a decision came to nothing: somebody was faster, or an attempt is under way.
-    async fn no_longer(&self, message: i64) -> Result<QueueFault, QueueFault> {
+    pub(super) async fn no_longer(&self, message: i64) -> Result<QueueFault, QueueFault> {
         let (row, _) = self.queued(message).await?;
         Ok(if row.state == "waiting" { QueueFault::InDelivery } else { QueueFault::Ended(row.state) })
     }

@@ -1,6 +1,6 @@
 //! The way out: opening what the spool holds, and what an attempt's result means for delivery, log and sender.
 
-use super::envelope::{Envelope, body_place, open_recipient};
+use super::envelope::{ChosenHop, Envelope, body_place, open_recipient};
 use super::notice::Outcome;
 use super::record::About;
 use super::{Event, Relay, RelayFault};
@@ -22,6 +22,8 @@ pub struct Outbound {
     pub require_tls: bool,
     /// Whose DKIM key signs.
     pub domain: Domain,
+    /// Where the operator sends it instead of where its domain goes.
+    pub next_hop: Option<ChosenHop>,
 }
 
 /// Why a message of the spool is not sent.
@@ -78,6 +80,7 @@ impl Relay {
             require_tls: envelope.require_tls,
             message,
             domain: from.domain().clone(),
+            next_hop: envelope.next_hop,
         })
     }
 

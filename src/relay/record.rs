@@ -26,6 +26,8 @@ pub enum Event {
     Released,
     /// The operator made it due now.
     Retried,
+    /// The operator sends it another way.
+    Rerouted,
     /// It was decided not to send it, or nobody decided in time.
     Dropped,
     /// A mail that would have decided was nobody's.
@@ -57,6 +59,7 @@ impl Event {
             Event::Held => "held",
             Event::Released => "released",
             Event::Retried => "retried",
+            Event::Rerouted => "rerouted",
             Event::Dropped => "dropped",
             Event::Ignored => "ignored",
             Event::Returned => "returned",

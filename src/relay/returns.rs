@@ -111,6 +111,9 @@ impl Relay {
             return self.pass_reply(&conversation, side, incoming, now).await.map(Some);
         }
         let key = self.data_key(&work.key)?;
+        if *kind == Automatic::Complaint {
+            self.complained(&key, &work).await?;
+        }
         self.record_automatic(&key, self.about(&work), word(kind), incoming).await?;
         Ok(None)
     }

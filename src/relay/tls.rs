@@ -11,7 +11,7 @@ use super::record::About;
 use super::{Event, Notify, Relay, RelayFault};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::schedule::Class;
-use crate::store::{NewDelivery, NewMessage, NewPolicy, NewTlsCount};
+use crate::store::{NewDelivery, NewMessage, NewPolicy, NewTlsCount, TLS_COUNTS};
 use crate::vault::{Indexed, Place};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use std::time::Duration;
 pub const INSTALLATION: i64 = 0;
 /// How long a report is tried: after that it is no news.
 const REPORT_EXPIRES: Duration = Duration::from_secs(86_400);
+/// Counts held in memory while reports are made.
+const COUNTS: usize = 200_000;
 /// How long the same report is not made again.
 const REPORTED: Duration = Duration::from_secs(7 * 86_400);
 
@@ -74,6 +76,17 @@ impl Relay {
         Ok(rows.into_iter().filter_map(open).map(|mut plain| std::mem::take(&mut *plain)).collect())
     }
 
+    /// The policy kept of one domain, as it was given, if it holds still.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn kept_policy(&self, domain: &Domain) -> Result<Option<Vec<u8>>, RelayFault> {
+        let id = self.vault().index.of(Indexed::StsPolicy(domain)).to_i64();
+        let sealed = self.store().sts_policy(id, Timestamp::now()).await?;
+        let open = |sealed| self.inner.installation.open(policy_place(id), &sealed).ok();
+        Ok(sealed.and_then(open).map(|mut plain| std::mem::take(&mut *plain)))
+    }
+
     /// Adds to the counts.
     ///
     /// # Errors
@@ -93,12 +106,25 @@ impl Relay {
         Ok(self.store().count_tls(rows.collect()).await?)
     }
 
-    /// The counts of the days before this one.
+    /// The counts of the days before this one, at most [`COUNTS`] of them.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
     pub async fn tls_counts(&self, before: i64) -> Result<Vec<TlsCount>, RelayFault> {
-        let rows = self.store().tls_counts(before).await?;
+        let mut rows = Vec::new();
+        for day in self.store().tls_count_days(before).await? {
+            let mut behind = -1;
+            while rows.len() < COUNTS {
+                let more = self.store().tls_counts_of(day, behind).await?;
+                let Some(last) = more.last() else { break };
+                behind = last.id;
+                let is_full = i64::try_from(more.len()).is_ok_and(|count| count >= TLS_COUNTS);
+                rows.extend(more);
+                if !is_full {
+                    break;
+                }
+            }
+        }
         let open = |row: crate::store::TlsCountRow| {
             let mut kind = self.inner.installation.open(kind_place(row.id), &row.kind).ok()?;
             let sessions = u64::try_from(row.sessions).unwrap_or(0);
@@ -141,6 +167,7 @@ impl Relay {
             headers: String::new(),
             utf8: false,
             require_tls: false,
+            next_hop: None,
             traces: Vec::new(),
             // It holds nobody's file but our own.
             confirmed: true,

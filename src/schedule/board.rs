@@ -2,7 +2,8 @@
 //!
 //! Rules: no more than `concurrency` attempts in all; for one destination no more than its window, which is never wider
 //! than `per_destination` or its shape. A destination that the operator paused rests like a dead one, and is not
-//! probed. What is not in use and not dead is forgotten, so that memory follows what is under way, not what there is.
+//! probed. What is not in use and not dead is forgotten, so that memory follows what is under way, not what there is; of
+//! dead destinations those whose rest ends first are forgotten beyond [`DEAD`]: they are met anew.
 
 use super::rooms::{Groups, Key, Room, Rooms};
 use super::shape::{Meter, Shape};
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 /// Destinations that are remembered before those not in use are forgotten.
 const REMEMBERED: usize = 1024;
+/// Destinations, dead ones among them, that are remembered at most, but for those in use.
+const DEAD: usize = 16 * REMEMBERED;
 /// How long a paused destination's lanes are put off at a time. Resuming makes them due at once.
 const PAUSED: Duration = Duration::from_secs(300);
 
@@ -66,6 +69,8 @@ pub struct Board {
     /// By the domain of the recipients, whatever it shares with others.
     paused: HashSet<i64>,
     sending: usize,
+    /// At how many known ones some are forgotten.
+    forget_at: usize,
     turn: u64,
 }
 
@@ -79,6 +84,7 @@ impl Board {
             known: HashMap::new(),
             paused: HashSet::new(),
             sending: 0,
+            forget_at: REMEMBERED,
             turn: 0,
         }
     }
@@ -142,8 +148,8 @@ impl Board {
     pub fn began(&mut self, route: i64, now: Timestamp) {
         let key = self.groups.key(route);
         let shape = self.shape(key);
-        if self.known.len() >= REMEMBERED {
-            self.known.retain(|_, d| d.sending > 0 || d.window.is_dead());
+        if self.known.len() >= self.forget_at && !self.known.contains_key(&key) {
+            self.forget(now);
         }
         let destination = self.known.entry(key).or_insert_with(|| Destination {
             window: Window::new(shape.connections),
@@ -155,6 +161,23 @@ impl Board {
         if let Some(rate) = shape.rate {
             destination.meter.count(rate, now);
         }
+    }
+
+    /// Makes room for destinations that come.
+    fn forget(&mut self, now: Timestamp) {
+        self.known.retain(|_, d| d.sending > 0 || d.window.is_dead());
+        if self.known.len() >= DEAD {
+            let idle = self.known.iter().filter(|(_, d)| d.sending == 0);
+            let mut ends: Vec<_> =
+                idle.map(|(key, d)| (d.window.rests_until(now).unwrap_or(now), *key)).collect();
+            ends.sort_unstable();
+            // Many at once, so that not every new one looks through all of them.
+            for (_, key) in ends.into_iter().take(DEAD / 4) {
+                self.known.remove(&key);
+            }
+        }
+        // The next look through them is due when as many more have come.
+        self.forget_at = (self.known.len() + REMEMBERED).clamp(REMEMBERED, DEAD);
     }
 
     /// Counts an attempt that ended.
@@ -291,6 +314,20 @@ mod tests {
             board.began(route, NOW);
             board.ended(route, Effect::Answered, NOW, 0);
         }
-        assert!(board.known.len() <= REMEMBERED && board.is_blocked(-1));
+        assert!(board.known.len() <= 2 * REMEMBERED && board.is_blocked(-1));
+    }
+
+    #[test]
+    fn dead_destinations_are_bounded_too_and_those_that_rest_longest_stay() {
+        let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
+        for route in 0..40_000 {
+            let now = NOW.after(Duration::from_millis(u64::try_from(route).unwrap()));
+            board.began(route, now);
+            (0..4).for_each(|_| {
+                board.ended(route, Effect::Unreached, now, 0);
+            });
+        }
+        assert!(board.known.len() <= DEAD, "{}", board.known.len());
+        assert!(board.is_blocked(39_999) && !board.is_blocked(0));
     }
 }

@@ -1,7 +1,8 @@
 //! How much room each destination has at one moment: what a look into the spool may take, and what it passes by.
 //!
 //! Rules: domains of one receiver share a key, and so a window and a rate; where a smarthost takes all mail that no route
-//! names, all those share one. A key that nothing is known of has the room of a new window.
+//! names, all those share one. A route below zero was chosen by the operator for single mails, and shares nothing. A key
+//! that nothing is known of has the room of a new window.
 
 use crate::mail::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -45,6 +46,7 @@ impl Groups {
     #[must_use]
     pub fn key(&self, route: i64) -> Key {
         match (&self.smarthost, self.shaped.get(&route)) {
+            _ if route < 0 => Key::Route(route),
             (Smarthost::AllBut(own), _) if !own.contains(&route) => Key::Smarthost,
             (_, Some(shape)) => Key::Shape(*shape),
             _ => Key::Route(route),

@@ -1,7 +1,8 @@
 //! What one receiver bears: connections, messages on each, messages in a time.
 //!
 //! Rules: a rate is kept as a generic cell rate (ITU-T I.371 §B.1): each message moves a theoretical time on by one
-//! interval, and what would move it more than a second beyond now has to wait. It counts attempts of one process.
+//! interval, and what would move it more than a second beyond now has to wait. It counts attempts of one process. A time far beyond
+//! what counting comes to was kept before the clock went back, and counts as now.
 
 use crate::mail::Timestamp;
 use std::time::Duration;
@@ -33,6 +34,10 @@ impl Rate {
         let per = i64::try_from(self.per.as_micros()).unwrap_or(i64::MAX);
         (per / i64::from(self.messages.max(1))).max(1)
     }
+
+    fn burst_us(self) -> i64 {
+        i64::try_from(BURST.as_micros()).unwrap_or(i64::MAX).max(self.interval_us())
+    }
 }
 
 /// How much of a rate is used: the theoretical time of the next message, in microseconds.
@@ -43,15 +48,24 @@ impl Meter {
     /// How many messages may begin now.
     pub fn room(self, rate: Rate, now: Timestamp) -> usize {
         let interval = rate.interval_us();
-        let burst = i64::try_from(BURST.as_micros()).unwrap_or(i64::MAX).max(interval);
+        let burst = rate.burst_us();
         let now = now.as_millis().saturating_mul(1000);
-        let left = now.saturating_add(burst).saturating_sub(self.0.max(now));
+        let left = now.saturating_add(burst).saturating_sub(self.at(interval, burst, now));
         usize::try_from(left / interval).unwrap_or(0)
     }
 
     /// Counts one that begins.
     pub fn count(&mut self, rate: Rate, now: Timestamp) {
-        self.0 = self.0.max(now.as_millis().saturating_mul(1000)).saturating_add(rate.interval_us());
+        let interval = rate.interval_us();
+        let now = now.as_millis().saturating_mul(1000);
+        self.0 = self.at(interval, rate.burst_us(), now).saturating_add(interval);
+    }
+
+    /// The theoretical time, never before now.
+    fn at(self, interval: i64, burst: i64, now: i64) -> i64 {
+        // Several looks before one another's counts may go a little beyond the burst.
+        let most = burst.saturating_add(interval).saturating_mul(10);
+        if self.0.saturating_sub(now) > most { now } else { self.0.max(now) }
     }
 }
 
@@ -72,6 +86,16 @@ mod tests {
             }
         }
         assert_eq!(sent, 10 + 99);
+    }
+
+    #[test]
+    fn a_rate_goes_on_when_the_clock_goes_back() {
+        let rate = Rate { messages: 60, per: Duration::from_secs(60) };
+        let (mut meter, now) = (Meter::default(), Timestamp::from_millis(5));
+        meter.count(rate, now.after(Duration::from_secs(3600)));
+        assert_eq!(meter.room(rate, now), 1);
+        meter.count(rate, now);
+        assert_eq!(meter.room(rate, now), 0);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! with each round; a destination that cannot be reached takes one away, one that asks for less (421) halves it. When the
 //! failures without a success between them make up a whole window the destination is dead: nothing is sent until a
 //! time, then one attempt probes it, and each failed probe doubles the time ([`Rest`]). What a
-//! server says of one message or recipient is a success here: it answered.
+//! server says of one message or recipient is a success here: it answered. A rest that ends later than any may last was
+//! begun before the clock went back: it is over.
 
 use crate::mail::Timestamp;
 use std::time::Duration;
@@ -46,14 +47,14 @@ impl Window {
     pub fn size(self, now: Timestamp) -> usize {
         match self {
             Window::Open { size, .. } => size,
-            Window::Dead { until, .. } => usize::from(now >= until),
+            Window::Dead { until, .. } => usize::from(is_over(until, now)),
         }
     }
 
     /// Until when nothing is sent.
     pub fn rests_until(self, now: Timestamp) -> Option<Timestamp> {
         match self {
-            Window::Dead { until, .. } if now < until => Some(until),
+            Window::Dead { until, .. } if !is_over(until, now) => Some(until),
             _ => None,
         }
     }
@@ -109,7 +110,7 @@ impl Window {
             }
             // Attempts that were under way when it died say nothing new; only a probe does.
             Window::Dead { until, failures } => {
-                if now >= *until {
+                if is_over(*until, now) {
                     *failures = failures.saturating_add(1);
                     *until = now.after(rest.after(*failures, random));
                 }
@@ -117,6 +118,11 @@ impl Window {
             }
         }
     }
+}
+
+/// Whether a rest until then is over.
+fn is_over(until: Timestamp, now: Timestamp) -> bool {
+    now >= until || until.since(now) > REST_MAX.mul_f64(1.2)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a window is at most some thousands wide")]
@@ -194,6 +200,20 @@ mod tests {
         window.slowed(REST, NOW, 0);
         assert_eq!(window.size(NOW), 1);
         assert!(window.slowed(REST, NOW, 0));
+    }
+
+    #[test]
+    fn a_rest_ends_when_the_clock_goes_back_by_more_than_any_rest() {
+        let mut window = Window::new(20);
+        let later = NOW.after(Duration::from_secs(3600));
+        (0..4).for_each(|_| {
+            window.unreached(REST, later, 0);
+        });
+        assert_eq!((window.is_dead(), window.size(later), window.size(NOW)), (true, 0, 1));
+        assert!(window.rests_until(NOW).is_none());
+        // The failed probe begins a rest by the new clock.
+        window.unreached(REST, NOW, 0);
+        assert!(window.rests_until(NOW).is_some());
     }
 
     #[test]

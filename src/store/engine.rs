@@ -1,13 +1,24 @@
 //! Opening the database: which engine the URL names, and what each connection is told.
 
 use super::StoreFault;
+use super::reader::{Reader, fell_silent};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, AnyPool, Connection, Row};
+use sqlx::{AnyConnection, Connection, Row};
 use std::str::FromStr;
 use std::time::Duration;
 
 /// How long a session waits for a connection before it answers 451.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long opening a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a read may take, and the writer's group of changes: longer than the server lets one statement run. Then
+/// whatever is at the other end has fallen silent. Groups end before their askers give up.
+pub(super) const READ_PATIENCE: Duration = Duration::from_secs(65);
+pub(super) const WRITE_PATIENCE: Duration = Duration::from_secs(40);
+
+/// What the server lets the writer's connection do. Its statements are short by their making.
+pub(super) const WRITER_LIMITS: &str = "SET statement_timeout = '30s'";
 
 /// Which of the two databases it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,20 +58,29 @@ impl Database {
 
     /// A connection for the writer.
     pub(super) async fn connect(&self) -> Result<AnyConnection, StoreFault> {
-        let mut connection = AnyConnection::connect_with(&self.options).await?;
-        prepare(self.engine, &mut connection).await?;
-        Ok(connection)
+        let opened = async {
+            let mut connection = AnyConnection::connect_with(&self.options).await?;
+            prepare(self.engine, &mut connection).await?;
+            if self.engine == Engine::Postgres {
+                sqlx::raw_sql(WRITER_LIMITS).execute(&mut connection).await?;
+            }
+            Ok(connection)
+        };
+        tokio::time::timeout(CONNECT_TIMEOUT, opened)
+            .await
+            .unwrap_or_else(|_| Err(fell_silent()))
+            .map_err(|error: sqlx::Error| error.into())
     }
 
     /// The pool that reads.
-    pub(super) async fn pool(&self, connections: u32) -> Result<AnyPool, StoreFault> {
+    pub(super) fn pool(&self, connections: u32) -> Reader {
         let engine = self.engine;
         let pool = AnyPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .after_connect(move |connection, _| Box::pin(prepare(engine, connection)))
             .connect_lazy_with(self.options.clone());
-        Ok(pool)
+        Reader::new(pool, engine)
     }
 }
 

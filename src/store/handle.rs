@@ -6,6 +6,7 @@
 
 use super::engine::{Database, Engine, check_durability};
 use super::lanes::{Ask, Claimed};
+use super::reader::Reader;
 use super::rows::{
     Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement, Verifiers,
 };
@@ -14,8 +15,8 @@ use super::{Ruling, accept, fault::StoreFault, schema};
 use crate::mail::Timestamp;
 use crate::schedule::{Class, Rooms};
 use crate::vault::{Index, Sealed};
+use sqlx::Row;
 use sqlx::postgres::PgListener;
-use sqlx::{AnyPool, Row};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub struct Store {
 
 struct Inner {
     database: Database,
-    pool: AnyPool,
+    pool: Reader,
     jobs: mpsc::Sender<Job>,
     /// Rung when a delivery became due in this process.
     due: Notify,
@@ -61,13 +62,13 @@ impl Store {
             schema::migrate(database.engine, &mut connection).await?;
         }
         let (jobs, inbox) = mpsc::channel(WAITING);
-        let pool = database.pool(READERS).await?;
+        let pool = database.pool(READERS);
         let serves = Arc::new(AtomicBool::new(false));
         tokio::spawn(write(database.clone(), Some(connection), inbox, serves.clone()));
         Ok(Self { inner: Arc::new(Inner { database, pool, jobs, due: Notify::new(), serves }) })
     }
 
-    pub(super) fn pool(&self) -> &AnyPool {
+    pub(super) fn pool(&self) -> &Reader {
         &self.inner.pool
     }
 
@@ -250,16 +251,6 @@ impl Store {
         self.count(Change::Adopt { now }).await
     }
 
-    /// Makes what rests for these routes due. How many lanes.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn wake(&self, routes: Vec<i64>, now: Timestamp) -> Result<u64, StoreFault> {
-        let woken = self.count(Change::Wake { routes, now }).await?;
-        self.ring();
-        Ok(woken)
-    }
-
     /// Sets when waiting deliveries are looked at next.
     ///
     /// # Errors
@@ -338,21 +329,6 @@ impl Store {
         }
     }
 
-    /// Makes deliveries due now: one by its message, or all that wait. How many.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn retry(
-        &self,
-        message: Option<i64>,
-        now: Timestamp,
-        record: NewRecord,
-    ) -> Result<u64, StoreFault> {
-        let count = self.count(Change::Retry { message, now, record: Box::new(record) }).await?;
-        self.ring();
-        Ok(count)
-    }
-
     /// Forgets what ended before `ended_before`, and guards that are over.
     ///
     /// # Errors
@@ -424,14 +400,28 @@ impl Store {
 /// How long the listener rests after its connection broke. Meanwhile the queue is looked at as without it.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long it waits for the server's word that it is there.
+const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Rings whenever a process on the same PostgreSQL made something due, until the store is dropped.
 async fn listen(url: String, store: Weak<Inner>) {
     loop {
         if let Ok(mut listener) = PgListener::connect(&url).await
             && listener.listen(WOKEN).await.is_ok()
         {
-            // A word, or a look now and then whether the store is still there. An error: connect anew.
-            while !matches!(tokio::time::timeout(DEADLINE, listener.recv()).await, Ok(Err(_))) {
+            loop {
+                match tokio::time::timeout(DEADLINE, listener.recv()).await {
+                    // An error: connect anew.
+                    Ok(Err(_)) => break,
+                    Ok(Ok(_)) => {}
+                    // Now and then a look whether server and store are still there: silence is no error.
+                    Err(_) => {
+                        let asked = sqlx::query("SELECT 1").execute(&mut listener);
+                        if !matches!(tokio::time::timeout(LISTEN_PATIENCE, asked).await, Ok(Ok(_))) {
+                            break;
+                        }
+                    }
+                }
                 let Some(inner) = store.upgrade() else { return };
                 inner.due.notify_one();
             }

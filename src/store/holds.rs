@@ -32,6 +32,8 @@ pub enum Standing {
 pub enum Ruled {
     /// It goes out, by this envelope, and is given up then.
     Released { envelope: Sealed, expires_at: Timestamp, look_at: Timestamp },
+    /// It goes out another way, due at once.
+    Rerouted { envelope: Sealed, route: i64 },
     /// It does not; its body is destroyed.
     Dropped,
     /// It waits for a decision until then.
@@ -69,31 +71,34 @@ pub(super) async fn rule(
         Standing::WaitingLong => format!("{is_idle} AND look_at <= $2"),
         Standing::Idle => format!("(state = 'held' OR ({is_idle}))"),
     };
-    let (change, word, time) = match &ruling.to {
+    let (change, word, number) = match &ruling.to {
         Ruled::Released { expires_at, look_at, .. } => {
             let text = format!(
                 "state = 'waiting', held_for = $3, next_at = $2, expires_at = $4, lease = 0, look_at = {}",
                 look_at.as_millis()
             );
-            (text, None, Some(*expires_at))
+            (text, None, Some(expires_at.as_millis()))
         }
         Ruled::Dropped => (
             "state = 'dropped', held_for = $3, next_at = $2, ended_at = $4, lease = 0".into(),
             None,
-            Some(ruling.at),
+            Some(ruling.at.as_millis()),
         ),
+        Ruled::Rerouted { route, .. } => {
+            ("held_for = $3, next_at = $2, route = $4, lease = 0".into(), None, Some(*route))
+        }
         Ruled::Held { why, until } => (
             "state = 'held', held_for = $3, next_at = $2, expires_at = $4, lease = 0".into(),
             Some(*why),
-            Some(*until),
+            Some(until.as_millis()),
         ),
         Ruled::Late { look_at } => {
-            ("held_for = $3, delay_noticed_at = $2, look_at = $4".into(), None, Some(*look_at))
+            ("held_for = $3, delay_noticed_at = $2, look_at = $4".into(), None, Some(look_at.as_millis()))
         }
         Ruled::Expired => (
             "state = 'failed', held_for = $3, next_at = $2, ended_at = $4, lease = 0".into(),
             None,
-            Some(ruling.at),
+            Some(ruling.at.as_millis()),
         ),
     };
     let text = format!(
@@ -103,13 +108,13 @@ pub(super) async fn rule(
         .bind(ruling.delivery_id)
         .bind(ruling.at.as_millis())
         .bind(word)
-        .bind(time.map(Timestamp::as_millis));
+        .bind(number);
     if let Standing::HeldFor(why) = ruling.from {
         query = query.bind(why);
     }
     let Some(row) = query.fetch_optional(&mut *connection).await? else { return Ok(false) };
     match &ruling.to {
-        Ruled::Released { envelope, .. } => {
+        Ruled::Released { envelope, .. } | Ruled::Rerouted { envelope, .. } => {
             touched.touch_row(&row, 0, ruling.at)?;
             sqlx::query("UPDATE message SET envelope = $1 WHERE id = $2")
                 .bind(envelope.stored())

@@ -14,7 +14,10 @@
 
 use super::batch::{lots, statement};
 use super::engine::Engine;
+use super::fault::StoreFault;
+use super::handle::Store;
 use super::queue::{self, Work};
+use super::writer::{Change, Effect};
 use crate::mail::Timestamp;
 use crate::schedule::{Class, Left, Rooms};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -24,6 +27,8 @@ use std::collections::BTreeMap;
 const TURNS: i64 = 32;
 /// Most destinations of a store that are looked at in its turn.
 const LANES: i64 = 32;
+/// Most lanes of a route that one change makes due.
+const WOKEN_AT_ONCE: i64 = 5000;
 /// Most deliveries of an older version that are adopted at once.
 const ADOPTED: i64 = 500;
 
@@ -204,7 +209,6 @@ impl Look<'_> {
         }
         let left = self.rooms.left();
         let (clause, routes) = clause(&left, 4);
-        let Some(clause) = clause else { return Ok(()) };
         let text = text::turns(&clause, &self.lock(" OF t"));
         let mut query =
             sqlx::query(AssertSqlSafe(text)).bind(class).bind(self.ask.now.as_millis()).bind(TURNS);
@@ -228,7 +232,6 @@ impl Look<'_> {
     async fn turn(&mut self, class: i64, merchant: i64, mut share: usize) -> Result<(), sqlx::Error> {
         let left = self.rooms.left();
         let (clause, routes) = clause(&left, 5);
-        let Some(clause) = clause else { return Ok(()) };
         let mut query = sqlx::query(AssertSqlSafe(text::lanes(&clause, &self.lock(""))))
             .bind(class)
             .bind(merchant)
@@ -327,16 +330,17 @@ impl Look<'_> {
     }
 }
 
-/// The condition on `l.route`, its parameters numbered from `first`. No condition: nothing has room.
-fn clause(left: &Left, first: usize) -> (Option<String>, &[i64]) {
+/// The condition on `l.route`, its parameters numbered from `first`.
+fn clause(left: &Left, first: usize) -> (String, &[i64]) {
     let (word, routes) = match left {
-        Left::Out(routes) if routes.is_empty() => return (Some(String::new()), routes),
+        Left::Out(routes) if routes.is_empty() => return (String::new(), routes),
         Left::Out(routes) => ("NOT IN", routes),
-        Left::Only(routes) if routes.is_empty() => return (None, routes),
-        Left::Only(routes) => ("IN", routes),
+        // What the operator moved shares no room with anybody; whether it has any is seen when it is met.
+        Left::Only(routes) if routes.is_empty() => return (String::from("AND l.route < 0"), routes),
+        Left::Only(routes) => ("< 0 OR l.route IN", routes),
     };
     let places: Vec<String> = (first..).take(routes.len()).map(|place| format!("${place}")).collect();
-    (Some(format!("AND l.route {word} ({})", places.join(", "))), routes)
+    (format!("AND (l.route {word} ({}))", places.join(", ")), routes)
 }
 
 /// Gives deliveries that an older version wrote their place in a lane. How many.
@@ -371,28 +375,56 @@ pub(super) async fn adopt(
     Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
 }
 
-/// Makes the lanes of these routes due that rest, at most some thousands. How many.
+/// Makes lanes of these routes due that rest, at most [`WOKEN_AT_ONCE`] of each. How many, and whether there may be more.
 pub(super) async fn wake(
     connection: &mut AnyConnection,
     touched: &mut Touched,
     routes: &[i64],
     now: Timestamp,
-) -> Result<u64, sqlx::Error> {
-    let mut count = 0;
+) -> Result<Woken, sqlx::Error> {
+    let mut woken = Woken::default();
     for route in routes {
         let rows = sqlx::query(
-            "SELECT class, merchant_id, route FROM lane WHERE route = $1 AND due_at > $2 LIMIT 5000",
+            "SELECT class, merchant_id, route FROM lane WHERE route = $1 AND due_at > $2 LIMIT $3",
         )
         .bind(*route)
         .bind(now.as_millis())
+        .bind(WOKEN_AT_ONCE)
         .fetch_all(&mut *connection)
         .await?;
         for row in &rows {
             touched.touch_row(row, 0, now)?;
-            count += 1;
+            woken.lanes += 1;
         }
+        woken.more |= i64::try_from(rows.len()).is_ok_and(|count| count >= WOKEN_AT_ONCE);
     }
-    Ok(count)
+    Ok(woken)
+}
+
+/// What a wake came to.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Woken {
+    pub lanes: u64,
+    pub more: bool,
+}
+
+impl Store {
+    /// Makes what rests for these routes due. How many lanes.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn wake(&self, routes: Vec<i64>, now: Timestamp) -> Result<u64, StoreFault> {
+        let mut lanes = 0;
+        // A destination of a hundred thousand stores is woken in lots, so that no transaction holds up the writer.
+        while let Effect::Woken(woken) = self.change(Change::Wake { routes: routes.clone(), now }).await? {
+            lanes += woken.lanes;
+            self.ring();
+            if !woken.more {
+                break;
+            }
+        }
+        Ok(lanes)
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 mod accept;
 mod batch;
 mod blocks;
+mod clock;
 mod engine;
 mod fault;
 mod greylist;
@@ -18,6 +19,7 @@ mod ids;
 mod lanes;
 mod parties;
 mod queue;
+mod reader;
 mod records;
 mod replicas;
 mod report;
@@ -27,6 +29,7 @@ mod tls;
 mod writer;
 
 pub use blocks::{Block, PauseRow, SuppressedRow};
+pub use clock::Rewind;
 pub use fault::StoreFault;
 pub use greylist::Patience;
 pub use handle::Store;
@@ -39,7 +42,7 @@ pub use records::RecordRow;
 pub use replicas::Replica;
 pub use report::{By, QueueCount, QueueFilter, QueueRow, QueueTotals};
 pub use rows::*;
-pub use tls::{NewPolicy, NewTlsCount, TlsCountRow};
+pub use tls::{NewPolicy, NewTlsCount, TLS_COUNTS, TlsCountRow};
 
 /// A random 63-bit id, for rows whose id must not tell their age or number.
 #[must_use]

@@ -64,6 +64,8 @@ pub struct QueueRow {
     pub received_at: Timestamp,
     pub last_status: Option<String>,
     pub size: i64,
+    /// Attempts of which nobody knows whether they arrived.
+    pub doubtful: i64,
 }
 
 /// How much is in which state.
@@ -79,7 +81,7 @@ pub struct QueueTotals {
 
 const QUEUE: &str = "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, m.direction, d.state, d.attempts, \
     d.lease, d.next_at, d.expires_at, m.received_at, d.last_status, m.size, d.held_for, \
-    d.class FROM delivery d JOIN message m ON m.id = d.message_id ";
+    d.class, d.doubtful FROM delivery d JOIN message m ON m.id = d.message_id ";
 
 fn read_queue(row: &sqlx::any::AnyRow) -> Result<QueueRow, sqlx::Error> {
     Ok(QueueRow {
@@ -98,6 +100,7 @@ fn read_queue(row: &sqlx::any::AnyRow) -> Result<QueueRow, sqlx::Error> {
         size: row.try_get(12)?,
         held_for: row.try_get(13)?,
         class: row.try_get::<Option<i64>, _>(14)?.map(Class::of),
+        doubtful: row.try_get(15)?,
     })
 }
 

@@ -2,7 +2,7 @@
 //! A database that is newer than the program is refused: a downgrade would not understand what is in it.
 
 use super::StoreFault;
-use super::engine::Engine;
+use super::engine::{Engine, WRITER_LIMITS};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 
@@ -36,11 +36,13 @@ pub(super) async fn migrate(engine: Engine, connection: &mut AnyConnection) -> R
     let migrator = Migrator::with_migrations(MIGRATIONS.into_iter().map(migration).collect());
     // Nodes that start at once wait for the first, however long its migration takes; SQLite locks its file by itself.
     if engine == Engine::Postgres {
+        sqlx::query("SET statement_timeout = 0").execute(&mut *connection).await?;
         sqlx::query(LOCK).execute(&mut *connection).await?;
     }
     let done = migrator.run_direct(None, connection, false).await;
     if engine == Engine::Postgres {
         sqlx::query(UNLOCK).execute(&mut *connection).await?;
+        sqlx::raw_sql(WRITER_LIMITS).execute(&mut *connection).await?;
     }
     done.map_err(|error| match error {
         sqlx::migrate::MigrateError::VersionMissing(version) => StoreFault::Schema(format!(

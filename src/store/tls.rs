@@ -7,8 +7,10 @@ use crate::mail::Timestamp;
 use crate::vault::Sealed;
 use sqlx::{AnyConnection, Row};
 
-/// Rows read at once: bounds what a start or a day's end holds in memory.
+/// Policies read at once: bounds what a start holds in memory.
 const MOST: i64 = 10_000;
+/// Counts read at once.
+pub const TLS_COUNTS: i64 = 10_000;
 
 /// A policy to be kept.
 pub struct NewPolicy {
@@ -135,16 +137,30 @@ impl Store {
         Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
     }
 
-    /// The counts of days before this one.
+    /// The policy of one domain, if it holds still.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn tls_counts(&self, before: i64) -> Result<Vec<TlsCountRow>, StoreFault> {
+    pub async fn sts_policy(&self, id: i64, now: Timestamp) -> Result<Option<Sealed>, StoreFault> {
+        let row = sqlx::query("SELECT policy FROM sts_policy WHERE id = $1 AND expires_at >= $2")
+            .bind(id)
+            .bind(now.as_millis())
+            .fetch_optional(self.pool())
+            .await?;
+        row.map(|row| row.try_get(0).map(Sealed::from_stored)).transpose().map_err(Into::into)
+    }
+
+    /// The first counts of a day behind this row; at most [`TLS_COUNTS`] of them.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn tls_counts_of(&self, day: i64, behind: i64) -> Result<Vec<TlsCountRow>, StoreFault> {
         let rows = sqlx::query(
-            "SELECT id, day, kind, sessions FROM tls_result WHERE day < $1 ORDER BY day, id LIMIT $2",
+            "SELECT id, day, kind, sessions FROM tls_result WHERE day = $1 AND id > $2 ORDER BY id LIMIT $3",
         )
-        .bind(before)
-        .bind(MOST)
+        .bind(day)
+        .bind(behind)
+        .bind(TLS_COUNTS)
         .fetch_all(self.pool())
         .await?;
         let read = |row: &sqlx::any::AnyRow| {
@@ -156,5 +172,18 @@ impl Store {
             })
         };
         Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
+    }
+
+    /// The days before this one of which there are counts, the first first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn tls_count_days(&self, before: i64) -> Result<Vec<i64>, StoreFault> {
+        let rows = sqlx::query("SELECT DISTINCT day FROM tls_result WHERE day < $1 ORDER BY day")
+            .bind(before)
+            .fetch_all(self.pool())
+            .await?;
+        let days = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, sqlx::Error>>()?;
+        Ok(days)
     }
 }

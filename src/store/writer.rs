@@ -4,11 +4,14 @@
 //! Rules: a change is answered only after the commit that holds it. If a group fails, its changes are executed one by
 //! one, so that one bad change harms nobody else. A change whose asker has gone (a session that died) is executed all
 //! the same: the duplicate guard makes the sender's repetition harmless.
-//! When it fails: [`StoreFault`] to every asker of the group; a broken connection is opened anew for the next one.
+//! When it fails: [`StoreFault`] to every asker of the group; a broken connection, or one that fell silent, is opened anew for
+//! the next one.
 
 use super::blocks::{self, Block};
-use super::engine::{Database, Engine};
-use super::lanes::{self, Ask, Claimed, Touched};
+use super::clock::{self, Rewind};
+use super::engine::{Database, Engine, WRITE_PATIENCE};
+use super::lanes::{self, Ask, Claimed, Touched, Woken};
+use super::reader::fell_silent;
 use super::rows::{
     Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement, Verifiers,
 };
@@ -19,6 +22,7 @@ use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, Connection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Most changes in one transaction.
@@ -81,6 +85,15 @@ pub(super) enum Change {
         now: Timestamp,
     },
     LookAgain(Vec<(i64, Timestamp)>),
+    /// The clock went back; deliveries are brought up from this time on.
+    Rewind {
+        rewind: Rewind,
+        from: Timestamp,
+    },
+    EndLeases {
+        now: Timestamp,
+        longest: Duration,
+    },
     Block(Box<Block>),
     Extend {
         deliveries: Vec<(i64, i64)>,
@@ -100,6 +113,10 @@ pub(super) enum Change {
         message: Option<i64>,
         now: Timestamp,
         record: Box<NewRecord>,
+    },
+    /// Makes some of all that waits due.
+    RetrySome {
+        now: Timestamp,
     },
     Greylist {
         guard: Index,
@@ -137,6 +154,8 @@ pub enum Effect {
     Bounced(Bounced),
     Ruled(bool),
     Purged { more: bool },
+    Woken(Woken),
+    Rewound { next: Option<Timestamp> },
     Count(u64),
 }
 
@@ -209,13 +228,21 @@ async fn run<'a>(
         *slot = Some(database.connect().await?);
     }
     let Some(connection) = slot.as_mut() else { return Err(StoreFault::Stopped) };
-    let result = transact(database.engine, tells, connection, changes).await;
-    if result.is_err() {
+    let done = async {
+        let result = transact(database.engine, tells, connection, changes).await;
         // A connection whose transaction did not end well is not used again.
-        let usable = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.is_ok();
-        if !usable {
-            *slot = None;
+        let usable = result.is_ok() || sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.is_ok();
+        (result, usable)
+    };
+    // SQLite is in this process, and a group that is cut off there would go on in its thread.
+    let (result, usable) = match database.engine {
+        Engine::Sqlite => done.await,
+        Engine::Postgres => {
+            tokio::time::timeout(WRITE_PATIENCE, done).await.unwrap_or_else(|_| (Err(fell_silent()), false))
         }
+    };
+    if !usable {
+        *slot = None;
     }
     result.map_err(Into::into)
 }
@@ -350,10 +377,19 @@ async fn execute(
             Effect::Done
         }
         Change::Adopt { now } => Effect::Count(lanes::adopt(engine, connection, touched, *now).await?),
-        Change::Wake { routes, now } => Effect::Count(lanes::wake(connection, touched, routes, *now).await?),
+        Change::Wake { routes, now } => Effect::Woken(lanes::wake(connection, touched, routes, *now).await?),
         Change::LookAgain(deliveries) => {
             holds::look_again(connection, deliveries).await?;
             Effect::Done
+        }
+        Change::Rewind { rewind, from } => {
+            if *from == rewind.now {
+                clock::lanes(connection, rewind.now).await?;
+            }
+            Effect::Rewound { next: clock::deliveries(connection, *rewind, *from).await? }
+        }
+        Change::EndLeases { now, longest } => {
+            Effect::Count(clock::end_leases(connection, *now, *longest).await?)
         }
         Change::Block(block) => Effect::Count(blocks::write(connection, touched, block).await?),
         Change::Extend { deliveries, until } => {
@@ -376,11 +412,12 @@ async fn execute(
         Change::Rule(ruling) => Effect::Ruled(holds::rule(connection, touched, ruling).await?),
         Change::Retry { message, now, record } => {
             let count = queue::retry(connection, touched, *message, *now).await?;
-            if count > 0 {
+            if count > 0 || message.is_none() {
                 accept::records(connection, &[record.as_ref()]).await?;
             }
             Effect::Count(count)
         }
+        Change::RetrySome { now } => Effect::Count(queue::retry_some(connection, *now).await?),
         Change::KeepPolicies(new) => {
             tls::keep_policies(connection, new).await?;
             Effect::Done

@@ -56,6 +56,8 @@ pub enum Indexed<'a> {
     Submission { alias: i64, message_id: &'a str, digest: &'a [u8; 32] },
     /// That one side of a conversation was told something: the guard against telling it too often.
     Told { conversation: i64, what: &'a str },
+    /// A next hop that the operator chose for single mails.
+    NextHop { next_hop: &'a str, tls: &'a str },
     /// The MTA-STS policy of a domain.
     StsPolicy(&'a crate::mail::Domain),
     /// TLS sessions of one kind on one day.
@@ -123,6 +125,9 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
             mac.update(message_id.as_bytes());
         }
         Indexed::Told { conversation, what } => put(b"told", conversation, what.as_bytes()),
+        Indexed::NextHop { next_hop, tls } => {
+            put(b"next_hop", i64::try_from(tls.len()).unwrap_or(0), [tls, next_hop].concat().as_bytes());
+        }
         Indexed::StsPolicy(domain) => put(b"sts_policy", 0, domain.as_str().as_bytes()),
         Indexed::TlsKind { day, kind } => put(b"tls_kind", day, kind),
         Indexed::AutoReply { conversation, side } => {

@@ -40,6 +40,7 @@ const MAY_REVEAL: [(&str, &str); 29] = [
     ("src/relay/routing.rs", "whether a local part is a token of ours"),
     ("src/senders/signed/mod.rs", "the domain in From"),
     ("src/senders/mod.rs", "the reverse-path, for SPF"),
+    ("src/relay/reroute.rs", "the recipient's domain, for its lane"),
     ("src/relay/tls.rs", "the reader of a TLS report, into a sealed row"),
     ("src/smtp/auth.rs", "defines it for credentials"),
     ("src/smtp/client/command.rs", "RCPT TO on the wire"),

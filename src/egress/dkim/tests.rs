@@ -252,6 +252,7 @@ async fn what_is_written_anew_for_a_narrow_hop_is_signed_anew() {
         require_tls: false,
         purpose: crate::egress::Purpose::Mail,
         messages_per_connection: 100,
+        route: None,
         domain: &domain,
     };
     let report = send(&transport, &MADE.1, &letter).await.unwrap();

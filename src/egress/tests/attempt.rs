@@ -88,6 +88,7 @@ async fn deliver_as(
     let forward_path = RealAddress::parse(address).unwrap();
     let outgoing = Outgoing {
         messages_per_connection: 100,
+        route: None,
         reverse_path: Some(&alias),
         forward_path: &forward_path,
         message,

@@ -89,7 +89,7 @@ async fn a_host_is_held_to_tlsa_records_where_everything_on_the_way_is_proven() 
         ("rescued.example", "mx.dane.example: dane mx.dane.example 1"),
         ("bare.example", "bare.example: dane bare.example 1"),
     ] {
-        let seen = match hops.find(&Domain::parse(domain).unwrap(), 1).await {
+        let seen = match hops.find(None, &Domain::parse(domain).unwrap(), 1).await {
             Ok(targets) => targets
                 .iter()
                 .map(|target| match &target.demand {

@@ -93,7 +93,7 @@ async fn lab(routes: Vec<Route>) -> Lab {
 
 /// The addresses in order, or the verdict.
 async fn find(lab: &Lab, domain: &str, random: u64) -> String {
-    match lab.hops.find(&Domain::parse(domain).unwrap(), random).await {
+    match lab.hops.find(None, &Domain::parse(domain).unwrap(), random).await {
         Ok(targets) => {
             let host = |target: &Target| {
                 target.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join("|")
@@ -183,7 +183,7 @@ async fn a_target_knows_its_origin_and_host() {
         ("bare.example", Origin::ImplicitMx, "bare.example"),
         ("x.example", Origin::Route, "hub.internal.example"),
     ] {
-        let targets = lab.hops.find(&Domain::parse(domain).unwrap(), 1).await.ok().unwrap();
+        let targets = lab.hops.find(None, &Domain::parse(domain).unwrap(), 1).await.ok().unwrap();
         assert_eq!(targets[0].origin, origin, "{domain}");
         assert_eq!(targets[0].host, Host::Name(Domain::parse(host).unwrap()), "{domain}");
     }

@@ -7,6 +7,7 @@ use super::policy_host::PolicyHost;
 use super::script::Script;
 use crate::egress::demand::TlsFailure;
 use crate::egress::ground::Ground;
+use crate::egress::https::Endpoint;
 use crate::egress::resolve::Resolvers;
 use crate::egress::sts_policies::Kept;
 use crate::egress::{Purpose, Transport};
@@ -207,6 +208,41 @@ async fn a_new_id_replaces_the_policy_and_several_deliveries_ask_once() {
     }
     assert!(attempts.join_all().await.iter().all(|seen| seen == "deferred 4.7.5 resolve"));
     assert_eq!(lab.host.as_ref().unwrap().asked(), 1);
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_given_up_while_it_fetches_counts_as_a_failed_fetch_and_keeps_nobody_waiting() {
+    let mut lab = Lab::new(own, &CLEAR, Some(("mta-sts.mail.example", String::new()))).await;
+    let host = lab.host.as_ref().unwrap();
+    let transport = lab.transport.clone();
+    let attempt = tokio::spawn(async move {
+        deliver_to(&transport, "hana@mail.example", b"Subject: a\r\n\r\n").await;
+    });
+    host.has_been_asked().await;
+    attempt.abort();
+    let _ = attempt.await;
+    // The next one does not wait for that host again.
+    assert_eq!(lab.deliver().await.0, delivered());
+    assert_eq!(lab.host.as_ref().unwrap().asked(), 1);
+    assert_eq!(lab.counted(), [("sts".to_owned(), "starttls-not-offered".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_is_posted_arrives_whole_and_only_2xx_is_taken_for_an_answer() {
+    for (response, is_good) in [("HTTP/1.1 204 No Content\r\n\r\n", true), ("HTTP/1.1 500 No\r\n\r\n", false)]
+    {
+        let lab = Lab::new(own, &[], Some(("mta-sts.mail.example", response.to_owned()))).await;
+        let endpoint = Endpoint::parse("https://mta-sts.mail.example/v1?to=us").unwrap();
+        let octets: Vec<u8> = (0..100_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        let posted = lab.transport.post(&endpoint, "application/tlsrpt+gzip", &octets).await;
+        assert_eq!(posted.is_ok(), is_good);
+        let request = lab.host.as_ref().unwrap().posted().remove(0);
+        let head = "POST /v1?to=us HTTP/1.1\r\nHost: mta-sts.mail.example\r\nContent-Type: application/tlsrpt+gzip\r\n";
+        assert!(request.starts_with(head.as_bytes()) && request.ends_with(&octets));
+        // Nobody else's certificate will do.
+        let other = Endpoint::parse("https://mx.test.example/v1").unwrap();
+        assert!(lab.transport.post(&other, "application/tlsrpt+gzip", &octets).await.is_err());
+    }
 }
 
 #[tokio::test]

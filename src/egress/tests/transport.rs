@@ -18,6 +18,7 @@ fn an_attempt_can_move_between_threads() {
         let to = RealAddress::parse("hana@mail.example").unwrap();
         let outgoing = Outgoing {
             messages_per_connection: 100,
+            route: None,
             reverse_path: None,
             forward_path: &to,
             message: b"",

@@ -3,13 +3,15 @@
 //!
 //! Rules: several processes may count and report; rows are added up, and a report is accepted once (a guard of the store).
 //! Reports leave some hours after midnight UTC, at a time that follows from our name, so that not everybody's arrive at
-//! once (RFC 8460 §4.1). A domain that does not ask for reports gets none, and its counts are forgotten with the day.
+//! once (RFC 8460 §4.1), and of several processes one is first and leaves the others nothing. A domain that does not ask
+//! for reports gets none, and its counts are forgotten with the day. Where the DNS does not say who asks, or an `https:`
+//! reader does not take the report, the counts stay and it is tried again every hour, for [`TRIED`] days.
 //! When it fails: counts that could not be written are lost, and logged; a report that could not be made is made at the next
 //! look.
 
 use super::mail::Report;
-use super::report::{About, Period};
-use super::rua::reporting_addresses;
+use super::report::{About, Period, gzip, json_of};
+use super::rua::{Readers, readers};
 use super::tally::Kind;
 use crate::egress::Transport;
 use crate::egress::names::Found;
@@ -21,10 +23,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::watch;
 
+const DAY: Duration = Duration::from_secs(86_400);
 /// How often the database is written to.
 const FLUSH: Duration = Duration::from_secs(60);
 /// The hours after midnight in which reports leave.
 const SPREAD: u64 = 4 * 3600;
+/// By how much processes of one name differ.
+const APART: u64 = 600;
+/// How long after a report that did not reach everybody it is tried again.
+const AGAIN: Duration = Duration::from_secs(3600);
+/// Days for which a report is tried: after that it is no news.
+const TRIED: i64 = 2;
+/// How long delivering one report over HTTPS may take.
+const POST: Duration = Duration::from_secs(30);
 /// The first of them: other processes have written their last counts of the day by then.
 const EARLIEST: u64 = 15 * 60;
 
@@ -40,6 +51,14 @@ pub(in crate::egress) struct Ledger {
     pub(in crate::egress) relay: Relay,
     pub(in crate::egress) transport: Transport,
     pub(in crate::egress) reporting: Reporting,
+}
+
+/// What became of the reports of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::egress) enum Reported {
+    All,
+    /// Some have to be tried again.
+    Some,
 }
 
 impl Ledger {
@@ -58,7 +77,8 @@ impl Ledger {
     pub(in crate::egress) async fn serve(self, mut stop: watch::Receiver<bool>) {
         let mut flush = tokio::time::interval(FLUSH);
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut reported = None;
+        let apart = Duration::from_secs(getrandom::u64().unwrap_or_default() % APART);
+        let mut due = self.due(Period::of(Timestamp::now())).after(apart);
         loop {
             let stopped = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => true,
@@ -70,11 +90,18 @@ impl Ledger {
             }
             let now = Timestamp::now();
             let today = Period::of(now);
-            if reported != Some(today) && now >= self.due(today) {
-                match self.report(today).await {
-                    Ok(()) => reported = Some(today),
+            // Counts are there again tomorrow; a clock that went back by days must not keep them.
+            if now >= due || due.since(now) > 2 * DAY {
+                let reported = tokio::select! {
+                    // Half of it done is as good as none: what is there is taken up again by whoever comes next.
+                    _ = stop.wait_for(|stop| *stop) => continue,
+                    reported = self.report(today) => reported,
+                };
+                match reported {
+                    Ok(Reported::All) => due = self.due(Period { day: today.day + 1 }).after(apart),
+                    Ok(Reported::Some) => due = now.after(AGAIN),
                     Err(fault) => {
-                        tracing::error!(event = "fault", %fault, "TLS reports can't be made; trying again")
+                        tracing::error!(event = "fault", %fault, "TLS reports can't be made; trying again");
                     }
                 }
             }
@@ -118,34 +145,84 @@ impl Ledger {
     }
 
     /// Makes the reports of all days before this one.
-    pub(in crate::egress) async fn report(&self, today: Period) -> Result<(), RelayFault> {
+    pub(in crate::egress) async fn report(&self, today: Period) -> Result<Reported, RelayFault> {
         let counts = self.relay.tls_counts(today.day).await?;
-        let ids: Vec<i64> = counts.iter().map(|count| count.id).collect();
-        let mut by_domain: BTreeMap<(i64, String), Vec<(Kind, u64)>> = BTreeMap::new();
+        let mut over: Vec<i64> = Vec::new();
+        let mut by_domain: BTreeMap<(i64, String), Counted> = BTreeMap::new();
         for count in &counts {
-            if let Ok(kind) = serde_json::from_slice::<Kind>(&count.kind) {
-                let place = (count.day, kind.policy.domain.clone());
-                by_domain.entry(place).or_default().push((kind, count.sessions));
-            }
-        }
-        let mut reports = Vec::new();
-        if let Reporting::On { contact } = &self.reporting {
-            for ((day, domain), kinds) in &by_domain {
-                let Ok(domain) = Domain::parse(domain) else { continue };
-                for recipient in self.readers(&domain).await {
-                    reports.push(self.made(contact, Period { day: *day }, &domain, kinds, recipient));
+            match serde_json::from_slice::<Kind>(&count.kind) {
+                Ok(kind) => {
+                    let counted = by_domain.entry((count.day, kind.policy.domain.clone())).or_default();
+                    counted.kinds.push((kind, count.sessions));
+                    counted.ids.push(count.id);
                 }
+                Err(_) => over.push(count.id),
             }
         }
-        self.relay.report_tls(reports, ids).await
+        let mut reported = Reported::All;
+        for ((day, domain), counted) in by_domain {
+            let done = match (&self.reporting, Domain::parse(&domain)) {
+                (Reporting::On { contact }, Ok(domain)) => {
+                    self.report_one(contact, Period { day }, &domain, &counted.kinds).await?
+                }
+                _ => Reported::All,
+            };
+            if done == Reported::All || day < today.day - TRIED {
+                over.extend(counted.ids);
+            } else {
+                reported = Reported::Some;
+            }
+        }
+        self.relay.report_tls(Vec::new(), over).await?;
+        Ok(reported)
     }
 
-    /// Who wants the reports about a domain.
-    async fn readers(&self, domain: &Domain) -> Vec<RealAddress> {
-        match self.transport.dns().texts(&format!("_smtp._tls.{domain}.")).await {
-            Found::Some(texts) => reporting_addresses(&texts),
-            Found::NoData(_) | Found::NoName | Found::Unknown => Vec::new(),
+    /// Reports on one day and domain.
+    async fn report_one(
+        &self,
+        contact: &str,
+        period: Period,
+        domain: &Domain,
+        kinds: &[(Kind, u64)],
+    ) -> Result<Reported, RelayFault> {
+        let readers = match self.transport.dns().texts(&format!("_smtp._tls.{domain}.")).await {
+            Found::Some(texts) => readers(&texts),
+            Found::NoData(_) | Found::NoName => Readers::default(),
+            Found::Unknown => return Ok(Reported::Some),
+        };
+        let reports = readers.addresses.into_iter();
+        let reports: Vec<TlsReport> =
+            reports.map(|recipient| self.made(contact, period, domain, kinds, recipient)).collect();
+        // A mail that was accepted before is not accepted again.
+        self.relay.report_tls(reports, Vec::new()).await?;
+        let mut reported = Reported::All;
+        let packed = if readers.endpoints.is_empty() {
+            Vec::new()
+        } else {
+            self.with_about(contact, period, domain, |about| {
+                gzip(json_of(about, kinds).to_string().as_bytes())
+            })
+        };
+        for endpoint in &readers.endpoints {
+            let posted = self.transport.post(endpoint, "application/tlsrpt+gzip", &packed);
+            if !matches!(tokio::time::timeout(POST, posted).await, Ok(Ok(()))) {
+                reported = Reported::Some;
+            }
         }
+        Ok(reported)
+    }
+
+    /// Who reports to whom about what. The id is the same whenever it is made: a reader that got it twice can tell.
+    fn with_about<T>(
+        &self,
+        contact: &str,
+        period: Period,
+        domain: &Domain,
+        of: impl FnOnce(&About<'_>) -> T,
+    ) -> T {
+        let hostname = &self.relay.policy().hostname;
+        let id = format!("{}.{domain}.{hostname}", period.day);
+        of(&About { organization: hostname, contact, id: &id, period })
     }
 
     fn made(
@@ -156,14 +233,19 @@ impl Ledger {
         kinds: &[(Kind, u64)],
         recipient: RealAddress,
     ) -> TlsReport {
-        let hostname = &self.relay.policy().hostname;
         let from = Alias::new("mailer-daemon", self.relay.domains().merchant().clone());
-        let id = format!("{}.{domain}.{hostname}", period.day);
-        let about = About { organization: hostname, contact, id: &id, period };
-        let report = Report { about, domain, from: &from, kinds, now: Timestamp::now() };
-        let message = report.message(&recipient);
+        let message = self.with_about(contact, period, domain, |about| {
+            Report { about: *about, domain, from: &from, kinds, now: Timestamp::now() }.message(&recipient)
+        });
         TlsReport { day: period.day, domain: domain.clone(), recipient, message }
     }
+}
+
+/// What was counted of one domain on one day, with the rows that hold it.
+#[derive(Default)]
+struct Counted {
+    kinds: Vec<(Kind, u64)>,
+    ids: Vec<i64>,
 }
 
 fn kept_policy(kept: &Kept) -> Option<KeptPolicy> {

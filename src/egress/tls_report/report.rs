@@ -39,6 +39,7 @@ impl Period {
 }
 
 /// Who reports to whom about what.
+#[derive(Clone, Copy)]
 pub(super) struct About<'a> {
     pub(super) organization: &'a str,
     pub(super) contact: &'a str,

@@ -1,34 +1,46 @@
 //! Who wants reports: the TXT record of `_smtp._tls.DOMAIN` (RFC 8460 §3).
 //!
-//! Rules: exactly one record that begins with `v=TLSRPTv1` counts; of its `rua` the `mailto:` addresses, at most
-//! [`MAX_ADDRESSES`] of them. `https:` endpoints are not served: the same report goes by mail to who names both.
+//! Rules: exactly one record that begins with `v=TLSRPTv1` counts; of its `rua` at most [`MAX_READERS`] `mailto:` addresses
+//! and as many `https:` endpoints, on port 443 and without a name or password in them.
 //! When it fails: there are none.
 
+use crate::egress::https::Endpoint;
 use crate::mail::RealAddress;
 
-/// Addresses served for one domain.
-const MAX_ADDRESSES: usize = 4;
+/// Readers of a kind served for one domain.
+const MAX_READERS: usize = 4;
 
-/// The addresses in the TXT records.
+/// Who wants the reports about a domain.
+#[derive(Default)]
+pub struct Readers {
+    pub addresses: Vec<RealAddress>,
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// The readers that the TXT records name.
 #[must_use]
-pub fn reporting_addresses(texts: &[Vec<u8>]) -> Vec<RealAddress> {
+pub fn readers(texts: &[Vec<u8>]) -> Readers {
     let mut records = texts
         .iter()
         .filter_map(|text| std::str::from_utf8(text).ok())
         .filter(|text| text.split(';').next().is_some_and(|version| version.trim() == "v=TLSRPTv1"));
-    let (Some(record), None) = (records.next(), records.next()) else { return Vec::new() };
+    let (Some(record), None) = (records.next(), records.next()) else { return Readers::default() };
     let rua = record.split(';').find_map(|field| {
         let (key, value) = field.split_once('=')?;
         (key.trim() == "rua").then_some(value)
     });
-    let addresses = rua.unwrap_or_default().split(',').filter_map(|uri| {
+    let uris = || rua.unwrap_or_default().split(',');
+    let addresses = uris().filter_map(|uri| {
         let uri = uri.trim();
         let scheme = uri.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"))?;
         // RFC 6068: what follows `?` are header fields, which nobody here sets for us.
         let address = uri.get(scheme.len()..)?.split(['?', '!']).next()?;
         RealAddress::parse(&unescaped(address)?).ok()
     });
-    addresses.take(MAX_ADDRESSES).collect()
+    Readers {
+        addresses: addresses.take(MAX_READERS).collect(),
+        endpoints: uris().filter_map(|uri| Endpoint::parse(uri.trim())).take(MAX_READERS).collect(),
+    }
 }
 
 /// Percent-encoding undone (RFC 3986 §2.1); none where it is broken or hides a control character.

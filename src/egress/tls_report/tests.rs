@@ -2,7 +2,7 @@
 
 use super::mail::Report;
 use super::report::{About, Period, gzip, json_of};
-use super::rua::reporting_addresses;
+use super::rua;
 use super::tally::{Kind, ReportedFailure, ReportedPolicy};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::schedule::{Class, Rooms};
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 fn readers(texts: &[&str]) -> Vec<String> {
     let texts: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
-    reporting_addresses(&texts).iter().map(|address| address.reveal().to_owned()).collect()
+    rua::readers(&texts).addresses.iter().map(|address| address.reveal().to_owned()).collect()
 }
 
 #[test]
@@ -39,6 +39,31 @@ fn reports_go_to_the_mailto_addresses_of_one_record() {
     }
     let many = format!("v=TLSRPTv1; rua={}", vec!["mailto:a@b.example"; 50].join(","));
     assert_eq!(readers(&[&many]).len(), 4);
+}
+
+#[test]
+fn reports_go_to_the_https_endpoints_of_the_record_too() {
+    let endpoints = |text: &str| -> Vec<String> {
+        let found = rua::readers(&[format!("v=TLSRPTv1; rua={text}").into_bytes()]).endpoints;
+        found.iter().map(|endpoint| format!("{} {}", endpoint.host, endpoint.path)).collect()
+    };
+    assert_eq!(
+        endpoints("mailto:a@b.example,HTTPS://R.example/v1?x=y#z,https://s.example,https://t.example:443/"),
+        ["r.example /v1?x=y", "s.example /", "t.example /"]
+    );
+    for none in [
+        "http://r.example/",
+        "https://r.example:8443/",
+        "https://user@r.example/",
+        "https://192.0.2.1/",
+        "https://[2001:db8::1]/",
+        "https://r.example/a b",
+        "https://r.example/\u{e9}",
+        "https:///x",
+        "https://",
+    ] {
+        assert!(endpoints(none).is_empty(), "{none}");
+    }
 }
 
 fn kinds() -> Vec<(Kind, u64)> {

@@ -35,14 +35,19 @@ pub fn fresh_database() -> Database {
     };
     let server = url.rsplit_once('/').map_or(url.clone(), |(server, _)| server.to_owned());
     let name = format!("anshin_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    let database = Database { server, name };
-    // A killed run with the same process id may have left one.
-    database.administer(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", database.name)).unwrap();
-    database.administer(&format!("CREATE DATABASE {}", database.name)).unwrap();
-    database
+    Database::on(&server, &name)
 }
 
 impl Database {
+    /// Makes an empty one of this name on a server, such as `postgres://anshin@127.0.0.1:5432`.
+    pub fn on(server: &str, name: &str) -> Self {
+        let database = Self { server: server.to_owned(), name: name.to_owned() };
+        // A killed run with the same process id may have left one.
+        database.administer(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", database.name)).unwrap();
+        database.administer(&format!("CREATE DATABASE {}", database.name)).unwrap();
+        database
+    }
+
     fn administer(&self, statement: &str) -> Result<(), String> {
         let url = format!("{}/postgres", self.server);
         let output = Command::new("psql")

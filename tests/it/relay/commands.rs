@@ -107,6 +107,7 @@ fn every_document_has_the_fields_of_the_contract() {
         "expires_at",
         "received_at",
         "last_status",
+        "doubtful_attempts",
         "size",
     ];
     has_keys(&scene.relay.queue(None)[0], &fields);

@@ -13,6 +13,7 @@ on_both_databases! {
     mail_that_waits_too_long_is_given_up_and_its_sender_told,
     a_notice_that_fails_makes_no_notice,
     a_mail_that_failed_is_taken_anew_when_it_is_sent_again,
+    a_customer_who_calls_a_mail_spam_is_written_to_no_more_until_the_customer_writes,
 }
 
 /// What a remote server said, which nobody but the log may learn.
@@ -130,6 +131,30 @@ fn report(of: &Person, to: &str, action: &str, status: &str) -> String {
         domain = of.domain,
         address = of.address,
     )
+}
+
+fn a_customer_who_calls_a_mail_spam_is_written_to_no_more_until_the_customer_writes(on: On) {
+    let scene = Scene::new(on);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    let return_address = scene.hana.mailbox.wait_for(1).remove(0).reverse_path;
+    eventually("it is settled", || scene.relay.queue(None).is_empty().then_some(()));
+    let complaint = format!(
+        "From: <feedback@{domain}>\r\nTo: {return_address}\r\nSubject: FW: spam\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n\
+         --b\r\nContent-Type: text/plain\r\n\r\n{address} calls this spam.\r\n\
+         --b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: Loop/1\r\nVersion: 1\r\n\
+         --b\r\nContent-Type: text/rfc822-headers\r\n\r\nSubject: something\r\n\r\n--b--\r\n",
+        domain = scene.hana.domain,
+        address = scene.hana.address,
+    );
+    let mut server = scene.customer().unwrap();
+    server.send("", &[&return_address], complaint.as_bytes()).unwrap().is("250");
+    scene.submit(&scene.to_customer()).is("550 5.2.1");
+    let listed = scene.relay.anshin(&["queue", "suppress", "list"]);
+    assert_eq!((&listed[0]["status"], listed.as_array().unwrap().len()), (&"complaint".into(), 1));
+    scene.deliver(&scene.to_merchant()).is("250 2.0.0");
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(2);
 }
 
 fn mail_that_waits_too_long_is_given_up_and_its_sender_told(on: On) {

@@ -32,16 +32,25 @@ pub(super) struct Load {
     bound: Mutex<Bound>,
     pub stop: AtomicBool,
     next: AtomicU64,
-    acknowledged: Mutex<Sender<String>>,
+    acknowledged: Mutex<Sender<Acknowledged>>,
+    /// How long a session rests after each mail.
+    rest: Duration,
+}
+
+/// A mail that was answered with 250.
+pub(super) struct Acknowledged {
+    pub token: String,
+    pub queue_id: String,
 }
 
 impl Load {
-    pub fn new(bound: Bound, acknowledged: Sender<String>) -> Self {
+    pub fn new(bound: Bound, acknowledged: Sender<Acknowledged>, rest: Duration) -> Self {
         Self {
             bound: Mutex::new(bound),
             stop: AtomicBool::new(false),
             next: AtomicU64::new(1),
             acknowledged: Mutex::new(acknowledged),
+            rest,
         }
     }
 
@@ -67,7 +76,7 @@ fn kill_under_load(on: On, processes: &[&[&str]]) {
     let mut random = Random(seed);
     let mut scene = Scene::with_roles(on, |setup| setup, processes);
     let (sender, acknowledged) = channel();
-    let load = Arc::new(Load::new(scene.relay.bound().clone(), sender));
+    let load = Arc::new(Load::new(scene.relay.bound().clone(), sender, Duration::ZERO));
     let sessions: Vec<_> = (0..SESSIONS).map(|number| session(&scene, load.clone(), number)).collect();
 
     let mut tokens = Vec::new();
@@ -89,7 +98,7 @@ fn kill_under_load(on: On, processes: &[&[&str]]) {
     let mailboxes = [&scene.hana.mailbox, &scene.mise.mailbox];
     eventually_within(LEASES_END, "everything acknowledged is delivered", || {
         let seen = count(&mailboxes);
-        tokens.iter().all(|token| seen.contains_key(token)).then_some(())
+        tokens.iter().all(|one| seen.contains_key(&one.token)).then_some(())
     });
     eventually_within(LEASES_END, "the queue is empty", || scene.relay.queue(None).is_empty().then_some(()));
 
@@ -106,9 +115,9 @@ fn kill_under_load(on: On, processes: &[&[&str]]) {
 }
 
 /// Takes acknowledgements until a point in time.
-pub(super) fn collect(acknowledged: &Receiver<String>, until: Instant, tokens: &mut Vec<String>) {
-    while let Ok(token) = acknowledged.recv_timeout(until.saturating_duration_since(Instant::now())) {
-        tokens.push(token);
+pub(super) fn collect<T>(acknowledged: &Receiver<T>, until: Instant, all: &mut Vec<T>) {
+    while let Ok(one) = acknowledged.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        all.push(one);
     }
 }
 
@@ -125,7 +134,7 @@ pub(super) fn count(mailboxes: &[&Mailbox]) -> BTreeMap<String, usize> {
     seen
 }
 
-fn token(mail: &Received) -> String {
+pub(super) fn token(mail: &Received) -> String {
     let text = String::from_utf8_lossy(body(&mail.bytes)).into_owned();
     let token = text.split("\r\n").next().unwrap_or_default().to_owned();
     assert_eq!(text, text_of(&token), "a damaged mail:\n{}", show(&mail.bytes));
@@ -169,7 +178,10 @@ pub(super) fn session(scene: &Scene, load: Arc<Load>, number: u64) -> thread::Jo
             };
             match connected.send(&from, &[&to], &mail(&from, &to, &token)) {
                 Ok(reply) if reply.code == 250 => {
-                    load.acknowledged.lock().unwrap().send(std::mem::take(&mut token)).unwrap();
+                    let queue_id = reply.queue_ids().remove(0);
+                    let one = Acknowledged { token: std::mem::take(&mut token), queue_id };
+                    load.acknowledged.lock().unwrap().send(one).unwrap();
+                    thread::park_timeout(load.rest);
                 }
                 Ok(reply) => {
                     assert!(reply.code < 500, "refused for good: {reply}");

@@ -19,6 +19,14 @@ pub enum Manner {
     Kind,
     /// Greets with this reply and closes, such as `421 4.3.2 Busy`.
     Greets(String),
+    /// Closes each connection at once.
+    ClosesOnConnect,
+    /// Answers EHLO so.
+    Ehlo(String),
+    /// Answers MAIL so. What fails for good spares mail from the null sender, here and below, so that notices arrive.
+    Mail(String),
+    /// Answers DATA so.
+    Data(String),
     /// Answers RCPT so, such as `550 5.1.1 No such user`.
     Rcpt(String),
     /// Answers the final dot so.
@@ -41,6 +49,8 @@ pub struct Received {
     pub is_tls: bool,
     /// Whether it was answered with 250.
     pub was_taken: bool,
+    /// Whether it was answered with 4yz or 5yz.
+    pub was_refused: bool,
 }
 
 /// The server. Stops when dropped.
@@ -202,8 +212,12 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>) -> io::Result<()
     if let Manner::Greets(reply) = shared.manner() {
         return say(wire, &reply);
     }
+    if shared.manner() == Manner::ClosesOnConnect {
+        return Ok(());
+    }
     say(wire, "220 mx.mailbox.test ESMTP")?;
     let mut reverse_path = String::new();
+    let mut has_mail = true;
     let mut forward_paths: Vec<String> = Vec::new();
     loop {
         let line = wire.line()?;
@@ -215,6 +229,10 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>) -> io::Result<()
         let line = String::from_utf8(line).map_err(io::Error::other)?;
         match line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase().as_str() {
             "EHLO" => {
+                if let Manner::Ehlo(reply) = shared.manner() {
+                    say(wire, &reply)?;
+                    continue;
+                }
                 let starttls = if wire.is_tls() { "" } else { "250-STARTTLS\r\n" };
                 say(
                     wire,
@@ -230,8 +248,14 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>) -> io::Result<()
             "MAIL" => {
                 reverse_path = path(&line);
                 forward_paths.clear();
-                say(wire, "250 2.1.0 Ok")?;
+                let refusal = match shared.manner() {
+                    Manner::Mail(reply) if hits(&reply, &reverse_path) => Some(reply),
+                    _ => None,
+                };
+                has_mail = refusal.is_none();
+                say(wire, refusal.as_deref().unwrap_or("250 2.1.0 Ok"))?;
             }
+            "RCPT" if !has_mail => say(wire, "503 5.5.1 MAIL first")?,
             "RCPT" => match shared.manner() {
                 Manner::Rcpt(reply) => say(wire, &reply)?,
                 _ => {
@@ -241,6 +265,12 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>) -> io::Result<()
             },
             "DATA" if forward_paths.is_empty() => say(wire, "554 5.5.1 No valid recipients")?,
             "DATA" => {
+                if let Manner::Data(reply) = shared.manner()
+                    && hits(&reply, &reverse_path)
+                {
+                    say(wire, &reply)?;
+                    continue;
+                }
                 say(wire, "354 Go ahead")?;
                 let bytes = data(wire)?;
                 shared.watch.shown(&shared.who, "a mail", &bytes);
@@ -250,14 +280,21 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>) -> io::Result<()
                     bytes,
                     is_tls: wire.is_tls(),
                     was_taken: false,
+                    was_refused: false,
                 };
-                let at = {
+                let (at, manner) = {
                     let mut state = shared.state();
                     received.was_taken = state.manner == Manner::Kind;
+                    received.was_refused =
+                        matches!(&state.manner, Manner::Dot(reply) if hits(reply, &received.reverse_path));
+                    let manner = match state.manner.clone() {
+                        Manner::Dot(_) if !received.was_refused => Manner::Kind,
+                        manner => manner,
+                    };
                     state.received.push(received);
-                    state.received.len()
+                    (state.received.len(), manner)
                 };
-                match shared.manner() {
+                match manner {
                     Manner::ClosesAfterDot => return Ok(()),
                     Manner::HangsAfterDot => {
                         while shared.manner() == Manner::HangsAfterDot {
@@ -284,6 +321,11 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>) -> io::Result<()
 
 fn say(wire: &mut Wire, reply: &str) -> io::Result<()> {
     wire.write(format!("{reply}\r\n").as_bytes())
+}
+
+/// Whether a reply is given to mail from there.
+fn hits(reply: &str, reverse_path: &str) -> bool {
+    !(reply.starts_with('5') && reverse_path.is_empty())
 }
 
 fn path(line: &str) -> String {

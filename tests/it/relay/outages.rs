@@ -151,6 +151,28 @@ fn a_database_server_out_of_reach_is_a_451_and_what_was_taken_arrives_afterwards
 }
 
 #[test]
+fn a_path_to_the_database_that_falls_silent_is_given_up_and_nothing_stays_stuck() {
+    let database = fresh_database();
+    let url = database.url();
+    let (host, name) = url.rsplit_once('@').unwrap().1.split_once('/').unwrap();
+    let proxy = Proxy::start(host.parse().unwrap());
+    let through = format!("'postgres://anshin@{}/{name}'", proxy.address());
+    let scene = Scene::with(On::Postgres, |setup: Setup| setup.key("storage.url", &through));
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(1);
+    // Neither side is told, as when a machine loses its power. It is never told: only new connections go on.
+    proxy.fall_silent();
+    let letter = scene.to_customer();
+    eventually_within(LEASE * 2, "it is taken again", || {
+        let mut session = scene.merchant().ok()?;
+        let reply = session.send(&scene.mise.address, &[&letter.to], &letter.bytes()).ok()?;
+        (reply.code == 250).then_some(())
+    });
+    eventually_within(LEASE * 2, "it is delivered", || (scene.hana.mailbox.count() == 2).then_some(()));
+    scene.watch.check_hidden("the database", &database.dump());
+}
+
+#[test]
 fn what_was_delivered_while_the_database_was_away_for_longer_than_a_lease_is_not_delivered_again() {
     let database = fresh_database();
     let url = database.url();

@@ -5,14 +5,16 @@
 
 use super::watch::Watch;
 use crate::peer::postgres::{Database, fresh_database};
-use crate::peer::{Scratch, eventually};
+use crate::peer::{Scratch, eventually, eventually_within};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Setup {
     on: On,
     keys: BTreeMap<String, String>,
     routes: Vec<String>,
+    database: Option<Database>,
+    environment: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -63,7 +67,7 @@ impl Setup {
         ] {
             keys.insert(key.to_owned(), value.to_owned());
         }
-        Self { on, keys, routes: Vec::new() }
+        Self { on, keys, routes: Vec::new(), database: None, environment: Vec::new() }
     }
 
     /// Sets a key to a TOML value.
@@ -82,18 +86,31 @@ impl Setup {
         self
     }
 
+    /// Keeps its state in this database, which `storage.url` must lead to.
+    pub fn database(mut self, database: Database) -> Self {
+        self.database = Some(database);
+        self
+    }
+
+    /// Runs its processes with a variable.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Writes the configuration and starts nothing.
     pub fn prepare(self, watch: &Arc<Watch>) -> TestRelay {
         let scratch = Scratch::new("relay");
         fs::create_dir(scratch.path().join("state")).unwrap();
-        let database = (self.on == On::Postgres).then(fresh_database);
+        let database = self.database.or_else(|| (self.on == On::Postgres).then(fresh_database));
         let mut keys = self.keys;
         let url = database.as_ref().map_or_else(|| "sqlite:state/anshin.db".to_owned(), Database::url);
         keys.entry("storage.url".to_owned()).or_insert_with(|| format!("'{url}'"));
         let mut text: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         text.push_str(&format!("egress.route = [{}]\n", self.routes.join(", ")));
         fs::write(scratch.path().join("anshin.toml"), text).unwrap();
-        TestRelay { scratch, database, watch: watch.clone(), running: Vec::new(), bound: Bound::default() }
+        let (watch, environment) = (watch.clone(), self.environment);
+        TestRelay { scratch, database, watch, environment, running: Vec::new(), bound: Bound::default() }
     }
 
     /// Starts all roles in one process.
@@ -118,6 +135,7 @@ pub struct TestRelay {
     scratch: Scratch,
     database: Option<Database>,
     watch: Arc<Watch>,
+    environment: Vec<(String, String)>,
     running: Vec<Child>,
     bound: Bound,
 }
@@ -146,18 +164,24 @@ impl TestRelay {
 
     /// Starts several processes at the same moment and waits until all serve.
     pub fn start_together(&mut self, processes: &[&[&str]]) {
-        let from = self.log().len();
+        self.start_with(processes, &[]);
+    }
+
+    /// The same with these variables.
+    pub fn start_with(&mut self, processes: &[&[&str]], environment: &[(&str, &str)]) {
+        let from = fs::metadata(self.log_path()).map_or(0, |log| log.len());
         let before = self.running.len();
         for roles in processes {
             let log = OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
             let mut command = self.binary();
+            command.envs(environment.iter().copied());
             command.arg("serve").args(roles.iter().flat_map(|role| ["--role", role]));
             let command = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
             self.running.push(command.spawn().unwrap());
         }
-        let started = eventually("the relay starts", || {
-            let log = self.log();
-            let lines = log.get(from..).unwrap_or_default();
+        // A start migrates and recovers, and a machine under torture is slow.
+        let started = eventually_within(Duration::from_secs(120), "the relay starts", || {
+            let lines = self.log_from(from);
             let events = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             let started: Vec<Value> =
                 events.filter(|e| e["fields"]["event"] == "started").map(|e| e["fields"].clone()).collect();
@@ -256,6 +280,16 @@ impl TestRelay {
         fs::read(self.log_path()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 
+    /// The log from this octet on: a long run must not read all of it while it waits for a line.
+    fn log_from(&self, from: u64) -> String {
+        let mut text = Vec::new();
+        if let Ok(mut log) = fs::File::open(self.log_path()) {
+            log.seek(SeekFrom::Start(from)).unwrap();
+            log.read_to_end(&mut text).unwrap();
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     fn log_path(&self) -> PathBuf {
         self.scratch.path().join("log.jsonl")
     }
@@ -263,6 +297,7 @@ impl TestRelay {
     /// The binary, with this installation's configuration and `--json`.
     pub fn binary(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_anshin"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--json").arg("--config").arg(self.config());
         command
     }

@@ -1,21 +1,24 @@
-//! Everything fails, one after the other and at once: processes are killed, the next hops close, hang up, send away or fall
-//! silent, the way to the database is cut. What was acknowledged is delivered, what came twice is accounted for,
-//! and the log has each message.
+//! Everything fails, one after the other and at once: processes are killed, disks fill up and lose writes, commits fail, the
+//! database crashes, the ways to it are cut or fall silent, next hops close, hang up, send away, refuse or fall silent. What
+//! was acknowledged is delivered or told to have failed, what came twice is accounted for, and the log has each message.
 //!
-//! Rules: one node on SQLite, three on one PostgreSQL; 12 sessions send without a pause and repeat what was not
-//! acknowledged. `ANSHIN_TEST_KILLS` sets how many processes are killed (12; a thousand take half an hour),
+//! Rules: one node on SQLite, three on one PostgreSQL, each with a path of its own to it; 12 sessions send all the time and
+//! repeat what was not acknowledged. `ANSHIN_TEST_KILLS` sets how many processes are killed (12; a thousand take an hour),
 //! `ANSHIN_TEST_SEED` repeats a run. A mail that came twice is explained when the relay itself counted as many attempts
-//! of which it does not know the end.
+//! of which it does not know the end: whoever was killed, cut off or hung up on between the dot and its reply.
 
-use super::kills::{LEASES_END, Load, Random, collect, count, number, session};
-use super::mailbox::{Mailbox, Manner};
-use super::process::{On, Setup};
-use super::proxy::Proxy;
+pub(super) mod books;
+mod disk;
+mod ground;
+
+use super::kills::{LEASES_END, Load, Random, collect, number, session};
+use super::process::{Bound, On, TestRelay};
 use super::scene::Scene;
 use super::watch::random_hex;
 use crate::peer::eventually_within;
-use crate::peer::postgres::fresh_database;
-use serde_json::Value;
+use books::{Books, Ledger};
+use ground::{Ground, behave, misbehave};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
@@ -24,135 +27,83 @@ use std::time::{Duration, Instant};
 const SESSIONS: u64 = 12;
 
 #[test]
-fn one_node_on_sqlite_loses_nothing_while_it_and_its_next_hops_fail() {
-    torture(On::Sqlite, 1, None);
+fn one_node_on_sqlite_loses_nothing_while_it_its_disk_and_its_next_hops_fail() {
+    torture(On::Sqlite, 1);
 }
 
 #[test]
 fn three_nodes_lose_nothing_while_they_their_next_hops_and_their_postgres_fail() {
-    let database = fresh_database();
-    let url = database.url();
-    let (host, name) = url.rsplit_once('@').unwrap().1.split_once('/').unwrap();
-    let proxy = Proxy::start(host.parse().unwrap());
-    let through = format!("'postgres://anshin@{}/{name}'", proxy.address());
-    torture(On::Postgres, 3, Some((&proxy, through)));
+    torture(On::Postgres, 3);
 }
 
-fn torture(on: On, nodes: usize, cut: Option<(&Proxy, String)>) {
+fn torture(on: On, nodes: usize) {
     let kills = number("ANSHIN_TEST_KILLS").unwrap_or(12);
     let seed = number("ANSHIN_TEST_SEED").unwrap_or_else(|| u64::from_str_radix(&random_hex(8), 16).unwrap());
     println!("ANSHIN_TEST_SEED={seed} ANSHIN_TEST_KILLS={kills}");
     let mut random = Random(seed);
-    let url = cut.as_ref().map(|(_, url)| url.clone());
-    let mut scene = Scene::with(on, |setup: Setup| match &url {
-        Some(url) => setup.key("storage.url", url),
-        None => setup,
-    });
-    let mut bound = vec![scene.relay.bound().clone()];
-    for _ in 1..nodes {
-        scene.relay.start(&["all"]);
-        bound.push(scene.relay.bound().clone());
+    let mut ground = Ground::new(on, nodes, kills);
+    let mut scene = Scene::with(on, |setup| ground.carry(setup));
+    ground.prepare();
+    // Those that run, in the order in which they were started: path and sockets of each.
+    let mut running = vec![(0, scene.relay.bound().clone())];
+    for node in 1..nodes {
+        running.push(start(&mut scene.relay, &ground, node));
     }
     let (sender, acknowledged) = channel();
-    let load = Arc::new(Load::new(bound[0].clone(), sender));
+    // A long run shall not take all memory: the mailboxes keep everything.
+    let rest = Duration::from_millis(if kills > 100 { 300 } else { 0 });
+    let load = Arc::new(Load::new(running[0].1.clone(), sender, rest));
     let sessions: Vec<_> = (0..SESSIONS).map(|number| session(&scene, load.clone(), number)).collect();
 
-    let mut tokens = Vec::new();
+    let mailboxes = [&scene.hana.mailbox, &scene.mise.mailbox];
+    let (mut all, mut harms) = (Vec::new(), BTreeMap::new());
     for _ in 0..kills {
-        let pause = Duration::from_micros(random.below(1_200_000));
-        collect(&acknowledged, Instant::now() + pause, &mut tokens);
-        misbehave(&scene, &mut random);
-        if let Some((proxy, _)) = cut.as_ref().filter(|_| random.below(8) == 0) {
-            proxy.cut();
-            collect(&acknowledged, Instant::now() + Duration::from_millis(random.below(900)), &mut tokens);
-            proxy.mend();
-        }
+        collect(&acknowledged, Instant::now() + Duration::from_micros(random.below(600_000)), &mut all);
+        misbehave(&mailboxes, &mut random);
+        *harms.entry(ground.harm(&mut random)).or_insert(0) += 1;
+        collect(&acknowledged, Instant::now() + Duration::from_micros(random.below(1_200_000)), &mut all);
         let victim = usize::try_from(random.below(nodes as u64)).unwrap();
         scene.relay.kill_one(victim);
-        bound.remove(victim);
-        if let Some(other) = bound.first() {
+        let (node, _) = running.remove(victim);
+        if let Some((_, other)) = running.first() {
             load.use_node(other);
+            collect(&acknowledged, Instant::now() + Duration::from_micros(random.below(500_000)), &mut all);
         }
-        scene.relay.start(&["all"]);
-        bound.push(scene.relay.bound().clone());
-        load.use_node(&bound[usize::try_from(random.below(bound.len() as u64)).unwrap()]);
+        ground.mend();
+        running.push(start(&mut scene.relay, &ground, node));
+        load.use_node(&running[usize::try_from(random.below(running.len() as u64)).unwrap()].1);
     }
+    mailboxes.iter().for_each(|mailbox| behave(mailbox));
     load.stop.store(true, Ordering::Relaxed);
     sessions.into_iter().for_each(|session| session.join().unwrap());
-    tokens.extend(acknowledged.try_iter());
-    behave(&[&scene.hana.mailbox, &scene.mise.mailbox]);
+    all.extend(acknowledged.try_iter());
 
-    let mailboxes = [&scene.hana.mailbox, &scene.mise.mailbox];
-    eventually_within(LEASES_END, "everything acknowledged is delivered", || {
-        let seen = count(&mailboxes);
-        tokens.iter().all(|token| seen.contains_key(token)).then_some(())
-    });
-    eventually_within(LEASES_END, "the queue is empty", || scene.relay.queue(None).is_empty().then_some(()));
-    let seen = count(&mailboxes);
-    let doubled: i64 = seen.values().map(|times| i64::try_from(*times).unwrap() - 1).sum();
-    let doubtful = doubtful(&scene);
+    let mut ledger = Ledger::at(&ground.own_url());
+    eventually_within(LEASES_END, "the queue is empty", || (ledger.waiting() == 0).then_some(()));
+    let books = Books::of(&mailboxes);
+    let (doubled, doubtful) = (books.doubled(), ledger.doubtful());
     println!(
-        "{on:?}, {nodes} nodes: {kills} kills, {} acknowledged, {} delivered, {doubled} doubled, {doubtful} doubtful",
-        tokens.len(),
-        seen.len(),
+        "{on:?}, {nodes} nodes, seed {seed}: {kills} kills, {harms:?}, {} acknowledged, {} delivered, {} told to have \
+         failed, {doubled} doubled, {doubtful} doubtful",
+        all.len(),
+        books.copies.len(),
+        books.told.len(),
     );
-    assert!(tokens.len() as u64 >= kills, "hardly any load: {}", tokens.len());
+    assert_eq!(books.lost(&all), [""; 0], "lost");
+    assert!(all.len() as u64 >= kills, "hardly any load: {}", all.len());
     assert!(doubled <= doubtful, "{doubled} doubled, only {doubtful} attempts are doubtful");
-    check_log(&scene, seen.len());
+    for one in all.iter().filter(|one| books.copies.get(&one.token).is_some_and(|copies| *copies > 1)) {
+        let (copies, doubtful) = (books.copies[&one.token], ledger.doubtful_of(&one.queue_id));
+        assert!(copies - 1 <= doubtful, "{} came {copies} times, {doubtful} doubtful", one.queue_id);
+    }
+    ledger.check();
+    scene.watch.check_hidden_below(&ground.disk().join(if on == On::Sqlite { "" } else { "data/base" }));
 }
 
-/// Attempts of which the relay does not know the end, by its own count.
-fn doubtful(scene: &Scene) -> i64 {
-    let totals = scene.relay.anshin(&["queue", "stats"]);
-    totals.as_array().unwrap().iter().map(|total| total["doubtful_attempts"].as_i64().unwrap()).sum()
-}
-
-/// Each delivered message has a record of its acceptance and one of its delivery, and each accepted one a message.
-fn check_log(scene: &Scene, delivered: usize) {
-    let lines = scene.relay.anshin(&["queue", "list", "--state", "delivered", "--limit", "100000"]);
-    let lines = lines.as_array().unwrap();
-    assert!(lines.len() >= delivered, "{} delivered by the queue, {delivered} by the mailboxes", lines.len());
-    let step = (lines.len() / 25).max(1);
-    for line in lines.iter().step_by(step) {
-        let id = line["queue_id"].as_str().unwrap();
-        let trace = scene.relay.trace(&["--message", id]);
-        let events = |word: &str| trace.iter().filter(|line| line["event"] == word).count();
-        assert_eq!((events("accepted"), events("delivered")), (1, 1), "{id}: {trace:?}");
-    }
-    let trace = scene.relay.trace(&["--alias", &scene.order.customer_alias]);
-    let accepted = trace.iter().filter(|line: &&Value| line["event"] == "accepted");
-    for line in accepted.step_by(step) {
-        let id = line["queue_id"].as_str().or(line["message"].as_str()).unwrap_or_default();
-        if !id.is_empty() {
-            assert_eq!(scene.relay.anshin(&["queue", "show", id]).as_array().unwrap().len(), 1, "{id}");
-        }
-    }
-}
-
-/// Lets a next hop behave in some way for a while; half of the times well.
-fn misbehave(scene: &Scene, random: &mut Random) {
-    for mailbox in [&scene.hana.mailbox, &scene.mise.mailbox] {
-        if random.below(2) == 0 {
-            behave(&[mailbox]);
-            continue;
-        }
-        match random.below(5) {
-            0 => mailbox.behave(Manner::Greets("421 4.3.2 Busy".into())),
-            1 => mailbox.behave(Manner::Rcpt("450 4.2.1 Come back later".into())),
-            2 => mailbox.behave(Manner::ClosesAfterDot),
-            3 => mailbox.behave(Manner::HangsAfterDot),
-            _ if mailbox.is_down() => {}
-            _ => mailbox.go_down(),
-        }
-    }
-}
-
-/// All is well again.
-fn behave(mailboxes: &[&Mailbox]) {
-    for mailbox in mailboxes {
-        mailbox.behave(Manner::Kind);
-        if mailbox.is_down() {
-            mailbox.come_back();
-        }
-    }
+/// Starts a node on its path to the database; which it is, and where it listens.
+fn start(relay: &mut TestRelay, ground: &Ground, node: usize) -> (usize, Bound) {
+    let url = ground.url(node);
+    let environment = [("ANSHIN__STORAGE__URL", url.as_str())];
+    relay.start_with(&[&["all"]], if node == 0 { &[] } else { &environment });
+    (node, relay.bound().clone())
 }

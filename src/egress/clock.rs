@@ -1,0 +1,60 @@
+//! Notices that the machine's clock went back, and brings up what would wait until it is there again.
+//!
+//! Rules: the clock is compared with one that only goes forward. Leases that were taken by the clock as it was are ended two
+//! leases later: whoever is alive has prolonged its own by then.
+//! When it fails: the fault is logged, and the next look tries again.
+
+use crate::mail::Timestamp;
+use crate::store::{Rewind, Store};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What was seen of the clock.
+pub(super) struct Clock {
+    slips: Duration,
+    seen: (Timestamp, Instant),
+    /// What has not been brought up yet.
+    back: Option<Rewind>,
+    /// When leases of before are ended.
+    leases_end: Option<Instant>,
+}
+
+impl Clock {
+    /// Less than `slips` is let pass.
+    pub fn new(slips: Duration) -> Self {
+        Self { slips, seen: (Timestamp::now(), Instant::now()), back: None, leases_end: None }
+    }
+
+    /// Looks at the clock; `lease` is how long leases last.
+    pub async fn look(&mut self, store: &Store, lease: Duration) {
+        let seen = (Timestamp::now(), Instant::now());
+        let (before, since) = (self.seen.0, seen.1.duration_since(self.seen.1));
+        self.seen = seen;
+        let expected = before.after(since);
+        if expected.since(seen.0) > self.slips {
+            tracing::warn!(
+                event = "clock_went_back",
+                seconds = expected.since(seen.0).as_secs(),
+                "what waits is brought up by as much; check the time service of this machine"
+            );
+            self.back = Some(Rewind { was: expected, now: seen.0 });
+            self.leases_end = Some(seen.1 + 2 * lease);
+        }
+        if let Some(rewind) = self.back {
+            match store.rewind(rewind).await {
+                Ok(()) => self.back = None,
+                Err(fault) => {
+                    tracing::error!(event = "fault", %fault, "what waits can't be brought up; trying again")
+                }
+            }
+        }
+        if self.leases_end.is_some_and(|at| seen.1 >= at) {
+            match store.end_leases(Timestamp::now(), 2 * lease).await {
+                Ok(_) => self.leases_end = None,
+                Err(fault) => {
+                    tracing::error!(event = "fault", %fault, "old leases can't be ended; trying again")
+                }
+            }
+        }
+    }
+}

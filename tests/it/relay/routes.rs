@@ -1,0 +1,68 @@
+//! The operator sends waiting mail another way, and looks on.
+
+use super::letter::body;
+use super::mailbox::Mailbox;
+use super::process::{On, on_both_databases};
+use super::scene::Scene;
+use crate::peer::eventually;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+on_both_databases! {
+    mail_for_a_dead_destination_goes_where_the_operator_sends_it_and_the_rest_waits,
+}
+
+fn mail_for_a_dead_destination_goes_where_the_operator_sends_it_and_the_rest_waits(on: On) {
+    let scene =
+        Scene::with(on, |setup| setup.key("egress.retry.first", "'4s'").key("egress.retry.max", "'4s'"));
+    let elsewhere = Mailbox::start(&scene.watch, "hana");
+    scene.hana.mailbox.go_down();
+    let letters: Vec<_> = (0..8).map(|_| scene.to_customer()).collect();
+    let ids: Vec<String> =
+        letters.iter().map(|letter| scene.submit(letter).is("250 2.0.0").queue_ids().remove(0)).collect();
+    let waiting = || scene.relay.queue(Some("waiting"));
+    eventually("the destination is dead and nothing is under way", || {
+        (scene.relay.log().contains("destination_dead") && waiting().len() == 8).then_some(())
+    });
+    let to = elsewhere.address().to_string();
+    // One that is just being tried is told so.
+    let moved = eventually("it is moved", || {
+        let ran = scene.relay.run(&["queue", "route", &ids[0], "--to", &to]);
+        (ran.status == 0).then(|| ran.json())
+    });
+    assert_eq!((&moved["moved"], &moved["to"]), (&1.into(), &to.as_str().into()));
+    assert_eq!(body(&elsewhere.wait_for(1)[0].bytes), body(&letters[0].bytes()));
+    eventually("it is settled", || (waiting().len() == 7).then_some(()));
+    let trace = scene.relay.trace(&["--message", &ids[0]]);
+    assert_eq!(trace.iter().filter(|line| line["event"] == "rerouted").count(), 1, "{trace:?}");
+    let refused = scene.relay.run(&["queue", "route", &ids[0], "--to", &to]);
+    assert!(refused.status == 1 && refused.stdout.contains("delivered"), "{}", refused.stdout);
+    let unclear = scene.relay.run(&["queue", "route", &ids[1], "--to", "somewhere"]);
+    assert!(unclear.status == 1 && unclear.stdout.contains("--to"), "{}", unclear.stdout);
+
+    // Some that meet a filter, then back where their domain goes, when that is there again.
+    let domain = &scene.hana.domain;
+    let some = scene.relay.anshin(&["queue", "route", "--destination", domain, "--limit", "3", "--to", &to]);
+    let moved = 1 + usize::try_from(some["moved"].as_u64().unwrap()).unwrap();
+    elsewhere.wait_for(moved);
+    scene.hana.mailbox.come_back();
+    scene.relay.anshin(&["queue", "route", "--store-id", "mise", "--to", "dns"]);
+    scene.hana.mailbox.wait_for(8 - moved);
+    eventually("the queue is empty", || scene.relay.queue(None).is_empty().then_some(()));
+    assert_eq!(elsewhere.count(), moved);
+}
+
+#[test]
+fn the_queue_can_be_watched() {
+    let scene = Scene::new(On::Sqlite);
+    let mut command = scene.relay.binary();
+    let mut child = command.args(["queue", "watch", "--every", "1"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // Totals, destinations and reasons, and then again: four documents are two looks.
+    let mut documents = 0;
+    while documents < 4 {
+        documents += usize::from(lines.next().unwrap().unwrap() == "[]");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
