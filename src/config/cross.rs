@@ -37,6 +37,7 @@ pub(super) fn check(config: &Config, r: &mut Reader) {
     timeouts(config, r);
     limits(config, r);
     directories(config, r);
+    config.keys.check(r);
     if let Some(region) = config.storage.url.host().and_then(residency::foreign_region) {
         let reason =
             format!("the host lies in {region}, outside Japan, where user information may not be stored");

@@ -63,12 +63,12 @@ impl Relay {
     /// # Errors
     /// [`Refusal::TryAgain`] when the database does not answer.
     pub async fn scram(&self, auth_id: &str) -> Result<(Verifier, [u8; NONCE]), Refusal> {
-        let salts = &self.vault().scram;
+        let vault = self.vault();
+        let salts = &vault.scram;
         let nobody = Verifier::of_nobody(salts.salt(auth_id), salts.keys_of_nobody(auth_id));
         let known = match self.credential(auth_id).await? {
             Some(CredentialRow { id, scram: Some(sealed), revoked_at: None, .. }) => {
-                let plain =
-                    self.inner.installation.open(scram_place(id), &sealed).map_err(RelayFault::from)?;
+                let plain = self.open_for_installation(scram_place(id), &sealed).map_err(RelayFault::from)?;
                 Some(Verifier::from_stored(&plain).ok_or(RelayFault::Malformed("credential.scram"))?)
             }
             _ => None,
@@ -90,7 +90,7 @@ impl Relay {
     /// The sealed verifier of a password.
     pub(super) fn scram_of(&self, credential: i64, auth_id: &str, password: &Secret) -> Sealed {
         let verifier = Verifier::derive(password.show(), self.vault().scram.salt(auth_id), ITERATIONS);
-        self.inner.installation.seal(scram_place(credential), &verifier.to_stored())
+        self.seal_for_installation(scram_place(credential), &verifier.to_stored())
     }
 
     async fn credential(&self, auth_id: &str) -> Result<Option<CredentialRow>, RelayFault> {
@@ -113,6 +113,6 @@ impl Relay {
 
 /// The place of a credential's verifier. The installation's key seals it, not the store's: to look for that one would
 /// take longer for a user that exists.
-fn scram_place(credential: i64) -> Place {
+pub(super) fn scram_place(credential: i64) -> Place {
     Place::new("credential", "scram", credential)
 }

@@ -78,7 +78,7 @@ impl Relay {
         let side = side_of(&work.direction)?;
         let address = open_recipient(key, work.delivery_id, &work.recipient).ok()?;
         let index = Indexed::MailboxOf { merchant: work.merchant_id, address: &address };
-        Some((self.vault().index.all(index).collect(), side))
+        Some((self.vault().index.all(index), side))
     }
 
     /// Refuses a recipient whose mailbox is gone.
@@ -216,7 +216,7 @@ impl Relay {
     }
 
     fn mailbox_indexes(&self, conversation: &Conversation, address: &RealAddress) -> Vec<Index> {
-        self.vault().index.all(Indexed::MailboxOf { merchant: conversation.merchant.id, address }).collect()
+        self.vault().index.all(Indexed::MailboxOf { merchant: conversation.merchant.id, address })
     }
 }
 

@@ -6,7 +6,7 @@ use super::engine::Engine;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
@@ -14,6 +14,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (5, "guest", include_str!("../../migrations/0005_guest.sql")),
     (6, "tls", include_str!("../../migrations/0006_tls.sql")),
     (7, "lanes", include_str!("../../migrations/0007_lanes.sql")),
+    (8, "keys", include_str!("../../migrations/0008_keys.sql")),
 ];
 
 /// A lock of the database's own, under a number that nobody else has; it ends with its session too. `IS NULL`, because the

@@ -141,6 +141,9 @@ fn a_failure_is_status_1_with_a_document_and_a_misuse_is_status_2() {
         &["queue", "release", "0000000000000001"],
         &["queue", "drop", "nothing"],
         &["log", "trace", "--message", "nothing"],
+        &["keys", "retire", "seal-a"],
+        &["keys", "retire", "nothing"],
+        &["reveal", "approve", "nothing", "--actor", "a"],
     ] {
         let ran = scene.relay.run(arguments);
         assert_eq!(ran.status, 1, "{arguments:?}: {}{}", ran.stdout, ran.stderr);
@@ -150,6 +153,8 @@ fn a_failure_is_status_1_with_a_document_and_a_misuse_is_status_2() {
         &[][..],
         &["fly"],
         &["log", "trace"],
+        &["log", "trace", "--message", "0000000000000001", "--actor", "a"],
+        &["keys", "rotate", "--purpose", "guard"],
         &["order", "open", "--store-id", "mise"],
         &["queue", "retry"],
         &["queue", "release"],

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Which database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +94,15 @@ impl Setup {
         let mut text: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         text.push_str(&format!("egress.route = [{}]\n", self.routes.join(", ")));
         fs::write(scratch.path().join("anshin.toml"), text).unwrap();
-        TestRelay { scratch, database, watch: watch.clone(), running: Vec::new(), bound: Bound::default() }
+        TestRelay {
+            scratch,
+            database,
+            watch: watch.clone(),
+            running: Vec::new(),
+            bound: Bound::default(),
+            environment: BTreeMap::new(),
+            looks: AtomicU32::new(0),
+        }
     }
 
     /// Starts all roles in one process.
@@ -120,6 +129,8 @@ pub struct TestRelay {
     watch: Arc<Watch>,
     running: Vec<Child>,
     bound: Bound,
+    environment: BTreeMap<String, String>,
+    looks: AtomicU32,
 }
 
 /// What a command gave.
@@ -263,8 +274,18 @@ impl TestRelay {
     /// The binary, with this installation's configuration and `--json`.
     pub fn binary(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_anshin"));
-        command.arg("--json").arg("--config").arg(self.config());
+        command.arg("--json").arg("--config").arg(self.config()).envs(&self.environment);
         command
+    }
+
+    /// Sets a variable for what is started and run from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The ids of its processes.
+    pub fn process_ids(&self) -> Vec<u32> {
+        self.running.iter().map(Child::id).collect()
     }
 
     /// Runs a command to its end, whatever comes of it.
@@ -277,7 +298,8 @@ impl TestRelay {
             stderr: text(output.stderr),
         };
         // A trace is for those whose work needs addresses, and routes are the operator's own; all else shows none.
-        if !matches!(arguments.first(), Some(&"log" | &"config")) {
+        let is_look = arguments.contains(&"--actor");
+        if !is_look && !matches!(arguments.first(), Some(&"log" | &"config")) {
             let what = arguments.join(" ");
             self.watch.shown("an operator", &what, ran.stdout.as_bytes());
             self.watch.shown("an operator", &what, ran.stderr.as_bytes());
@@ -302,7 +324,10 @@ impl TestRelay {
 
     /// The lines of a trace.
     pub fn trace(&self, of: &[&str]) -> Vec<Value> {
-        self.anshin(&[&["log", "trace"], of].concat()).as_array().unwrap().clone()
+        // Somebody else each time: one person has so many looks a day, and a test looks until it sees.
+        let actor = format!("tester {}", self.looks.fetch_add(1, Ordering::Relaxed));
+        let look = ["--actor", &actor, "--purpose", "audit", "--case", "test"];
+        self.anshin(&[&["log", "trace"], of, &look].concat()).as_array().unwrap().clone()
     }
 
     /// All bytes at rest: files of the state, and the dump of a database server.
