@@ -8,6 +8,7 @@
 //! Bounds: a key derived here seals what one subject gets on one day from one process, far below 2^32 (SP 800-38D §8.3).
 //! When it fails: [`VaultError`].
 
+use super::locked::Locked;
 use super::pair::{Private, Public};
 use super::ring::NamedKey;
 use super::seal::VaultError;
@@ -80,13 +81,13 @@ pub struct ClassKeys {
     class: Class,
     /// The one that seals first.
     publics: Vec<(u8, Public)>,
-    privates: Vec<(u8, Private)>,
+    privates: Vec<(u8, Locked<Private>)>,
 }
 
 impl ClassKeys {
     pub(super) fn new(class: Class, publics: &[&NamedKey], secrets: &[&NamedKey]) -> Self {
         let publics = publics.iter().filter_map(|key| Some((key.name(), Public::new(key.public()?)?)));
-        let privates = secrets.iter().map(|key| (key.name(), Private::new(key.bytes())));
+        let privates = secrets.iter().map(|key| (key.name(), Locked::new(Private::new(key.bytes()))));
         Self { class, publics: publics.collect(), privates: privates.collect() }
     }
 
@@ -94,6 +95,10 @@ impl ClassKeys {
     #[must_use]
     pub fn open_it(&self) -> bool {
         !self.privates.is_empty()
+    }
+
+    pub(super) fn is_locked(&self) -> bool {
+        self.privates.iter().all(|(_, private)| private.is_locked())
     }
 
     /// Makes the key of a segment, and its wrapped form for the database.

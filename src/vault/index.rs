@@ -4,6 +4,7 @@
 //! Who has only the database can compare rows of one kind with each other, and nothing else; who has the key too
 //! can test guesses. Collisions: 2^-128 a pair.
 
+use super::locked::Locked;
 use super::ring::NamedKey;
 use crate::mail::RealAddress;
 use hkdf::Hkdf;
@@ -97,8 +98,8 @@ impl Indexed<'_> {
 /// The keys that make indexes.
 pub struct IndexKey {
     /// The one that new rows get first.
-    keys: Vec<Hmac<Sha256>>,
-    guard: Hmac<Sha256>,
+    keys: Vec<Locked<Hmac<Sha256>>>,
+    guard: Locked<Hmac<Sha256>>,
 }
 
 impl IndexKey {
@@ -106,7 +107,7 @@ impl IndexKey {
         let derive = |key: &NamedKey| {
             let mut subkey = zeroize::Zeroizing::new([0_u8; 64]);
             let _ = Hkdf::<Sha256>::new(Some(b"anshin index 1"), key.bytes()).expand(b"blind", &mut *subkey);
-            Hmac::new(&(*subkey).into())
+            Locked::new(Hmac::new(&(*subkey).into()))
         };
         Self { keys: keys.into_iter().map(derive).collect(), guard: derive(guard) }
     }

@@ -65,7 +65,7 @@ pub(super) fn read_secret(path: &Path, wrapping: &Wrapping) -> Result<NamedKey, 
         _ => return Err(malformed("it has not one key")),
     };
     let public = head.purpose.has_halves().then(|| pair::public_of(&bytes)).flatten();
-    let secret = Some(LockedKey::new(&bytes));
+    let secret = Some(LockedKey::new(bytes));
     Ok(NamedKey { secret, wrapped_by, public, ..head })
 }
 
@@ -138,8 +138,8 @@ fn write_secret(dir: &Path, key: &NamedKey, wrapping: &Wrapping, over: Over) -> 
     let path = path_of(dir, key.purpose, key.name, "key");
     let fault = |cause| RingError::Wrapping { path: path.clone(), cause };
     let bound = format!("{}-{}", key.purpose.as_str(), char::from(key.name));
-    let line = match wrapping.wrap(&bound, secret.bytes()).map_err(fault)? {
-        None => Zeroizing::new(format!("key = \"{}\"\n", BASE64.encode(secret.bytes()))),
+    let line = match wrapping.wrap(&bound, secret).map_err(fault)? {
+        None => Zeroizing::new(format!("key = \"{}\"\n", BASE64.encode(&***secret))),
         Some((by, wrapped)) => {
             Zeroizing::new(format!("wrapped_by = \"{by}\"\nwrapped = \"{}\"\n", BASE64.encode(&wrapped)))
         }

@@ -1,35 +1,32 @@
-//! Where a secret key lies in memory: on a page of its own that is locked, so that it is not swapped out, and wiped before
-//! it is given back.
+//! Where keys lie in memory: each on pages of its own that are locked, so that they are not swapped out, and that nothing else
+//! lies on, so that unlocking one unlocks no other.
 //!
-//! When it fails: where the system lets this process lock no more (RLIMIT_MEMLOCK) the key lies on an ordinary page, and
-//! [`LockedKey::is_locked`] says so. Ciphers and MACs that are derived from a key lie on ordinary pages, wiped too.
+//! Rules: what is put here wipes itself when dropped. Data keys and segments are too many for it; they lie on ordinary pages,
+//! wiped too.
+//! When it fails: where the system lets this process lock no more (RLIMIT_MEMLOCK) the value lies on ordinary pages, and
+//! [`Locked::is_locked`] says so.
 
-use zeroize::{Zeroize, Zeroizing};
+use std::ops::Deref;
+use zeroize::Zeroizing;
 
-#[repr(C, align(4096))]
-struct Page([u8; 4096]);
+#[repr(align(4096))]
+struct OwnPages<T>(T);
 
-/// A 256-bit key. Neither printable nor copyable.
-pub(super) struct LockedKey {
-    /// Declared first: the lock ends before the page is given back.
+/// A value on locked pages.
+pub(super) struct Locked<T> {
+    /// Declared first: the lock ends before the pages can be another's.
     lock: Option<region::LockGuard>,
-    page: Box<Page>,
+    value: Box<OwnPages<T>>,
 }
 
-impl LockedKey {
-    pub fn new(key: &Zeroizing<[u8; 32]>) -> Self {
-        let mut page = Box::new(Page([0; 4096]));
-        let lock = region::lock(page.0.as_ptr(), page.0.len()).ok();
-        for (to, from) in page.0.iter_mut().zip(key.iter()) {
-            *to = *from;
-        }
-        Self { lock, page }
-    }
+/// A 256-bit key. Neither printable nor copyable.
+pub(super) type LockedKey = Locked<Zeroizing<[u8; 32]>>;
 
-    pub fn bytes(&self) -> &[u8; 32] {
-        const NONE: [u8; 32] = [0; 32];
-        // A page is longer than a key.
-        self.page.0.first_chunk().unwrap_or(&NONE)
+impl<T> Locked<T> {
+    pub fn new(value: T) -> Self {
+        let value = Box::new(OwnPages(value));
+        let lock = region::lock(std::ptr::from_ref(&*value), size_of::<OwnPages<T>>()).ok();
+        Self { lock, value }
     }
 
     pub fn is_locked(&self) -> bool {
@@ -37,9 +34,11 @@ impl LockedKey {
     }
 }
 
-impl Drop for LockedKey {
-    fn drop(&mut self) {
-        self.page.0.zeroize();
+impl<T> Deref for Locked<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value.0
     }
 }
 
@@ -49,10 +48,10 @@ mod tests {
 
     #[test]
     fn a_key_lies_on_a_locked_page_that_the_system_knows_of() {
-        let key = LockedKey::new(&Zeroizing::new([7; 32]));
-        assert_eq!(key.bytes(), &[7; 32]);
+        let key = LockedKey::new(Zeroizing::new([7; 32]));
+        assert_eq!(&**key, &[7; 32]);
         assert!(key.is_locked());
-        let at = key.bytes().as_ptr() as usize;
+        let at = key.as_ptr() as usize;
         let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
         let mut inside = false;
         for line in maps.lines() {

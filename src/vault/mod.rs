@@ -87,6 +87,9 @@ impl Vault {
             let purpose = class.purpose();
             ClassKeys::new(class, &ring.publics(purpose, now), &secrets(purpose))
         };
+        let seal = SealKeys::new(&ring.publics(Purpose::Seal, now), &secrets(Purpose::Seal));
+        let (body, log) = (class(Class::Body), class(Class::Log));
+        let is_locked = ring.is_locked() && seal.is_locked() && body.is_locked() && log.is_locked();
         Ok(Self {
             alias: AliasTokens::new(ring.keys(Purpose::Alias, now)?),
             returns: ReturnTokens::new(ring.keys(Purpose::Alias, now)?),
@@ -94,15 +97,15 @@ impl Vault {
             hops: HopMarks::new(ring.keys(Purpose::Alias, now)?),
             index: IndexKey::new(ring.keys(Purpose::Index, now)?, ring.guard()?),
             scram: ScramSalts::new(ring.guard()?),
-            seal: SealKeys::new(&ring.publics(Purpose::Seal, now), &secrets(Purpose::Seal)),
-            body: class(Class::Body),
-            log: class(Class::Log),
+            seal,
+            body,
+            log,
             fingerprints: ring.fingerprints(),
             secrets: ring.old_fingerprints().into_keys().collect(),
             old_fingerprints: ring.old_fingerprints(),
             lines: ring.list(now),
             numbers: ring.numbering_index_key(),
-            is_locked: ring.is_locked(),
+            is_locked,
         })
     }
 

@@ -45,17 +45,19 @@ impl Public {
 }
 
 /// The half that opens.
-pub(super) struct Private(HpkePrivateKey);
+pub(super) struct Private(Zeroizing<[u8; 32]>);
 
 impl Private {
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self(HpkePrivateKey::from(private_bytes(secret).to_vec()))
+        Self(private_bytes(secret))
     }
 
     pub fn open(&self, info: &[u8], aad: &[u8], boxed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (encapsulated, ciphertext) = boxed.split_at_checked(ENCAPSULATED)?;
         let encapsulated = EncapsulatedSecret(encapsulated.to_vec());
-        SUITE.open(&encapsulated, info, aad, ciphertext, &self.0).ok().map(Zeroizing::new)
+        // A copy that wipes itself, for the time of the opening.
+        let private = HpkePrivateKey::from(self.0.to_vec());
+        SUITE.open(&encapsulated, info, aad, ciphertext, &private).ok().map(Zeroizing::new)
     }
 }
 

@@ -56,7 +56,7 @@ impl NamedKey {
     /// The secret; of a public half alone nothing that opens anything.
     pub(super) fn bytes(&self) -> &[u8; 32] {
         const NONE: [u8; 32] = [0; 32];
-        self.secret.as_ref().map_or(&NONE, LockedKey::bytes)
+        self.secret.as_ref().map_or(&NONE, |secret| secret)
     }
 
     pub(super) fn public(&self) -> Option<&[u8; 32]> {
@@ -218,7 +218,7 @@ impl KeyRing {
             .map_or(created_at, |key| created_at.max(key.seals_from.after(second)).max(now.after(wait)));
         let secret = Zeroizing::new(random_bytes());
         let public = purpose.has_halves().then(|| pair::public_of(&secret)).flatten();
-        let secret = Some(LockedKey::new(&secret));
+        let secret = Some(LockedKey::new(secret));
         let wrapped_by = self.wrapping.name();
         let key = NamedKey { purpose, name, created_at, seals_from, secret, wrapped_by, public };
         keyfile::write(&self.dir, &key, &self.wrapping)?;
@@ -405,7 +405,7 @@ pub(super) fn ring_for_tests() -> KeyRing {
         name,
         created_at: Timestamp::from_millis(i64::from(name)),
         seals_from: Timestamp::from_millis(i64::from(name)),
-        secret: Some(LockedKey::new(&Zeroizing::new([fill; 32]))),
+        secret: Some(LockedKey::new(Zeroizing::new([fill; 32]))),
         wrapped_by: "file".into(),
         public: purpose.has_halves().then(|| pair::public_of(&[fill; 32])).flatten(),
     };

@@ -11,6 +11,7 @@
 
 use super::cache::Cache;
 use super::class::Segment;
+use super::locked::Locked;
 use super::pair::{Private, Public};
 use super::random_bytes;
 use super::ring::NamedKey;
@@ -135,17 +136,19 @@ struct SealKey {
 pub struct SealKeys {
     /// Public halves, the one that seals first.
     publics: Vec<(u8, Public)>,
-    secrets: Vec<SealKey>,
+    secrets: Vec<Locked<SealKey>>,
     opened: Cache<DataKey>,
 }
 
 impl SealKeys {
     pub(super) fn new(publics: &[&NamedKey], secrets: &[&NamedKey]) -> Self {
         let publics = publics.iter().filter_map(|key| Some((key.name(), Public::new(key.public()?)?)));
-        let secret = |key: &&NamedKey| SealKey {
-            name: key.name(),
-            cipher: Aes256Gcm::new(key.bytes().into()),
-            private: Private::new(key.bytes()),
+        let secret = |key: &&NamedKey| {
+            Locked::new(SealKey {
+                name: key.name(),
+                cipher: Aes256Gcm::new(key.bytes().into()),
+                private: Private::new(key.bytes()),
+            })
         };
         let secrets = secrets.iter().map(secret).collect();
         Self { publics: publics.collect(), secrets, opened: Cache::default() }
@@ -155,6 +158,10 @@ impl SealKeys {
     #[must_use]
     pub fn open_it(&self) -> bool {
         !self.secrets.is_empty()
+    }
+
+    pub(super) fn is_locked(&self) -> bool {
+        self.secrets.iter().all(Locked::is_locked)
     }
 
     /// Makes a data key with this id, and its wrapped form for the database.
@@ -190,7 +197,7 @@ impl SealKeys {
 
     fn secret(&self, name: u8) -> Result<&SealKey, VaultError> {
         let own = self.secrets.iter().find(|key| key.name == name);
-        own.ok_or(VaultError::NotHeld { purpose: "seal", name: char::from(name) })
+        own.map(|key| &**key).ok_or(VaultError::NotHeld { purpose: "seal", name: char::from(name) })
     }
 
     /// Opens a wrapped data key. What was opened is remembered by its wrapped form, so a key whose wrapped form is gone

@@ -11,6 +11,7 @@
 //! some change it). The base32 of RFC 4648 §6 without padding; its unused bits must be zero, so one token has one
 //! spelling. A token that does not open is `None`: why is nobody's business.
 
+use super::locked::Locked;
 use super::ring::NamedKey;
 use crate::mail::Timestamp;
 use aes::Aes256;
@@ -68,7 +69,7 @@ struct AliasKey {
 }
 
 /// Mints and opens alias tokens.
-pub struct AliasTokens(Vec<AliasKey>);
+pub struct AliasTokens(Vec<Locked<AliasKey>>);
 
 impl AliasTokens {
     pub(super) fn new(keys: Vec<&NamedKey>) -> Self {
@@ -80,10 +81,12 @@ impl AliasTokens {
             let _ = derive.expand_multi_info(&[b"constant ", side.as_str().as_bytes()], &mut constant);
             SideKey { cipher: Aes256::new(&(*cipher).into()), constant }
         };
-        let all = |key: &NamedKey| AliasKey {
-            name: key.name(),
-            customer: side(key, Side::Customer),
-            merchant: side(key, Side::Merchant),
+        let all = |key: &NamedKey| {
+            Locked::new(AliasKey {
+                name: key.name(),
+                customer: side(key, Side::Customer),
+                merchant: side(key, Side::Merchant),
+            })
         };
         Self(keys.into_iter().map(all).collect())
     }

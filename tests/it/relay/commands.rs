@@ -120,8 +120,9 @@ fn every_document_has_the_fields_of_the_contract() {
     let mut purposes: Vec<&str> =
         keys.as_array().unwrap().iter().map(|key| key["purpose"].as_str().unwrap()).collect();
     purposes.sort_unstable();
-    assert_eq!(purposes, ["alias", "index", "seal"]);
-    has_keys(&keys[0], &["purpose", "name", "created_at", "seals"]);
+    assert_eq!(purposes, ["alias", "body", "guard", "index", "log", "seal"]);
+    let fields = ["purpose", "name", "created_at", "seals_from", "seals", "opens", "fingerprint"];
+    has_keys(&keys[0], &fields);
     has_keys(&scene.relay.anshin(&["config", "check"]), &["ok", "from"]);
     assert_eq!(scene.relay.anshin(&["config", "show"])["hostname"], "relay.anshin.test");
 }

@@ -35,7 +35,8 @@ fn part(relay: &TestRelay, name: &str, purposes: &[&str]) -> PathBuf {
     dir
 }
 
-fn each_role_does_its_work_with_its_own_keys_and_opens_nothing_else(on: On) {
+/// A process for each role, each with its part of the ring, and a store and an order that the API made.
+fn scene_of_roles(on: On) -> Scene {
     let watch = Arc::new(Watch::default());
     let [mise, hana] = ["mise", "hana"].map(|who| Person::new(&watch, who));
     let setup = [&mise, &hana]
@@ -80,7 +81,6 @@ fn each_role_does_its_work_with_its_own_keys_and_opens_nothing_else(on: On) {
     let other = json!({ "store_id": "mise", "order_no": "A-1001", "customer": mise.address });
     assert_eq!(request(relay.web(), "POST", "/v1/orders", token, &other.to_string()).status, 409);
     let text = |name: &str| opened[name].as_str().unwrap().to_owned();
-    // Ingress takes mail both ways, also by SCRAM's verifier that the web role sealed; egress delivers it.
     let account = super::scene::Account {
         public_alias: added["public_alias"].as_str().unwrap().into(),
         user: added["smtp"]["auth_id"].as_str().unwrap().into(),
@@ -91,7 +91,12 @@ fn each_role_does_its_work_with_its_own_keys_and_opens_nothing_else(on: On) {
         merchant_alias: text("merchant_alias"),
     };
     let taro = Person::new(&watch, "taro");
-    let mut scene = Scene { relay, watch, mise, hana, taro, account, order };
+    Scene { relay, watch, mise, hana, taro, account, order }
+}
+
+fn each_role_does_its_work_with_its_own_keys_and_opens_nothing_else(on: On) {
+    let mut scene = scene_of_roles(on);
+    // Ingress takes mail both ways, egress delivers it.
     let out = scene.to_customer();
     scene.submit(&out).is("250 2.0.0");
     scene.deliver(&scene.to_merchant()).is("250 2.0.0");

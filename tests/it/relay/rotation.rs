@@ -16,6 +16,8 @@ on_both_databases! {
 /// A rewrap waits a quarter of a minute after a key began to seal.
 const SETTLES: Duration = Duration::from_secs(90);
 const MAILS_OF_A_SESSION: usize = 20;
+/// The least time between two mails of a side: what was shown to anybody is searched at the end, for every mail.
+const PACE: Duration = Duration::from_millis(250);
 
 fn keys_change_under_load_and_nothing_is_refused_or_lost(on: On) {
     // Rates are another test's matter.
@@ -38,7 +40,7 @@ fn keys_change_under_load_and_nothing_is_refused_or_lost(on: On) {
                         .send(&scene.mise.address, &[&letter.to], &letter.bytes())
                         .unwrap()
                         .is("250 2.0.0");
-                    out.fetch_add(1, Ordering::Relaxed);
+                    wait_for_turn(began, out.fetch_add(1, Ordering::Relaxed));
                 }
             }
         });
@@ -50,7 +52,7 @@ fn keys_change_under_load_and_nothing_is_refused_or_lost(on: On) {
                         .send(&scene.hana.address, &[&letter.to], &letter.bytes())
                         .unwrap()
                         .is("250 2.0.0");
-                    back.fetch_add(1, Ordering::Relaxed);
+                    wait_for_turn(began, back.fetch_add(1, Ordering::Relaxed));
                 }
             }
         });
@@ -81,6 +83,11 @@ fn keys_change_under_load_and_nothing_is_refused_or_lost(on: On) {
     let letter = Letter::new(&scene.watch, &scene.mise.address, &newer.customer_alias);
     scene.submit(&letter).is("250 2.0.0");
     scene.hana.mailbox.wait_for(out + 2);
+}
+
+fn wait_for_turn(began: Instant, sent: usize) {
+    let turn = PACE * u32::try_from(sent).unwrap();
+    eventually("the next mail's turn comes", || (began.elapsed() >= turn).then_some(()));
 }
 
 fn change_keys(scene: &Scene) {
