@@ -1,5 +1,6 @@
 //! The command line: what can be said, with help for a person.
 
+use super::arguments_desk::{LookArguments, RevealCommand};
 use super::compliance::ComplianceCommand;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -71,6 +72,11 @@ pub(super) enum Command {
     Log {
         #[command(subcommand)]
         command: LogCommand,
+    },
+    /// Who had something opened, and what a second person decides about it.
+    Reveal {
+        #[command(subcommand)]
+        command: RevealCommand,
     },
     /// Ask what proves a sender.
     Senders {
@@ -155,10 +161,12 @@ pub(super) enum OrderCommand {
         #[arg(long, value_name = "RFC3339")]
         expires_at: Option<String>,
     },
-    /// Show an order's aliases.
+    /// Show an order's aliases; with --actor, --purpose and --case the customer's real address too.
     Show {
         #[command(flatten)]
         order: OrderName,
+        #[command(flatten)]
+        look: LookArguments,
     },
     /// List a store's orders, oldest first (at most 1000).
     List {
@@ -204,6 +212,11 @@ pub(super) enum QueueCommand {
         /// The queue id, as in the reply to DATA.
         #[arg(value_name = "QUEUE_ID")]
         queue_id: String,
+        /// Show its text instead, as its recipient gets it. Takes a second person.
+        #[arg(long, requires_all = ["actor", "purpose", "case"])]
+        content: bool,
+        #[command(flatten)]
+        look: LookArguments,
     },
     /// Hold a message that waits: nothing is sent until it is released. Its sender is not told.
     Hold {
@@ -352,7 +365,8 @@ pub(super) enum SuppressCommand {
 
 #[derive(Subcommand)]
 pub(super) enum LogCommand {
-    /// What happened to a message, an alias or an order. Shows real addresses: for those whose job needs it.
+    /// What happened to a message, an alias or an order: when and what; with --actor, --purpose and --case also who, from
+    /// where and how, real addresses and header blocks included.
     #[command(group(clap::ArgGroup::new("of").required(true)))]
     Trace {
         /// A queue id.
@@ -367,6 +381,11 @@ pub(super) enum LogCommand {
         /// The order's store.
         #[arg(long, value_name = "ID")]
         store_id: Option<String>,
+        #[command(flatten)]
+        look: LookArguments,
+        /// Write it to this file, which must not be there yet. Takes a second person.
+        #[arg(long, value_name = "FILE", requires = "actor")]
+        export: Option<PathBuf>,
     },
 }
 
@@ -393,11 +412,23 @@ pub(super) enum SendersCommand {
 pub(super) enum KeysCommand {
     /// List the keys: purpose, name, age, which one seals.
     List,
-    /// Make a new key of each purpose, or of one; it seals once the processes are restarted. The first keys too.
+    /// Make a new key of each purpose, or of one. Running processes take it by themselves; it opens at once and seals
+    /// after a while. The first keys too.
     Rotate {
         /// Only this purpose.
-        #[arg(long, value_parser = ["alias", "index", "seal"])]
+        #[arg(long, value_parser = ["alias", "index", "seal", "body", "log"])]
         purpose: Option<String>,
+        /// How long until it seals; a ring that lies in several places must have it everywhere by then.
+        #[arg(long, value_name = "DURATION", default_value = "1m")]
+        seals_after: String,
+    },
+    /// Wrap every data key with the newest keys, index every row with the newest key, and wrap the key files as
+    /// keys.provider says. Can be stopped and started again at any time; mail goes on.
+    Rewrap,
+    /// Destroy a key that nothing needs any more. Refused, with the reason, while something does.
+    Retire {
+        /// The key, as `keys list` shows it, such as seal-a.
+        key: String,
     },
     /// Make a DKIM signing key in egress.dkim.dir and show its DNS records. Needs no key ring.
     Dkim {

@@ -1,20 +1,19 @@
-//! `anshin keys list|rotate|dkim`.
+//! `anshin keys list|rotate|rewrap|retire|dkim`.
 
 use super::arguments::{Common, KeysCommand};
 use super::output::{Failure, print, table};
-use super::process;
+use super::{keys_rekey, process, providers};
 use crate::config::{self, Config};
 use crate::egress::dkim::{KeyAlgorithm, KeyPlan, KeyRecord, Signer};
 use crate::mail::Timestamp;
 use crate::relay::Domains;
-use crate::vault::{KeyRing, Make, Purpose};
+use crate::vault::{KeyRing, Purpose};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Makes a signing key; shows what is to be published for it.
 fn dkim(common: &Common, selector: &str, algorithm: &str) -> Result<(), Failure> {
-    let path = process::config_path(common);
-    let config = Config::load_before_set_up(path.as_deref(), config::environment())
-        .map_err(process::config_failure)?;
+    let config = before_set_up(common)?;
     let algorithm = if algorithm == "rsa" { KeyAlgorithm::Rsa } else { KeyAlgorithm::Ed25519 };
     let is_label = !selector.is_empty()
         && selector.len() <= 63
@@ -34,39 +33,76 @@ fn dkim(common: &Common, selector: &str, algorithm: &str) -> Result<(), Failure>
     Ok(())
 }
 
-pub(super) fn run(command: &KeysCommand, common: &Common) -> Result<(), Failure> {
+pub(super) fn before_set_up(common: &Common) -> Result<Config, Failure> {
+    let path = process::config_path(common);
+    Config::load_before_set_up(path.as_deref(), config::environment()).map_err(process::config_failure)
+}
+
+/// The ring as it lies there, whole or not.
+pub(super) fn as_it_is(config: &Config) -> Result<KeyRing, Failure> {
+    Ok(KeyRing::open_or_begin(&config.keys.dir, Arc::new(providers::wrapping(&config.keys)?))?)
+}
+
+pub(super) async fn run(command: &KeysCommand, common: &Common) -> Result<(), Failure> {
     let ring = match command {
         KeysCommand::Dkim { selector, algorithm } => return dkim(common, selector, algorithm),
-        KeysCommand::List => {
-            KeyRing::open(&process::load(common, &[])?.keys.dir, Make::Nothing, Timestamp::now())?
-        }
-        KeysCommand::Rotate { purpose } => {
-            let path = process::config_path(common);
-            let config = Config::load_before_set_up(path.as_deref(), config::environment());
-            let mut ring = KeyRing::open_or_begin(&config.map_err(process::config_failure)?.keys.dir)?;
-            let wanted = |own: &Purpose| purpose.as_deref().is_none_or(|name| name == own.as_str());
-            for purpose in Purpose::ALL.into_iter().filter(wanted) {
-                ring.make(purpose, Timestamp::now())?;
+        KeysCommand::Rewrap => return keys_rekey::rewrap(common).await,
+        KeysCommand::Retire { key } => return keys_rekey::retire(key, common).await,
+        KeysCommand::List => as_it_is(&process::load(common, &[])?)?,
+        KeysCommand::Rotate { purpose, seals_after } => {
+            let mut ring = as_it_is(&before_set_up(common)?)?;
+            let wait = Config::duration(seals_after)
+                .ok_or_else(|| Failure::new("--seals-after: a duration such as 1m or 2h"))?;
+            let now = Timestamp::now();
+            let is_first = ring.list(now).is_empty();
+            let wanted: Vec<Purpose> = match purpose.as_deref().and_then(Purpose::parse) {
+                Some(purpose) => vec![purpose],
+                None => Purpose::ROTATED.to_vec(),
+            };
+            let had: Vec<Purpose> = ring.list(now).iter().map(|line| line.purpose).collect();
+            ring.complete(now)?;
+            for purpose in wanted.into_iter().filter(|purpose| !is_first && had.contains(purpose)) {
+                ring.make(purpose, now, wait)?;
             }
             ring
         }
     };
-    let keys = ring.list();
+    show(&ring, common);
+    Ok(())
+}
+
+fn show(ring: &KeyRing, common: &Common) {
+    let now = Timestamp::now();
+    let keys = ring.list(now);
     let document = keys.iter().map(|key| {
         json!({
-            "purpose": key.purpose,
+            "purpose": key.purpose.as_str(),
             "name": key.name.to_string(),
             "created_at": key.created_at.to_rfc3339(),
+            "seals_from": key.seals_from.to_rfc3339(),
             "seals": key.seals,
+            "opens": key.opens,
+            "fingerprint": key.fingerprint,
         })
     });
     let rows: Vec<Vec<String>> = keys
         .iter()
         .map(|key| {
-            let role = if key.seals { "seals and opens" } else { "opens" };
-            vec![key.purpose.into(), key.name.to_string(), key.created_at.to_rfc3339(), role.into()]
+            let seals = match key.seals {
+                true => "seals".to_owned(),
+                false if key.seals_from > now => format!("seals from {}", key.seals_from),
+                false => String::new(),
+            };
+            let does = match (seals.is_empty(), key.opens) {
+                (true, true) => "opens".to_owned(),
+                (true, false) => "public half alone".to_owned(),
+                (false, true) => format!("{seals}, opens"),
+                (false, false) => format!("{seals}, public half alone"),
+            };
+            let purpose = key.purpose.as_str().to_owned();
+            vec![purpose, key.name.to_string(), key.created_at.to_rfc3339(), key.fingerprint.clone(), does]
         })
         .collect();
-    print(common, &Value::Array(document.collect()), &table(&["purpose", "name", "made", "does"], &rows));
-    Ok(())
+    let head = ["purpose", "name", "made", "fingerprint", "does"];
+    print(common, &Value::Array(document.collect()), &table(&head, &rows));
 }

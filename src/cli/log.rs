@@ -2,13 +2,13 @@
 
 use super::arguments::{Common, LogCommand};
 use super::output::{Failure, print};
-use super::process;
-use crate::relay::TraceOf;
-use serde_json::Value;
+use super::{desk, process};
+use crate::relay::{EventLine, Goes, Opened, Opening, TraceOf};
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Failure> {
-    let LogCommand::Trace { message, alias, order_no, store_id } = command;
+    let LogCommand::Trace { message, alias, order_no, store_id, look, export } = command;
     let of = match (message, alias, order_no, store_id) {
         (Some(queue_id), ..) => TraceOf::Message(queue_id),
         (_, Some(alias), ..) => TraceOf::Alias(alias),
@@ -18,7 +18,50 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
         }
     };
     let (_, relay) = process::relay(common).await?;
-    let lines = relay.trace(&of).await?;
+    let Some(named) = desk::look(&look)? else {
+        let lines = relay.events(&of).await?;
+        let row = |line: &EventLine| {
+            let id = line.queue_id.as_deref().unwrap_or("-");
+            format!("{}  {:<9}  {id}\n", line.at, line.event)
+        };
+        let mut text: String = lines.iter().map(row).collect();
+        if lines.is_empty() {
+            text.push_str("nothing is recorded of it");
+        } else {
+            text.push_str("who and how is sealed: name yourself with --actor, --purpose and --case");
+        }
+        print(common, &serde_json::to_value(&lines).unwrap_or(Value::Null), &text);
+        return Ok(());
+    };
+    let goes = if export.is_some() { Goes::ToAFile } else { Goes::ToTheScreen };
+    // The file first: what can't be written must not be opened.
+    let file = export.as_deref().map(desk::file).transpose()?;
+    let opened = relay.open_for(&named, &Opening::Trace(of), goes, look.approved.as_deref()).await;
+    let (lines, path) = match (opened, &export) {
+        (Ok(Opened::Trace(lines)), path) => (lines, path),
+        (Ok(_), _) => return Ok(()),
+        (Err(fault), path) => {
+            path.iter().for_each(|path| drop(std::fs::remove_file(path)));
+            return Err(fault.into());
+        }
+    };
+    if let (Some(path), Some(mut file)) = (path, file) {
+        let document =
+            serde_json::to_vec_pretty(&lines).map_err(|_| Failure::new("the lines are no JSON"))?;
+        std::io::Write::write_all(&mut file, &document)?;
+        file.sync_all()?;
+        let written = json!({ "file": path.display().to_string(), "rows": lines.len() });
+        print(
+            common,
+            &written,
+            &format!(
+                "{} rows are in {}: destroy it when the case needs it no more",
+                lines.len(),
+                path.display()
+            ),
+        );
+        return Ok(());
+    }
     let mut text = String::new();
     for line in &lines {
         let _ = writeln!(text, "{}  {:<9}  {}", line.at, line.event, line.queue_id.as_deref().unwrap_or("-"));

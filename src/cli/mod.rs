@@ -1,16 +1,21 @@
 //! The commands. Each prints for a person, or with `--json` one JSON document; exit status 0, 1 (failed), 2 (usage).
 
 mod arguments;
+mod arguments_desk;
 mod compliance;
 mod configuration;
 mod demo;
+mod desk;
 mod dns;
+mod hardening;
 mod keys;
+mod keys_rekey;
 mod log;
 mod merchant;
 mod order;
 mod output;
 mod process;
+mod providers;
 mod queue;
 mod residency;
 mod senders;
@@ -29,6 +34,7 @@ use std::process::ExitCode;
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    hardening::harden();
     quiet_panics();
     let json = arguments.json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -65,8 +71,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Order { command } => order::run(command, &common).await,
         Command::Queue { command } => queue::run(command, &common).await,
         Command::Log { command } => log::run(command, &common).await,
+        Command::Reveal { command } => desk::run(command, &common).await,
         Command::Senders { command } => senders::run(command, &common).await,
-        Command::Keys { command } => keys::run(&command, &common),
+        Command::Keys { command } => keys::run(&command, &common).await,
         Command::Dns { check } => dns::run(check, &common).await,
         Command::Compliance { command } => compliance::run(command, &common).await,
         Command::Token { command } => token::run(command, &common).await,

@@ -2,9 +2,9 @@
 
 use super::arguments::{Common, OrderCommand};
 use super::output::{Failure, print, table};
-use super::process;
+use super::{desk, process};
 use crate::mail::Timestamp;
-use crate::relay::{OrderRequest, OrderView};
+use crate::relay::{Goes, Opened, Opening, OrderRequest, OrderView};
 use crate::web::order_json;
 use serde_json::Value;
 
@@ -16,7 +16,16 @@ pub(super) async fn run(command: OrderCommand, common: &Common) -> Result<(), Fa
             let (store_id, order_no) = (order.store_id, order.order_no);
             relay.open_order(OrderRequest { store_id, order_no, customer, expires_at }).await?
         }
-        OrderCommand::Show { order } => relay.show_order(&order.store_id, &order.order_no).await?,
+        OrderCommand::Show { order, look } => {
+            let shown = relay.show_order(&order.store_id, &order.order_no).await?;
+            if let Some(named) = desk::look(&look)? {
+                let (store_id, order_no) = (order.store_id, order.order_no);
+                let opening = Opening::Customer { store_id, order_no };
+                let opened = relay.open_for(&named, &opening, Goes::ToTheScreen, None).await?;
+                return show(common, &shown, Some(opened));
+            }
+            shown
+        }
         OrderCommand::List { store_id } => {
             let orders = relay.list_orders(&store_id).await?;
             let document = Value::Array(orders.iter().map(order_json).collect());
@@ -33,7 +42,11 @@ pub(super) async fn run(command: OrderCommand, common: &Common) -> Result<(), Fa
         }
         OrderCommand::Close { order } => relay.close_order(&order.store_id, &order.order_no).await?,
     };
-    let text = format!(
+    show(common, &order, None)
+}
+
+fn show(common: &Common, order: &OrderView, opened: Option<Opened>) -> Result<(), Failure> {
+    let mut text = format!(
         "order            {}\ncustomer alias   {}\nmerchant alias   {}\nuntil            {}{}",
         order.order_no,
         order.customer_alias,
@@ -41,7 +54,12 @@ pub(super) async fn run(command: OrderCommand, common: &Common) -> Result<(), Fa
         order.expires_at,
         if order.closed_at.is_some() { " (closed)" } else { "" },
     );
-    print(common, &order_json(&order), &text);
+    let mut document = order_json(order);
+    if let (Some(Opened::Customer(customer)), Some(fields)) = (opened, document.as_object_mut()) {
+        text.push_str(&format!("\ncustomer         {customer}"));
+        fields.insert("customer".into(), customer.into());
+    }
+    print(common, &document, &text);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use super::arguments::Common;
 use super::output::Failure;
 use super::residency;
-use crate::config::{self, Config, Profile, Role};
+use crate::config::{self, Config, Keys, Profile, Role};
 use crate::egress::Egress;
 use crate::ingress::{Ingress, Inherited, Listening, make_self_signed};
 use crate::mail::Timestamp;
@@ -11,7 +11,7 @@ use crate::relay::{Domains, Policy, Relay, SenderPolicy};
 use crate::residency::Checker;
 use crate::senders;
 use crate::store::Store;
-use crate::vault::{KeyRing, Make, Vault};
+use crate::vault::{Keeper, Make, Vault};
 use crate::web::{SmtpAccess, Web};
 use std::fs::File;
 use std::io::IsTerminal;
@@ -47,15 +47,19 @@ pub(super) fn config_failure(errors: config::ConfigErrors) -> Failure {
     Failure { text: errors.to_string(), details }
 }
 
-/// Opens the database with its keys, once it is proven where it lies.
-pub(super) async fn open(config: &Config) -> Result<(Relay, Checker), Failure> {
+/// Opens the key ring as far as these roles need it.
+pub(super) fn ring(config: &Config, roles: &[Role]) -> Result<(Keeper, Vault), Failure> {
     let make = match config.profile {
         Profile::Development => Make::Missing,
         Profile::Production => Make::Nothing,
     };
+    let wrapping = super::providers::wrapping(&config.keys)?;
+    Ok(Keeper::open(&config.keys.dir, wrapping, Keys::take(roles), make, Timestamp::now())?)
+}
+
+/// Opens the database with its keys, once it is proven where it lies.
+pub(super) async fn open(config: &Config, vault: Vault) -> Result<(Relay, Checker), Failure> {
     let checker = residency::before(config).await?;
-    let ring = KeyRing::open(&config.keys.dir, make, Timestamp::now())?;
-    let vault = Vault::open(&ring)?;
     let store = Store::open(&config.storage.url.connect_url()).await?;
     let domains = Domains::new(&config.domains.customer, &config.domains.merchant)?;
     let policy = Policy {
@@ -90,7 +94,8 @@ pub(super) fn senders(config: &Config) -> senders::Setup {
 pub(super) async fn relay(common: &Common) -> Result<(Config, Relay), Failure> {
     let config = load(common, &[])?;
     let _making = making(&config)?;
-    let (relay, _) = open(&config).await?;
+    let (_, vault) = ring(&config, &[])?;
+    let (relay, _) = open(&config, vault).await?;
     Ok((config, relay))
 }
 
@@ -128,6 +133,8 @@ pub(super) struct Process {
     ready: Arc<AtomicBool>,
     reload: Arc<Notify>,
     places: Arc<Notify>,
+    ring: Arc<Notify>,
+    keeping: tokio::task::JoinHandle<()>,
     tasks: JoinSet<()>,
 }
 
@@ -135,7 +142,9 @@ impl Process {
     /// Makes what the development profile may make, binds everything, then serves.
     pub async fn start(config: &Config, roles: &[Role], mut inherited: Inherited) -> Result<Self, Failure> {
         let making = making(config)?;
-        let (relay, checker) = open(config).await?;
+        let (keeper, vault) = ring(config, roles)?;
+        super::hardening::warn_unlocked(&vault);
+        let (relay, checker) = open(config, vault).await?;
         if config.profile == Profile::Development && roles.contains(&Role::Ingress) {
             let mut names = vec![config.hostname.to_string()];
             names.extend(relay.domains().all().map(ToString::to_string));
@@ -182,13 +191,17 @@ impl Process {
             addresses.clone_from(&web.listening);
             tasks.spawn(web.serve(relay.clone(), smtp, ready.clone(), certificates, stopped));
         }
-        Ok(Self { relay, listening, web: addresses, stop, ready, reload, places, tasks })
+        let ring = Arc::new(Notify::new());
+        let keeping = keep_keys(relay.clone(), keeper, ring.clone());
+        Ok(Self { relay, listening, web: addresses, stop, ready, reload, places, ring, keeping, tasks })
     }
 
-    /// Reads the certificates again, whether or not their files changed, and looks at the places of user information.
+    /// Reads the certificates again, whether or not their files changed, the key ring if it did, and looks at the places of
+    /// user information.
     pub fn reload(&self) {
         self.reload.notify_one();
         self.places.notify_one();
+        self.ring.notify_one();
     }
 
     /// Stops taking, finishes what is under way.
@@ -196,6 +209,7 @@ impl Process {
         self.ready.store(false, Ordering::Release);
         let _ = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}
+        self.keeping.abort();
     }
 
     /// Waits until a role ends by itself, which none should.
@@ -204,6 +218,46 @@ impl Process {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// How often the key ring is looked at. A new key seals a minute after it was made, so every process knows it by then.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The least time between two looks, whatever asks for them.
+const LOOK_APART: Duration = Duration::from_secs(1);
+
+/// Takes new keys of the ring while the process runs: now and then, at SIGHUP, and when something needs one that is not
+/// here.
+fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(LOOK_APART).await;
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = asked.notified() => {}
+                () = relay.missed_a_key() => {}
+            }
+            // A provider may take its time.
+            let looked = tokio::task::spawn_blocking(move || {
+                let found = keeper.look(Timestamp::now());
+                (keeper, found)
+            });
+            let Ok((again, found)) = looked.await else { return };
+            keeper = again;
+            let taken = match found {
+                Ok(None) => continue,
+                Ok(Some(vault)) => relay.renew(vault).await.map_err(|fault| fault.to_string()),
+                Err(fault) => Err(fault.to_string()),
+            };
+            match taken {
+                Ok(()) => tracing::info!(event = "keys", "the key ring has changed and was read again"),
+                Err(fault) => tracing::error!(
+                    event = "fault",
+                    fault,
+                    "the key ring has changed and can't be used; the keys stay as they were"
+                ),
+            }
+        }
+    })
 }
 
 /// Logging to standard error: our own events only, since libraries name hosts and statements.

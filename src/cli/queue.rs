@@ -2,11 +2,11 @@
 
 use super::arguments::{ClassName, Common, QueueCommand, QueueSelection};
 use super::output::{Failure, print, table};
-use super::{process, queue_blocks, queue_counts, queue_route};
+use super::{desk, process, queue_blocks, queue_counts, queue_route};
 use crate::anonymize::Files;
 use crate::config::Config;
 use crate::mail::{Domain, Timestamp};
-use crate::relay::{QueueFault, Relay, parse_queue_id, queue_id};
+use crate::relay::{Goes, Opened, Opening, QueueFault, Relay, parse_queue_id, queue_id};
 use crate::schedule::Class;
 use crate::store::{QueueFilter, QueueRow};
 use serde_json::{Value, json};
@@ -15,7 +15,17 @@ pub(super) async fn run(command: QueueCommand, common: &Common) -> Result<(), Fa
     let (config, relay) = process::relay(common).await?;
     match command {
         QueueCommand::List { selection, limit } => list(common, &relay, &selection, limit).await,
-        QueueCommand::Show { queue_id } => {
+        QueueCommand::Show { queue_id, content: true, look } => {
+            let named = desk::look(&look)?.ok_or_else(|| Failure::new("name yourself with --actor"))?;
+            let opening = Opening::Content { queue_id: queue_id.clone() };
+            let opened =
+                relay.open_for(&named, &opening, Goes::ToTheScreen, look.approved.as_deref()).await?;
+            if let Opened::Content(text) = opened {
+                print(common, &json!({ "queue_id": queue_id, "content": text }), &text);
+            }
+            Ok(())
+        }
+        QueueCommand::Show { queue_id, content: false, look: _ } => {
             let rows = relay.store().queue_of_message(parse(&queue_id)?).await?;
             if rows.is_empty() {
                 return Err(QueueFault::NoMessage.into());

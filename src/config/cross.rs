@@ -37,6 +37,7 @@ pub(super) fn check(config: &Config, r: &mut Reader) {
     timeouts(config, r);
     limits(config, r);
     directories(config, r);
+    config.keys.check(r);
     if !config.residency.sites.is_empty()
         && config.residency.officers.is_empty()
         && r.are_sound(&["residency.officers"])

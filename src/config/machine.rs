@@ -7,15 +7,13 @@
 
 use super::place::reason_of;
 use super::reader::Reader;
-use super::{Config, Profile, Role};
+use super::{Config, Keys, Profile, Provider, Role};
+use crate::vault::Purpose;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-
-/// What the key ring must hold at least one key of each.
-const PURPOSES: [&str; 3] = ["alias", "index", "seal"];
 
 /// Mode bits of group and others.
 const NOT_THE_OWNER: u32 = 0o077;
@@ -28,7 +26,8 @@ pub(super) fn check(config: &Config, roles: &[Role], file: Option<&Path>, r: &mu
     }
     let production = config.profile == Profile::Production;
     if production {
-        key_ring(&config.keys.dir, r);
+        key_ring(&config.keys.dir, roles, r);
+        secrets_of_provider(config, r);
         database(config, r);
         if let Some(file) = file.filter(|_| config.storage.url.holds_password())
             && fs::metadata(file).is_ok_and(|m| m.permissions().mode() & OTHERS != 0)
@@ -56,7 +55,7 @@ pub(super) fn check(config: &Config, roles: &[Role], file: Option<&Path>, r: &mu
     }
 }
 
-fn key_ring(dir: &Path, r: &mut Reader) {
+fn key_ring(dir: &Path, roles: &[Role], r: &mut Reader) {
     if !r.are_sound(&["keys.dir"])
         || !private_directory(
             "keys.dir",
@@ -67,24 +66,65 @@ fn key_ring(dir: &Path, r: &mut Reader) {
     {
         return;
     }
-    let mut missing = PURPOSES.to_vec();
+    let take = Keys::take(roles);
+    let needed = Purpose::ALL.into_iter().filter(|purpose| take.needs(*purpose));
+    // A ring that an older version made numbers with its index key.
+    let mut missing: Vec<Purpose> = needed.filter(|purpose| *purpose != Purpose::Guard).collect();
+    let mut sealed_to: Vec<Purpose> =
+        Purpose::ALL.into_iter().filter(|purpose| purpose.has_halves()).collect();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(stem) = name.to_str().and_then(|n| n.strip_suffix(".key")) else { continue };
-        let Some((purpose, _)) = stem.split_once('-') else { continue };
-        missing.retain(|m| *m != purpose);
-        if entry.metadata().is_ok_and(|m| m.permissions().mode() & NOT_THE_OWNER != 0) {
+        let (path, name) = (entry.path(), entry.file_name());
+        let Some((stem, extension)) = name.to_str().and_then(|name| name.rsplit_once('.')) else { continue };
+        let purpose = stem.split_once('-').and_then(|(word, _)| Purpose::parse(word));
+        let Some(purpose) = purpose.filter(|_| matches!(extension, "key" | "pub")) else { continue };
+        let is_secret = extension == "key";
+        if is_secret {
+            missing.retain(|other| *other != purpose);
+        }
+        if !is_secret || take.wants(purpose) {
+            sealed_to.retain(|other| *other != purpose);
+        }
+        if is_secret && entry.metadata().is_ok_and(|m| m.permissions().mode() & NOT_THE_OWNER != 0) {
             let reason = format!("{stem}.key may be read by others than its owner");
-            r.refuse("keys.dir", reason, format!("chmod 600 {}", entry.path().display()));
+            r.refuse("keys.dir", reason, format!("chmod 600 {}", path.display()));
         }
     }
+    let cure = "restore the key ring from its backup, or make the first keys with `anshin keys rotate`";
     if !missing.is_empty() {
-        let reason = format!("has no key for: {}; the production profile makes none", missing.join(", "));
-        r.refuse(
-            "keys.dir",
-            reason,
-            "restore the key ring from its backup, or make the first keys with `anshin keys rotate`",
-        );
+        let reason = format!("has no key for: {}; the production profile makes none", words(&missing));
+        r.refuse("keys.dir", reason, cure);
+    } else if !sealed_to.is_empty() {
+        let reason =
+            format!("has no public half for: {}; the production profile makes none", words(&sealed_to));
+        let cure =
+            "copy the .pub files of the whole key ring; `anshin keys rotate` there writes what is missing";
+        r.refuse("keys.dir", reason, cure);
+    }
+}
+
+fn words(purposes: &[Purpose]) -> String {
+    purposes.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The files that open the provider.
+fn secrets_of_provider(config: &Config, r: &mut Reader) {
+    let file = match config.keys.provider {
+        Provider::File => None,
+        Provider::Pkcs11 => Some(("keys.pkcs11.pin_file", &config.keys.pkcs11.pin_file)),
+        Provider::AwsKms => Some(("keys.aws_kms.credentials_file", &config.keys.aws_kms.credentials_file)),
+    };
+    let Some((key, Some(path))) = file else { return };
+    match fs::metadata(path) {
+        Err(fault) => r.refuse(
+            key,
+            format!("{}: {}", path.display(), reason_of(&fault)),
+            "name a file that this user can read",
+        ),
+        Ok(metadata) if metadata.permissions().mode() & NOT_THE_OWNER != 0 => {
+            let reason = format!("{} may be read by others than its owner", path.display());
+            r.refuse(key, reason, format!("chmod 600 {}", path.display()));
+        }
+        Ok(_) => {}
     }
 }
 

@@ -13,6 +13,7 @@ mod door;
 mod egress;
 mod helpers;
 mod ingress;
+mod keys;
 mod kind;
 mod listen;
 mod machine;
@@ -40,6 +41,7 @@ pub use door::DoorLimits;
 pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTls};
 pub use helpers::{BlockAction, Blocklist, Clamd, Greylist, OnFailure, OnSpam, Rspamd, ScannerAddress};
 pub use ingress::{ClientCertificates, Ingress, Limits, Mx, NamedCertificate, Submission, TlsFiles};
+pub use keys::{AwsKms, Keys, Pkcs11, Provider};
 pub use kind::ByteSize;
 pub use network::{Network, mask};
 pub use problem::{ConfigErrors, Place, Problem};
@@ -102,13 +104,6 @@ pub struct Dns {
     pub servers: Vec<SocketAddr>,
     /// What their word on DNSSEC is worth.
     pub dnssec: Dnssec,
-}
-
-/// `[keys]`
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Keys {
-    /// The directory of the key ring, mode 0700.
-    pub dir: PathBuf,
 }
 
 /// `[retention]`
@@ -236,7 +231,7 @@ impl Config {
         let servers = r.value("dns.servers", "[]", kind::list(listen::resolver));
         let dnssec = r.value("dns.dnssec", "ignore", kind::word(&Dnssec::WORDS));
         let web = Web::read(r);
-        let dir = r.value("keys.dir", "keys", kind::path);
+        let keys = Keys::read(r);
         let limits = Limits::read(r, profile);
         let content = Content::read(r);
         let names = Names::read(r);
@@ -252,7 +247,7 @@ impl Config {
             egress: egress?,
             dns: Dns { servers: servers?, dnssec: dnssec? },
             web: web?,
-            keys: Keys { dir: dir? },
+            keys: keys?,
             limits: limits?,
             content: content?,
             names: names?,

@@ -78,10 +78,14 @@ fn plain(host: &str) -> String {
 
 /// The provider of a name, and what stands before the suffix and its dot.
 fn of(host: &str) -> Option<(&'static Provider, &str)> {
-    PROVIDERS.iter().find_map(|provider| {
+    let known = PROVIDERS.iter().find_map(|provider| {
         let rest = host.strip_suffix(provider.suffix)?.strip_suffix('.')?;
         Some((provider, rest))
-    })
+    });
+    // `kms.REGION.amazonaws.com` has the region in the same place, but nothing else with that end has.
+    let service = host.strip_suffix(".amazonaws.com").filter(|rest| rest.starts_with("kms."));
+    let of_kms = || Some((PROVIDERS.first()?, service.filter(|rest| rest.matches('.').count() == 1)?));
+    known.or_else(of_kms)
 }
 
 #[cfg(test)]
@@ -93,6 +97,7 @@ mod tests {
         for (host, region) in [
             ("db.c1x2.ap-northeast-1.rds.amazonaws.com", "AWS ap-northeast-1"),
             ("DB.c1x2.ap-northeast-3.RDS.amazonaws.com.", "AWS ap-northeast-3"),
+            ("kms.ap-northeast-1.amazonaws.com", "AWS ap-northeast-1"),
             ("a1b2.c3d4.asia-northeast1.sql.goog", "Google Cloud asia-northeast1"),
             ("pg.japaneast.cloudapp.azure.com", "Azure japaneast"),
             ("s3.isk01.sakurastorage.jp", "Sakura"),
@@ -103,6 +108,7 @@ mod tests {
             ("db.c1x2.us-east-1.rds.amazonaws.com", "AWS us-east-1"),
             ("db.c1x2.cn-north-1.rds.amazonaws.com.cn", "AWS cn-north-1"),
             ("db.c1x2.ap-northeast-2.rds.amazonaws.com", "AWS ap-northeast-2"),
+            ("kms.eu-west-1.amazonaws.com", "AWS eu-west-1"),
             ("a1.b2.europe-west4.sql.goog", "Google Cloud europe-west4"),
             ("pg.germanywestcentral.cloudapp.azure.com", "Azure germanywestcentral"),
             // What the customer chose says nothing.
@@ -118,6 +124,7 @@ mod tests {
     fn a_name_without_one_tells_nothing() {
         for host in [
             "s3.amazonaws.com",
+            "x.kms.ap-northeast-1.amazonaws.com",
             "japaneast-shop.postgres.database.azure.com",
             "fukuoka.postgres.database.azure.com",
             "db.example.jp",

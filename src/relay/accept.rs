@@ -345,7 +345,7 @@ impl Relay {
             data_key_id: leg.key.id(),
             direction: leg.direction,
             envelope: draft.envelope.seal(leg.key, id)?,
-            body: leg.key.seal(body_place(id), &draft.body),
+            body: self.seal_in(crate::vault::Class::Body, leg.key, body_place(id), &draft.body),
             size: i64::try_from(draft.body.len()).unwrap_or(i64::MAX),
             at: now,
             delivery: NewDelivery {
@@ -377,7 +377,7 @@ impl Relay {
             Some((Recipient::Inquiry(merchant), _)) => {
                 (&*merchant.key, About { merchant: Some(merchant.id), ..About::default() })
             }
-            _ => (&self.inner.installation, About::default()),
+            _ => (&*self.inner.installation, About::default()),
         };
         let detail = serde_json::json!({
             "reason": refusal.name(),
@@ -404,7 +404,7 @@ impl Relay {
     ) {
         let (key, merchant) = match login {
             Some(login) => (&*login.merchant.key, Some(login.merchant.id)),
-            None => (&self.inner.installation, None),
+            None => (&*self.inner.installation, None),
         };
         let detail = serde_json::json!({
             "reason": refusal.name(),

@@ -102,11 +102,11 @@ impl Relay {
         })
     }
 
-    fn alias_of(&self, side: Side, row: &AliasRow) -> Result<Alias, RelayFault> {
-        let token =
-            self.vault().alias.mint_with(row.key_name, side, row.id).ok_or(RelayFault::Malformed(
-                "alias.key_name (its alias key is missing from the key ring)",
-            ))?;
+    pub(super) fn alias_of(&self, side: Side, row: &AliasRow) -> Result<Alias, RelayFault> {
+        let token = self.vault().alias.mint_with(row.key_name, side, row.id).ok_or_else(|| {
+            self.miss_a_key();
+            RelayFault::Malformed("alias.key_name (its alias key is missing from the key ring)")
+        })?;
         let domain = Domain::parse(&row.domain).map_err(|_| RelayFault::Malformed("alias.domain"))?;
         Ok(Alias::new(token, domain))
     }
@@ -116,9 +116,14 @@ impl Relay {
     /// # Errors
     /// [`RelayFault`] when the database or the keys fail.
     pub async fn merchant(&self, store_id: &str) -> Result<Option<Merchant>, RelayFault> {
+        self.merchant_row(store_id).await?.map(|row| self.open_merchant(&row)).transpose()
+    }
+
+    /// The row of a store, which nothing opens.
+    pub(super) async fn merchant_row(&self, store_id: &str) -> Result<Option<MerchantRow>, RelayFault> {
         for index in self.vault().index.all(crate::vault::Indexed::StoreId(store_id)) {
             if let Some(row) = self.store().merchant_by_store_idx(index).await? {
-                return self.open_merchant(&row).map(Some);
+                return Ok(Some(row));
             }
         }
         Ok(None)

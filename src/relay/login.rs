@@ -78,12 +78,12 @@ impl Relay {
     /// # Errors
     /// [`Refusal::TryAgain`] when the database does not answer.
     pub async fn scram(&self, auth_id: &str) -> Result<(Verifier, [u8; NONCE]), Refusal> {
-        let salts = &self.vault().scram;
+        let vault = self.vault();
+        let salts = &vault.scram;
         let nobody = Verifier::of_nobody(salts.salt(auth_id), salts.keys_of_nobody(auth_id));
         let known = match self.credential(auth_id).await? {
             Some(CredentialRow { id, scram: Some(sealed), revoked_at: None, .. }) => {
-                let plain =
-                    self.inner.installation.open(scram_place(id), &sealed).map_err(RelayFault::from)?;
+                let plain = self.open_for_installation(scram_place(id), &sealed).map_err(RelayFault::from)?;
                 Some(Verifier::from_stored(&plain).ok_or(RelayFault::Malformed("credential.scram"))?)
             }
             _ => None,
@@ -111,15 +111,14 @@ impl Relay {
     ) -> Result<Verifiers, Busy> {
         let hash = self.inner.hashes.make(password).await?;
         let scram = Verifier::derive(password.show(), self.vault().scram.salt(auth_id), ITERATIONS);
-        let key = &self.inner.installation;
         Ok(Verifiers {
-            password: key.seal(verifier_place(credential), hash.as_str().as_bytes()),
-            scram: key.seal(scram_place(credential), &scram.to_stored()),
+            password: self.seal_for_installation(verifier_place(credential), hash.as_str().as_bytes()),
+            scram: self.seal_for_installation(scram_place(credential), &scram.to_stored()),
         })
     }
 
     fn open_verifier(&self, credential: i64, sealed: &Sealed) -> Result<Zeroizing<String>, RelayFault> {
-        let mut plain = self.inner.installation.open(verifier_place(credential), sealed)?;
+        let mut plain = self.open_for_installation(verifier_place(credential), sealed)?;
         String::from_utf8(std::mem::take(&mut *plain))
             .map(Zeroizing::new)
             .map_err(|_| RelayFault::Malformed("credential.verifier"))
@@ -161,12 +160,12 @@ impl From<Busy> for Refusal {
     }
 }
 
-fn verifier_place(credential: i64) -> Place {
+pub(super) fn verifier_place(credential: i64) -> Place {
     Place::new("credential", "verifier", credential)
 }
 
 /// The place of a credential's SCRAM verifier. The installation's key seals it, not the store's: to look for that one would
 /// take longer for a user that exists.
-fn scram_place(credential: i64) -> Place {
+pub(super) fn scram_place(credential: i64) -> Place {
     Place::new("credential", "scram", credential)
 }

@@ -80,7 +80,7 @@ impl Relay {
         let side = side_of(&work.direction)?;
         let address = open_recipient(key, work.delivery_id, &work.recipient).ok()?;
         let index = Indexed::MailboxOf { merchant: work.merchant_id, address: &address };
-        Some((self.vault().index.all(index).collect(), side))
+        Some((self.vault().index.all(index), side))
     }
 
     /// Takes a customer's word that the mail of this delivery is spam.
@@ -238,7 +238,7 @@ impl Relay {
     }
 
     fn mailbox_indexes(&self, conversation: &Conversation, address: &RealAddress) -> Vec<Index> {
-        self.vault().index.all(Indexed::MailboxOf { merchant: conversation.merchant.id, address }).collect()
+        self.vault().index.all(Indexed::MailboxOf { merchant: conversation.merchant.id, address })
     }
 }
 

@@ -81,12 +81,13 @@ impl Relay {
         }
         let addresses = self.parse_addresses(&request.addresses)?;
         // The database compares what one key indexed; an older key of the ring may have indexed the same id.
-        if self.merchant(&store_id).await?.is_some() {
+        if self.merchant_row(&store_id).await?.is_some() {
             return Err(MerchantFault::Exists);
         }
 
         let id = self.next_id();
-        let index = &self.vault().index;
+        let vault = self.vault();
+        let index = &vault.index;
         let (key, new_key) = self.new_data_key("merchant");
         let profile = serde_json::to_vec(&Profile { store_id: store_id.clone(), name })
             .map_err(|_| RelayFault::Malformed("merchant.profile"))?;

@@ -10,6 +10,7 @@ mod automatic;
 mod class;
 mod conversation;
 mod deadline;
+mod desk;
 mod decision;
 mod domains;
 mod draft;
@@ -19,8 +20,10 @@ mod hashes;
 mod help;
 mod hold;
 mod hops;
+mod keys;
 mod leg;
 mod login;
+mod look;
 mod mailbox;
 mod merchants;
 mod notice;
@@ -30,6 +33,7 @@ mod outbound;
 mod proof;
 mod pause;
 mod record;
+mod rekey;
 mod refusal;
 mod reroute;
 mod returns;
@@ -45,10 +49,12 @@ mod words;
 
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
 pub use conversation::{Conversation, Merchant};
+pub use desk::{DeskFault, Goes, LookView, Opened, RequestView, Ruling};
 pub use domains::{AddressClass, Domains};
 pub use envelope::{Notify, Wishes};
 pub use help::{Help, Words, help, pages};
 pub use login::Login;
+pub use look::{Look, LookPurpose, Opening};
 pub use mailbox::{SuppressFault, SuppressedView};
 pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
 pub use operator::QueueFault;
@@ -58,17 +64,18 @@ pub use pause::PauseView;
 pub use proof::SenderProof;
 pub use record::{Event, Label, Peer};
 pub use refusal::Refusal;
+pub use rekey::{Need, Stage, Step};
 pub use routing::Recipient;
 pub use tls::{INSTALLATION, KeptPolicy, TlsCount, TlsReport};
 pub use tokens::{Scope, TokenAdded, TokenFault};
-pub use trace::{TraceFault, TraceLine, TraceOf};
+pub use trace::{EventLine, TraceFault, TraceLine, TraceOf};
 
 use crate::anonymize::Rules;
 use crate::config::{Names, OtherAddress, Unproven};
 use crate::mail::Timestamp;
 use crate::store::{Ids, NewKey, Store, StoreFault};
 use crate::vault::{DataKey, Place, Vault, VaultError};
-use std::collections::BTreeMap;
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -111,12 +118,14 @@ pub struct Relay {
 
 struct Inner {
     store: Store,
-    vault: Vault,
+    vault: ArcSwap<Vault>,
     ids: Ids,
     domains: Domains,
     policy: Policy,
     /// Seals what belongs to nobody in particular.
-    installation: DataKey,
+    installation: Arc<DataKey>,
+    segments: keys::Segments,
+    missed_a_key: tokio::sync::Notify,
     turns: tokio::sync::Semaphore,
     hashes: hashes::Hashes,
     opened_at: Timestamp,
@@ -165,13 +174,25 @@ impl Relay {
             store.install(&new, &key.seal(PROBE, b"{}"), Timestamp::now()).await?;
         }
         let (row, probe) = store.installation().await?.ok_or(RelayFault::Malformed("installation"))?;
-        let installation = vault.seal.unwrap_data_key(row.id, &row.wrapped).map_err(RelayFault::WrongRing)?;
-        let known = installation.open(PROBE, &probe).map_err(RelayFault::WrongRing)?;
-        if let Some(probe) = compare_rings(&known, &vault.fingerprints)? {
-            store.write_probe(&installation.seal(PROBE, &probe)).await?;
-        }
+        let installation = if vault.seal.open_it() {
+            let key = vault.seal.unwrap_data_key(row.id, &row.wrapped).map_err(RelayFault::WrongRing)?;
+            let probe = key.open(PROBE, &probe).map_err(RelayFault::WrongRing)?;
+            if store.ring_keys().await?.is_empty() {
+                keys::match_probe(&probe, &vault.old_fingerprints)?;
+            }
+            key
+        } else {
+            // It opens nothing, not even what it will have sealed itself; those who may will.
+            let id = crate::store::random_id();
+            let (key, wrapped) = vault.seal.new_data_key(id);
+            store.add_key(&NewKey { id, subject: "installation", wrapped }, Timestamp::now()).await?;
+            Arc::new(key)
+        };
+        keys::match_ring(&store, &vault).await?;
         let (ids, turns, hashes) = (Ids::default(), turns::turns(), hashes::Hashes::new());
         let opened_at = Timestamp::now();
+        let (vault, segments) = (ArcSwap::from_pointee(vault), keys::Segments::default());
+        let missed_a_key = tokio::sync::Notify::new();
         let inner = Inner {
             store,
             vault,
@@ -179,6 +200,8 @@ impl Relay {
             domains,
             policy,
             installation,
+            segments,
+            missed_a_key,
             turns,
             hashes,
             opened_at,
@@ -235,42 +258,9 @@ impl Relay {
         crate::schedule::Deadlines { expire, delay_notice, up_since: self.inner.opened_at }
     }
 
-    fn vault(&self) -> &Vault {
-        &self.inner.vault
-    }
-
     fn next_id(&self) -> i64 {
         self.inner.ids.next(Timestamp::now())
     }
-
-    fn new_data_key(&self, subject: &'static str) -> (Arc<DataKey>, NewKey) {
-        let id = crate::store::random_id();
-        let (key, wrapped) = self.vault().seal.new_data_key(id);
-        (Arc::new(key), NewKey { id, subject, wrapped })
-    }
-
-    fn data_key(&self, row: &crate::store::KeyRow) -> Result<Arc<DataKey>, VaultError> {
-        self.vault().seal.unwrap_data_key(row.id, &row.wrapped).map(Arc::new)
-    }
-}
-
-/// Holds the keys this database has been used with against those of the ring. New ones are remembered: then the probe
-/// as it is to be kept.
-fn compare_rings(known: &[u8], own: &BTreeMap<String, String>) -> Result<Option<Vec<u8>>, RelayFault> {
-    let malformed = |_| RelayFault::Malformed("installation.probe");
-    let mut known: BTreeMap<String, String> = serde_json::from_slice(known).map_err(malformed)?;
-    for (name, fingerprint) in &known {
-        match own.get(name) {
-            Some(own) if own == fingerprint => {}
-            Some(_) => return Err(RelayFault::OtherKey(name.clone())),
-            None => return Err(RelayFault::MissingKey(name.clone())),
-        }
-    }
-    if own.keys().all(|name| known.contains_key(name)) {
-        return Ok(None);
-    }
-    known.extend(own.clone());
-    serde_json::to_vec(&known).map(Some).map_err(malformed)
 }
 
 /// The text form of a message's id: what replies, Received lines and `anshin queue` show.

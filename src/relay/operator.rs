@@ -64,8 +64,13 @@ impl Relay {
         if row.held_for.as_deref() == Some(DOCUMENT) && !envelope.confirmed {
             return Err(QueueFault::NotConfirmed);
         }
-        match self.past_the_gate(&key, &work, &envelope).await {
-            Ok(_) => {}
+        // Who cannot open the text leaves the look to egress, which has it before anything is sent.
+        let looked = match self.opens_texts() {
+            true => self.past_the_gate(&key, &work, &envelope).await.map(|_| ()),
+            false => Ok(()),
+        };
+        match looked {
+            Ok(()) => {}
             Err(Unsent::Gate) if envelope.confirmed => return Err(QueueFault::FoundInText),
             Err(Unsent::Gate) => return Err(QueueFault::StillFound),
             Err(Unsent::Fault(fault)) => return Err(fault.into()),

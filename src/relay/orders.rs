@@ -6,7 +6,7 @@ use super::conversation::former_place;
 use super::domains::AddressClass;
 use super::{Conversation, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
-use crate::store::{Kind, NewAlias, NewConversation, random_id};
+use crate::store::{ConversationRow, Kind, NewAlias, NewConversation, random_id};
 use crate::vault::{Indexed, Place, Side};
 
 /// Longest order number, in characters.
@@ -78,7 +78,7 @@ impl Relay {
     /// [`OrderFault`] that names the field and the rule.
     pub async fn open_order(&self, request: OrderRequest) -> Result<OrderView, OrderFault> {
         let now = Timestamp::now();
-        let merchant = self.merchant(&request.store_id).await?.ok_or(OrderFault::NoStore)?;
+        let merchant = self.merchant_row(&request.store_id).await?.ok_or(OrderFault::NoStore)?.id;
         let order_no = request.order_no;
         let length = order_no.chars().count();
         if length == 0
@@ -94,19 +94,21 @@ impl Relay {
             return Err(OrderFault::Past);
         }
         // First under every index key of the ring: the table's own uniqueness knows only the key of its row.
-        let (conversation, is_new) = match self.find_order(&merchant, &order_no).await? {
-            Some(conversation) => (conversation, false),
+        let (row, is_new) = match self.order_row(merchant, &order_no).await? {
+            Some(row) => (row, false),
             None => {
-                let new =
-                    self.new_conversation(&merchant, Kind::Order, &order_no, &customer, now, expires_at);
+                let new = self.new_conversation(merchant, Kind::Order, &order_no, &customer, now, expires_at);
                 let (id, is_new) = self.store().open_conversation(new).await.map_err(RelayFault::from)?;
-                (self.conversation_by_id(id).await?.ok_or(OrderFault::NoOrder)?, is_new)
+                let row = self.store().conversation(id).await.map_err(RelayFault::from)?;
+                (row.ok_or(OrderFault::NoOrder)?, is_new)
             }
         };
-        if !conversation.customer.same_mailbox(&customer) {
+        // By its index: whoever opens orders need not be able to read whose they are.
+        let indexes = self.vault().index.all(Indexed::CustomerOf { merchant, address: &customer });
+        if !indexes.iter().any(|index| index.as_bytes() == row.customer_idx) {
             return Err(OrderFault::OtherCustomer);
         }
-        Ok(view(&conversation, is_new))
+        Ok(self.view(&row, order_no, is_new)?)
     }
 
     fn parse_customer(&self, text: &str) -> Result<RealAddress, OrderFault> {
@@ -135,7 +137,7 @@ impl Relay {
                 found.id
             }
             None => {
-                let new = self.new_conversation(merchant, Kind::Inquiry, "", sender, now, expires_at);
+                let new = self.new_conversation(merchant.id, Kind::Inquiry, "", sender, now, expires_at);
                 self.store().open_conversation(new).await?.0
             }
         };
@@ -175,7 +177,7 @@ impl Relay {
         if conversation.kind == Kind::Inquiry || self.store().guests(order).await? >= GUESTS_MAX {
             return Err(Refusal::OtherSender);
         }
-        let (merchant, label) = (&conversation.merchant, conversation.order_no.as_str());
+        let (merchant, label) = (conversation.merchant.id, conversation.order_no.as_str());
         let expires_at = conversation.expires_at;
         let new = self.new_conversation(merchant, Kind::Guest, label, address, now, expires_at);
         let key = Indexed::GuestOf { conversation: order, address };
@@ -184,13 +186,9 @@ impl Relay {
         Ok(self.conversation_by_id(id).await?.ok_or(RelayFault::Malformed("conversation"))?)
     }
 
-    async fn find_order(
-        &self,
-        merchant: &Merchant,
-        order_no: &str,
-    ) -> Result<Option<Conversation>, RelayFault> {
-        self.find_conversation(merchant.id, Kind::Order, Indexed::OrderNo { merchant: merchant.id, order_no })
-            .await
+    /// The row of an order, which nothing opens.
+    async fn order_row(&self, merchant: i64, order_no: &str) -> Result<Option<ConversationRow>, RelayFault> {
+        self.conversation_row(merchant, Kind::Order, Indexed::OrderNo { merchant, order_no }).await
     }
 
     async fn find_conversation(
@@ -199,9 +197,19 @@ impl Relay {
         kind: Kind,
         key: Indexed<'_>,
     ) -> Result<Option<Conversation>, RelayFault> {
+        let row = self.conversation_row(merchant, kind, key).await?;
+        row.map(|row| self.open_conversation_row(&row)).transpose()
+    }
+
+    async fn conversation_row(
+        &self,
+        merchant: i64,
+        kind: Kind,
+        key: Indexed<'_>,
+    ) -> Result<Option<ConversationRow>, RelayFault> {
         for index in self.vault().index.all(key) {
             if let Some(row) = self.store().conversation_by_key(merchant, kind, index).await? {
-                return self.open_conversation_row(&row).map(Some);
+                return Ok(Some(row));
             }
         }
         Ok(None)
@@ -209,7 +217,7 @@ impl Relay {
 
     fn new_conversation(
         &self,
-        merchant: &Merchant,
+        merchant: i64,
         kind: Kind,
         order_no: &str,
         customer: &RealAddress,
@@ -217,14 +225,14 @@ impl Relay {
         expires_at: Timestamp,
     ) -> NewConversation {
         let id = self.next_id();
-        let index = &self.vault().index;
-        let customer_idx = index.of(Indexed::CustomerOf { merchant: merchant.id, address: customer });
+        let vault = self.vault();
+        let customer_idx = vault.index.of(Indexed::CustomerOf { merchant, address: customer });
         let key_idx = match kind {
-            Kind::Order => index.of(Indexed::OrderNo { merchant: merchant.id, order_no }),
+            Kind::Order => vault.index.of(Indexed::OrderNo { merchant, order_no }),
             Kind::Inquiry | Kind::Guest => customer_idx,
         };
         let (key, new_key) = self.new_data_key("conversation");
-        let key_name = char::from(self.vault().alias.newest()).to_string();
+        let key_name = char::from(vault.alias.newest()).to_string();
         let alias = |side: Side| NewAlias {
             id: random_id(),
             side: side.as_str(),
@@ -236,7 +244,7 @@ impl Relay {
         };
         NewConversation {
             id,
-            merchant_id: merchant.id,
+            merchant_id: merchant,
             kind,
             parent: None,
             key_idx,
@@ -260,8 +268,16 @@ impl Relay {
     /// # Errors
     /// [`OrderFault::NoStore`], [`OrderFault::NoOrder`], or a fault.
     pub async fn order(&self, store_id: &str, order_no: &str) -> Result<Conversation, OrderFault> {
-        let merchant = self.merchant(store_id).await?.ok_or(OrderFault::NoStore)?;
-        self.find_order(&merchant, order_no).await?.ok_or(OrderFault::NoOrder)
+        Ok(self.open_conversation_row(&self.order_of(store_id, order_no).await?)?)
+    }
+
+    pub(super) async fn order_of(
+        &self,
+        store_id: &str,
+        order_no: &str,
+    ) -> Result<ConversationRow, OrderFault> {
+        let merchant = self.merchant_row(store_id).await?.ok_or(OrderFault::NoStore)?;
+        self.order_row(merchant.id, order_no).await?.ok_or(OrderFault::NoOrder)
     }
 
     /// An order as the marketplace sees it.
@@ -269,7 +285,7 @@ impl Relay {
     /// # Errors
     /// [`OrderFault`] when there is none.
     pub async fn show_order(&self, store_id: &str, order_no: &str) -> Result<OrderView, OrderFault> {
-        Ok(view(&self.order(store_id, order_no).await?, false))
+        Ok(self.view(&self.order_of(store_id, order_no).await?, order_no.to_owned(), false)?)
     }
 
     /// All orders of a store, oldest first, at most 1000.
@@ -277,9 +293,9 @@ impl Relay {
     /// # Errors
     /// [`OrderFault::NoStore`], or a fault.
     pub async fn list_orders(&self, store_id: &str) -> Result<Vec<OrderView>, OrderFault> {
-        let merchant = self.merchant(store_id).await?.ok_or(OrderFault::NoStore)?;
+        let merchant = self.merchant_row(store_id).await?.ok_or(OrderFault::NoStore)?;
         let rows = self.store().conversations(merchant.id, 0, LIST_MAX).await.map_err(RelayFault::from)?;
-        rows.iter().map(|row| Ok(view(&self.open_conversation_row(row)?, false))).collect()
+        rows.iter().map(|row| Ok(self.view(row, self.open_conversation_row(row)?.order_no, false)?)).collect()
     }
 
     /// Lets an order's aliases live until `expires_at`.
@@ -292,7 +308,7 @@ impl Relay {
         order_no: &str,
         expires_at: Timestamp,
     ) -> Result<OrderView, OrderFault> {
-        let conversation = self.order(store_id, order_no).await?;
+        let conversation = self.order_of(store_id, order_no).await?;
         if conversation.closed_at.is_some() {
             return Err(OrderFault::Closed);
         }
@@ -344,19 +360,19 @@ impl Relay {
     /// # Errors
     /// [`OrderFault`] when there is none.
     pub async fn close_order(&self, store_id: &str, order_no: &str) -> Result<OrderView, OrderFault> {
-        let conversation = self.order(store_id, order_no).await?;
+        let conversation = self.order_of(store_id, order_no).await?;
         self.store().close_conversation(conversation.id, Timestamp::now()).await.map_err(RelayFault::from)?;
         self.show_order(store_id, order_no).await
     }
-}
 
-fn view(conversation: &Conversation, is_new: bool) -> OrderView {
-    OrderView {
-        order_no: conversation.order_no.clone(),
-        customer_alias: conversation.customer_alias.clone(),
-        merchant_alias: conversation.merchant_alias.clone(),
-        expires_at: conversation.expires_at,
-        closed_at: conversation.closed_at,
-        is_new,
+    fn view(&self, row: &ConversationRow, order_no: String, is_new: bool) -> Result<OrderView, RelayFault> {
+        Ok(OrderView {
+            order_no,
+            customer_alias: self.alias_of(Side::Customer, &row.customer_alias)?,
+            merchant_alias: self.alias_of(Side::Merchant, &row.merchant_alias)?,
+            expires_at: row.expires_at,
+            closed_at: row.closed_at,
+            is_new,
+        })
     }
 }

@@ -4,7 +4,7 @@
 use super::Relay;
 use crate::mail::Timestamp;
 use crate::store::NewRecord;
-use crate::vault::{DataKey, Indexed, Place};
+use crate::vault::{Class, DataKey, Indexed, Place};
 use std::net::{IpAddr, SocketAddr};
 
 /// What can happen. The words stand in `record.event`.
@@ -137,8 +137,14 @@ impl Relay {
             delivery_id: about.delivery,
             source: source.map(|ip| self.vault().index.of(Indexed::Ip(ip)).to_i64()),
             data_key_id: key.id(),
-            detail: key.seal(Place::new("record", "detail", id), detail.to_string().as_bytes()),
-            headers: headers.map(|block| key.seal(Place::new("record", "headers", id), block)),
+            detail: self.seal_in(
+                Class::Log,
+                key,
+                Place::new("record", "detail", id),
+                detail.to_string().as_bytes(),
+            ),
+            headers: headers
+                .map(|block| self.seal_in(Class::Log, key, Place::new("record", "headers", id), block)),
         }
     }
 
@@ -164,7 +170,7 @@ impl Relay {
         });
         let (key, merchant) = match login {
             Some(login) => (&*login.merchant.key, Some(login.merchant.id)),
-            None => (&self.inner.installation, None),
+            None => (&*self.inner.installation, None),
         };
         let about = About { merchant, ..About::default() };
         let record = self.new_record(key, Event::Limited, about, Some(peer.ip), &detail, None);

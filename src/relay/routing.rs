@@ -5,6 +5,7 @@
 use super::decision::Decider;
 use super::{Conversation, Login, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{RealAddress, Timestamp};
+use crate::store::ConversationRow;
 use crate::vault::{Decision, Indexed, Side};
 
 /// A recipient that was admitted, with what is needed to write to it.
@@ -210,15 +211,38 @@ impl Relay {
         &self,
         address: &RealAddress,
     ) -> Result<Option<(Box<Conversation>, Side)>, RelayFault> {
+        let Some((row, side)) = self.alias_row_and_side(address).await? else { return Ok(None) };
+        Ok(Some((Box::new(self.open_conversation_row(&row)?), side)))
+    }
+
+    /// The row of an alias's conversation, which nothing opens.
+    pub(super) async fn alias_row(
+        &self,
+        address: &RealAddress,
+    ) -> Result<Option<ConversationRow>, RelayFault> {
+        Ok(self.alias_row_and_side(address).await?.map(|(row, _)| row))
+    }
+
+    async fn alias_row_and_side(
+        &self,
+        address: &RealAddress,
+    ) -> Result<Option<(ConversationRow, Side)>, RelayFault> {
         let text = address.reveal();
         let local = text.rsplit_once('@').map_or("", |(local, _)| local);
-        let Some((side, id)) = self.vault().alias.open(local) else { return Ok(None) };
-        let Some(row) = self.store().conversation_of_alias(id, side).await? else { return Ok(None) };
-        let conversation = self.open_conversation_row(&row)?;
-        if conversation.alias(side).domain() != address.reveal_domain() {
+        let vault = self.vault();
+        let Some((side, id)) = vault.alias.open(local) else {
+            if vault.alias.lacks_key_of(local) {
+                self.miss_a_key();
+            }
             return Ok(None);
-        }
-        Ok(Some((Box::new(conversation), side)))
+        };
+        let Some(row) = self.store().conversation_of_alias(id, side).await? else { return Ok(None) };
+        let alias = match side {
+            Side::Customer => &row.customer_alias,
+            Side::Merchant => &row.merchant_alias,
+        };
+        let is_in_its_domain = alias.domain == address.reveal_domain().as_str();
+        Ok(is_in_its_domain.then_some((row, side)))
     }
 }
 

@@ -189,7 +189,7 @@ impl Relay {
             data_key_id: key.id(),
             direction: "notice",
             envelope: envelope.seal(key, id)?,
-            body: key.seal(body_place(id), &report.message),
+            body: self.seal_in(crate::vault::Class::Body, key, body_place(id), &report.message),
             size: i64::try_from(report.message.len()).unwrap_or(i64::MAX),
             at: now,
             delivery: NewDelivery {

@@ -82,6 +82,10 @@ impl Relay {
     pub async fn token_allows(&self, token: &str, scope: Scope) -> Result<Option<bool>, RelayFault> {
         for index in self.vault().index.all(Indexed::Token(token)) {
             if let Some(scopes) = self.store().token_scopes(index).await? {
+                let newest = self.vault().index.of(Indexed::Token(token));
+                if newest != index {
+                    self.store().reindex_token(index, newest, Timestamp::now()).await?;
+                }
                 return Ok(Some(scopes.split(',').any(|word| word == scope.as_str())));
             }
         }

@@ -1,9 +1,10 @@
-//! `anshin log trace`: what happened to a message, an order or an alias, opened from the sealed records.
+//! `anshin log trace`: what happened to a message, an order or an alias: times and events for everybody, the sealed rest
+//! through the desk (`desk.rs`).
 
 use super::{OrderFault, Relay, RelayFault, parse_queue_id, queue_id};
 use crate::mail::RealAddress;
 use crate::store::RecordRow;
-use crate::vault::Place;
+use crate::vault::{Class, Place};
 
 /// What to trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,14 @@ pub struct TraceLine {
     pub headers: Option<String>,
 }
 
+/// The same, with nothing of it opened.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct EventLine {
+    pub at: String,
+    pub event: String,
+    pub queue_id: Option<String>,
+}
+
 /// Why a trace found nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceFault {
@@ -42,11 +51,21 @@ pub enum TraceFault {
 }
 
 impl Relay {
-    /// Reads the log.
+    /// What happened when, and nothing that is sealed.
     ///
     /// # Errors
     /// [`TraceFault`] when what is asked for is not there.
-    pub async fn trace(&self, of: &TraceOf) -> Result<Vec<TraceLine>, TraceFault> {
+    pub async fn events(&self, of: &TraceOf) -> Result<Vec<EventLine>, TraceFault> {
+        let line = |row: &RecordRow| EventLine {
+            at: row.at.to_rfc3339(),
+            event: row.event.clone(),
+            queue_id: row.message_id.map(queue_id),
+        };
+        Ok(self.traced(of).await?.iter().map(line).collect())
+    }
+
+    /// The records of something, still sealed.
+    pub(super) async fn traced(&self, of: &TraceOf) -> Result<Vec<RecordRow>, TraceFault> {
         let rows = match of {
             TraceOf::Message(text) => {
                 let id = parse_queue_id(text).ok_or(TraceFault::QueueId)?;
@@ -54,25 +73,25 @@ impl Relay {
             }
             TraceOf::Alias(text) => {
                 let address = RealAddress::parse(text).map_err(|_| TraceFault::Alias)?;
-                let found = self.find_alias(&address).await?;
-                let (conversation, _) = found.ok_or(TraceFault::Alias)?;
-                self.store().records_of_conversation(conversation.id).await
+                let found = self.alias_row(&address).await?;
+                self.store().records_of_conversation(found.ok_or(TraceFault::Alias)?.id).await
             }
             TraceOf::Order { store_id, order_no } => {
-                let conversation = self.order(store_id, order_no).await?;
+                let conversation = self.order_of(store_id, order_no).await?;
                 self.store().records_of_conversation(conversation.id).await
             }
         };
-        let rows = rows.map_err(RelayFault::from)?;
-        rows.iter().map(|row| self.trace_line(row).map_err(Into::into)).collect()
+        Ok(rows.map_err(RelayFault::from)?)
     }
 
-    fn trace_line(&self, row: &RecordRow) -> Result<TraceLine, RelayFault> {
+    pub(super) async fn trace_line(&self, row: &RecordRow) -> Result<TraceLine, RelayFault> {
         let key = self.data_key(&row.key)?;
-        let detail = key.open(Place::new("record", "detail", row.id), &row.detail)?;
+        let detail =
+            self.open_in(Class::Log, &key, Place::new("record", "detail", row.id), &row.detail).await?;
         let headers = match &row.headers {
             Some(sealed) => {
-                let plain = key.open(Place::new("record", "headers", row.id), sealed)?;
+                let place = Place::new("record", "headers", row.id);
+                let plain = self.open_in(Class::Log, &key, place, sealed).await?;
                 Some(String::from_utf8_lossy(&plain).into_owned())
             }
             None => None,

@@ -5,8 +5,8 @@
 //! the operator, and does not.
 
 use crate::config::{
-    Config, Dkim, Dns, Egress, Host, Ingress, Keys, Mx, Residency, RouteDomain, ScannerAddress, Storage,
-    StorageUrl, Submission, Web,
+    AwsKms, Config, Dkim, Dns, Egress, Host, Ingress, Keys, Mx, Pkcs11, Provider, Residency, RouteDomain,
+    ScannerAddress, Storage, StorageUrl, Submission, Web,
 };
 use serde::Serialize;
 use std::fmt;
@@ -85,14 +85,15 @@ pub fn places(config: &Config) -> Vec<Place> {
         egress,
         dns,
         web,
-        keys: Keys { dir },
+        keys,
         limits: _,
         content: _,
         names: _,
         residency,
         retention: _,
     } = config;
-    let mut places = vec![storage(url), place("keys.dir", Purpose::Keys, At::File(dir.clone()))];
+    let mut places = vec![storage(url)];
+    ring(keys, &mut places);
     resolvers(dns, &mut places);
     helpers(ingress, &mut places);
     routes(egress, &mut places);
@@ -122,6 +123,36 @@ pub(super) fn at_host(host: &str) -> At {
         return At::Socket(PathBuf::from(host));
     }
     host.parse().map_or_else(|_| At::Host(host.to_owned()), At::Ip)
+}
+
+/// Where the keys are, and who can unwrap them. A token's library is this machine's, whatever it talks to.
+fn ring(keys: &Keys, places: &mut Vec<Place>) {
+    let Keys { dir, provider, pkcs11: Pkcs11 { module, token: _, key: _, pin_file: _ }, aws_kms } = keys;
+    places.push(place("keys.dir", Purpose::Keys, At::File(dir.clone())));
+    let AwsKms { key, credentials_file: _, endpoint } = aws_kms;
+    match provider {
+        Provider::File => {}
+        Provider::Pkcs11 => {
+            places.extend(
+                module.iter().map(|path| place("keys.pkcs11.module", Purpose::Keys, At::File(path.clone()))),
+            );
+        }
+        Provider::AwsKms => {
+            // arn:aws:kms:REGION:ACCOUNT:key/ID
+            let of_key = || format!("kms.{}.amazonaws.com", key.split(':').nth(3).unwrap_or_default());
+            let host = host_of(endpoint).map_or_else(of_key, str::to_owned);
+            places.push(place("keys.aws_kms.key", Purpose::Keys, at_host(&host)));
+        }
+    }
+}
+
+/// The host in `https://HOST:PORT/…`.
+fn host_of(url: &str) -> Option<&str> {
+    let authority = url.split_once("://")?.1.split('/').next()?;
+    match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next(),
+        None => authority.split(':').next(),
+    }
 }
 
 fn resolvers(dns: &Dns, places: &mut Vec<Place>) {

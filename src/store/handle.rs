@@ -44,6 +44,7 @@ struct Inner {
     due: Notify,
     /// Whether this process leases what it accepts.
     serves: Arc<AtomicBool>,
+    announced: super::keys::Announced,
 }
 
 impl Store {
@@ -63,9 +64,13 @@ impl Store {
         }
         let (jobs, inbox) = mpsc::channel(WAITING);
         let pool = database.pool(READERS);
-        let serves = Arc::new(AtomicBool::new(false));
+        let (serves, announced) = (Arc::new(AtomicBool::new(false)), super::keys::Announced::default());
         tokio::spawn(write(database.clone(), Some(connection), inbox, serves.clone()));
-        Ok(Self { inner: Arc::new(Inner { database, pool, jobs, due: Notify::new(), serves }) })
+        Ok(Self { inner: Arc::new(Inner { database, pool, jobs, due: Notify::new(), serves, announced }) })
+    }
+
+    pub(super) fn announced(&self) -> &super::keys::Announced {
+        &self.inner.announced
     }
 
     pub(super) fn pool(&self) -> &Reader {
@@ -101,6 +106,7 @@ impl Store {
         let (done, answer) = oneshot::channel();
         let jobs = &self.inner.jobs;
         let asked = async {
+            self.save_announced().await?;
             jobs.send(Job { change, done }).await.map_err(|_| StoreFault::Stopped)?;
             answer.await.map_err(|_| StoreFault::Stopped)?
         };
@@ -384,15 +390,13 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the installation's probe anew.
+    /// Keeps a data key.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn write_probe(&self, probe: &Sealed) -> Result<(), StoreFault> {
-        sqlx::query("UPDATE installation SET probe = $1 WHERE id = 1")
-            .bind(probe.stored())
-            .execute(self.pool())
-            .await?;
+    pub async fn add_key(&self, key: &super::NewKey, at: Timestamp) -> Result<(), StoreFault> {
+        let mut connection = self.pool().acquire().await?;
+        accept::data_key(&mut connection, key, at).await?;
         Ok(())
     }
 }

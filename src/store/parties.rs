@@ -32,6 +32,8 @@ pub struct ConversationRow {
     pub parent: Option<i64>,
     pub key: KeyRow,
     pub customer: Sealed,
+    /// Index of the customer's address, as the key of its time made it.
+    pub customer_idx: Vec<u8>,
     /// Addresses the customer had before.
     pub former: Option<Sealed>,
     pub label: Sealed,
@@ -64,7 +66,7 @@ pub struct CredentialRow {
 
 const CONVERSATION: &str = "\
     SELECT c.id, c.kind, c.data_key_id, ck.wrapped, c.customer, c.label, c.created_at, \
-    COALESCE(p.expires_at, c.expires_at), COALESCE(p.closed_at, c.closed_at), m.id, m.data_key_id, mk.wrapped, m.profile, ca.id, ca.key_name, ca.domain, ma.id, ma.key_name, ma.domain, c.former, c.parent_id \
+    COALESCE(p.expires_at, c.expires_at), COALESCE(p.closed_at, c.closed_at), m.id, m.data_key_id, mk.wrapped, m.profile, ca.id, ca.key_name, ca.domain, ma.id, ma.key_name, ma.domain, c.former, c.parent_id, c.customer_idx \
     FROM conversation c \
     LEFT JOIN conversation p ON p.id = c.parent_id \
     JOIN data_key ck ON ck.id = c.data_key_id \
@@ -104,6 +106,7 @@ fn read_conversation(row: &AnyRow) -> Result<ConversationRow, sqlx::Error> {
         merchant_alias: alias(16)?,
         former: row.try_get::<Option<Vec<u8>>, _>(19)?.map(Sealed::from_stored),
         parent: row.try_get(20)?,
+        customer_idx: row.try_get(21)?,
     })
 }
 

@@ -15,6 +15,7 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
     (6, "tls", include_str!("../../migrations/0006_tls.sql")),
     (7, "lanes", include_str!("../../migrations/0007_lanes.sql")),
     (8, "argon2id", include_str!("../../migrations/0008_argon2id.sql")),
+    (9, "keys", include_str!("../../migrations/0009_keys.sql")),
 ];
 
 /// A lock of the database's own, under a number that nobody else has; it ends with its session too. `IS NULL`, because the

@@ -51,12 +51,16 @@ impl HopMarks {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ring::{Purpose, ring_for_tests};
+    use super::super::purpose::Purpose;
+    use super::super::ring::ring_for_tests;
     use super::*;
+    use crate::mail::Timestamp;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
     #[test]
     fn a_count_comes_back_and_an_altered_one_does_not() {
-        let marks = HopMarks::new(ring_for_tests().keys(Purpose::Alias).unwrap());
+        let marks = HopMarks::new(ring_for_tests().keys(Purpose::Alias, NOW).unwrap());
         for count in [0, 1, 5, 255] {
             let mark = marks.mint(count);
             assert_eq!(marks.open(&mark), Some(count), "{mark}");
@@ -70,7 +74,7 @@ mod tests {
                 );
             }
         }
-        let old = HopMarks::new(vec![ring_for_tests().keys(Purpose::Alias).unwrap()[1]]);
+        let old = HopMarks::new(vec![ring_for_tests().keys(Purpose::Alias, NOW).unwrap()[1]]);
         assert_eq!(marks.open(&old.mint(3)), Some(3), "an older key");
         for text in ["", "1", "1 b", "1 b x", "1 b 2 3", "1 z aaaaaaaaaaaaaaaa"] {
             assert_eq!(marks.open(text), None, "{text}");

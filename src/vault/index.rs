@@ -4,6 +4,7 @@
 //! Who has only the database can compare rows of one kind with each other, and nothing else; who has the key too
 //! can test guesses. Collisions: 2^-128 a pair.
 
+use super::locked::Locked;
 use super::ring::NamedKey;
 use crate::mail::RealAddress;
 use hkdf::Hkdf;
@@ -48,6 +49,8 @@ pub enum Indexed<'a> {
     Token(&'a str),
     /// Another address of the customer of one conversation.
     GuestOf { conversation: i64, address: &'a RealAddress },
+    /// Somebody who had something opened.
+    Actor(&'a str),
     /// A peer's network address.
     Ip(std::net::IpAddr),
     /// The domain of a next hop.
@@ -70,28 +73,62 @@ pub enum Indexed<'a> {
     LoginFrom { credential: i64, network: Option<std::net::IpAddr> },
 }
 
-/// The keys that make indexes, newest first.
-pub struct IndexKey(Vec<Hmac<Sha256>>);
+impl Indexed<'_> {
+    /// Whether it numbers what runs, rather than finding what is kept: such a number must not change with the keys, or what
+    /// was paused, refused or delivered once would be so no more.
+    fn is_of_operation(&self) -> bool {
+        match self {
+            Indexed::Address(_)
+            | Indexed::CustomerOf { .. }
+            | Indexed::MailboxOf { .. }
+            | Indexed::StoreId(_)
+            | Indexed::OrderNo { .. }
+            | Indexed::AuthId(_)
+            | Indexed::Token(_)
+            | Indexed::GuestOf { .. }
+            | Indexed::Actor(_)
+            | Indexed::Ip(_) => false,
+            Indexed::Domain(_)
+            | Indexed::Submission { .. }
+            | Indexed::Told { .. }
+            | Indexed::StsPolicy(_)
+            | Indexed::TlsKind { .. }
+            | Indexed::AutoReply { .. }
+            | Indexed::Contact { .. } => true,
+        }
+    }
+}
+
+/// The keys that make indexes.
+pub struct IndexKey {
+    /// The one that new rows get first.
+    keys: Vec<Locked<Hmac<Sha256>>>,
+    guard: Locked<Hmac<Sha256>>,
+}
 
 impl IndexKey {
-    pub(super) fn new(keys: Vec<&NamedKey>) -> Self {
+    pub(super) fn new(keys: Vec<&NamedKey>, guard: &NamedKey) -> Self {
         let derive = |key: &NamedKey| {
             let mut subkey = zeroize::Zeroizing::new([0_u8; 64]);
             let _ = Hkdf::<Sha256>::new(Some(b"anshin index 1"), key.bytes()).expand(b"blind", &mut *subkey);
-            Hmac::new(&(*subkey).into())
+            Locked::new(Hmac::new(&(*subkey).into()))
         };
-        Self(keys.into_iter().map(derive).collect())
+        Self { keys: keys.into_iter().map(derive).collect(), guard: derive(guard) }
     }
 
     /// The index that new rows get.
     #[must_use]
     pub fn of(&self, value: Indexed<'_>) -> Index {
-        self.0.first().map_or(Index([0; 16]), |key| compute(key, value))
+        let key = if value.is_of_operation() { Some(&self.guard) } else { self.keys.first() };
+        key.map_or(Index([0; 16]), |key| compute(key, value))
     }
 
     /// The indexes under which a row may stand: one for each key of the ring.
-    pub fn all(&self, value: Indexed<'_>) -> impl Iterator<Item = Index> {
-        self.0.iter().map(move |key| compute(key, value))
+    pub fn all(&self, value: Indexed<'_>) -> Vec<Index> {
+        if value.is_of_operation() {
+            return vec![self.of(value)];
+        }
+        self.keys.iter().map(|key| compute(key, value)).collect()
     }
 }
 
@@ -118,6 +155,7 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
         Indexed::OrderNo { merchant, order_no } => put(b"order", merchant, order_no.as_bytes()),
         Indexed::AuthId(id) => put(b"auth", 0, id.as_bytes()),
         Indexed::Token(token) => put(b"token", 0, token.as_bytes()),
+        Indexed::Actor(actor) => put(b"actor", 0, actor.as_bytes()),
         Indexed::Ip(ip) => put(b"ip", 0, ip.to_canonical().to_string().as_bytes()),
         Indexed::Domain(domain) => put(b"domain", 0, domain.as_str().as_bytes()),
         Indexed::Submission { alias, message_id, digest } => {
@@ -153,12 +191,17 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ring::{Purpose, ring_for_tests};
+    use super::super::purpose::Purpose;
+    use super::super::ring::ring_for_tests;
     use super::*;
+    use crate::mail::Timestamp;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
     #[test]
     fn equal_values_of_different_kinds_or_owners_have_different_indexes() {
-        let keys = IndexKey::new(ring_for_tests().keys(Purpose::Index).unwrap());
+        let ring = ring_for_tests();
+        let keys = IndexKey::new(ring.keys(Purpose::Index, NOW).unwrap(), ring.guard().unwrap());
         let address = RealAddress::parse("Hanako@Example.jp").unwrap();
         let same = RealAddress::parse("hanako@example.JP").unwrap();
         assert!(keys.of(Indexed::Address(&address)) == keys.of(Indexed::Address(&same)));
@@ -175,5 +218,19 @@ mod tests {
                 assert!(a != b);
             }
         }
+    }
+
+    #[test]
+    fn a_new_key_finds_old_rows_and_leaves_the_numbers_of_the_operation_alone() {
+        let ring = ring_for_tests();
+        let (index, guard) = (ring.keys(Purpose::Index, NOW).unwrap(), ring.guard().unwrap());
+        let new = ring.keys(Purpose::Alias, NOW).unwrap();
+        let before = IndexKey::new(index.clone(), guard);
+        let after = IndexKey::new(vec![new[0], index[0]], guard);
+        let store = Indexed::StoreId("hana-ya");
+        assert!(before.of(store) != after.of(store));
+        assert!(after.all(store).contains(&before.of(store)));
+        let domain = crate::mail::Domain::parse("a.example").unwrap();
+        assert!(before.of(Indexed::Domain(&domain)) == after.of(Indexed::Domain(&domain)));
     }
 }

@@ -1,27 +1,49 @@
 //! What keeps the secrets: the key ring, sealing at rest, data keys, keyed indexes, alias, return and decision
-//! tokens, passwords. ARCHITECTURE.md has the constructions and their bounds.
+//! tokens, passwords. ARCHITECTURE.md has the constructions and their bounds, and which process holds which key.
 //!
 //! When it fails: [`VaultError`], which names files and keys, never what was sealed.
 
+mod cache;
+mod class;
 mod hops;
 mod index;
+mod keeper;
+mod keyfile;
+#[cfg(feature = "aws-kms")]
+mod kms;
+mod locked;
+mod pair;
 mod password;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
+mod purpose;
 mod random;
 mod ring;
 mod scram;
 mod seal;
 mod token;
+mod wrapping;
 
+pub use class::{Class, ClassKeys, Segment};
 pub use hops::HopMarks;
 pub use index::{Index, IndexKey, Indexed};
+pub use keeper::Keeper;
+#[cfg(feature = "aws-kms")]
+pub use kms::{Kms, KmsSetup};
 pub use password::{PasswordHash, Secret, SecretHash};
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::{Token, TokenSetup};
+pub use purpose::{Purpose, Take};
 pub use random::random_bytes;
-pub use ring::{KeyLine, KeyRing, Make, Purpose, RingError};
+pub use ring::{KeyLine, KeyRing, Make, RingError};
 pub use scram::ScramSalts;
-pub use seal::{DataKey, Place, SealKeys, Sealed, VaultError};
+pub use seal::{DataKey, Place, SealKeys, Sealed, VaultError, boxed_head};
 pub use token::{AliasTokens, Decision, DecisionTokens, ReturnTokens, Returned, Side, TOKEN_MAX};
+pub use wrapping::{Wrapping, WrappingFault};
 
-/// All keys of a process, opened once at its start.
+use crate::mail::Timestamp;
+
+/// All keys that a process holds, as they are at one time.
 pub struct Vault {
     pub alias: AliasTokens,
     pub returns: ReturnTokens,
@@ -30,8 +52,20 @@ pub struct Vault {
     pub index: IndexKey,
     pub scram: ScramSalts,
     pub seal: SealKeys,
+    pub body: ClassKeys,
+    pub log: ClassKeys,
     /// Of every key, by its name.
     pub fingerprints: std::collections::BTreeMap<String, String>,
+    /// The names of those whose secret is here.
+    pub secrets: std::collections::BTreeSet<String>,
+    /// As versions before the public halves had them.
+    pub old_fingerprints: std::collections::BTreeMap<String, String>,
+    /// All of them, without the keys themselves.
+    pub lines: Vec<KeyLine>,
+    /// The name of the index key that numbers the operation, in a ring without a guard key.
+    numbers: Option<char>,
+    /// Whether all secrets lie on locked pages.
+    pub is_locked: bool,
 }
 
 impl Vault {
@@ -40,15 +74,59 @@ impl Vault {
     /// # Errors
     /// [`RingError::Missing`] when a purpose has no key.
     pub fn open(ring: &KeyRing) -> Result<Self, RingError> {
+        Self::open_at(ring, Timestamp::now())
+    }
+
+    /// The same at a time, which says which keys seal.
+    ///
+    /// # Errors
+    /// [`RingError::Missing`] when a purpose has no key.
+    pub fn open_at(ring: &KeyRing, now: Timestamp) -> Result<Self, RingError> {
+        let secrets = |purpose| ring.keys(purpose, now).unwrap_or_default();
+        let class = |class: Class| {
+            let purpose = class.purpose();
+            ClassKeys::new(class, &ring.publics(purpose, now), &secrets(purpose))
+        };
+        let seal = SealKeys::new(&ring.publics(Purpose::Seal, now), &secrets(Purpose::Seal));
+        let (body, log) = (class(Class::Body), class(Class::Log));
+        let is_locked = ring.is_locked() && seal.is_locked() && body.is_locked() && log.is_locked();
         Ok(Self {
-            alias: AliasTokens::new(ring.keys(Purpose::Alias)?),
-            returns: ReturnTokens::new(ring.keys(Purpose::Alias)?),
-            decisions: DecisionTokens::new(ring.keys(Purpose::Alias)?),
-            hops: HopMarks::new(ring.keys(Purpose::Alias)?),
-            index: IndexKey::new(ring.keys(Purpose::Index)?),
-            scram: ScramSalts::new(ring.keys(Purpose::Index)?),
-            seal: SealKeys::new(ring.keys(Purpose::Seal)?),
+            alias: AliasTokens::new(ring.keys(Purpose::Alias, now)?),
+            returns: ReturnTokens::new(ring.keys(Purpose::Alias, now)?),
+            decisions: DecisionTokens::new(ring.keys(Purpose::Alias, now)?),
+            hops: HopMarks::new(ring.keys(Purpose::Alias, now)?),
+            index: IndexKey::new(ring.keys(Purpose::Index, now)?, ring.guard()?),
+            scram: ScramSalts::new(ring.guard()?),
+            seal,
+            body,
+            log,
             fingerprints: ring.fingerprints(),
+            secrets: ring.old_fingerprints().into_keys().collect(),
+            old_fingerprints: ring.old_fingerprints(),
+            lines: ring.list(now),
+            numbers: ring.numbering_index_key(),
+            is_locked,
         })
+    }
+
+    /// The key of a purpose with which new things are sealed.
+    #[must_use]
+    pub fn sealing(&self, purpose: Purpose) -> Option<&KeyLine> {
+        self.lines.iter().find(|line| line.purpose == purpose && line.seals)
+    }
+
+    /// Whether an index key numbers the operation too.
+    #[must_use]
+    pub fn numbers_with(&self, name: char) -> bool {
+        self.numbers == Some(name)
+    }
+
+    /// The keys of a class.
+    #[must_use]
+    pub fn class(&self, class: Class) -> &ClassKeys {
+        match class {
+            Class::Body => &self.body,
+            Class::Log => &self.log,
+        }
     }
 }

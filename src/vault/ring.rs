@@ -1,47 +1,28 @@
-//! The key ring: a directory (mode 0700) of files (mode 0600), one 256-bit key each, `PURPOSE-NAME.key`.
+//! The key ring: a directory (mode 0700) of key files (`keyfile.rs`), one 256-bit key each.
 //!
-//! Rules: the newest key of a purpose seals, all open. A name is one character of `a-z2-7`, since a token carries
-//! it. A file that others may read, a malformed file and a double name are refused, each by its path.
-//! Only [`KeyRing::open`] with [`Make::Missing`] (the development profile) creates anything.
+//! Rules: of a purpose the newest key seals whose time to seal has come, all open. So a new key is known to every process
+//! before anything is sealed with it. A name is one character of `a-z2-7`, since a token carries it. A process takes only
+//! the secrets that it needs, and everybody the public halves.
+//! Only [`Make::Missing`] (the development profile) and [`KeyRing::make`] create anything.
 //! When it fails: [`RingError`] with path and cure; keys themselves are never printed and are wiped when dropped.
 
+use super::keyfile;
+use super::locked::LockedKey;
+use super::pair;
+use super::purpose::{Purpose, Take};
 use super::random_bytes;
+use super::wrapping::{Wrapping, WrappingFault};
 use crate::mail::Timestamp;
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::HEXLOWER;
 use hkdf::Hkdf;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroizing;
-
-/// What a key is for. Keys of different purposes are unrelated, so a process can hold some without the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Purpose {
-    /// Alias tokens and return addresses.
-    Alias,
-    /// Keyed blind indexes.
-    Index,
-    /// Wrapping of data keys.
-    Seal,
-}
-
-impl Purpose {
-    /// All of them, in the order of lists.
-    pub const ALL: [Purpose; 3] = [Purpose::Alias, Purpose::Index, Purpose::Seal];
-
-    /// The word in file names and lists.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Purpose::Alias => "alias",
-            Purpose::Index => "index",
-            Purpose::Seal => "seal",
-        }
-    }
-}
 
 /// Whether opening may create keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +33,17 @@ pub enum Make {
     Nothing,
 }
 
-/// One key with its name. Neither printable nor copyable.
+/// One key with its name: the secret, the public half, or both. Neither printable nor copyable.
 pub struct NamedKey {
-    purpose: Purpose,
-    name: u8,
-    created_at: Timestamp,
-    bytes: Zeroizing<[u8; 32]>,
+    pub(super) purpose: Purpose,
+    pub(super) name: u8,
+    pub(super) created_at: Timestamp,
+    /// It seals from then on.
+    pub(super) seals_from: Timestamp,
+    pub(super) secret: Option<LockedKey>,
+    /// What keeps the secret in its file.
+    pub(super) wrapped_by: String,
+    pub(super) public: Option<[u8; 32]>,
 }
 
 impl NamedKey {
@@ -67,25 +53,41 @@ impl NamedKey {
         self.name
     }
 
+    /// The secret; of a public half alone nothing that opens anything.
     pub(super) fn bytes(&self) -> &[u8; 32] {
-        &self.bytes
+        const NONE: [u8; 32] = [0; 32];
+        self.secret.as_ref().map_or(&NONE, |secret| secret)
+    }
+
+    pub(super) fn public(&self) -> Option<&[u8; 32]> {
+        self.public.as_ref()
+    }
+
+    fn file_stem(&self) -> String {
+        format!("{}-{}", self.purpose.as_str(), char::from(self.name))
     }
 }
 
-/// All keys found in the directory, newest first within each purpose.
+/// The keys taken from the directory, newest first within each purpose.
 pub struct KeyRing {
     dir: PathBuf,
+    wrapping: Arc<Wrapping>,
     keys: Vec<NamedKey>,
 }
 
 /// What `anshin keys list` shows of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyLine {
-    pub purpose: &'static str,
+    pub purpose: Purpose,
     pub name: char,
     pub created_at: Timestamp,
+    pub seals_from: Timestamp,
     /// Whether new things are sealed with it.
     pub seals: bool,
+    /// Whether the secret is here, or only the public half.
+    pub opens: bool,
+    /// What tells it from another key of the same name.
+    pub fingerprint: String,
 }
 
 /// Why the key ring can't be used.
@@ -98,147 +100,260 @@ pub enum RingError {
     )]
     File { path: PathBuf, cause: std::io::Error },
     #[error(
-        "{path}: others may read this key (mode {mode:o}); run chmod 0600 on it, and rotate the key if anyone did"
+        "{path}: others may read this key, or change it (mode {mode:o}); run chmod 0600 on it, and rotate the key if anyone did"
     )]
     Exposed { path: PathBuf, mode: u32 },
     #[error("{path}: {reason}; restore the file from its backup")]
     Malformed { path: PathBuf, reason: &'static str },
+    #[error("{path}: {cause}")]
+    Wrapping { path: PathBuf, cause: WrappingFault },
     #[error(
         "{dir}: no {purpose} key; restore the key ring from its backup, or make the first keys with `anshin keys rotate`"
     )]
     Missing { dir: PathBuf, purpose: &'static str },
-    #[error("{dir}: all 32 names of {purpose} keys are in use; remove keys that nothing needs any more")]
+    #[error(
+        "{dir}: no public half of a {purpose} key ({purpose}-*.pub); copy it from the whole key ring, where `anshin keys \
+         rotate` writes what is missing"
+    )]
+    NoPublic { dir: PathBuf, purpose: &'static str },
+    #[error("{dir}: all 32 names of {purpose} keys are in use; retire keys that nothing needs any more")]
     Full { dir: PathBuf, purpose: &'static str },
 }
 
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyFile {
-    purpose: String,
-    name: String,
-    created_at: String,
-    key: String,
-}
-
 /// The alphabet of key names, in the order in which they are given out (RFC 4648 §6, lower case).
-const NAMES: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+pub(super) const NAMES: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 impl KeyRing {
-    /// Reads what there is in `dir`, which is made where it is missing: for adding the first keys of a new installation.
+    /// Reads what there is in `dir`, which is made where it is missing: for adding keys.
     ///
     /// # Errors
     /// [`RingError`] for an unreadable, exposed or malformed file.
-    pub fn open_or_begin(dir: &Path) -> Result<Self, RingError> {
+    pub fn open_or_begin(dir: &Path, wrapping: Arc<Wrapping>) -> Result<Self, RingError> {
         make_dir(dir)?;
-        Ok(Self { dir: dir.into(), keys: read_all(dir)? })
+        let keys = read_all(dir, &wrapping, &Take::Found)?;
+        Ok(Self { dir: dir.into(), wrapping, keys })
     }
 
-    /// Reads the ring in `dir`; with [`Make::Missing`] makes what is not there.
+    /// Reads the whole ring in `dir`; with [`Make::Missing`] makes what is not there.
     ///
     /// # Errors
     /// [`RingError`] for an unreadable, exposed or malformed file and for a missing purpose.
     pub fn open(dir: &Path, make: Make, now: Timestamp) -> Result<Self, RingError> {
-        if make == Make::Missing {
-            make_dir(dir)?;
-        }
-        let mut ring = Self { dir: dir.into(), keys: read_all(dir)? };
+        Self::open_for(dir, Arc::default(), &Take::Found, make, now)
+    }
+
+    /// Reads of the ring in `dir` what `take` says; with [`Make::Missing`] makes what is not there.
+    ///
+    /// # Errors
+    /// [`RingError`] for an unreadable, exposed or malformed file and for a missing purpose.
+    pub fn open_for(
+        dir: &Path,
+        wrapping: Arc<Wrapping>,
+        take: &Take,
+        make: Make,
+        now: Timestamp,
+    ) -> Result<Self, RingError> {
+        let wrapping = match make {
+            Make::Missing => {
+                let mut ring = Self::open_or_begin(dir, wrapping)?;
+                ring.complete(now)?;
+                ring.wrapping
+            }
+            Make::Nothing => wrapping,
+        };
+        let keys = read_all(dir, &wrapping, take)?;
+        let ring = Self { dir: dir.into(), wrapping, keys };
         for purpose in Purpose::ALL {
-            if ring.keys(purpose).is_err() {
-                if make == Make::Nothing {
-                    return Err(RingError::Missing { dir: dir.into(), purpose: purpose.as_str() });
-                }
-                ring.make(purpose, now)?;
+            let is_there = match purpose {
+                Purpose::Guard => ring.guard().is_ok(),
+                _ => ring.keys(purpose, now).is_ok(),
+            };
+            if take.needs(purpose) && !is_there {
+                return Err(RingError::Missing { dir: dir.into(), purpose: purpose.as_str() });
+            }
+            if purpose.has_halves() && ring.publics(purpose, now).is_empty() {
+                return Err(RingError::NoPublic { dir: dir.into(), purpose: purpose.as_str() });
             }
         }
         Ok(ring)
     }
 
-    /// Adds a new newest key of `purpose`, on disk and in the ring.
+    /// Makes a first key of every purpose that has none, and the public files that are missing.
     ///
     /// # Errors
-    /// [`RingError`] when the file can't be written or no name is free.
-    pub fn make(&mut self, purpose: Purpose, now: Timestamp) -> Result<(), RingError> {
-        let taken = |name: u8| self.keys.iter().any(|key| key.purpose == purpose && key.name == name);
-        let name = NAMES
-            .iter()
-            .copied()
-            .find(|name| !taken(*name))
-            .ok_or_else(|| RingError::Full { dir: self.dir.clone(), purpose: purpose.as_str() })?;
-        let newest = self.keys.iter().filter(|key| key.purpose == purpose).map(|key| key.created_at).max();
-        // Later than the key before it even if the clock stands still: the newest seals.
-        let created_at = newest.map_or(now, |at| now.max(at.after(std::time::Duration::from_secs(1))));
-        let key = NamedKey { purpose, name, created_at, bytes: Zeroizing::new(random_bytes()) };
-        self.write(&key)?;
-        self.keys.push(key);
-        sort(&mut self.keys);
+    /// [`RingError`] when a file can't be written.
+    pub fn complete(&mut self, now: Timestamp) -> Result<(), RingError> {
+        for key in &self.keys {
+            keyfile::write_public(&self.dir, key)?;
+        }
+        // Where an older version made the index keys, they number the running operation too.
+        if self.guard().is_err() {
+            self.make(Purpose::Guard, now, Duration::ZERO)?;
+        }
+        for purpose in Purpose::ROTATED {
+            if !self.keys.iter().any(|key| key.purpose == purpose) {
+                self.make(purpose, now, Duration::ZERO)?;
+            }
+        }
         Ok(())
     }
 
-    fn write(&self, key: &NamedKey) -> Result<(), RingError> {
-        let path = self.dir.join(format!("{}-{}.key", key.purpose.as_str(), char::from(key.name)));
-        let fault = |cause| RingError::File { path: path.clone(), cause };
-        let text = Zeroizing::new(format!(
-            "# A key of Anshin Mail. Who reads it reads what it protects: keep it secret, and back it up apart\n\
-             # from the database.\n\
-             purpose = \"{}\"\nname = \"{}\"\ncreated_at = \"{}\"\nkey = \"{}\"\n",
-            key.purpose.as_str(),
-            char::from(key.name),
-            key.created_at,
-            BASE64.encode(&*key.bytes)
-        ));
-        // Whole under its own name or not at all: half a key file would stop the next start.
-        let unfinished = path.with_extension("unfinished");
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)
-            .map_err(fault)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(fault)?;
-        if path.exists() {
-            return Err(RingError::Malformed { path, reason: "it appeared while the key was made" });
-        }
-        fs::rename(&unfinished, &path).map_err(fault)?;
-        // The name must survive a power cut before anything is sealed with the key.
-        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(fault)
+    /// Adds a new newest key of `purpose`, on disk and in the ring. It seals after `wait`, a first one at once.
+    ///
+    /// # Errors
+    /// [`RingError`] when the file can't be written or no name is free.
+    pub fn make(&mut self, purpose: Purpose, now: Timestamp, wait: Duration) -> Result<char, RingError> {
+        let newest = self.keys.iter().find(|key| key.purpose == purpose);
+        // The name after the newest one's, so that a name that was retired comes back late.
+        let start =
+            newest.and_then(|key| NAMES.iter().position(|name| *name == key.name)).map_or(0, |at| at + 1);
+        let taken = |name: u8| self.keys.iter().any(|key| key.purpose == purpose && key.name == name);
+        let name = (NAMES.iter().cycle().skip(start).take(NAMES.len()).copied())
+            .find(|name| !taken(*name))
+            .ok_or_else(|| RingError::Full { dir: self.dir.clone(), purpose: purpose.as_str() })?;
+        // Later than the key before it even if the clock stands still: the newest seals.
+        let second = Duration::from_secs(1);
+        let created_at = newest.map_or(now, |key| now.max(key.created_at.after(second)));
+        let seals_from = newest
+            .map_or(created_at, |key| created_at.max(key.seals_from.after(second)).max(now.after(wait)));
+        let secret = Zeroizing::new(random_bytes());
+        let public = purpose.has_halves().then(|| pair::public_of(&secret)).flatten();
+        let secret = Some(LockedKey::new(secret));
+        let wrapped_by = self.wrapping.name();
+        let key = NamedKey { purpose, name, created_at, seals_from, secret, wrapped_by, public };
+        keyfile::write(&self.dir, &key, &self.wrapping)?;
+        self.keys.push(key);
+        sort(&mut self.keys);
+        Ok(char::from(name))
     }
 
-    /// The keys of a purpose, newest first; never empty.
-    pub(super) fn keys(&self, purpose: Purpose) -> Result<Vec<&NamedKey>, RingError> {
-        let keys: Vec<_> = self.keys.iter().filter(|key| key.purpose == purpose).collect();
+    /// Writes every secret that lies otherwise wrapped, as this ring wraps. How many.
+    ///
+    /// # Errors
+    /// [`RingError`] when a file can't be written.
+    pub fn wrap_anew(&self) -> Result<usize, RingError> {
+        let mut count = 0;
+        let by = self.wrapping.name();
+        for key in self.keys.iter().filter(|key| key.secret.is_some() && key.wrapped_by != by) {
+            keyfile::replace(&self.dir, key, &self.wrapping)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Destroys a key, in the ring and on disk.
+    ///
+    /// # Errors
+    /// [`RingError`] when its file can't be removed.
+    pub fn destroy(&mut self, purpose: Purpose, name: char) -> Result<(), RingError> {
+        let Ok(name) = u8::try_from(name) else { return Ok(()) };
+        keyfile::destroy(&self.dir, purpose, name)?;
+        self.keys.retain(|key| key.purpose != purpose || key.name != name);
+        Ok(())
+    }
+
+    /// The secret keys of a purpose, the one that seals first; never empty.
+    pub(super) fn keys(&self, purpose: Purpose, now: Timestamp) -> Result<Vec<&NamedKey>, RingError> {
+        let keys = self.in_order(purpose, now, |key| key.secret.is_some());
         if keys.is_empty() {
             return Err(RingError::Missing { dir: self.dir.clone(), purpose: purpose.as_str() });
         }
         Ok(keys)
     }
 
-    /// What tells each key from another one of the same name, without telling the key: 64 bits derived from it.
+    /// All keys of a purpose whose public half is known, the one that seals first.
+    pub(super) fn publics(&self, purpose: Purpose, now: Timestamp) -> Vec<&NamedKey> {
+        self.in_order(purpose, now, |key| key.public.is_some())
+    }
+
+    /// The key of numbers that do not change: the guard key, or the oldest index key where an older version made the ring.
+    pub(super) fn guard(&self) -> Result<&NamedKey, RingError> {
+        let oldest = |purpose| self.keys.iter().rfind(|key| key.purpose == purpose && key.secret.is_some());
+        oldest(Purpose::Guard)
+            .or_else(|| oldest(Purpose::Index))
+            .ok_or_else(|| RingError::Missing { dir: self.dir.clone(), purpose: Purpose::Guard.as_str() })
+    }
+
+    /// The name of the index key that stands in for a guard key.
+    pub(super) fn numbering_index_key(&self) -> Option<char> {
+        self.guard().ok().filter(|key| key.purpose == Purpose::Index).map(|key| char::from(key.name))
+    }
+
+    fn in_order(&self, purpose: Purpose, now: Timestamp, has: impl Fn(&NamedKey) -> bool) -> Vec<&NamedKey> {
+        let mut keys: Vec<&NamedKey> =
+            self.keys.iter().filter(|key| key.purpose == purpose && has(key)).collect();
+        let sealing = self.sealing(purpose, now).map(|key| key.name);
+        keys.sort_by_key(|key| Some(key.name) != sealing);
+        keys
+    }
+
+    /// The key of a purpose that seals now: the newest whose time has come, else the oldest.
+    fn sealing(&self, purpose: Purpose, now: Timestamp) -> Option<&NamedKey> {
+        let mut keys = self.keys.iter().filter(|key| key.purpose == purpose);
+        keys.clone().find(|key| key.seals_from <= now).or_else(|| keys.next_back())
+    }
+
+    /// When another key begins to seal, if one is to.
+    #[must_use]
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.keys.iter().map(|key| key.seals_from).filter(|at| *at > now).min()
+    }
+
+    /// Whether all secrets lie on locked pages.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.keys.iter().filter_map(|key| key.secret.as_ref()).all(LockedKey::is_locked)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What tells each key from another one of the same name, without telling the key: 64 bits derived from it, or from
+    /// its public half where it has one.
     #[must_use]
     pub fn fingerprints(&self) -> BTreeMap<String, String> {
-        let print = |key: &NamedKey| {
-            let mut check = [0_u8; 8];
-            let _ =
-                Hkdf::<Sha256>::new(Some(b"anshin check 1"), key.bytes()).expand(b"fingerprint", &mut check);
-            (format!("{}-{}", key.purpose.as_str(), char::from(key.name)), HEXLOWER.encode(&check))
-        };
-        self.keys.iter().map(print).collect()
+        self.keys.iter().map(|key| (key.file_stem(), fingerprint(key))).collect()
+    }
+
+    /// The same of secret keys alone, as versions before the public halves computed it.
+    #[must_use]
+    pub fn old_fingerprints(&self) -> BTreeMap<String, String> {
+        let secrets = self.keys.iter().filter(|key| key.secret.is_some());
+        secrets.map(|key| (key.file_stem(), of_secret(key.bytes()))).collect()
     }
 
     /// What there is, without the keys themselves.
     #[must_use]
-    pub fn list(&self) -> Vec<KeyLine> {
-        let mut lines: Vec<KeyLine> = Vec::new();
-        for key in &self.keys {
-            let seals = lines.last().is_none_or(|line| line.purpose != key.purpose.as_str());
-            lines.push(KeyLine {
-                purpose: key.purpose.as_str(),
-                name: char::from(key.name),
-                created_at: key.created_at,
-                seals,
-            });
+    pub fn list(&self, now: Timestamp) -> Vec<KeyLine> {
+        let line = |key: &NamedKey| KeyLine {
+            purpose: key.purpose,
+            name: char::from(key.name),
+            created_at: key.created_at,
+            seals_from: key.seals_from,
+            seals: self.sealing(key.purpose, now).is_some_and(|sealing| sealing.name == key.name),
+            opens: key.secret.is_some(),
+            fingerprint: fingerprint(key),
+        };
+        self.keys.iter().map(line).collect()
+    }
+}
+
+fn of_secret(secret: &[u8; 32]) -> String {
+    let mut check = [0_u8; 8];
+    let _ = Hkdf::<Sha256>::new(Some(b"anshin check 1"), secret).expand(b"fingerprint", &mut check);
+    HEXLOWER.encode(&check)
+}
+
+fn fingerprint(key: &NamedKey) -> String {
+    match &key.public {
+        Some(public) => {
+            let digest = Sha256::new().chain_update(b"anshin check 2\0").chain_update(public).finalize();
+            HEXLOWER.encode(digest.get(..8).unwrap_or_default())
         }
-        lines
+        None => of_secret(key.bytes()),
     }
 }
 
@@ -254,58 +369,45 @@ fn sort(keys: &mut [NamedKey]) {
     keys.sort_by_key(|key| (key.purpose, std::cmp::Reverse((key.created_at, key.name))));
 }
 
-fn read_all(dir: &Path) -> Result<Vec<NamedKey>, RingError> {
+/// Reads the files of `dir`: secrets that are wanted, and all public halves.
+fn read_all(dir: &Path, wrapping: &Wrapping, take: &Take) -> Result<Vec<NamedKey>, RingError> {
     let fault = |cause| RingError::Directory { path: dir.into(), cause };
     let mut keys: Vec<NamedKey> = Vec::new();
+    let mut publics: Vec<(PathBuf, NamedKey)> = Vec::new();
     for entry in fs::read_dir(dir).map_err(fault)? {
         let path = entry.map_err(fault)?.path();
-        if path.extension().is_none_or(|extension| extension != "key") {
-            continue;
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let purpose = stem.split_once('-').and_then(|(word, _)| Purpose::parse(word));
+        match (path.extension().and_then(|extension| extension.to_str()), purpose) {
+            (Some("key"), Some(purpose)) if !take.wants(purpose) => {}
+            (Some("key"), _) => keys.push(keyfile::read_secret(&path, wrapping)?),
+            (Some("pub"), _) => publics.push((path.clone(), keyfile::read_public(&path)?)),
+            _ => {}
         }
-        let key = read(&path)?;
-        if keys.iter().any(|other| other.purpose == key.purpose && other.name == key.name) {
-            return Err(RingError::Malformed { path, reason: "another file has the same purpose and name" });
+    }
+    for (path, public) in publics {
+        match keys.iter().find(|key| key.purpose == public.purpose && key.name == public.name) {
+            Some(key) if key.public == public.public => {}
+            Some(_) => {
+                return Err(RingError::Malformed { path, reason: "it is the public half of another key" });
+            }
+            None => keys.push(public),
         }
-        keys.push(key);
     }
     sort(&mut keys);
     Ok(keys)
 }
 
-fn read(path: &Path) -> Result<NamedKey, RingError> {
-    let fault = |cause| RingError::File { path: path.into(), cause };
-    let malformed = |reason| RingError::Malformed { path: path.into(), reason };
-    let mode = fs::metadata(path).map_err(fault)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(RingError::Exposed { path: path.into(), mode });
-    }
-    let text = Zeroizing::new(fs::read_to_string(path).map_err(fault)?);
-    let file: KeyFile = toml::from_str(&text).map_err(|_| malformed("this is no key file"))?;
-    let purpose = Purpose::ALL
-        .into_iter()
-        .find(|purpose| purpose.as_str() == file.purpose)
-        .ok_or_else(|| malformed("unknown purpose"))?;
-    let name = match file.name.as_bytes() {
-        [name] if NAMES.contains(name) => *name,
-        _ => return Err(malformed("the name must be one character of a-z2-7")),
-    };
-    let created_at = Timestamp::parse_rfc3339(&file.created_at)
-        .ok_or_else(|| malformed("created_at is no RFC 3339 time"))?;
-    let encoded = Zeroizing::new(file.key);
-    let raw =
-        Zeroizing::new(BASE64.decode(encoded.as_bytes()).map_err(|_| malformed("the key is no base64"))?);
-    let bytes =
-        <[u8; 32]>::try_from(raw.as_slice()).map_err(|_| malformed("the key is not 256 bits long"))?;
-    Ok(NamedKey { purpose, name, created_at, bytes: Zeroizing::new(bytes) })
-}
-
 #[cfg(test)]
 pub(super) fn ring_for_tests() -> KeyRing {
-    let key = |purpose, name, fill| NamedKey {
+    let key = |purpose: Purpose, name, fill| NamedKey {
         purpose,
         name,
         created_at: Timestamp::from_millis(i64::from(name)),
-        bytes: Zeroizing::new([fill; 32]),
+        seals_from: Timestamp::from_millis(i64::from(name)),
+        secret: Some(LockedKey::new(Zeroizing::new([fill; 32]))),
+        wrapped_by: "file".into(),
+        public: purpose.has_halves().then(|| pair::public_of(&[fill; 32])).flatten(),
     };
     let mut keys = vec![
         key(Purpose::Alias, b'a', 1),
@@ -313,64 +415,13 @@ pub(super) fn ring_for_tests() -> KeyRing {
         key(Purpose::Index, b'a', 3),
         key(Purpose::Seal, b'a', 4),
         key(Purpose::Seal, b'b', 5),
+        key(Purpose::Guard, b'a', 6),
+        key(Purpose::Body, b'a', 7),
+        key(Purpose::Log, b'a', 8),
     ];
     sort(&mut keys);
-    KeyRing { dir: PathBuf::new(), keys }
+    KeyRing { dir: PathBuf::new(), wrapping: Arc::default(), keys }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn temporary() -> PathBuf {
-        let dir = std::env::temp_dir()
-            .join(format!("anshin-ring-{}", data_encoding::HEXLOWER.encode(&random_bytes::<8>())));
-        fs::create_dir(&dir).unwrap();
-        dir
-    }
-
-    #[test]
-    fn a_ring_is_made_once_and_found_again() {
-        let dir = temporary().join("keys");
-        let now = Timestamp::from_millis(1_000_000);
-        assert!(matches!(KeyRing::open(&dir, Make::Nothing, now), Err(RingError::Directory { .. })));
-        let made = KeyRing::open(&dir, Make::Missing, now).unwrap();
-        let found = KeyRing::open(&dir, Make::Nothing, now).unwrap();
-        assert_eq!(made.list(), found.list());
-        assert_eq!(found.list().len(), 3);
-        for entry in fs::read_dir(&dir).unwrap() {
-            assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        }
-        fs::remove_dir_all(dir.parent().unwrap()).unwrap();
-    }
-
-    #[test]
-    fn the_newest_key_seals() {
-        let dir = temporary();
-        let now = Timestamp::from_millis(1_000_000);
-        let mut ring = KeyRing::open(&dir, Make::Missing, now).unwrap();
-        ring.make(Purpose::Seal, now).unwrap();
-        let ring = KeyRing::open(&dir, Make::Nothing, now).unwrap();
-        let seals: Vec<_> =
-            ring.list().into_iter().filter(|l| l.seals).map(|l| (l.purpose, l.name)).collect();
-        assert_eq!(seals, [("alias", 'a'), ("index", 'a'), ("seal", 'b')]);
-        fs::remove_dir_all(dir).unwrap();
-    }
-
-    #[test]
-    fn a_key_that_others_may_read_is_refused() {
-        let dir = temporary();
-        KeyRing::open(&dir, Make::Missing, Timestamp::from_millis(0)).unwrap();
-        let path = dir.join("seal-a.key");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let error = KeyRing::open(&dir, Make::Nothing, Timestamp::from_millis(0)).err().unwrap();
-        assert!(matches!(error, RingError::Exposed { mode: 0o640, .. }), "{error}");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        fs::write(&path, "key = 1").unwrap();
-        assert!(matches!(
-            KeyRing::open(&dir, Make::Missing, Timestamp::from_millis(0)).err(),
-            Some(RingError::Malformed { .. })
-        ));
-        fs::remove_dir_all(dir).unwrap();
-    }
-}
+mod tests;

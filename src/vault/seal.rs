@@ -1,23 +1,34 @@
 //! Sealing at rest: AES-256-GCM, each ciphertext bound to its table, row and column, under a data key that is
 //! itself wrapped by the key ring.
 //!
-//! Layout of a sealed value: 1 octet version (1), 12 octets random nonce, ciphertext, 16 octets tag.
-//! A wrapped data key has the letter of the ring key that wrapped it in front.
+//! Layout of a sealed value: 1 octet version, then by version: 1: 12 octets random nonce, ciphertext, 16 octets tag; 2: as
+//! `class.rs` has it; 3: the letter of a `seal` key and what is sealed to its public half (`pair.rs`).
+//! A wrapped data key has the letter of the ring key that wrapped it in front of such a value, of version 1, or of version 3
+//! where it was made by a process that holds the public half alone.
 //! Bounds: random 96-bit nonces allow 2^32 seals per key (NIST SP 800-38D §8.3); a data key seals what belongs to
 //! one conversation or store, and the ring's key only wraps data keys.
 //! When it fails: [`VaultError`]; it says which place did not open, never what was in it.
 
+use super::cache::Cache;
+use super::class::Segment;
+use super::locked::Locked;
+use super::pair::{Private, Public};
 use super::random_bytes;
 use super::ring::NamedKey;
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce};
 use hkdf::Hkdf;
 use sha2::Sha256;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
+const OF_A_CLASS: u8 = 2;
+const BOXED: u8 = 3;
 const NONCE: usize = 12;
 const TAG: usize = 16;
+const SEGMENT: usize = 8;
+const INFO: &[u8] = b"anshin seal 3";
 
 /// Where a sealed value lies. A value moved to another place does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +92,19 @@ impl Sealed {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// The segment whose key it takes, for a value of a class.
+    #[must_use]
+    pub fn segment(&self) -> Option<i64> {
+        let (version, rest) = self.0.split_first()?;
+        rest.first_chunk().filter(|_| *version == OF_A_CLASS).map(|id| i64::from_be_bytes(*id))
+    }
+
+    /// Whether it is sealed to a public half.
+    #[must_use]
+    pub fn is_boxed(&self) -> bool {
+        self.0.first() == Some(&BOXED)
+    }
 }
 
 /// Why a sealed value does not open.
@@ -94,51 +118,156 @@ pub enum VaultError {
         "data key {id} is wrapped with key {name:?}, which is not in the key ring: restore that key file"
     )]
     UnknownKey { id: i64, name: char },
+    #[error(
+        "it takes the {purpose} key {name:?}, which this process does not hold: do it where {purpose}-{name}.key is"
+    )]
+    NotHeld { purpose: &'static str, name: char },
+    #[error("the key of {table} {id} was destroyed, and what was sealed with it")]
+    Destroyed { table: &'static str, id: i64 },
 }
 
-/// The keys that wrap data keys, newest first.
-pub struct SealKeys(Vec<(u8, Aes256Gcm)>);
+struct SealKey {
+    name: u8,
+    cipher: Aes256Gcm,
+    private: Private,
+}
+
+/// The keys that wrap data keys.
+pub struct SealKeys {
+    /// Public halves, the one that seals first.
+    publics: Vec<(u8, Public)>,
+    secrets: Vec<Locked<SealKey>>,
+    opened: Cache<DataKey>,
+}
 
 impl SealKeys {
-    pub(super) fn new(keys: Vec<&NamedKey>) -> Self {
-        Self(keys.into_iter().map(|key| (key.name(), Aes256Gcm::new(key.bytes().into()))).collect())
+    pub(super) fn new(publics: &[&NamedKey], secrets: &[&NamedKey]) -> Self {
+        let publics = publics.iter().filter_map(|key| Some((key.name(), Public::new(key.public()?)?)));
+        let secret = |key: &&NamedKey| {
+            Locked::new(SealKey {
+                name: key.name(),
+                cipher: Aes256Gcm::new(key.bytes().into()),
+                private: Private::new(key.bytes()),
+            })
+        };
+        let secrets = secrets.iter().map(secret).collect();
+        Self { publics: publics.collect(), secrets, opened: Cache::default() }
+    }
+
+    /// Whether this process can open data keys, or only make new ones.
+    #[must_use]
+    pub fn open_it(&self) -> bool {
+        !self.secrets.is_empty()
+    }
+
+    pub(super) fn is_locked(&self) -> bool {
+        self.secrets.iter().all(Locked::is_locked)
     }
 
     /// Makes a data key with this id, and its wrapped form for the database.
     #[must_use]
     pub fn new_data_key(&self, id: i64) -> (DataKey, Vec<u8>) {
         let bytes = Zeroizing::new(random_bytes::<32>());
-        let mut wrapped = Vec::new();
-        if let Some((name, cipher)) = self.0.first() {
-            wrapped.push(*name);
-            seal_into(
-                cipher,
-                &Place::new("data_key", "wrapped", id).associated_data(id),
-                &*bytes,
-                &mut wrapped,
-            );
-        }
+        let wrapped = self.wrap(id, &bytes);
         (DataKey::from_bytes(id, &bytes), wrapped)
     }
 
-    /// Opens a wrapped data key.
+    fn wrap(&self, id: i64, bytes: &[u8; 32]) -> Vec<u8> {
+        let Some((sealing, _)) = self.publics.first() else { std::process::abort() };
+        let mut wrapped = vec![*sealing];
+        match self.secrets.iter().find(|key| key.name == *sealing) {
+            Some(key) => seal_into(&key.cipher, &wrapped_place(id).associated_data(id), bytes, &mut wrapped),
+            None => wrapped.extend(self.boxed(&wrapped_place(id).associated_data(id), bytes)),
+        }
+        wrapped
+    }
+
+    fn unwrap(&self, id: i64, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+        let broken = VaultError::DoesNotOpen { table: "data_key", column: "wrapped" };
+        let (name, rest) = wrapped.split_first().ok_or(VaultError::Destroyed { table: "data_key", id })?;
+        let aad = wrapped_place(id).associated_data(id);
+        let plain = if rest.first() == Some(&BOXED) {
+            self.open_box(&aad, rest).map_err(|error| error.unwrap_or(broken))?
+        } else {
+            let key = self.secret(*name)?;
+            open_with(&key.cipher, &aad, rest).ok_or(broken)?
+        };
+        <[u8; 32]>::try_from(plain.as_slice()).map(Zeroizing::new).map_err(|_| broken)
+    }
+
+    fn secret(&self, name: u8) -> Result<&SealKey, VaultError> {
+        let own = self.secrets.iter().find(|key| key.name == name);
+        own.map(|key| &**key).ok_or(VaultError::NotHeld { purpose: "seal", name: char::from(name) })
+    }
+
+    /// Opens a wrapped data key. What was opened is remembered by its wrapped form, so a key whose wrapped form is gone
+    /// from the database opens no more.
     ///
     /// # Errors
-    /// [`VaultError::UnknownKey`] when the ring lacks the key that wrapped it, [`VaultError::DoesNotOpen`] when it
-    /// was altered or belongs to another id.
-    pub fn unwrap_data_key(&self, id: i64, wrapped: &[u8]) -> Result<DataKey, VaultError> {
-        let broken = VaultError::DoesNotOpen { table: "data_key", column: "wrapped" };
-        let (name, rest) = wrapped.split_first().ok_or(broken)?;
-        let (_, cipher) = self
-            .0
-            .iter()
-            .find(|(own, _)| own == name)
-            .ok_or(VaultError::UnknownKey { id, name: char::from(*name) })?;
-        let aad = Place::new("data_key", "wrapped", id).associated_data(id);
-        let plain = open_with(cipher, &aad, rest).ok_or(broken)?;
-        let bytes = Zeroizing::new(<[u8; 32]>::try_from(plain.as_slice()).map_err(|_| broken)?);
-        Ok(DataKey::from_bytes(id, &bytes))
+    /// [`VaultError::NotHeld`] when this process lacks the key that wrapped it, [`VaultError::DoesNotOpen`] when it
+    /// was altered or belongs to another id, [`VaultError::Destroyed`] when it is no longer there.
+    pub fn unwrap_data_key(&self, id: i64, wrapped: &[u8]) -> Result<Arc<DataKey>, VaultError> {
+        if let Some(known) = self.opened.find(id, wrapped) {
+            return Ok(known);
+        }
+        let key = Arc::new(DataKey::from_bytes(id, &*self.unwrap(id, wrapped)?));
+        self.opened.keep(id, wrapped, &key);
+        Ok(key)
     }
+
+    /// Wraps a data key anew under the key that seals; `None` if it is so already, or destroyed.
+    ///
+    /// # Errors
+    /// [`VaultError`] when it does not open.
+    pub fn rewrap(&self, id: i64, wrapped: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
+        let sealing = self.publics.first().map(|(name, _)| name);
+        match wrapped {
+            [] => Ok(None),
+            [name, version, ..] if Some(name) == sealing && *version == VERSION => Ok(None),
+            _ => Ok(Some(self.wrap(id, &*self.unwrap(id, wrapped)?))),
+        }
+    }
+
+    /// Seals for a place of the installation to the public half, where its data key is not at hand.
+    #[must_use]
+    pub fn seal_boxed(&self, place: Place, plain: &[u8]) -> Sealed {
+        Sealed(self.boxed(&place.associated_data(0), plain))
+    }
+
+    /// Opens what [`SealKeys::seal_boxed`] sealed.
+    ///
+    /// # Errors
+    /// [`VaultError`] as for a data key.
+    pub fn open_boxed(&self, place: Place, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let broken = VaultError::DoesNotOpen { table: place.table, column: place.column };
+        self.open_box(&place.associated_data(0), &sealed.0).map_err(|error| error.unwrap_or(broken))
+    }
+
+    fn boxed(&self, aad: &[u8], plain: &[u8]) -> Vec<u8> {
+        let boxed = self.publics.first().and_then(|(name, public)| {
+            let mut boxed = vec![BOXED, *name];
+            boxed.extend(public.seal(INFO, aad, plain)?);
+            Some(boxed)
+        });
+        // A ring without a public half does not open, and one to which nothing can be sealed is refused when it is read.
+        let Some(boxed) = boxed else { std::process::abort() };
+        boxed
+    }
+
+    fn open_box(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Option<VaultError>> {
+        let [BOXED, name, boxed @ ..] = sealed else { return Err(None) };
+        self.secret(*name)?.private.open(INFO, aad, boxed).ok_or(None)
+    }
+}
+
+/// How a value begins that is sealed to the public half of a key of this name.
+#[must_use]
+pub fn boxed_head(name: u8) -> Vec<u8> {
+    vec![BOXED, name]
+}
+
+const fn wrapped_place(id: i64) -> Place {
+    Place::new("data_key", "wrapped", id)
 }
 
 /// The key of one subject: a conversation, a store, or the installation.
@@ -146,15 +275,17 @@ pub struct DataKey {
     id: i64,
     cipher: Aes256Gcm,
     derive: Hkdf<Sha256>,
+    /// What it gives to the key of a class.
+    part: Zeroizing<[u8; 32]>,
 }
 
 impl DataKey {
     fn from_bytes(id: i64, bytes: &[u8; 32]) -> Self {
-        Self {
-            id,
-            cipher: Aes256Gcm::new(bytes.into()),
-            derive: Hkdf::new(Some(b"anshin data key 1"), bytes),
-        }
+        let derive = Hkdf::new(Some(b"anshin data key 1"), bytes);
+        let mut key =
+            Self { id, cipher: Aes256Gcm::new(bytes.into()), derive, part: Zeroizing::new([0; 32]) };
+        key.part = key.subkey("class");
+        key
     }
 
     /// The row in `data_key`.
@@ -180,6 +311,43 @@ impl DataKey {
             .ok_or(VaultError::DoesNotOpen { table: place.table, column: place.column })
     }
 
+    /// Seals `plain` for `place`, so that it takes this key and the segment's to open it.
+    #[must_use]
+    pub fn seal_in(&self, segment: &Segment, place: Place, plain: &[u8]) -> Sealed {
+        let mut out = Vec::with_capacity(1 + SEGMENT + NONCE + plain.len() + TAG);
+        out.push(OF_A_CLASS);
+        out.extend_from_slice(&segment.id.to_be_bytes());
+        encrypt_into(&self.cipher_of(segment), &self.class_data(segment, place), plain, &mut out);
+        Sealed(out)
+    }
+
+    /// Opens what was sealed for `place` in this segment.
+    ///
+    /// # Errors
+    /// [`VaultError::DoesNotOpen`] when it was altered, moved, or sealed with another key.
+    pub fn open_in(
+        &self,
+        segment: &Segment,
+        place: Place,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let broken = VaultError::DoesNotOpen { table: place.table, column: place.column };
+        let own = sealed.segment().filter(|id| *id == segment.id);
+        let rest = own.and_then(|_| sealed.0.get(1 + SEGMENT..)).ok_or(broken)?;
+        decrypt(&self.cipher_of(segment), &self.class_data(segment, place), rest).ok_or(broken)
+    }
+
+    fn cipher_of(&self, segment: &Segment) -> Aes256Gcm {
+        Aes256Gcm::new((&*segment.key_for(&self.part)).into())
+    }
+
+    fn class_data(&self, segment: &Segment, place: Place) -> Vec<u8> {
+        let mut data = place.associated_data(self.id);
+        data.extend_from_slice(segment.class.as_str().as_bytes());
+        data.extend_from_slice(&segment.id.to_be_bytes());
+        data
+    }
+
     /// A subkey for a keyed function that lives and dies with this data key.
     #[must_use]
     pub fn subkey(&self, purpose: &'static str) -> Zeroizing<[u8; 32]> {
@@ -193,8 +361,12 @@ impl DataKey {
 }
 
 fn seal_into(cipher: &Aes256Gcm, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
-    let nonce = random_bytes::<NONCE>();
     out.push(VERSION);
+    encrypt_into(cipher, aad, plain, out);
+}
+
+fn encrypt_into(cipher: &Aes256Gcm, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
+    let nonce = random_bytes::<NONCE>();
     out.extend_from_slice(&nonce);
     let start = out.len();
     out.extend_from_slice(plain);
@@ -207,68 +379,19 @@ fn seal_into(cipher: &Aes256Gcm, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
 }
 
 fn open_with(cipher: &Aes256Gcm, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (head, rest) = sealed.split_first_chunk::<{ 1 + NONCE }>()?;
-    let (version, nonce) = head.split_first_chunk::<1>()?;
-    if *version != [VERSION] {
-        return None;
-    }
+    let (version, rest) = sealed.split_first()?;
+    if *version == VERSION { decrypt(cipher, aad, rest) } else { None }
+}
+
+fn decrypt(cipher: &Aes256Gcm, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, rest) = sealed.split_first_chunk::<NONCE>()?;
     let (body, tag) = rest.split_last_chunk::<TAG>()?;
     let mut plain = Zeroizing::new(body.to_vec());
-    let nonce = Nonce::from(<[u8; NONCE]>::try_from(nonce).ok()?);
-    cipher.decrypt_inout_detached(&nonce, aad, plain.as_mut_slice().into(), &(*tag).into()).ok()?;
+    cipher
+        .decrypt_inout_detached(&Nonce::from(*nonce), aad, plain.as_mut_slice().into(), &(*tag).into())
+        .ok()?;
     Some(plain)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::ring::{Purpose, ring_for_tests};
-    use super::*;
-
-    #[test]
-    fn a_value_opens_only_in_its_own_place() {
-        let keys = SealKeys::new(ring_for_tests().keys(Purpose::Seal).unwrap());
-        let (key, wrapped) = keys.new_data_key(7);
-        let place = Place::new("delivery", "recipient", 42);
-        let sealed = key.seal(place, "花子".as_bytes());
-        assert_eq!(key.open(place, &sealed).unwrap().as_slice(), "花子".as_bytes());
-        let again = keys.unwrap_data_key(7, &wrapped).unwrap();
-        assert!(again.open(place, &sealed).is_ok());
-        for elsewhere in [
-            Place::new("delivery", "recipient", 43),
-            Place::new("delivery", "status", 42),
-            Place::new("message", "recipient", 42),
-        ] {
-            assert!(key.open(elsewhere, &sealed).is_err(), "{elsewhere:?}");
-        }
-        assert!(keys.unwrap_data_key(8, &wrapped).is_err());
-        assert!(keys.new_data_key(7).0.open(place, &sealed).is_err());
-    }
-
-    #[test]
-    fn no_altered_or_shortened_value_opens() {
-        let keys = SealKeys::new(ring_for_tests().keys(Purpose::Seal).unwrap());
-        let (key, _) = keys.new_data_key(1);
-        let place = Place::new("t", "c", 1);
-        let stored = key.seal(place, b"text").into_stored();
-        for i in 0..stored.len() {
-            let mut altered = stored.clone();
-            altered[i] ^= 1;
-            assert!(key.open(place, &Sealed::from_stored(altered)).is_err(), "octet {i}");
-            assert!(key.open(place, &Sealed::from_stored(stored[..i].to_vec())).is_err(), "length {i}");
-        }
-    }
-
-    #[test]
-    fn the_newest_ring_key_wraps_and_an_older_one_still_opens() {
-        let ring = ring_for_tests();
-        let both = ring.keys(Purpose::Seal).unwrap();
-        let (newest, oldest) = (both[0], both[1]);
-        assert_eq!(SealKeys::new(vec![newest, oldest]).new_data_key(1).1.first(), Some(&b'b'));
-        let (_, wrapped) = SealKeys::new(vec![oldest]).new_data_key(1);
-        assert!(SealKeys::new(vec![newest, oldest]).unwrap_data_key(1, &wrapped).is_ok());
-        assert_eq!(
-            SealKeys::new(vec![newest]).unwrap_data_key(1, &wrapped).err(),
-            Some(VaultError::UnknownKey { id: 1, name: 'a' })
-        );
-    }
-}
+mod tests;

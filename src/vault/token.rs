@@ -11,6 +11,7 @@
 //! some change it). The base32 of RFC 4648 §6 without padding; its unused bits must be zero, so one token has one
 //! spelling. A token that does not open is `None`: why is nobody's business.
 
+use super::locked::Locked;
 use super::ring::NamedKey;
 use crate::mail::Timestamp;
 use aes::Aes256;
@@ -68,7 +69,7 @@ struct AliasKey {
 }
 
 /// Mints and opens alias tokens.
-pub struct AliasTokens(Vec<AliasKey>);
+pub struct AliasTokens(Vec<Locked<AliasKey>>);
 
 impl AliasTokens {
     pub(super) fn new(keys: Vec<&NamedKey>) -> Self {
@@ -80,10 +81,12 @@ impl AliasTokens {
             let _ = derive.expand_multi_info(&[b"constant ", side.as_str().as_bytes()], &mut constant);
             SideKey { cipher: Aes256::new(&(*cipher).into()), constant }
         };
-        let all = |key: &NamedKey| AliasKey {
-            name: key.name(),
-            customer: side(key, Side::Customer),
-            merchant: side(key, Side::Merchant),
+        let all = |key: &NamedKey| {
+            Locked::new(AliasKey {
+                name: key.name(),
+                customer: side(key, Side::Customer),
+                merchant: side(key, Side::Merchant),
+            })
         };
         Self(keys.into_iter().map(all).collect())
     }
@@ -104,6 +107,12 @@ impl AliasTokens {
     #[must_use]
     pub fn newest(&self) -> u8 {
         self.0.first().map_or(b'a', |key| key.name)
+    }
+
+    /// Whether this looks like a token of a key that is not here.
+    #[must_use]
+    pub fn lacks_key_of(&self, token: &str) -> bool {
+        split(token, b'a', 26).is_some_and(|(name, _)| self.0.iter().all(|key| key.name != name))
     }
 
     /// Side and id of the alias, if this is a token of ours.
@@ -274,20 +283,23 @@ fn split(token: &str, kind: u8, length: usize) -> Option<(u8, Vec<u8>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ring::{Purpose, ring_for_tests};
+    use super::super::purpose::Purpose;
+    use super::super::ring::ring_for_tests;
     use super::*;
     use proptest::prelude::*;
 
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
     fn aliases() -> AliasTokens {
-        AliasTokens::new(ring_for_tests().keys(Purpose::Alias).unwrap())
+        AliasTokens::new(ring_for_tests().keys(Purpose::Alias, NOW).unwrap())
     }
 
     fn returns() -> ReturnTokens {
-        ReturnTokens::new(ring_for_tests().keys(Purpose::Alias).unwrap())
+        ReturnTokens::new(ring_for_tests().keys(Purpose::Alias, NOW).unwrap())
     }
 
     fn decisions() -> DecisionTokens {
-        DecisionTokens::new(ring_for_tests().keys(Purpose::Alias).unwrap())
+        DecisionTokens::new(ring_for_tests().keys(Purpose::Alias, NOW).unwrap())
     }
 
     #[test]
@@ -334,11 +346,11 @@ mod tests {
     #[test]
     fn an_old_token_lives_after_its_key_was_rotated() {
         let ring = ring_for_tests();
-        let old = AliasTokens::new(vec![ring.keys(Purpose::Alias).unwrap()[1]]);
+        let old = AliasTokens::new(vec![ring.keys(Purpose::Alias, NOW).unwrap()[1]]);
         let token = old.mint(Side::Merchant, 9);
         assert_eq!(aliases().open(&token), Some((Side::Merchant, 9)));
         assert_eq!(aliases().mint_with(b'a', Side::Merchant, 9), Some(token.clone()));
-        let only_new = AliasTokens::new(vec![ring.keys(Purpose::Alias).unwrap()[0]]);
+        let only_new = AliasTokens::new(vec![ring.keys(Purpose::Alias, NOW).unwrap()[0]]);
         assert_eq!(only_new.open(&token), None);
     }
 

@@ -160,7 +160,7 @@ async fn a_withdrawn_document_is_destroyed_and_cannot_be_confirmed_any_more() {
         assert_eq!(shop.lease().await.len(), 0, "who withdrew knows it");
         let events: Vec<String> = shop
             .relay
-            .trace(&TraceOf::Message(queue_id(id)))
+            .events(&TraceOf::Message(queue_id(id)))
             .await
             .unwrap()
             .into_iter()

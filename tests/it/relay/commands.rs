@@ -121,8 +121,9 @@ fn every_document_has_the_fields_of_the_contract() {
     let mut purposes: Vec<&str> =
         keys.as_array().unwrap().iter().map(|key| key["purpose"].as_str().unwrap()).collect();
     purposes.sort_unstable();
-    assert_eq!(purposes, ["alias", "index", "seal"]);
-    has_keys(&keys[0], &["purpose", "name", "created_at", "seals"]);
+    assert_eq!(purposes, ["alias", "body", "guard", "index", "log", "seal"]);
+    let fields = ["purpose", "name", "created_at", "seals_from", "seals", "opens", "fingerprint"];
+    has_keys(&keys[0], &fields);
     has_keys(&scene.relay.anshin(&["config", "check"]), &["ok", "from"]);
     assert_eq!(scene.relay.anshin(&["config", "show"])["hostname"], "relay.anshin.test");
 }
@@ -142,6 +143,9 @@ fn a_failure_is_status_1_with_a_document_and_a_misuse_is_status_2() {
         &["queue", "release", "0000000000000001"],
         &["queue", "drop", "nothing"],
         &["log", "trace", "--message", "nothing"],
+        &["keys", "retire", "seal-a"],
+        &["keys", "retire", "nothing"],
+        &["reveal", "approve", "nothing", "--actor", "a"],
     ] {
         let ran = scene.relay.run(arguments);
         assert_eq!(ran.status, 1, "{arguments:?}: {}{}", ran.stdout, ran.stderr);
@@ -151,6 +155,8 @@ fn a_failure_is_status_1_with_a_document_and_a_misuse_is_status_2() {
         &[][..],
         &["fly"],
         &["log", "trace"],
+        &["log", "trace", "--message", "0000000000000001", "--actor", "a"],
+        &["keys", "rotate", "--purpose", "guard"],
         &["order", "open", "--store-id", "mise"],
         &["queue", "retry"],
         &["queue", "release"],

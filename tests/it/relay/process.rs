@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Which database a test runs on.
@@ -42,7 +43,7 @@ pub struct Setup {
     keys: BTreeMap<String, String>,
     routes: Vec<String>,
     database: Option<Database>,
-    environment: Vec<(String, String)>,
+    environment: BTreeMap<String, String>,
 }
 
 impl Setup {
@@ -67,7 +68,7 @@ impl Setup {
         ] {
             keys.insert(key.to_owned(), value.to_owned());
         }
-        Self { on, keys, routes: Vec::new(), database: None, environment: Vec::new() }
+        Self { on, keys, routes: Vec::new(), database: None, environment: BTreeMap::new() }
     }
 
     /// Sets a key to a TOML value.
@@ -94,7 +95,7 @@ impl Setup {
 
     /// Runs its processes with a variable.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
+        self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -109,8 +110,15 @@ impl Setup {
         let mut text: String = keys.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
         text.push_str(&format!("egress.route = [{}]\n", self.routes.join(", ")));
         fs::write(scratch.path().join("anshin.toml"), text).unwrap();
-        let (watch, environment) = (watch.clone(), self.environment);
-        TestRelay { scratch, database, watch, environment, running: Vec::new(), bound: Bound::default() }
+        TestRelay {
+            scratch,
+            database,
+            watch: watch.clone(),
+            running: Vec::new(),
+            bound: Bound::default(),
+            environment: self.environment,
+            looks: AtomicU32::new(0),
+        }
     }
 
     /// Starts all roles in one process.
@@ -135,9 +143,10 @@ pub struct TestRelay {
     scratch: Scratch,
     database: Option<Database>,
     watch: Arc<Watch>,
-    environment: Vec<(String, String)>,
     running: Vec<Child>,
     bound: Bound,
+    environment: BTreeMap<String, String>,
+    looks: AtomicU32,
 }
 
 /// What a command gave.
@@ -297,9 +306,19 @@ impl TestRelay {
     /// The binary, with this installation's configuration and `--json`.
     pub fn binary(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_anshin"));
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(&self.environment);
         command.arg("--json").arg("--config").arg(self.config());
         command
+    }
+
+    /// Sets a variable for what is started and run from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// The ids of its processes.
+    pub fn process_ids(&self) -> Vec<u32> {
+        self.running.iter().map(Child::id).collect()
     }
 
     /// Runs a command to its end, whatever comes of it.
@@ -312,7 +331,8 @@ impl TestRelay {
             stderr: text(output.stderr),
         };
         // A trace is for those whose work needs addresses, and routes are the operator's own; all else shows none.
-        if !matches!(arguments.first(), Some(&"log" | &"config")) {
+        let is_look = arguments.contains(&"--actor");
+        if !is_look && !matches!(arguments.first(), Some(&"log" | &"config")) {
             let what = arguments.join(" ");
             self.watch.shown("an operator", &what, ran.stdout.as_bytes());
             self.watch.shown("an operator", &what, ran.stderr.as_bytes());
@@ -337,7 +357,10 @@ impl TestRelay {
 
     /// The lines of a trace.
     pub fn trace(&self, of: &[&str]) -> Vec<Value> {
-        self.anshin(&[&["log", "trace"], of].concat()).as_array().unwrap().clone()
+        // Somebody else each time: one person has so many looks a day, and a test looks until it sees.
+        let actor = format!("tester {}", self.looks.fetch_add(1, Ordering::Relaxed));
+        let look = ["--actor", &actor, "--purpose", "audit", "--case", "test"];
+        self.anshin(&[&["log", "trace"], of, &look].concat()).as_array().unwrap().clone()
     }
 
     /// All bytes at rest: files of the state, and the dump of a database server.

@@ -67,12 +67,31 @@ impl Scene {
 
     /// With a process for each of these lists of roles, all started at the same moment.
     pub fn with_roles(on: On, change: impl FnOnce(Setup) -> Setup, processes: &[&[&str]]) -> Self {
+        Self::build(on, change, |_| {}, processes)
+    }
+
+    /// With something done between its making and its start.
+    pub fn prepared(
+        on: On,
+        change: impl FnOnce(Setup) -> Setup,
+        before: impl FnOnce(&mut TestRelay),
+    ) -> Self {
+        Self::build(on, change, before, &[&["all"]])
+    }
+
+    fn build(
+        on: On,
+        change: impl FnOnce(Setup) -> Setup,
+        before: impl FnOnce(&mut TestRelay),
+        processes: &[&[&str]],
+    ) -> Self {
         let watch = Arc::new(Watch::default());
         let [mise, hana, taro] = ["mise", "hana", "taro"].map(|who| Person::new(&watch, who));
         let setup = [&mise, &hana, &taro]
             .into_iter()
             .fold(Setup::new(on), |setup, person| setup.route(&person.domain, person.mailbox.address()));
         let mut relay = change(setup).prepare(&watch);
+        before(&mut relay);
         relay.start_together(processes);
         let account = add_merchant(&relay, "mise", &[&mise.address]);
         let order = open_order(&relay, "mise", "A-1001", &hana.address);

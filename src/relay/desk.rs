@@ -1,0 +1,385 @@
+//! The desk: the one place where something sealed is opened for a person.
+//!
+//! Rules: who asks names himself, a purpose of a fixed list and a case. The entry about it is committed before anything is
+//! opened, so what was seen and what is written agree, whatever happens in between. One person has so many looks a day. The
+//! text of a message, more than 300 rows, and whatever goes to a file take a second person: the first try is kept as a
+//! request, which another actor approves within three days, and which then opens once what it names.
+//! When it fails: [`DeskFault`], and nothing is shown.
+
+use super::look::{Look, LookPurpose, Opening};
+use super::trace::{TraceFault, TraceLine};
+use super::{OrderFault, QueueFault, Relay, RelayFault, queue_id};
+use crate::mail::Timestamp;
+use crate::store::{LookRow, NewLook, NewLookRequest};
+use crate::vault::{Class, Indexed, Place};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Rows of one look that need no second person.
+pub const ROWS_ALONE: usize = 300;
+/// Looks of one person in 24 hours.
+pub const LOOKS_A_DAY: i64 = 200;
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long a request may be decided and used.
+const REQUEST_LIFE: Duration = Duration::from_secs(72 * 3600);
+/// Most entries and requests in one list.
+const LIST_MAX: i64 = 1000;
+
+/// Where it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goes {
+    ToTheScreen,
+    ToAFile,
+}
+
+/// What was opened.
+pub enum Opened {
+    Trace(Vec<TraceLine>),
+    Content(String),
+    Customer(String),
+}
+
+/// What was decided about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling {
+    Approved,
+    Refused,
+}
+
+/// Why nothing was opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskFault {
+    #[error("actor: your name, 1 to 64 characters")]
+    Actor,
+    #[error("case: the number of the case, 1 to 64 characters")]
+    Case,
+    #[error(
+        "this takes a second person; request {0}: another actor approves it within 72 hours, then repeat this with it"
+    )]
+    SecondPerson(String),
+    #[error("request: no such request, or its time is over; ask for it anew")]
+    NoRequest,
+    #[error("request: it is somebody else's, or for something else; repeat exactly what was asked for")]
+    OtherRequest,
+    #[error("request: nobody has approved it yet")]
+    NotApproved,
+    #[error("request: it was refused")]
+    Refused,
+    #[error("request: it was used already; ask for it anew")]
+    Used,
+    #[error("request: a second person decides, not who asked")]
+    OwnRequest,
+    #[error("request: it was decided already, or its time is over")]
+    Decided,
+    #[error("this is enough for one day: 200 looks in 24 hours; come again later, or let a colleague look")]
+    Limited,
+    #[error("the message has no text any more: it was delivered, or ended")]
+    NoContent,
+    #[error(transparent)]
+    Trace(#[from] TraceFault),
+    #[error(transparent)]
+    Order(#[from] OrderFault),
+    #[error(transparent)]
+    Queue(#[from] QueueFault),
+    #[error(transparent)]
+    Fault(#[from] RelayFault),
+}
+
+/// A request, opened.
+pub struct RequestView {
+    pub id: String,
+    pub at: Timestamp,
+    pub expires_at: Timestamp,
+    pub state: String,
+    pub detail: Value,
+}
+
+/// An entry, opened.
+pub struct LookView {
+    pub at: Timestamp,
+    pub purpose: String,
+    pub kind: String,
+    pub rows: i64,
+    pub outcome: String,
+    pub request: Option<String>,
+    pub detail: Value,
+}
+
+impl Relay {
+    /// Opens something for a person; `approved` names a request that a second person has decided.
+    ///
+    /// # Errors
+    /// [`DeskFault`]; then nothing was opened.
+    pub async fn open_for(
+        &self,
+        look: &Look,
+        opening: &Opening,
+        goes: Goes,
+        approved: Option<&str>,
+    ) -> Result<Opened, DeskFault> {
+        // Found before it is opened: how many rows it is decides, and stands in the entry.
+        let (rows, found) = self.find(opening).await?;
+        let alone =
+            rows <= ROWS_ALONE && goes == Goes::ToTheScreen && !matches!(opening, Opening::Content { .. });
+        let request = match (alone, approved) {
+            (true, _) => None,
+            (false, None) => return Err(self.ask(look, opening, goes, rows).await?),
+            (false, Some(id)) => Some(self.approved(id, look, opening, goes).await?),
+        };
+        let now = Timestamp::now();
+        let actors = self.vault().index.all(Indexed::Actor(&look.actor));
+        let outcome = match goes {
+            Goes::ToTheScreen => "opened",
+            Goes::ToAFile => "exported",
+        };
+        let entry = self.entry(look, opening.kind(), Some(opening), rows, outcome, request);
+        self.store().look(&entry).await.map_err(RelayFault::from)?;
+        // Counted with its own entry: of looks at the same time no more than the limit are answered.
+        let since = Timestamp::from_millis(now.as_millis() - i64::try_from(DAY.as_millis()).unwrap_or(0));
+        if self.store().looks_since(&actors, since).await.map_err(RelayFault::from)? > LOOKS_A_DAY {
+            let entry = self.entry(look, opening.kind(), Some(opening), 0, "limited", request);
+            self.store().look(&entry).await.map_err(RelayFault::from)?;
+            return Err(DeskFault::Limited);
+        }
+        if let Some(request) = request
+            && !self.store().use_look(request, now).await.map_err(RelayFault::from)?
+        {
+            return Err(DeskFault::Used);
+        }
+        tracing::info!(event = "look", kind = opening.kind(), rows, purpose = look.purpose.as_str());
+        match found {
+            Found::Trace(rows) => {
+                let mut lines = Vec::with_capacity(rows.len());
+                for row in &rows {
+                    lines.push(self.trace_line(row).await?);
+                }
+                Ok(Opened::Trace(lines))
+            }
+            Found::Content(work) => Ok(Opened::Content(self.content(&work).await?)),
+            Found::Customer(row) => Ok(Opened::Customer(self.open_conversation_row(&row)?.customer.reveal())),
+        }
+    }
+
+    async fn find(&self, opening: &Opening) -> Result<(usize, Found), DeskFault> {
+        match opening {
+            Opening::Trace(of) => {
+                let rows = self.traced(of).await?;
+                Ok((rows.len(), Found::Trace(rows)))
+            }
+            Opening::Content { queue_id } => {
+                let id = super::parse_queue_id(queue_id).ok_or(TraceFault::QueueId)?;
+                let (_, work) = self.queued(id).await?;
+                Ok((1, Found::Content(Box::new(work))))
+            }
+            Opening::Customer { store_id, order_no } => {
+                Ok((1, Found::Customer(Box::new(self.order_of(store_id, order_no).await?))))
+            }
+        }
+    }
+
+    async fn content(&self, work: &crate::store::Work) -> Result<String, DeskFault> {
+        let body = self
+            .store()
+            .body(work.message_id)
+            .await
+            .map_err(RelayFault::from)?
+            .ok_or(DeskFault::NoContent)?;
+        let key = self.data_key(&work.key).map_err(RelayFault::from)?;
+        let place = super::envelope::body_place(work.message_id);
+        let plain = self.open_in(Class::Body, &key, place, &body).await?;
+        Ok(String::from_utf8_lossy(&plain).into_owned())
+    }
+
+    /// Keeps a request for a second person.
+    async fn ask(
+        &self,
+        look: &Look,
+        opening: &Opening,
+        goes: Goes,
+        rows: usize,
+    ) -> Result<DeskFault, DeskFault> {
+        let (id, now) = (self.next_id(), Timestamp::now());
+        let key = &self.inner.installation;
+        let detail = self.asked(look, opening, goes, rows).to_string();
+        let request = NewLookRequest {
+            id,
+            at: now,
+            expires_at: now.after(REQUEST_LIFE),
+            actor_idx: self.vault().index.of(Indexed::Actor(&look.actor)),
+            data_key_id: key.id(),
+            detail: self.seal_in(Class::Log, key, request_place(id), detail.as_bytes()),
+        };
+        self.store().request_look(&request).await.map_err(RelayFault::from)?;
+        let entry = self.entry(look, opening.kind(), Some(opening), 0, "asked", Some(id));
+        self.store().look(&entry).await.map_err(RelayFault::from)?;
+        Ok(DeskFault::SecondPerson(queue_id(id)))
+    }
+
+    fn asked(&self, look: &Look, opening: &Opening, goes: Goes, rows: usize) -> Value {
+        json!({
+            "actor": look.actor,
+            "purpose": look.purpose.as_str(),
+            "case": look.case,
+            "what": opening.to_json(),
+            "to": if goes == Goes::ToAFile { "file" } else { "screen" },
+            "rows": rows,
+        })
+    }
+
+    /// The request with this id, if it is approved and for exactly this.
+    async fn approved(&self, id: &str, look: &Look, opening: &Opening, goes: Goes) -> Result<i64, DeskFault> {
+        let id = super::parse_queue_id(id).ok_or(DeskFault::NoRequest)?;
+        let row =
+            self.store().look_request(id).await.map_err(RelayFault::from)?.ok_or(DeskFault::NoRequest)?;
+        let detail = self.opened_detail(&row.key, request_place(id), &row.detail).await?;
+        let asked = self.asked(look, opening, goes, 0);
+        let is_same = |field: &str| detail.get(field) == asked.get(field);
+        if !["actor", "purpose", "case", "what", "to"].into_iter().all(is_same) {
+            return Err(DeskFault::OtherRequest);
+        }
+        match (row.decision.as_deref(), row.used_at) {
+            (_, Some(_)) => Err(DeskFault::Used),
+            (None, _) => Err(DeskFault::NotApproved),
+            (Some("approved"), None) => Ok(id),
+            (Some(_), None) => Err(DeskFault::Refused),
+        }
+    }
+
+    /// Decides a request of somebody else.
+    ///
+    /// # Errors
+    /// [`DeskFault`] when it can't be decided, or not by this one.
+    pub async fn decide_look(
+        &self,
+        id: &str,
+        actor: &str,
+        user: String,
+        ruling: Ruling,
+    ) -> Result<(), DeskFault> {
+        let id = super::parse_queue_id(id).ok_or(DeskFault::NoRequest)?;
+        let row =
+            self.store().look_request(id).await.map_err(RelayFault::from)?.ok_or(DeskFault::NoRequest)?;
+        let detail = self.opened_detail(&row.key, request_place(id), &row.detail).await?;
+        let word = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let purpose =
+            LookPurpose::parse(&word("purpose")).ok_or(RelayFault::Malformed("look_request.detail"))?;
+        let look = Look::new(actor, purpose, &word("case"), user)?;
+        // By name, under whichever key the request was indexed.
+        if look.actor == word("actor") {
+            return Err(DeskFault::OwnRequest);
+        }
+        let outcome = match ruling {
+            Ruling::Approved => "approved",
+            Ruling::Refused => "refused",
+        };
+        let decider = self.vault().index.of(Indexed::Actor(&look.actor));
+        let entry = self.entry(&look, "request", None, 0, outcome, Some(id));
+        self.store().look(&entry).await.map_err(RelayFault::from)?;
+        match self
+            .store()
+            .decide_look(id, outcome, decider, Timestamp::now())
+            .await
+            .map_err(RelayFault::from)?
+        {
+            true => Ok(()),
+            false => Err(DeskFault::Decided),
+        }
+    }
+
+    /// Requests that are not over.
+    ///
+    /// # Errors
+    /// [`DeskFault::Fault`] when the database does not answer, or the log's key is not here.
+    pub async fn look_requests(&self) -> Result<Vec<RequestView>, DeskFault> {
+        let rows = self.store().look_requests(Timestamp::now(), LIST_MAX).await.map_err(RelayFault::from)?;
+        let mut views = Vec::with_capacity(rows.len());
+        for row in rows {
+            views.push(RequestView {
+                id: queue_id(row.id),
+                at: row.at,
+                expires_at: row.expires_at,
+                state: row.decision.unwrap_or_else(|| "open".into()),
+                detail: self.opened_detail(&row.key, request_place(row.id), &row.detail).await?,
+            });
+        }
+        Ok(views)
+    }
+
+    /// The last looks, the latest first.
+    ///
+    /// # Errors
+    /// [`DeskFault::Fault`] when the database does not answer, or the log's key is not here.
+    pub async fn looks(&self) -> Result<Vec<LookView>, DeskFault> {
+        let rows = self.store().looks(LIST_MAX).await.map_err(RelayFault::from)?;
+        let mut views = Vec::with_capacity(rows.len());
+        for row in rows {
+            let detail = self.opened_detail(&row.key, look_place(row.id), &row.detail).await?;
+            let LookRow { at, purpose, kind, rows, outcome, request_id, .. } = row;
+            views.push(LookView {
+                at,
+                purpose,
+                kind,
+                rows,
+                outcome,
+                request: request_id.map(queue_id),
+                detail,
+            });
+        }
+        Ok(views)
+    }
+
+    async fn opened_detail(
+        &self,
+        key: &crate::store::KeyRow,
+        place: Place,
+        sealed: &crate::vault::Sealed,
+    ) -> Result<Value, RelayFault> {
+        let plain = self.open_in(Class::Log, &*self.data_key(key)?, place, sealed).await?;
+        serde_json::from_slice(&plain).map_err(|_| RelayFault::Malformed("look.detail"))
+    }
+
+    fn entry(
+        &self,
+        look: &Look,
+        kind: &'static str,
+        opening: Option<&Opening>,
+        rows: usize,
+        outcome: &'static str,
+        request_id: Option<i64>,
+    ) -> NewLook {
+        let id = self.next_id();
+        let key = &self.inner.installation;
+        let detail = json!({
+            "actor": look.actor,
+            "user": look.user,
+            "case": look.case,
+            "what": opening.map(Opening::to_json),
+        });
+        NewLook {
+            id,
+            at: Timestamp::now(),
+            actor_idx: self.vault().index.of(Indexed::Actor(&look.actor)),
+            purpose: look.purpose.as_str(),
+            kind,
+            rows: i64::try_from(rows).unwrap_or(i64::MAX),
+            outcome,
+            request_id,
+            data_key_id: key.id(),
+            detail: self.seal_in(Class::Log, key, look_place(id), detail.to_string().as_bytes()),
+        }
+    }
+}
+
+enum Found {
+    Trace(Vec<crate::store::RecordRow>),
+    Content(Box<crate::store::Work>),
+    Customer(Box<crate::store::ConversationRow>),
+}
+
+const fn look_place(id: i64) -> Place {
+    Place::new("look", "detail", id)
+}
+
+const fn request_place(id: i64) -> Place {
+    Place::new("look_request", "detail", id)
+}

@@ -1,0 +1,194 @@
+//! The keys of a running relay: whether ring and database belong together, data keys, and what is sealed in classes.
+//!
+//! Rules: what belongs to the texts of messages and to the log is sealed in its class, so that who seals it need not be able
+//! to open it. A segment is made when something is first sealed on a day. A key that is not known makes the ring be read
+//! again; the request that met it fails as a fault, and comes again.
+//! When it fails: [`RelayFault`], which names keys and places, never what was sealed.
+
+use super::{Relay, RelayFault};
+use crate::mail::Timestamp;
+use crate::store::{KeyRow, NewKey, NewSegment, Store};
+use crate::vault::{Class, DataKey, Place, Sealed, Segment, Vault, VaultError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use zeroize::Zeroizing;
+
+/// Most segments that are kept open: some hundred days of some processes.
+const OPENED_MAX: usize = 4096;
+const DAY_MS: i64 = 86_400_000;
+
+/// The segments of a process.
+#[derive(Default)]
+pub(super) struct Segments {
+    /// Those that seal, by class.
+    sealing: [Mutex<Option<Arc<Segment>>>; 2],
+    /// Those that were opened.
+    opened: Mutex<HashMap<i64, Arc<Segment>>>,
+}
+
+impl Relay {
+    /// The keys, as they are now.
+    pub(super) fn vault(&self) -> Arc<Vault> {
+        self.inner.vault.load_full()
+    }
+
+    /// Takes the keys of a ring that has changed.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when they are not this database's; then the old ones stay.
+    pub async fn renew(&self, vault: Vault) -> Result<(), RelayFault> {
+        match_ring(self.store(), &vault).await?;
+        self.inner.vault.store(Arc::new(vault));
+        Ok(())
+    }
+
+    /// Waits until something was met that takes a key that is not here.
+    pub async fn missed_a_key(&self) {
+        self.inner.missed_a_key.notified().await;
+    }
+
+    pub(super) fn miss_a_key(&self) {
+        self.inner.missed_a_key.notify_one();
+    }
+
+    pub(super) fn new_data_key(&self, subject: &'static str) -> (Arc<DataKey>, NewKey) {
+        let id = crate::store::random_id();
+        let (key, wrapped) = self.vault().seal.new_data_key(id);
+        (Arc::new(key), NewKey { id, subject, wrapped })
+    }
+
+    pub(super) fn data_key(&self, row: &KeyRow) -> Result<Arc<DataKey>, VaultError> {
+        let opened = self.vault().seal.unwrap_data_key(row.id, &row.wrapped);
+        if matches!(opened, Err(VaultError::NotHeld { .. })) {
+            self.miss_a_key();
+        }
+        opened
+    }
+
+    /// Seals for a place in the segment of the day.
+    pub(super) fn seal_in(&self, class: Class, key: &DataKey, place: Place, plain: &[u8]) -> Sealed {
+        key.seal_in(&self.sealing(class, Timestamp::now()), place, plain)
+    }
+
+    fn sealing(&self, class: Class, now: Timestamp) -> Arc<Segment> {
+        let day = now.as_millis().div_euclid(DAY_MS);
+        let [body, log] = &self.inner.segments.sealing;
+        let slot = match class {
+            Class::Body => body,
+            Class::Log => log,
+        };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(segment) = slot.as_ref().filter(|segment| segment.day == day) {
+            return segment.clone();
+        }
+        let id = crate::store::random_id();
+        let (segment, wrapped) = self.vault().class(class).new_segment(id, day);
+        self.store().announce(NewSegment { id, class: class.as_str(), day, wrapped, at: now });
+        let segment = Arc::new(segment);
+        *slot = Some(segment.clone());
+        segment
+    }
+
+    /// Opens what was sealed in a class, or before there were classes.
+    pub(super) async fn open_in(
+        &self,
+        class: Class,
+        key: &DataKey,
+        place: Place,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, RelayFault> {
+        match sealed.segment() {
+            Some(id) => Ok(key.open_in(&*self.opened(class, id).await?, place, sealed)?),
+            None => Ok(key.open(place, sealed)?),
+        }
+    }
+
+    async fn opened(&self, class: Class, id: i64) -> Result<Arc<Segment>, RelayFault> {
+        let known = |segments: &Mutex<HashMap<i64, Arc<Segment>>>| {
+            segments.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        };
+        if let Some(segment) = known(&self.inner.segments.opened).filter(|segment| segment.class == class) {
+            return Ok(segment);
+        }
+        let row = self.store().segment(id).await?.ok_or(VaultError::Destroyed { table: "segment", id })?;
+        let opened = self.vault().class(class).open_segment(row.id, row.day, &row.wrapped);
+        if matches!(opened, Err(VaultError::NotHeld { .. })) {
+            self.miss_a_key();
+        }
+        let segment = Arc::new(opened?);
+        let mut segments = self.inner.segments.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if segments.len() >= OPENED_MAX {
+            segments.clear();
+        }
+        segments.insert(id, segment.clone());
+        Ok(segment)
+    }
+
+    /// Whether this process can open texts of messages.
+    pub(super) fn opens_texts(&self) -> bool {
+        self.vault().body.open_it()
+    }
+
+    /// Seals for a place of the installation, where its own key may not be at hand.
+    pub(super) fn seal_for_installation(&self, place: Place, plain: &[u8]) -> Sealed {
+        let vault = self.vault();
+        if vault.seal.open_it() {
+            self.inner.installation.seal(place, plain)
+        } else {
+            vault.seal.seal_boxed(place, plain)
+        }
+    }
+
+    /// Opens what was sealed for a place of the installation.
+    pub(super) fn open_for_installation(
+        &self,
+        place: Place,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        if sealed.is_boxed() {
+            return self.vault().seal.open_boxed(place, sealed);
+        }
+        self.inner.installation.open(place, sealed)
+    }
+}
+
+/// Holds the ring against the keys that this database has been used with, and remembers new ones.
+pub(super) async fn match_ring(store: &Store, vault: &Vault) -> Result<(), RelayFault> {
+    let known = store.ring_keys().await?;
+    for row in known.iter().filter(|row| row.retired_at.is_none()) {
+        let name = format!("{}-{}", row.purpose, row.name);
+        match vault.fingerprints.get(&name) {
+            Some(own) if *own == row.fingerprint => {}
+            Some(_) => return Err(RelayFault::OtherKey(name)),
+            None => {}
+        }
+        // Of a purpose whose secrets it holds a process needs all; of others it has what it seals with.
+        if vault.secrets.iter().any(|own| own.starts_with(&format!("{}-", row.purpose)))
+            && !vault.secrets.contains(&name)
+        {
+            return Err(RelayFault::MissingKey(name));
+        }
+    }
+    for (stem, fingerprint) in &vault.fingerprints {
+        let (purpose, name) = stem.split_once('-').unwrap_or_default();
+        let is_known = |row: &&crate::store::RingKeyRow| row.purpose == purpose && row.name == name;
+        if known.iter().find(is_known).is_none_or(|row| row.fingerprint != *fingerprint) {
+            store.note_ring_key(purpose, name, fingerprint, Timestamp::now()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Holds the ring against what a version before this one remembered, if it did.
+pub(super) fn match_probe(probe: &[u8], own: &BTreeMap<String, String>) -> Result<(), RelayFault> {
+    let malformed = |_| RelayFault::Malformed("installation.probe");
+    let known: BTreeMap<String, String> = serde_json::from_slice(probe).map_err(malformed)?;
+    for (name, fingerprint) in known {
+        match own.get(&name) {
+            Some(own) if *own == fingerprint => {}
+            Some(_) => return Err(RelayFault::OtherKey(name)),
+            None => return Err(RelayFault::MissingKey(name)),
+        }
+    }
+    Ok(())
+}

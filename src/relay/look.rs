@@ -1,0 +1,112 @@
+//! Who looks, why, and at what: what the desk is told before it opens anything.
+
+use super::desk::DeskFault;
+use super::trace::TraceOf;
+use serde_json::{Value, json};
+
+/// Longest name of an actor or a case, in characters.
+const NAME_MAX: usize = 64;
+
+/// Why somebody looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookPurpose {
+    DisputeSupport,
+    FraudInvestigation,
+    LegalRequest,
+    SecurityIncident,
+    DataSubjectRequest,
+    Audit,
+}
+
+impl LookPurpose {
+    pub const ALL: [LookPurpose; 6] = [
+        LookPurpose::DisputeSupport,
+        LookPurpose::FraudInvestigation,
+        LookPurpose::LegalRequest,
+        LookPurpose::SecurityIncident,
+        LookPurpose::DataSubjectRequest,
+        LookPurpose::Audit,
+    ];
+
+    /// The word in the database and on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LookPurpose::DisputeSupport => "dispute-support",
+            LookPurpose::FraudInvestigation => "fraud-investigation",
+            LookPurpose::LegalRequest => "legal-request",
+            LookPurpose::SecurityIncident => "security-incident",
+            LookPurpose::DataSubjectRequest => "data-subject-request",
+            LookPurpose::Audit => "audit",
+        }
+    }
+
+    /// Reads a word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == text)
+    }
+}
+
+/// Who looks, and why.
+#[derive(Debug, Clone)]
+pub struct Look {
+    pub(super) actor: String,
+    pub(super) purpose: LookPurpose,
+    pub(super) case: String,
+    /// The user of the system that runs this process.
+    pub(super) user: String,
+}
+
+impl Look {
+    /// Takes what somebody says of himself.
+    ///
+    /// # Errors
+    /// [`DeskFault`] that names the field and the rule.
+    pub fn new(actor: &str, purpose: LookPurpose, case: &str, user: String) -> Result<Self, DeskFault> {
+        let actor = named(actor).ok_or(DeskFault::Actor)?.to_lowercase();
+        let case = named(case).ok_or(DeskFault::Case)?.to_owned();
+        Ok(Self { actor, purpose, case, user })
+    }
+}
+
+fn named(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let is_good = (1..=NAME_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    is_good.then_some(text)
+}
+
+/// What is to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opening {
+    /// What the log has on something.
+    Trace(TraceOf),
+    /// The text of a message that the queue still has.
+    Content { queue_id: String },
+    /// The real address of an order's customer.
+    Customer { store_id: String, order_no: String },
+}
+
+impl Opening {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Opening::Trace(_) => "trace",
+            Opening::Content { .. } => "content",
+            Opening::Customer { .. } => "customer",
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        match self {
+            Opening::Trace(TraceOf::Message(id)) => json!({ "trace": { "message": id } }),
+            Opening::Trace(TraceOf::Alias(alias)) => json!({ "trace": { "alias": alias } }),
+            Opening::Trace(TraceOf::Order { store_id, order_no }) => {
+                json!({ "trace": { "store_id": store_id, "order_no": order_no } })
+            }
+            Opening::Content { queue_id } => json!({ "content": { "queue_id": queue_id } }),
+            Opening::Customer { store_id, order_no } => {
+                json!({ "customer": { "store_id": store_id, "order_no": order_no } })
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The desk: how many rows, how many looks, and what is written down before anything is shown.
+
+use super::*;
+
+fn akiko() -> Look {
+    Look::new("Akiko", LookPurpose::FraudInvestigation, "C-1", "uid 1".into()).unwrap()
+}
+
+fn order() -> Opening {
+    Opening::Trace(TraceOf::Order { store_id: "hana-ya".into(), order_no: "1".into() })
+}
+
+/// Writes so many records of the order's conversation.
+async fn record(shop: &Shop, count: usize) {
+    let conversation = shop.relay.order("hana-ya", "1").await.unwrap();
+    let about = record::About { conversation: Some(conversation.id), ..record::About::default() };
+    let one = || {
+        let detail = serde_json::json!({ "reason": "test" });
+        shop.relay.new_record(&conversation.key, Event::Refused, about, None, &detail, None)
+    };
+    shop.relay.store().record((0..count).map(|_| one()).collect()).await.unwrap();
+}
+
+#[tokio::test]
+async fn three_hundred_rows_are_one_persons_and_one_more_takes_two() {
+    let shop = Shop::open().await;
+    record(&shop, 300).await;
+    let open = async |approved| shop.relay.open_for(&akiko(), &order(), Goes::ToTheScreen, approved).await;
+    assert!(matches!(open(None).await, Ok(Opened::Trace(lines)) if lines.len() == 300));
+    record(&shop, 1).await;
+    let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("it was opened") };
+    assert!(matches!(open(Some(&request)).await, Err(DeskFault::NotApproved)));
+    shop.relay.decide_look(&request, "botan", "uid 2".into(), Ruling::Approved).await.unwrap();
+    assert!(matches!(open(Some(&request)).await, Ok(Opened::Trace(lines)) if lines.len() == 301));
+    assert!(matches!(open(Some(&request)).await, Err(DeskFault::Used)));
+}
+
+#[tokio::test]
+async fn one_person_has_two_hundred_looks_a_day_and_another_has_his_own() {
+    let shop = Shop::open().await;
+    let open = async |look: &Look| shop.relay.open_for(look, &order(), Goes::ToTheScreen, None).await;
+    for _ in 0..200 {
+        assert!(open(&akiko()).await.is_ok());
+    }
+    assert!(matches!(open(&akiko()).await, Err(DeskFault::Limited)));
+    let spelled = Look::new(" AKIKO ", LookPurpose::Audit, "C-2", "uid 1".into()).unwrap();
+    assert!(matches!(open(&spelled).await, Err(DeskFault::Limited)));
+    let botan = Look::new("botan", LookPurpose::Audit, "C-2", "uid 2".into()).unwrap();
+    assert!(open(&botan).await.is_ok());
+    // Each is written down, also those that were not answered.
+    let looks = shop.relay.looks().await.unwrap();
+    assert!(looks.len() > 201);
+    assert_eq!((looks[0].outcome.as_str(), looks[1].outcome.as_str()), ("opened", "limited"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_not_shown() {
+    use sqlx::Connection;
+    let shop = Shop::open().await;
+    let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
+    let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("ALTER TABLE look RENAME TO gone").execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+    let opened = shop.relay.open_for(&akiko(), &order(), Goes::ToTheScreen, None).await;
+    assert!(matches!(opened, Err(DeskFault::Fault(_))));
+}
+
+#[test]
+fn a_look_has_a_name_and_a_case() {
+    let look = |actor: &str, case: &str| Look::new(actor, LookPurpose::Audit, case, String::new()).err();
+    assert!(look("a", "1").is_none());
+    for nameless in ["", "  ", "a\nb", &"a".repeat(65)] {
+        assert!(matches!(look(nameless, "1"), Some(DeskFault::Actor)), "{nameless:?}");
+        assert!(matches!(look("a", nameless), Some(DeskFault::Case)), "{nameless:?}");
+    }
+}

@@ -1,0 +1,165 @@
+//! Keys as the database knows them: segments, and the names of the ring's keys.
+//!
+//! Rules: a segment is committed before the first change that may hold a value sealed with it. So it is announced when it is
+//! made, and whoever changes something next writes it first.
+//! When it fails: [`StoreFault`]; then the change is not made either.
+
+use super::fault::StoreFault;
+use super::handle::Store;
+use crate::mail::Timestamp;
+use sqlx::Row;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// A segment to be kept.
+#[derive(Clone)]
+pub struct NewSegment {
+    pub id: i64,
+    pub class: &'static str,
+    pub day: i64,
+    pub wrapped: Vec<u8>,
+    pub at: Timestamp,
+}
+
+/// A segment as it is kept.
+pub struct SegmentRow {
+    pub id: i64,
+    pub class: String,
+    pub day: i64,
+    pub wrapped: Vec<u8>,
+}
+
+/// A key of the ring that this database was used with.
+pub struct RingKeyRow {
+    pub purpose: String,
+    pub name: String,
+    pub fingerprint: String,
+    pub retired_at: Option<Timestamp>,
+}
+
+/// Segments that are made and not yet committed.
+#[derive(Default)]
+pub(super) struct Announced {
+    any: AtomicBool,
+    segments: Mutex<Vec<NewSegment>>,
+    saving: tokio::sync::Mutex<()>,
+}
+
+impl Store {
+    /// Makes a segment known: it is committed before the next change.
+    pub fn announce(&self, segment: NewSegment) {
+        let announced = self.announced();
+        let mut segments = announced.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        segments.push(segment);
+        announced.any.store(true, Ordering::Release);
+    }
+
+    /// Commits what was announced.
+    pub(super) async fn save_announced(&self) -> Result<(), StoreFault> {
+        let announced = self.announced();
+        if !announced.any.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _turn = announced.saving.lock().await;
+        let segments = announced.segments.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for segment in &segments {
+            sqlx::query(
+                "INSERT INTO segment (id, class, day, wrapped, created_at) VALUES ($1, $2, $3, $4, $5) \
+                 ON CONFLICT (id) DO NOTHING",
+            )
+            .bind(segment.id)
+            .bind(segment.class)
+            .bind(segment.day)
+            .bind(segment.wrapped.as_slice())
+            .bind(segment.at.as_millis())
+            .execute(self.pool())
+            .await?;
+        }
+        let mut left = announced.segments.lock().unwrap_or_else(PoisonError::into_inner);
+        left.retain(|segment| !segments.iter().any(|saved| saved.id == segment.id));
+        announced.any.store(!left.is_empty(), Ordering::Release);
+        Ok(())
+    }
+
+    /// A segment.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn segment(&self, id: i64) -> Result<Option<SegmentRow>, StoreFault> {
+        let row = sqlx::query("SELECT id, class, day, wrapped FROM segment WHERE id = $1")
+            .bind(id)
+            .fetch_optional(self.pool())
+            .await?;
+        row.as_ref().map(read_segment).transpose().map_err(Into::into)
+    }
+
+    /// The ring's keys that this database was used with.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn ring_keys(&self) -> Result<Vec<RingKeyRow>, StoreFault> {
+        let rows =
+            sqlx::query("SELECT purpose, name, fingerprint, retired_at FROM ring_key ORDER BY purpose, name")
+                .fetch_all(self.pool())
+                .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(RingKeyRow {
+                    purpose: row.try_get(0)?,
+                    name: row.try_get(1)?,
+                    fingerprint: row.try_get(2)?,
+                    retired_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis),
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(Into::into)
+    }
+
+    /// Remembers a key of the ring; one of a retired key's name takes its place.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn note_ring_key(
+        &self,
+        purpose: &str,
+        name: &str,
+        fingerprint: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreFault> {
+        sqlx::query(
+            "INSERT INTO ring_key (purpose, name, fingerprint, since) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (purpose, name) DO UPDATE SET fingerprint = excluded.fingerprint, since = excluded.since, \
+             retired_at = NULL WHERE ring_key.retired_at IS NOT NULL",
+        )
+        .bind(purpose)
+        .bind(name)
+        .bind(fingerprint)
+        .bind(at.as_millis())
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that nothing needs a key of the ring any more.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn retire_ring_key(&self, purpose: &str, name: &str, at: Timestamp) -> Result<(), StoreFault> {
+        sqlx::query("UPDATE ring_key SET retired_at = $3 WHERE purpose = $1 AND name = $2")
+            .bind(purpose)
+            .bind(name)
+            .bind(at.as_millis())
+            .execute(self.pool())
+            .await?;
+        Ok(())
+    }
+}
+
+pub(super) fn read_segment(row: &sqlx::any::AnyRow) -> Result<SegmentRow, sqlx::Error> {
+    Ok(SegmentRow {
+        id: row.try_get(0)?,
+        class: row.try_get(1)?,
+        day: row.try_get(2)?,
+        wrapped: row.try_get(3)?,
+    })
+}

@@ -1,0 +1,224 @@
+//! Who had something opened, and what a second person decided about it. Rows are added and never changed, but for a
+//! request's decision and its use, each once.
+
+use super::fault::StoreFault;
+use super::handle::Store;
+use super::parties::KeyRow;
+use crate::mail::Timestamp;
+use crate::vault::{Index, Sealed};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+/// An entry to be kept.
+pub struct NewLook {
+    pub id: i64,
+    pub at: Timestamp,
+    pub actor_idx: Index,
+    pub purpose: &'static str,
+    pub kind: &'static str,
+    pub rows: i64,
+    pub outcome: &'static str,
+    pub request_id: Option<i64>,
+    pub data_key_id: i64,
+    pub detail: Sealed,
+}
+
+/// An entry as it is kept.
+pub struct LookRow {
+    pub id: i64,
+    pub at: Timestamp,
+    pub purpose: String,
+    pub kind: String,
+    pub rows: i64,
+    pub outcome: String,
+    pub request_id: Option<i64>,
+    pub key: KeyRow,
+    pub detail: Sealed,
+}
+
+/// A request to be kept.
+pub struct NewLookRequest {
+    pub id: i64,
+    pub at: Timestamp,
+    pub expires_at: Timestamp,
+    pub actor_idx: Index,
+    pub data_key_id: i64,
+    pub detail: Sealed,
+}
+
+/// A request as it is kept.
+pub struct LookRequestRow {
+    pub id: i64,
+    pub at: Timestamp,
+    pub expires_at: Timestamp,
+    pub actor_idx: Vec<u8>,
+    pub key: KeyRow,
+    pub detail: Sealed,
+    pub decision: Option<String>,
+    pub used_at: Option<Timestamp>,
+}
+
+const REQUEST: &str = "SELECT r.id, r.at, r.expires_at, r.actor_idx, r.data_key_id, k.wrapped, r.detail, r.decision, \
+    r.used_at FROM look_request r JOIN data_key k ON k.id = r.data_key_id ";
+
+impl Store {
+    /// Commits an entry.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer; then nothing may be opened.
+    pub async fn look(&self, new: &NewLook) -> Result<(), StoreFault> {
+        self.save_announced().await?;
+        sqlx::query(
+            "INSERT INTO look (id, at, actor_idx, purpose, kind, rows, outcome, request_id, data_key_id, detail) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        )
+        .bind(new.id)
+        .bind(new.at.as_millis())
+        .bind(new.actor_idx.as_bytes())
+        .bind(new.purpose)
+        .bind(new.kind)
+        .bind(new.rows)
+        .bind(new.outcome)
+        .bind(new.request_id)
+        .bind(new.data_key_id)
+        .bind(new.detail.stored())
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// How often something was opened for somebody since a time.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn looks_since(&self, actors: &[Index], since: Timestamp) -> Result<i64, StoreFault> {
+        let mut count = 0;
+        for actor in actors {
+            let text = "SELECT COUNT(*) FROM look WHERE actor_idx = $1 AND at > $2 AND outcome IN ('opened', 'exported')";
+            let query = sqlx::query(text).bind(actor.as_bytes()).bind(since.as_millis());
+            let own: i64 = query.fetch_one(self.pool()).await?.try_get(0)?;
+            count += own;
+        }
+        Ok(count)
+    }
+
+    /// The last entries, the latest first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn looks(&self, limit: i64) -> Result<Vec<LookRow>, StoreFault> {
+        let text = "SELECT l.id, l.at, l.purpose, l.kind, l.rows, l.outcome, l.request_id, l.data_key_id, k.wrapped, \
+             l.detail FROM look l JOIN data_key k ON k.id = l.data_key_id ORDER BY l.id DESC LIMIT $1";
+        let rows = sqlx::query(text).bind(limit).fetch_all(self.pool()).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LookRow {
+                    id: row.try_get(0)?,
+                    at: Timestamp::from_millis(row.try_get(1)?),
+                    purpose: row.try_get(2)?,
+                    kind: row.try_get(3)?,
+                    rows: row.try_get(4)?,
+                    outcome: row.try_get(5)?,
+                    request_id: row.try_get(6)?,
+                    key: KeyRow { id: row.try_get(7)?, wrapped: row.try_get(8)? },
+                    detail: Sealed::from_stored(row.try_get(9)?),
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(Into::into)
+    }
+
+    /// Keeps a request.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn request_look(&self, new: &NewLookRequest) -> Result<(), StoreFault> {
+        self.save_announced().await?;
+        sqlx::query(
+            "INSERT INTO look_request (id, at, expires_at, actor_idx, data_key_id, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(new.id)
+        .bind(new.at.as_millis())
+        .bind(new.expires_at.as_millis())
+        .bind(new.actor_idx.as_bytes())
+        .bind(new.data_key_id)
+        .bind(new.detail.stored())
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// A request.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn look_request(&self, id: i64) -> Result<Option<LookRequestRow>, StoreFault> {
+        let text = format!("{REQUEST} WHERE r.id = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).fetch_optional(self.pool()).await?;
+        row.as_ref().map(read_request).transpose().map_err(Into::into)
+    }
+
+    /// Requests that are not over, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn look_requests(&self, now: Timestamp, limit: i64) -> Result<Vec<LookRequestRow>, StoreFault> {
+        let text = format!("{REQUEST} WHERE r.expires_at > $1 AND r.used_at IS NULL ORDER BY r.id LIMIT $2");
+        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(now.as_millis()).bind(limit);
+        let rows = query.fetch_all(self.pool()).await?;
+        rows.iter().map(read_request).collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// Decides a request. `false` when it was decided already.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn decide_look(
+        &self,
+        id: i64,
+        decision: &'static str,
+        decider: Index,
+        at: Timestamp,
+    ) -> Result<bool, StoreFault> {
+        let done = sqlx::query(
+            "UPDATE look_request SET decision = $1, decider_idx = $2, decided_at = $3 WHERE id = $4 AND decision IS NULL \
+             AND expires_at > $3",
+        )
+        .bind(decision)
+        .bind(decider.as_bytes())
+        .bind(at.as_millis())
+        .bind(id)
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Uses an approved request, which can be done once. `false` when it can't be.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn use_look(&self, id: i64, at: Timestamp) -> Result<bool, StoreFault> {
+        let done = sqlx::query(
+            "UPDATE look_request SET used_at = $1 WHERE id = $2 AND decision = 'approved' AND used_at IS NULL \
+             AND expires_at > $1",
+        )
+        .bind(at.as_millis())
+        .bind(id)
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+fn read_request(row: &AnyRow) -> Result<LookRequestRow, sqlx::Error> {
+    Ok(LookRequestRow {
+        id: row.try_get(0)?,
+        at: Timestamp::from_millis(row.try_get(1)?),
+        expires_at: Timestamp::from_millis(row.try_get(2)?),
+        actor_idx: row.try_get(3)?,
+        key: KeyRow { id: row.try_get(4)?, wrapped: row.try_get(5)? },
+        detail: Sealed::from_stored(row.try_get(6)?),
+        decision: row.try_get(7)?,
+        used_at: row.try_get::<Option<i64>, _>(8)?.map(Timestamp::from_millis),
+    })
+}

@@ -1,0 +1,161 @@
+//! Classes: what is sealed so that those who seal it cannot open it again, the texts of messages and the log.
+//!
+//! A process that seals makes a key for the day and class, a *segment*, and keeps it wrapped to the public half of the
+//! class's ring key. A value is sealed under HKDF of the segment's key and its subject's data key, so to open it takes the
+//! class's secret and the data key, and destroying either destroys it. One key agreement a day, none for a message.
+//!
+//! Layout of a value: 1 octet version (2), 8 octets id of the segment, 12 octets nonce, ciphertext, 16 octets tag.
+//! Bounds: a key derived here seals what one subject gets on one day from one process, far below 2^32 (SP 800-38D §8.3).
+//! When it fails: [`VaultError`].
+
+use super::locked::Locked;
+use super::pair::{Private, Public};
+use super::ring::NamedKey;
+use super::seal::VaultError;
+use super::{Purpose, random_bytes};
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+/// What is sealed apart from its subject's other values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Texts of messages: for those who deliver them.
+    Body,
+    /// The log: for those who may read it.
+    Log,
+}
+
+impl Class {
+    pub const ALL: [Class; 2] = [Class::Body, Class::Log];
+
+    /// The word in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.purpose().as_str()
+    }
+
+    /// Reads a word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == text)
+    }
+
+    /// Whose ring keys open it.
+    #[must_use]
+    pub fn purpose(self) -> Purpose {
+        match self {
+            Class::Body => Purpose::Body,
+            Class::Log => Purpose::Log,
+        }
+    }
+}
+
+/// The key of one day, class and process.
+pub struct Segment {
+    pub class: Class,
+    pub id: i64,
+    /// Days since 1970, UTC.
+    pub day: i64,
+    derive: Hkdf<Sha256>,
+}
+
+impl Segment {
+    fn from_bytes(class: Class, id: i64, day: i64, bytes: &[u8; 32]) -> Self {
+        Self { class, id, day, derive: Hkdf::new(Some(b"anshin segment 1"), bytes) }
+    }
+
+    /// The key for the values of one subject.
+    pub(super) fn key_for(&self, subject: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0_u8; 32]);
+        // 32 octets are far below HKDF's limit of 255 blocks, the only way in which expand can fail.
+        if self.derive.expand(subject, &mut *key).is_err() {
+            std::process::abort();
+        }
+        key
+    }
+}
+
+/// The ring's keys of one class.
+pub struct ClassKeys {
+    class: Class,
+    /// The one that seals first.
+    publics: Vec<(u8, Public)>,
+    privates: Vec<(u8, Locked<Private>)>,
+}
+
+impl ClassKeys {
+    pub(super) fn new(class: Class, publics: &[&NamedKey], secrets: &[&NamedKey]) -> Self {
+        let publics = publics.iter().filter_map(|key| Some((key.name(), Public::new(key.public()?)?)));
+        let privates = secrets.iter().map(|key| (key.name(), Locked::new(Private::new(key.bytes()))));
+        Self { class, publics: publics.collect(), privates: privates.collect() }
+    }
+
+    /// Whether this process can open what is sealed.
+    #[must_use]
+    pub fn open_it(&self) -> bool {
+        !self.privates.is_empty()
+    }
+
+    pub(super) fn is_locked(&self) -> bool {
+        self.privates.iter().all(|(_, private)| private.is_locked())
+    }
+
+    /// Makes the key of a segment, and its wrapped form for the database.
+    #[must_use]
+    pub fn new_segment(&self, id: i64, day: i64) -> (Segment, Vec<u8>) {
+        let bytes = Zeroizing::new(random_bytes::<32>());
+        (Segment::from_bytes(self.class, id, day, &bytes), self.wrap(id, day, &bytes))
+    }
+
+    fn wrap(&self, id: i64, day: i64, bytes: &[u8; 32]) -> Vec<u8> {
+        let boxed = self.publics.first().and_then(|(name, public)| {
+            let mut wrapped = vec![*name];
+            wrapped.extend(public.seal(INFO, &self.associated_data(id, day), bytes)?);
+            Some(wrapped)
+        });
+        // A ring without a public half does not open, and one to which nothing can be sealed is refused when it is read.
+        let Some(wrapped) = boxed else { std::process::abort() };
+        wrapped
+    }
+
+    fn unwrap(&self, id: i64, day: i64, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+        let broken = VaultError::DoesNotOpen { table: "segment", column: "wrapped" };
+        let (name, boxed) = wrapped.split_first().ok_or(VaultError::Destroyed { table: "segment", id })?;
+        let own = self.privates.iter().find(|(own, _)| own == name);
+        let (purpose, letter) = (self.class.as_str(), char::from(*name));
+        let (_, private) = own.ok_or(VaultError::NotHeld { purpose, name: letter })?;
+        let plain = private.open(INFO, &self.associated_data(id, day), boxed).ok_or(broken)?;
+        <[u8; 32]>::try_from(plain.as_slice()).map(Zeroizing::new).map_err(|_| broken)
+    }
+
+    /// Opens a wrapped segment.
+    ///
+    /// # Errors
+    /// [`VaultError::NotHeld`] when this process has not the key, [`VaultError::DoesNotOpen`] when it was altered.
+    pub fn open_segment(&self, id: i64, day: i64, wrapped: &[u8]) -> Result<Segment, VaultError> {
+        Ok(Segment::from_bytes(self.class, id, day, &*self.unwrap(id, day, wrapped)?))
+    }
+
+    /// Wraps a segment anew under the key that seals; `None` if it is so already, or destroyed.
+    ///
+    /// # Errors
+    /// [`VaultError`] when it does not open.
+    pub fn rewrap(&self, id: i64, day: i64, wrapped: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
+        let sealing = self.publics.first().map(|(name, _)| name);
+        if wrapped.is_empty() || wrapped.first() == sealing {
+            return Ok(None);
+        }
+        Ok(Some(self.wrap(id, day, &*self.unwrap(id, day, wrapped)?)))
+    }
+
+    fn associated_data(&self, id: i64, day: i64) -> Vec<u8> {
+        let mut data = self.class.as_str().as_bytes().to_vec();
+        data.push(0);
+        data.extend_from_slice(&id.to_be_bytes());
+        data.extend_from_slice(&day.to_be_bytes());
+        data
+    }
+}
+
+const INFO: &[u8] = b"anshin segment 1";
