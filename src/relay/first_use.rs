@@ -136,6 +136,7 @@ impl Relay {
             require_tls: false,
             traces: Vec::new(),
             confirmed: false,
+            next_hop: None,
         };
         let merchant = login.merchant.id;
         let about = About {

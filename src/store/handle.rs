@@ -395,8 +395,9 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn add_key(&self, key: &super::NewKey, at: Timestamp) -> Result<(), StoreFault> {
-        let mut connection = self.pool().acquire().await?;
-        accept::data_key(&mut connection, key, at).await?;
+        let mut transaction = self.pool().begin().await?;
+        accept::data_key(&mut transaction, key, at).await?;
+        transaction.commit().await?;
         Ok(())
     }
 }

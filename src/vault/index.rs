@@ -94,7 +94,9 @@ impl Indexed<'_> {
             | Indexed::StsPolicy(_)
             | Indexed::TlsKind { .. }
             | Indexed::AutoReply { .. }
-            | Indexed::Contact { .. } => true,
+            | Indexed::Contact { .. }
+            | Indexed::NextHop { .. }
+            | Indexed::LoginFrom { .. } => true,
         }
     }
 }
