@@ -160,9 +160,17 @@ impl Traces {
         self.found(value).any(|found| found.left_clear && found.right_clear)
     }
 
-    /// Places of a text where a name may be broken by a line end: the line ends with its beginning.
+    /// Places of a text where a name may be broken by a line end, or in a text that is no UTF-8 by another character:
+    /// what stands before it ends with the beginning of a name.
     pub fn broken_places<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-        memchr::memchr_iter(b'\n', text).filter(move |at| {
+        let shifts = memchr::memchr2(0x1b, 0x0e, text).is_some();
+        let other = if shifts || std::str::from_utf8(text).is_err() { text } else { &[] };
+        let turns = other.windows(2).enumerate().filter_map(|(i, pair)| {
+            let [before, next] = pair else { return None };
+            let turns = is_host_octet(*before) && (*next >= 0x80 || matches!(*next, 0x0e | 0x1b));
+            turns.then_some(i + 1)
+        });
+        memchr::memchr_iter(b'\n', text).chain(turns).filter(move |at| {
             let line = text.get(at.saturating_sub(80)..*at).unwrap_or_default().trim_ascii_end();
             let length = line.iter().rev().take_while(|b| is_host_octet(**b)).count();
             let last = line.get(line.len() - length..).unwrap_or_default();
@@ -230,10 +238,26 @@ fn is_content(text: &[u8], range: &Range<usize>) -> bool {
     let linked = !is_number
         && (slashes.iter().any(|slashes| before.ends_with(slashes))
             || escaped.is_some_and(|end| end.eq_ignore_ascii_case(b"%2f")));
+    let linked = linked || !is_number && is_value_in_link(before);
     let www = host.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"www."));
     // Behind an at sign it is the domain of an address or of an id: those are judged whole.
     let named = text.get(range.end) == Some(&b'@');
-    linked || www || named || before.ends_with(b"@") || escaped.is_some_and(|end| end == b"%40")
+    // The text of an encoded word is read decoded; as it stands its beginning is no beginning of a name.
+    let word = before.len().checked_sub(3).and_then(|from| before.get(from..));
+    let worded = word.is_some_and(|word| word.eq_ignore_ascii_case(b"?q?"));
+    linked || www || named || worded || before.ends_with(b"@") || escaped.is_some_and(|end| end == b"%40")
+}
+
+/// Whether what stands behind `before` is a value in the query of a link: `https://shop.example/?account=`.
+fn is_value_in_link(before: &[u8]) -> bool {
+    if before.last() != Some(&b'=') {
+        return false;
+    }
+    let near = before.get(before.len().saturating_sub(MAX_LINE)..).unwrap_or_default();
+    let ends = |b: &u8| !b.is_ascii_graphic() || b"\"'<>()[]{}|\\^`".contains(b);
+    let link = near.rsplit(ends).next().unwrap_or_default();
+    let query = memchr::memmem::find(link, b"://").and_then(|at| link.get(at..));
+    query.is_some_and(|rest| rest.contains(&b'?'))
 }
 
 #[cfg(test)]
@@ -300,6 +324,10 @@ mod tests {
                 "https:\\/\\/sign.example &#47;&#47;sign.example",
             ),
             ("http://198.51.100.7/", "http://mx.relay.example/"),
+            ("https://a.example/?b=1&account=sign.example", "https://a.example/?b=1&account=sign.example"),
+            ("https://a.example/?ip=198.51.100.7", "https://a.example/?ip=mx.relay.example"),
+            ("https://a.example/? host=sign.example", "https://a.example/? host=mx.relay.example"),
+            ("https://a.example/host=sign.example", "https://a.example/host=mx.relay.example"),
             (
                 "https%3A%2F%2Fsign.example https%3A%2F%2Fx.pc7.home.example",
                 "https%3A%2F%2Fsign.example https%3A%2F%2Fx.pc7.home.example",

@@ -188,7 +188,7 @@ fn is_exempt(text: &[u8], start: usize, place: Place) -> bool {
     }
     let before = text.get(start.saturating_sub(MAX_NAME)..start).unwrap_or_default();
     let name = text.get(start..start + MIN_TRACE).unwrap_or_default();
-    if is_other(before, name, place) {
+    if is_other(before, name, place) || (place != Place::Header && is_in_query(text, start, name)) {
         return true;
     }
     // What stands there may be spelled in escapes: `https&#58;&#47;&#47;`.
@@ -207,6 +207,22 @@ fn is_exempt(text: &[u8], start: usize, place: Place) -> bool {
     false
 }
 
+/// Whether a name, and no number, is the value of a parameter of a link: its writer's content like the rest of it.
+fn is_in_query(text: &[u8], start: usize, name: &[u8]) -> bool {
+    let is_number = name.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+    let before = text.get(start.saturating_sub(MAX_LINK)..start).unwrap_or_default();
+    let labels = before.iter().rev().take_while(|b| b.is_ascii_alphanumeric() || b".-".contains(b)).count();
+    let before = before.get(..before.len() - labels).unwrap_or_default();
+    let breaks = |b: &u8| *b <= b' ' || *b >= 0x7f || b"<>\"'()[]{}|^`\\".contains(b);
+    let from = before.iter().rposition(breaks).map_or(0, |i| i + 1);
+    let link = before.get(from..).unwrap_or_default();
+    let scheme = memchr::memmem::find(link, b"://");
+    let asks = memchr::memchr(b'?', link);
+    !is_number && link.ends_with(b"=") && scheme.zip(asks).is_some_and(|(scheme, asks)| scheme < asks)
+}
+
+/// How much of a link is read before a name, in octets (RFC 5322 §2.1.1).
+const MAX_LINK: usize = 998;
 /// Longest spelling of the mark of a link or address, in octets.
 const MAX_MARK: usize = 96;
 
