@@ -57,7 +57,7 @@ fn file_edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: 
     }
     for block in uuencode::blocks(text) {
         let name = slice(text, block.name.clone());
-        let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x1b);
+        let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0e | 0x0f | 0x1b);
         let is_wide = Charset::wide_by_octets(&block.octets).is_some();
         if block.octets.iter().any(control) && !is_wide {
             let name = String::from_utf8_lossy(name);

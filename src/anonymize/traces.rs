@@ -126,8 +126,10 @@ impl Traces {
             let range = found.start()..found.end();
             let start = if id.is_some() { range.start } else { host_start(hay, range.start) };
             let extends = start < range.start;
-            if extends && path::is_registered(pattern) || id.is_none() && is_content(hay, &(start..range.end))
-            {
+            let registered = path::is_registered(pattern);
+            let is_content =
+                || is_content(hay, &(start..range.end)) || registered && is_value_in_link(hay, start);
+            if extends && registered || id.is_none() && is_content() {
                 return None;
             }
             let before = start.checked_sub(1).and_then(|i| hay.get(i));
@@ -238,7 +240,6 @@ fn is_content(text: &[u8], range: &Range<usize>) -> bool {
     let linked = !is_number
         && (slashes.iter().any(|slashes| before.ends_with(slashes))
             || escaped.is_some_and(|end| end.eq_ignore_ascii_case(b"%2f")));
-    let linked = linked || !is_number && is_value_in_link(before);
     let www = host.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"www."));
     // Behind an at sign it is the domain of an address or of an id: those are judged whole.
     let named = text.get(range.end) == Some(&b'@');
@@ -248,16 +249,14 @@ fn is_content(text: &[u8], range: &Range<usize>) -> bool {
     linked || www || named || worded || before.ends_with(b"@") || escaped.is_some_and(|end| end == b"%40")
 }
 
-/// Whether what stands behind `before` is a value in the query of a link: `https://shop.example/?account=`.
-fn is_value_in_link(before: &[u8]) -> bool {
-    if before.last() != Some(&b'=') {
-        return false;
-    }
-    let near = before.get(before.len().saturating_sub(MAX_LINE)..).unwrap_or_default();
+/// Whether what stands at `start` is a value in the query of a link: `https://shop.example/?account=`. A domain stays there;
+/// a machine's name says where somebody is all the same.
+fn is_value_in_link(text: &[u8], start: usize) -> bool {
+    let near = text.get(start.saturating_sub(MAX_LINE)..start).unwrap_or_default();
     let ends = |b: &u8| !b.is_ascii_graphic() || b"\"'<>()[]{}|\\^`".contains(b);
     let link = near.rsplit(ends).next().unwrap_or_default();
     let query = memchr::memmem::find(link, b"://").and_then(|at| link.get(at..));
-    query.is_some_and(|rest| rest.contains(&b'?'))
+    link.ends_with(b"=") && query.is_some_and(|rest| rest.contains(&b'?'))
 }
 
 #[cfg(test)]
@@ -326,6 +325,7 @@ mod tests {
             ("http://198.51.100.7/", "http://mx.relay.example/"),
             ("https://a.example/?b=1&account=sign.example", "https://a.example/?b=1&account=sign.example"),
             ("https://a.example/?ip=198.51.100.7", "https://a.example/?ip=mx.relay.example"),
+            ("https://a.example/?h=pc7.home.example", "https://a.example/?h=mx.relay.example"),
             ("https://a.example/? host=sign.example", "https://a.example/? host=mx.relay.example"),
             ("https://a.example/host=sign.example", "https://a.example/host=mx.relay.example"),
             (

@@ -104,6 +104,7 @@ impl Traces {
             text.get(start..end).is_some_and(|found| found.eq_ignore_ascii_case(&name.text))
                 && is_whole(text, start, end, name.is_exact)
                 && !is_exempt(text, start, place)
+                && !(name.is_exact && place != Place::Header && is_in_query(text, start))
         })
     }
 
@@ -188,7 +189,7 @@ fn is_exempt(text: &[u8], start: usize, place: Place) -> bool {
     }
     let before = text.get(start.saturating_sub(MAX_NAME)..start).unwrap_or_default();
     let name = text.get(start..start + MIN_TRACE).unwrap_or_default();
-    if is_other(before, name, place) || (place != Place::Header && is_in_query(text, start, name)) {
+    if is_other(before, name, place) {
         return true;
     }
     // What stands there may be spelled in escapes: `https&#58;&#47;&#47;`.
@@ -207,12 +208,10 @@ fn is_exempt(text: &[u8], start: usize, place: Place) -> bool {
     false
 }
 
-/// Whether a name, and no number, is the value of a parameter of a link: its writer's content like the rest of it.
-fn is_in_query(text: &[u8], start: usize, name: &[u8]) -> bool {
-    let is_number = name.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+/// Whether a registered domain, and no number, is the value of a parameter of a link: its writer's content like the rest.
+fn is_in_query(text: &[u8], start: usize) -> bool {
+    let is_number = text.get(start).is_some_and(u8::is_ascii_digit);
     let before = text.get(start.saturating_sub(MAX_LINK)..start).unwrap_or_default();
-    let labels = before.iter().rev().take_while(|b| b.is_ascii_alphanumeric() || b".-".contains(b)).count();
-    let before = before.get(..before.len() - labels).unwrap_or_default();
     let breaks = |b: &u8| *b <= b' ' || *b >= 0x7f || b"<>\"'()[]{}|^`\\".contains(b);
     let from = before.iter().rposition(breaks).map_or(0, |i| i + 1);
     let link = before.get(from..).unwrap_or_default();
