@@ -24,7 +24,7 @@ const MAX_WINDOW: usize = 64 * 1024;
 const OVERLAP: usize = 2 * MARGIN;
 
 /// What may stand for an at sign beside `@` itself.
-const SIGNS: [&[u8]; 16] = [
+const SIGNS: [&[u8]; 26] = [
     // The wide at sign of UTF-8 in percent escapes.
     b"%BC%A0",
     b"%bc%a0",
@@ -35,7 +35,7 @@ const SIGNS: [&[u8]; 16] = [
     b"At",
     b"AT",
     b"aT",
-    // The wide at signs: UTF-8 (two of them), Shift_JIS, EUC-JP, GBK and EUC-KR, Big5, ISO-2022-JP.
+    // The wide at signs: UTF-8 (two of them), Shift_JIS, EUC-JP, GBK and EUC-KR, Big5, ISO-2022-JP; small ones.
     "\u{ff20}".as_bytes(),
     "\u{fe6b}".as_bytes(),
     b"\x81\x97",
@@ -43,6 +43,17 @@ const SIGNS: [&[u8]; 16] = [
     b"\xa3\xc0",
     b"\xa2\x49",
     b"!w",
+    b"\xa9\x88",
+    b"\xa2\x4e",
+    // アット and あっと in UTF-8, Shift_JIS, EUC-JP, ISO-2022-JP.
+    "アット".as_bytes(),
+    "あっと".as_bytes(),
+    b"\x83\x41\x83\x62\x83\x67",
+    b"\x82\xa0\x82\xc1\x82\xc6",
+    b"\xa5\xa2\xa5\xc3\xa5\xc8",
+    b"\xa4\xa2\xa4\xc3\xa4\xc8",
+    b"%\"%C%H",
+    b"$\"$C$H",
 ];
 
 /// Fixed tables, not settings: built once, the same for everybody. By vector instructions; where a machine has none, by
@@ -145,6 +156,8 @@ pub fn veils(text: &[u8]) -> Vec<usize> {
     };
     for at in memchr::memchr3_iter(b'%', b'&', b'\\', text) {
         let veiled = match (text.get(at), text.get(at + 1)) {
+            // `%252E`: the escape is escaped.
+            (Some(b'%'), Some(b'2')) if text.get(at + 2) == Some(&b'5') => letter(digits(at + 3, 2, 16)),
             (Some(b'%'), _) => letter(digits(at + 1, 2, 16)),
             (Some(b'&'), Some(b'#')) => {
                 let hex = matches!(text.get(at + 2), Some(b'x' | b'X'));
@@ -155,7 +168,8 @@ pub fn veils(text: &[u8]) -> Vec<usize> {
             }
             (Some(b'&'), Some(b'p' | b's' | b'z' | b'h' | b'd' | b'a')) => {
                 let rest = text.get(at + 1..).unwrap_or_default();
-                [b"period;".as_slice(), b"shy;", b"zwj;", b"zwnj;", b"hyphen;", b"dash;", b"amp;#"]
+                let rest = rest.strip_prefix(b"amp;").unwrap_or(rest);
+                [b"period;".as_slice(), b"shy;", b"zwj;", b"zwnj;", b"hyphen;", b"dash;", b"amp;", b"#"]
                     .iter()
                     .any(|name| rest.starts_with(name))
             }
@@ -292,10 +306,14 @@ fn sign(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
     match text.get(range.clone())? {
         b"40" => {
             let opened = match before(1) {
-                b'%' | b'x' | b'X' | b'u' | b'U' | b'=' | b'-' | b'\\' | b'{' | b';' => true,
+                b'%' | b'x' | b'X' | b'u' | b'U' | b'=' | b'-' | b'+' | b'\\' | b'{' | b';' => true,
                 // `\u0040`, `&#x0040;`, CSS `\000040`.
                 b'0' => matches!(before(2), b'0' | b'x' | b'X' | b'u' | b'U' | b'{' | b'\\'),
-                // `%2540`, `%3d40`, and the like: the escape is escaped.
+                // `\'40` of RTF.
+                b'\'' => before(2) == b'\\',
+                // `%2540`, `%252540`: the escape is escaped.
+                b'5' if before(2) == b'2' => is_escaped_percent(text, range.start),
+                // `%3d40`, and the like.
                 b => b.is_ascii_hexdigit() && before(3) == b'%',
             };
             opened.then_some(range)
@@ -312,12 +330,25 @@ fn sign(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
             let behind = text.get(range.end).copied().unwrap_or(0);
             let opens = |b: u8| b.is_ascii_whitespace() || b"([{<;".contains(&b) || b >= 0x80;
             let closes = |b: u8| b.is_ascii_whitespace() || b")]}>&".contains(&b) || b >= 0x80;
+            // Behind a wide bracket: the second half of one, or what takes the text back to ASCII (`ESC ( B`, SI, `~}`).
+            let back = before(3) == 0x1b || before(1) == 0x0f || (before(2), before(1)) == (b'~', b'}');
+            let behind_wide = before(2) >= 0x80 || back;
+            let hz = text.get(range.end..range.end + 2) == Some(b"~{");
             // `commat;`, or the word alone.
             let entity = before(1) == b'm' && behind == b';';
-            (entity || (opens(before(1)) && closes(behind))).then_some(range)
+            let alone =
+                (opens(before(1)) || behind_wide) && (closes(behind) || hz || matches!(behind, 0x1b | 0x0e));
+            (entity || alone).then_some(range)
         }
         _ => Some(range),
     }
+}
+
+/// Whether `25`, once or a few times, stands between a percent sign and `end`.
+fn is_escaped_percent(text: &[u8], end: usize) -> bool {
+    let before = text.get(end.saturating_sub(16)..end).unwrap_or_default();
+    let layers = before.rchunks_exact(2).take_while(|pair| pair == b"25").count();
+    before.len().checked_sub(2 * layers + 1).and_then(|i| before.get(i)) == Some(&b'%')
 }
 
 /// Whether octets that are a sign in another charset are the end of a character of UTF-8, such as the last two of
@@ -331,7 +362,7 @@ fn is_inside_utf8(text: &[u8], sign: &Range<usize>) -> bool {
 /// Whether what looks like a sign stands among the two-octet characters of ISO-2022-JP, and is no wide at sign: its line
 /// has gone over to them and not back.
 fn is_half_of_a_pair(text: &[u8], sign: &Range<usize>) -> bool {
-    if text.get(sign.clone()) == Some(b"!w") {
+    if matches!(text.get(sign.clone()), Some(b"!w" | b"%\"%C%H" | b"$\"$C$H")) {
         return false;
     }
     let line = text.get(sign.start.saturating_sub(MAX_LINE_REACH)..sign.start).unwrap_or_default();
@@ -351,6 +382,10 @@ fn is_ruled_out(text: &[u8], sign: &Range<usize>, needles: &[Needle]) -> bool {
             let skip = |b: &u8| b.is_ascii_whitespace() || b")]}>".contains(b);
             let blanks = behind.iter().take(8).take_while(|b| skip(b)).count();
             behind = behind.get(blanks..).unwrap_or_default();
+            // Letters of an escape sequence say nothing.
+            if before.iter().nth_back(2) == Some(&0x1b) {
+                return needles.iter().all(|n| n.is_ruled_out_behind(behind));
+            }
             let skip = |b: &u8| b.is_ascii_whitespace() || b"([{<".contains(b);
             let blanks = before.iter().rev().take(8).take_while(|b| skip(b)).count();
             let before = before.get(..before.len() - blanks).unwrap_or_default();
@@ -376,6 +411,10 @@ mod tests {
             b"x bob@a.example".as_slice(),
             b"bob%40a.example",
             b"bob%2540a",
+            b"bob%25252540a",
+            b"bob\\'40a",
+            b"bob\x81\x69at\x81\x6aa",
+            b"bob\x1b$B!J\x1b(Bat\x1b$B!K\x1b(Ba",
             b"bob&#64;a",
             b"bob&#0064a",
             b"bob&#x40;a",

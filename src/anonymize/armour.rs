@@ -10,6 +10,7 @@ use super::outcome::Removed;
 use super::search::Kind;
 use super::text::{self, Sought};
 use super::{Refusal, SignatureRule, embedded, file};
+use crate::mime::charset::Charset;
 use crate::mime::slice;
 use crate::mime::transfer::{Edit, apply};
 use crate::mime::{pgp, uuencode};
@@ -49,21 +50,23 @@ pub fn has_rest(text: &[u8]) -> bool {
 }
 
 /// The edits of uuencoded files in a text. A file that cannot be edited and names somebody stops the message.
-fn file_edits(writer: &mut Writer<'_>, text: &[u8], kind: Kind) -> Vec<Edit> {
+fn file_edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: Kind) -> Vec<Edit> {
     let mut out = Vec::new();
     if memchr::memmem::find(text, b"begin").is_none() {
         return out;
     }
     for block in uuencode::blocks(text) {
         let name = slice(text, block.name.clone());
-        let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x1b);
-        if block.octets.iter().any(control) {
+        let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0e | 0x0f | 0x1b);
+        let is_wide = Charset::wide_by_octets(&block.octets).is_some();
+        if block.octets.iter().any(control) && !is_wide {
             let name = String::from_utf8_lossy(name);
             writer.names_in_document |= file::stops(&block.octets, &name, "", writer.search);
             continue;
         }
         let sought = Sought { search: writer.search, traces: writer.traces, ids: None, kind };
-        let edits = text::edits(&block.octets, None, &sought);
+        // Where the text is nothing but this file the label is the file's.
+        let edits = text::edits(&block.octets, label, &sought);
         if !edits.is_empty() {
             let with = uuencode::encode(&apply(&block.octets, &edits), name);
             out.push(Edit { range: block.range, with });
@@ -78,7 +81,7 @@ pub fn edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: K
     let sought = Sought { search: writer.search, traces: writer.traces, ids, kind };
     let mut edits = text::edits(text, label, &sought);
     writer.names_in_document |= embedded::stop(text, writer.passage.rules.documents, writer.search);
-    let files = file_edits(writer, text, kind);
+    let files = file_edits(writer, text, label, kind);
     if !files.is_empty() {
         edits.retain(|edit| {
             files.iter().all(|file| edit.range.end <= file.range.start || edit.range.start >= file.range.end)

@@ -11,6 +11,7 @@ use super::body::file_name;
 use super::policy::{self, Treatment};
 use super::rules::Rules;
 use super::text::{self, Sought};
+use crate::mime::charset::Charset;
 use crate::mime::header::unfold;
 use crate::mime::tnef;
 use crate::mime::transfer::{Edit, apply};
@@ -87,7 +88,10 @@ pub fn scrubbed(
         return None;
     }
     edits.sort_by_key(|edit| edit.range.start);
-    Some(Changed { bytes: refolded(bytes, &apply(bytes, &edits)), key })
+    let new = apply(bytes, &edits);
+    // A fold within a run of UTF-7 would end it, and what follows would be other letters.
+    let folds = label.and_then(Charset::for_label) != Some(Charset::Utf7);
+    Some(Changed { bytes: if folds { refolded(bytes, &new) } else { new }, key })
 }
 
 /// The ids with a host in all calendars of a message, in angle brackets like those of messages, so that the caller can

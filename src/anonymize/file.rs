@@ -65,8 +65,10 @@ fn is_stopped(octets: &[u8], kind: document::Kind, search: &Search) -> bool {
         Text::Octets(octets) => text::is_in(octets, search),
     };
     match document::scan(octets, kind, &Limits::for_size(octets.len()), &mut names) {
-        // What is broken was searched as far as any reader gets.
-        Finding::Clean | Finding::Opaque(Why::Damaged) => false,
+        // What is broken was searched as far as any reader gets. An RTF is a text too, where links have their own spelling.
+        Finding::Clean | Finding::Opaque(Why::Damaged) => {
+            kind == document::Kind::Rtf && text::is_in(octets, search)
+        }
         Finding::Names | Finding::Opaque(Why::TooLarge | Why::Unreadable | Why::Encrypted) => true,
     }
 }

@@ -13,6 +13,7 @@ mod escapes;
 mod fold;
 mod hidden;
 mod look;
+mod marks;
 mod scan;
 mod shifted;
 mod spelled;

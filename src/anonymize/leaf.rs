@@ -15,8 +15,9 @@ use crate::mime::MAX_DEPTH;
 use crate::mime::charset::Charset;
 use crate::mime::lines::{self, Break, MAX_LINE};
 use crate::mime::slice;
-use crate::mime::transfer::{self, Encoding};
+use crate::mime::transfer::{self, Edit, Encoding};
 use crate::mime::tree::{Budget, Entity};
+use crate::mime::uuencode;
 use std::borrow::Cow;
 
 /// How much of a file is looked at first for being a text, in octets.
@@ -132,7 +133,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A calendar or a contact card.
+    /// A calendar or a contact card. One that is uuencoded is changed within its block.
     fn content_lines(&mut self, raw: &[u8], entity: &Entity, out: &mut Vec<u8>) {
         let decoded = entity.encoding.decode(raw);
         let label = entity.content_type.as_ref().and_then(|value| value.text("charset"));
@@ -140,13 +141,27 @@ impl Writer<'_> {
         let label = label.as_deref().map(str::as_bytes);
         let passage = self.passage;
         self.names_in_document |= embedded::stop(&decoded, passage.rules.documents, self.search);
-        match calendar::scrubbed(&decoded, label, &sought, passage.message_id, &|a| passage.is_foreign(a)) {
-            Some(changed) => {
-                if changed.key {
-                    self.removed.insert(Removed::Key);
-                }
-                self.rewritten(raw, entity.encoding, decoded, changed.bytes, out);
+        let scrubbed = |bytes: &[u8]| {
+            calendar::scrubbed(bytes, label, &sought, passage.message_id, &|a| passage.is_foreign(a))
+        };
+        let mut key = false;
+        let mut blocks: Vec<Edit> = Vec::new();
+        for block in uuencode::blocks(&decoded) {
+            self.names_in_document |= embedded::stop(&block.octets, passage.rules.documents, self.search);
+            if let Some(changed) = scrubbed(&block.octets) {
+                key |= changed.key;
+                let with = uuencode::encode(&changed.bytes, slice(&decoded, block.name));
+                blocks.push(Edit { range: block.range, with });
             }
+        }
+        let opened = (!blocks.is_empty()).then(|| transfer::apply(&decoded, &blocks));
+        let changed = scrubbed(opened.as_deref().unwrap_or(&decoded));
+        key |= changed.as_ref().is_some_and(|changed| changed.key);
+        if key {
+            self.removed.insert(Removed::Key);
+        }
+        match changed.map(|changed| changed.bytes).or(opened) {
+            Some(new) => self.rewritten(raw, entity.encoding, decoded, new, out),
             None => out.extend_from_slice(raw),
         }
     }
@@ -230,7 +245,7 @@ impl Writer<'_> {
         }
         new.truncate(new.len() - tail);
         new.drain(..head);
-        encoding.edit_into(raw, &[transfer::Edit { range: from..to, with: new }], out);
+        encoding.edit_into(raw, &[Edit { range: from..to, with: new }], out);
     }
 
     /// Room in `out` for a large body and what follows it, taken only once the decoded one is gone.

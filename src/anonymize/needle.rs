@@ -104,7 +104,10 @@ impl Needle {
             return false;
         }
         self.locals.iter().all(|local| {
-            let lead = before.iter().rev().skip(1).map(|b| b.is_ascii()).chain([true]);
+            // Nor is the last octet of `ESC ( B`.
+            let back = |i: usize| before.len().checked_sub(i).and_then(|i| before.get(i)).copied();
+            let shifts = |i: usize| back(i) == Some(b'(') && back(i + 1) == Some(0x1b);
+            let lead = (2..).map(|i| back(i).is_none_or(|b| b.is_ascii()) && !shifts(i));
             let both = before.iter().rev().zip(lead).zip(local.iter().rev());
             both.take_while(|((b, alone), _)| *alone && is_plain(**b))
                 .any(|((b, _), own)| b.to_ascii_lowercase() != *own)
@@ -227,12 +230,27 @@ fn is_atext(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b)
 }
 
+/// Whether `before` ends with what is a run of UTF-7 to who reads it so, `+MAw-`: characters of 16 bits in base64.
+fn ends_utf7_run(before: &[u8]) -> bool {
+    let run = before.get(..before.len().saturating_sub(1)).unwrap_or_default();
+    let digits = run.iter().rev().take(MAX_RUN);
+    let length = digits.take_while(|b| b.is_ascii_alphanumeric() || **b == b'/').count();
+    let opened = run.len().checked_sub(length + 1).and_then(|i| run.get(i)) == Some(&b'+');
+    opened && length > 0 && matches!(length % 8, 0 | 3 | 6)
+}
+
 /// Whether no longer local part reaches into what follows `before`: it ends in no letter or digit, also not behind
 /// dots, pluses, hyphens and underscores. (A letter outside ASCII is no part of the addresses that people write
 /// into Japanese text without a blank.)
 fn left_is_clear(before: &[u8], kind: Kind) -> bool {
     let is_joint = |b: &&u8| kind != Kind::FileName && matches!(b, b'.' | b'_' | b'+' | b'-');
     let joint = before.iter().rev().take_while(is_joint).count();
+    if joint == 1
+        && before.last() == Some(&b'-')
+        && (ends_with(before, b"imceasmtp-") || ends_utf7_run(before))
+    {
+        return true;
+    }
     !before.len().checked_sub(joint + 1).and_then(|i| before.get(i)).is_some_and(u8::is_ascii_alphanumeric)
 }
 
@@ -262,6 +280,9 @@ mod tests {
             ("b.o.b@a.example", "bob@a.example", None),
             ("bob@icloud.com", "bob@me.com", Some("bob@me.com")),
             ("bob@a.example", "bob@a.exampleTEL:03", Some("bob@a.example")),
+            ("bob@a.example", "IMCEASMTP-bob@a.example", Some("bob@a.example")),
+            ("bob@a.example", "+MAw-bob@a.example", Some("bob@a.example")),
+            ("bob@a.example", "x+y-bob@a.example", None),
         ] {
             assert_eq!(found(secret, text).as_deref(), expected, "{secret} in {text}");
         }
@@ -278,6 +299,8 @@ mod tests {
             ("bob", "%61.example", false),
             ("bob+r", "a<b>.example", false),
             ("", "", false),
+            ("\u{1b}(Bb", "a.example", false),
+            ("r\u{1b}(Bxob", "a.example", true),
         ] {
             let both = needle.is_ruled_out_before(before.as_bytes())
                 || needle.is_ruled_out_behind(behind.as_bytes());

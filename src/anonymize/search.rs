@@ -126,6 +126,12 @@ impl Search {
             Hits { kind, text_len: text.len(), covered: Vec::new(), fresh: Vec::new(), hits: Vec::new() };
         self.look(text, &[], None, &mut hits);
         let any = self.layers(text, &[], ids, &mut hits);
+        if any
+            && kind != Kind::Addresses
+            && let Some(view) = stripping::joined_at_signs(text)
+        {
+            self.layers(view.bytes(), &[&view], None, &mut hits);
+        }
         if any && kind != Kind::Plain {
             let stripped = match kind {
                 Kind::Markup => vec![stripping::without_tags(text), stripping::shown(text)],
@@ -160,6 +166,11 @@ impl Search {
                 let joined = stripping::joined(top.bytes());
                 stack.push(&joined);
                 self.look(joined.bytes(), &stack, None, hits);
+                stack.pop();
+                if let Some(joined) = stripping::joined_over_marks(top.bytes()) {
+                    stack.push(&joined);
+                    self.look(joined.bytes(), &stack, None, hits);
+                }
             }
             if !escaped {
                 break;

@@ -48,7 +48,7 @@ const SPECIAL: [bool; 256] = {
     while i < 256 {
         #[expect(clippy::cast_possible_truncation, reason = "i is below 256")]
         let b = i as u8;
-        table[i] = matches!(b, 0..=8 | 11 | 12 | 14..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'-' | b'(' | b'[' | b'{' | b'<')
+        table[i] = matches!(b, 0..=8 | 11 | 12 | 14..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'-' | b'+' | b'(' | b'[' | b'{' | b'<')
             || matches!(b, 0xc2..=0xdf | 0xe1..=0xe3 | 0xef | 0xf0 | 0xf3);
         i += 1;
     }
@@ -123,6 +123,14 @@ fn piece(rest: &[u8]) -> Option<Piece> {
             b"3F" => Some((3, Some('?'), false)),
             _ => None,
         },
+        // As reports write an address (RFC 3461 §4).
+        b'+' => match rest.get(1..3)? {
+            b"40" => Some((3, Some('@'), false)),
+            b"2E" | b"2e" => Some((3, Some('.'), false)),
+            b"2D" | b"2d" => Some((3, Some('-'), false)),
+            b"5F" | b"5f" => Some((3, Some('_'), false)),
+            _ => None,
+        },
         b'(' => bracketed(rest, b')'),
         b'[' => bracketed(rest, b']'),
         b'{' => bracketed(rest, b'}'),
@@ -146,19 +154,32 @@ fn quoted(rest: &[u8]) -> Option<(usize, char)> {
     Some((3, c))
 }
 
+/// What Japanese says for both signs, the longer word first.
+const WORDS: [(&str, char); 6] = [
+    ("アットマーク", '@'),
+    ("アット", '@'),
+    ("あっと", '@'),
+    ("@マーク", '@'),
+    ("ドット", '.'),
+    ("どっと", '.'),
+];
+
 /// `(at)`, `[ at ]`, ` at `, `(dot)`, `[@]`, with blanks inside.
 fn bracketed(rest: &[u8], close: u8) -> Option<(usize, Option<char>, bool)> {
-    let inner = rest.get(1..rest.len().min(10))?;
+    let inner = rest.get(1..rest.len().min(32))?;
     let lead = inner.iter().take_while(|b| **b == b' ').count();
     let word = inner.get(lead..)?;
     let (length, c) = match word {
         [b'a' | b'A', b't' | b'T', ..] => (2, '@'),
         [b'd' | b'D', b'o' | b'O', b't' | b'T', ..] => (3, '.'),
-        [b'@', ..] if close != b' ' => (1, '@'),
+        [b'@', rest @ ..] if close != b' ' && !rest.starts_with("マーク".as_bytes()) => (1, '@'),
         [b'.', ..] if close != b' ' => (1, '.'),
         // Full-width at sign.
         [0xef, 0xbc, 0xa0, ..] if close != b' ' => (3, '@'),
-        _ => return None,
+        _ if close == b' ' => return None,
+        _ => {
+            WORDS.iter().find(|(own, _)| word.starts_with(own.as_bytes())).map(|(own, c)| (own.len(), *c))?
+        }
     };
     let tail = word.get(length..)?;
     let blanks = if close == b' ' { 0 } else { tail.iter().take_while(|b| **b == b' ').count() };
@@ -304,9 +325,9 @@ fn wide_bracketed(rest: &[u8], open: char) -> Option<(usize, char)> {
     };
     let (word, _) = text.split_once(close)?;
     let sign = match word.trim().nfkc().collect::<String>().to_ascii_lowercase().as_str() {
-        "at" | "@" | "アットマーク" | "アット" | "あっと" => '@',
-        "dot" | "." | "ドット" | "どっと" => '.',
-        _ => return None,
+        "at" | "@" => '@',
+        "dot" | "." => '.',
+        word => WORDS.iter().find(|(own, _)| *own == word)?.1,
     };
     Some((word.len() + close.len_utf8(), sign))
 }
@@ -412,7 +433,10 @@ mod tests {
             "bob%u0040a.example",
             "bob\\U00000040a.example",
             "bob（at）a［ドット］example",
+            "bob(アットマーク)a[ドット]example",
+            "bob[@マーク]a.example",
             "bob-40a.example",
+            "bob+40a+2Eexample",
             "bob=40a=2Eexample",
             "bob\\100a.example",
             "ᵇₒb@ª.example",

@@ -5,6 +5,7 @@
 //! When it fails: never. A tag that is never closed reaches to the end, as programs show nothing of it.
 
 use crate::mime::view::View;
+use std::ops::Range;
 
 /// `text` without blanks and line ends, and without the marks that quoting puts after them: what broke in the
 /// middle is whole again. Also without the soft breaks of quoted-printable text that was never decoded.
@@ -41,6 +42,51 @@ pub fn joined(text: &[u8]) -> View {
     view
 }
 
+/// The same, without the marks of quoting that two lines have in common, whatever they are: `Hana> `, `: `, `》`.
+/// `None` where no two lines have any that [`joined`] leaves.
+#[must_use]
+pub fn joined_over_marks(text: &[u8]) -> Option<View> {
+    let mut view = View::with_capacity(text.len());
+    let (mut start, mut any) = (0, false);
+    let mut before: &[u8] = b"";
+    for line in text.split_inclusive(|b| *b == b'\n') {
+        let marks = common_marks(before, line);
+        any |= line.get(..marks).is_some_and(|marks| marks.iter().any(|b| !is_usual_mark(*b)));
+        let mut at = marks;
+        for piece in line.get(marks..).unwrap_or_default().split_inclusive(u8::is_ascii_whitespace) {
+            view.push_copied(piece.trim_ascii_end(), start + at);
+            at += piece.len();
+        }
+        start += line.len();
+        before = line;
+    }
+    any.then_some(view)
+}
+
+/// Longest mark of quoting with a name in it, in octets.
+const MAX_MARKS: usize = 40;
+
+fn is_usual_mark(b: u8) -> bool {
+    b.is_ascii_whitespace() || matches!(b, b'>' | b'|')
+}
+
+/// Length of what two lines begin with in common, to the last octet of it that can end a mark of quoting.
+fn common_marks(before: &[u8], line: &[u8]) -> usize {
+    let same = before.iter().zip(line).take(MAX_MARKS).take_while(|(a, b)| a == b).count();
+    let common = line.get(..same).unwrap_or_default();
+    let ends = |b: &u8| is_usual_mark(*b) || *b >= 0x80 || b":#%}*?!~]);".contains(b);
+    let mut end = common.iter().rposition(ends).map_or(0, |i| i + 1);
+    // A dash is a mark where a line begins with nothing else.
+    if end == 0 && common.first() == Some(&b'-') {
+        end = 1;
+    }
+    // No character is cut in two.
+    while end > 0 && line.get(end).is_some_and(|b| b & 0xc0 == 0x80) {
+        end -= 1;
+    }
+    end
+}
+
 /// The text of HTML or XML between its tags and comments.
 #[must_use]
 pub fn without_tags(text: &[u8]) -> View {
@@ -70,6 +116,8 @@ fn between_tags(text: &[u8], skipped: impl Fn(&[u8], &[u8]) -> usize) -> View {
     view
 }
 
+/// Longest comment beside an at sign, in octets.
+const MAX_COMMENT: usize = 200;
 /// Longest tag whose style is read, in octets.
 const MAX_TAG: usize = 1000;
 /// Farthest end of a hidden element that is looked for, in octets.
@@ -151,6 +199,69 @@ pub fn without_comments(text: &[u8]) -> View {
     view
 }
 
+/// A text without what stands directly beside at signs and is left out by who reads them: comments, `bob(a)@(b)c.example`,
+/// and the quotes that put strings together, `'bob' + '@' + 'c.example'`. `None` when there are none. Anywhere else in a
+/// text brackets and quotes are what they are.
+#[must_use]
+pub fn joined_at_signs(text: &[u8]) -> Option<View> {
+    let mut out: Vec<Range<usize>> = Vec::new();
+    for at in memchr::memchr_iter(b'@', text) {
+        let before = text.get(at.saturating_sub(MAX_COMMENT)..at).unwrap_or_default();
+        let length = comment_length(before.iter().rev(), b')', b'(').max(quotes_length(before.iter().rev()));
+        if length > 0 && out.last().is_none_or(|last| last.end <= at - length) {
+            out.push(at - length..at);
+        }
+        let behind = text.get(at + 1..(at + 1 + MAX_COMMENT).min(text.len())).unwrap_or_default();
+        let length = comment_length(behind.iter(), b'(', b')').max(quotes_length(behind.iter()));
+        if length > 0 {
+            out.push(at + 1..at + 1 + length);
+        }
+    }
+    if out.is_empty() {
+        return None;
+    }
+    let mut view = View::with_capacity(text.len());
+    let mut copied = 0;
+    for range in out {
+        view.push_copied(text.get(copied..range.start).unwrap_or_default(), copied);
+        copied = range.end;
+    }
+    view.push_copied(text.get(copied..).unwrap_or_default(), copied);
+    Some(view)
+}
+
+/// Length of the quotes that the octets begin with, with the blanks and pluses between them; 0 for fewer than two.
+fn quotes_length<'a>(octets: impl Iterator<Item = &'a u8>) -> usize {
+    let (mut quotes, mut length) = (0, 0);
+    for (i, b) in octets.enumerate() {
+        match b {
+            b'"' | b'\'' => {
+                quotes += 1;
+                length = i + 1;
+            }
+            b'+' | b' ' | b'\t' | b'\r' | b'\n' => {}
+            _ => break,
+        }
+    }
+    if quotes > 1 { length } else { 0 }
+}
+
+/// Length of the comment that the octets begin with, seen from its one bracket; 0 when they begin with none.
+fn comment_length<'a>(octets: impl Iterator<Item = &'a u8>, open: u8, close: u8) -> usize {
+    let mut depth = 0usize;
+    for (i, b) in octets.enumerate() {
+        if *b == open {
+            depth += 1;
+        } else if *b == close {
+            depth = depth.saturating_sub(1);
+        }
+        if depth == 0 {
+            return if i == 0 { 0 } else { i + 1 };
+        }
+    }
+    0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,5 +276,13 @@ mod tests {
             b"abcd"
         );
         assert_eq!(without_comments(b"a(b(c)d)\\e)").bytes(), b"ae)");
+        let over = |text: &[u8]| joined_over_marks(text).map(View::into_bytes);
+        assert_eq!(over(b"Hana> a b@c\r\nHana> .d\r\n"), Some(b"Hana>ab@c.d".to_vec()));
+        assert_eq!(over("》a@b\r\n》.c".as_bytes()), Some("》a@b.c".as_bytes().to_vec()));
+        assert_eq!(over(b"> a@b\r\n> .c"), None);
+        let beside = |text: &[u8]| joined_at_signs(text).map(View::into_bytes);
+        assert_eq!(beside(b"(x a(b(c))@(d)e(f) (g)@h"), Some(b"(x a@e(f) @h".to_vec()));
+        assert_eq!(beside(b"(a@b) :)@c(@ 'd'@e"), None);
+        assert_eq!(beside(b"'a'+\"@\" 'b.c'"), Some(b"'a@b.c'".to_vec()));
     }
 }

@@ -36,8 +36,13 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
         for window in anchors::whole(bytes) {
             read(first, &mut Octets::of(bytes, &window, first), &window, sought, &mut all);
         }
-        if matches!(all.state, State::Read) {
+        // What has no NUL may be another text all the same, whatever its label says.
+        if matches!(all.state, State::Read) && memchr::memchr(0, bytes).is_some() {
             return all.edits;
+        }
+    } else if let Some(wide) = Charset::wide_by_octets(bytes) {
+        for window in anchors::whole(bytes) {
+            read(wide, &mut Octets::of(bytes, &window, wide), &window, sought, &mut all);
         }
     }
     for (wide, window) in anchors::wide_windows(bytes) {

@@ -116,8 +116,10 @@ impl Traces {
             let id = self.ids.get(pattern);
             let start = if id.is_some() { range.start } else { host_start(hay, range.start) };
             let extends = start < range.start;
-            if extends && path::is_registered(pattern) || id.is_none() && is_content(hay, &(start..range.end))
-            {
+            let registered = path::is_registered(pattern);
+            let is_content =
+                || is_content(hay, &(start..range.end)) || registered && is_value_in_link(hay, start);
+            if extends && registered || id.is_none() && is_content() {
                 return None;
             }
             let before = start.checked_sub(1).and_then(|i| hay.get(i));
@@ -150,9 +152,17 @@ impl Traces {
         self.found(value).any(|found| found.left_clear && found.right_clear)
     }
 
-    /// Places of a text where a name may be broken by a line end: the line ends with its beginning.
+    /// Places of a text where a name may be broken by a line end, or in a text that is no UTF-8 by another character:
+    /// what stands before it ends with the beginning of a name.
     pub fn broken_places<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-        memchr::memchr_iter(b'\n', text).filter(move |at| {
+        let shifts = memchr::memchr2(0x1b, 0x0e, text).is_some();
+        let other = if shifts || std::str::from_utf8(text).is_err() { text } else { &[] };
+        let turns = other.windows(2).enumerate().filter_map(|(i, pair)| {
+            let [before, next] = pair else { return None };
+            let turns = is_host_octet(*before) && (*next >= 0x80 || matches!(*next, 0x0e | 0x1b));
+            turns.then_some(i + 1)
+        });
+        memchr::memchr_iter(b'\n', text).chain(turns).filter(move |at| {
             let line = text.get(at.saturating_sub(80)..*at).unwrap_or_default().trim_ascii_end();
             let length = line.iter().rev().take_while(|b| is_host_octet(**b)).count();
             let last = line.get(line.len() - length..).unwrap_or_default();
@@ -223,7 +233,20 @@ fn is_content(text: &[u8], range: &Range<usize>) -> bool {
     let www = host.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"www."));
     // Behind an at sign it is the domain of an address or of an id: those are judged whole.
     let named = text.get(range.end) == Some(&b'@');
-    linked || www || named || before.ends_with(b"@") || escaped.is_some_and(|end| end == b"%40")
+    // The text of an encoded word is read decoded; as it stands its beginning is no beginning of a name.
+    let word = before.len().checked_sub(3).and_then(|from| before.get(from..));
+    let worded = word.is_some_and(|word| word.eq_ignore_ascii_case(b"?q?"));
+    linked || www || named || worded || before.ends_with(b"@") || escaped.is_some_and(|end| end == b"%40")
+}
+
+/// Whether what stands at `start` is a value in the query of a link: `https://shop.example/?account=`. A domain stays there;
+/// a machine's name says where somebody is all the same.
+fn is_value_in_link(text: &[u8], start: usize) -> bool {
+    let near = text.get(start.saturating_sub(MAX_LINE)..start).unwrap_or_default();
+    let ends = |b: &u8| !b.is_ascii_graphic() || b"\"'<>()[]{}|\\^`".contains(b);
+    let link = near.rsplit(ends).next().unwrap_or_default();
+    let query = memchr::memmem::find(link, b"://").and_then(|at| link.get(at..));
+    link.ends_with(b"=") && query.is_some_and(|rest| rest.contains(&b'?'))
 }
 
 #[cfg(test)]
@@ -290,6 +313,11 @@ mod tests {
                 "https:\\/\\/sign.example &#47;&#47;sign.example",
             ),
             ("http://198.51.100.7/", "http://mx.relay.example/"),
+            ("https://a.example/?b=1&account=sign.example", "https://a.example/?b=1&account=sign.example"),
+            ("https://a.example/?ip=198.51.100.7", "https://a.example/?ip=mx.relay.example"),
+            ("https://a.example/?h=pc7.home.example", "https://a.example/?h=mx.relay.example"),
+            ("https://a.example/? host=sign.example", "https://a.example/? host=mx.relay.example"),
+            ("https://a.example/host=sign.example", "https://a.example/host=mx.relay.example"),
             (
                 "https%3A%2F%2Fsign.example https%3A%2F%2Fx.pc7.home.example",
                 "https%3A%2F%2Fsign.example https%3A%2F%2Fx.pc7.home.example",

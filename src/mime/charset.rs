@@ -15,6 +15,10 @@ use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS, UTF_8
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// How much of a text tells whether it is in wide units, and how many letters of ASCII it must have there.
+const WIDE_HEAD: usize = 4096;
+const MIN_WIDE: usize = 4;
+
 /// A charset that can be read and written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Charset {
@@ -59,6 +63,41 @@ impl Charset {
             Self::Utf32Le | Self::Utf32Be if big => Self::Utf32Be,
             Self::Utf32Le | Self::Utf32Be => Self::Utf32Le,
             _ => self,
+        }
+    }
+
+    /// The wide charset that octets tell without a label: by their byte order mark, or by where their NULs stand.
+    #[must_use]
+    pub fn wide_by_octets(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0xff, 0xfe, 0, 0, ..] => return Some(Self::Utf32Le),
+            [0, 0, 0xfe, 0xff, ..] => return Some(Self::Utf32Be),
+            [0xff, 0xfe, ..] => return Some(Self::Utf16Le),
+            [0xfe, 0xff, ..] => return Some(Self::Utf16Be),
+            _ => {}
+        }
+        let head = bytes.get(..bytes.len().min(WIDE_HEAD)).unwrap_or_default();
+        memchr::memchr(0, head)?;
+        let most = |count: usize, of: usize| count > 0 && count * 10 >= of * 9;
+        let fours = |fits: fn(&[u8]) -> bool| {
+            most(head.chunks_exact(4).filter(|unit| fits(unit)).count(), head.len() / 4)
+        };
+        if fours(|unit| matches!(unit, [0, 0..=16, _, _])) {
+            return Some(Self::Utf32Be);
+        }
+        if fours(|unit| matches!(unit, [_, _, 0..=16, 0])) {
+            return Some(Self::Utf32Le);
+        }
+        // Letters of ASCII, line ends and blanks have their NUL on one side.
+        let (mut first, mut second) = (0usize, 0usize);
+        for unit in head.chunks_exact(2) {
+            first += usize::from(matches!(unit, [0, b'\t'..=b'~']));
+            second += usize::from(matches!(unit, [b'\t'..=b'~', 0]));
+        }
+        match (first >= MIN_WIDE, second >= MIN_WIDE) {
+            (true, _) if first > 8 * second => Some(Self::Utf16Be),
+            (_, true) if second > 8 * first => Some(Self::Utf16Le),
+            _ => None,
         }
     }
 

@@ -200,19 +200,26 @@ fn unstructured(text: &str) -> Vec<u8> {
             run.clear();
         }
     };
+    // Blanks between encoded words are not shown (RFC 2047 §6.2): beside one the blank is part of the text.
+    let is_encoded = |word: &str| word.starts_with("=?") && word.ends_with("?=");
+    let mut behind_word = false;
     for word in text.split_ascii_whitespace() {
         if word.is_ascii() {
+            if !run.is_empty() && is_encoded(word) {
+                run.push(' ');
+            }
             flush(&mut run, &mut out);
+            behind_word = is_encoded(word);
             if column(&out) > 0 && column(&out) + word.len() >= FOLD_AT {
                 out.extend_from_slice(b"\r\n");
             }
             out.push(b' ');
             out.extend_from_slice(word.as_bytes());
         } else {
-            if !run.is_empty() {
-                // Blanks between encoded words are not shown (RFC 2047 §6.2), so this one is part of the text.
+            if !run.is_empty() || behind_word {
                 run.push(' ');
             }
+            behind_word = false;
             run.push_str(word);
         }
     }
@@ -230,7 +237,7 @@ fn addresses(text: &str) -> Option<Vec<u8>> {
         let (token, after) = match first {
             '"' => rest.split_at_checked(quoted_end(rest))?,
             '<' => rest.split_at_checked(rest.find('>')? + 1)?,
-            '(' => rest.split_at_checked(rest.find(')')? + 1)?,
+            '(' => rest.split_at_checked(comment_end(rest)?)?,
             '>' | ')' | ',' | ':' | ';' => rest.split_at_checked(1)?,
             c if blank(c) => {
                 out.push(b' ');
@@ -257,23 +264,50 @@ fn addresses(text: &str) -> Option<Vec<u8>> {
             // A local part in quotes.
             '"' if rest.starts_with('@') => return None,
             '"' => {
-                let inner = token.trim_matches('"').replace("\\\"", "\"").replace("\\\\", "\\");
                 out.extend_from_slice(b"\r\n ");
-                out.extend_from_slice(&encoded(&inner));
+                out.extend_from_slice(&encoded(&unescaped(token.trim_matches('"'))));
             }
             '(' => {
                 out.push(b'(');
-                out.extend_from_slice(&encoded(token.trim_start_matches('(').trim_end_matches(')')));
+                // What is in it may have been encoded before, wholly or in part.
+                let inner = words::text(token.get(1..token.len() - 1)?.as_bytes());
+                out.extend_from_slice(&encoded(&unescaped(&inner)));
                 out.push(b')');
             }
             _ if token.contains('@') => return None,
             _ => {
                 out.extend_from_slice(b"\r\n ");
-                out.extend_from_slice(&encoded(token));
+                out.extend_from_slice(&encoded(&words::text(token.as_bytes())));
             }
         }
     }
     Some(out)
+}
+
+/// The end of the comment that begins here, with the comments in it (RFC 5322 §3.2.2).
+fn comment_end(text: &str) -> Option<usize> {
+    let (mut depth, mut escaped) = (0usize, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '(' => depth += 1,
+            ')' if depth == 1 => return Some(at + 1),
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A text without its backslashes (RFC 5322 §3.2.1).
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut letters = text.chars();
+    while let Some(c) = letters.next() {
+        out.extend(if c == '\\' { letters.next() } else { Some(c) });
+    }
+    out
 }
 
 /// The end of the quoted string that begins here.

@@ -127,8 +127,12 @@ impl Relay {
                 Ruled::Released { envelope: sealed, expires_at, look_at: self.deadlines().first(now) }
             }
             Event::Dropped => Ruled::Dropped,
+            // Whoever waits for it sees in the log why nothing happens: a program that stamps what people write, or a
+            // vacation text, which must not be answered (RFC 3834 §2).
             _ => {
                 self.store().record(vec![record]).await?;
+                let reason = "a mail that says a program wrote it decides nothing";
+                tracing::warn!(event = event.as_str(), queue_id = %id, by = "sender", reason);
                 return Ok(id);
             }
         };

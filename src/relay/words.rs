@@ -107,11 +107,12 @@ impl Outcome {
             ),
             Outcome::Held(Hold::Residue) => (
                 "メールの中の、書き換えることのできない場所に実際のメールアドレスなどが残っているため、\
-                 メールを送らずに保留しています。運用担当者が確認します。\
-                 お急ぎの場合は、そのアドレスを書かず、添付ファイルを付けずに、新しいメールとして送り直してください。",
+                 メールを送らずに保留しています。運用担当者が確認します。お急ぎの場合は、\
+                 そのアドレスを書かず（引用部分・リンク・ファイル名も含みます）、添付ファイルを付けずに、\
+                 普通のテキストの新しいメールとして送り直してください。",
                 "A real address or the like stands in a place of your message where it cannot be replaced, so the message \
-                 is held and has not been sent. The operator looks into it. If it is urgent, send a new message without \
-                 that address and without attached files.",
+                 is held and has not been sent. The operator looks into it. If it is urgent, send a new message in plain \
+                 text, without that address (also in quoted text, links and names of files) and without attached files.",
             ),
             Outcome::Doubted(Doubt::Unproven) => (
                 "あなたのアドレスを差出人とするメールを受け取りましたが、あなたのメールサーバから送信されたことを確認できないため、\
@@ -137,9 +138,10 @@ impl Outcome {
             ),
             Outcome::NotReleased => (
                 "保留していたメールは、期限までに確認がなかったため送られませんでした。\
-                 必要であれば、新しいメールとして送り直してください。",
+                 必要であれば、メールアドレスなどの連絡先を書かず、それが入っているファイルも付けずに、\
+                 新しいメールとして送り直してください。",
                 "Your message was held, and nobody confirmed it in time, so it was not sent. If it is still needed, please \
-                 send a new message.",
+                 send a new message without the address that stands in it, and without a file that holds one.",
             ),
             Outcome::Altered => (
                 "メールは送信されますが、差出人がわかってしまう次のものを除きました。本文はそのまま送られます。",
@@ -213,8 +215,10 @@ pub(super) fn choice(confirm: &str, withdraw: &str) -> String {
          To withdraw it, write to:\r\n\
          \x20   {withdraw}\r\n\
          \x20   mailto:{withdraw}?subject=Cancel\r\n\r\n\
-         件名と本文は読まれず、どこにも転送されません。このメールに返信しても届きません。\r\n\
-         Subject and text of that mail are not read and go nowhere. A reply to this notice reaches nobody.\r\n\r\n"
+         件名と本文は読まれず、どこにも転送されません。自動応答など、自動送信と表示されたメールでは決まりません。\
+         このメールに返信しても届きません。\r\n\
+         Subject and text of that mail are not read and go nowhere. An automatic answer, or any mail that says a program \
+         sent it, decides nothing. A reply to this notice reaches nobody.\r\n\r\n"
     )
 }
 

@@ -8,7 +8,7 @@
 
 use super::compat::{is_invisible, plain};
 use super::escapes::{MAX_LAYERS, read};
-use super::hidden;
+use super::{hidden, marks};
 use memchr::{memchr, memmem};
 
 /// Longest tag that is stepped over; behind a longer one anything may follow.
@@ -102,7 +102,13 @@ fn follows(text: &[u8], mut at: usize, mut domain: &[u8], extent: Extent, steps:
                 domain = domain.get(1..).unwrap_or_default();
                 at += 1;
             }
-            _ if is_out(b) => at += 1,
+            _ if is_out(b) => {
+                let mark = if b == b'\n' { marks::behind(text, at) } else { 0 };
+                if mark > 0 && follows(text, at + 1 + mark, domain, extent, steps) {
+                    return true;
+                }
+                at += 1;
+            }
             _ => return false,
         }
     }

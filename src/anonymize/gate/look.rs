@@ -176,14 +176,14 @@ impl Look {
             Some([0, ..]) => texture == Texture::Text,
             _ => texture == Texture::Text && at.checked_sub(1).and_then(|i| octets.get(i)) == Some(&0),
         };
-        let mut done = 0;
+        // A sign out of step with the others, or of the other order, hides none of them.
+        let mut all_done = [0; 4];
         let places = memchr::memchr2_iter(b'@', b'=', octets).filter(|at| beside(*at));
         for at in places {
-            if at < done {
-                continue;
-            }
+            let step = (at & 1) | usize::from(octets.get(at + 1) == Some(&0)) << 1;
+            let Some(done) = all_done.get_mut(step).filter(|done| at >= **done) else { continue };
             let to = (at + 4096).min(octets.len());
-            done = to.saturating_sub(1024);
+            *done = to.saturating_sub(1024);
             let near = octets.get(at.saturating_sub(1024)..to).unwrap_or_default();
             let apart = |b: u8| if b.is_ascii_control() { b' ' } else { b };
             let bare: Vec<u8> = near.iter().copied().filter(|b| *b != 0).map(apart).collect();
@@ -200,14 +200,15 @@ impl Look {
     /// UTF-16 in step with the at sign at `at`: what stands beside the address may be of other letters, of which either
     /// octet could be one of its own.
     fn wide_around(&self, octets: &[u8], at: usize, to: usize, how: How) -> bool {
-        let (order, unit) = match (octets.get(at + 1), at.checked_sub(1)) {
-            (Some(0), _) => (Order::LittleEndian, at),
-            (_, Some(before)) => (Order::BigEndian, before),
-            _ => return false,
-        };
-        let from = unit.saturating_sub(1024) | (unit & 1);
-        let near = octets.get(from..to).unwrap_or_default();
-        self.stream(how, |sink| charset::utf16(near, order, sink))
+        // Between letters of ASCII a sign has a NUL on both sides, and either may be its own.
+        let little = (octets.get(at + 1) == Some(&0)).then_some((Order::LittleEndian, at));
+        let before = at.checked_sub(1).filter(|i| octets.get(*i) == Some(&0));
+        let big = before.map(|unit| (Order::BigEndian, unit));
+        little.into_iter().chain(big).any(|(order, unit)| {
+            let from = unit.saturating_sub(1024) | (unit & 1);
+            let near = octets.get(from..to).unwrap_or_default();
+            self.stream(how, |sink| charset::utf16(near, order, sink))
+        })
     }
 
     /// Octets that are no UTF-8.
@@ -387,7 +388,8 @@ fn is_wide(octets: &[u8]) -> bool {
     let head = octets.get(..octets.len().min(512)).unwrap_or_default();
     let reads = |unit: u16| match unit {
         0 | 0x09 | 0x0a | 0x0d | 0x20..=0x7e => true,
-        _ => matches!(unit >> 8, 0x20..=0x22 | 0x30 | 0x4e..=0x9f | 0xff),
+        // Beyond the first plane, such as letters of mathematics, a character is two units.
+        _ => matches!(unit >> 8, 0x20..=0x22 | 0x30 | 0x4e..=0x9f | 0xd8..=0xdf | 0xff),
     };
     let wide = |unit: fn([u8; 2]) -> u16| {
         let units = head.chunks_exact(2).filter_map(|pair| Some(unit(pair.try_into().ok()?)));

@@ -10,6 +10,7 @@ use super::ahead::may_follow;
 use super::charset::{PIECE, Sink};
 use super::escapes::{Kind, MAX_LAYERS, is_lead, raw, read, unescaped};
 use super::fold::{Folded, Joints, Leave};
+use super::marks;
 use super::tags::{self, View};
 use super::wanted::{Likeness, Wanted};
 
@@ -317,6 +318,9 @@ impl Search<'_> {
             return true;
         }
         if text.contains('(') && self.view(text, Leave::Comments) {
+            return true;
+        }
+        if marks::without(text).is_some_and(|bare| self.view(&bare, Leave::Nothing)) {
             return true;
         }
         if !text.contains('<') {

@@ -104,6 +104,7 @@ impl Traces {
             text.get(start..end).is_some_and(|found| found.eq_ignore_ascii_case(&name.text))
                 && is_whole(text, start, end, name.is_exact)
                 && !is_exempt(text, start, place)
+                && !(name.is_exact && place != Place::Header && is_in_query(text, start))
         })
     }
 
@@ -207,6 +208,20 @@ fn is_exempt(text: &[u8], start: usize, place: Place) -> bool {
     false
 }
 
+/// Whether a registered domain, and no number, is the value of a parameter of a link: its writer's content like the rest.
+fn is_in_query(text: &[u8], start: usize) -> bool {
+    let is_number = text.get(start).is_some_and(u8::is_ascii_digit);
+    let before = text.get(start.saturating_sub(MAX_LINK)..start).unwrap_or_default();
+    let breaks = |b: &u8| *b <= b' ' || *b >= 0x7f || b"<>\"'()[]{}|^`\\".contains(b);
+    let from = before.iter().rposition(breaks).map_or(0, |i| i + 1);
+    let link = before.get(from..).unwrap_or_default();
+    let scheme = memchr::memmem::find(link, b"://");
+    let asks = memchr::memchr(b'?', link);
+    !is_number && link.ends_with(b"=") && scheme.zip(asks).is_some_and(|(scheme, asks)| scheme < asks)
+}
+
+/// How much of a link is read before a name, in octets (RFC 5322 §2.1.1).
+const MAX_LINK: usize = 998;
 /// Longest spelling of the mark of a link or address, in octets.
 const MAX_MARK: usize = 96;
 

@@ -94,6 +94,11 @@ fn header_fields_keep_their_text() {
             "From: 花工房 <a@b.example>, \"み \\\"ど\" <c@d.example> (森)",
             "花工房 <a@b.example>, み \"ど <c@d.example> (森)",
         ),
+        ("Subject: =?UTF-8?B?6Iqx?= 花 =?UTF-8?B?6Iqx?= x 花", "花 花 花 x 花"),
+        (
+            "To: =?UTF-8?B?6Iqx?= 店 <a@b.example> (a (森\\)) b), c@d.example",
+            "花 店 <a@b.example> (a (森)) b), c@d.example",
+        ),
     ] {
         let out = whole(&format!("{field}\r\n\r\n"));
         let value = out.split_once(':').unwrap().1.trim_end();

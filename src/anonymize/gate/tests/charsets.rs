@@ -112,6 +112,22 @@ fn wide_characters_are_read_with_and_without_a_mark() {
 }
 
 #[test]
+fn wide_characters_are_read_in_any_step_and_what_is_out_of_step_hides_nothing() {
+    for little in [true, false] {
+        let secret = wide("「bob@a.exampleま", 2, little);
+        let decoy = wide(" x@b.example ", 2, little);
+        for skip in [0, 1] {
+            let moved = [&vec![b'-'; skip][..], &secret].concat();
+            check(HELD, [message("text/plain", "", &[&b"\x01"[..], &decoy, &b"-"[..], &moved].concat())]);
+        }
+        let word = |octets: &[u8]| data_encoding::BASE64.encode(octets);
+        for name in ["S", "Cc"] {
+            check(HELD, [format!("{name}: =?us-ascii?B?{}?=\r\n\r\n", word(&secret))]);
+        }
+    }
+}
+
+#[test]
 fn characters_shifted_to_seven_bits_are_read() {
     let wide = "#b#o#b!w#a!%#e#x#a#m#p#l#e";
     let other = "#x#b#o#b!w#a!%#e#x#a#m#p#l#e";

@@ -2,7 +2,8 @@
 
 use super::*;
 
-const TRACES: [&str; 8] = [
+const TRACES: [&str; 9] = [
+    "registered.example",
     "mail.shop.example",
     "192.0.2.17",
     "2001:db8::25",
@@ -19,7 +20,11 @@ fn held(message: &str, expected: bool) {
 }
 
 /// A token, whether it holds a trace, and whether it does so in a text too.
-const TOKENS: [(&str, bool, bool); 50] = [
+const TOKENS: [(&str, bool, bool); 54] = [
+    ("https://x.example/?a=1&account=registered.example", true, false),
+    ("https://x.example/?a=1&account=mail.shop.example", true, true),
+    ("https://x.example/?a=1&account=192.0.2.17", true, true),
+    ("https://x.example/account=mail.shop.example", true, true),
     ("mail.shop.example", true, true),
     ("MAIL.Shop.Example", true, true),
     ("x.mail.shop.example", true, true),

@@ -19,7 +19,7 @@ pub fn peer() -> Vec<String> {
 /// The fields that the way of the mail left in it.
 pub fn trace() -> String {
     format!(
-        "Return-Path: <x@y.example>\r\n\
+        "Return-Path: <x@bounces.example>\r\n\
          Received: from {HOST} ({HELO} [{IPV4}])\r\n\tby in.relay.example with ESMTPS id 1; Sun, 22 Nov 2026 09:00:03 +0900\r\n\
          Received: from [IPv6:{IPV6}] by {HOST} with ESMTPSA id 0; Sun, 22 Nov 2026 09:00:01 +0900\r\n\
          DKIM-Signature: v=1; a=rsa-sha256; d={SIGNER}; i=@{SIGNER}; s=a; h=from; bh=AA==; b=AA==\r\n\

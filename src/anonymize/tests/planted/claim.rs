@@ -162,7 +162,9 @@ fn text_around(mail: &[u8], text: &Text) -> Option<Vec<u8>> {
 }
 
 fn middle_is_wrong(variant: &Variant<'_>, text: &Text, middle: &[u8], alias: Option<&str>) -> Option<String> {
-    let bare = |text: &str| reader::squeeze(&reader::fold(&text.replace("=\r\n", "").replace("&shy;", "")));
+    // A fold of a calendar may fall into an entity.
+    let whole = |text: &str| text.replace("=\r\n", "").replace("\r\n ", "").replace("&shy;", "");
+    let bare = |text: &str| reader::squeeze(&reader::fold(&whole(text)));
     let shown = |text: &str| bare(&reader::visible(&reader::fold(text)).swap_remove(0));
     let read = text.charset.decode(middle);
     let (before, behind) = (bare(&text.before), bare(&text.behind));

@@ -181,6 +181,10 @@ impl Generator<'_, '_> {
             }) {
                 let at = hash(&format!("{}{}", canary.name, spelling.name));
                 for (i, kind) in KINDS.iter().enumerate().filter(|(i, _)| (i + at).is_multiple_of(3)) {
+                    // A domain in the query of a link is its writer's content, as in the rest of it.
+                    if kind.name == "html: query of a link" && canary.value.matches('.').count() == 1 {
+                        continue;
+                    }
                     self.body(Body {
                         pass: "trace",
                         world: 0,
