@@ -156,7 +156,7 @@ impl Relay {
             data_key_id: key.id(),
             direction: "notice",
             envelope: envelope.seal(key, id)?,
-            body: key.seal(body_place(id), message.as_bytes()),
+            body: self.seal_in(crate::vault::Class::Body, key, body_place(id), message.as_bytes()),
             size: i64::try_from(size).unwrap_or(i64::MAX),
             at: now,
             delivery: NewDelivery {
