@@ -2,6 +2,7 @@
 
 use super::arguments_desk::{LookArguments, RevealCommand};
 use super::compliance::ComplianceCommand;
+use super::token::TokenCommand;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -438,18 +439,5 @@ pub(super) enum KeysCommand {
         /// rsa (2048 bits) or ed25519.
         #[arg(long, value_parser = ["rsa", "ed25519"])]
         algorithm: String,
-    },
-}
-
-#[derive(Subcommand)]
-pub(super) enum TokenCommand {
-    /// Make a token. It is shown once.
-    Add {
-        /// What it is for.
-        #[arg(long)]
-        name: String,
-        /// One or more of merchants, orders, messages, erasures, separated by commas.
-        #[arg(long = "scope", value_name = "SCOPE[,SCOPE]")]
-        scope: String,
     },
 }
