@@ -183,13 +183,15 @@ pub fn veils(text: &[u8]) -> Vec<usize> {
     }
     let mut out_wide: Vec<usize> = Vec::new();
     let mut last_wide = 0;
-    for at in memchr::memchr3_iter(0xef, 0xf0, 0xe2, text).chain(memchr::memchr2_iter(0xc2, 0xcd, text)) {
+    let filler = memchr::memmem::find_iter(text, "\u{3164}");
+    let others = memchr::memchr3_iter(0xc2, 0xcd, 0xf3, text).chain(filler);
+    for at in memchr::memchr3_iter(0xef, 0xf0, 0xe2, text).chain(others) {
         let veiled = match text.get(at..at + 3) {
             // Wide dot, hyphen, digits and letters; marks without width.
             Some([0xef, 0xbc, c]) => matches!(c, 0x8d | 0x8e | 0x90..=0x99 | 0xa1..=0xba),
             Some([0xef, 0xbd, c]) => matches!(c, 0x81..=0x9a),
-            Some([0xef, 0xbb, 0xbf] | [0xef, 0xb8, 0x80..=0x8f] | [0xef, 0xbe, 0xa0]) => true,
-            Some([0xe2, 0x80, c]) => matches!(c, 0x8b..=0x8f | 0xaa..=0xae),
+            Some([0xef, 0xbb, 0xbf] | [0xef, 0xb8, 0x80..=0x8f] | [0xef, 0xbe, 0xa0] | [0xe3, ..]) => true,
+            Some([0xe2, 0x80, c]) => matches!(c, 0x8b..=0x8f | 0xa4 | 0xaa..=0xae),
             Some([0xe2, 0x81, c]) => matches!(c, 0xa0..=0xaf),
             Some([0xe2, 0x92 | 0x93, _]) => true,
             Some([0xf0, 0x9d, _] | [0xf3, 0xa0, _]) => true,
@@ -383,9 +385,7 @@ fn is_ruled_out(text: &[u8], sign: &Range<usize>, needles: &[Needle]) -> bool {
             let blanks = behind.iter().take(8).take_while(|b| skip(b)).count();
             behind = behind.get(blanks..).unwrap_or_default();
             // Letters of an escape sequence say nothing.
-            if before.iter().nth_back(2) == Some(&0x1b) {
-                return needles.iter().all(|n| n.is_ruled_out_behind(behind));
-            }
+            let before = if before.iter().nth_back(2) == Some(&0x1b) { &[] } else { before };
             let skip = |b: &u8| b.is_ascii_whitespace() || b"([{<".contains(b);
             let blanks = before.iter().rev().take(8).take_while(|b| skip(b)).count();
             let before = before.get(..before.len() - blanks).unwrap_or_default();

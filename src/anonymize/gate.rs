@@ -252,7 +252,9 @@ fn is_confirmed_file(part: &MessagePart<'_>) -> bool {
     let readable = ["xml", "json"].iter().any(|word| {
         subtype == *word || subtype.strip_suffix(word).is_some_and(|rest| rest.ends_with(['+', '-', '.']))
     });
+    // A document all the same, whatever its first word says.
+    let is_rtf = named("text") && subtype == "rtf" && part.decoded_checked().0.starts_with(b"{\\rtf");
     let once = part.headers().all("content-type".to_owned()).count() == 1;
     let text = named("text") || named("message") || named("multipart");
-    !text && !readable && once && part.flags().is_empty() && !part.is_text()
+    (is_rtf || !text && !part.is_text()) && !readable && once && part.flags().is_empty()
 }

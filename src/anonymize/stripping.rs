@@ -46,21 +46,26 @@ pub fn joined(text: &[u8]) -> View {
 /// `None` where no two lines have any that [`joined`] leaves.
 #[must_use]
 pub fn joined_over_marks(text: &[u8]) -> Option<View> {
+    let lines = || text.split_inclusive(|b| *b == b'\n');
+    let pairs = || std::iter::once(&b""[..]).chain(lines()).zip(lines());
+    let is_unusual = |(before, line): (&[u8], &[u8])| {
+        let marks = line.get(..common_marks(before, line)).unwrap_or_default();
+        marks.iter().any(|b| !is_usual_mark(*b))
+    };
+    if !pairs().any(is_unusual) {
+        return None;
+    }
     let mut view = View::with_capacity(text.len());
-    let (mut start, mut any) = (0, false);
-    let mut before: &[u8] = b"";
-    for line in text.split_inclusive(|b| *b == b'\n') {
-        let marks = common_marks(before, line);
-        any |= line.get(..marks).is_some_and(|marks| marks.iter().any(|b| !is_usual_mark(*b)));
-        let mut at = marks;
-        for piece in line.get(marks..).unwrap_or_default().split_inclusive(u8::is_ascii_whitespace) {
+    let mut start = 0;
+    for (before, line) in pairs() {
+        let mut at = common_marks(before, line);
+        for piece in line.get(at..).unwrap_or_default().split_inclusive(u8::is_ascii_whitespace) {
             view.push_copied(piece.trim_ascii_end(), start + at);
             at += piece.len();
         }
         start += line.len();
-        before = line;
     }
-    any.then_some(view)
+    Some(view)
 }
 
 /// Longest mark of quoting with a name in it, in octets.

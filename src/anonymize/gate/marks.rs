@@ -12,13 +12,13 @@ const MAX_BACK: usize = 1024;
 
 /// The text without its marks; `None` where there are none.
 pub fn without(text: &str) -> Option<String> {
-    let mut out = String::with_capacity(text.len());
-    let mut above = "";
-    for line in text.split_inclusive('\n') {
-        out.push_str(line.get(length(above, line)..).unwrap_or(line));
-        above = line;
+    let lines = || text.split_inclusive('\n');
+    let pairs = || std::iter::once("").chain(lines()).zip(lines());
+    if !pairs().any(|(above, line)| length(above, line) > 0) {
+        return None;
     }
-    (out.len() < text.len()).then_some(out)
+    let bare = pairs().map(|(above, line)| line.get(length(above, line)..).unwrap_or(line));
+    Some(bare.collect())
 }
 
 /// Length of the mark behind the line end at `at`.

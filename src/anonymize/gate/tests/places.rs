@@ -186,6 +186,12 @@ fn confirmed_files_are_not_looked_into_but_texts_and_headers_are() {
         );
         assert_eq!(gate_with(file(kind, "").as_bytes(), &[], Files::Checked), HELD, "{kind}");
     }
+    // What is called a text and is an RTF is asked about like a file; what is none is a text.
+    for (body, expected) in [("{\\rtf1 bob@a.example}", Ok(())), ("bob@a.example", HELD)] {
+        let rtf = format!("Content-Type: text/rtf\r\n\r\n{body}");
+        assert_eq!(gate_with(rtf.as_bytes(), &[], Files::Confirmed), expected, "{body}");
+        assert_eq!(gate_with(rtf.as_bytes(), &[], Files::Checked), HELD, "{body}");
+    }
     let named = file("application/pdf", "Content-Disposition: x; filename=\"bob@a.example.pdf\"\r\n");
     assert_eq!(gate_with(named.as_bytes(), &[], Files::Confirmed), HELD);
     let traced = file("application/pdf", "X-From: mx.c.example\r\n");
