@@ -274,7 +274,7 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>) -> io::Result<()
                 say(wire, "354 Go ahead")?;
                 let bytes = data(wire)?;
                 shared.watch.shown(&shared.who, "a mail", &bytes);
-                let mut received = Received {
+                let received = Received {
                     reverse_path: std::mem::take(&mut reverse_path),
                     forward_paths: std::mem::take(&mut forward_paths),
                     bytes,
@@ -282,34 +282,8 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>) -> io::Result<()
                     was_taken: false,
                     was_refused: false,
                 };
-                let (at, manner) = {
-                    let mut state = shared.state();
-                    received.was_taken = state.manner == Manner::Kind;
-                    received.was_refused =
-                        matches!(&state.manner, Manner::Dot(reply) if hits(reply, &received.reverse_path));
-                    let manner = match state.manner.clone() {
-                        Manner::Dot(_) if !received.was_refused => Manner::Kind,
-                        manner => manner,
-                    };
-                    state.received.push(received);
-                    (state.received.len(), manner)
-                };
-                match manner {
-                    Manner::ClosesAfterDot => return Ok(()),
-                    Manner::HangsAfterDot => {
-                        while shared.manner() == Manner::HangsAfterDot {
-                            thread::park_timeout(Duration::from_millis(10));
-                        }
-                        return Ok(());
-                    }
-                    Manner::WaitsAfterDot => {
-                        while shared.manner() == Manner::WaitsAfterDot {
-                            thread::park_timeout(Duration::from_millis(10));
-                        }
-                        say(wire, "250 2.0.0 Ok: taken at last")?;
-                    }
-                    Manner::Dot(reply) => say(wire, &reply)?,
-                    _ => say(wire, &format!("250 2.0.0 Ok: taken as {at}"))?,
+                if !after_the_dot(wire, shared, received)? {
+                    return Ok(());
                 }
             }
             "RSET" | "NOOP" => say(wire, "250 2.0.0 Ok")?,
@@ -317,6 +291,40 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>) -> io::Result<()
             _ => say(wire, "500 5.5.2 Not understood")?,
         }
     }
+}
+
+/// Takes a mail, or not, as its manner is. Whether the session goes on.
+fn after_the_dot(wire: &mut Wire, shared: &Shared, mut received: Received) -> io::Result<bool> {
+    let (at, manner) = {
+        let mut state = shared.state();
+        received.was_taken = state.manner == Manner::Kind;
+        received.was_refused =
+            matches!(&state.manner, Manner::Dot(reply) if hits(reply, &received.reverse_path));
+        let manner = match state.manner.clone() {
+            Manner::Dot(_) if !received.was_refused => Manner::Kind,
+            manner => manner,
+        };
+        state.received.push(received);
+        (state.received.len(), manner)
+    };
+    match manner {
+        Manner::ClosesAfterDot => return Ok(false),
+        Manner::HangsAfterDot => {
+            while shared.manner() == Manner::HangsAfterDot {
+                thread::park_timeout(Duration::from_millis(10));
+            }
+            return Ok(false);
+        }
+        Manner::WaitsAfterDot => {
+            while shared.manner() == Manner::WaitsAfterDot {
+                thread::park_timeout(Duration::from_millis(10));
+            }
+            say(wire, "250 2.0.0 Ok: taken at last")?;
+        }
+        Manner::Dot(reply) => say(wire, &reply)?,
+        _ => say(wire, &format!("250 2.0.0 Ok: taken as {at}"))?,
+    }
+    Ok(true)
 }
 
 fn say(wire: &mut Wire, reply: &str) -> io::Result<()> {
