@@ -106,7 +106,7 @@ impl Relay {
         Ok(self.store().count_tls(rows.collect()).await?)
     }
 
-    /// The counts of the days before this one, at most [`COUNTS`] of them.
+    /// The counts of the days before this one, at most `COUNTS` of them.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
