@@ -10,6 +10,7 @@ use super::ground::Ground;
 use super::http_response::{End, HttpFault, body_of, is_taken};
 use super::sts::MAX_POLICY;
 use super::tls::TlsClient;
+use super::tls_report::Endpoint;
 use crate::mail::Domain;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -27,34 +28,6 @@ use tokio_rustls::client::TlsStream;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Octets of a response that are read to a POST: its first line is enough.
 const MAX_STATUS: usize = 1024;
-
-/// Where something is posted to: `https://HOST/PATH`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    pub host: Domain,
-    /// From the first `/`, query included; printable ASCII without blanks.
-    pub path: String,
-}
-
-impl Endpoint {
-    /// Reads a URI; none for another scheme, another port or anything but host and path.
-    #[must_use]
-    pub fn parse(uri: &str) -> Option<Self> {
-        let scheme = uri.get(..8).filter(|scheme| scheme.eq_ignore_ascii_case("https://"))?;
-        let rest = uri.get(scheme.len()..)?.split('#').next()?;
-        let (authority, path) = match rest.find('/') {
-            Some(at) => rest.split_at_checked(at)?,
-            None => (rest, "/"),
-        };
-        let host = Domain::parse(authority.strip_suffix(":443").unwrap_or(authority)).ok()?;
-        // RFC 8460 §3 has commas, exclamation marks and semicolons percent-encoded.
-        let is_good = path.len() <= 1024 && path.bytes().all(|octet| octet.is_ascii_graphic());
-        // No top-level domain is a number: `192.0.2.1` is no name.
-        let last = host.as_str().rsplit('.').next().unwrap_or_default();
-        let is_name = !host.is_literal() && !last.bytes().all(|octet| octet.is_ascii_digit());
-        (is_good && is_name).then(|| Self { host, path: path.to_owned() })
-    }
-}
 
 /// Addresses of a host that are dialled.
 const ADDRESSES: usize = 4;

@@ -18,9 +18,10 @@
 use super::demand::TlsFailure;
 use super::ground::Ground;
 use super::http_response::HttpFault;
-use super::https::{self, Endpoint, FETCH};
+use super::https::{self, FETCH};
 use super::names::{Found, NameService};
 use super::sts::{Mode, Policy, read_record};
+use super::tls_report::Endpoint;
 use crate::mail::{Domain, Timestamp};
 use crate::relay::Relay;
 use rustls::ClientConfig;

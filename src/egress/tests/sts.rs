@@ -7,9 +7,9 @@ use super::policy_host::PolicyHost;
 use super::script::Script;
 use crate::egress::demand::TlsFailure;
 use crate::egress::ground::Ground;
-use crate::egress::https::Endpoint;
 use crate::egress::resolve::Resolvers;
 use crate::egress::sts_policies::Kept;
+use crate::egress::tls_report::Endpoint;
 use crate::egress::{Purpose, Transport};
 use crate::mail::Timestamp;
 

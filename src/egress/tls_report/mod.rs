@@ -7,6 +7,7 @@ mod rua;
 mod tally;
 
 pub(super) use ledger::{Ledger, Reporting};
+pub(super) use rua::Endpoint;
 #[cfg(test)]
 pub(super) use tally::Kind;
 pub(super) use tally::Tally;

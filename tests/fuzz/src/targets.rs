@@ -133,7 +133,11 @@ pub fn policy(octets: &[u8]) {
     let texts: Vec<Vec<u8>> = octets.split(|b| *b == 0).map(<[u8]>::to_vec).collect();
     let id = sts::read_record(&texts);
     assert!(id.is_none_or(|id| (1..=32).contains(&id.len()) && id.is_ascii()));
-    assert!(rua::reporting_addresses(&texts).len() <= 4);
+    let readers = rua::readers(&texts);
+    assert!(readers.addresses.len() <= 4 && readers.endpoints.len() <= 4);
+    for endpoint in &readers.endpoints {
+        assert!(endpoint.path.starts_with('/') && endpoint.path.bytes().all(|octet| octet.is_ascii_graphic()));
+    }
     for end in [http_response::End::Open, http_response::End::Closed] {
         if let Ok(Some(body)) = http_response::body_of(octets, end, sts::MAX_POLICY) {
             assert!(body.len() <= sts::MAX_POLICY);
