@@ -10,7 +10,7 @@ use super::outcome::Removed;
 use super::search::Kind;
 use super::text::{self, Sought};
 use super::{Refusal, SignatureRule, embedded, file};
-use crate::mime::charset::Charset;
+use crate::document;
 use crate::mime::slice;
 use crate::mime::transfer::{Edit, apply};
 use crate::mime::{pgp, uuencode};
@@ -49,6 +49,24 @@ pub fn has_rest(text: &[u8]) -> bool {
     !apply(text, &pgp::keys(text)).trim_ascii().is_empty()
 }
 
+/// Whether what is uuencoded is a file to search, and no text to edit: it holds control octets, and is not wide text from its
+/// mark on, or by nearly all of its units. Numbers of 16 bits, as files are full of them, look much like such text.
+pub fn is_file(octets: &[u8]) -> bool {
+    let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0e | 0x0f | 0x1b);
+    if !octets.iter().any(control) {
+        return false;
+    }
+    let is_marked = octets.starts_with(&[0xff, 0xfe]) || octets.starts_with(&[0xfe, 0xff]);
+    let letters = |nul: usize| {
+        let is_letter = |unit: &&[u8]| {
+            unit.get(nul) == Some(&0) && unit.get(1 - nul).is_some_and(|b| matches!(b, b'\t'..=b'~'))
+        };
+        octets.chunks_exact(2).filter(is_letter).count()
+    };
+    let is_text = letters(0).max(letters(1)) * 20 >= octets.len() / 2 * 19;
+    !(is_text || is_marked && document::kind(octets, "", "").is_none())
+}
+
 /// The edits of uuencoded files in a text. A file that cannot be edited and names somebody stops the message.
 fn file_edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: Kind) -> Vec<Edit> {
     let mut out = Vec::new();
@@ -57,9 +75,7 @@ fn file_edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: 
     }
     for block in uuencode::blocks(text) {
         let name = slice(text, block.name.clone());
-        let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0e | 0x0f | 0x1b);
-        let is_wide = Charset::wide_by_octets(&block.octets).is_some();
-        if block.octets.iter().any(control) && !is_wide {
+        if is_file(&block.octets) {
             let name = String::from_utf8_lossy(name);
             writer.names_in_document |= file::stops(&block.octets, &name, "", writer.search);
             continue;
@@ -90,4 +106,29 @@ pub fn edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: K
         edits.sort_by_key(|edit| edit.range.start);
     }
     edits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_full_of_small_numbers_is_no_wide_text() {
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let numbers: Vec<u8> = (0..400_u16).flat_map(|n| (b'A' as u16 + n % 40).to_le_bytes()).collect();
+        let noise: Vec<u8> = (0..600_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+        for file in [
+            [b"PK\x03\x04".as_slice(), &numbers, &noise].concat(),
+            [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".as_slice(), &noise, &wide("Root Entry")].concat(),
+            [b"RIFF\x24\x08\x00\x00WAVEfmt ".as_slice(), &numbers, &noise].concat(),
+        ] {
+            assert!(is_file(&file));
+        }
+        let text = "Dear Hanako, bob@a.example\r\n";
+        assert!(
+            !is_file(&wide(text))
+                && !is_file(&wide(&format!("\u{feff}花子様 {text}")))
+                && !is_file(text.as_bytes())
+        );
+    }
 }

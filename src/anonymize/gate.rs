@@ -27,7 +27,7 @@ mod words;
 mod tests;
 
 use super::{Anonymized, Refusal, Secret};
-use look::{How, Look, is_binary, is_noise};
+use look::{How, Look, is_binary};
 use mail_parser::{
     DecodeProblems, Encoding, Header, HeaderForm, HeaderValue, MessageParser, MessagePart, PartFlags,
     PartKind,
@@ -167,8 +167,7 @@ impl Gate {
     }
 
     fn octets(&self, part: &MessagePart<'_>, octets: &[u8], charset: Option<&str>, how: How) -> bool {
-        let is_text = part.is_text() && !is_noise(octets, charset);
-        if is_text || !is_binary(octets) {
+        if part.is_text() || !is_binary(octets) {
             self.look.text(octets, charset, how)
         } else {
             self.look.binary(octets, how)

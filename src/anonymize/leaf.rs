@@ -147,6 +147,11 @@ impl Writer<'_> {
         let mut key = false;
         let mut blocks: Vec<Edit> = Vec::new();
         for block in uuencode::blocks(&decoded) {
+            if armour::is_file(&block.octets) {
+                let name = String::from_utf8_lossy(slice(&decoded, block.name)).into_owned();
+                self.names_in_document |= file::stops(&block.octets, &name, "", self.search);
+                continue;
+            }
             self.names_in_document |= embedded::stop(&block.octets, passage.rules.documents, self.search);
             if let Some(changed) = scrubbed(&block.octets) {
                 key |= changed.key;

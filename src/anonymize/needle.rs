@@ -230,13 +230,27 @@ fn is_atext(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b)
 }
 
-/// Whether `before` ends with what is a run of UTF-7 to who reads it so, `+MAw-`: characters of 16 bits in base64.
+/// Whether `before` ends with what is a run of UTF-7 to who reads it so, `+MAw-`: characters of 16 bits in base64, the
+/// bits that are left over zero, and nothing before it of which it could be the tag.
 fn ends_utf7_run(before: &[u8]) -> bool {
     let run = before.get(..before.len().saturating_sub(1)).unwrap_or_default();
     let digits = run.iter().rev().take(MAX_RUN);
     let length = digits.take_while(|b| b.is_ascii_alphanumeric() || **b == b'/').count();
-    let opened = run.len().checked_sub(length + 1).and_then(|i| run.get(i)) == Some(&b'+');
-    opened && length > 0 && matches!(length % 8, 0 | 3 | 6)
+    let Some(opening) = run.len().checked_sub(length + 1) else { return false };
+    let is_tag = opening.checked_sub(1).and_then(|i| run.get(i)).is_some_and(|b| is_atext(*b));
+    let left_over = match length % 8 {
+        0 => 0,
+        3 => 0b11,
+        6 => 0b1111,
+        _ => return false,
+    };
+    let value = match run.last() {
+        Some(b @ b'A'..=b'Z') => b - b'A',
+        Some(b @ b'a'..=b'z') => b - b'a' + 26,
+        Some(b @ b'0'..=b'9') => b - b'0' + 52,
+        _ => 63,
+    };
+    run.get(opening) == Some(&b'+') && !is_tag && length > 0 && value & left_over == 0
 }
 
 /// Whether no longer local part reaches into what follows `before`: it ends in no letter or digit, also not behind
@@ -283,6 +297,9 @@ mod tests {
             ("bob@a.example", "IMCEASMTP-bob@a.example", Some("bob@a.example")),
             ("bob@a.example", "+MAw-bob@a.example", Some("bob@a.example")),
             ("bob@a.example", "x+y-bob@a.example", None),
+            ("bob@a.example", "hana+web-bob@a.example", None),
+            ("bob@a.example", "hana+MAw-bob@a.example", None),
+            ("bob@a.example", "+MAx-bob@a.example", None),
         ] {
             assert_eq!(found(secret, text).as_deref(), expected, "{secret} in {text}");
         }

@@ -125,7 +125,10 @@ impl Search {
         let mut hits =
             Hits { kind, text_len: text.len(), covered: Vec::new(), fresh: Vec::new(), hits: Vec::new() };
         self.look(text, &[], None, &mut hits);
-        let any = self.layers(text, &[], ids, &mut hits);
+        let mut any = self.layers(text, &[], ids, &mut hits);
+        if let Some(view) = stripping::without_xtext(text) {
+            any |= self.layers(view.bytes(), &[&view], None, &mut hits);
+        }
         if any
             && kind != Kind::Addresses
             && let Some(view) = stripping::joined_at_signs(text)

@@ -48,7 +48,7 @@ const SPECIAL: [bool; 256] = {
     while i < 256 {
         #[expect(clippy::cast_possible_truncation, reason = "i is below 256")]
         let b = i as u8;
-        table[i] = matches!(b, 0..=8 | 11 | 12 | 14..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'-' | b'+' | b'(' | b'[' | b'{' | b'<')
+        table[i] = matches!(b, 0..=8 | 11 | 12 | 14..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'-' | b'(' | b'[' | b'{' | b'<')
             || matches!(b, 0xc2..=0xdf | 0xe1..=0xe3 | 0xef | 0xf0 | 0xf3);
         i += 1;
     }
@@ -121,14 +121,6 @@ fn piece(rest: &[u8]) -> Option<Piece> {
             b"3A" => Some((3, Some(':'), false)),
             b"26" => Some((3, Some('&'), false)),
             b"3F" => Some((3, Some('?'), false)),
-            _ => None,
-        },
-        // As reports write an address (RFC 3461 §4).
-        b'+' => match rest.get(1..3)? {
-            b"40" => Some((3, Some('@'), false)),
-            b"2E" | b"2e" => Some((3, Some('.'), false)),
-            b"2D" | b"2d" => Some((3, Some('-'), false)),
-            b"5F" | b"5f" => Some((3, Some('_'), false)),
             _ => None,
         },
         b'(' => bracketed(rest, b')'),

@@ -211,6 +211,10 @@ pub fn without_comments(text: &[u8]) -> View {
 pub fn joined_at_signs(text: &[u8]) -> Option<View> {
     let mut out: Vec<Range<usize>> = Vec::new();
     for at in memchr::memchr_iter(b'@', text) {
+        // One within a comment is left out with it.
+        if out.last().is_some_and(|last| last.end > at) {
+            continue;
+        }
         let before = text.get(at.saturating_sub(MAX_COMMENT)..at).unwrap_or_default();
         let length = comment_length(before.iter().rev(), b')', b'(').max(quotes_length(before.iter().rev()));
         if length > 0 && out.last().is_none_or(|last| last.end <= at - length) {
@@ -230,6 +234,30 @@ pub fn joined_at_signs(text: &[u8]) -> Option<View> {
     for range in out {
         view.push_copied(text.get(copied..range.start).unwrap_or_default(), copied);
         copied = range.end;
+    }
+    view.push_copied(text.get(copied..).unwrap_or_default(), copied);
+    Some(view)
+}
+
+/// A text with what is written as reports write addresses (xtext, RFC 3461 §4) in one form, `bob+40a+2Eexample`; `None` where
+/// no at sign is. It is a view of its own, since `bob+40th@…` is somebody's tag.
+#[must_use]
+pub fn without_xtext(text: &[u8]) -> Option<View> {
+    memchr::memmem::find(text, b"+40")?;
+    let mut view = View::with_capacity(text.len());
+    let mut copied = 0;
+    for at in memchr::memchr_iter(b'+', text) {
+        let meant: &[u8] = match text.get(at + 1..at + 3) {
+            Some(b"40") => b"@",
+            Some(b"2E" | b"2e") => b".",
+            Some(b"2D" | b"2d") => b"-",
+            Some(b"5F" | b"5f") => b"_",
+            Some(b"2B" | b"2b") => b"+",
+            _ => continue,
+        };
+        view.push_copied(text.get(copied..at).unwrap_or_default(), copied);
+        view.push_made(meant, at..at + 3);
+        copied = at + 3;
     }
     view.push_copied(text.get(copied..).unwrap_or_default(), copied);
     Some(view)
@@ -289,5 +317,20 @@ mod tests {
         assert_eq!(beside(b"(x a(b(c))@(d)e(f) (g)@h"), Some(b"(x a@e(f) @h".to_vec()));
         assert_eq!(beside(b"(a@b) :)@c(@ 'd'@e"), None);
         assert_eq!(beside(b"'a'+\"@\" 'b.c'"), Some(b"'a@b.c'".to_vec()));
+    }
+
+    #[test]
+    fn an_at_sign_within_a_comment_is_left_out_with_it() {
+        for text in ["bob@(bob@(y)a.example)a.example", "bob@(x@(y) z)a.example"] {
+            let view = joined_at_signs(text.as_bytes()).unwrap();
+            assert_eq!(view.bytes(), b"bob@a.example", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_reports_write_is_one_view_and_a_tag_stays_one() {
+        let view = without_xtext(b"rfc822;bob+40a+2Eexample").unwrap();
+        assert_eq!(view.bytes(), b"rfc822;bob@a.example");
+        assert!(without_xtext(b"bob+2dx@a.example").is_none());
     }
 }

@@ -234,9 +234,18 @@ fn is_content(text: &[u8], range: &Range<usize>) -> bool {
     // Behind an at sign it is the domain of an address or of an id: those are judged whole.
     let named = text.get(range.end) == Some(&b'@');
     // The text of an encoded word is read decoded; as it stands its beginning is no beginning of a name.
-    let word = before.len().checked_sub(3).and_then(|from| before.get(from..));
-    let worded = word.is_some_and(|word| word.eq_ignore_ascii_case(b"?q?"));
+    let worded = !is_number && begins_word(before);
     linked || www || named || worded || before.ends_with(b"@") || escaped.is_some_and(|end| end == b"%40")
+}
+
+/// Whether `before` ends with the beginning of an encoded word in the encoding Q: `=?utf-8?Q?` (RFC 2047 §2).
+fn begins_word(before: &[u8]) -> bool {
+    let Some((head, end)) = before.len().checked_sub(3).and_then(|from| before.split_at_checked(from)) else {
+        return false;
+    };
+    let charset = head.iter().rev().take_while(|b| b.is_ascii_alphanumeric() || b"-_:*.".contains(b)).count();
+    let head = head.get(..head.len() - charset).unwrap_or_default();
+    charset > 0 && end.eq_ignore_ascii_case(b"?q?") && head.ends_with(b"=?")
 }
 
 /// Whether what stands at `start` is a value in the query of a link: `https://shop.example/?account=`. A domain stays there;
@@ -252,6 +261,16 @@ fn is_value_in_link(text: &[u8], start: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_encoded_word_hides_the_beginning_of_a_name() {
+        for word in ["=?utf-8?Q?", "x =?ISO-2022-JP?q?"] {
+            assert!(begins_word(word.as_bytes()), "{word}");
+        }
+        for other in ["https://x.example/?q?", "?Q?", "=??q?", "=?utf-8?B?", ""] {
+            assert!(!begins_word(other.as_bytes()), "{other}");
+        }
+    }
     use crate::anonymize::tests::{Direction, World};
     use crate::mime::header;
     use crate::mime::transfer::apply;

@@ -229,6 +229,8 @@ const LOOK_APART: Duration = Duration::from_secs(1);
 /// here.
 fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
+        // The same fault is told once.
+        let mut said = None;
         loop {
             tokio::time::sleep(LOOK_APART).await;
             tokio::select! {
@@ -245,17 +247,26 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
             keeper = again;
             let taken = match found {
                 Ok(None) => continue,
-                Ok(Some(vault)) => relay.renew(vault).await.map_err(|fault| fault.to_string()),
+                Ok(Some(vault)) => relay.renew(vault).await.map_err(|fault| {
+                    keeper.again();
+                    fault.to_string()
+                }),
                 Err(fault) => Err(fault.to_string()),
             };
             match taken {
                 Ok(()) => tracing::info!(event = "keys", "the key ring has changed and was read again"),
-                Err(fault) => tracing::error!(
-                    event = "fault",
-                    fault,
-                    "the key ring has changed and can't be used; the keys stay as they were"
-                ),
+                Err(fault) if said.as_ref() != Some(&fault) => {
+                    tracing::error!(
+                        event = "fault",
+                        fault,
+                        "the key ring has changed and can't be used; the keys stay as they were, and it is tried again"
+                    );
+                    said = Some(fault);
+                    continue;
+                }
+                Err(_) => continue,
             }
+            said = None;
         }
     })
 }

@@ -1,7 +1,8 @@
 //! Notices that the machine's clock went back, and brings up what would wait until it is there again.
 //!
-//! Rules: the clock is compared with one that only goes forward. Leases that were taken by the clock as it was are ended two
-//! leases later: whoever is alive has prolonged its own by then.
+//! Rules: the clock is compared with one that only goes forward. One look changes a lot of rows at most, so that leases are
+//! prolonged meanwhile. On SQLite, where all processes have one clock, leases that were taken by the clock as it was are ended
+//! two leases later: whoever is alive has prolonged its own by then.
 //! When it fails: the fault is logged, and the next look tries again.
 
 use crate::mail::Timestamp;
@@ -12,6 +13,8 @@ use tokio::time::Instant;
 /// What was seen of the clock.
 pub(super) struct Clock {
     slips: Duration,
+    /// No delivery waits for longer.
+    longest: Duration,
     seen: (Timestamp, Instant),
     /// What has not been brought up yet.
     back: Option<Rewind>,
@@ -20,9 +23,9 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Less than `slips` is let pass.
-    pub fn new(slips: Duration) -> Self {
-        Self { slips, seen: (Timestamp::now(), Instant::now()), back: None, leases_end: None }
+    /// Less than `slips` is let pass; no delivery waits for longer than `longest`.
+    pub fn new(slips: Duration, longest: Duration) -> Self {
+        Self { slips, longest, seen: (Timestamp::now(), Instant::now()), back: None, leases_end: None }
     }
 
     /// Looks at the clock; `lease` is how long leases last.
@@ -35,14 +38,15 @@ impl Clock {
             tracing::warn!(
                 event = "clock_went_back",
                 seconds = expected.since(seen.0).as_secs(),
-                "what waits is brought up by as much; check the time service of this machine"
+                "what was due stays due; check the time service of this machine"
             );
-            self.back = Some(Rewind { was: expected, now: seen.0 });
-            self.leases_end = Some(seen.1 + 2 * lease);
+            self.back = Some(Rewind { was: expected, now: seen.0, longest: self.longest });
+            self.leases_end = store.is_embedded().then_some(seen.1 + 2 * lease);
         }
         if let Some(rewind) = self.back {
             match store.rewind(rewind).await {
-                Ok(()) => self.back = None,
+                Ok(0) => self.back = None,
+                Ok(_) => {}
                 Err(fault) => {
                     tracing::error!(event = "fault", %fault, "what waits can't be brought up; trying again")
                 }

@@ -22,6 +22,7 @@ use crate::relay::{AttemptResult, INSTALLATION, Outbound, Relay, RelayFault, Uns
 use crate::schedule::{BackOff, Effect, NextAttempt, Word};
 use crate::smtp::client::{self, Outcome, Phase, Status};
 use crate::store::{Doubt, Work};
+use crate::vault::VaultError;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +122,8 @@ impl Egress {
             housekeeping::keep(self.shared.relay.clone(), sending.clone(), self.retention, stop.clone());
         let house = tokio::spawn(house);
         let mut found = Found::More;
-        let mut clock = Clock::new(SLIPS);
+        // Twice the longest back-off is more than chance adds to it.
+        let mut clock = Clock::new(SLIPS, 2 * self.shared.back_off.max);
         loop {
             if found == Found::More {
                 found = self.lease(&mut running).await;
@@ -278,6 +280,11 @@ impl Shared {
             Ok(outbound) => outbound,
             Err(Unsent::Fault(RelayFault::Store(fault))) => {
                 tracing::error!(event = "fault", %fault, "a message can't be read; it is tried again after its lease");
+                return;
+            }
+            // The key is on its way from another machine, or to be copied by the operator: nobody decides about that.
+            Err(Unsent::Fault(RelayFault::Vault(fault @ VaultError::NotHeld { .. }))) => {
+                tracing::error!(event = "fault", %fault, "a message can't be opened yet; it is tried again after its lease");
                 return;
             }
             Err(why) => {

@@ -21,7 +21,6 @@ use super::connect::{Connection, Dialer, TlsSeen};
 use super::demand::{Demand, TlsFailure};
 use super::dial::Sources;
 use super::ground::Ground;
-use super::http_response::HttpFault;
 use super::pool::{Pool, PoolLimits};
 use super::replies::Overrides;
 use super::report::{Report, Reuse};
@@ -30,7 +29,6 @@ use super::route::Route;
 use super::sts::Mode;
 use super::sts_policies::{Holding, StsPolicies};
 use super::tls::{TlsClient, TlsFault};
-use super::tls_report::Endpoint;
 use super::tls_report::Tally;
 use crate::dns::ResolverFault;
 use crate::mail::{Alias, Domain, RealAddress};
@@ -181,19 +179,6 @@ impl Transport {
             tally: Arc::default(),
             attempt: config.attempt,
         })
-    }
-
-    /// Posts octets to an endpoint that a domain named.
-    ///
-    /// # Errors
-    /// [`HttpFault`].
-    pub(super) async fn post(
-        &self,
-        endpoint: &Endpoint,
-        media: &str,
-        octets: &[u8],
-    ) -> Result<(), HttpFault> {
-        self.policies.post(endpoint, media, octets).await
     }
 
     /// The policies that it has found, to be kept beyond this process.

@@ -265,7 +265,9 @@ fn addresses(text: &str) -> Option<Vec<u8>> {
             '"' if rest.starts_with('@') => return None,
             '"' => {
                 out.extend_from_slice(b"\r\n ");
-                out.extend_from_slice(&encoded(&unescaped(token.trim_matches('"'))));
+                // The quotes at its ends alone: one that is escaped is a letter.
+                let inner = token.get(1..).map(|inner| inner.strip_suffix('"').unwrap_or(inner))?;
+                out.extend_from_slice(&encoded(&unescaped(inner)));
             }
             '(' => {
                 out.push(b'(');

@@ -5,14 +5,14 @@
 //! each such login has its own word in log and record.
 //! When it fails: a fault in the log; the login goes on.
 
-use super::envelope::{AliasText, Envelope, body_place, recipient_place};
+use super::envelope::{AliasText, Envelope};
+use super::own::Own;
 use super::record::{About, peer_json};
-use super::{Event, Login, Notify, Peer, Relay, RelayFault};
+use super::{Event, Login, Peer, Relay, RelayFault};
 use crate::anonymize::{self, Files, Forbidden};
 use crate::config::mask;
 use crate::mail::{Alias, Timestamp};
-use crate::schedule::Class;
-use crate::store::{NewDelivery, NewMessage, Patience};
+use crate::store::{NewMessage, Patience};
 use crate::vault::Indexed;
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address;
@@ -57,12 +57,6 @@ impl Relay {
         let anywhere = index.of(Indexed::LoginFrom { credential, network: None });
         let is_new = self.store().first_contact(&here, now).await?.is_none();
         let is_first = is_new && self.store().first_contact(&anywhere, now).await?.is_none();
-        let (one, other) = tokio::join!(
-            self.store().greylist(here, now, REMEMBERED),
-            self.store().greylist(anywhere, now, REMEMBERED),
-        );
-        one?;
-        other?;
         if is_new && !is_first {
             tracing::warn!(
                 event = "login_new_network",
@@ -83,6 +77,13 @@ impl Relay {
             self.keep(record).await;
             self.store().accept(vec![self.first_use_notice(login, &written, now)?]).await?;
         }
+        // Known only once it is told: what fails above is told at the next login from there.
+        let (one, other) = tokio::join!(
+            self.store().greylist(here, now, REMEMBERED),
+            self.store().greylist(anywhere, now, REMEMBERED),
+        );
+        one?;
+        other?;
         Ok(())
     }
 
@@ -92,9 +93,7 @@ impl Relay {
         network: &str,
         now: Timestamp,
     ) -> Result<NewMessage, RelayFault> {
-        let key = &login.merchant.key;
-        let (id, delivery) = (self.next_id(), self.next_id());
-        let owner = login.addresses.first().ok_or(RelayFault::Malformed("merchant_address"))?;
+        let id = self.next_id();
         let from = Alias::new("mailer-daemon", self.domains().merchant().clone());
         let at = super::words::time(now);
         let text = format!(
@@ -120,58 +119,21 @@ impl Relay {
         let forbidden = Forbidden { secrets: &[], traces: &[], files: Files::Checked };
         let message = anonymize::pass_gate(message, &forbidden)
             .map_err(|_| RelayFault::Malformed("a notice that does not pass the gate"))?;
-        let envelope = Envelope {
-            from: AliasText::from(&from),
-            to: AliasText::from(&login.public_alias),
-            returns: false,
-            sender: None,
-            sender_alias: AliasText::from(&from),
-            notify: Notify { success: false, failure: false, delay: false },
-            envelope_id: None,
-            original: None,
-            full: false,
-            secrets: Vec::new(),
-            headers: String::new(),
-            utf8: false,
-            require_tls: false,
-            traces: Vec::new(),
-            confirmed: false,
-            next_hop: None,
-        };
-        let merchant = login.merchant.id;
-        let about = About {
-            merchant: Some(merchant),
-            conversation: None,
-            message: Some(id),
-            delivery: Some(delivery),
-        };
-        let size = message.as_bytes().len();
-        let detail =
-            serde_json::json!({ "direction": "notice", "action": "login_new_network", "size": size });
-        let guard = Indexed::Told { conversation: login.credential_id, what: "login_new_network" };
-        Ok(NewMessage {
+        let own = Own {
+            key: &login.merchant.key,
             id,
-            merchant_id: merchant,
-            conversation_id: None,
-            data_key_id: key.id(),
-            direction: "notice",
-            envelope: envelope.seal(key, id)?,
-            body: self.seal_in(crate::vault::Class::Body, key, body_place(id), message.as_bytes()),
-            size: i64::try_from(size).unwrap_or(i64::MAX),
-            at: now,
-            delivery: NewDelivery {
-                id: delivery,
-                class: Class::Notice,
-                look_at: self.deadlines().first(now),
-                route: self.vault().index.of(Indexed::Domain(owner.reveal_domain())).to_i64(),
-                recipient: key.seal(recipient_place(delivery), owner.reveal().as_bytes()),
-                expires_at: now.after(self.policy().expire),
-                hold: None,
-            },
-            record: self.new_record(key, Event::Accepted, about, None, &detail, None),
-            threads: Vec::new(),
-            guard: Some((self.vault().index.of(guard), now.after(TOLD_EVERY))),
-            notices: Vec::new(),
-        })
+            merchant: login.merchant.id,
+            conversation: None,
+            to: login.addresses.first().ok_or(RelayFault::Malformed("merchant_address"))?,
+            envelope: Envelope::of_ours(&from, AliasText::from(&login.public_alias)),
+            body: message.as_bytes(),
+            expires: self.policy().expire,
+            detail: serde_json::json!({ "action": "login_new_network" }),
+            guard: Some((
+                Indexed::Told { conversation: login.credential_id, what: "login_new_network" },
+                TOLD_EVERY,
+            )),
+        };
+        self.own_row(own, now)
     }
 }

@@ -169,6 +169,18 @@ pub(super) async fn match_ring(store: &Store, vault: &Vault) -> Result<(), Relay
             return Err(RelayFault::MissingKey(name));
         }
     }
+    for row in known.iter().filter(|row| row.retired_at.is_some()) {
+        // One of the same name that was made since is another key.
+        let is_it = |line: &&crate::vault::KeyLine| {
+            line.seals
+                && line.purpose.as_str() == row.purpose
+                && line.name.to_string() == row.name
+                && line.fingerprint == row.fingerprint
+        };
+        if vault.lines.iter().any(|line| is_it(&line)) {
+            return Err(RelayFault::RetiredKey(format!("{}-{}", row.purpose, row.name)));
+        }
+    }
     for (stem, fingerprint) in &vault.fingerprints {
         let (purpose, name) = stem.split_once('-').unwrap_or_default();
         let is_known = |row: &&crate::store::RingKeyRow| row.purpose == purpose && row.name == name;

@@ -63,11 +63,12 @@ impl Relay {
             return Err(Refusal::Credentials);
         }
         if credential.scram.is_none() || verifier.is_none() {
-            let verifiers = self.verifiers_of(credential.id, auth_id, password).await?;
             // Without them the store goes on with what it has.
-            let kept = self.store().keep_verifiers(credential.id, verifiers, Timestamp::now()).await;
-            if let Err(fault) = kept {
-                tracing::error!(event = "fault", %fault, "the verifiers of a password can't be kept");
+            if let Ok(verifiers) = self.verifiers_of(credential.id, auth_id, password).await {
+                let kept = self.store().keep_verifiers(credential.id, verifiers, Timestamp::now()).await;
+                if let Err(fault) = kept {
+                    tracing::error!(event = "fault", %fault, "the verifiers of a password can't be kept");
+                }
             }
         }
         self.login(&credential).await

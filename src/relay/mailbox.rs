@@ -14,8 +14,16 @@ use super::record::About;
 use super::{AttemptResult, Conversation, Event, Recipient, Refusal, Relay, RelayFault, Verdict};
 use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::schedule::means_for_good;
-use crate::store::{Acceptance, Block, Gone, Mailbox, SuppressedRow, Work};
+use crate::store::{Acceptance, Block, Gone, Mailbox, Patience, SuppressedRow, Work};
 use crate::vault::{DataKey, Index, Indexed, Side};
+use std::time::Duration;
+
+/// A complaint about a delivery is remembered for longer than any suppression lasts.
+const COMPLAINED: Patience = Patience {
+    wait: Duration::ZERO,
+    retry_within: Duration::ZERO,
+    remember: Duration::from_secs(400 * 86_400),
+};
 
 /// Why a suppression was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +91,16 @@ impl Relay {
         Some((self.vault().index.all(index), side))
     }
 
-    /// Takes a customer's word that the mail of this delivery is spam.
+    /// Takes a customer's word that the mail of this delivery is spam; once, since whoever was shown its return address can
+    /// say so again.
     pub(super) async fn complained(&self, key: &DataKey, work: &Work) -> Result<(), RelayFault> {
         let Some((indexes, Side::Customer)) = self.mailbox_indexes_of(key, work) else { return Ok(()) };
         let Some(address_idx) = indexes.into_iter().next() else { return Ok(()) };
+        let now = Timestamp::now();
+        let once = self.vault().index.of(Indexed::Told { conversation: work.delivery_id, what: "complaint" });
+        if self.store().first_contact(&once, now).await?.is_some() {
+            return Ok(());
+        }
         let detail = serde_json::json!({ "by": "complaint", "action": "suppress" });
         let block = Block::Suppress {
             gone: Gone {
@@ -97,9 +111,10 @@ impl Relay {
                 status: "complaint".into(),
             },
             record: self.new_record(key, Event::Blocked, self.about(work), None, &detail, None),
-            at: Timestamp::now(),
+            at: now,
         };
         self.store().block(block).await?;
+        self.store().greylist(once, now, COMPLAINED).await?;
         Ok(())
     }
 

@@ -30,6 +30,7 @@ mod notice;
 mod operator;
 mod orders;
 mod outbound;
+mod own;
 mod proof;
 mod pause;
 mod record;
@@ -152,6 +153,11 @@ pub enum RelayFault {
         "{0}.key is missing from the key ring, and this database needs it; restore the file from its backup"
     )]
     MissingKey(String),
+    #[error(
+        "{0} was retired and destroyed, but this process would still seal with it, and nothing could ever open that; \
+         bring the key directory of this role up to date from the whole ring"
+    )]
+    RetiredKey(String),
 }
 
 const PROBE: Place = Place::new("installation", "probe", 1);

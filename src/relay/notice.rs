@@ -10,15 +10,14 @@
 //! repeated without end; what can't be told is logged.
 
 use super::accept::header_block;
-use super::envelope::{AliasText, Envelope, body_place, recipient_place};
-use super::record::About;
+use super::envelope::{AliasText, Envelope, body_place};
+use super::own::Own;
 use super::words;
-use super::{Event, Notify, Relay, RelayFault, queue_id};
-use crate::anonymize::{self, Anonymized, Files, Forbidden, Hold, Removed, Secret};
+use super::{Relay, RelayFault, queue_id};
+use crate::anonymize::{self, Files, Forbidden, Hold, Removed, Secret};
 use crate::mail::{Alias, RealAddress, Timestamp};
-use crate::schedule::Class;
-use crate::store::{NewDelivery, NewMessage, Work};
-use crate::vault::{DataKey, Decision, Indexed};
+use crate::store::{NewMessage, Work};
+use crate::vault::{DataKey, Decision};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address;
 use mail_builder::headers::raw::Raw;
@@ -154,77 +153,25 @@ impl Relay {
             })
             .ok_or(RelayFault::Malformed("a notice that does not pass the gate"))?;
         let from = mailer_daemon(&to);
-        let sealed = Envelope {
-            from: AliasText::from(&from),
-            to: envelope.sender_alias.clone(),
-            returns: false,
-            sender: None,
-            sender_alias: AliasText::from(&from),
-            notify: Notify { success: false, failure: false, delay: false },
-            envelope_id: None,
+        let ours = Envelope {
             secrets: secrets.iter().map(|s| (s.address.reveal(), AliasText::from(s.alias))).collect(),
-            headers: String::new(),
-            utf8: false,
-            traces: Vec::new(),
-            confirmed: false,
-            original: None,
-            full: false,
             // RFC 8689 §5: what tells of it is kept as it was.
             require_tls: envelope.require_tls,
-            next_hop: None,
+            ..Envelope::of_ours(&from, envelope.sender_alias.clone())
         };
-        self.notice_row(key, subject, id, &sender, &anonymized, &sealed, outcome, now).map(Some)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one row")]
-    fn notice_row(
-        &self,
-        key: &DataKey,
-        subject: Subject<'_>,
-        id: i64,
-        sender: &RealAddress,
-        anonymized: &Anonymized,
-        envelope: &Envelope,
-        outcome: Outcome,
-        now: Timestamp,
-    ) -> Result<NewMessage, RelayFault> {
-        let delivery = self.next_id();
-        let about = About {
-            merchant: Some(subject.merchant_id),
-            conversation: subject.conversation_id,
-            message: Some(id),
-            delivery: Some(delivery),
-        };
-        let detail = serde_json::json!({
-            "direction": "notice",
-            "about": queue_id(subject.message_id),
-            "action": outcome.word(),
-            "size": anonymized.as_bytes().len(),
-        });
-        Ok(NewMessage {
+        let own = Own {
+            key,
             id,
-            merchant_id: subject.merchant_id,
-            conversation_id: subject.conversation_id,
-            data_key_id: key.id(),
-            direction: "notice",
-            envelope: envelope.seal(key, id)?,
-            body: self.seal_in(crate::vault::Class::Body, key, body_place(id), anonymized.as_bytes()),
-            size: i64::try_from(anonymized.as_bytes().len()).unwrap_or(i64::MAX),
-            at: now,
-            delivery: NewDelivery {
-                id: delivery,
-                class: Class::Notice,
-                look_at: self.deadlines().first(now),
-                route: self.vault().index.of(Indexed::Domain(sender.reveal_domain())).to_i64(),
-                recipient: key.seal(recipient_place(delivery), sender.reveal().as_bytes()),
-                expires_at: now.after(self.policy().expire),
-                hold: None,
-            },
-            record: self.new_record(key, Event::Accepted, about, None, &detail, None),
-            threads: Vec::new(),
+            merchant: subject.merchant_id,
+            conversation: subject.conversation_id,
+            to: &sender,
+            envelope: ours,
+            body: anonymized.as_bytes(),
+            expires: self.policy().expire,
+            detail: serde_json::json!({ "about": queue_id(subject.message_id), "action": outcome.word() }),
             guard: None,
-            notices: Vec::new(),
-        })
+        };
+        self.own_row(own, now).map(Some)
     }
 }
 

@@ -6,12 +6,11 @@
 //! so that no bounce of it comes back (RFC 8460 §5.3); one for a domain, an address and a day.
 //! When it fails: [`RelayFault`] where the database does not answer; what can't be opened is passed over.
 
-use super::envelope::{AliasText, Envelope, body_place, recipient_place};
-use super::record::About;
-use super::{Event, Notify, Relay, RelayFault};
+use super::envelope::{AliasText, Envelope};
+use super::own::Own;
+use super::{Relay, RelayFault};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
-use crate::schedule::Class;
-use crate::store::{NewDelivery, NewMessage, NewPolicy, NewTlsCount, TLS_COUNTS};
+use crate::store::{NewMessage, NewPolicy, NewTlsCount, TLS_COUNTS};
 use crate::vault::{Indexed, Place};
 use std::time::Duration;
 
@@ -150,62 +149,24 @@ impl Relay {
     }
 
     fn report_row(&self, report: &TlsReport, now: Timestamp) -> Result<NewMessage, RelayFault> {
-        let key = &self.inner.installation;
-        let (id, delivery) = (self.next_id(), self.next_id());
+        let id = self.next_id();
         let from = Alias::new("mailer-daemon", self.domains().merchant().clone());
-        let envelope = Envelope {
-            from: AliasText::from(&from),
-            to: AliasText::from(&from),
-            returns: false,
-            sender: None,
-            sender_alias: AliasText::from(&from),
-            notify: Notify { success: false, failure: false, delay: false },
-            envelope_id: None,
-            original: None,
-            full: false,
-            secrets: Vec::new(),
-            headers: String::new(),
-            utf8: false,
-            require_tls: false,
-            next_hop: None,
-            traces: Vec::new(),
-            // It holds nobody's file but our own.
-            confirmed: true,
-        };
-        let about = About { message: Some(id), delivery: Some(delivery), ..About::default() };
-        let detail = serde_json::json!({
-            "direction": "notice",
-            "action": "tls-report",
-            "domain": report.domain.to_string(),
-            "size": report.message.len(),
-        });
-        let address = report.recipient.reveal();
-        let said = format!("{} {} {address}", report.day, report.domain);
-        let guard = self.vault().index.of(Indexed::Told { conversation: INSTALLATION, what: &said });
-        Ok(NewMessage {
+        let said = format!("{} {} {}", report.day, report.domain, report.recipient.reveal());
+        // It holds nobody's file but our own.
+        let envelope = Envelope { confirmed: true, ..Envelope::of_ours(&from, AliasText::from(&from)) };
+        let own = Own {
+            key: &self.inner.installation,
             id,
-            merchant_id: INSTALLATION,
-            conversation_id: None,
-            data_key_id: key.id(),
-            direction: "notice",
-            envelope: envelope.seal(key, id)?,
-            body: self.seal_in(crate::vault::Class::Body, key, body_place(id), &report.message),
-            size: i64::try_from(report.message.len()).unwrap_or(i64::MAX),
-            at: now,
-            delivery: NewDelivery {
-                id: delivery,
-                route: self.vault().index.of(Indexed::Domain(report.recipient.reveal_domain())).to_i64(),
-                recipient: key.seal(recipient_place(delivery), address.as_bytes()),
-                expires_at: now.after(REPORT_EXPIRES.min(self.policy().expire)),
-                class: Class::Notice,
-                look_at: self.deadlines().first(now),
-                hold: None,
-            },
-            record: self.new_record(key, Event::Accepted, about, None, &detail, None),
-            threads: Vec::new(),
-            guard: Some((guard, now.after(REPORTED))),
-            notices: Vec::new(),
-        })
+            merchant: INSTALLATION,
+            conversation: None,
+            to: &report.recipient,
+            envelope,
+            body: &report.message,
+            expires: REPORT_EXPIRES,
+            detail: serde_json::json!({ "action": "tls-report", "domain": report.domain.to_string() }),
+            guard: Some((Indexed::Told { conversation: INSTALLATION, what: &said }, REPORTED)),
+        };
+        self.own_row(own, now)
     }
 }
 

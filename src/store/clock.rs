@@ -1,27 +1,30 @@
 //! What is stored as a time of the clock, when the clock goes back: without this, mail that was due a moment ago would wait
 //! until the clock is there again.
 //!
-//! Rules: turns and lanes become due at once, since a look finds out what is really due in them. Waiting deliveries come up
-//! earlier by as much as the clock went back, so that the order and the back-off stay; two processes of one machine that both
-//! do this bring some up too early, which costs an attempt. Leases are left alone: who holds one prolongs it by the new
-//! clock. What is left of leases that nobody prolongs is ended by [`end_leases`], some time later.
+//! Rules: turns and lanes become due at once, since a look finds out what is really due in them. Of the idle deliveries those
+//! become due that were so by the clock as it was, and those that would wait for longer than any delivery does; the others
+//! keep their time, so that none waits for longer than the longest back-off. Doing it again changes nothing, so it does
+//! not matter how many processes see the clock go back, nor whether the others' did. Leases are left alone: who holds one
+//! prolongs it by the new clock. What is left of leases that nobody prolongs is ended by [`end_leases`], some time later, and
+//! on SQLite alone: there all processes have one clock.
 //! When it fails: [`StoreFault`]; the caller tries again.
 
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::writer::{Change, Effect};
+use super::writer::Change;
 use crate::mail::Timestamp;
-use sqlx::{AnyConnection, Row};
+use sqlx::AnyConnection;
 use std::time::Duration;
 
 /// Most deliveries of one change.
 const LOT: i64 = 5000;
 
-/// The clock was at `was` and is at `now`, which is earlier.
+/// The clock was at `was` and is at `now`, which is earlier. No delivery waits for longer than `longest`.
 #[derive(Debug, Clone, Copy)]
 pub struct Rewind {
     pub was: Timestamp,
     pub now: Timestamp,
+    pub longest: Duration,
 }
 
 /// Makes turns and lanes due.
@@ -34,32 +37,27 @@ pub(super) async fn lanes(connection: &mut AnyConnection, now: Timestamp) -> Res
     Ok(())
 }
 
-/// Brings up idle deliveries that come up at `from` or later; up to which time, where there may be more.
-pub(super) async fn deliveries(
-    connection: &mut AnyConnection,
-    rewind: Rewind,
-    from: Timestamp,
-) -> Result<Option<Timestamp>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT id, next_at FROM delivery WHERE state = 'waiting' AND lease = 0 AND next_at >= $1 ORDER BY next_at LIMIT $2",
-    )
-    .bind(from.max(rewind.now).as_millis())
-    .bind(LOT)
-    .fetch_all(&mut *connection)
-    .await?;
-    let (now, by) = (rewind.now.as_millis(), rewind.was.as_millis().saturating_sub(rewind.now.as_millis()));
-    let mut last = None;
-    for row in &rows {
-        let (id, next_at): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        last = Some(next_at);
-        sqlx::query("UPDATE delivery SET next_at = $1 WHERE id = $2 AND lease = 0 AND state = 'waiting'")
-            .bind(next_at.saturating_sub(by).max(now))
-            .bind(id)
-            .execute(&mut *connection)
-            .await?;
+/// Makes some idle deliveries due that should be. How many; none when all are.
+pub(super) async fn deliveries(connection: &mut AnyConnection, rewind: Rewind) -> Result<u64, sqlx::Error> {
+    let (now, never) = (rewind.now.as_millis(), i64::MAX);
+    let mut done = 0;
+    for (after, until) in
+        [(now, rewind.was.as_millis()), (rewind.now.after(rewind.longest).as_millis(), never)]
+    {
+        // A lease may begin between finding a row and changing it.
+        let changed = sqlx::query(
+            "UPDATE delivery SET next_at = $1 WHERE state = 'waiting' AND lease = 0 AND id IN (SELECT id FROM delivery \
+             WHERE state = 'waiting' AND lease = 0 AND next_at > $2 AND next_at <= $3 ORDER BY next_at LIMIT $4)",
+        )
+        .bind(now)
+        .bind(after)
+        .bind(until)
+        .bind(LOT)
+        .execute(&mut *connection)
+        .await?;
+        done += changed.rows_affected();
     }
-    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count >= LOT);
-    Ok(last.filter(|_| is_full).map(Timestamp::from_millis))
+    Ok(done)
 }
 
 /// Ends leases that were taken before the clock went back and that nobody has prolonged since. How many.
@@ -79,20 +77,14 @@ pub(super) async fn end_leases(
 }
 
 impl Store {
-    /// Brings up what waits, after the clock went back.
+    /// Makes some of what waits due, after the clock went back. How many; none when that is done.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn rewind(&self, rewind: Rewind) -> Result<(), StoreFault> {
-        let mut from = Some(rewind.now);
-        while let Some(at) = from {
-            from = match self.change(Change::Rewind { rewind, from: at }).await? {
-                Effect::Rewound { next } => next,
-                _ => None,
-            };
-        }
+    pub async fn rewind(&self, rewind: Rewind) -> Result<u64, StoreFault> {
+        let count = self.count(Change::Rewind(rewind)).await?;
         self.ring();
-        Ok(())
+        Ok(count)
     }
 
     /// Ends leases that last for longer than `longest` from now. How many.

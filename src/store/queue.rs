@@ -243,8 +243,9 @@ pub(super) async fn bounced(
 /// Makes waiting deliveries due now that are not: so many at once that no transaction holds up the writer. How many.
 pub(super) async fn retry_some(connection: &mut AnyConnection, now: Timestamp) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
-        "UPDATE delivery SET next_at = $1 WHERE id IN (SELECT id FROM delivery WHERE state = 'waiting' AND lease = 0 \
-         AND next_at > $1 ORDER BY next_at LIMIT $2)",
+        // A lease may begin between finding a row and changing it: the attempt that it covers would be doubled.
+        "UPDATE delivery SET next_at = $1 WHERE state = 'waiting' AND lease = 0 AND id IN (SELECT id FROM delivery \
+         WHERE state = 'waiting' AND lease = 0 AND next_at > $1 ORDER BY next_at LIMIT $2)",
     )
     .bind(now.as_millis())
     .bind(i64::from(RETRIED))
@@ -341,7 +342,8 @@ impl Store {
         while message.is_none() {
             let some = self.count(Change::RetrySome { now }).await?;
             count += some;
-            if some < u64::from(RETRIED) {
+            // Less than a full lot may mean that some were leased meanwhile.
+            if some == 0 {
                 break;
             }
         }

@@ -85,11 +85,8 @@ pub(super) enum Change {
         now: Timestamp,
     },
     LookAgain(Vec<(i64, Timestamp)>),
-    /// The clock went back; deliveries are brought up from this time on.
-    Rewind {
-        rewind: Rewind,
-        from: Timestamp,
-    },
+    /// The clock went back.
+    Rewind(Rewind),
     EndLeases {
         now: Timestamp,
         longest: Duration,
@@ -155,7 +152,6 @@ pub enum Effect {
     Ruled(bool),
     Purged { more: bool },
     Woken(Woken),
-    Rewound { next: Option<Timestamp> },
     Count(u64),
 }
 
@@ -382,11 +378,9 @@ async fn execute(
             holds::look_again(connection, deliveries).await?;
             Effect::Done
         }
-        Change::Rewind { rewind, from } => {
-            if *from == rewind.now {
-                clock::lanes(connection, rewind.now).await?;
-            }
-            Effect::Rewound { next: clock::deliveries(connection, *rewind, *from).await? }
+        Change::Rewind(rewind) => {
+            clock::lanes(connection, rewind.now).await?;
+            Effect::Count(clock::deliveries(connection, *rewind).await?)
         }
         Change::EndLeases { now, longest } => {
             Effect::Count(clock::end_leases(connection, *now, *longest).await?)

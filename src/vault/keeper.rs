@@ -2,7 +2,7 @@
 //!
 //! Rules: a look costs a listing of the directory; files are read only when that differs. A ring that does not read changes
 //! nothing: the process goes on with the keys it has.
-//! When it fails: [`RingError`], once for each state of the directory.
+//! When it fails: [`RingError`], at each look until it succeeds.
 
 use super::{KeyRing, Make, RingError, Take, Vault, Wrapping};
 use crate::mail::Timestamp;
@@ -55,12 +55,17 @@ impl Keeper {
         if listing == self.seen && !is_due {
             return Ok(None);
         }
-        self.seen = listing;
-        self.change_at = None;
         let ring = KeyRing::open_for(&self.dir, self.wrapping.clone(), &self.take, Make::Nothing, now)?;
         let vault = Vault::open_at(&ring, now)?;
+        // Only now: what could not be read is tried again, whether or not the directory changes once more.
+        self.seen = listing;
         self.change_at = ring.next_change(now);
         Ok(Some(vault))
+    }
+
+    /// The keys that were given last can't be used: the next look gives them again.
+    pub fn again(&mut self) {
+        self.seen.clear();
     }
 }
 
@@ -103,7 +108,12 @@ mod tests {
         assert_eq!(known.alias.open(&token), Some((Side::Customer, 7)));
         std::fs::write(dir.join("alias-c.key"), "x").unwrap();
         assert!(keeper.look(at(63)).is_err());
-        assert!(keeper.look(at(64)).unwrap().is_none());
+        assert!(keeper.look(at(64)).is_err(), "it is tried again");
+        std::fs::remove_file(dir.join("alias-c.key")).unwrap();
+        assert!(keeper.look(at(65)).unwrap().is_none(), "it is again as it was");
+        keeper.again();
+        assert_eq!(keeper.look(at(66)).unwrap().map(|vault| vault.alias.newest()), Some(b'b'));
+        assert!(keeper.look(at(67)).unwrap().is_none());
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

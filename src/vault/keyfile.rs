@@ -116,9 +116,10 @@ fn read(path: &Path, forbidden: u32) -> Result<(NamedKey, KeyFile), RingError> {
 
 /// Writes the files of a new key: the secret, and its public half if it has one.
 pub(super) fn write(dir: &Path, key: &NamedKey, wrapping: &Wrapping) -> Result<(), RingError> {
-    // The public half first: whoever finds the secret finds both.
-    write_public(dir, key)?;
-    write_secret(dir, key, wrapping, Over::Nothing)
+    // The secret first: what is sealed to a public half whose secret was never written opens nowhere. Who takes only public
+    // halves goes on with the old key meanwhile.
+    write_secret(dir, key, wrapping, Over::Nothing)?;
+    write_public(dir, key)
 }
 
 /// Writes the secret of a key over its file, wrapped by another provider.
@@ -212,16 +213,24 @@ fn overwrite(file: &mut fs::File) -> std::io::Result<()> {
 /// Destroys a key: its secret is overwritten before the name goes. What a file system keeps of old blocks, and every
 /// backup, is beyond this program.
 pub(super) fn destroy(dir: &Path, purpose: Purpose, name: u8) -> Result<(), RingError> {
-    for extension in ["key", "pub"] {
+    // The public half first: nobody shall seal to a secret that is gone.
+    for extension in ["pub", "key"] {
         let path = path_of(dir, purpose, name, extension);
+        // Out of the ring whole before it is overwritten: half a key would stop the next start. What a crash left is
+        // destroyed by the next call.
+        let gone = path_of(dir, purpose, name, &format!("{extension}.destroyed"));
         let fault = |cause| RingError::File { path: path.clone(), cause };
-        let mut file = match fs::OpenOptions::new().write(true).open(&path) {
+        match fs::rename(&path, &gone) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(fault(error)),
+            _ => {}
+        }
+        let mut file = match fs::OpenOptions::new().write(true).open(&gone) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(fault(error)),
         };
         overwrite(&mut file).map_err(fault)?;
-        fs::remove_file(&path).map_err(fault)?;
+        fs::remove_file(&gone).map_err(fault)?;
     }
     fs::File::open(dir)
         .and_then(|dir| dir.sync_all())

@@ -369,20 +369,6 @@ pub fn is_binary(octets: &[u8]) -> bool {
     !wide && octets.iter().any(control) && !is_wide(octets)
 }
 
-/// Shortest text that can be noise, in octets: a shorter one costs nothing.
-const MIN_NOISE: usize = 4096;
-
-/// Whether what is called a text is a file: more than every sixteenth octet is a control that stands in no text, nor
-/// shifts one. An address in it is looked for as in other files, since no program shows its pairs of octets as letters.
-pub fn is_noise(octets: &[u8], charset: Option<&str>) -> bool {
-    let control = |b: &&u8| **b < 0x20 && !matches!(**b, 0 | b'\t'..=b'\r' | 0x0e | 0x0f | 0x1b);
-    octets.len() >= MIN_NOISE
-        && !matches!(charset.map(Label::of), Some(Label::Utf16 | Label::Utf32))
-        // The full stops of undeclared UTF-16 are such controls, half of each.
-        && !is_wide(octets)
-        && octets.iter().filter(control).count() > octets.len() / 16
-}
-
 /// Whether the beginning reads as UTF-16 or UTF-32 of either order, with letters of ASCII among them.
 fn is_wide(octets: &[u8]) -> bool {
     let head = octets.get(..octets.len().min(512)).unwrap_or_default();

@@ -108,7 +108,7 @@ fn comments_in_comments_between_sign_and_domain_hide_nothing() {
 }
 
 #[test]
-fn what_is_called_a_text_and_is_noise_is_searched_like_a_file() {
+fn what_is_called_a_text_and_is_noise_hides_no_address() {
     let noise: Vec<u8> = (0..20_000u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
     let head = b"Content-Type: text/plain; charset=shift_jis\r\nContent-Transfer-Encoding: binary\r\n\r\n"
         .as_slice();

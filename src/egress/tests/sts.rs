@@ -234,14 +234,14 @@ async fn what_is_posted_arrives_whole_and_only_2xx_is_taken_for_an_answer() {
         let lab = Lab::new(own, &[], Some(("mta-sts.mail.example", response.to_owned()))).await;
         let endpoint = Endpoint::parse("https://mta-sts.mail.example/v1?to=us").unwrap();
         let octets: Vec<u8> = (0..100_000_u32).map(|n| n.to_le_bytes()[0]).collect();
-        let posted = lab.transport.post(&endpoint, "application/tlsrpt+gzip", &octets).await;
+        let posted = lab.transport.policies().post(&endpoint, "application/tlsrpt+gzip", &octets).await;
         assert_eq!(posted.is_ok(), is_good);
         let request = lab.host.as_ref().unwrap().posted().remove(0);
         let head = "POST /v1?to=us HTTP/1.1\r\nHost: mta-sts.mail.example\r\nContent-Type: application/tlsrpt+gzip\r\n";
         assert!(request.starts_with(head.as_bytes()) && request.ends_with(&octets));
         // Nobody else's certificate will do.
         let other = Endpoint::parse("https://mx.test.example/v1").unwrap();
-        assert!(lab.transport.post(&other, "application/tlsrpt+gzip", &octets).await.is_err());
+        assert!(lab.transport.policies().post(&other, "application/tlsrpt+gzip", &octets).await.is_err());
     }
 }
 

@@ -204,7 +204,7 @@ impl Ledger {
             })
         };
         for endpoint in &readers.endpoints {
-            let posted = self.transport.post(endpoint, "application/tlsrpt+gzip", &packed);
+            let posted = self.transport.policies().post(endpoint, "application/tlsrpt+gzip", &packed);
             if !matches!(tokio::time::timeout(POST, posted).await, Ok(Ok(()))) {
                 reported = Reported::Some;
             }

@@ -94,6 +94,7 @@ fn header_fields_keep_their_text() {
             "From: 花工房 <a@b.example>, \"み \\\"ど\" <c@d.example> (森)",
             "花工房 <a@b.example>, み \"ど <c@d.example> (森)",
         ),
+        ("From: \"みど\\\"\" <c@d.example>", "みど\" <c@d.example>"),
         ("Subject: =?UTF-8?B?6Iqx?= 花 =?UTF-8?B?6Iqx?= x 花", "花 花 花 x 花"),
         (
             "To: =?UTF-8?B?6Iqx?= 店 <a@b.example> (a (森\\)) b), c@d.example",

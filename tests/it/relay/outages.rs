@@ -6,7 +6,7 @@ use super::mailbox::Manner;
 use super::process::{On, Setup, on_both_databases};
 use super::proxy::Proxy;
 use super::scene::{Scene, open_order};
-use crate::peer::postgres::fresh_database;
+use crate::peer::postgres::{Database, fresh_database};
 use crate::peer::{Scratch, eventually, eventually_within};
 use std::fs;
 use std::process::Command;
@@ -112,14 +112,20 @@ fn the_same_mail_sent_twice_is_delivered_once(on: On) {
     assert_eq!((scene.hana.mailbox.count(), scene.mise.mailbox.count()), (2, 1));
 }
 
-#[test]
-fn a_database_server_out_of_reach_is_a_451_and_what_was_taken_arrives_afterwards() {
+/// The usual people, with a path to the database that can be cut.
+fn behind_a_path() -> (Database, Proxy, Scene) {
     let database = fresh_database();
     let url = database.url();
     let (host, name) = url.rsplit_once('@').unwrap().1.split_once('/').unwrap();
     let proxy = Proxy::start(host.parse().unwrap());
     let through = format!("'postgres://anshin@{}/{name}'", proxy.address());
     let scene = Scene::with(On::Postgres, |setup: Setup| setup.key("storage.url", &through));
+    (database, proxy, scene)
+}
+
+#[test]
+fn a_database_server_out_of_reach_is_a_451_and_what_was_taken_arrives_afterwards() {
+    let (database, proxy, scene) = behind_a_path();
     scene.hana.mailbox.behave(Manner::Rcpt("450 4.2.1 Come back later".into()));
     scene.submit(&scene.to_customer()).is("250 2.0.0");
     eventually("it was tried", || (scene.hana.mailbox.connections() > 0).then_some(()));
@@ -152,12 +158,7 @@ fn a_database_server_out_of_reach_is_a_451_and_what_was_taken_arrives_afterwards
 
 #[test]
 fn a_path_to_the_database_that_falls_silent_is_given_up_and_nothing_stays_stuck() {
-    let database = fresh_database();
-    let url = database.url();
-    let (host, name) = url.rsplit_once('@').unwrap().1.split_once('/').unwrap();
-    let proxy = Proxy::start(host.parse().unwrap());
-    let through = format!("'postgres://anshin@{}/{name}'", proxy.address());
-    let scene = Scene::with(On::Postgres, |setup: Setup| setup.key("storage.url", &through));
+    let (database, proxy, scene) = behind_a_path();
     scene.submit(&scene.to_customer()).is("250 2.0.0");
     scene.hana.mailbox.wait_for(1);
     // Neither side is told, as when a machine loses its power. It is never told: only new connections go on.
@@ -174,12 +175,7 @@ fn a_path_to_the_database_that_falls_silent_is_given_up_and_nothing_stays_stuck(
 
 #[test]
 fn what_was_delivered_while_the_database_was_away_for_longer_than_a_lease_is_not_delivered_again() {
-    let database = fresh_database();
-    let url = database.url();
-    let (host, name) = url.rsplit_once('@').unwrap().1.split_once('/').unwrap();
-    let proxy = Proxy::start(host.parse().unwrap());
-    let through = format!("'postgres://anshin@{}/{name}'", proxy.address());
-    let scene = Scene::with(On::Postgres, |setup: Setup| setup.key("storage.url", &through));
+    let (_database, proxy, scene) = behind_a_path();
     let other = open_order(&scene.relay, "mise", "A-1002", &scene.taro.address);
     // One is answered for during the outage, one after it.
     scene.hana.mailbox.behave(Manner::WaitsAfterDot);

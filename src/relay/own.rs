@@ -1,0 +1,101 @@
+//! Messages of our own on their way into the queue: notices, alerts, reports. One row for all of them.
+//!
+//! Rules: the reverse-path is null, nobody is told what becomes of it, and nothing is repeated of it: a message about a
+//! message would go on for ever (RFC 3464 §2). What it says has passed the gate before it comes here.
+//! When it fails: [`RelayFault`] where it cannot be sealed.
+
+use super::envelope::{AliasText, Envelope, body_place, recipient_place};
+use super::record::About;
+use super::{Event, Notify, Relay, RelayFault};
+use crate::mail::{Alias, RealAddress, Timestamp};
+use crate::schedule::Class;
+use crate::store::{NewDelivery, NewMessage};
+use crate::vault::{self, DataKey, Indexed};
+use std::time::Duration;
+
+/// A message of our own.
+pub(super) struct Own<'a> {
+    /// What seals it.
+    pub key: &'a DataKey,
+    pub id: i64,
+    /// The store whose queue it is in.
+    pub merchant: i64,
+    pub conversation: Option<i64>,
+    /// The real mailbox.
+    pub to: &'a RealAddress,
+    pub envelope: Envelope,
+    pub body: &'a [u8],
+    /// The longest time that it is tried.
+    pub expires: Duration,
+    /// What it is, for the record: `action` and what belongs to it.
+    pub detail: serde_json::Value,
+    /// That it is sent once in a time.
+    pub guard: Option<(Indexed<'a>, Duration)>,
+}
+
+impl Envelope {
+    /// Of a message of our own, from `from`, about nothing but itself.
+    pub(super) fn of_ours(from: &Alias, to: AliasText) -> Self {
+        Self {
+            from: AliasText::from(from),
+            to,
+            returns: false,
+            sender: None,
+            sender_alias: AliasText::from(from),
+            notify: Notify { success: false, failure: false, delay: false },
+            envelope_id: None,
+            secrets: Vec::new(),
+            headers: String::new(),
+            utf8: false,
+            traces: Vec::new(),
+            confirmed: false,
+            original: None,
+            full: false,
+            require_tls: false,
+            next_hop: None,
+        }
+    }
+}
+
+impl Relay {
+    /// The row of a message of our own.
+    pub(super) fn own_row(&self, own: Own<'_>, now: Timestamp) -> Result<NewMessage, RelayFault> {
+        let Own { key, id, merchant, conversation, to, envelope, body, expires, mut detail, guard } = own;
+        let delivery = self.next_id();
+        let about = About {
+            merchant: (merchant != super::INSTALLATION).then_some(merchant),
+            conversation,
+            message: Some(id),
+            delivery: Some(delivery),
+        };
+        if let Some(fields) = detail.as_object_mut() {
+            fields.insert("direction".into(), "notice".into());
+            fields.insert("size".into(), body.len().into());
+        }
+        let index = &self.vault().index;
+        Ok(NewMessage {
+            id,
+            merchant_id: merchant,
+            conversation_id: conversation,
+            data_key_id: key.id(),
+            direction: "notice",
+            envelope: envelope.seal(key, id)?,
+            body: self.seal_in(vault::Class::Body, key, body_place(id), body),
+            size: i64::try_from(body.len()).unwrap_or(i64::MAX),
+            at: now,
+            delivery: NewDelivery {
+                id: delivery,
+                class: Class::Notice,
+                look_at: self.deadlines().first(now),
+                route: index.of(Indexed::Domain(to.reveal_domain())).to_i64(),
+                recipient: key.seal(recipient_place(delivery), to.reveal().as_bytes()),
+                expires_at: now.after(expires.min(self.policy().expire)),
+                hold: None,
+            },
+            record: self.new_record(key, Event::Accepted, about, None, &detail, None),
+            threads: Vec::new(),
+            guard: guard.map(|(what, lasts)| (index.of(what), now.after(lasts))),
+            notices: Vec::new(),
+        })
+    }
+}
