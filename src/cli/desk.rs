@@ -4,7 +4,7 @@ use super::arguments::Common;
 use super::arguments_desk::{LookArguments, RevealCommand};
 use super::output::{Failure, print, table};
 use super::process;
-use crate::relay::{Look, LookPurpose, Ruling};
+use crate::relay::{Account, Goes, Look, LookPurpose, Ruling};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,12 +17,20 @@ pub(super) fn look(arguments: &LookArguments) -> Result<Option<Look>, Failure> {
         return Ok(None);
     };
     let purpose = LookPurpose::parse(purpose).ok_or_else(|| Failure::new("--purpose: one of the list"))?;
-    Ok(Some(Look::new(actor, purpose, case, user())?))
+    Ok(Some(Look::new(actor, purpose, case, account())?))
 }
 
-/// The user that runs this, as the system knows it: a name can be claimed, this can't.
-fn user() -> String {
-    format!("uid {}", rustix::process::getuid().as_raw())
+/// The account, as the system knows it: a name can be claimed, this can't.
+fn account() -> Account {
+    // Kept by the kernel through `su` and `sudo`; its largest number says that nobody logged in (proc(5)).
+    let login = std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
+    Account { uid: rustix::process::getuid().as_raw(), login: login.filter(|login| *login != u32::MAX) }
+}
+
+/// Where standard output goes: also a shell can write a file.
+pub(super) fn output_goes() -> Goes {
+    let is_file = std::fs::metadata("/proc/self/fd/1").is_ok_and(|output| output.is_file());
+    if is_file { Goes::ToAFile } else { Goes::ToTheScreen }
 }
 
 /// A new file that nobody else may read.
@@ -36,11 +44,11 @@ pub(super) async fn run(command: RevealCommand, common: &Common) -> Result<(), F
     let (_, relay) = process::relay(common).await?;
     match command {
         RevealCommand::Approve { request, actor } => {
-            relay.decide_look(&request, &actor, user(), Ruling::Approved).await?;
+            relay.decide_look(&request, &actor, account(), Ruling::Approved).await?;
             print(common, &json!({ "request": request, "state": "approved" }), "approved: good for one use");
         }
         RevealCommand::Refuse { request, actor } => {
-            relay.decide_look(&request, &actor, user(), Ruling::Refused).await?;
+            relay.decide_look(&request, &actor, account(), Ruling::Refused).await?;
             print(common, &json!({ "request": request, "state": "refused" }), "refused");
         }
         RevealCommand::List => {

@@ -50,7 +50,9 @@ pub(super) async fn run(command: &KeysCommand, common: &Common) -> Result<(), Fa
         KeysCommand::Retire { key } => return keys_rekey::retire(key, common).await,
         KeysCommand::List => as_it_is(&process::load(common, &[])?)?,
         KeysCommand::Rotate { purpose, seals_after } => {
-            let mut ring = as_it_is(&before_set_up(common)?)?;
+            let config = before_set_up(common)?;
+            let _turn = process::turn_at_ring(&config)?;
+            let mut ring = as_it_is(&config)?;
             let wait = Config::duration(seals_after)
                 .ok_or_else(|| Failure::new("--seals-after: a duration such as 1m or 2h"))?;
             let now = Timestamp::now();

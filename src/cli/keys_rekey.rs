@@ -1,25 +1,29 @@
 //! `anshin keys rewrap` and `retire`: what brings everything to the newest keys, and what destroys an old one.
 //!
 //! Rules: the work goes in bounded batches, each one transaction with its place, so it can be stopped and started again.
-//! A key is destroyed when the database says that nothing needs it, and not before.
+//! A key is destroyed when the database says that nothing needs it, and not before: it is marked as retired, which ends the
+//! processes that would still seal with it, and after some seconds the database is asked once more.
 //! When it fails: what was done stays done.
 
 use super::arguments::Common;
 use super::output::{Failure, print, table};
 use super::{keys, process};
 use crate::mail::Timestamp;
-use crate::relay::{Stage, Step};
+use crate::relay::{Need, SETTLED, Stage, Step};
 use crate::vault::Purpose;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 
 pub(super) async fn rewrap(common: &Common) -> Result<(), Failure> {
     let (config, relay) = process::relay(common).await?;
-    let files = keys::as_it_is(&config)?.wrap_anew()?;
+    let files = {
+        let _turn = process::turn_at_ring(&config)?;
+        keys::as_it_is(&config)?.wrap_anew()?
+    };
     let mut rows = vec![vec!["key files".to_owned(), files.to_string(), "done".to_owned()]];
     let mut document = vec![json!({ "stage": "key files", "written": files, "state": "done" })];
     for stage in Stage::ALL {
-        let (mut written, mut looked) = (0, 0);
+        let (mut written, mut looked, mut unreadable) = (0, 0, 0);
         let state = loop {
             match relay.rekey(stage, Timestamp::now()).await? {
                 Step::Waits(at) => {
@@ -27,15 +31,22 @@ pub(super) async fn rewrap(common: &Common) -> Result<(), Failure> {
                 }
                 Step::NoKey(purpose) => break format!("left: no {} key here", purpose.as_str()),
                 Step::Done => break "done".to_owned(),
-                Step::More { written: more, looked: seen } => {
+                Step::More { written: more, looked: seen, unreadable: shut } => {
                     written += more;
                     looked += seen;
+                    unreadable += shut;
                     progress(stage, looked, written);
                 }
             }
         };
-        rows.push(vec![stage.as_str().to_owned(), written.to_string(), state.clone()]);
-        document.push(json!({ "stage": stage.as_str(), "written": written, "state": state }));
+        let shown = match unreadable {
+            0 => state.clone(),
+            count => format!("{state}; {count} that do not open are left, the log says which"),
+        };
+        rows.push(vec![stage.as_str().to_owned(), written.to_string(), shown]);
+        let stage = stage.as_str();
+        document
+            .push(json!({ "stage": stage, "written": written, "unreadable": unreadable, "state": state }));
     }
     if std::io::stderr().is_terminal() {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
@@ -60,14 +71,20 @@ pub(super) async fn retire(key: &str, common: &Common) -> Result<(), Failure> {
     let mut letters = name.chars();
     let (Some(name), None) = (letters.next(), letters.next()) else { return Err(wrong()) };
     let (config, relay) = process::relay(common).await?;
+    still_needed(key, &relay.needs(purpose, name, Timestamp::now()).await?)?;
+    // The database first: a process that starts in between does not miss the file.
+    relay.retire(purpose, name, Some(Timestamp::now())).await?;
+    let mut error = std::io::stderr();
+    if error.is_terminal() {
+        let _ = writeln!(error, "{key} is marked; waiting {} s for all processes", SETTLED.as_secs());
+    }
+    tokio::time::sleep(SETTLED).await;
     let needs = relay.needs(purpose, name, Timestamp::now()).await?;
     if !needs.is_empty() {
-        let list: Vec<String> = needs.iter().map(ToString::to_string).collect();
-        let text = format!("{key} is still needed:\n- {}", list.join("\n- "));
-        return Err(Failure { text, details: Some(json!({ "key": key, "needed_for": list })) });
+        relay.retire(purpose, name, None).await?;
+        still_needed(key, &needs)?;
     }
-    // The database first: a process that starts in between does not miss the file.
-    relay.retire(purpose, name, Timestamp::now()).await?;
+    let _turn = process::turn_at_ring(&config)?;
     keys::as_it_is(&config)?.destroy(purpose, name)?;
     print(
         common,
@@ -75,4 +92,13 @@ pub(super) async fn retire(key: &str, common: &Common) -> Result<(), Failure> {
         &format!("{key} is destroyed; its copies in backups are yours"),
     );
     Ok(())
+}
+
+fn still_needed(key: &str, needs: &[Need]) -> Result<(), Failure> {
+    if needs.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = needs.iter().map(ToString::to_string).collect();
+    let text = format!("{key} is still needed:\n- {}", list.join("\n- "));
+    Err(Failure { text, details: Some(json!({ "key": key, "needed_for": list })) })
 }

@@ -33,7 +33,7 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
         print(common, &serde_json::to_value(&lines).unwrap_or(Value::Null), &text);
         return Ok(());
     };
-    let goes = if export.is_some() { Goes::ToAFile } else { Goes::ToTheScreen };
+    let goes = if export.is_some() { Goes::ToAFile } else { desk::output_goes() };
     // The file first: what can't be written must not be opened.
     let file = export.as_deref().map(desk::file).transpose()?;
     let opened = relay.open_for(&named, &Opening::Trace(of), goes, look.approved.as_deref()).await;

@@ -4,7 +4,7 @@ use super::arguments::{Common, OrderCommand};
 use super::output::{Failure, print, table};
 use super::{desk, process};
 use crate::mail::Timestamp;
-use crate::relay::{Goes, Opened, Opening, OrderRequest, OrderView};
+use crate::relay::{Opened, Opening, OrderRequest, OrderView};
 use crate::web::order_json;
 use serde_json::Value;
 
@@ -21,7 +21,8 @@ pub(super) async fn run(command: OrderCommand, common: &Common) -> Result<(), Fa
             if let Some(named) = desk::look(&look)? {
                 let (store_id, order_no) = (order.store_id, order.order_no);
                 let opening = Opening::Customer { store_id, order_no };
-                let opened = relay.open_for(&named, &opening, Goes::ToTheScreen, None).await?;
+                let opened =
+                    relay.open_for(&named, &opening, desk::output_goes(), look.approved.as_deref()).await?;
                 return show(common, &shown, Some(opened));
             }
             shown

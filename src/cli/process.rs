@@ -7,7 +7,7 @@ use crate::config::{self, Config, Keys, Profile, Role};
 use crate::egress::Egress;
 use crate::ingress::{Ingress, Inherited, Listening, make_self_signed};
 use crate::mail::Timestamp;
-use crate::relay::{Domains, Policy, Relay, SenderPolicy};
+use crate::relay::{Domains, Policy, Relay, RelayFault, SenderPolicy};
 use crate::residency::Checker;
 use crate::senders;
 use crate::store::Store;
@@ -102,9 +102,11 @@ pub(super) async fn relay(common: &Common) -> Result<(Config, Relay), Failure> {
 /// The right to make what is missing, held until it is dropped: processes that start at the same moment on a new
 /// installation make one key ring, one certificate and one set of signing keys. None in production, which makes nothing.
 fn making(config: &Config) -> Result<Option<File>, Failure> {
-    if config.profile == Profile::Production {
-        return Ok(None);
-    }
+    if config.profile == Profile::Production { Ok(None) } else { turn_at_ring(config).map(Some) }
+}
+
+/// The right to add to the key ring, or to take from it, held until it is dropped.
+pub(super) fn turn_at_ring(config: &Config) -> Result<File, Failure> {
     let dir = &config.keys.dir;
     let fault = |cause: std::io::Error| {
         let user = "give the key directory to the user that runs anshin (mode 0700)";
@@ -114,7 +116,7 @@ fn making(config: &Config) -> Result<Option<File>, Failure> {
     let lock = File::open(dir).map_err(fault)?;
     // Ends with the process, whatever becomes of it.
     lock.lock().map_err(fault)?;
-    Ok(Some(lock))
+    Ok(lock)
 }
 
 /// Where stores submit, by the configuration.
@@ -212,10 +214,16 @@ impl Process {
         self.keeping.abort();
     }
 
-    /// Waits until a role ends by itself, which none should.
+    /// Waits until a role ends by itself, which none should, or this process may seal nothing more.
     pub async fn role_ended(&mut self) {
-        if self.tasks.join_next().await.is_none() {
-            std::future::pending::<()>().await;
+        let ended = async {
+            if self.tasks.join_next().await.is_none() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            _ = &mut self.keeping => {}
         }
     }
 }
@@ -226,7 +234,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LOOK_APART: Duration = Duration::from_secs(1);
 
 /// Takes new keys of the ring while the process runs: now and then, at SIGHUP, and when something needs one that is not
-/// here.
+/// here. Ends when the key that it seals with was retired: whoever retires one waits for that.
 fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         // The same fault is told once.
@@ -245,15 +253,21 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
             });
             let Ok((again, found)) = looked.await else { return };
             keeper = again;
+            let is_new = !matches!(found, Ok(None));
             let taken = match found {
-                Ok(None) => continue,
+                Ok(None) => Ok(()),
                 Ok(Some(vault)) => relay.renew(vault).await.map_err(|fault| {
                     keeper.again();
                     fault.to_string()
                 }),
                 Err(fault) => Err(fault.to_string()),
             };
+            if let Err(fault @ RelayFault::RetiredKey(_)) = relay.may_seal().await {
+                tracing::error!(event = "fault", %fault, "this process stops");
+                return;
+            }
             match taken {
+                Ok(()) if !is_new => continue,
                 Ok(()) => tracing::info!(event = "keys", "the key ring has changed and was read again"),
                 Err(fault) if said.as_ref() != Some(&fault) => {
                     tracing::error!(

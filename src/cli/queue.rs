@@ -6,7 +6,7 @@ use super::{desk, process, queue_blocks, queue_counts, queue_route};
 use crate::anonymize::Files;
 use crate::config::Config;
 use crate::mail::{Domain, Timestamp};
-use crate::relay::{Goes, Opened, Opening, QueueFault, Relay, parse_queue_id, queue_id};
+use crate::relay::{Opened, Opening, QueueFault, Relay, parse_queue_id, queue_id};
 use crate::schedule::Class;
 use crate::store::{QueueFilter, QueueRow};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ pub(super) async fn run(command: QueueCommand, common: &Common) -> Result<(), Fa
             let named = desk::look(&look)?.ok_or_else(|| Failure::new("name yourself with --actor"))?;
             let opening = Opening::Content { queue_id: queue_id.clone() };
             let opened =
-                relay.open_for(&named, &opening, Goes::ToTheScreen, look.approved.as_deref()).await?;
+                relay.open_for(&named, &opening, desk::output_goes(), look.approved.as_deref()).await?;
             if let Opened::Content(text) = opened {
                 print(common, &json!({ "queue_id": queue_id, "content": text }), &text);
             }

@@ -6,7 +6,7 @@
 //! request, which another actor approves within three days, and which then opens once what it names.
 //! When it fails: [`DeskFault`], and nothing is shown.
 
-use super::look::{Look, LookPurpose, Opening};
+use super::look::{Account, Look, LookPurpose, Opening};
 use super::trace::{TraceFault, TraceLine};
 use super::{OrderFault, QueueFault, Relay, RelayFault, queue_id};
 use crate::mail::Timestamp;
@@ -61,6 +61,8 @@ pub enum DeskFault {
     NoRequest,
     #[error("request: it is somebody else's, or for something else; repeat exactly what was asked for")]
     OtherRequest,
+    #[error("request: there are more rows by now than were asked for; ask for it anew")]
+    MoreRows,
     #[error("request: nobody has approved it yet")]
     NotApproved,
     #[error("request: it was refused")]
@@ -83,6 +85,19 @@ pub enum DeskFault {
     Queue(#[from] QueueFault),
     #[error(transparent)]
     Fault(#[from] RelayFault),
+}
+
+impl DeskFault {
+    /// Whether it is our breakage.
+    fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            DeskFault::Fault(_)
+                | DeskFault::Trace(TraceFault::Fault(_) | TraceFault::Order(OrderFault::Fault(_)))
+                | DeskFault::Order(OrderFault::Fault(_))
+                | DeskFault::Queue(QueueFault::Fault(_))
+        )
+    }
 }
 
 /// A request, opened.
@@ -118,33 +133,40 @@ impl Relay {
         approved: Option<&str>,
     ) -> Result<Opened, DeskFault> {
         // Found before it is opened: how many rows it is decides, and stands in the entry.
-        let (rows, found) = self.find(opening).await?;
+        let (rows, found) = match self.find(opening).await {
+            Err(fault) if !fault.is_ours() => {
+                self.note(look, opening, 0, "nothing", None).await?;
+                return Err(fault);
+            }
+            found => found?,
+        };
         let alone =
             rows <= ROWS_ALONE && goes == Goes::ToTheScreen && !matches!(opening, Opening::Content { .. });
         let request = match (alone, approved) {
             (true, _) => None,
             (false, None) => return Err(self.ask(look, opening, goes, rows).await?),
-            (false, Some(id)) => Some(self.approved(id, look, opening, goes).await?),
+            (false, Some(id)) => Some(self.approved(id, look, opening, goes, rows).await?),
         };
         let now = Timestamp::now();
-        let actors = self.vault().index.all(Indexed::Actor(&look.actor));
         let outcome = match goes {
             Goes::ToTheScreen => "opened",
             Goes::ToAFile => "exported",
         };
-        let entry = self.entry(look, opening.kind(), Some(opening), rows, outcome, request);
-        self.store().look(&entry).await.map_err(RelayFault::from)?;
-        // Counted with its own entry: of looks at the same time no more than the limit are answered.
-        let since = Timestamp::from_millis(now.as_millis() - i64::try_from(DAY.as_millis()).unwrap_or(0));
-        if self.store().looks_since(&actors, since).await.map_err(RelayFault::from)? > LOOKS_A_DAY {
-            let entry = self.entry(look, opening.kind(), Some(opening), 0, "limited", request);
-            self.store().look(&entry).await.map_err(RelayFault::from)?;
+        if self.looks_today(look, now).await? >= LOOKS_A_DAY {
+            self.note(look, opening, 0, "limited", request).await?;
             return Err(DeskFault::Limited);
         }
         if let Some(request) = request
             && !self.store().use_look(request, now).await.map_err(RelayFault::from)?
         {
+            self.note(look, opening, 0, "used", Some(request)).await?;
             return Err(DeskFault::Used);
+        }
+        self.note(look, opening, rows, outcome, request).await?;
+        // Counted again with its own entry: of looks at the same time no more than the limit are answered.
+        if self.looks_today(look, now).await? > LOOKS_A_DAY {
+            self.note(look, opening, 0, "limited", request).await?;
+            return Err(DeskFault::Limited);
         }
         tracing::info!(event = "look", kind = opening.kind(), rows, purpose = look.purpose.as_str());
         match found {
@@ -158,6 +180,26 @@ impl Relay {
             Found::Content(work) => Ok(Opened::Content(self.content(&work).await?)),
             Found::Customer(row) => Ok(Opened::Customer(self.open_conversation_row(&row)?.customer.reveal())),
         }
+    }
+
+    /// Commits an entry about a look.
+    async fn note(
+        &self,
+        look: &Look,
+        opening: &Opening,
+        rows: usize,
+        outcome: &'static str,
+        request: Option<i64>,
+    ) -> Result<(), RelayFault> {
+        let entry = self.entry(look, opening.kind(), Some(opening), rows, outcome, request);
+        Ok(self.store().look(&entry).await?)
+    }
+
+    /// How often somebody was shown something in the last 24 hours.
+    async fn looks_today(&self, look: &Look, now: Timestamp) -> Result<i64, RelayFault> {
+        let actors = self.vault().index.all(Indexed::Actor(&look.actor));
+        let since = Timestamp::from_millis(now.as_millis() - i64::try_from(DAY.as_millis()).unwrap_or(0));
+        Ok(self.store().looks_since(&actors, since).await?)
     }
 
     async fn find(&self, opening: &Opening) -> Result<(usize, Found), DeskFault> {
@@ -210,14 +252,14 @@ impl Relay {
             detail: self.seal_in(Class::Log, key, request_place(id), detail.as_bytes()),
         };
         self.store().request_look(&request).await.map_err(RelayFault::from)?;
-        let entry = self.entry(look, opening.kind(), Some(opening), 0, "asked", Some(id));
-        self.store().look(&entry).await.map_err(RelayFault::from)?;
+        self.note(look, opening, 0, "asked", Some(id)).await?;
         Ok(DeskFault::SecondPerson(queue_id(id)))
     }
 
     fn asked(&self, look: &Look, opening: &Opening, goes: Goes, rows: usize) -> Value {
         json!({
             "actor": look.actor,
+            "login": look.account.login,
             "purpose": look.purpose.as_str(),
             "case": look.case,
             "what": opening.to_json(),
@@ -227,15 +269,26 @@ impl Relay {
     }
 
     /// The request with this id, if it is approved and for exactly this.
-    async fn approved(&self, id: &str, look: &Look, opening: &Opening, goes: Goes) -> Result<i64, DeskFault> {
+    async fn approved(
+        &self,
+        id: &str,
+        look: &Look,
+        opening: &Opening,
+        goes: Goes,
+        rows: usize,
+    ) -> Result<i64, DeskFault> {
         let id = super::parse_queue_id(id).ok_or(DeskFault::NoRequest)?;
         let row =
             self.store().look_request(id).await.map_err(RelayFault::from)?.ok_or(DeskFault::NoRequest)?;
         let detail = self.opened_detail(&row.key, request_place(id), &row.detail).await?;
-        let asked = self.asked(look, opening, goes, 0);
+        let asked = self.asked(look, opening, goes, rows);
         let is_same = |field: &str| detail.get(field) == asked.get(field);
         if !["actor", "purpose", "case", "what", "to"].into_iter().all(is_same) {
             return Err(DeskFault::OtherRequest);
+        }
+        // What has grown since is more than what was approved.
+        if detail.get("rows").and_then(Value::as_u64).is_none_or(|seen| seen < rows as u64) {
+            return Err(DeskFault::MoreRows);
         }
         match (row.decision.as_deref(), row.used_at) {
             (_, Some(_)) => Err(DeskFault::Used),
@@ -253,7 +306,7 @@ impl Relay {
         &self,
         id: &str,
         actor: &str,
-        user: String,
+        account: Account,
         ruling: Ruling,
     ) -> Result<(), DeskFault> {
         let id = super::parse_queue_id(id).ok_or(DeskFault::NoRequest)?;
@@ -263,9 +316,10 @@ impl Relay {
         let word = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let purpose =
             LookPurpose::parse(&word("purpose")).ok_or(RelayFault::Malformed("look_request.detail"))?;
-        let look = Look::new(actor, purpose, &word("case"), user)?;
-        // By name, under whichever key the request was indexed.
-        if look.actor == word("actor") {
+        let look = Look::new(actor, purpose, &word("case"), account)?;
+        // By name, under whichever key the request was indexed, and by who logged in where the system knows that.
+        let login = detail.get("login").and_then(Value::as_u64);
+        if look.actor == word("actor") || (login.is_some() && login == account.login.map(u64::from)) {
             return Err(DeskFault::OwnRequest);
         }
         let outcome = match ruling {
@@ -351,7 +405,7 @@ impl Relay {
         let key = &self.inner.installation;
         let detail = json!({
             "actor": look.actor,
-            "user": look.user,
+            "user": look.account.to_string(),
             "case": look.case,
             "what": opening.map(Opening::to_json),
         });

@@ -7,8 +7,8 @@
 
 use super::{Relay, RelayFault};
 use crate::mail::Timestamp;
-use crate::store::{KeyRow, NewKey, NewSegment, Store};
-use crate::vault::{Class, DataKey, Place, Sealed, Segment, Vault, VaultError};
+use crate::store::{KeyRow, NewKey, NewSegment, RingKeyRow, Store};
+use crate::vault::{Class, DataKey, KeyLine, Place, Sealed, Segment, Vault, VaultError};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -40,6 +40,14 @@ impl Relay {
         match_ring(self.store(), &vault).await?;
         self.inner.vault.store(Arc::new(vault));
         Ok(())
+    }
+
+    /// Whether this process may go on with the keys it has.
+    ///
+    /// # Errors
+    /// [`RelayFault::RetiredKey`] when it seals with one that was retired meanwhile; others when the database does not answer.
+    pub async fn may_seal(&self) -> Result<(), RelayFault> {
+        none_retired(&self.store().ring_keys().await?, &self.vault())
     }
 
     /// Waits until something was met that takes a key that is not here.
@@ -169,23 +177,29 @@ pub(super) async fn match_ring(store: &Store, vault: &Vault) -> Result<(), Relay
             return Err(RelayFault::MissingKey(name));
         }
     }
+    none_retired(&known, vault)?;
+    for (stem, fingerprint) in &vault.fingerprints {
+        let (purpose, name) = stem.split_once('-').unwrap_or_default();
+        let is_known = |row: &&RingKeyRow| row.purpose == purpose && row.name == name;
+        if known.iter().find(is_known).is_none_or(|row| row.fingerprint != *fingerprint) {
+            store.note_ring_key(purpose, name, fingerprint, Timestamp::now()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a ring that seals with a key that was retired.
+fn none_retired(known: &[RingKeyRow], vault: &Vault) -> Result<(), RelayFault> {
     for row in known.iter().filter(|row| row.retired_at.is_some()) {
         // One of the same name that was made since is another key.
-        let is_it = |line: &&crate::vault::KeyLine| {
+        let is_it = |line: &KeyLine| {
             line.seals
                 && line.purpose.as_str() == row.purpose
                 && line.name.to_string() == row.name
                 && line.fingerprint == row.fingerprint
         };
-        if vault.lines.iter().any(|line| is_it(&line)) {
+        if vault.lines.iter().any(is_it) {
             return Err(RelayFault::RetiredKey(format!("{}-{}", row.purpose, row.name)));
-        }
-    }
-    for (stem, fingerprint) in &vault.fingerprints {
-        let (purpose, name) = stem.split_once('-').unwrap_or_default();
-        let is_known = |row: &&crate::store::RingKeyRow| row.purpose == purpose && row.name == name;
-        if known.iter().find(is_known).is_none_or(|row| row.fingerprint != *fingerprint) {
-            store.note_ring_key(purpose, name, fingerprint, Timestamp::now()).await?;
         }
     }
     Ok(())

@@ -3,6 +3,8 @@
 use super::desk::DeskFault;
 use super::trace::TraceOf;
 use serde_json::{Value, json};
+use std::fmt;
+use unicode_normalization::UnicodeNormalization;
 
 /// Longest name of an actor or a case, in characters.
 const NAME_MAX: usize = 64;
@@ -48,14 +50,29 @@ impl LookPurpose {
     }
 }
 
+/// Under which account of the system somebody works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account {
+    /// The user that runs this process.
+    pub uid: u32,
+    /// The user who logged in, whoever he has become since; not known everywhere.
+    pub login: Option<u32>,
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "uid {}", self.uid)?;
+        self.login.filter(|login| *login != self.uid).map_or(Ok(()), |login| write!(f, ", login {login}"))
+    }
+}
+
 /// Who looks, and why.
 #[derive(Debug, Clone)]
 pub struct Look {
     pub(super) actor: String,
     pub(super) purpose: LookPurpose,
     pub(super) case: String,
-    /// The user of the system that runs this process.
-    pub(super) user: String,
+    pub(super) account: Account,
 }
 
 impl Look {
@@ -63,10 +80,12 @@ impl Look {
     ///
     /// # Errors
     /// [`DeskFault`] that names the field and the rule.
-    pub fn new(actor: &str, purpose: LookPurpose, case: &str, user: String) -> Result<Self, DeskFault> {
-        let actor = named(actor).ok_or(DeskFault::Actor)?.to_lowercase();
+    pub fn new(actor: &str, purpose: LookPurpose, case: &str, account: Account) -> Result<Self, DeskFault> {
+        // One name, however it is typed: the letters of full width, of both cases, any blanks.
+        let actor = named(actor).ok_or(DeskFault::Actor)?.nfkc().collect::<String>().to_lowercase();
+        let actor = actor.split_whitespace().collect::<Vec<_>>().join(" ");
         let case = named(case).ok_or(DeskFault::Case)?.to_owned();
-        Ok(Self { actor, purpose, case, user })
+        Ok(Self { actor, purpose, case, account })
     }
 }
 

@@ -26,6 +26,7 @@ mod login;
 mod look;
 mod mailbox;
 mod merchants;
+mod needs;
 mod notice;
 mod operator;
 mod orders;
@@ -55,9 +56,10 @@ pub use domains::{AddressClass, Domains};
 pub use envelope::{Notify, Wishes};
 pub use help::{Help, Words, help, pages};
 pub use login::Login;
-pub use look::{Look, LookPurpose, Opening};
+pub use look::{Account, Look, LookPurpose, Opening};
 pub use mailbox::{SuppressFault, SuppressedView};
 pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
+pub use needs::Need;
 pub use operator::QueueFault;
 pub use orders::{OrderFault, OrderRequest, OrderView};
 pub use outbound::{AttemptResult, Outbound, Unsent, Verdict};
@@ -65,7 +67,7 @@ pub use pause::PauseView;
 pub use proof::SenderProof;
 pub use record::{Event, Label, Peer};
 pub use refusal::Refusal;
-pub use rekey::{Need, Stage, Step};
+pub use rekey::{SETTLED, Stage, Step};
 pub use routing::Recipient;
 pub use tls::{INSTALLATION, KeptPolicy, TlsCount, TlsReport};
 pub use tokens::{Scope, TokenAdded, TokenFault};
@@ -154,8 +156,8 @@ pub enum RelayFault {
     )]
     MissingKey(String),
     #[error(
-        "{0} was retired and destroyed, but this process would still seal with it, and nothing could ever open that; \
-         bring the key directory of this role up to date from the whole ring"
+        "{0} was retired, but this process would seal with it, and nothing could ever open that; bring the key directory of \
+         this role up to date from the whole ring"
     )]
     RetiredKey(String),
 }

@@ -2,7 +2,7 @@
 
 use super::{Relay, RelayFault};
 use crate::mail::Timestamp;
-use crate::vault::{Indexed, Place, Secret};
+use crate::vault::{Indexed, Place, Purpose, Secret};
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,10 +81,13 @@ impl Relay {
     /// [`RelayFault`] when the database does not answer.
     pub async fn token_allows(&self, token: &str, scope: Scope) -> Result<Option<bool>, RelayFault> {
         for index in self.vault().index.all(Indexed::Token(token)) {
-            if let Some(scopes) = self.store().token_scopes(index).await? {
+            if let Some((scopes, indexed_at)) = self.store().token_scopes(index).await? {
                 let newest = self.vault().index.of(Indexed::Token(token));
-                if newest != index {
-                    self.store().reindex_token(index, newest, Timestamp::now()).await?;
+                let now = Timestamp::now();
+                // One that was indexed while the newest key had not settled is told apart from older ones only by its time.
+                let is_unsure = self.settled(Purpose::Index).is_some_and(|at| indexed_at < at && at <= now);
+                if newest != index || is_unsure {
+                    self.store().reindex_token(index, newest, now).await?;
                 }
                 return Ok(Some(scopes.split(',').any(|word| word == scope.as_str())));
             }

@@ -140,15 +140,20 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that nothing needs a key of the ring any more.
+    /// Notes that a key of the ring is retired, or that it is not.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn retire_ring_key(&self, purpose: &str, name: &str, at: Timestamp) -> Result<(), StoreFault> {
+    pub async fn retire_ring_key(
+        &self,
+        purpose: &str,
+        name: &str,
+        at: Option<Timestamp>,
+    ) -> Result<(), StoreFault> {
         sqlx::query("UPDATE ring_key SET retired_at = $3 WHERE purpose = $1 AND name = $2")
             .bind(purpose)
             .bind(name)
-            .bind(at.as_millis())
+            .bind(at.map(Timestamp::as_millis))
             .execute(self.pool())
             .await?;
         Ok(())

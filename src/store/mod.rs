@@ -45,7 +45,9 @@ pub use looks::{LookRequestRow, LookRow, NewLook, NewLookRequest};
 pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow};
 pub use queue::Work;
 pub use records::RecordRow;
-pub use rekey::{Column, IndexedRow, IndexedTable, RekeyingRow, Rewritten};
+pub use rekey::{
+    Column, IndexedConversation, IndexedRecord, IndexedRow, IndexedTable, RekeyingRow, Rewritten,
+};
 pub use replicas::Replica;
 pub use report::{By, QueueCount, QueueFilter, QueueRow, QueueTotals};
 pub use rows::*;

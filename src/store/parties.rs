@@ -319,16 +319,15 @@ impl Store {
         Ok(None)
     }
 
-    /// The scopes of an API token.
+    /// The scopes of an API token, and when it was indexed.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn token_scopes(&self, token_idx: Index) -> Result<Option<String>, StoreFault> {
-        let row = sqlx::query("SELECT scopes FROM api_token WHERE token_idx = $1")
-            .bind(token_idx.as_bytes())
-            .fetch_optional(self.pool())
-            .await?;
-        row.map(|row| row.try_get(0)).transpose().map_err(Into::into)
+    pub async fn token_scopes(&self, token_idx: Index) -> Result<Option<(String, Timestamp)>, StoreFault> {
+        let text = "SELECT scopes, COALESCE(reindexed_at, created_at) FROM api_token WHERE token_idx = $1";
+        let row = sqlx::query(text).bind(token_idx.as_bytes()).fetch_optional(self.pool()).await?;
+        let read = |row: AnyRow| Ok((row.try_get(0)?, Timestamp::from_millis(row.try_get(1)?)));
+        row.map(read).transpose().map_err(|error: sqlx::Error| error.into())
     }
 }
 

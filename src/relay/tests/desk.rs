@@ -2,8 +2,12 @@
 
 use super::*;
 
+fn account(uid: u32) -> Account {
+    Account { uid, login: None }
+}
+
 fn akiko() -> Look {
-    Look::new("Akiko", LookPurpose::FraudInvestigation, "C-1", "uid 1".into()).unwrap()
+    Look::new("Akiko", LookPurpose::FraudInvestigation, "C-1", account(1)).unwrap()
 }
 
 fn order() -> Opening {
@@ -30,7 +34,7 @@ async fn three_hundred_rows_are_one_persons_and_one_more_takes_two() {
     record(&shop, 1).await;
     let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("it was opened") };
     assert!(matches!(open(Some(&request)).await, Err(DeskFault::NotApproved)));
-    shop.relay.decide_look(&request, "botan", "uid 2".into(), Ruling::Approved).await.unwrap();
+    shop.relay.decide_look(&request, "botan", account(2), Ruling::Approved).await.unwrap();
     assert!(matches!(open(Some(&request)).await, Ok(Opened::Trace(lines)) if lines.len() == 301));
     assert!(matches!(open(Some(&request)).await, Err(DeskFault::Used)));
 }
@@ -43,14 +47,42 @@ async fn one_person_has_two_hundred_looks_a_day_and_another_has_his_own() {
         assert!(open(&akiko()).await.is_ok());
     }
     assert!(matches!(open(&akiko()).await, Err(DeskFault::Limited)));
-    let spelled = Look::new(" AKIKO ", LookPurpose::Audit, "C-2", "uid 1".into()).unwrap();
+    let spelled = Look::new(" AKIKO ", LookPurpose::Audit, "C-2", account(1)).unwrap();
     assert!(matches!(open(&spelled).await, Err(DeskFault::Limited)));
-    let botan = Look::new("botan", LookPurpose::Audit, "C-2", "uid 2".into()).unwrap();
+    let botan = Look::new("botan", LookPurpose::Audit, "C-2", account(2)).unwrap();
     assert!(open(&botan).await.is_ok());
     // Each is written down, also those that were not answered.
     let looks = shop.relay.looks().await.unwrap();
     assert!(looks.len() > 201);
     assert_eq!((looks[0].outcome.as_str(), looks[1].outcome.as_str()), ("opened", "limited"));
+}
+
+#[tokio::test]
+async fn what_was_approved_is_no_more_than_was_asked_for_and_not_by_the_same_login() {
+    let shop = Shop::open().await;
+    record(&shop, 301).await;
+    let at = |login| Account { uid: 0, login };
+    let look = Look::new("Akiko", LookPurpose::Audit, "C-1", at(Some(1001))).unwrap();
+    let open = async |approved| shop.relay.open_for(&look, &order(), Goes::ToTheScreen, approved).await;
+    let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("it was opened") };
+    let approve =
+        async |name: &str, login| shop.relay.decide_look(&request, name, at(login), Ruling::Approved).await;
+    for (name, login) in [("ＡＫＩＫＯ", Some(1002)), ("a  kiko", Some(1001)), ("botan", Some(1001))] {
+        assert!(matches!(approve(name, login).await, Err(DeskFault::OwnRequest)), "{name} {login:?}");
+    }
+    approve("botan", Some(1002)).await.unwrap();
+    record(&shop, 1).await;
+    assert!(matches!(open(Some(&request)).await, Err(DeskFault::MoreRows)));
+}
+
+#[tokio::test]
+async fn who_asks_for_what_is_not_there_is_written_down() {
+    let shop = Shop::open().await;
+    let opening = Opening::Trace(TraceOf::Alias("nobody".into()));
+    let opened = shop.relay.open_for(&akiko(), &opening, Goes::ToTheScreen, None).await;
+    assert!(matches!(opened, Err(DeskFault::Trace(TraceFault::Alias))));
+    let looks = shop.relay.looks().await.unwrap();
+    assert_eq!((looks[0].outcome.as_str(), looks[0].rows), ("nothing", 0));
 }
 
 #[tokio::test]
@@ -67,7 +99,7 @@ async fn what_cannot_be_written_down_is_not_shown() {
 
 #[test]
 fn a_look_has_a_name_and_a_case() {
-    let look = |actor: &str, case: &str| Look::new(actor, LookPurpose::Audit, case, String::new()).err();
+    let look = |actor: &str, case: &str| Look::new(actor, LookPurpose::Audit, case, account(1)).err();
     assert!(look("a", "1").is_none());
     for nameless in ["", "  ", "a\nb", &"a".repeat(65)] {
         assert!(matches!(look(nameless, "1"), Some(DeskFault::Actor)), "{nameless:?}");

@@ -65,7 +65,7 @@ async fn after_rewrapping_the_old_keys_can_go_and_everything_opens_and_is_found(
     rekey(&relay, later).await;
     for purpose in ROTATED {
         assert_eq!(relay.needs(purpose, 'a', later).await.unwrap(), [], "{purpose:?}");
-        relay.retire(purpose, 'a', later).await.unwrap();
+        relay.retire(purpose, 'a', Some(later)).await.unwrap();
         ring.destroy(purpose, 'a').unwrap();
     }
     let relay = reopen(&shop, later).await.unwrap();

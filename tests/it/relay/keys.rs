@@ -6,14 +6,18 @@ use super::letter::Letter;
 use super::process::{On, Setup, TestRelay, on_both_databases};
 use super::scene::{Person, Scene};
 use super::watch::Watch;
+use crate::peer::eventually_within;
 use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 on_both_databases! {
     each_role_does_its_work_with_its_own_keys_and_opens_nothing_else,
     a_text_and_a_file_take_a_second_person_and_every_look_is_written_down,
+    a_process_whose_ring_is_out_of_date_ends_before_the_key_it_seals_with_is_destroyed,
 }
 
 const KEYS: &str = "ANSHIN__KEYS__DIR";
@@ -154,6 +158,32 @@ fn each_role_does_its_work_with_its_own_keys_and_opens_nothing_else(on: On) {
     scene.relay.check_at_rest();
 }
 
+fn a_process_whose_ring_is_out_of_date_ends_before_the_key_it_seals_with_is_destroyed(on: On) {
+    let mut scene = scene_of_roles(on);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(1);
+    // Nobody brings the new key to the directories of the roles.
+    let whole = scene.relay.state().join("keys");
+    scene.relay.set(KEYS, whole.to_str().unwrap());
+    scene.relay.anshin(&["keys", "rotate", "--purpose", "seal", "--seals-after", "1s"]);
+    let retired = eventually_within(Duration::from_secs(120), "nothing is left under the old key", || {
+        scene.relay.anshin(&["keys", "rewrap"]);
+        let ran = scene.relay.run(&["keys", "retire", "seal-a"]);
+        (ran.status == 0).then_some(ran)
+    });
+    assert_eq!(retired.json()["retired"], true);
+    assert!(scene.relay.wait().iter().all(|ended| ended.code() == Some(1)));
+    assert!(scene.relay.log().contains("seal-a was retired, but this process would seal with it"));
+    // Nor does one start with such a ring; with the whole one it does, and old aliases are good.
+    scene.relay.set(KEYS, scene.relay.state().join("web").to_str().unwrap());
+    let started = scene.relay.run(&["serve", "--role", "web"]);
+    assert!(started.status == 1 && started.stdout.contains("bring the key directory"), "{}", started.stdout);
+    scene.relay.set(KEYS, whole.to_str().unwrap());
+    scene.relay.start(&["all"]);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(2);
+}
+
 fn request_of(refused: &serde_json::Value) -> String {
     let text = refused["error"].as_str().unwrap();
     text.split_once("request ").unwrap_or_else(|| panic!("{text}")).1[..16].to_owned()
@@ -197,6 +227,15 @@ fn a_text_and_a_file_take_a_second_person_and_every_look_is_written_down(on: On)
     assert!(text["content"].as_str().unwrap().contains("Message-ID"), "{text}");
     refusal(with(&request, "akiko"), "used already");
 
+    // A file that the shell writes is one too.
+    let redirected = scene.relay.state().join("redirected.json");
+    let mut command = scene.relay.binary();
+    command.args([&["log", "trace", "--message", &id][..], &look("akiko")].concat());
+    let status =
+        command.stdout(fs::File::create(&redirected).unwrap()).stderr(Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(fs::read_to_string(&redirected).unwrap().contains("this takes a second person"));
+
     let file = scene.relay.state().join("export.json");
     let export = ["log", "trace", "--message", &id, "--export", file.to_str().unwrap()];
     let request = request_of(&run(&export, "akiko").json());
@@ -218,12 +257,28 @@ fn a_text_and_a_file_take_a_second_person_and_every_look_is_written_down(on: On)
     assert_eq!(
         outcomes,
         [
-            "opened", "opened", "asked", "approved", "refused", "opened", "asked", "refused", "asked",
-            "approved", "exported"
+            "opened", "opened", "asked", "approved", "refused", "opened", "asked", "asked", "refused",
+            "asked", "approved", "exported"
         ]
     );
     assert!(log.as_array().unwrap().iter().all(|entry| entry["detail"]["case"] == "C-7"), "{log}");
     scene.hana.mailbox.come_back();
+}
+
+#[test]
+fn those_who_rotate_at_once_take_turns() {
+    let scene = Scene::new(On::Sqlite);
+    let rotate = || {
+        let mut command = scene.relay.binary();
+        command.args(["keys", "rotate", "--purpose", "seal"]).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let running: Vec<_> = (0..6).map(|_| rotate()).collect();
+    running.into_iter().for_each(|mut child| assert!(child.wait().unwrap().success()));
+    let keys = scene.relay.anshin(&["keys", "list"]);
+    let seal = keys.as_array().unwrap().iter().filter(|key| key["purpose"] == "seal");
+    let mut names: Vec<&str> = seal.map(|key| key["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["a", "b", "c", "d", "e", "f", "g"]);
 }
 
 #[test]
