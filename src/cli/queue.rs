@@ -60,7 +60,7 @@ pub(super) async fn run(command: QueueCommand, common: &Common) -> Result<(), Fa
             queue_counts::watch(common, &config, &relay, every, limit).await
         }
         QueueCommand::Route { queue_id, selection, to, tls, limit } => {
-            let to = queue_route::next_hop(&config, &to, &tls)?;
+            let to = queue_route::next_hop(&config, &to, &tls).await?;
             let messages = match queue_id {
                 Some(id) => queue_route::Chosen::One(parse(&id)?),
                 None => queue_route::Chosen::All(filter(&relay, &selection, limit).await?),

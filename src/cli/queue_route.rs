@@ -1,9 +1,11 @@
 //! `anshin queue route`: waiting mail goes another way.
 //!
-//! Rules: of many each is moved by itself, with its record; what is under way or ended meanwhile is counted and left.
+//! Rules: of many each is moved by itself, with its record; what is under way or ended meanwhile is counted and left. A next hop
+//! is held to residency as a smarthost of the configuration is.
 
 use super::arguments::Common;
 use super::output::{Failure, print};
+use super::residency;
 use crate::config::Config;
 use crate::egress::{NextHop, TlsPolicy};
 use crate::relay::{QueueFault, Relay};
@@ -17,18 +19,25 @@ pub(super) enum Chosen {
 }
 
 /// Where to: a next hop and its TLS policy, or nothing for where the domain goes.
-pub(super) fn next_hop(config: &Config, to: &str, tls: &str) -> Result<Option<(String, String)>, Failure> {
+pub(super) async fn next_hop(
+    config: &Config,
+    to: &str,
+    tls: &str,
+) -> Result<Option<(String, String)>, Failure> {
     if to == "dns" {
         return Ok(None);
     }
     // The name of a route, which says itself how TLS is used.
-    if let Some(route) = config.egress.routes.iter().find(|route| route.domain.to_string() == to) {
-        return Ok(Some((route.next_hop.to_string(), route.tls.as_str().to_owned())));
-    }
-    NextHop::parse(to)
-        .and_then(|_| TlsPolicy::parse(tls))
-        .map_err(|fault| Failure::new(format!("--to: {fault}")))?;
-    Ok(Some((to.to_owned(), tls.to_owned())))
+    let named = config.egress.routes.iter().find(|route| route.domain.to_string() == to);
+    let (to, tls) = named.map_or_else(
+        || (to.to_owned(), tls.to_owned()),
+        |route| (route.next_hop.to_string(), route.tls.as_str().to_owned()),
+    );
+    let wrong = |fault| Failure::new(format!("--to: {fault}"));
+    let hop = NextHop::parse(&to).map_err(wrong)?;
+    TlsPolicy::parse(&tls).map_err(wrong)?;
+    residency::next_hop(config, &hop.host.to_string()).await?;
+    Ok(Some((to, tls)))
 }
 
 pub(super) async fn run(

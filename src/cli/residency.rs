@@ -26,9 +26,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// Looks at the places of the configuration, before anything is sent to one.
 pub(super) async fn before(config: &Config) -> Result<Checker, Failure> {
-    let checker = Checker::new(config).map_err(|fault| {
-        Failure::new(format!("residency.country_overlay: {fault}; take it out, or name another"))
-    })?;
+    let checker = checker(config)?;
     let report = checker.look(&Told::default(), Timestamp::now()).await;
     refuse(&report, config.profile)?;
     for Finding { key, place, evidence, .. } in report.findings.iter().filter(|finding| finding.is_doubtful())
@@ -42,6 +40,18 @@ pub(super) async fn before(config: &Config) -> Result<Checker, Failure> {
         );
     }
     Ok(checker)
+}
+
+/// Looks at a next hop that an operator names: other people's mail goes there.
+pub(super) async fn next_hop(config: &Config, host: &str) -> Result<(), Failure> {
+    let report = checker(config)?.for_next_hop(host).look(&Told::default(), Timestamp::now()).await;
+    refuse(&report, config.profile)
+}
+
+fn checker(config: &Config) -> Result<Checker, Failure> {
+    Checker::new(config).map_err(|fault| {
+        Failure::new(format!("residency.country_overlay: {fault}; take it out, or name another"))
+    })
 }
 
 /// Looks at what the database tells of itself, once it is open.

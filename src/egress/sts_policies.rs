@@ -197,7 +197,7 @@ impl StsPolicies {
                 Ok((text, policy)) => {
                     let kept =
                         Kept { domain: domain.to_string(), id, policy: text, fetched_at: now.as_millis() };
-                    lock(&self.fresh).push(kept.clone());
+                    self.give_back(vec![kept.clone()]);
                     known.kept = Some((Arc::new(policy), kept));
                     known.failure = None;
                 }

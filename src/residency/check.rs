@@ -91,6 +91,13 @@ impl Checker {
         Ok(Self { places: places(config), files, officers, geo, ground: Ground::default() })
     }
 
+    /// For a next hop that an operator names, and nothing else.
+    #[must_use]
+    pub fn for_next_hop(self, host: &str) -> Self {
+        let place = Place { key: "--to".to_owned(), purpose: Purpose::Smarthost, at: at_host(host) };
+        Self { places: vec![place], ..self }
+    }
+
     /// Looks at all places, and at what the database told of itself, if it was asked.
     pub async fn look(&self, told: &Told, now: Timestamp) -> Report {
         let mut findings = Vec::new();

@@ -126,7 +126,9 @@ pub(super) async fn mailboxes(
         }
     }
     for lot in lots(&alive) {
-        let text = statement("DELETE FROM suppressed WHERE address_idx IN (", "?", lot.len(), ")");
+        // What a person said stands, whatever a server of his takes.
+        let end = ") AND status NOT IN ('complaint', 'operator')";
+        let text = statement("DELETE FROM suppressed WHERE address_idx IN (", "?", lot.len(), end);
         let mut query = sqlx::query(AssertSqlSafe(text));
         for index in lot {
             query = query.bind(index.as_bytes());
@@ -159,8 +161,15 @@ pub(super) async fn suppress(
         earlier = row.try_get(0)?;
         in_force = row.try_get::<i64, _>(1)? > at.as_millis();
     }
-    // What was under way when it was suppressed says nothing new.
+    // What was under way when it was suppressed says nothing new; a person does.
     if in_force {
+        if matches!(gone.status.as_str(), "complaint" | "operator") {
+            sqlx::query("UPDATE suppressed SET status = $1 WHERE address_idx = $2")
+                .bind(gone.status.as_str())
+                .bind(gone.address_idx.as_bytes())
+                .execute(connection)
+                .await?;
+        }
         return Ok(());
     }
     let next = Suppression::after(u32::try_from(earlier).unwrap_or(0), at);

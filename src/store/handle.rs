@@ -1,8 +1,8 @@
 //! The store: what the floors above ask of the database.
 //!
 //! Rules: reads go through the pool, changes through the [`writer`](super::writer). A change is answered after its commit.
-//! When it fails: [`StoreFault`]. A change that is not committed in time is a fault for its asker, and may be committed all
-//! the same: who repeats it must be able to.
+//! When it fails: [`StoreFault`]. A change that is not committed in time is a fault for its asker. If its transaction had begun
+//! it may be committed all the same: who repeats it must be able to.
 
 use super::engine::{Database, Engine, check_durability};
 use super::lanes::{Ask, Claimed};

@@ -2,8 +2,9 @@
 //! executes it in one transaction and commits once, so that they share one fsync; then it answers each.
 //!
 //! Rules: a change is answered only after the commit that holds it. If a group fails, its changes are executed one by
-//! one, so that one bad change harms nobody else. A change whose asker has gone (a session that died) is executed all
-//! the same: the duplicate guard makes the sender's repetition harmless.
+//! one, so that one bad change harms nobody else. A change whose asker has gone before its group begins (a session that died,
+//! or was told that the commit took too long) is not executed: nobody was promised anything, and a sender who tries again
+//! would be taken twice.
 //! When it fails: [`StoreFault`] to every asker of the group; a broken connection, or one that fell silent, is opened anew for
 //! the next one.
 
@@ -176,6 +177,10 @@ pub(super) async fn write(
             bytes += job.change.weight();
             group.push(job);
         }
+        group.retain(|job| !job.done.is_closed());
+        if group.is_empty() {
+            continue;
+        }
         let tells = if serves.load(Ordering::Relaxed) { Tells::Nobody } else { Tells::Others };
         commit_group(&database, tells, &mut connection, &mut group).await;
     }
@@ -204,7 +209,7 @@ async fn commit_group(
         }
         // One of them is at fault: find out which, by trying each alone.
         Err(_) => {
-            for job in group.drain(..) {
+            for job in group.drain(..).filter(|job| !job.done.is_closed()) {
                 let alone = run(database, tells, slot, std::iter::once(&job.change)).await;
                 let answer = alone.and_then(|effects| effects.into_iter().next().ok_or(StoreFault::Stopped));
                 let _ = job.done.send(answer);

@@ -79,7 +79,7 @@ impl Ledger {
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let apart = Duration::from_secs(getrandom::u64().unwrap_or_default() % APART);
         let mut due = self.due(Period::of(Timestamp::now())).after(apart);
-        loop {
+        'looks: loop {
             let stopped = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => true,
                 _ = flush.tick() => false,
@@ -92,10 +92,19 @@ impl Ledger {
             let today = Period::of(now);
             // Counts are there again tomorrow; a clock that went back by days must not keep them.
             if now >= due || due.since(now) > 2 * DAY {
-                let reported = tokio::select! {
-                    // Half of it done is as good as none: what is there is taken up again by whoever comes next.
-                    _ = stop.wait_for(|stop| *stop) => continue,
-                    reported = self.report(today) => reported,
+                // Readers may be slow; what is counted meanwhile is written all the same.
+                let mut reporting = std::pin::pin!(self.report(today));
+                let reported = loop {
+                    let reported = tokio::select! {
+                        // Whoever comes next takes up what is there still.
+                        _ = stop.wait_for(|stop| *stop) => continue 'looks,
+                        reported = &mut reporting => Some(reported),
+                        _ = flush.tick() => None,
+                    };
+                    match reported {
+                        Some(reported) => break reported,
+                        None => self.flush().await,
+                    }
                 };
                 match reported {
                     Ok(Reported::All) => due = self.due(Period { day: today.day + 1 }).after(apart),
@@ -168,7 +177,8 @@ impl Ledger {
                 _ => Reported::All,
             };
             if done == Reported::All || day < today.day - TRIED {
-                over.extend(counted.ids);
+                // At once: what is gone nobody posts again.
+                self.relay.report_tls(Vec::new(), counted.ids).await?;
             } else {
                 reported = Reported::Some;
             }

@@ -39,6 +39,9 @@ fn mail_for_a_dead_destination_goes_where_the_operator_sends_it_and_the_rest_wai
     assert!(refused.status == 1 && refused.stdout.contains("delivered"), "{}", refused.stdout);
     let unclear = scene.relay.run(&["queue", "route", &ids[1], "--to", "somewhere"]);
     assert!(unclear.status == 1 && unclear.stdout.contains("--to"), "{}", unclear.stdout);
+    // An address of a registry elsewhere: nobody's mail goes there, whatever is configured.
+    let abroad = scene.relay.run(&["queue", "route", &ids[1], "--to", "8.8.8.8:25"]);
+    assert!(abroad.status == 1 && abroad.stdout.contains("lies outside Japan"), "{}", abroad.stdout);
 
     // Some that meet a filter, then back where their domain goes, when that is there again.
     let domain = &scene.hana.domain;

@@ -57,48 +57,41 @@ pub struct Ledger {
     connection: AnyConnection,
 }
 
-/// What must give nothing once the queue is empty: each what it would mean, and the rows that would say so.
+/// What must give nothing once the queue is empty: each what it would mean, and the rows that would say so. A thousand kills
+/// leave tens of thousands of rows, so none asks one row at a time.
 const NEVER: [(&str, &str); 10] = [
-    (
-        "a message without its delivery",
-        "message m WHERE NOT EXISTS (SELECT 1 FROM delivery d WHERE d.message_id = m.id)",
-    ),
-    (
-        "a delivery without its message",
-        "delivery d WHERE NOT EXISTS (SELECT 1 FROM message m WHERE m.id = d.message_id)",
-    ),
+    ("a message without its delivery", "message WHERE id NOT IN (SELECT message_id FROM delivery)"),
+    ("a delivery without its message", "delivery WHERE message_id NOT IN (SELECT id FROM message)"),
     (
         "a body that nobody needs",
-        "message_body b WHERE NOT EXISTS \
-        (SELECT 1 FROM delivery d WHERE d.message_id = b.message_id AND d.state IN ('waiting', 'held'))",
+        "message_body WHERE message_id NOT IN (SELECT message_id FROM delivery WHERE state IN ('waiting', 'held'))",
     ),
     (
         "a message that was not recorded once",
-        "message m WHERE 1 <> \
-        (SELECT COUNT(*) FROM record r WHERE r.message_id = m.id AND r.event = 'accepted')",
+        "(SELECT m.id FROM message m LEFT JOIN record r ON r.message_id = m.id AND r.event = 'accepted' \
+         GROUP BY m.id HAVING COUNT(r.id) <> 1) x",
     ),
     (
         "a record without its message",
-        "record r WHERE r.message_id IS NOT NULL AND NOT EXISTS \
-        (SELECT 1 FROM message m WHERE m.id = r.message_id)",
+        "record WHERE message_id IS NOT NULL AND message_id NOT IN (SELECT id FROM message)",
     ),
     (
         "a delivery that was made and not recorded",
-        "delivery d WHERE d.state = 'delivered' AND NOT EXISTS \
-        (SELECT 1 FROM record r WHERE r.delivery_id = d.id AND r.event = 'delivered')",
+        "delivery WHERE state = 'delivered' AND id NOT IN \
+         (SELECT delivery_id FROM record WHERE event = 'delivered' AND delivery_id IS NOT NULL)",
     ),
     (
         "a delivery that failed and was not recorded",
-        "delivery d WHERE d.state = 'failed' AND NOT EXISTS \
-        (SELECT 1 FROM record r WHERE r.delivery_id = d.id AND r.event = 'failed')",
+        "delivery WHERE state = 'failed' AND id NOT IN \
+         (SELECT delivery_id FROM record WHERE event = 'failed' AND delivery_id IS NOT NULL)",
     ),
     (
         "a record of a delivery that was not made",
-        "record r WHERE r.event = 'delivered' AND NOT EXISTS \
-        (SELECT 1 FROM delivery d WHERE d.id = r.delivery_id AND d.state = 'delivered')",
+        "record WHERE event = 'delivered' AND (delivery_id IS NULL OR delivery_id NOT IN \
+         (SELECT id FROM delivery WHERE state = 'delivered'))",
     ),
-    ("a delivery in no final state", "delivery d WHERE d.state NOT IN ('delivered', 'failed')"),
-    ("a lease that nobody holds", "delivery d WHERE d.lease <> 0 AND d.state <> 'waiting'"),
+    ("a delivery in no final state", "delivery WHERE state NOT IN ('delivered', 'failed')"),
+    ("a lease that nobody holds", "delivery WHERE lease <> 0 AND state <> 'waiting'"),
 ];
 
 impl Ledger {
