@@ -6,7 +6,7 @@ use super::residency;
 use crate::config::{self, Config, Keys, Profile, Role};
 use crate::egress::Egress;
 use crate::ingress::{Ingress, Inherited, Listening, make_self_signed};
-use crate::mail::Timestamp;
+use crate::mail::{RealAddress, Timestamp};
 use crate::relay::{Domains, Policy, Relay, RelayFault, SenderPolicy};
 use crate::residency::Checker;
 use crate::senders;
@@ -64,6 +64,13 @@ pub(super) async fn open(config: &Config, vault: Vault) -> Result<(Relay, Checke
     let domains = Domains::new(&config.domains.customer, &config.domains.merchant)?;
     let policy = Policy {
         hostname: config.hostname.to_string(),
+        postmaster: match &config.domains.postmaster {
+            Some(text) => Some(Arc::new(
+                RealAddress::parse(text)
+                    .map_err(|_| Failure::new("domains.postmaster: this is no mailbox".to_owned()))?,
+            )),
+            None => None,
+        },
         expire: config.egress.retry.expire,
         delay_notice: config.egress.retry.delay_notice,
         order_lifetime: ORDER_LIFETIME,

@@ -8,6 +8,7 @@ use super::listen;
 use super::reader::Reader;
 use super::{Config, Dnssec, Profile};
 use crate::geo::{self, Region};
+use crate::mail::RealAddress;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -90,6 +91,13 @@ fn domains(config: &Config, r: &mut Reader) {
         r.refuse("domains.customer", "is the same as domains.merchant or lies inside it", cure);
     } else if merchant.is_within(customer) {
         r.refuse("domains.merchant", "lies inside domains.customer", cure);
+    }
+    let mailbox = config.domains.postmaster.as_deref().and_then(|text| RealAddress::parse(text).ok());
+    if let Some(domain) = mailbox.as_ref().map(RealAddress::reveal_domain)
+        && (domain.is_within(customer) || domain.is_within(merchant))
+    {
+        let reason = "lies in one of our own domains: its mail would come back for ever";
+        r.refuse("domains.postmaster", reason, "write a mailbox elsewhere");
     }
     for (key, domain) in [("domains.customer", customer), ("domains.merchant", merchant)] {
         // `pc.` before it, and an alias of 40 octets, must still be an address (254 octets).

@@ -1,9 +1,10 @@
 //! Who we are and how strict a start is: profile, roles of a process, the alias domains.
 
 use super::kind;
-use super::reader::Reader;
+use super::reader::{Context, Flaw, Reader};
 use super::show;
-use crate::mail::Domain;
+use super::tree::Value;
+use crate::mail::{Domain, RealAddress};
 use serde::Serialize;
 
 /// What a start may make, and what must be there.
@@ -44,12 +45,26 @@ pub struct Domains {
     /// The domain of merchant aliases and of public aliases.
     #[serde(serialize_with = "show::text")]
     pub merchant: Domain,
+    /// The mailbox to which mail for postmaster and abuse goes.
+    pub postmaster: Option<String>,
 }
 
 impl Domains {
     pub(super) fn read(r: &mut Reader) -> Option<Self> {
         let customer = r.value("domains.customer", "fw.example.jp", kind::domain);
         let merchant = r.value("domains.merchant", "shop.example.jp", kind::domain);
-        Some(Self { customer: customer?, merchant: merchant? })
+        let postmaster = r.value("domains.postmaster", "", kind::optional(mailbox));
+        Some(Self { customer: customer?, merchant: merchant?, postmaster: postmaster? })
+    }
+}
+
+fn mailbox(value: &Value, _: &Context) -> Result<String, Flaw> {
+    let text = kind::text(value)?.trim();
+    match RealAddress::parse(text) {
+        Ok(_) if text.is_ascii() => Ok(text.to_owned()),
+        _ => Err(Flaw::new(
+            format!("{} is no mailbox", kind::quote(text)),
+            "write an address in ASCII, such as ops@example.co.jp",
+        )),
     }
 }

@@ -91,6 +91,8 @@ pub(super) struct Connection {
     /// Octets that MAIL declared, and recipients admitted since.
     declared: Option<u64>,
     admitted: u64,
+    /// Whether they are the operator.
+    is_for_operator: bool,
     /// Whether the transaction may be answered in UTF-8.
     smtputf8: bool,
     /// What the block lists say of the peer, once they were asked.
@@ -123,6 +125,7 @@ impl Connection {
             sender: None,
             declared: None,
             admitted: 0,
+            is_for_operator: false,
             smtputf8: false,
             listed: None,
             refusals: 0,

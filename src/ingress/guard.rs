@@ -99,7 +99,10 @@ impl Guard {
                 Some(conversation.id)
             }
             Recipient::Inquiry(merchant) => Some(merchant.id),
-            Recipient::Copy(_) | Recipient::Return { .. } | Recipient::Decision { .. } => None,
+            Recipient::Copy(_)
+            | Recipient::Return { .. }
+            | Recipient::Decision { .. }
+            | Recipient::Operator => None,
         };
         if let (None, Some(alias), Some(network)) = (login, alias, self.network()) {
             let (all, here) = (Subject::Alias(alias), Subject::AliasFrom(alias, network));

@@ -6,6 +6,7 @@
 use super::admission::{Admitted, Doubt};
 use super::draft::Draft;
 use super::envelope::{body_place, recipient_place};
+use super::hops::is_looping;
 use super::leg::Leg;
 use super::record::{About, Label, Peer, peer_json};
 use super::{Event, Login, Recipient, Refusal, Relay, RelayFault, SenderProof, Wishes, queue_id};
@@ -18,8 +19,6 @@ use crate::store::{Acceptance, NewDelivery, NewHold, NewMessage, NewNotice, NewT
 use crate::vault::{Indexed, Side};
 use sha2::{Digest, Sha256};
 
-/// More Received lines than this are a loop (RFC 5321 §6.3 asks for a limit; real paths stay below 20).
-const HOPS_MAX: usize = 30;
 /// Most octets of a header block that a bounce quotes and a record keeps.
 const HEADERS_KEPT: usize = 32 * 1024;
 /// Most octets of all the messages that one becomes, one a recipient: they are held in memory until their commit.
@@ -109,8 +108,11 @@ impl Relay {
 
     async fn take(&self, incoming: &Incoming<'_>) -> Result<Receipt, Refusal> {
         let now = Timestamp::now();
-        if hops(&incoming.bytes) > HOPS_MAX {
+        if is_looping(&incoming.bytes) {
             return Err(Refusal::Loop);
+        }
+        if let Some(receipt) = self.take_for_operator(incoming, now).await? {
+            return Ok(receipt);
         }
         if incoming.recipients.iter().any(|(recipient, _)| recipient.is_for_programs()) {
             return self.take_automatic(incoming, now).await;
@@ -439,12 +441,4 @@ pub(super) fn header_block(message: &[u8]) -> &[u8] {
     let cut = block.get(..HEADERS_KEPT).unwrap_or_default();
     let line_end = memchr::memmem::rfind(cut, b"\r\n").map_or(0, |at| at + 2);
     cut.get(..line_end).unwrap_or_default()
-}
-
-/// How many hops the message made (RFC 5321 §6.3).
-fn hops(message: &[u8]) -> usize {
-    header_block(message)
-        .split(|b| *b == b'\n')
-        .filter(|line| line.get(..9).is_some_and(|name| name.eq_ignore_ascii_case(b"received:")))
-        .count()
 }

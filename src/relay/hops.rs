@@ -5,10 +5,13 @@
 //! one, or with none that is ours, it is the first. At [`PASSES_MAX`] the message is going round.
 //! When it fails: [`Refusal::Loop`].
 
+use super::accept::header_block;
 use super::{Refusal, Relay};
 use crate::anonymize::HOPS_FIELD;
 use crate::mime::{header, lines, slice};
 
+/// More Received lines than this are a loop (RFC 5321 §6.3 asks for a limit; real paths stay below 20).
+const HOPS_MAX: usize = 30;
 /// A message passes so often and no more. Once is usual; more is one who sends a mail on as it is.
 const PASSES_MAX: u8 = 5;
 /// Most fields that are looked at; programs write one.
@@ -34,4 +37,10 @@ impl Relay {
         }
         Ok(self.vault().hops.mint(passes + 1))
     }
+}
+
+/// Whether a message made more hops than real ones do.
+pub(super) fn is_looping(message: &[u8]) -> bool {
+    let received = |line: &&[u8]| line.get(..9).is_some_and(|name| name.eq_ignore_ascii_case(b"received:"));
+    header_block(message).split(|b| *b == b'\n').filter(received).count() > HOPS_MAX
 }

@@ -118,6 +118,42 @@ impl Relay {
         Ok(())
     }
 
+    /// Takes the word of a conversation's customer that its mail is spam; once.
+    pub(super) async fn complained_in(&self, conversation: &Conversation) -> Result<(), RelayFault> {
+        let now = Timestamp::now();
+        let once = self.vault().index.of(Indexed::Told { conversation: conversation.id, what: "complaint" });
+        if self.store().first_contact(&once, now).await?.is_some() {
+            return Ok(());
+        }
+        self.suppress_side(conversation, Side::Customer, "complaint").await?;
+        self.store().greylist(once, now, COMPLAINED).await?;
+        Ok(())
+    }
+
+    /// Suppresses a party's mailbox, by a person's word.
+    async fn suppress_side(
+        &self,
+        conversation: &Conversation,
+        side: Side,
+        by: &'static str,
+    ) -> Result<(), RelayFault> {
+        let address = self.mailbox_of(conversation, side).await?;
+        let merchant = conversation.merchant.id;
+        let address_idx = self.vault().index.of(Indexed::MailboxOf { merchant, address: &address });
+        let detail = serde_json::json!({ "by": by, "action": "suppress" });
+        let gone = Gone {
+            address_idx,
+            merchant_id: merchant,
+            conversation_id: Some(conversation.id),
+            side: side.as_str(),
+            status: by.into(),
+        };
+        let record =
+            self.new_record(&conversation.key, Event::Blocked, about(conversation), None, &detail, None);
+        self.store().block(Block::Suppress { gone, record, at: Timestamp::now() }).await?;
+        Ok(())
+    }
+
     /// Refuses a recipient whose mailbox is gone.
     pub(super) async fn check_mailbox(&self, conversation: &Conversation, side: Side) -> Result<(), Refusal> {
         let address = self.mailbox_of(conversation, side).await?;
@@ -171,32 +207,7 @@ impl Relay {
     /// [`SuppressFault`] when there is no such alias.
     pub async fn suppress(&self, alias: &str) -> Result<(), SuppressFault> {
         let (conversation, side) = self.aliased(alias).await?;
-        let address = self.mailbox_of(&conversation, side).await?;
-        let address_idx = self
-            .vault()
-            .index
-            .of(Indexed::MailboxOf { merchant: conversation.merchant.id, address: &address });
-        let detail = serde_json::json!({ "by": "operator", "action": "suppress" });
-        let block = Block::Suppress {
-            gone: Gone {
-                address_idx,
-                merchant_id: conversation.merchant.id,
-                conversation_id: Some(conversation.id),
-                side: side.as_str(),
-                status: "operator".into(),
-            },
-            record: self.new_record(
-                &conversation.key,
-                Event::Blocked,
-                about(&conversation),
-                None,
-                &detail,
-                None,
-            ),
-            at: Timestamp::now(),
-        };
-        self.store().block(block).await.map_err(RelayFault::from)?;
-        Ok(())
+        Ok(self.suppress_side(&conversation, side, "operator").await?)
     }
 
     /// Lets mail go again to the mailbox behind an alias.

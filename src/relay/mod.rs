@@ -32,6 +32,7 @@ mod operator;
 mod orders;
 mod outbound;
 mod own;
+mod postmaster;
 mod proof;
 mod pause;
 mod record;
@@ -75,7 +76,7 @@ pub use trace::{EventLine, TraceFault, TraceLine, TraceOf};
 
 use crate::anonymize::Rules;
 use crate::config::{Names, OtherAddress, Unproven};
-use crate::mail::Timestamp;
+use crate::mail::{RealAddress, Timestamp};
 use crate::store::{Ids, NewKey, Store, StoreFault};
 use crate::vault::{DataKey, Place, Vault, VaultError};
 use arc_swap::ArcSwap;
@@ -84,10 +85,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How the relay is set up, where its decisions depend on it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Policy {
     /// The name in Received, in notices and in made-up Message-IDs.
     pub hostname: String,
+    /// Where mail to postmaster and abuse goes.
+    pub postmaster: Option<Arc<RealAddress>>,
     /// A delivery is given up after this long.
     pub expire: Duration,
     /// The sender is told once that a message is late.

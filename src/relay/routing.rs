@@ -20,6 +20,8 @@ pub enum Recipient {
     Return { delivery: i64 },
     /// The address by which the sender of a held message decides about it.
     Decision { delivery: i64, decision: Decision },
+    /// Whoever runs this relay: `postmaster@`, `abuse@`.
+    Operator,
     /// An alias, written to from the null sender or by a mailer daemon: it takes automatic mail alone.
     Automatic { conversation: Box<Conversation>, side: Side },
 }
@@ -51,6 +53,7 @@ impl Recipient {
                 Recipient::Decision { delivery, decision },
                 Recipient::Decision { delivery: other, decision: other_decision },
             ) => delivery == other && decision == other_decision,
+            (Recipient::Operator, Recipient::Operator) => true,
             _ => false,
         }
     }
@@ -103,6 +106,9 @@ impl Relay {
         }
         let text = to.reveal();
         let local = text.rsplit_once('@').map_or("", |(local, _)| local);
+        if let Some(operator) = self.operator_at(local) {
+            return Ok(operator);
+        }
         if let Some(decision) = self.decision_recipient(Decider::Store(login), local).await? {
             return Ok(decision);
         }
@@ -160,6 +166,9 @@ impl Relay {
         let now = Timestamp::now();
         let text = to.reveal();
         let local = text.rsplit_once('@').map_or("", |(local, _)| local);
+        if let Some(operator) = self.operator_at(local) {
+            return Ok(operator);
+        }
         if let Some(returned) = self.vault().returns.open(local, now) {
             // Bounces come from the null sender (RFC 5321 §4.5.5); anything else has no business here.
             return if is_program(sender) && !returned.expired {

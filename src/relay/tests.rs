@@ -72,6 +72,7 @@ impl Policy {
             delay_notice: hour,
             order_lifetime: hour,
             duplicate_window: hour,
+            postmaster: None,
             hold_expire: hour,
             rules: Rules::default(),
             names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },

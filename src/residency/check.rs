@@ -195,7 +195,7 @@ impl Look<'_> {
             }
             At::Ip(ip) => (ip.to_string(), self.ip(*ip, None)),
             At::Host(host) => (host.clone(), self.host(host).await),
-            At::Zone(zone) => (zone.clone(), self.zone(zone)),
+            At::Zone(zone) => (zone.clone(), self.zone(zone, place.purpose)),
             At::Hidden => {
                 let why = "the database does not show its address to this user";
                 ("a replica".to_owned(), Judged::new(Standing::Unproven, why))
@@ -302,11 +302,14 @@ impl Look<'_> {
         judged.unwrap_or_else(|| Judged::new(Standing::Unknown, "the name has no address now"))
     }
 
-    fn zone(&self, zone: &str) -> Judged {
+    fn zone(&self, zone: &str, purpose: Purpose) -> Judged {
         match self.sites.iter().find(|site| site.has_zone(zone)) {
             Some(site) => stated(site, Located { registry: None, overlay: None }),
             None => {
-                let why = "the addresses of clients are asked for there, and no site names it";
+                let why = match purpose {
+                    Purpose::Operator => "people's mail to the operator goes there, and no site names it",
+                    _ => "the addresses of clients are asked for there, and no site names it",
+                };
                 Judged::new(Standing::Unproven, why)
             }
         }

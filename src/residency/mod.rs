@@ -154,6 +154,7 @@ fn what(purpose: Purpose) -> &'static str {
         Purpose::BlockList => "a mirror of the list",
         Purpose::Scanner => "the scanner",
         Purpose::Delivery | Purpose::Smarthost => "the next hop",
+        Purpose::Operator => "the domain of the operator's mailbox",
         Purpose::Statement => "the site",
     }
 }

@@ -5,8 +5,8 @@
 //! the operator, and does not.
 
 use crate::config::{
-    AwsKms, Config, Dkim, Dns, Egress, Host, Ingress, Keys, Mx, Pkcs11, Provider, Residency, RouteDomain,
-    ScannerAddress, Storage, StorageUrl, Submission, Web,
+    AwsKms, Config, Dkim, Dns, Domains, Egress, Host, Ingress, Keys, Mx, Pkcs11, Provider, Residency,
+    RouteDomain, ScannerAddress, Storage, StorageUrl, Submission, Web,
 };
 use serde::Serialize;
 use std::fmt;
@@ -33,6 +33,8 @@ pub enum Purpose {
     Delivery,
     /// Mail to everybody is handed over there, to somebody who works for the operator.
     Smarthost,
+    /// Mail to the operator goes there.
+    Operator,
     /// No place: a statement about some.
     Statement,
 }
@@ -79,7 +81,7 @@ pub fn places(config: &Config) -> Vec<Place> {
         profile: _,
         hostname: _,
         storage: Storage { url },
-        domains: _,
+        domains: Domains { customer: _, merchant: _, postmaster },
         ingress,
         senders: _,
         egress,
@@ -97,6 +99,9 @@ pub fn places(config: &Config) -> Vec<Place> {
     resolvers(dns, &mut places);
     helpers(ingress, &mut places);
     routes(egress, &mut places);
+    if let Some((_, domain)) = postmaster.as_deref().and_then(|mailbox| mailbox.rsplit_once('@')) {
+        places.push(place("domains.postmaster", Purpose::Operator, At::Zone(domain.to_owned())));
+    }
     // Statements and country data hold nothing of users; `web` only listens, and its links and reports go to readers
     // of our own DNS records, who send to it.
     let Residency { storage: _, officers: _, sites: _, country_overlay: _ } = residency;

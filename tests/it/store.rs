@@ -332,6 +332,7 @@ fn policy() -> Policy {
         delay_notice: Duration::from_secs(60),
         order_lifetime: Duration::from_secs(3600),
         duplicate_window: Duration::from_secs(3600),
+        postmaster: None,
         hold_expire: Duration::from_secs(3600),
         rules: Rules::default(),
         names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },

@@ -70,7 +70,8 @@ impl Connection {
         }
         let action = self.listed.as_ref()?.action?;
         let refusal = match (action, recipient) {
-            (BlockAction::Label, _) | (_, Recipient::Party { .. }) => return None,
+            // Who is listed by mistake can say so (RFC 5321 §4.5.1).
+            (BlockAction::Label, _) | (_, Recipient::Party { .. } | Recipient::Operator) => return None,
             (BlockAction::Defer, _) => Refusal::ListedForNow,
             (BlockAction::Refuse, _) => Refusal::Listed,
         };

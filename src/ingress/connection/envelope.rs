@@ -49,9 +49,16 @@ impl Connection {
             ForwardPath::Mailbox(to) => {
                 recipient(&self.shared, self.login.as_ref(), self.sender.as_ref(), &self.peer, to).await
             }
-            ForwardPath::Postmaster => Err(Refusal::UnknownAlias),
+            ForwardPath::Postmaster => relay.postmaster().ok_or(Refusal::UnknownAlias),
         };
         match verdict {
+            // Mail to the operator is wrapped, and that to others rewritten: each has a transaction of its own.
+            Ok(ref recipient)
+                if self.admitted > 0 && matches!(recipient, Recipient::Operator) != self.is_for_operator =>
+            {
+                let text = "Send to the postmaster in a message of its own";
+                self.session.answer_rcpt(Err(Reply::new(452, 5, 3, text)));
+            }
             // The client sends to the rest in its next transaction (RFC 5321 §4.5.3.1.10).
             Ok(_) if self.admitted > 0 && self.would_be() > COPIES_MAX => {
                 let text =
@@ -71,6 +78,7 @@ impl Connection {
                 if let Recipient::Party { .. } = recipient {
                     self.share.is_for(Class::Known);
                 }
+                self.is_for_operator = matches!(recipient, Recipient::Operator);
                 self.admitted += 1;
                 let wishes = Wishes::from(&command.params);
                 self.session.answer_rcpt(Ok(Admitted { recipient, wishes }));

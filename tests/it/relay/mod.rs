@@ -34,6 +34,7 @@ mod lifecycle;
 mod log_trace;
 mod machines;
 mod outages;
+mod postmaster;
 mod secure_delivery;
 mod programs;
 mod providers;

@@ -1,0 +1,84 @@
+//! Whoever runs the relay can be reached, and hears of complaints.
+
+use super::client::Client;
+use super::letter::{header, show};
+use super::process::{On, on_both_databases};
+use super::scene::Scene;
+use crate::peer::eventually;
+
+on_both_databases! {
+    the_postmaster_gets_mail_as_it_came_and_complaints_suppress_whose_they_are,
+}
+
+/// Mail from outside, behind this reverse-path.
+fn outside(scene: &Scene, reverse_path: &str, to: &str, bytes: &[u8]) -> super::client::Reply {
+    let mut server = Client::hello(scene.relay.mx(), &scene.watch, "a server elsewhere").unwrap();
+    server.send(reverse_path, &[to], bytes).unwrap()
+}
+
+/// A complaint as providers send it, with this in what is left of our mail.
+fn complaint(header: &str) -> Vec<u8> {
+    format!(
+        "From: <fbl@provider.test>\r\nTo: <abuse@pc.fw.anshin.test>\r\nSubject: complaint\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=feedback-report; boundary=f\r\n\r\n\
+         --f\r\nContent-Type: text/plain\r\n\r\nSomebody called this spam.\r\n\
+         --f\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nVersion: 1\r\nUser-Agent: x/1\r\n\r\n\
+         --f\r\nContent-Type: message/rfc822\r\n\r\n{header}\r\nSubject: hello\r\n\r\ntext\r\n--f--\r\n"
+    )
+    .into_bytes()
+}
+
+fn the_postmaster_gets_mail_as_it_came_and_complaints_suppress_whose_they_are(on: On) {
+    let mut scene = Scene::new(on);
+    let asked = "From: <nobody@outside.test>\r\nSubject: =?utf-8?b?6LOq5ZWP?=\r\n\r\nWho are you? \u{8cea}\u{554f}\r\n";
+    // Without a mailbox there is none.
+    outside(&scene, "nobody@outside.test", "postmaster@pc.fw.anshin.test", asked.as_bytes()).is("550 5.1.1");
+    scene.relay.terminate();
+    scene.relay.set("ANSHIN__DOMAINS__POSTMASTER", &scene.taro.address);
+    scene.relay.start(&["all"]);
+
+    for to in ["PostMaster@pc.fw.anshin.test", "abuse@shop.anshin.test"] {
+        outside(&scene, "nobody@outside.test", to, asked.as_bytes()).is("250 2.0.0");
+    }
+    let mut server = Client::hello(scene.relay.mx(), &scene.watch, "a server elsewhere").unwrap();
+    server.say("MAIL FROM:<>").unwrap().is("250");
+    server.say("RCPT TO:<Postmaster>").unwrap().is("250");
+    server.say(&format!("RCPT TO:<{}>", scene.order.merchant_alias)).unwrap().is("452 4.5.3");
+    server.say("RSET").unwrap().is("250");
+    scene
+        .submit(&super::letter::Letter::new(
+            &scene.watch,
+            &scene.mise.address,
+            "postmaster@pc.fw.anshin.test",
+        ))
+        .is("250");
+    let got = scene.taro.mailbox.wait_for(2);
+    let mail = got.iter().find(|mail| show(&mail.bytes).contains("Who are you?")).unwrap();
+    assert_eq!(mail.reverse_path, "");
+    assert!(memchr::memmem::find(&mail.bytes, asked.as_bytes()).is_some(), "{}", show(&mail.bytes));
+    assert_eq!(header(&mail.bytes, "From").unwrap(), "<postmaster@shop.anshin.test>");
+    assert_eq!(header(&mail.bytes, "Reply-To").unwrap(), "<nobody@outside.test>");
+
+    // By the alias that the customer saw, then by the return address of one mail.
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    let seen = scene.hana.mailbox.wait_for(1).remove(0);
+    let alias = &scene.order.customer_alias;
+    let by_alias = format!("From: =?utf-8?q?shop?= <{}>", scene.order.merchant_alias);
+    let by_return = format!("Return-Path: <{}>", seen.reverse_path);
+    for (count, named) in [(3, by_alias), (4, by_return)] {
+        outside(&scene, "", "abuse@pc.fw.anshin.test", &complaint(&named)).is("250 2.0.0");
+        scene.taro.mailbox.wait_for(count);
+        eventually("it is suppressed", || {
+            let list = scene.relay.anshin(&["queue", "suppress", "list"]);
+            (list[0]["alias"] == alias.as_str() && list[0]["status"] == "complaint").then_some(())
+        });
+        scene.submit(&scene.to_customer()).is("550 5.2.1");
+        scene.relay.anshin(&["queue", "suppress", "remove", alias]);
+    }
+    // What names nobody of ours changes nothing, and is read by a person all the same.
+    outside(&scene, "", "abuse@pc.fw.anshin.test", &complaint("From: <someone@else.test>")).is("250 2.0.0");
+    scene.taro.mailbox.wait_for(5);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(2);
+    scene.relay.check_at_rest();
+}
