@@ -9,6 +9,7 @@ mod blocklist;
 mod clamd;
 mod client_certificate;
 mod connection;
+mod daemon;
 mod door;
 mod guard;
 mod inherited;
