@@ -15,6 +15,7 @@ mod guard;
 mod inherited;
 mod limiter;
 mod listener;
+mod logins;
 mod memory;
 mod rate;
 mod rspamd;
