@@ -386,7 +386,7 @@ impl Store {
             accept::data_key(&mut transaction, key, at).await?;
         }
         transaction.commit().await?;
-        held.is_good();
+        held.give_back();
         Ok(())
     }
 
@@ -399,7 +399,7 @@ impl Store {
         let mut transaction = held.begin().await?;
         accept::data_key(&mut transaction, key, at).await?;
         transaction.commit().await?;
-        held.is_good();
+        held.give_back();
         Ok(())
     }
 }

@@ -62,7 +62,7 @@ pub(super) struct Held<'r> {
 
 impl Held<'_> {
     /// Gives it back for the next: nothing is under way on it.
-    pub(super) fn is_good(self) {
+    pub(super) fn give_back(self) {
         let Held { connection, opened_at, reader, .. } = self;
         let mut idle = reader.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|other| other.since.elapsed() < LONGEST_REST);
@@ -72,9 +72,9 @@ impl Held<'_> {
     }
 
     /// Gives it back where what came of a read says that it can go on.
-    fn is_good_after<T>(self, read: &Result<T, Error>) {
+    fn give_back_after<T>(self, read: &Result<T, Error>) {
         if matches!(read, Ok(_) | Err(Error::Database(_))) {
-            self.is_good();
+            self.give_back();
         }
     }
 }
@@ -141,7 +141,7 @@ impl Reader {
         let mut held = self.take().await?;
         let rows = held.fetch_many(query).try_collect();
         let read = timeout(self.patience, rows).await.unwrap_or_else(|_| Err(fell_silent()));
-        held.is_good_after(&read);
+        held.give_back_after(&read);
         read
     }
 
@@ -152,7 +152,7 @@ impl Reader {
         let mut held = self.take().await?;
         let row = held.fetch_optional(query);
         let read = timeout(self.patience, row).await.unwrap_or_else(|_| Err(fell_silent()));
-        held.is_good_after(&read);
+        held.give_back_after(&read);
         read
     }
 }
@@ -228,7 +228,7 @@ mod tests {
         for one in &mut waiting {
             assert!(poll!(one).is_pending());
         }
-        held.pop().unwrap().is_good();
+        held.pop().unwrap().give_back();
         for one in waiting {
             assert!(one.await.is_ok());
         }

@@ -173,7 +173,7 @@ impl Store {
             written += query.execute(&mut *transaction).await?.rows_affected();
         }
         transaction.commit().await?;
-        held.is_good();
+        held.give_back();
         Ok(written)
     }
 
