@@ -2,22 +2,17 @@
 //!
 //! Rules: off unless configured; a whole message goes over in chunks, before it is anonymized, and never leaves the
 //! machine or a private network. The name of what was found is clamd's, is kept to letters and dots, and goes to the log, not
-//! to the sender. At most [`AT_ONCE`] messages are scanned at once, the others wait their turn within the time.
+//! to the sender. `daemon` has the turns and the connection.
 //! When it fails: [`Scan::Failed`]; what becomes of the mail is `ingress.clamd.on_failure`.
 
-use crate::config::{Clamd, OnFailure, ScannerAddress};
-use std::io;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use super::daemon::{Daemon, Silence, Whose};
+use crate::config::{Clamd, OnFailure};
+use std::borrow::Cow;
 
 /// Octets of a chunk.
 const CHUNK: usize = 64 * 1024;
 /// Longest reply that is read.
 const REPLY: u64 = 4096;
-/// Messages scanned at once; clamd's own MaxThreads is 10 by default.
-const AT_ONCE: usize = 8;
 
 /// What came of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,59 +26,38 @@ pub(super) enum Scan {
 
 /// The scanner.
 pub(super) struct Scanner {
-    address: ScannerAddress,
-    config: Clamd,
-    turns: Semaphore,
+    daemon: Daemon,
+    on_failure: OnFailure,
 }
 
 impl Scanner {
     /// `None` where none is configured.
     pub fn new(config: &Clamd) -> Option<Self> {
         let address = config.address.clone()?;
-        Some(Self { address, config: config.clone(), turns: Semaphore::new(AT_ONCE) })
+        Some(Self { daemon: Daemon::new(address, config.timeout), on_failure: config.on_failure })
     }
 
     /// Whether mail that could not be scanned is taken.
     pub fn accepts_unscanned(&self) -> bool {
-        self.config.on_failure == OnFailure::Accept
+        self.on_failure == OnFailure::Accept
     }
 
-    /// Looks at a message.
-    pub async fn scan(&self, message: &[u8]) -> Scan {
-        let scan = async {
-            let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
-            match &self.address {
-                ScannerAddress::Tcp(address) => instream(TcpStream::connect(address).await?, message).await,
-                ScannerAddress::Unix(path) => instream(UnixStream::connect(path).await?, message).await,
-            }
-        };
-        match timeout(self.config.timeout, scan).await {
-            Ok(Ok(scan)) => scan,
-            Ok(Err(_)) => Scan::Failed("no connection to clamd, or it ended"),
-            Err(_) => Scan::Failed("clamd did not answer in time"),
+    /// Looks at a message: `zINSTREAM`, chunks of a length in four octets each, a chunk of none, then the reply up to a NUL.
+    pub async fn scan(&self, whose: Whose, message: &[u8]) -> Scan {
+        let mut question = vec![Cow::from(&b"zINSTREAM\0"[..])];
+        for chunk in message.chunks(CHUNK) {
+            // CHUNK is less than 2^32.
+            let length = u32::try_from(chunk.len()).unwrap_or(u32::MAX).to_be_bytes();
+            question.extend([length.to_vec().into(), chunk.into()]);
+        }
+        question.push(Cow::from(&[0; 4][..]));
+        match self.daemon.ask(whose, &question, REPLY).await {
+            // It closes early where a message is larger than its StreamMaxLength, and says so.
+            Ok(reply) => read_reply(&reply),
+            Err(Silence::Gone) => Scan::Failed("no connection to clamd, or it ended"),
+            Err(Silence::Late) => Scan::Failed("clamd did not answer in time"),
         }
     }
-}
-
-/// `zINSTREAM`, chunks of a length in four octets each, a chunk of none, then the reply up to a NUL.
-async fn instream(mut stream: impl AsyncRead + AsyncWrite + Unpin, message: &[u8]) -> io::Result<Scan> {
-    stream.write_all(b"zINSTREAM\0").await?;
-    for chunk in message.chunks(CHUNK) {
-        let length = u32::try_from(chunk.len()).map_err(io::Error::other)?;
-        // clamd closes early where a message is larger than its StreamMaxLength, and says so: the reply counts.
-        let sent = async {
-            stream.write_all(&length.to_be_bytes()).await?;
-            stream.write_all(chunk).await
-        };
-        if sent.await.is_err() {
-            break;
-        }
-    }
-    let _ = stream.write_all(&[0; 4]).await;
-    let _ = stream.flush().await;
-    let mut reply = Vec::new();
-    (&mut stream).take(REPLY).read_to_end(&mut reply).await?;
-    Ok(read_reply(&reply))
 }
 
 /// `stream: OK`, `stream: NAME FOUND`, or `… ERROR`.
@@ -109,7 +83,9 @@ fn read_reply(reply: &[u8]) -> Scan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ScannerAddress;
     use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     #[test]
@@ -145,9 +121,9 @@ mod tests {
             );
             stream.write_all(b"stream: OK\0").await.unwrap();
         };
-        let (scan, ()) = tokio::join!(scanner.scan(&message), serve);
+        let (scan, ()) = tokio::join!(scanner.scan(Whose::Strangers, &message), serve);
         assert_eq!(scan, Scan::Clean);
         tokio::time::pause();
-        assert!(matches!(scanner.scan(b"x").await, Scan::Failed(_)));
+        assert!(matches!(scanner.scan(Whose::Stores, b"x").await, Scan::Failed(_)));
     }
 }

@@ -4,9 +4,11 @@
 //! its last octet; a message must come at a rate, where haste buys no more rest than a block of data has, so that who
 //! stops sending cannot hold memory. Between two chunks of a message these clocks go on. What is committed is acknowledged even when we are stopping.
 
+mod auth;
 mod checks;
 mod envelope;
 
+use self::auth::Exchange;
 use super::admission::Admitted as Place;
 use super::blocklist::{Blocklists, Listed};
 use super::clamd::Scanner;
@@ -20,16 +22,14 @@ use crate::mail::RealAddress;
 use crate::relay::{Incoming, Login, MailParameters, Peer, Recipient, Refusal, Relay, Wishes};
 use crate::senders::Verifier;
 use crate::smtp::server::{Envelope, Event, Phase, ServerConfig, Service, Session};
-use crate::smtp::{Credentials, Proof, Reply, Ret};
+use crate::smtp::{Reply, Ret};
 use crate::store::Patience;
-use crate::vault::Secret;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
-use zeroize::Zeroizing;
 
 /// The longest wait for a command while three quarters of all places are taken: idle sessions make room.
 const COMMAND_IF_CROWDED: Duration = Duration::from_secs(30);
@@ -87,6 +87,8 @@ pub(super) struct Connection {
     session: Wire,
     peer: Peer,
     login: Option<Login>,
+    /// The SCRAM exchange that goes on, or was broken off.
+    exchange: Option<Exchange>,
     sender: Option<RealAddress>,
     /// Octets that MAIL declared, and recipients admitted since.
     declared: Option<u64>,
@@ -122,6 +124,7 @@ impl Connection {
             shared,
             peer,
             login: None,
+            exchange: None,
             sender: None,
             declared: None,
             admitted: 0,
@@ -234,19 +237,11 @@ impl Connection {
                 }
                 self.session.tls_started();
                 self.bind_channel();
-                self.login = None;
+                (self.login, self.exchange) = (None, None);
             }
             Event::Auth(credentials) => self.authenticate(credentials).await,
-            Event::Scram(name) => {
-                // Before anything that says whether a password is right, as with a password that is sent.
-                if let Err(limited) = self.guard.login().await {
-                    let reply = self.limited(&limited).await;
-                    self.session.answer_scram(Err(reply));
-                    return true;
-                }
-                let verdict = self.shared.relay.scram(name.auth_id()).await;
-                self.session.answer_scram(verdict.map_err(|refusal| self.auth_told(&refusal)));
-            }
+            Event::Scram(name) => self.begin_scram(name).await,
+            Event::LoggedIn => self.take_in().await,
             Event::Mail(command) => self.mail(command).await,
             Event::Rcpt(command) => self.rcpt(command).await,
             Event::Message { envelope, bytes } => self.message(envelope, bytes).await,
@@ -272,39 +267,6 @@ impl Connection {
     fn bind_channel(&mut self) {
         if let Some(octets) = self.stream.channel_binding() {
             self.session.bind_channel(octets);
-        }
-    }
-
-    async fn authenticate(&mut self, credentials: Credentials) {
-        self.note_hello();
-        if let Err(limited) = self.guard.login().await {
-            let reply = self.limited(&limited).await;
-            return self.session.answer_auth(Err(reply));
-        }
-        let relay = &self.shared.relay;
-        let result = match credentials.proof() {
-            Proof::Password(password) => {
-                let password = Secret::received(Zeroizing::new(password.reveal().to_owned()));
-                relay.authenticate(credentials.auth_id(), &password).await
-            }
-            Proof::Known => relay.authenticated(credentials.auth_id()).await,
-            Proof::Unknown => Err(Refusal::Credentials),
-        };
-        match result {
-            Ok(login) => {
-                relay.record_login(Some(&login), credentials.auth_id(), &self.peer).await;
-                self.login = Some(login);
-                self.session.answer_auth(Ok(()));
-            }
-            Err(refusal) => {
-                if refusal == Refusal::Credentials {
-                    self.guard.login_failed();
-                }
-                if refusal == Refusal::Credentials && self.guard.may_record() {
-                    relay.record_login(None, credentials.auth_id(), &self.peer).await;
-                }
-                self.session.answer_auth(Err(self.auth_told(&refusal)));
-            }
         }
     }
 

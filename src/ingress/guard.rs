@@ -8,6 +8,7 @@
 //! When it fails: never; a record that cannot be kept is a fault in the log.
 
 use super::limiter::{Limited, Limiter, Measure, Subject};
+use super::logins::{Attempt, Denied};
 use crate::mail::RealAddress;
 use crate::relay::{Login, Peer, Recipient, Relay};
 use crate::smtp::Reply;
@@ -48,19 +49,18 @@ impl Guard {
         self.limiter.delay(used).await;
     }
 
-    /// Before a password is looked at.
+    /// Before a password is looked at: it counts as wrong until it was not, so that a thousand at once find out no more than
+    /// one after the other, and waits for its network's turn.
     ///
     /// # Errors
-    /// Too many were wrong.
-    pub async fn login(&self) -> Result<(), Limited> {
-        let used = self.limiter.look(Measure::LoginFailures, &self.peer)?;
+    /// Too many were wrong, or wait.
+    pub async fn login(&self) -> Result<Attempt, Denied> {
+        let Some(network) = self.network() else { return Ok(Attempt::default()) };
+        let used = self.limiter.look(Measure::LoginFailures, &self.peer).map_err(Denied::Limited)?;
         self.limiter.delay(used).await;
-        Ok(())
-    }
-
-    /// A password was wrong.
-    pub fn login_failed(&self) {
-        self.limiter.charge(Measure::LoginFailures, &self.peer, 1);
+        let turn = self.limiter.logins.turn(network).await.ok_or(Denied::Busy)?;
+        let loan = self.limiter.borrow(Measure::LoginFailures, &self.peer).map_err(Denied::Limited)?;
+        Ok(Attempt { turn: Some(turn), loan: Some(loan) })
     }
 
     /// MAIL: one more message, and the octets of those before.
@@ -227,6 +227,32 @@ fn in_words(wait: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use std::path::Path;
+
+    #[tokio::test(start_paused = true)]
+    async fn passwords_that_are_looked_at_count_as_wrong_until_they_were_right() {
+        let mut limits = Config::development(Path::new("nowhere")).unwrap().limits.door;
+        let rate = limits.ip.login_failures.as_mut().unwrap();
+        (rate.amount, rate.window) = (3, Duration::from_secs(3600));
+        limits.longest_delay = Duration::ZERO;
+        let limiter = Limiter::new(&limits);
+        let guard = || Guard::new(limiter.clone(), "192.0.2.1".parse().unwrap());
+        let mut looked_at = Vec::new();
+        for _ in 0..3 {
+            looked_at.push(guard().login().await.unwrap());
+        }
+        assert!(matches!(guard().login().await, Err(Denied::Limited(_))));
+        looked_at.pop().unwrap().was_not_wrong();
+        drop(guard().login().await.unwrap());
+        assert!(matches!(guard().login().await, Err(Denied::Limited(_))), "that one was wrong");
+        for one in looked_at {
+            one.was_not_wrong();
+        }
+        drop(guard().login().await.unwrap());
+        drop(guard().login().await.unwrap());
+        assert!(guard().login().await.is_err());
+    }
 
     #[test]
     fn a_limit_says_what_was_too_much_whose_it_was_and_when_to_come_again() {

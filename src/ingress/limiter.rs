@@ -4,6 +4,7 @@
 //! is refused costs nothing, so that whoever waits as told is served. Subjects are hashed with a key of the process.
 //! When it fails: never; a poisoned lock is taken over, its numbers are good after any panic.
 
+use super::logins::Logins;
 use super::rate::{self, Answer, Rate};
 use super::table::Table;
 use crate::config::{DoorLimits, Network, RateLimit, mask};
@@ -60,6 +61,7 @@ pub(super) struct Limiter {
     table: Mutex<Table>,
     began: Instant,
     delays: Arc<Semaphore>,
+    pub logins: Logins,
     /// Records that were left out since the last one of that.
     pub left_out: AtomicU64,
 }
@@ -70,6 +72,7 @@ impl Limiter {
             table: Mutex::new(Table::new(limits.subjects as usize)),
             began: Instant::now(),
             delays: Arc::new(Semaphore::new(limits.delayed_sessions as usize)),
+            logins: Logins::default(),
             left_out: AtomicU64::new(0),
             limits: limits.clone(),
         })
@@ -119,6 +122,15 @@ impl Limiter {
             let paid_until = rate.charge(table.paid_until(key), now, cost);
             table.set(key, paid_until, now);
         }
+    }
+
+    /// Takes as [`take`](Self::take) does, until it is given back.
+    ///
+    /// # Errors
+    /// The limit that has to be waited for longest.
+    pub fn borrow(self: &Arc<Self>, what: Measure, subjects: &[Subject]) -> Result<Loan, Limited> {
+        self.take(what, subjects, 1)?;
+        Ok(Loan { limiter: self.clone(), what, subjects: subjects.to_vec(), taken_at: self.now() })
     }
 
     /// Waits as long as the use of a limit asks for, if there is a place among those that wait.
@@ -201,6 +213,28 @@ impl Limiter {
             Subject::All => None,
         };
         found.map(|rate| Rate::new(rate.amount, rate.window))
+    }
+}
+
+/// One of a measure that was taken before it is known whether it counts.
+pub(super) struct Loan {
+    limiter: Arc<Limiter>,
+    what: Measure,
+    subjects: Vec<Subject>,
+    taken_at: u64,
+}
+
+impl Loan {
+    /// It does not count.
+    pub fn give_back(self) {
+        let now = self.limiter.now();
+        let mut table = self.limiter.table.lock().unwrap_or_else(PoisonError::into_inner);
+        for subject in self.subjects {
+            let Some(rate) = self.limiter.rate(self.what, subject) else { continue };
+            let key = table.key((self.what, subject));
+            let paid_until = rate.give_back(table.paid_until(key), self.taken_at, now, 1);
+            table.set(key, paid_until, now);
+        }
     }
 }
 

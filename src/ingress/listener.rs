@@ -17,12 +17,17 @@ use crate::relay::Relay;
 use crate::senders::{self, Verifier};
 use crate::smtp::server::{Limits, ServerConfig, Service};
 use crate::store::Patience;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+
+/// Connections that may wait to be accepted, as in deploy/anshin.socket. Of the 128 that a listener has otherwise the kernel drops
+/// those that come at once beyond it, and their clients try again after up to a minute.
+const BACKLOG: u32 = 4096;
 
 /// How long an accept loop rests when the system has no file descriptors left.
 const REST: Duration = Duration::from_millis(100);
@@ -157,7 +162,7 @@ impl Ingress {
             }
             for address in open {
                 let fault = |cause| IngressError::Bind { key, address: *address, cause };
-                let listener = TcpListener::bind(address).await.map_err(fault)?;
+                let listener = listen(*address).map_err(fault)?;
                 bound.push(listener.local_addr().map_err(fault)?);
                 listeners.push((listener, door.clone()));
             }
@@ -203,6 +208,14 @@ fn greylist(config: &Config, service: Service) -> Option<Patience> {
     Some(Patience { wait, retry_within, remember })
 }
 
+/// A listener of our own; its port may be one whose last connections still close.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 async fn accept(listener: TcpListener, door: Arc<Door>, mut stop: watch::Receiver<bool>) {
     let mut sessions = JoinSet::new();
     loop {
@@ -228,5 +241,22 @@ async fn accept(listener: TcpListener, door: Arc<Door>, mut stop: watch::Receive
     if tokio::time::timeout(DRAIN, drained).await.is_err() {
         tracing::warn!(event = "drain_cut", "sessions did not end in time and were cut");
         sessions.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn five_hundred_connections_at_once_wait_to_be_accepted_and_none_is_dropped() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let patience = Duration::from_millis(900); // The kernel tries again after a second.
+        let open: Vec<_> =
+            (0..500).map(|_| std::net::TcpStream::connect_timeout(&address, patience).unwrap()).collect();
+        for _ in open {
+            listener.accept().await.unwrap();
+        }
     }
 }

@@ -50,6 +50,11 @@ impl Rate {
         until.min(now.saturating_add(self.window_ms.saturating_mul(2)))
     }
 
+    /// Takes back what was taken at `taken_at`, less what has run off since.
+    pub fn give_back(self, paid_until: u64, taken_at: u64, now: u64, cost: u64) -> u64 {
+        paid_until.saturating_sub(taken_at.saturating_add(self.price(cost)).saturating_sub(now))
+    }
+
     /// The time that `cost` takes, in milliseconds; never free, at most the window.
     fn price(self, cost: u64) -> u64 {
         let ms = (u128::from(cost) * u128::from(self.window_ms)).div_ceil(u128::from(self.amount));
@@ -110,6 +115,16 @@ mod tests {
             paid = rate.charge(paid, 0, 10);
         }
         assert_eq!(rate.ask(paid, 0, 1), Answer::Wait { ms: 11_000 });
+    }
+
+    #[test]
+    fn what_is_given_back_is_what_was_taken_less_what_ran_off() {
+        let rate = Rate::new(10, Duration::from_secs(10));
+        let mut paid = 0;
+        assert!(take(rate, &mut paid, 500, 1) && take(rate, &mut paid, 500, 2));
+        assert_eq!(rate.give_back(paid, 500, 500, 2), 1500);
+        assert_eq!(rate.give_back(paid, 500, 1700, 2), 2700);
+        assert_eq!(rate.give_back(paid, 500, 3000, 2), paid, "nothing is left of it");
     }
 
     #[test]

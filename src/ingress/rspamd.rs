@@ -2,20 +2,14 @@
 //!
 //! Rules: off unless configured; it labels before it blocks. A whole message goes over before it is anonymized, with the
 //! address and HELO name of the client, the reverse-path and the name of the login, and never leaves the machine or a private
-//! network. Of the answer the action and the score count, and nothing else is kept. At most [`AT_ONCE`] messages are looked at
-//! at once, the others wait their turn within the time; an answer is read up to [`ANSWER`] octets.
+//! network. Of the answer the action and the score count, and nothing else is kept; it is read up to [`ANSWER`] octets.
+//! `daemon` has the turns and the connection.
 //! When it fails: [`Rating::Failed`]; what becomes of the mail is `ingress.rspamd.on_failure`.
 
-use crate::config::{OnFailure, OnSpam, Rspamd, ScannerAddress};
-use std::io;
+use super::daemon::{Daemon, Silence, Whose};
+use crate::config::{OnFailure, OnSpam, Rspamd};
 use std::net::IpAddr;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
-/// Messages looked at at once.
-const AT_ONCE: usize = 8;
 /// Longest answer that is read: it names every rule that matched.
 const ANSWER: u64 = 512 * 1024;
 /// Longest value of a header field of the question.
@@ -52,9 +46,9 @@ pub(super) struct Question<'a> {
 
 /// The filter.
 pub(super) struct Filter {
-    address: ScannerAddress,
-    config: Rspamd,
-    turns: Semaphore,
+    daemon: Daemon,
+    on_failure: OnFailure,
+    on_spam: OnSpam,
 }
 
 /// The part of the answer that counts.
@@ -69,29 +63,23 @@ impl Filter {
     /// `None` where none is configured.
     pub fn new(config: &Rspamd) -> Option<Self> {
         let address = config.address.clone()?;
-        Some(Self { address, config: config.clone(), turns: Semaphore::new(AT_ONCE) })
+        let daemon = Daemon::new(address, config.timeout);
+        Some(Self { daemon, on_failure: config.on_failure, on_spam: config.on_spam })
     }
 
     /// Whether mail that could not be looked at is taken.
     pub fn accepts_unrated(&self) -> bool {
-        self.config.on_failure == OnFailure::Accept
+        self.on_failure == OnFailure::Accept
     }
 
     /// Looks at a message.
     pub async fn rate(&self, question: &Question<'_>, message: &[u8]) -> Rating {
-        let look = async {
-            let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
-            match &self.address {
-                ScannerAddress::Tcp(address) => {
-                    ask(TcpStream::connect(address).await?, question, message).await
-                }
-                ScannerAddress::Unix(path) => ask(UnixStream::connect(path).await?, question, message).await,
-            }
-        };
-        match timeout(self.config.timeout, look).await {
-            Ok(Ok(answer)) => self.judge(&answer),
-            Ok(Err(_)) => Rating::Failed("no connection to rspamd, or it ended"),
-            Err(_) => Rating::Failed("rspamd did not answer in time"),
+        let whose = if question.user.is_some() { Whose::Stores } else { Whose::Strangers };
+        let head = head(question, message.len());
+        match self.daemon.ask(whose, &[head.as_bytes().into(), message.into()], ANSWER).await {
+            Ok(answer) => self.judge(&answer),
+            Err(Silence::Gone) => Rating::Failed("no connection to rspamd, or it ended"),
+            Err(Silence::Late) => Rating::Failed("rspamd did not answer in time"),
         }
     }
 
@@ -100,7 +88,7 @@ impl Filter {
         let Some(answer) = read_answer(answer) else {
             return Rating::Failed("rspamd answered with an error");
         };
-        let (score, refuses) = (answer.score, self.config.on_spam == OnSpam::Refuse);
+        let (score, refuses) = (answer.score, self.on_spam == OnSpam::Refuse);
         match answer.action.as_str() {
             // What it would greylist has its own place here (ingress.mx.greylist).
             "no action" | "greylist" => Rating::Wanted,
@@ -115,15 +103,10 @@ impl Filter {
     }
 }
 
-/// One question and its answer, whole.
-async fn ask(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    question: &Question<'_>,
-    message: &[u8],
-) -> io::Result<Vec<u8>> {
+/// What goes before the message.
+fn head(question: &Question<'_>, length: usize) -> String {
     let mut head = format!(
-        "POST /checkv2 HTTP/1.1\r\nHost: rspamd\r\nConnection: close\r\nContent-Length: {}\r\nIP: {}\r\n",
-        message.len(),
+        "POST /checkv2 HTTP/1.1\r\nHost: rspamd\r\nConnection: close\r\nContent-Length: {length}\r\nIP: {}\r\n",
         question.ip.to_canonical()
     );
     let fields =
@@ -133,14 +116,7 @@ async fn ask(
             head.push_str(&format!("{name}: {value}\r\n"));
         }
     }
-    head.push_str("\r\n");
-    stream.write_all(head.as_bytes()).await?;
-    // It may answer and close before it has read all, where a message is larger than its max_message: the answer counts.
-    let _ = stream.write_all(message).await;
-    let _ = stream.flush().await;
-    let mut answer = Vec::new();
-    (&mut stream).take(ANSWER).read_to_end(&mut answer).await?;
-    Ok(answer)
+    head + "\r\n"
 }
 
 /// Whether a peer's word can stand in a field: it must not begin another one.
@@ -171,7 +147,9 @@ fn read_answer(octets: &[u8]) -> Option<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ScannerAddress;
     use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     fn filter(address: std::net::SocketAddr, on_spam: OnSpam) -> Filter {

@@ -30,7 +30,7 @@ const REMEMBERED: Patience = Patience {
 const TOLD_EVERY: Duration = Duration::from_secs(86_400);
 
 /// The network of a peer, and how it is written.
-fn network(ip: IpAddr) -> (IpAddr, String) {
+pub(super) fn network(ip: IpAddr) -> (IpAddr, String) {
     let ip = ip.to_canonical();
     let length = if ip.is_ipv4() { 24 } else { 56 };
     let network = mask(ip, length);
@@ -39,7 +39,7 @@ fn network(ip: IpAddr) -> (IpAddr, String) {
 
 impl Relay {
     /// Notes from where a store has logged in, and tells of a network that is new.
-    pub(super) async fn note_network(&self, login: &Login, peer: &Peer) {
+    pub async fn note_network(&self, login: &Login, peer: &Peer) {
         if let Err(fault) = self.try_note_network(login, peer).await {
             tracing::error!(event = "fault", %fault, "the network of a login was not noted");
         }

@@ -1,7 +1,7 @@
 //! Who is submitting: user name and what speaks for it, to a store with its registered addresses.
 //!
-//! Unknown user, wrong password and revoked credential get one answer after the same work: an Argon2id (`hashes`), of
-//! whoever it is. For SCRAM a user that does not exist, is revoked, or has no verifier yet has the same salt as if it had
+//! Unknown user, wrong password and revoked credential get one answer after the same work: a look at each index, a verifier
+//! opened, an Argon2id (`hashes`), of whoever it is. For SCRAM a user that does not exist, is revoked, or has no verifier yet has the same salt as if it had
 //! one, and a verifier that nothing fits. A credential of an older version (SHA-256) gets its verifiers when its password
 //! next comes; the SHA-256 stays a day longer, for machines that have the version before.
 
@@ -11,7 +11,11 @@ use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::smtp::scram::{ITERATIONS, NONCE, Verifier};
 use crate::store::{CredentialRow, Verifiers};
 use crate::vault::{Indexed, Place, Sealed, Secret, random_bytes};
+use std::net::IpAddr;
 use zeroize::Zeroizing;
+
+/// The id of no credential.
+const NOBODY: i64 = 0;
 
 /// An authenticated store.
 pub struct Login {
@@ -36,33 +40,29 @@ impl Login {
 }
 
 impl Relay {
-    /// Checks a submission credential.
+    /// Checks a submission credential that came from this address.
     ///
     /// # Errors
     /// [`Refusal::Credentials`] when it is none of ours, [`Refusal::TryAgain`] when that can't be told now.
-    pub async fn authenticate(&self, auth_id: &str, password: &Secret) -> Result<Login, Refusal> {
-        let hashes = &self.inner.hashes;
-        let Some(credential) = self.credential(auth_id).await? else {
-            hashes.is_nobodys(password).await?;
-            return Err(Refusal::Credentials);
-        };
-        let verifier = match &credential.verifier {
-            Some(sealed) => Some(self.open_verifier(credential.id, sealed)?),
-            None => None,
-        };
-        let may = credential.revoked_at.is_none();
-        let is_right = match (&verifier, &credential.secret) {
-            (Some(verifier), _) => hashes.is_right(verifier, auth_id, password).await?,
-            (None, Some(fast)) if fast.matches(password) && may => true,
-            (None, _) => {
-                hashes.is_nobodys(password).await?;
-                false
-            }
-        };
-        if !is_right || !may {
-            return Err(Refusal::Credentials);
-        }
-        if credential.scram.is_none() || verifier.is_none() {
+    pub async fn authenticate(
+        &self,
+        auth_id: &str,
+        password: &Secret,
+        from: IpAddr,
+    ) -> Result<Login, Refusal> {
+        let credential = self.credential(auth_id).await?;
+        let own = credential.as_ref().and_then(|own| Some((own.id, own.verifier.as_ref()?)));
+        let mut verifier = self.open_alike(verifier_place, own, &self.nobody().password)?;
+        let verifier = String::from_utf8(std::mem::take(&mut *verifier)).map(Zeroizing::new);
+        let verifier = verifier.map_err(|_| RelayFault::Malformed("credential.verifier"))?;
+        let is_fast = own.is_none()
+            && credential
+                .as_ref()
+                .and_then(|own| own.secret.as_ref())
+                .is_some_and(|fast| fast.matches(password));
+        let is_right = is_fast || self.inner.hashes.is_right(&verifier, auth_id, password, from).await?;
+        let Some(credential) = credential.filter(|_| is_right) else { return Err(Refusal::Credentials) };
+        if credential.scram.is_none() || credential.verifier.is_none() {
             // Without them the store goes on with what it has.
             if let Ok(verifiers) = self.verifiers_of(credential.id, auth_id, password).await {
                 let kept = self.store().keep_verifiers(credential.id, verifiers, Timestamp::now()).await;
@@ -71,7 +71,7 @@ impl Relay {
                 }
             }
         }
-        self.login(&credential).await
+        self.login(&credential, from).await
     }
 
     /// What a SCRAM exchange goes on with, whoever the name is: a verifier and our half of the nonce.
@@ -82,25 +82,36 @@ impl Relay {
         let vault = self.vault();
         let salts = &vault.scram;
         let nobody = Verifier::of_nobody(salts.salt(auth_id), salts.keys_of_nobody(auth_id));
-        let known = match self.credential(auth_id).await? {
-            Some(CredentialRow { id, scram: Some(sealed), revoked_at: None, .. }) => {
-                let plain = self.open_for_installation(scram_place(id), &sealed).map_err(RelayFault::from)?;
-                Some(Verifier::from_stored(&plain).ok_or(RelayFault::Malformed("credential.scram"))?)
-            }
-            _ => None,
-        };
-        Ok((known.unwrap_or(nobody), random_bytes()))
+        let credential = self.credential(auth_id).await?;
+        let own = credential.as_ref().and_then(|own| Some((own.id, own.scram.as_ref()?)));
+        let plain = self.open_alike(scram_place, own, &self.nobody().scram)?;
+        let kept = Verifier::from_stored(&plain).ok_or(RelayFault::Malformed("credential.scram"))?;
+        Ok((if own.is_some() { kept } else { nobody }, random_bytes()))
     }
 
-    /// The store whose password a SCRAM exchange has proved.
+    /// The store whose password a SCRAM exchange from this address has proved.
     ///
     /// # Errors
     /// [`Refusal::Credentials`] when the credential has been revoked since, [`Refusal::TryAgain`] when that can't be told.
-    pub async fn authenticated(&self, auth_id: &str) -> Result<Login, Refusal> {
+    pub async fn authenticated(&self, auth_id: &str, from: IpAddr) -> Result<Login, Refusal> {
         match self.credential(auth_id).await? {
-            Some(credential) if credential.revoked_at.is_none() => self.login(&credential).await,
-            _ => Err(Refusal::Credentials),
+            Some(credential) => self.login(&credential, from).await,
+            None => Err(Refusal::Credentials),
         }
+    }
+
+    /// What stands in place of the verifiers of whoever has none. It is sealed like theirs, so that it takes as long to open.
+    fn nobody(&self) -> &Verifiers {
+        self.inner.nobody.get_or_init(|| {
+            let scram = Verifier::of_nobody(random_bytes(), random_bytes());
+            Verifiers {
+                password: self.seal_for_installation(
+                    verifier_place(NOBODY),
+                    self.inner.hashes.nobody().as_str().as_bytes(),
+                ),
+                scram: self.seal_for_installation(scram_place(NOBODY), &scram.to_stored()),
+            }
+        })
     }
 
     /// The sealed verifiers of a password.
@@ -118,11 +129,20 @@ impl Relay {
         })
     }
 
-    fn open_verifier(&self, credential: i64, sealed: &Sealed) -> Result<Zeroizing<String>, RelayFault> {
-        let mut plain = self.open_for_installation(verifier_place(credential), sealed)?;
-        String::from_utf8(std::mem::take(&mut *plain))
-            .map(Zeroizing::new)
-            .map_err(|_| RelayFault::Malformed("credential.verifier"))
+    /// Opens what a credential has, or nobody's. What is sealed to a public half takes longer, so one of each kind is opened.
+    fn open_alike(
+        &self,
+        place: fn(i64) -> Place,
+        own: Option<(i64, &Sealed)>,
+        nobodys: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, RelayFault> {
+        let (id, sealed) = own.unwrap_or((NOBODY, nobodys));
+        if sealed.is_boxed() {
+            let _ = self.open_for_installation(place(NOBODY), nobodys);
+        } else {
+            self.vault().seal.open_nothing();
+        }
+        Ok(self.open_for_installation(place(id), sealed)?)
     }
 
     /// Clears what only processes of the version before need of a credential, once none can be running any more.
@@ -134,20 +154,22 @@ impl Relay {
         Ok(self.store().clear_fast_hashes(before).await?)
     }
 
+    /// The credential of this name that stands. Every index is asked, so that the newest of them answers no sooner; one that
+    /// is revoked is nobody's.
     async fn credential(&self, auth_id: &str) -> Result<Option<CredentialRow>, RelayFault> {
+        let mut found = None;
         for index in self.vault().index.all(Indexed::AuthId(auth_id)) {
-            if let Some(credential) = self.store().credential(index).await? {
-                return Ok(Some(credential));
-            }
+            found = self.store().credential(index).await?.or(found);
         }
-        Ok(None)
+        Ok(found.filter(|credential: &CredentialRow| credential.revoked_at.is_none()))
     }
 
-    async fn login(&self, credential: &CredentialRow) -> Result<Login, Refusal> {
+    async fn login(&self, credential: &CredentialRow, from: IpAddr) -> Result<Login, Refusal> {
         let row = self.store().merchant(credential.merchant_id).await.map_err(RelayFault::from)?;
         let merchant = self.open_merchant(&row.ok_or(RelayFault::Malformed("merchant"))?)?;
         let addresses = self.registered(&merchant).await?;
         let public_alias = self.domains().public_alias(&merchant.store_id);
+        self.inner.hashes.is_welcome(from);
         Ok(Login { merchant, public_alias, addresses, credential_id: credential.id })
     }
 }

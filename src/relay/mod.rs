@@ -134,6 +134,8 @@ struct Inner {
     missed_a_key: tokio::sync::Notify,
     turns: tokio::sync::Semaphore,
     hashes: hashes::Hashes,
+    /// Made when somebody first logs in.
+    nobody: std::sync::OnceLock<crate::store::Verifiers>,
     opened_at: Timestamp,
     /// Whether nothing more may be taken.
     is_halted: AtomicBool,
@@ -215,6 +217,7 @@ impl Relay {
             missed_a_key,
             turns,
             hashes,
+            nobody: std::sync::OnceLock::new(),
             opened_at,
             is_halted: AtomicBool::new(false),
         };

@@ -38,6 +38,8 @@ pub enum Event {
     Blocked,
     /// A store logged in to submission.
     Login,
+    /// A store's password was proven by SCRAM, and that was confirmed; it is in once it takes the confirmation.
+    LoginProven,
     /// The same, from a network that was never used before.
     LoginNewNetwork,
     /// Somebody failed to.
@@ -65,6 +67,7 @@ impl Event {
             Event::Returned => "returned",
             Event::Blocked => "blocked",
             Event::Login => "login",
+            Event::LoginProven => "login_proven",
             Event::LoginNewNetwork => "login_new_network",
             Event::LoginRefused => "login_refused",
             Event::Limited => "limited",
@@ -177,23 +180,33 @@ impl Relay {
         self.keep(record).await;
     }
 
-    /// Keeps a record of a login to submission, or of a failed one.
-    pub async fn record_login(&self, login: Option<&super::Login>, auth_id: &str, peer: &Peer) {
-        let detail = serde_json::json!({ "auth_id": auth_id, "peer": peer_json(peer) });
-        match login {
-            Some(login) => {
-                let about = About { merchant: Some(login.merchant.id), ..About::default() };
-                let key = &login.merchant.key;
-                let record = self.new_record(key, Event::Login, about, Some(peer.ip), &detail, None);
-                tokio::join!(self.keep(record), self.note_network(login, peer));
-            }
-            None => {
-                let (key, about) = (&self.inner.installation, About::default());
-                let record = self.new_record(key, Event::LoginRefused, about, Some(peer.ip), &detail, None);
-                self.keep(record).await;
-            }
-        }
+    /// Keeps a record of a login to submission.
+    pub async fn record_login(&self, login: &super::Login, auth_id: &str, peer: &Peer) {
+        self.keep(self.record_of_login(login, Event::Login, auth_id, peer)).await;
     }
+
+    /// Keeps a record that a password was proven, before that is confirmed, and tells of a network that is new.
+    pub async fn record_proof(&self, login: &super::Login, auth_id: &str, peer: &Peer) {
+        let record = self.record_of_login(login, Event::LoginProven, auth_id, peer);
+        tokio::join!(self.keep(record), self.note_network(login, peer));
+    }
+
+    /// Keeps a record of a failed login.
+    pub async fn record_login_refused(&self, auth_id: &str, peer: &Peer) {
+        let (detail, about) = (login_json(auth_id, peer), About::default());
+        let key = &self.inner.installation;
+        self.keep(self.new_record(key, Event::LoginRefused, about, Some(peer.ip), &detail, None)).await;
+    }
+
+    fn record_of_login(&self, login: &super::Login, event: Event, auth_id: &str, peer: &Peer) -> NewRecord {
+        let about = About { merchant: Some(login.merchant.id), ..About::default() };
+        let detail = login_json(auth_id, peer);
+        self.new_record(&login.merchant.key, event, about, Some(peer.ip), &detail, None)
+    }
+}
+
+fn login_json(auth_id: &str, peer: &Peer) -> serde_json::Value {
+    serde_json::json!({ "auth_id": auth_id, "peer": peer_json(peer) })
 }
 
 /// The peer's part of a record.

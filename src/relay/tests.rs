@@ -22,6 +22,8 @@ use std::path::PathBuf;
 
 const CUSTOMER: &str = "hana@customer.example";
 const OWNER: &str = "owner@store.example";
+/// From where somebody logs in.
+const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A relay with one store and one order, on a database of its own that is gone with it.
@@ -97,7 +99,7 @@ impl Shop {
             addresses: vec![OWNER.into()],
         };
         let added = relay.add_merchant(merchant).await.unwrap();
-        let login = relay.authenticate(&added.auth_id, &added.auth_password).await.unwrap();
+        let login = relay.authenticate(&added.auth_id, &added.auth_password, HERE).await.unwrap();
         let order = relay
             .open_order(OrderRequest {
                 store_id: "hana-ya".into(),

@@ -1,14 +1,11 @@
 //! Opening the database: which engine the URL names, and what each connection is told.
 
 use super::StoreFault;
-use super::reader::{Reader, fell_silent};
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use super::reader::fell_silent;
+use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, Connection, Row};
 use std::str::FromStr;
 use std::time::Duration;
-
-/// How long a session waits for a connection before it answers 451.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long opening a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -59,8 +56,7 @@ impl Database {
     /// A connection for the writer.
     pub(super) async fn connect(&self) -> Result<AnyConnection, StoreFault> {
         let opened = async {
-            let mut connection = AnyConnection::connect_with(&self.options).await?;
-            prepare(self.engine, &mut connection).await?;
+            let mut connection = self.open().await?;
             if self.engine == Engine::Postgres {
                 sqlx::raw_sql(WRITER_LIMITS).execute(&mut connection).await?;
             }
@@ -72,15 +68,11 @@ impl Database {
             .map_err(|error: sqlx::Error| error.into())
     }
 
-    /// The pool that reads.
-    pub(super) fn pool(&self, connections: u32) -> Reader {
-        let engine = self.engine;
-        let pool = AnyPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .after_connect(move |connection, _| Box::pin(prepare(engine, connection)))
-            .connect_lazy_with(self.options.clone());
-        Reader::new(pool, engine)
+    /// A connection that was told what every one is.
+    pub(super) async fn open(&self) -> Result<AnyConnection, sqlx::Error> {
+        let mut connection = AnyConnection::connect_with(&self.options).await?;
+        prepare(self.engine, &mut connection).await?;
+        Ok(connection)
     }
 }
 

@@ -15,8 +15,8 @@ use super::{Ruling, accept, fault::StoreFault, schema};
 use crate::mail::Timestamp;
 use crate::schedule::{Class, Rooms};
 use crate::vault::{Index, Sealed};
-use sqlx::Row;
 use sqlx::postgres::PgListener;
+use sqlx::{Connection, Row};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -24,8 +24,6 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Changes that may wait for the writer; more wait in their sessions.
 const WAITING: usize = 1024;
-/// Connections of the reading pool.
-const READERS: u32 = 8;
 /// How long one change waits for the writer before its asker gets a fault. Below the 10 minutes that RFC 5321
 /// §4.5.3.2.6 gives the reply to the final dot, with room for a client that waits only 60 s.
 const DEADLINE: Duration = Duration::from_secs(45);
@@ -63,7 +61,7 @@ impl Store {
             schema::migrate(database.engine, &mut connection).await?;
         }
         let (jobs, inbox) = mpsc::channel(WAITING);
-        let pool = database.pool(READERS);
+        let pool = Reader::new(database.clone());
         let (serves, announced) = (Arc::new(AtomicBool::new(false)), super::keys::Announced::default());
         tokio::spawn(write(database.clone(), Some(connection), inbox, serves.clone()));
         Ok(Self { inner: Arc::new(Inner { database, pool, jobs, due: Notify::new(), serves, announced }) })
@@ -373,7 +371,8 @@ impl Store {
         probe: &Sealed,
         at: Timestamp,
     ) -> Result<(), StoreFault> {
-        let mut transaction = self.pool().begin().await?;
+        let mut held = self.pool().take().await?;
+        let mut transaction = held.begin().await?;
         let first = sqlx::query(
             "INSERT INTO installation (id, data_key_id, probe, created_at) VALUES (1, $1, $2, $3) \
              ON CONFLICT (id) DO NOTHING",
@@ -387,6 +386,7 @@ impl Store {
             accept::data_key(&mut transaction, key, at).await?;
         }
         transaction.commit().await?;
+        held.give_back();
         Ok(())
     }
 
@@ -395,9 +395,11 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn add_key(&self, key: &super::NewKey, at: Timestamp) -> Result<(), StoreFault> {
-        let mut transaction = self.pool().begin().await?;
+        let mut held = self.pool().take().await?;
+        let mut transaction = held.begin().await?;
         accept::data_key(&mut transaction, key, at).await?;
         transaction.commit().await?;
+        held.give_back();
         Ok(())
     }
 }

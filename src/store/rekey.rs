@@ -10,7 +10,7 @@ use super::keys::{SegmentRow, read_segment};
 use super::parties::KeyRow;
 use crate::mail::Timestamp;
 use crate::vault::Sealed;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
 /// How far a stage has come.
 pub struct RekeyingRow {
@@ -144,7 +144,8 @@ impl Store {
         place: &RekeyingRow,
         rows: &[Rewritten],
     ) -> Result<u64, StoreFault> {
-        let mut transaction = self.pool().begin().await?;
+        let mut held = self.pool().take().await?;
+        let mut transaction = held.begin().await?;
         // Written first: it takes the right to write at once.
         sqlx::query(
             "INSERT INTO rekeying (stage, target, position, done, begun_at, finished_at) VALUES ($1, $2, $3, $4, $5, $6) \
@@ -172,6 +173,7 @@ impl Store {
             written += query.execute(&mut *transaction).await?.rows_affected();
         }
         transaction.commit().await?;
+        held.give_back();
         Ok(written)
     }
 

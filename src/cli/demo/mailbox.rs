@@ -228,6 +228,6 @@ async fn answer(event: Event<String, String>, session: &mut Wire, tls: Option<&s
         }
         Event::Auth(_) => session.answer_auth(Err(Reply::new(535, 7, 8, "No passwords here"))),
         Event::Scram(_) => session.answer_scram(Err(Reply::new(535, 7, 8, "No passwords here"))),
-        Event::StartTls | Event::Closed => {}
+        Event::LoggedIn | Event::StartTls | Event::Closed => {}
     }
 }

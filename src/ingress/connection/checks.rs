@@ -3,6 +3,7 @@
 use super::Connection;
 use crate::config::BlockAction;
 use crate::ingress::clamd::Scan;
+use crate::ingress::daemon::Whose;
 use crate::ingress::limiter::Limited;
 use crate::ingress::rspamd::{Question, Rating};
 use crate::mail::RealAddress;
@@ -81,7 +82,8 @@ impl Connection {
     /// What the scanner says of a message; `None` is to go on.
     pub(super) async fn scanned(&self, bytes: &[u8]) -> Option<Refusal> {
         let scanner = self.shared.scanner.as_ref()?;
-        match scanner.scan(bytes).await {
+        let whose = if self.login.is_some() { Whose::Stores } else { Whose::Strangers };
+        match scanner.scan(whose, bytes).await {
             Scan::Clean => None,
             Scan::Found(name) => {
                 tracing::warn!(event = "malware", name, service = self.peer.service);

@@ -214,7 +214,7 @@ async fn another_store_decides_nothing() {
         addresses: vec!["ume@other.example".into()],
     };
     let added = shop.relay.add_merchant(other).await.unwrap();
-    let login = shop.relay.authenticate(&added.auth_id, &added.auth_password).await.unwrap();
+    let login = shop.relay.authenticate(&added.auth_id, &added.auth_password, HERE).await.unwrap();
     let admitted = shop.relay.submission_recipient(&login, &address(&confirm)).await;
     assert_eq!(admitted.err(), Some(Refusal::UnknownAlias));
 }

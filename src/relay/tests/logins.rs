@@ -35,9 +35,9 @@ async fn a_password_of_an_older_version_goes_on_and_gets_a_slow_hash_at_its_next
         .await
         .unwrap();
     let wrong = Secret::generate("ansm_");
-    assert_eq!(shop.relay.authenticate(&user, &wrong).await.err(), Some(Refusal::Credentials));
+    assert_eq!(shop.relay.authenticate(&user, &wrong, HERE).await.err(), Some(Refusal::Credentials));
     assert!(!kept(&shop).await.1);
-    assert!(shop.relay.authenticate(&user, &password).await.is_ok());
+    assert!(shop.relay.authenticate(&user, &password, HERE).await.is_ok());
     let (fast, has_verifier) = kept(&shop).await;
     assert!(
         has_verifier && SecretHash::from_stored(&fast).unwrap().matches(&password),
@@ -49,8 +49,8 @@ async fn a_password_of_an_older_version_goes_on_and_gets_a_slow_hash_at_its_next
     assert!(!kept(&shop).await.0.is_empty());
     shop.relay.clear_fast_hashes(now.after(Duration::from_secs(86_401))).await.unwrap();
     assert_eq!(kept(&shop).await, (Vec::new(), true));
-    assert!(shop.relay.authenticate(&user, &password).await.is_ok());
-    assert_eq!(shop.relay.authenticate(&user, &wrong).await.err(), Some(Refusal::Credentials));
+    assert!(shop.relay.authenticate(&user, &password, HERE).await.is_ok());
+    assert_eq!(shop.relay.authenticate(&user, &wrong, HERE).await.err(), Some(Refusal::Credentials));
 }
 
 #[tokio::test]
@@ -60,27 +60,44 @@ async fn the_slow_hash_counts_where_the_fast_one_says_otherwise() {
     let mut database = database(&shop).await;
     let fast = other.fingerprint().to_stored();
     sqlx::query("UPDATE credential SET secret = $1").bind(fast).execute(&mut database).await.unwrap();
-    assert_eq!(shop.relay.authenticate(&user, &other).await.err(), Some(Refusal::Credentials));
-    assert!(shop.relay.authenticate(&user, &password).await.is_ok());
+    assert_eq!(shop.relay.authenticate(&user, &other, HERE).await.err(), Some(Refusal::Credentials));
+    assert!(shop.relay.authenticate(&user, &password, HERE).await.is_ok());
 }
 
 #[tokio::test]
 async fn what_is_remembered_of_a_password_ends_with_its_credential() {
     let (shop, user, password) = shop_with_credential().await;
-    assert!(shop.relay.authenticate(&user, &password).await.is_ok());
+    assert!(shop.relay.authenticate(&user, &password, HERE).await.is_ok());
     let mut database = database(&shop).await;
     sqlx::query("UPDATE credential SET revoked_at = 1").execute(&mut database).await.unwrap();
-    assert_eq!(shop.relay.authenticate(&user, &password).await.err(), Some(Refusal::Credentials));
+    assert_eq!(shop.relay.authenticate(&user, &password, HERE).await.err(), Some(Refusal::Credentials));
     sqlx::query("UPDATE credential SET revoked_at = NULL").execute(&mut database).await.unwrap();
-    assert!(shop.relay.authenticate(&user, &password).await.is_ok());
+    assert!(shop.relay.authenticate(&user, &password, HERE).await.is_ok());
     // Another password: the one that was right before is wrong, though it is remembered.
     let id: i64 = sqlx::query("SELECT id FROM credential").fetch_one(&mut database).await.unwrap().get(0);
     sqlx::query("UPDATE credential SET verifier = NULL").execute(&mut database).await.unwrap();
     let new = Secret::generate("ansm_");
     let verifiers = shop.relay.verifiers_of(id, &user, &new).await.ok().unwrap();
     shop.relay.store().keep_verifiers(id, verifiers, Timestamp::now()).await.unwrap();
-    assert_eq!(shop.relay.authenticate(&user, &password).await.err(), Some(Refusal::Credentials));
-    assert!(shop.relay.authenticate(&user, &new).await.is_ok());
+    assert_eq!(shop.relay.authenticate(&user, &password, HERE).await.err(), Some(Refusal::Credentials));
+    assert!(shop.relay.authenticate(&user, &new, HERE).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_password_that_is_remembered_costs_a_hash_where_its_credential_does_not_stand() {
+    let (shop, user, password) = shop_with_credential().await;
+    assert!(shop.relay.authenticate(&user, &password, HERE).await.is_ok());
+    let mut database = database(&shop).await;
+    sqlx::query("UPDATE credential SET revoked_at = 1").execute(&mut database).await.unwrap();
+    let occupied = shop.relay.inner.hashes.occupy();
+    tokio::time::pause();
+    for user in [&user, "nobody"] {
+        let answer = shop.relay.authenticate(user, &password, HERE).await;
+        assert_eq!(answer.err(), Some(Refusal::TryAgain), "it waits for a hash");
+    }
+    tokio::time::resume();
+    drop(occupied);
+    assert_eq!(shop.relay.authenticate(&user, &password, HERE).await.err(), Some(Refusal::Credentials));
 }
 
 #[tokio::test]
@@ -88,7 +105,7 @@ async fn the_first_login_from_another_network_is_told_to_the_store_once_a_day() 
     let shop = Shop::open().await;
     let log_in = async |ip: &str| {
         let peer = Peer::new((ip.parse::<std::net::IpAddr>().unwrap(), 1).into(), "submission");
-        shop.relay.record_login(Some(&shop.login), "0123", &peer).await;
+        shop.relay.note_network(&shop.login, &peer).await;
         let mut told = Vec::new();
         for work in shop.lease().await {
             let outbound = shop.relay.outbound(&work).await.unwrap();

@@ -46,6 +46,8 @@ async fn after_rewrapping_the_old_keys_can_go_and_everything_opens_and_is_found(
         assert_eq!(relay.needs(purpose, 'b', later).await.unwrap(), [Need::Seals]);
         assert_eq!(relay.needs(purpose, 'c', later).await.unwrap(), [Need::Unknown]);
     }
+    let log_in = relay.authenticate(&added.auth_id, &added.auth_password, HERE);
+    assert!(log_in.await.is_ok(), "found by an index that is not the newest");
     assert_eq!(relay.needs(Purpose::Guard, 'a', later).await.unwrap(), [Need::Numbers]);
     // A subject's key was destroyed meanwhile: it must not come back.
     let conversation = shop.relay.order("hana-ya", "1").await.unwrap();
@@ -70,7 +72,7 @@ async fn after_rewrapping_the_old_keys_can_go_and_everything_opens_and_is_found(
     }
     let relay = reopen(&shop, later).await.unwrap();
     assert_eq!(relay.order("hana-ya", "1").await.unwrap().id, conversation.id);
-    assert!(relay.authenticate(&added.auth_id, &added.auth_password).await.is_ok());
+    assert!(relay.authenticate(&added.auth_id, &added.auth_password, HERE).await.is_ok());
     let work = shop.lease().await.remove(0);
     assert!(relay.outbound(&work).await.is_ok());
     let row = relay.store().records_of_message(work.message_id).await.unwrap().remove(0);

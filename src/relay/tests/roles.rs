@@ -41,11 +41,11 @@ async fn the_web_role_makes_stores_and_orders_and_opens_neither() {
     web.extend_order("ume", "7", Timestamp::now().after(MINUTE)).await.unwrap();
     not_held(web.list_orders("ume").await.err(), "seal");
     not_held(web.order("ume", "7").await.err(), "seal");
-    assert!(web.authenticate(&added.auth_id, &added.auth_password).await.is_err());
+    assert!(web.authenticate(&added.auth_id, &added.auth_password, HERE).await.is_err());
 
     // Ingress opens who people are, and the verifier that the web role sealed.
     let ingress = holding(&shop, &[Purpose::Seal]).await;
-    assert!(ingress.authenticate(&added.auth_id, &added.auth_password).await.is_ok());
+    assert!(ingress.authenticate(&added.auth_id, &added.auth_password, HERE).await.is_ok());
     assert!(ingress.scram(&added.auth_id).await.is_ok());
     assert_eq!(ingress.order("ume", "7").await.unwrap().customer.reveal(), CUSTOMER);
 }

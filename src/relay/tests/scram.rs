@@ -29,9 +29,9 @@ async fn a_store_proves_its_password_and_nobody_else_does() {
     assert!(exchange(&shop, &one.auth_id, &one.auth_password).await.1);
     assert!(!exchange(&shop, &one.auth_id, &other.auth_password).await.1);
     assert!(!exchange(&shop, "0", &one.auth_password).await.1);
-    let login = shop.relay.authenticated(&one.auth_id).await.unwrap();
+    let login = shop.relay.authenticated(&one.auth_id, HERE).await.unwrap();
     assert_eq!(login.merchant.store_id, "one");
-    assert_eq!(shop.relay.authenticated("0").await.err(), Some(Refusal::Credentials));
+    assert_eq!(shop.relay.authenticated("0", HERE).await.err(), Some(Refusal::Credentials));
 }
 
 #[tokio::test]
@@ -56,8 +56,8 @@ async fn a_credential_that_is_older_gets_its_verifier_when_its_password_comes_an
     sqlx::query("UPDATE credential SET scram = NULL").execute(&mut database).await.unwrap();
     database.close().await.unwrap();
     assert_eq!(exchange(&shop, &one.auth_id, &one.auth_password).await, (told.clone(), false));
-    assert!(shop.relay.authenticate(&one.auth_id, &Secret::generate("ansm_")).await.is_err());
+    assert!(shop.relay.authenticate(&one.auth_id, &Secret::generate("ansm_"), HERE).await.is_err());
     assert_eq!(exchange(&shop, &one.auth_id, &one.auth_password).await, (told.clone(), false));
-    assert!(shop.relay.authenticate(&one.auth_id, &one.auth_password).await.is_ok());
+    assert!(shop.relay.authenticate(&one.auth_id, &one.auth_password, HERE).await.is_ok());
     assert_eq!(exchange(&shop, &one.auth_id, &one.auth_password).await, (told, true));
 }

@@ -15,6 +15,9 @@ pub enum Event<T, S> {
     Auth(Credentials),
     /// Answer with [`answer_scram`](super::Session::answer_scram).
     Scram(ScramName),
+    /// Nothing is to be answered: the client has taken our proof (RFC 5802 §3), and only now is it in. One that breaks off
+    /// before it never was, though `answer_auth` said yes. It is told `235` when the output is next written.
+    LoggedIn,
     /// Answer with [`answer_mail`](super::Session::answer_mail).
     Mail(MailCommand),
     /// Answer with [`answer_rcpt`](super::Session::answer_rcpt).

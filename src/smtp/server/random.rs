@@ -106,6 +106,7 @@ proptest! {
                         Err(no())
                     }),
                     Event::Auth(_) => session.answer_auth(if yes { Ok(()) } else { Err(no()) }),
+                    Event::LoggedIn => prop_assert!(session.is_tls()),
                     Event::Mail(_) => session.answer_mail(if yes { Ok(1) } else { Err(no()) }),
                     Event::Rcpt(_) => session.answer_rcpt(if yes { Ok(1) } else { Err(no()) }),
                     Event::Message { envelope, bytes } => {

@@ -16,6 +16,7 @@
 //! m: a@x.example -> b@y.example: text        the driver was given this message
 //! t                                          the TLS handshake
 //! t channel                                  the same, with something to bind proofs to: 32 times `c`
+//! l                                          the driver was told that the client is in (SCRAM)
 //! p: secret                                  the client's proof in SCRAM that it knows this password
 //! d timeout | shutdown | discard             the driver acts
 //! x                                          the session is over
@@ -55,6 +56,7 @@ struct Player {
     /// What the client last said, for its proof.
     said: String,
     is_tls_due: bool,
+    is_in: bool,
     is_closed: bool,
 }
 
@@ -74,6 +76,7 @@ pub(super) fn play(text: &str, mut cut: impl FnMut(usize) -> usize) {
         queued: 0,
         said: String::new(),
         is_tls_due: false,
+        is_in: false,
         is_closed: false,
     };
     player.flush();
@@ -98,6 +101,7 @@ pub(super) fn play(text: &str, mut cut: impl FnMut(usize) -> usize) {
             "s:" => assert_eq!(player.lines.pop_front().as_deref(), Some(rest), "{at}"),
             "s~" => player.expect_reply(rest, &at),
             "m:" => assert_eq!(player.messages.pop_front().as_deref(), Some(rest), "{at}"),
+            "l" => assert!(std::mem::take(&mut player.is_in), "nobody is in, {at}"),
             "p:" => {
                 let last = player.prove(rest);
                 player.send(&last, &mut cut);
@@ -180,6 +184,7 @@ impl Player {
                     };
                     self.session.answer_scram(Ok((verifier, [b'r'; NONCE])));
                 }
+                Event::LoggedIn => self.is_in = true,
                 Event::Mail(mail) => {
                     let sender = mail.reverse_path.map_or("<>".to_owned(), |address| address.reveal());
                     let refusal = find(&self.rules.mail, |who| who == sender);
@@ -240,6 +245,7 @@ impl Player {
         assert!(self.lines.is_empty(), "the server also said {:?}, {at}", self.lines);
         assert!(self.messages.is_empty(), "the driver was also given {:?}, {at}", self.messages);
         assert!(!self.is_tls_due, "TLS is due, {at}");
+        assert!(!self.is_in, "the driver was told that somebody is in, {at}");
     }
 }
 

@@ -106,8 +106,8 @@ impl<T, S> Session<T, S> {
         }
     }
 
-    /// Answers [`Event::Auth`]. Who has sent no password is told our proof of it next, and is in once it takes it. A
-    /// refusal with a 5yz code counts as a failed attempt; one with 4yz says that the credentials could not be checked.
+    /// Answers [`Event::Auth`]. Who has sent no password is told our proof of it next, and is in once it takes it
+    /// ([`Event::LoggedIn`]). A refusal with a 5yz code counts as a failed attempt; one with 4yz says that the credentials could not be checked.
     pub fn answer_auth(&mut self, verdict: Result<(), Reply>) {
         let State::Asking(Question::Auth { idle, proven }) =
             std::mem::replace(&mut self.state, State::Closed)

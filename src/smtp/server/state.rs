@@ -333,7 +333,7 @@ impl Idle {
             Ok(Step::Taken) => {
                 wire.is_authenticated = true;
                 wire.say(Says::Authenticated);
-                return State::Idle(self).stay();
+                return State::Idle(self).and_ask(Event::LoggedIn);
             }
             Err(AuthFault::Mechanism) => Says::AuthMechanism,
             Err(AuthFault::Cancelled) => Says::AuthCancelled,

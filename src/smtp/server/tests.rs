@@ -142,7 +142,7 @@ pub(super) fn send(session: &mut TestSession, octets: &[u8]) -> String {
             Event::Mail(_) => session.answer_mail(Ok(1)),
             Event::Rcpt(_) => session.answer_rcpt(Ok(2)),
             Event::Message { .. } => session.answer_message(Ok("Q")),
-            Event::Closed => {}
+            Event::LoggedIn | Event::Closed => {}
         }
     }
     said + &output(session)

@@ -60,6 +60,7 @@ pub fn session(octets: &[u8]) {
                     is_authenticated = yes;
                     session.answer_auth(if yes { Ok(()) } else { Err(refusal()) });
                 }
+                Event::LoggedIn => panic!("in without a proof"),
                 Event::Mail(_) => {
                     assert!(service == Service::Mx || is_authenticated, "MAIL without AUTH");
                     session.answer_mail(if yes { Ok(1) } else { Err(refusal()) });
@@ -172,6 +173,7 @@ pub fn auth(octets: &[u8]) {
                     let no = Err(Reply::new(535, 7, 8, "No"));
                     session.answer_auth(if is_right { Ok(()) } else { no });
                 }
+                Event::LoggedIn => panic!("in without a proof"),
                 Event::Mail(_) => panic!("MAIL without AUTH"),
                 _ => {}
             }

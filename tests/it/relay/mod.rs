@@ -32,6 +32,7 @@ mod keys;
 mod kills;
 mod lifecycle;
 mod log_trace;
+mod logins;
 mod machines;
 mod outages;
 mod postmaster;

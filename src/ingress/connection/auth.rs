@@ -1,0 +1,111 @@
+//! AUTH of a session: passwords and SCRAM, as the limits and the relay judge them.
+//!
+//! Rules: an attempt counts as a wrong one before anything is computed for it, and is given back where it was not. A store is
+//! in when it has heard so: with SCRAM when it has taken our proof of its password (RFC 5802 §3, RFC 4954 §4). Who breaks off
+//! there has seen that its password is right, and so that is recorded before, and is no login.
+//! When it fails: the reply that the refusal or the limit has; 454 where nobody can tell.
+
+use super::Connection;
+use crate::ingress::logins::{Attempt, Denied};
+use crate::relay::{Login, Refusal};
+use crate::smtp::server::ScramName;
+use crate::smtp::{Credentials, Proof, Reply};
+use crate::vault::Secret;
+use zeroize::Zeroizing;
+
+/// Where a SCRAM exchange stands.
+pub(super) enum Exchange {
+    /// The client owes its proof.
+    Begun(Attempt),
+    /// It owes the word that it has taken ours.
+    Proven { login: Box<Login>, auth_id: Zeroizing<String> },
+}
+
+impl Connection {
+    /// Answers the beginning of SCRAM.
+    pub(super) async fn begin_scram(&mut self, name: ScramName) {
+        self.exchange = None;
+        let mut attempt = match self.guard.login().await {
+            Ok(attempt) => attempt,
+            Err(denied) => {
+                let reply = self.denied(&denied).await;
+                return self.session.answer_scram(Err(reply));
+            }
+        };
+        let verdict = self.shared.relay.scram(name.auth_id()).await;
+        match verdict {
+            Ok(verifier) => {
+                attempt.yields();
+                self.exchange = Some(Exchange::Begun(attempt));
+                self.session.answer_scram(Ok(verifier));
+            }
+            Err(refusal) => {
+                attempt.was_not_wrong();
+                self.session.answer_scram(Err(self.auth_told(&refusal)));
+            }
+        }
+    }
+
+    /// Answers what a client has to show for itself.
+    pub(super) async fn authenticate(&mut self, credentials: Credentials) {
+        self.note_hello();
+        let attempt = match (credentials.proof(), self.exchange.take()) {
+            (Proof::Known | Proof::Unknown, Some(Exchange::Begun(attempt))) => attempt,
+            _ => match self.guard.login().await {
+                Ok(attempt) => attempt,
+                Err(denied) => {
+                    let reply = self.denied(&denied).await;
+                    return self.session.answer_auth(Err(reply));
+                }
+            },
+        };
+        let (relay, peer, auth_id) = (&self.shared.relay, &self.peer, credentials.auth_id());
+        let result = match credentials.proof() {
+            Proof::Password(password) => {
+                let password = Secret::received(Zeroizing::new(password.reveal().to_owned()));
+                relay.authenticate(auth_id, &password, peer.ip).await
+            }
+            Proof::Known => relay.authenticated(auth_id, peer.ip).await,
+            Proof::Unknown => Err(Refusal::Credentials),
+        };
+        match result {
+            Ok(login) => {
+                attempt.was_not_wrong();
+                if let Proof::Known = credentials.proof() {
+                    relay.record_proof(&login, auth_id, peer).await;
+                    let (login, auth_id) = (Box::new(login), Zeroizing::new(auth_id.to_owned()));
+                    self.exchange = Some(Exchange::Proven { login, auth_id });
+                } else {
+                    tokio::join!(relay.record_login(&login, auth_id, peer), relay.note_network(&login, peer));
+                    self.login = Some(login);
+                }
+                self.session.answer_auth(Ok(()));
+            }
+            Err(Refusal::Credentials) => {
+                if self.guard.may_record() {
+                    relay.record_login_refused(auth_id, peer).await;
+                }
+                self.session.answer_auth(Err(self.auth_told(&Refusal::Credentials)));
+            }
+            Err(refusal) => {
+                attempt.was_not_wrong();
+                self.session.answer_auth(Err(self.auth_told(&refusal)));
+            }
+        }
+    }
+
+    /// The client has taken our proof.
+    pub(super) async fn take_in(&mut self) {
+        if let Some(Exchange::Proven { login, auth_id }) = self.exchange.take() {
+            self.shared.relay.record_login(&login, &auth_id, &self.peer).await;
+            self.login = Some(*login);
+        }
+    }
+
+    async fn denied(&mut self, denied: &Denied) -> Reply {
+        match denied {
+            Denied::Limited(limited) => self.limited(limited).await,
+            Denied::Busy => self.auth_told(&Refusal::TryAgain),
+        }
+    }
+}
