@@ -5,7 +5,7 @@
 //! When it fails: [`CheckpointError`].
 
 use super::merkle::Hash;
-use super::note::{Note, NoteError, Signer, Signs, Verifier};
+use super::note::{DASH, Note, NoteError, Signer, Signs, Verifier};
 use crate::mail::Timestamp;
 use data_encoding::BASE64;
 
@@ -92,18 +92,13 @@ impl Checkpoint {
     }
 }
 
-/// The notes of a file to which one was added after the other, each followed by an empty line.
-pub fn notes(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start_matches('\n');
-        // Text, an empty line, signatures; the next empty line ends it.
-        let head = rest.find("\n\n")? + 2;
-        let end = rest.get(head..)?.find("\n\n").map_or(rest.len(), |at| head + at + 1);
-        let (note, after) = rest.split_at_checked(end)?;
-        rest = after;
-        Some(note)
-    })
+/// The notes within a text: a file to which one was added after the other, with empty lines between them, or a mail that
+/// holds one.
+pub fn notes(text: &str) -> Vec<String> {
+    let paragraphs: Vec<&str> = text.split("\n\n").map(|paragraph| paragraph.trim_matches('\n')).collect();
+    let is_signed = |pair: &&[&str]| matches!(pair, [_, below] if below.lines().all(|line| line.starts_with(DASH)) && !below.is_empty());
+    let pairs = paragraphs.windows(2).filter(is_signed);
+    pairs.map(|pair| format!("{}\n", pair.join("\n\n"))).collect()
 }
 
 #[cfg(test)]
@@ -126,8 +121,9 @@ mod tests {
         assert_eq!(Checkpoint::read(note.as_bytes(), &known).unwrap().0, checkpoint);
         assert_eq!(checkpoint.at().unwrap().to_rfc3339(), "2026-11-26T05:00:00Z");
         let file = format!("{note}\n{note}\n{note}");
-        assert_eq!(notes(&file).collect::<Vec<_>>(), [note.as_str(); 3]);
-        assert_eq!(notes("").chain(notes("cut\n")).count(), 0);
+        assert_eq!(notes(&file), [note.as_str(); 3]);
+        assert_eq!(notes(&format!("To: officer\n\nSee below.\n\n{note}")), [note.as_str()]);
+        assert!(notes("").is_empty() && notes("cut\n").is_empty());
         let other = Checkpoint { origin: "relay.example.jp/log".to_owned(), ..checkpoint };
         let error = Checkpoint::read(other.sign(&signer()).unwrap().as_bytes(), &known).unwrap_err();
         assert_eq!(error, CheckpointError::Origin);

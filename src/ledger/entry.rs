@@ -28,7 +28,7 @@ pub enum Entry {
 }
 
 /// Tables whose rows are leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Table {
     /// Who had something opened.
     Look,

@@ -51,13 +51,26 @@ impl Edge {
 
     /// Adds an entry by its hash.
     pub fn push(&mut self, leaf: Hash) {
-        let mut hash = leaf;
-        for _ in 0..self.size.trailing_ones() {
+        self.push_noting(leaf, |_, _| {});
+    }
+
+    /// The same; tells each subtree that is full now, by its level (it has 2 to the power of it entries) and its root.
+    pub fn push_noting(&mut self, leaf: Hash, note: impl FnMut(u32, &Hash)) {
+        self.push_full(0, leaf, note);
+    }
+
+    /// Adds a full subtree of a level, whose place must be one of its level's.
+    pub fn push_full(&mut self, level: u32, root: Hash, mut note: impl FnMut(u32, &Hash)) {
+        let (mut hash, mut level) = (root, level);
+        let begun = level;
+        for _ in 0..(self.size >> begun).trailing_ones() {
             let Some(left) = self.roots.pop() else { break };
             hash = node(&left, &hash);
+            level += 1;
+            note(level, &hash);
         }
         self.roots.push(hash);
-        self.size += 1;
+        self.size += 1 << begun;
     }
 
     /// The hash of the whole tree; of an empty one that of nothing (RFC 9162 §2.1.1).
@@ -228,6 +241,20 @@ mod tests {
             edge.push(all[size]);
         }
         assert_eq!(Edge::new(3, vec![all[0]]), None);
+    }
+
+    #[test]
+    fn full_subtrees_make_the_same_tree() {
+        let all = leaves(1000);
+        let (mut edge, mut full) = (Edge::default(), Vec::new());
+        for leaf in &all {
+            edge.push_noting(*leaf, |level, hash| full.extend((level == 8).then_some(*hash)));
+        }
+        assert_eq!(full.len(), 3);
+        let mut again = Edge::default();
+        full.into_iter().for_each(|hash| again.push_full(8, hash, |_, _| {}));
+        all.iter().skip(768).for_each(|leaf| again.push(*leaf));
+        assert_eq!(again, edge);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod merkle;
 mod note;
 mod row;
 
+pub(crate) use bundle::written;
 pub use bundle::{Bundle, BundleError, Evidence, ProvenRow};
 pub use certificate::{Certificate, CertificateError, Gone, What};
 pub use checkpoint::{Checkpoint, CheckpointError, notes};

@@ -16,7 +16,7 @@ const MAX_NOTE: usize = 64 * 1024;
 /// Signature lines that are read at most.
 const MAX_SIGNATURES: usize = 16;
 /// Before each signature: an em dash and a space.
-const DASH: &str = "\u{2014} ";
+pub(super) const DASH: &str = "\u{2014} ";
 
 /// Why a note or a key is no good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

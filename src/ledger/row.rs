@@ -292,7 +292,10 @@ pub(crate) mod tests {
             data_key_id: 5,
             detail: vec![6; 20],
         };
-        assert_eq!(hex(row(2).mark().hash), "affb1793c7976e04ec53b8c2388d7ff0b7de6c6b774f7d0137bcf250d439ad1e");
+        assert_eq!(
+            hex(row(2).mark().hash),
+            "affb1793c7976e04ec53b8c2388d7ff0b7de6c6b774f7d0137bcf250d439ad1e"
+        );
         assert_eq!(hex(look.hash()), "d701bcd8bc7c52c8c027f81e9c79c380561315bfc88796c4d60676e09176a59e");
     }
 

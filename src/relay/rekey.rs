@@ -109,6 +109,8 @@ pub enum Need {
     Seals,
     /// It numbers the running operation.
     Numbers,
+    /// What it signed is verified with it, as long as the audit tree stands.
+    Signed,
     /// A newer key seals only from then on, or since then.
     Successor(Timestamp),
     Rows {
@@ -126,6 +128,7 @@ impl fmt::Display for Need {
             Need::Unknown => write!(f, "there is no such key in the ring"),
             Need::Seals => write!(f, "it seals: make a newer one with `anshin keys rotate`"),
             Need::Numbers => write!(f, "it numbers routes, duplicates and salts, which must not change"),
+            Need::Signed => write!(f, "the audit tree is verified with it"),
             Need::Successor(at) => write!(f, "the newer key seals from {at}: come again 15 seconds later"),
             Need::Rows { count, what, cure } => write!(f, "{count} {what}: {cure}"),
             Need::Stage(stage) => write!(f, "{}: run `anshin keys rewrap`", stage.as_str()),
@@ -338,6 +341,9 @@ impl Relay {
         if purpose == Purpose::Guard || (purpose == Purpose::Index && vault.numbers_with(name)) {
             return Ok(vec![Need::Numbers]);
         }
+        if purpose == Purpose::Tree {
+            return Ok(vec![Need::Signed]);
+        }
         let newest = lines().max_by_key(|line| line.created_at).unwrap_or(own);
         if own.seals && newest.name == name {
             return Ok(vec![Need::Seals]);
@@ -357,11 +363,8 @@ impl Relay {
         match purpose {
             Purpose::Alias => {
                 let name = name.to_string();
-                rows(
-                    store.aliases_under(&name).await?,
-                    "aliases were minted with it",
-                    "they live as long as it does",
-                );
+                let count = store.aliases_under(&name).await?;
+                rows(count, "aliases were minted with it", "they live as long as it does");
                 let count = store.deliveries_before(since).await?;
                 rows(
                     count,
@@ -371,11 +374,8 @@ impl Relay {
             }
             Purpose::Seal => {
                 rows(store.data_keys_under(letter).await?, "data keys are wrapped with it", REWRAP);
-                rows(
-                    store.boxes_under(crate::vault::boxed_head(letter)).await?,
-                    "verifiers are sealed to it",
-                    REWRAP,
-                );
+                let count = store.boxes_under(crate::vault::boxed_head(letter)).await?;
+                rows(count, "verifiers are sealed to it", REWRAP);
             }
             Purpose::Body | Purpose::Log => {
                 let count = store.segments_under(purpose.as_str(), letter).await?;
@@ -402,7 +402,7 @@ impl Relay {
                     }
                 }
             }
-            Purpose::Guard => {}
+            Purpose::Guard | Purpose::Tree => {}
         }
         Ok(needs)
     }

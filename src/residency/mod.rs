@@ -154,6 +154,7 @@ fn what(purpose: Purpose) -> &'static str {
         Purpose::BlockList => "a mirror of the list",
         Purpose::Scanner => "the scanner",
         Purpose::Delivery | Purpose::Smarthost => "the next hop",
+        Purpose::Anchor => "the witness or the file",
         Purpose::Statement => "the site",
     }
 }
