@@ -174,7 +174,17 @@ impl Store {
         rows.iter().map(read_log_row).collect::<Result<_, _>>().map_err(Into::into)
     }
 
-    /// How many those are.
+    /// Ids of the rows about a message, in order.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn log_rows_of(&self, message: i64) -> Result<Vec<i64>, StoreFault> {
+        let text = "SELECT id FROM record WHERE message_id = $1 ORDER BY id";
+        let rows = sqlx::query(text).bind(message).fetch_all(self.pool()).await?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// How many rows of the log there are from one id to before another.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.

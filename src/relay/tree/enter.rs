@@ -114,8 +114,10 @@ impl Relay {
         let begun: HashMap<i64, i64> = self.store().tree_passes().await?.into_iter().collect();
         let (mut passed, mut rows, mut hours) = (Vec::new(), 0, 0);
         for (pass, after) in (0..).zip(PASSES) {
-            // Hours before this one have settled.
-            let due = (now.as_millis() - number(after.as_millis())).div_euclid(HOUR_MS);
+            // Hours before this one have settled; they are looked at again once they are entered.
+            let settled = (now.as_millis() - number(after.as_millis())).div_euclid(HOUR_MS);
+            let due =
+                if pass == 0 { settled } else { settled.min(begun.get(&0).copied().unwrap_or(i64::MIN)) };
             let first = match begun.get(&pass) {
                 // A clock that was ahead and went back: what is entered already is found to be.
                 Some(hour) => (*hour).min(hour_of(now)),

@@ -65,21 +65,20 @@ impl Relay {
     /// [`ProofFault`].
     pub async fn prove_message(&self, text: &str) -> Result<Bundle, ProofFault> {
         let message = parse_queue_id(text).ok_or(ProofFault::QueueId)?;
-        let rows = self.store().records_of_message(message).await?;
+        let rows = self.store().log_rows_of(message).await?;
         let mut by_leaf: BTreeMap<i64, (LeafRow, Vec<Mark>, Vec<ProvenRow>)> = BTreeMap::new();
-        for row in &rows {
-            let hour = Ids::time_of(row.id);
+        for id in rows {
+            let hour = Ids::time_of(id);
             let mut found = None;
             for leaf in self.store().segments_of(hour_of(hour)).await? {
                 let marks = unpack(leaf.marks.as_deref().unwrap_or_default()).ok_or(ProofFault::Broken)?;
-                if let Some(at) = marks.iter().position(|mark| mark.id == row.id) {
+                if let Some(at) = marks.iter().position(|mark| mark.id == id) {
                     found = Some((leaf, marks, at));
                     break;
                 }
             }
             let (leaf, marks, at) = found.ok_or(ProofFault::NotYet(hour))?;
-            let log_row =
-                self.store().log_rows(row.id, row.id + 1, 1).await?.pop().ok_or(ProofFault::Broken)?;
+            let log_row = self.store().log_rows(id, id + 1, 1).await?.pop().ok_or(ProofFault::Broken)?;
             let of = |range: &Range| {
                 let hashes = marks.iter().map(|mark| mark.hash);
                 let (first, count) = (usize::try_from(range.first), usize::try_from(range.count));

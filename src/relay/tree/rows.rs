@@ -51,6 +51,8 @@ pub(super) struct Found {
     pub unclaimed: Vec<i64>,
     /// Rows of a leaf that was added to an hour later.
     pub claimed: Vec<i64>,
+    /// Whether the list of a leaf is not what it was.
+    is_unlisted: bool,
 }
 
 /// A mark with whether its row, or the header block of it, was destroyed lawfully.
@@ -68,6 +70,7 @@ impl Hour {
             let position = u64::try_from(row.position).unwrap_or_default();
             let marks = row.marks.as_deref().and_then(unpack).unwrap_or_default();
             if marks.len() as u64 != *rows || root_of(&marks) != *root {
+                found.is_unlisted = true;
                 found.broken.push(Broken::leaf(
                     "changed",
                     Some(begins(self.hour)),
@@ -125,6 +128,10 @@ impl Relay {
             }
         }
         expected.for_each(|missing| found.miss(&missing, begins));
+        // Without a leaf's list nobody knows which rows are its.
+        if found.is_unlisted {
+            found.unclaimed.clear();
+        }
         Ok(found)
     }
 }
