@@ -24,7 +24,7 @@ fn a_ring_is_made_once_and_found_again() {
     let made = KeyRing::open(&dir, Make::Missing, NOW).unwrap();
     let found = KeyRing::open(&dir, Make::Nothing, NOW).unwrap();
     assert_eq!(made.list(NOW), found.list(NOW));
-    assert_eq!(found.list(NOW).len(), 6);
+    assert_eq!(found.list(NOW).len(), 7);
     for entry in fs::read_dir(&dir).unwrap() {
         let path = entry.unwrap().path();
         let mode = if path.extension().unwrap() == "pub" { 0o644 } else { 0o600 };
@@ -82,6 +82,7 @@ fn a_ring_of_an_older_version_numbers_with_its_oldest_index_key_and_gets_what_is
     }
     let ring = KeyRing::open(&dir, Make::Missing, NOW).unwrap();
     assert!(!dir.join("guard-a.key").exists() && dir.join("seal-a.pub").exists());
+    assert!(!dir.join("tree-a.key").exists(), "who does not sign must not make another one");
     assert_eq!(ring.guard().unwrap().purpose, Purpose::Index);
     fs::remove_dir_all(dir).unwrap();
 }
