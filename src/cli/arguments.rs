@@ -1,6 +1,7 @@
 //! The command line: what can be said, with help for a person.
 
 use super::arguments_desk::{LookArguments, RevealCommand};
+use super::arguments_log::LogCommand;
 use super::compliance::ComplianceCommand;
 use super::token::TokenCommand;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -69,7 +70,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: QueueCommand,
     },
-    /// Read the log of what passed.
+    /// Read the log of what passed; verify and prove it.
     Log {
         #[command(subcommand)]
         command: LogCommand,
@@ -365,32 +366,6 @@ pub(super) enum SuppressCommand {
 }
 
 #[derive(Subcommand)]
-pub(super) enum LogCommand {
-    /// What happened to a message, an alias or an order: when and what; with --actor, --purpose and --case also who, from
-    /// where and how, real addresses and header blocks included.
-    #[command(group(clap::ArgGroup::new("of").required(true)))]
-    Trace {
-        /// A queue id.
-        #[arg(long, value_name = "QUEUE_ID", group = "of")]
-        message: Option<String>,
-        /// An alias of either side.
-        #[arg(long, value_name = "ALIAS", group = "of")]
-        alias: Option<String>,
-        /// An order number, with --store-id.
-        #[arg(long, value_name = "NO", group = "of", requires = "store_id")]
-        order_no: Option<String>,
-        /// The order's store.
-        #[arg(long, value_name = "ID")]
-        store_id: Option<String>,
-        #[command(flatten)]
-        look: LookArguments,
-        /// Write it to this file, which must not be there yet. Takes a second person.
-        #[arg(long, value_name = "FILE", requires = "actor")]
-        export: Option<PathBuf>,
-    },
-}
-
-#[derive(Subcommand)]
 pub(super) enum SendersCommand {
     /// Check a sender as port 25 does: SPF, DKIM, DMARC, ARC and the name of its address.
     Check {
@@ -417,7 +392,7 @@ pub(super) enum KeysCommand {
     /// after a while. The first keys too.
     Rotate {
         /// Only this purpose.
-        #[arg(long, value_parser = ["alias", "index", "seal", "body", "log"])]
+        #[arg(long, value_parser = ["alias", "index", "seal", "body", "log", "tree"])]
         purpose: Option<String>,
         /// How long until it seals; a ring that lies in several places must have it everywhere by then.
         #[arg(long, value_name = "DURATION", default_value = "1m")]

@@ -78,6 +78,7 @@ pub(super) async fn run(command: RevealCommand, common: &Common) -> Result<(), F
             let looks = relay.looks().await?;
             let document = looks.iter().map(|look| {
                 json!({
+                    "id": look.id,
                     "at": look.at.to_rfc3339(),
                     "purpose": look.purpose,
                     "kind": look.kind,
@@ -94,6 +95,7 @@ pub(super) async fn run(command: RevealCommand, common: &Common) -> Result<(), F
                     let (at, count) = (look.at.to_rfc3339(), look.rows.to_string());
                     let (outcome, kind) = (look.outcome.clone(), look.kind.clone());
                     vec![
+                        look.id.clone(),
                         at,
                         word("actor"),
                         word("user"),
@@ -105,7 +107,7 @@ pub(super) async fn run(command: RevealCommand, common: &Common) -> Result<(), F
                     ]
                 })
                 .collect();
-            let head = ["at", "actor", "user", "outcome", "kind", "rows", "purpose", "case"];
+            let head = ["id", "at", "actor", "user", "outcome", "kind", "rows", "purpose", "case"];
             print(common, &Value::Array(document.collect()), &table(&head, &rows));
         }
     }

@@ -7,7 +7,7 @@ use crate::config::{self, Config};
 use crate::egress::dkim::{KeyAlgorithm, KeyPlan, KeyRecord, Signer};
 use crate::mail::Timestamp;
 use crate::relay::Domains;
-use crate::vault::{KeyRing, Purpose};
+use crate::vault::{KeyRing, Purpose, Take};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ pub(super) async fn run(command: &KeysCommand, common: &Common) -> Result<(), Fa
                 None => Purpose::ROTATED.to_vec(),
             };
             let had: Vec<Purpose> = ring.list(now).iter().map(|line| line.purpose).collect();
-            ring.complete(now)?;
+            ring.complete(now, &Take::Only(Purpose::ROTATED.to_vec()))?;
             for purpose in wanted.into_iter().filter(|purpose| !is_first && had.contains(purpose)) {
                 ring.make(purpose, now, wait)?;
             }

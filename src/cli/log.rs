@@ -1,14 +1,17 @@
-//! `anshin log trace`.
+//! `anshin log`: `trace` here, what belongs to the audit tree in `log_tree.rs`.
 
-use super::arguments::{Common, LogCommand};
+use super::arguments::Common;
+use super::arguments_log::LogCommand;
 use super::output::{Failure, print};
-use super::{desk, process};
+use super::{desk, log_tree, process};
 use crate::relay::{EventLine, Goes, Opened, Opening, TraceOf};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Failure> {
-    let LogCommand::Trace { message, alias, order_no, store_id, look, export } = command;
+    let LogCommand::Trace { message, alias, order_no, store_id, look, export } = command else {
+        return log_tree::run(command, common).await;
+    };
     let of = match (message, alias, order_no, store_id) {
         (Some(queue_id), ..) => TraceOf::Message(queue_id),
         (_, Some(alias), ..) => TraceOf::Alias(alias),

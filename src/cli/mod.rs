@@ -2,6 +2,7 @@
 
 mod arguments;
 mod arguments_desk;
+mod arguments_log;
 mod compliance;
 mod configuration;
 mod demo;
@@ -11,6 +12,7 @@ mod hardening;
 mod keys;
 mod keys_rekey;
 mod log;
+mod log_tree;
 mod merchant;
 mod order;
 mod output;

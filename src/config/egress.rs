@@ -248,7 +248,7 @@ fn contact(value: &Value, _: &Context) -> Result<String, Flaw> {
     ))
 }
 
-fn next_hop(value: &Value, context: &Context) -> Result<NextHop, Flaw> {
+pub(super) fn next_hop(value: &Value, context: &Context) -> Result<NextHop, Flaw> {
     let text = kind::text(value)?.trim();
     let cure = "write host:port, such as mail.example.jp:25 or [2001:db8::1]:25";
     let flaw = || Flaw::new(format!("{} is no next hop", kind::quote(text)), cure);

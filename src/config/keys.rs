@@ -131,7 +131,7 @@ impl Keys {
             purposes.push(Purpose::Seal);
         }
         if roles.contains(&Role::Egress) {
-            purposes.push(Purpose::Body);
+            purposes.extend([Purpose::Body, Purpose::Tree]);
         }
         Take::Only(purposes)
     }
@@ -202,7 +202,7 @@ mod tests {
         let basis = [Purpose::Alias, Purpose::Index, Purpose::Guard];
         assert_eq!(web, Take::Only(basis.to_vec()));
         assert_eq!(ingress, Take::Only([&basis[..], &[Purpose::Seal]].concat()));
-        assert_eq!(egress, Take::Only([&basis[..], &[Purpose::Seal, Purpose::Body]].concat()));
+        assert_eq!(egress, Take::Only([&basis[..], &[Purpose::Seal, Purpose::Body, Purpose::Tree]].concat()));
         assert_eq!(Keys::take(&Role::ALL), egress);
     }
 }

@@ -5,6 +5,7 @@
 //! default and reason, stands in `deploy/anshin.toml`; a test holds that file and this code together.
 //! When it fails: [`ConfigErrors`], which never quotes a value that may hold a secret. Nothing was started yet.
 
+mod audit;
 mod content;
 mod cross;
 mod delivery;
@@ -34,6 +35,7 @@ mod web;
 #[cfg(test)]
 mod fixtures;
 
+pub use audit::{Audit, Witness};
 pub use content::{Content, CustomerName, MerchantName, Names};
 pub use delivery::{DkimKey, DkimKeyState, Dnssec, Reply, ReplyClass, Reuse, Timeouts, TlsReports};
 pub use deployment::{Domains, Profile, Role};
@@ -88,6 +90,7 @@ pub struct Config {
     pub names: Names,
     pub residency: Residency,
     pub retention: Retention,
+    pub audit: Audit,
 }
 
 /// `[storage]`
@@ -237,6 +240,7 @@ impl Config {
         let names = Names::read(r);
         let residency = Residency::read(r);
         let queue = r.value("retention.queue", "30d", kind::duration);
+        let audit = Audit::read(r);
         Some(Self {
             profile: profile?,
             hostname: hostname?,
@@ -253,6 +257,7 @@ impl Config {
             names: names?,
             residency: residency?,
             retention: Retention { queue: queue? },
+            audit: audit?,
         })
     }
 }

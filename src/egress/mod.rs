@@ -3,6 +3,7 @@
 //! [`Transport`] is the whole of it for one attempt: next hop, connection, session, outcome. When an attempt is due
 //! and what follows from its outcome is the scheduler's business.
 
+mod auditing;
 mod clock;
 mod configured;
 mod connect;
@@ -30,6 +31,7 @@ mod tls_report;
 pub mod tlsa;
 mod transport;
 mod validating;
+mod witnesses;
 
 pub use https::policy_of;
 pub use pool::PoolLimits;

@@ -10,12 +10,12 @@ use super::clock::Clock;
 use super::configured;
 use super::demand::TlsFailure;
 use super::dkim::{DkimFault, Signer};
-use super::housekeeping;
 use super::prepare::{self, Letter};
 use super::route::Route;
 use super::sending::{Place, Sending};
 use super::tls_report::{Ledger, Reporting};
 use super::{EgressFault, Purpose, Report, Transport};
+use super::{auditing, housekeeping};
 use crate::config::{self, Config};
 use crate::mail::Timestamp;
 use crate::relay::{AttemptResult, INSTALLATION, Outbound, Relay, RelayFault, Unsent, Verdict, queue_id};
@@ -65,6 +65,7 @@ pub struct Egress {
     shared: Arc<Shared>,
     concurrency: usize,
     retention: Duration,
+    audit: config::Audit,
     reporting: Reporting,
 }
 
@@ -99,6 +100,7 @@ impl Egress {
             }),
             concurrency: config.egress.concurrency as usize,
             retention: config.retention.queue,
+            audit: config.audit.clone(),
             reporting: configured::reporting(config),
         })
     }
@@ -121,6 +123,7 @@ impl Egress {
         let house =
             housekeeping::keep(self.shared.relay.clone(), sending.clone(), self.retention, stop.clone());
         let house = tokio::spawn(house);
+        let audit = tokio::spawn(auditing::keep(self.shared.relay.clone(), self.audit.clone(), stop.clone()));
         let mut found = Found::More;
         // Twice the longest back-off is more than chance adds to it.
         let mut clock = Clock::new(SLIPS, 2 * self.shared.back_off.max);
@@ -160,7 +163,7 @@ impl Egress {
             );
         }
         // It has seen the word to stop; what it began is one change.
-        let _ = house.await;
+        let _ = tokio::join!(house, audit);
         self.shared.transport.close().await;
         let _ = ledger.await;
     }

@@ -1,8 +1,8 @@
 //! Signed notes: a text, an empty line, and one line for each signature (C2SP signed-note v1.0.0).
 //!
-//! Rules: Ed25519 alone (RFC 8032). A signature covers the text with its last line feed, nothing else. A verifier that
-//! is not asked for proves nothing: signatures of unknown keys are passed over, one of a known key that does not verify
-//! spoils the whole note.
+//! Rules: Ed25519 alone (RFC 8032). A signature covers the text with its last line feed, nothing else; a witness's covers
+//! a time as well (C2SP tlog-cosignature v1). A verifier that is not asked for proves nothing: signatures of unknown keys
+//! are passed over, one of a known key that does not verify spoils the whole note.
 //! When it fails: [`NoteError`].
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
@@ -15,10 +15,8 @@ use zeroize::Zeroizing;
 const MAX_NOTE: usize = 64 * 1024;
 /// Signature lines that are read at most.
 const MAX_SIGNATURES: usize = 16;
-/// The algorithm octet of Ed25519 (C2SP signed-note §Signature types).
-const ED25519_OCTET: u8 = 0x01;
 /// Before each signature: an em dash and a space.
-const DASH: &str = "\u{2014} ";
+pub(super) const DASH: &str = "\u{2014} ";
 
 /// Why a note or a key is no good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,10 +39,42 @@ pub enum NoteError {
     BadName,
 }
 
+/// What a key signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signs {
+    /// Texts.
+    Notes,
+    /// Texts of others, each with a time: a witness.
+    Cosignatures,
+}
+
+impl Signs {
+    /// The algorithm octet (C2SP signed-note §Signature types).
+    fn octet(self) -> u8 {
+        match self {
+            Signs::Notes => 0x01,
+            Signs::Cosignatures => 0x04,
+        }
+    }
+
+    fn parse(octet: u8) -> Option<Self> {
+        [Signs::Notes, Signs::Cosignatures].into_iter().find(|signs| signs.octet() == octet)
+    }
+
+    /// What is signed of a text at `time`, in seconds since 1970.
+    fn signed(self, text: &str, time: u64) -> String {
+        match self {
+            Signs::Notes => text.to_owned(),
+            Signs::Cosignatures => format!("cosignature/v1\ntime {time}\n{text}"),
+        }
+    }
+}
+
 /// The public half of a key: `NAME+HASH+BASE64`, as `Display` writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verifier {
     name: String,
+    signs: Signs,
     public: [u8; 32],
 }
 
@@ -57,9 +87,10 @@ impl Verifier {
         let (name, rest) = text.split_once('+').ok_or(NoteError::BadKey)?;
         let (hash, key) = rest.split_once('+').ok_or(NoteError::BadKey)?;
         let key = BASE64.decode(key.as_bytes()).map_err(|_| NoteError::BadKey)?;
-        let Some((&ED25519_OCTET, public)) = key.split_first() else { return Err(NoteError::BadKey) };
+        let (octet, public) = key.split_first().ok_or(NoteError::BadKey)?;
+        let signs = Signs::parse(*octet).ok_or(NoteError::BadKey)?;
         let public = public.try_into().map_err(|_| NoteError::BadKey)?;
-        let verifier = Self { name: checked_name(name)?, public };
+        let verifier = Self { name: checked_name(name)?, signs, public };
         if hash != HEXLOWER.encode(&verifier.hash()) {
             return Err(NoteError::BadKey);
         }
@@ -72,11 +103,30 @@ impl Verifier {
         &self.name
     }
 
+    /// What it signs.
+    #[must_use]
+    pub fn signs(&self) -> Signs {
+        self.signs
+    }
+
+    /// Whether `octets`, behind the key's hash, sign `text`.
+    fn verify(&self, text: &str, octets: &[u8]) -> bool {
+        let (time, signature) = match self.signs {
+            Signs::Notes => (0, octets),
+            Signs::Cosignatures => match octets.split_first_chunk() {
+                Some((time, signature)) => (u64::from_be_bytes(*time), signature),
+                None => return false,
+            },
+        };
+        let key = UnparsedPublicKey::new(&ED25519, self.public);
+        key.verify(self.signs.signed(text, time).as_bytes(), signature).is_ok()
+    }
+
     /// Four octets that name the key in a signature line.
     fn hash(&self) -> [u8; 4] {
         let hash = Sha256::new()
             .chain_update(self.name.as_bytes())
-            .chain_update([b'\n', ED25519_OCTET])
+            .chain_update([b'\n', self.signs.octet()])
             .chain_update(self.public)
             .finalize();
         let [a, b, c, d, ..] = hash.0;
@@ -86,7 +136,7 @@ impl Verifier {
 
 impl fmt::Display for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut key = vec![ED25519_OCTET];
+        let mut key = vec![self.signs.octet()];
         key.extend_from_slice(&self.public);
         write!(f, "{}+{}+{}", self.name, HEXLOWER.encode(&self.hash()), BASE64.encode(&key))
     }
@@ -100,15 +150,23 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// The key of `seed`, 32 random octets (RFC 8032 §5.1.5).
+    /// The key of `seed`, 32 random octets (RFC 8032 §5.1.5), for notes.
     ///
     /// # Errors
     /// [`NoteError::BadName`]; [`NoteError::BadKey`] where the library refuses the seed.
     pub fn new(name: &str, seed: Zeroizing<[u8; 32]>) -> Result<Self, NoteError> {
+        Self::of(name, Signs::Notes, seed)
+    }
+
+    /// The key of `seed`, for a use.
+    ///
+    /// # Errors
+    /// As [`Signer::new`].
+    pub fn of(name: &str, signs: Signs, seed: Zeroizing<[u8; 32]>) -> Result<Self, NoteError> {
         let name = checked_name(name)?;
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).map_err(|_| NoteError::BadKey)?;
         let public = pair.public_key().as_ref().try_into().map_err(|_| NoteError::BadKey)?;
-        Ok(Self { verifier: Verifier { name, public }, pair, seed })
+        Ok(Self { verifier: Verifier { name, signs, public }, pair, seed })
     }
 
     /// Reads what [`Signer::to_secret`] wrote.
@@ -120,9 +178,10 @@ impl Signer {
         let (name, rest) = rest.split_once('+').ok_or(NoteError::BadKey)?;
         let (hash, key) = rest.split_once('+').ok_or(NoteError::BadKey)?;
         let key = Zeroizing::new(BASE64.decode(key.as_bytes()).map_err(|_| NoteError::BadKey)?);
-        let Some((&ED25519_OCTET, seed)) = key.split_first() else { return Err(NoteError::BadKey) };
+        let (octet, seed) = key.split_first().ok_or(NoteError::BadKey)?;
+        let signs = Signs::parse(*octet).ok_or(NoteError::BadKey)?;
         let seed = Zeroizing::new(seed.try_into().map_err(|_| NoteError::BadKey)?);
-        let signer = Self::new(name, seed)?;
+        let signer = Self::of(name, signs, seed)?;
         if hash != HEXLOWER.encode(&signer.verifier.hash()) {
             return Err(NoteError::BadKey);
         }
@@ -132,7 +191,7 @@ impl Signer {
     /// `PRIVATE+KEY+NAME+HASH+BASE64`, for the file that keeps it and nothing else.
     #[must_use]
     pub fn to_secret(&self) -> Zeroizing<String> {
-        let mut key = Zeroizing::new(vec![ED25519_OCTET]);
+        let mut key = Zeroizing::new(vec![self.verifier.signs.octet()]);
         key.extend_from_slice(self.seed.as_slice());
         let hash = HEXLOWER.encode(&self.verifier.hash());
         let key = Zeroizing::new(BASE64.encode(&key));
@@ -145,19 +204,29 @@ impl Signer {
         &self.verifier
     }
 
-    /// The note of `text`, which ends with a line feed.
+    /// The note of `text`, which ends with a line feed. For keys that sign notes.
     ///
     /// # Errors
     /// [`NoteError::NoText`] where it does not, or has an empty line at its end; [`NoteError::TooLong`].
     pub fn sign(&self, text: &str) -> Result<String, NoteError> {
         is_text(text)?;
-        Ok(format!("{text}\n{}", self.signature_line(text)))
+        Ok(format!("{text}\n{}", self.line(text, 0)))
     }
 
-    fn signature_line(&self, text: &str) -> String {
-        let signature = self.pair.sign(text.as_bytes());
-        let octets = [self.verifier.hash().as_slice(), signature.as_ref()].concat();
-        Signature { name: self.verifier.name.clone(), octets }.line()
+    /// The signature line under a note that was read, at `time` in seconds since 1970: how a witness says what it saw.
+    #[must_use]
+    pub fn cosign(&self, note: &Note, time: u64) -> String {
+        self.line(&note.text, time)
+    }
+
+    fn line(&self, text: &str, time: u64) -> String {
+        let signs = self.verifier.signs;
+        let mut octets = self.verifier.hash().to_vec();
+        if signs == Signs::Cosignatures {
+            octets.extend_from_slice(&time.to_be_bytes());
+        }
+        octets.extend_from_slice(self.pair.sign(signs.signed(text, time).as_bytes()).as_ref());
+        format!("{DASH}{} {}\n", self.verifier.name, BASE64.encode(&octets))
     }
 }
 
@@ -165,12 +234,6 @@ struct Signature {
     name: String,
     /// The key's hash, then the signature.
     octets: Vec<u8>,
-}
-
-impl Signature {
-    fn line(&self) -> String {
-        format!("{DASH}{} {}\n", self.name, BASE64.encode(&self.octets))
-    }
 }
 
 /// A note that was read, its signatures not yet checked.
@@ -212,9 +275,9 @@ impl Note {
             let Some((hash, signature_octets)) = signature.octets.split_at_checked(4) else { continue };
             let of = |verifier: &&Verifier| verifier.name == signature.name && verifier.hash() == hash;
             let Some(verifier) = known.iter().find(of) else { continue };
-            UnparsedPublicKey::new(&ED25519, verifier.public)
-                .verify(self.text.as_bytes(), signature_octets)
-                .map_err(|_| NoteError::Forged)?;
+            if !verifier.verify(&self.text, signature_octets) {
+                return Err(NoteError::Forged);
+            }
             if !signers.contains(&verifier) {
                 signers.push(verifier);
             }
@@ -299,6 +362,35 @@ mod tests {
         // The name alone is not enough: a key of the same name is another key.
         let other = Note::parse(signer("officer", 9).sign("x\n").unwrap().as_bytes()).unwrap();
         assert_eq!(other.verify(&known).unwrap_err(), NoteError::UnknownSigner);
+    }
+
+    #[test]
+    fn a_witness_signs_text_and_time_and_nothing_else_passes_for_it() {
+        let (log, seed) = (signer("log", 7), Zeroizing::new([9; 32]));
+        let witness = Signer::of("witness.example.jp", Signs::Cosignatures, seed).unwrap();
+        let signed = log.sign("log\n5\n").unwrap();
+        let note = Note::parse(signed.as_bytes()).unwrap();
+        let line = witness.cosign(&note, 1_795_000_000);
+        let both = format!("{signed}{line}");
+        let known = [log.verifier().clone(), witness.verifier().clone()];
+        let (_, signers) = {
+            let note = Note::parse(both.as_bytes()).unwrap();
+            let (text, signers) = note.verify(&known).unwrap();
+            (text.to_owned(), signers)
+        };
+        assert_eq!(signers, [log.verifier(), witness.verifier()]);
+        // Another time is another signature.
+        let (head, octets) = line.trim_end().rsplit_once(' ').unwrap();
+        let mut octets = BASE64.decode(octets.as_bytes()).unwrap();
+        octets[11] ^= 1;
+        let late = format!("{signed}{head} {}\n", BASE64.encode(&octets));
+        assert_eq!(Note::parse(late.as_bytes()).unwrap().verify(&known).unwrap_err(), NoteError::Forged);
+        assert_eq!(&Verifier::parse(&witness.verifier().to_string()).unwrap(), witness.verifier());
+        let again = Signer::parse(&witness.to_secret()).unwrap();
+        assert_eq!(
+            (again.verifier().signs(), again.cosign(&note, 3)),
+            (Signs::Cosignatures, witness.cosign(&note, 3))
+        );
     }
 
     #[test]

@@ -111,6 +111,7 @@ pub struct RequestView {
 
 /// An entry, opened.
 pub struct LookView {
+    pub id: String,
     pub at: Timestamp,
     pub purpose: String,
     pub kind: String,
@@ -370,6 +371,7 @@ impl Relay {
             let detail = self.opened_detail(&row.key, look_place(row.id), &row.detail).await?;
             let LookRow { at, purpose, kind, rows, outcome, request_id, .. } = row;
             views.push(LookView {
+                id: queue_id(row.id),
                 at,
                 purpose,
                 kind,

@@ -47,6 +47,7 @@ mod threads;
 mod tls;
 mod tokens;
 mod trace;
+mod tree;
 mod turns;
 mod words;
 
@@ -73,6 +74,7 @@ pub use routing::Recipient;
 pub use tls::{INSTALLATION, KeptPolicy, TlsCount, TlsReport};
 pub use tokens::{Scope, TokenAdded, TokenFault};
 pub use trace::{EventLine, TraceFault, TraceLine, TraceOf};
+pub use tree::{Anchors, Broken, Destroyed, Grown, Progress, ProofFault, Signed, Verification};
 
 use crate::anonymize::Rules;
 use crate::config::{Names, OtherAddress, Unproven};

@@ -19,6 +19,8 @@ pub enum Need {
     Seals,
     /// It numbers the running operation.
     Numbers,
+    /// What it signed is verified with it, as long as the audit tree stands.
+    Signed,
     /// A newer key seals only from then on, or since then.
     Successor(Timestamp),
     Rows {
@@ -36,6 +38,7 @@ impl fmt::Display for Need {
             Need::Unknown => write!(f, "there is no such key in the ring"),
             Need::Seals => write!(f, "it seals: make a newer one with `anshin keys rotate`"),
             Need::Numbers => write!(f, "it numbers routes, duplicates and salts, which must not change"),
+            Need::Signed => write!(f, "the audit tree is verified with it"),
             Need::Successor(at) => write!(f, "the newer key seals from {at}: come again 15 seconds later"),
             Need::Rows { count, what, cure } => write!(f, "{count} {what}: {cure}"),
             Need::Stage(stage) => write!(f, "{}: run `anshin keys rewrap`", stage.as_str()),
@@ -62,6 +65,9 @@ impl Relay {
         let Some(own) = lines().find(|line| line.name == name) else { return Ok(vec![Need::Unknown]) };
         if purpose == Purpose::Guard || (purpose == Purpose::Index && vault.numbers_with(name)) {
             return Ok(vec![Need::Numbers]);
+        }
+        if purpose == Purpose::Tree {
+            return Ok(vec![Need::Signed]);
         }
         let newest = lines().max_by_key(|line| line.created_at).unwrap_or(own);
         if own.seals && newest.name == name {
@@ -127,7 +133,7 @@ impl Relay {
                     }
                 }
             }
-            Purpose::Guard => {}
+            Purpose::Guard | Purpose::Tree => {}
         }
         Ok(needs)
     }

@@ -11,7 +11,13 @@ use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::schedule::Class;
 use crate::store::{NewDelivery, NewMessage};
 use crate::vault::{self, DataKey, Indexed};
+use mail_builder::MessageBuilder;
+use mail_builder::headers::address::Address;
+use mail_builder::headers::raw::Raw;
 use std::time::Duration;
+
+/// How long the operator's people are not told the same again.
+const TOLD: Duration = Duration::from_secs(7 * 86_400);
 
 /// A message of our own.
 pub(super) struct Own<'a> {
@@ -58,6 +64,43 @@ impl Envelope {
 }
 
 impl Relay {
+    /// Writes to somebody who works for the operator, in the installation's name; once for each `once`.
+    pub(super) async fn write_to(
+        &self,
+        to: &RealAddress,
+        once: &str,
+        subject: &str,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<(), RelayFault> {
+        let id = self.next_id();
+        let from = Alias::new("mailer-daemon", self.domains().merchant().clone());
+        let body = MessageBuilder::new()
+            .from(Address::new_address(None::<&str>, from.to_string()))
+            .to(Address::new_address(None::<&str>, to.reveal().to_owned()))
+            .subject(subject)
+            .date(now.as_millis().div_euclid(1000))
+            .message_id(format!("{}@{}", super::queue_id(id), from.domain()))
+            .header("Auto-Submitted", Raw::new("auto-generated"))
+            .text_body(text)
+            .write_to_vec()
+            .unwrap_or_default();
+        let own = Own {
+            key: &self.inner.installation,
+            id,
+            merchant: super::INSTALLATION,
+            conversation: None,
+            to,
+            envelope: Envelope { confirmed: true, ..Envelope::of_ours(&from, AliasText::from(&from)) },
+            body: &body,
+            expires: self.policy().expire,
+            detail: serde_json::json!({ "action": "told", "what": once }),
+            guard: Some((Indexed::Told { conversation: super::INSTALLATION, what: once }, TOLD)),
+        };
+        self.store().accept(vec![self.own_row(own, now)?]).await?;
+        Ok(())
+    }
+
     /// The row of a message of our own.
     pub(super) fn own_row(&self, own: Own<'_>, now: Timestamp) -> Result<NewMessage, RelayFault> {
         let Own { key, id, merchant, conversation, to, envelope, body, expires, mut detail, guard } = own;

@@ -155,6 +155,7 @@ fn what(purpose: Purpose) -> &'static str {
         Purpose::Scanner => "the scanner",
         Purpose::Delivery | Purpose::Smarthost => "the next hop",
         Purpose::Operator => "the domain of the operator's mailbox",
+        Purpose::Anchor => "the witness or the file",
         Purpose::Statement => "the site",
     }
 }

@@ -5,8 +5,8 @@
 //! the operator, and does not.
 
 use crate::config::{
-    AwsKms, Config, Dkim, Dns, Domains, Egress, Host, Ingress, Keys, Mx, Pkcs11, Provider, Residency,
-    RouteDomain, ScannerAddress, Storage, StorageUrl, Submission, Web,
+    Audit, AwsKms, Config, Dkim, Dns, Domains, Egress, Host, Ingress, Keys, Mx, NextHop, Pkcs11, Provider,
+    Residency, RouteDomain, ScannerAddress, Storage, StorageUrl, Submission, Web,
 };
 use serde::Serialize;
 use std::fmt;
@@ -35,6 +35,8 @@ pub enum Purpose {
     Smarthost,
     /// Mail to the operator goes there.
     Operator,
+    /// Checkpoints of the audit tree are kept there.
+    Anchor,
     /// No place: a statement about some.
     Statement,
 }
@@ -93,6 +95,7 @@ pub fn places(config: &Config) -> Vec<Place> {
         names: _,
         residency,
         retention: _,
+        audit,
     } = config;
     let mut places = vec![storage(url)];
     ring(keys, &mut places);
@@ -102,6 +105,7 @@ pub fn places(config: &Config) -> Vec<Place> {
     if let Some((_, domain)) = postmaster.as_deref().and_then(|mailbox| mailbox.rsplit_once('@')) {
         places.push(place("domains.postmaster", Purpose::Operator, At::Zone(domain.to_owned())));
     }
+    anchors(audit, &mut places);
     // Statements and country data hold nothing of users; `web` only listens, and its links and reports go to readers
     // of our own DNS records, who send to it.
     let Residency { storage: _, officers: _, sites: _, country_overlay: _ } = residency;
@@ -148,6 +152,24 @@ fn ring(keys: &Keys, places: &mut Vec<Place>) {
             let host = host_of(endpoint).map_or_else(of_key, str::to_owned);
             places.push(place("keys.aws_kms.key", Purpose::Keys, at_host(&host)));
         }
+    }
+}
+
+/// Where checkpoints of the audit tree are kept. They hold a count and a hash and nothing of users, so the officer's mail goes
+/// where his mailbox is.
+fn anchors(audit: &Audit, places: &mut Vec<Place>) {
+    let Audit { anchors, officer: _, witnesses } = audit;
+    places.extend(anchors.iter().map(|path| place("audit.anchors", Purpose::Anchor, At::File(path.clone()))));
+    for (witness, i) in witnesses.iter().zip(1..) {
+        places.push(place(format!("audit.witness[{i}].address"), Purpose::Anchor, hop(&witness.address)));
+    }
+}
+
+/// Where a host is.
+fn hop(hop: &NextHop) -> At {
+    match &hop.host {
+        Host::Ip(ip) => At::Ip(*ip),
+        Host::Name(name) => At::Host(name.to_string()),
     }
 }
 
@@ -206,14 +228,10 @@ fn routes(egress: &Egress, places: &mut Vec<Place>) {
     } = egress;
     places.push(place("egress.dkim.dir", Purpose::Keys, At::File(dir.clone())));
     for (route, i) in routes.iter().zip(1..) {
-        let at = match &route.next_hop.host {
-            Host::Ip(ip) => At::Ip(*ip),
-            Host::Name(name) => At::Host(name.to_string()),
-        };
         let purpose = match route.domain {
             RouteDomain::Any => Purpose::Smarthost,
             RouteDomain::Exactly(_) => Purpose::Delivery,
         };
-        places.push(place(format!("egress.route[{i}].next_hop"), purpose, at));
+        places.push(place(format!("egress.route[{i}].next_hop"), purpose, hop(&route.next_hop)));
     }
 }

@@ -28,6 +28,18 @@ impl Default for Ids {
 }
 
 impl Ids {
+    /// When an id was given out.
+    #[must_use]
+    pub fn time_of(id: i64) -> Timestamp {
+        Timestamp::from_millis(EPOCH_MS + (id >> 22))
+    }
+
+    /// The least id of a time.
+    #[must_use]
+    pub fn first_of(at: Timestamp) -> i64 {
+        (at.as_millis() - EPOCH_MS).clamp(0, (1 << 41) - 1) << 22
+    }
+
     /// The next id. A clock that stands still or steps back only makes ids denser, never equal.
     pub fn next(&self, now: Timestamp) -> i64 {
         let floor = (now.as_millis() - EPOCH_MS).clamp(0, (1 << 41) - 1) << 12;
@@ -52,6 +64,7 @@ mod tests {
         let now = Timestamp::from_millis(EPOCH_MS + 5);
         let many: Vec<i64> = (0..10_000).map(|_| ids.next(now)).collect();
         assert!(many.windows(2).all(|w| w[0] < w[1]));
+        assert_eq!((Ids::time_of(many[0]), Ids::first_of(now) <= many[0]), (now, true));
         assert!(ids.next(Timestamp::from_millis(0)) > *many.last().unwrap());
     }
 }

@@ -30,6 +30,7 @@ mod report;
 mod rows;
 mod schema;
 mod tls;
+mod tree;
 mod writer;
 
 pub use blocks::{Block, PauseRow, SuppressedRow};
@@ -52,6 +53,7 @@ pub use replicas::Replica;
 pub use report::{By, QueueCount, QueueFilter, QueueRow, QueueTotals};
 pub use rows::*;
 pub use tls::{NewPolicy, NewTlsCount, TLS_COUNTS, TlsCountRow};
+pub use tree::{Growth, LeafRow, NewDestruction, NodeRow, SEGMENT, TreeRow};
 
 /// A random 63-bit id, for rows whose id must not tell their age or number.
 #[must_use]

@@ -36,7 +36,7 @@ impl Keeper {
     ) -> Result<(Self, Vault), RingError> {
         let wrapping = Arc::new(wrapping);
         if make == Make::Missing {
-            KeyRing::open_or_begin(dir, wrapping.clone())?.complete(now)?;
+            KeyRing::open_or_begin(dir, wrapping.clone())?.complete(now, &take)?;
         }
         // Listed before it is read: what changes meanwhile is seen by the first look.
         let seen = listing(dir);

@@ -22,6 +22,7 @@ mod ring;
 mod scram;
 mod seal;
 mod token;
+mod tree;
 mod wrapping;
 
 pub use class::{Class, ClassKeys, Segment};
@@ -39,6 +40,7 @@ pub use ring::{KeyLine, KeyRing, Make, RingError};
 pub use scram::ScramSalts;
 pub use seal::{DataKey, Place, SealKeys, Sealed, VaultError, boxed_head};
 pub use token::{AliasTokens, Decision, DecisionTokens, ReturnTokens, Returned, Side, TOKEN_MAX};
+pub use tree::TreeSeed;
 pub use wrapping::{Wrapping, WrappingFault};
 
 use crate::mail::Timestamp;
@@ -54,6 +56,8 @@ pub struct Vault {
     pub seal: SealKeys,
     pub body: ClassKeys,
     pub log: ClassKeys,
+    /// Seeds of the keys that sign the audit tree (Ed25519), the one that signs first; none in an old ring.
+    pub tree: Vec<TreeSeed>,
     /// Of every key, by its name.
     pub fingerprints: std::collections::BTreeMap<String, String>,
     /// The names of those whose secret is here.
@@ -100,6 +104,7 @@ impl Vault {
             seal,
             body,
             log,
+            tree: secrets(Purpose::Tree).into_iter().map(TreeSeed::new).collect(),
             fingerprints: ring.fingerprints(),
             secrets: ring.old_fingerprints().into_keys().collect(),
             old_fingerprints: ring.old_fingerprints(),

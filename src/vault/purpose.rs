@@ -15,16 +15,25 @@ pub enum Purpose {
     Body,
     /// Opens the log.
     Log,
+    /// Signs the checkpoints of the audit tree and certificates of destruction.
+    Tree,
 }
 
 impl Purpose {
     /// All of them, in the order of lists.
-    pub const ALL: [Purpose; 6] =
-        [Purpose::Alias, Purpose::Index, Purpose::Guard, Purpose::Seal, Purpose::Body, Purpose::Log];
+    pub const ALL: [Purpose; 7] = [
+        Purpose::Alias,
+        Purpose::Index,
+        Purpose::Guard,
+        Purpose::Seal,
+        Purpose::Body,
+        Purpose::Log,
+        Purpose::Tree,
+    ];
 
     /// Those that a new key can be made of later.
-    pub const ROTATED: [Purpose; 5] =
-        [Purpose::Alias, Purpose::Index, Purpose::Seal, Purpose::Body, Purpose::Log];
+    pub const ROTATED: [Purpose; 6] =
+        [Purpose::Alias, Purpose::Index, Purpose::Seal, Purpose::Body, Purpose::Log, Purpose::Tree];
 
     /// The word in file names and lists.
     #[must_use]
@@ -36,6 +45,7 @@ impl Purpose {
             Purpose::Seal => "seal",
             Purpose::Body => "body",
             Purpose::Log => "log",
+            Purpose::Tree => "tree",
         }
     }
 
@@ -71,10 +81,12 @@ impl Take {
         }
     }
 
-    /// Whether nothing works without a secret key of this purpose.
+    /// Whether nothing works without a secret key of this purpose. Mail passes without a tree, which a ring of an older
+    /// version has no key for.
     #[must_use]
     pub fn needs(&self, purpose: Purpose) -> bool {
         match self {
+            _ if purpose == Purpose::Tree => false,
             Take::Found => !purpose.has_halves(),
             Take::Only(purposes) => purposes.contains(&purpose),
         }

@@ -156,7 +156,7 @@ impl KeyRing {
         let wrapping = match make {
             Make::Missing => {
                 let mut ring = Self::open_or_begin(dir, wrapping)?;
-                ring.complete(now)?;
+                ring.complete(now, take)?;
                 ring.wrapping
             }
             Make::Nothing => wrapping,
@@ -178,11 +178,13 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// Makes a first key of every purpose that has none, and the public files that are missing.
+    /// Makes a first key of every purpose that has none, and the public files that are missing. The tree's key has no public
+    /// half by which a part of a ring would show that there is one: only a new ring and who signs with it get it.
     ///
     /// # Errors
     /// [`RingError`] when a file can't be written.
-    pub fn complete(&mut self, now: Timestamp) -> Result<(), RingError> {
+    pub fn complete(&mut self, now: Timestamp, take: &Take) -> Result<(), RingError> {
+        let signs = self.keys.is_empty() || matches!(take, Take::Only(only) if only.contains(&Purpose::Tree));
         for key in &self.keys {
             keyfile::write_public(&self.dir, key)?;
         }
@@ -190,7 +192,7 @@ impl KeyRing {
         if self.guard().is_err() {
             self.make(Purpose::Guard, now, Duration::ZERO)?;
         }
-        for purpose in Purpose::ROTATED {
+        for purpose in Purpose::ROTATED.into_iter().filter(|purpose| *purpose != Purpose::Tree || signs) {
             if !self.keys.iter().any(|key| key.purpose == purpose) {
                 self.make(purpose, now, Duration::ZERO)?;
             }

@@ -8,6 +8,7 @@ mod api;
 mod help;
 pub mod mta_sts;
 mod problem;
+pub mod witness;
 
 pub(crate) use api::{merchant_json, order_json};
 

@@ -325,7 +325,7 @@ fn what_ended_is_purged_and_what_waits_is_not() {
     });
 }
 
-fn policy() -> Policy {
+pub fn policy() -> Policy {
     Policy {
         hostname: "relay.example".into(),
         expire: Duration::from_secs(3600),
@@ -340,7 +340,7 @@ fn policy() -> Policy {
     }
 }
 
-fn domains() -> Domains {
+pub fn domains() -> Domains {
     Domains::new(&Domain::parse("fw.example").unwrap(), &Domain::parse("shop.example").unwrap()).unwrap()
 }
 

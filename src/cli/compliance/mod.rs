@@ -2,7 +2,7 @@
 //!
 //! Rules: a report says what is so now, with what shows it, and its exit status is 1 where something is not as it must be.
 
-mod residency;
+pub(super) mod residency;
 
 use super::arguments::Common;
 use super::output::Failure;

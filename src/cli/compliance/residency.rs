@@ -5,7 +5,7 @@ use crate::cli::arguments::Common;
 use crate::cli::output::{Failure, print, table};
 use crate::cli::{process, residency};
 use crate::config::{self, Config, Network};
-use crate::ledger::Signer;
+use crate::ledger::{Signer, Signs};
 use crate::mail::Timestamp;
 use crate::residency::{Checker, Finding, Statement, Told};
 use crate::store::Store;
@@ -62,13 +62,25 @@ pub(super) async fn report(common: &Common) -> Result<(), Failure> {
     Err(Failure::new(format!("{} of {} places are not as they must be", refused.len(), rows.len())))
 }
 
-/// Makes an officer's key.
-pub(super) fn key(name: &str, out: &Path, common: &Common) -> Result<(), Failure> {
+/// Makes a key and writes its private half to a new file. The public half.
+pub(in crate::cli) fn make_key(name: &str, signs: Signs, out: &Path) -> Result<String, Failure> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(seed.as_mut_slice()).map_err(|_| Failure::new("the system gives no random numbers"))?;
-    let signer = Signer::new(name, seed)?;
+    let signer = Signer::of(name, signs, seed)?;
     write_new(out, &format!("{}\n", signer.to_secret().as_str()), 0o600)?;
-    let public = signer.verifier().to_string();
+    Ok(signer.verifier().to_string())
+}
+
+/// Reads a private key.
+pub(in crate::cli) fn read_key(path: &Path) -> Result<Signer, Failure> {
+    let fault = |fault: &dyn std::fmt::Display| Failure::new(format!("{}: {fault}", path.display()));
+    let secret = Zeroizing::new(std::fs::read_to_string(path).map_err(|cause| fault(&cause.kind()))?);
+    Signer::parse(&secret).map_err(|cause| fault(&cause))
+}
+
+/// Makes an officer's key.
+pub(super) fn key(name: &str, out: &Path, common: &Common) -> Result<(), Failure> {
+    let public = make_key(name, Signs::Notes, out)?;
     let text = format!(
         "The private key is in {}. Keep it off this machine.\nWrite this into the configuration:\n\n[residency]\nofficers = \
          [\"{public}\"]",
@@ -80,12 +92,7 @@ pub(super) fn key(name: &str, out: &Path, common: &Common) -> Result<(), Failure
 
 /// Signs a statement.
 pub(super) fn attest(attest: &Attest, common: &Common) -> Result<(), Failure> {
-    let secret = Zeroizing::new(
-        std::fs::read_to_string(&attest.key)
-            .map_err(|fault| Failure::new(format!("{}: {}", attest.key.display(), fault.kind())))?,
-    );
-    let signer =
-        Signer::parse(&secret).map_err(|fault| Failure::new(format!("{}: {fault}", attest.key.display())))?;
+    let signer = read_key(&attest.key)?;
     let network = |text: &String| {
         Network::parse(text).ok_or_else(|| Failure::new(format!("{text} is no network such as 10.1.0.0/16")))
     };
@@ -127,7 +134,7 @@ pub(super) fn attest(attest: &Attest, common: &Common) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+pub(in crate::cli) fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     let fault = |fault: std::io::Error| Failure::new(format!("{}: {}", path.display(), fault.kind()));
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(fault)?;

@@ -52,7 +52,7 @@ fn scene_of_roles(on: On) -> Scene {
         relay.anshin(&["token", "add", "--name", "shop", "--scope", "merchants,orders"])["token"].clone();
     let token = token.as_str().unwrap();
     let basis = ["alias", "index", "guard"];
-    for (role, more) in [("web", &[][..]), ("ingress", &["seal"]), ("egress", &["seal", "body"])] {
+    for (role, more) in [("web", &[][..]), ("ingress", &["seal"]), ("egress", &["seal", "body", "tree"])] {
         let dir = part(&relay, role, &[&basis[..], more].concat());
         relay.set(KEYS, dir.to_str().unwrap());
         relay.start(&[role]);

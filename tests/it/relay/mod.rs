@@ -15,6 +15,7 @@ mod wire;
 
 mod api;
 mod at_rest;
+mod audit_tree;
 mod automatic;
 mod both_ways;
 mod carriers;

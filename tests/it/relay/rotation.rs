@@ -97,11 +97,11 @@ fn change_keys(scene: &Scene) {
         of.map(|key| key["name"].as_str().unwrap().to_owned()).collect()
     };
     scene.relay.anshin(&["keys", "rotate", "--seals-after", "8s"]);
-    for purpose in ["alias", "index", "seal", "body", "log"] {
+    for purpose in ["alias", "index", "seal", "body", "log", "tree"] {
         assert_eq!(names(purpose), ["b", "a"], "{purpose}");
     }
     // What is needed stays, and why is told.
-    for key in ["seal-a", "seal-b", "alias-a", "guard-a", "index-a"] {
+    for key in ["seal-a", "seal-b", "alias-a", "guard-a", "index-a", "tree-a"] {
         let refused = scene.relay.run(&["keys", "retire", key]);
         assert_eq!(refused.status, 1, "{key}: {}", refused.stdout);
         assert!(refused.json()["error"].as_str().unwrap().contains("still needed"), "{}", refused.stdout);

@@ -1,0 +1,209 @@
+//! Entering: hours of the log that have settled, looks and certificates become leaves, and the tree a signed checkpoint.
+//!
+//! Rules: an hour is entered five minutes after its end, since a commit takes a minute at most; it is looked at again after
+//! two hours, a day and a week, for rows of a process that stood still or had a wrong clock. An hour without rows is a leaf
+//! too: so it shows that nothing was logged, and a stop of the auditing is a gap between an hour and its entering.
+//! When it fails: nothing of the round is added; the next one does the same again.
+
+use super::{HOUR_MS, begins, hour_of, ids_of, number};
+use crate::ledger::{Checkpoint, Entry, LogRow, Mark, Table, merkle, pack, root_of, unpack};
+use crate::mail::Timestamp;
+use crate::relay::{Relay, RelayFault};
+use crate::store::{Growth, Ids, LeafRow, NodeRow, SEGMENT};
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// How long after its end an hour is entered, and then looked at again.
+const PASSES: [Duration; 4] = [
+    Duration::from_secs(300),
+    Duration::from_secs(2 * 3600),
+    Duration::from_secs(26 * 3600),
+    Duration::from_secs(8 * 86_400),
+];
+/// Most rows of a leaf: what a verification reads at once.
+pub(super) const LEAF_ROWS: usize = 4096;
+/// Rows and hours after which a round ends.
+const ROUND_ROWS: usize = 32 * LEAF_ROWS;
+const ROUND_HOURS: i64 = 1000;
+/// Rows of other tables that one round enters.
+const ROUND_ENTRIES: i64 = 1000;
+/// How far back a round looks for entries that came late; the first round of a process looks at all.
+const LATE_ENTRIES: i64 = 7 * 24 * HOUR_MS;
+
+/// What a round came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grown {
+    /// Everything is entered.
+    Whole,
+    /// Something was; there may be more.
+    More,
+    /// Another process was faster.
+    Overtaken,
+    /// This ring has no key to sign with.
+    NoKey,
+}
+
+/// What is to become a leaf.
+struct Fresh {
+    kind: &'static str,
+    about: i64,
+    entry: Entry,
+    marks: Option<Vec<u8>>,
+}
+
+impl Relay {
+    /// Enters what is to be entered; `all` looks at entries of any age.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn grow_tree(&self, now: Timestamp, all: bool) -> Result<Grown, RelayFault> {
+        let origin = self.tree_origin().await?;
+        let Some(signer) = self.tree_signers(&origin)?.into_iter().next() else { return Ok(Grown::NoKey) };
+        let tree = self.store().tree(&origin).await?;
+        let mut fresh = Vec::new();
+        let since = if all {
+            i64::MIN
+        } else {
+            Ids::first_of(Timestamp::from_millis(now.as_millis() - LATE_ENTRIES))
+        };
+        for table in [Table::Look, Table::Destruction] {
+            for id in self.store().unentered(table, since, ROUND_ENTRIES).await? {
+                fresh.extend(self.fresh_row(table, id, now).await?);
+            }
+        }
+        let passed = self.fresh_hours(now, &mut fresh).await?;
+        if !fresh.is_empty() {
+            let roots = tree.edge.chunks(32).map(super::hash).collect::<Result<_, _>>()?;
+            let size = u64::try_from(tree.size).map_err(|_| RelayFault::Malformed("tree.size"))?;
+            let mut edge = merkle::Edge::new(size, roots).ok_or(RelayFault::Malformed("tree.edge"))?;
+            let (leaves, nodes) = leaves_of(&mut edge, fresh);
+            let said = vec![now.to_rfc3339()];
+            let checkpoint = Checkpoint { origin, size: edge.size(), root: edge.root(), said };
+            let note = checkpoint.sign(&signer).map_err(|_| RelayFault::Malformed("tree.origin"))?;
+            let (from, to, edge) = (tree.size, number(edge.size()), edge.roots().concat());
+            if !self.store().grow(&Growth { from, to, edge, leaves, nodes, note }).await? {
+                return Ok(Grown::Overtaken);
+            }
+        }
+        let mut is_whole = true;
+        for (pass, hour, is_through) in passed {
+            self.store().set_tree_pass(pass, hour).await?;
+            is_whole &= is_through;
+        }
+        Ok(if is_whole { Grown::Whole } else { Grown::More })
+    }
+
+    async fn fresh_row(&self, table: Table, id: i64, now: Timestamp) -> Result<Option<Fresh>, RelayFault> {
+        let hash = match table {
+            Table::Look => self.store().look_entries(id, 1).await?.first().map(|look| look.hash()),
+            Table::Destruction => {
+                let note = self.store().destructions(id, 1).await?.pop();
+                note.map(|(_, note)| merkle::leaf(note.as_bytes()))
+            }
+        };
+        let entry = |hash| Entry::Row { table, id, hash, entered: now };
+        Ok(hash.map(|hash| Fresh { kind: table.as_str(), about: id, entry: entry(hash), marks: None }))
+    }
+
+    /// Enters hours that are due. For each pass its next hour, and whether that is all.
+    async fn fresh_hours(
+        &self,
+        now: Timestamp,
+        fresh: &mut Vec<Fresh>,
+    ) -> Result<Vec<(i64, i64, bool)>, RelayFault> {
+        let begun: HashMap<i64, i64> = self.store().tree_passes().await?.into_iter().collect();
+        let (mut passed, mut rows, mut hours) = (Vec::new(), 0, 0);
+        for (pass, after) in (0..).zip(PASSES) {
+            // Hours before this one have settled; they are looked at again once they are entered.
+            let settled = (now.as_millis() - number(after.as_millis())).div_euclid(HOUR_MS);
+            let due =
+                if pass == 0 { settled } else { settled.min(begun.get(&0).copied().unwrap_or(i64::MIN)) };
+            let first = match begun.get(&pass) {
+                // A clock that was ahead and went back: what is entered already is found to be.
+                Some(hour) => (*hour).min(hour_of(now)),
+                None if pass > 0 => hour_of(now) - 1,
+                None => {
+                    let first = self.store().first_log_row().await?;
+                    first.map_or(due, |id| hour_of(Ids::time_of(id))).min(due)
+                }
+            };
+            let mut hour = first;
+            while hour < due && rows < ROUND_ROWS && hours < ROUND_HOURS {
+                rows += self.enter_hour(hour, now, fresh).await?;
+                hour += 1;
+                hours += 1;
+            }
+            if begun.get(&pass) != Some(&hour) {
+                passed.push((pass, hour, hour >= due));
+            }
+        }
+        Ok(passed)
+    }
+
+    /// Enters the rows of an hour that no leaf has. How many were read.
+    async fn enter_hour(
+        &self,
+        hour: i64,
+        now: Timestamp,
+        fresh: &mut Vec<Fresh>,
+    ) -> Result<usize, RelayFault> {
+        let segment = |marks: &[Mark]| {
+            let (rows, root) = (marks.len() as u64, root_of(marks));
+            let entry = Entry::Segment { hour: begins(hour), rows, root, entered: now };
+            Fresh { kind: SEGMENT, about: hour, entry, marks: Some(pack(marks)) }
+        };
+        let entries = self.store().segment_entries(hour).await?;
+        let is_first = entries.is_empty();
+        let (from, to) = ids_of(hour);
+        if !is_first {
+            let rows = |text: &String| match Entry::parse(text) {
+                Some(Entry::Segment { rows, .. }) => number(rows),
+                _ => 0,
+            };
+            if self.store().count_log_rows(from, to).await? <= entries.iter().map(rows).sum() {
+                return Ok(0);
+            }
+        }
+        let known = if is_first { HashSet::new() } else { self.entered_in(hour).await? };
+        let (mut from, mut read, mut marks) = (from, 0, Vec::new());
+        loop {
+            let rows = self.store().log_rows(from, to, number(LEAF_ROWS)).await?;
+            read += rows.len();
+            let Some(last) = rows.last() else { break };
+            from = last.id.saturating_add(1);
+            marks.extend(rows.iter().filter(|row| !known.contains(&row.id)).map(LogRow::mark));
+            if is_first {
+                fresh.push(segment(&std::mem::take(&mut marks)));
+            }
+        }
+        fresh.extend(marks.chunks(LEAF_ROWS).map(segment));
+        if is_first && read == 0 {
+            fresh.push(segment(&[]));
+        }
+        Ok(read)
+    }
+
+    async fn entered_in(&self, hour: i64) -> Result<HashSet<i64>, RelayFault> {
+        let leaves = self.store().segments_of(hour).await?;
+        let marks = leaves.iter().map(|leaf| unpack(leaf.marks.as_deref().unwrap_or_default()));
+        let marks = marks.collect::<Option<Vec<_>>>().ok_or(RelayFault::Malformed("tree_leaf.marks"))?;
+        Ok(marks.into_iter().flatten().map(|mark| mark.id).collect())
+    }
+}
+
+/// Adds to the edge: the rows of the leaves, and of subtrees that became full.
+fn leaves_of(edge: &mut merkle::Edge, fresh: Vec<Fresh>) -> (Vec<LeafRow>, Vec<NodeRow>) {
+    let (mut leaves, mut nodes) = (Vec::with_capacity(fresh.len()), Vec::new());
+    for Fresh { kind, about, entry, marks } in fresh {
+        let position = edge.size();
+        edge.push_noting(entry.leaf(), |level, hash| {
+            if level % super::proof::STEP == 0 {
+                let (level, position) = (i64::from(level), number(position >> level));
+                nodes.push(NodeRow { level, position, hash: hash.to_vec() });
+            }
+        });
+        let (kind, entry, position) = (kind.to_owned(), entry.to_text(), number(position));
+        leaves.push(LeafRow { position, kind, about, entry, marks });
+    }
+    (leaves, nodes)
+}
