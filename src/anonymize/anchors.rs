@@ -10,9 +10,7 @@
 
 use super::needle::Needle;
 use crate::mime::charset::Charset;
-use aho_corasick::{AhoCorasick, Input, Match, Span, packed};
 use std::ops::Range;
-use std::sync::LazyLock;
 
 /// How far around an at sign an address can reach, in octets, with its escapes and what stands between its letters.
 const MARGIN: usize = 1024;
@@ -23,51 +21,89 @@ const MAX_WINDOW: usize = 64 * 1024;
 /// How much two pieces of a long window share.
 const OVERLAP: usize = 2 * MARGIN;
 
+/// The next octets of which a sign beside `@` itself may be made, at `from` or behind it, and where it stands. Of most signs
+/// two octets are looked for that are rare in all texts.
+fn next_sign(text: &[u8], mut from: usize) -> Option<(usize, Range<usize>)> {
+    loop {
+        let pairs = text.get(from..)?.windows(2);
+        let may_be = |pair: &[u8]| match pair {
+            [a, b] => {
+                (FIRST.get(usize::from(*a)).unwrap_or(&0) & SECOND.get(usize::from(*b)).unwrap_or(&0)) != 0
+            }
+            _ => false,
+        };
+        let key = from + pairs.into_iter().position(may_be)?;
+        from = key + 1;
+        let found =
+            PAIRS.iter().find(|(first, second, ..)| text.get(key..key + 2) == Some(&[*first, *second]));
+        let Some((_, _, sign, before)) = found else { continue };
+        let Some(start) = key.checked_sub(*before) else { continue };
+        if text.get(start..).is_some_and(|rest| rest.starts_with(sign)) {
+            return Some((key, start..start + sign.len()));
+        }
+    }
+}
+
+/// Two octets of a sign, the sign, and how many of its octets stand before them.
+type Pair = (u8, u8, &'static [u8], usize);
+
 /// What may stand for an at sign beside `@` itself.
-const SIGNS: [&[u8]; 26] = [
+const PAIRS: [Pair; 26] = [
+    // Shift_JIS first: in UTF-8 its octets are the end of a frequent letter.
+    (0x81, 0x97, b"\x81\x97", 0),
+    (b'4', b'0', b"40", 0),
+    (b'6', b'4', b"64", 0),
+    (b'\\', b'1', b"\\100", 0),
+    (b'a', b't', b"at", 0),
+    (b'A', b't', b"At", 0),
+    (b'A', b'T', b"AT", 0),
+    (b'a', b'T', b"aT", 0),
     // The wide at sign of UTF-8 in percent escapes.
-    b"%BC%A0",
-    b"%bc%a0",
-    b"40",
-    b"64",
-    b"\\100",
-    b"at",
-    b"At",
-    b"AT",
-    b"aT",
-    // The wide at signs: UTF-8 (two of them), Shift_JIS, EUC-JP, GBK and EUC-KR, Big5, ISO-2022-JP; small ones.
-    "\u{ff20}".as_bytes(),
-    "\u{fe6b}".as_bytes(),
-    b"\x81\x97",
-    b"\xa1\xf7",
-    b"\xa3\xc0",
-    b"\xa2\x49",
-    b"!w",
-    b"\xa9\x88",
-    b"\xa2\x4e",
+    (b'%', b'B', b"%BC%A0", 0),
+    (b'%', b'b', b"%bc%a0", 0),
+    // The wide at signs: UTF-8 (two of them), EUC-JP, GBK and EUC-KR, Big5, ISO-2022-JP; small ones.
+    (0xbc, 0xa0, "\u{ff20}".as_bytes(), 1),
+    (0xb9, 0xab, "\u{fe6b}".as_bytes(), 1),
+    (0xa1, 0xf7, b"\xa1\xf7", 0),
+    (0xa3, 0xc0, b"\xa3\xc0", 0),
+    (0xa2, 0x49, b"\xa2\x49", 0),
+    (b'!', b'w', b"!w", 0),
+    (0xa9, 0x88, b"\xa9\x88", 0),
+    (0xa2, 0x4e, b"\xa2\x4e", 0),
     // アット and あっと in UTF-8, Shift_JIS, EUC-JP, ISO-2022-JP.
-    "アット".as_bytes(),
-    "あっと".as_bytes(),
-    b"\x83\x41\x83\x62\x83\x67",
-    b"\x82\xa0\x82\xc1\x82\xc6",
-    b"\xa5\xa2\xa5\xc3\xa5\xc8",
-    b"\xa4\xa2\xa4\xc3\xa4\xc8",
-    b"%\"%C%H",
-    b"$\"$C$H",
+    (0x83, 0x83, "アット".as_bytes(), 4),
+    (0xa3, 0xe3, "あっと".as_bytes(), 5),
+    (0x83, 0x41, b"\x83\x41\x83\x62\x83\x67", 0),
+    (0x82, 0xc1, b"\x82\xa0\x82\xc1\x82\xc6", 2),
+    (0xa5, 0xc3, b"\xa5\xa2\xa5\xc3\xa5\xc8", 2),
+    (0xa4, 0xc3, b"\xa4\xa2\xa4\xc3\xa4\xc8", 2),
+    (b'%', b'"', b"%\"%C%H", 0),
+    (b'$', b'"', b"$\"$C$H", 0),
 ];
 
-/// Fixed tables, not settings: built once, the same for everybody. By vector instructions; where a machine has none, by
-/// an automaton.
-static VECTORS: LazyLock<Option<packed::Searcher>> = LazyLock::new(|| packed::Searcher::new(SIGNS));
-static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(SIGNS).ok());
+/// Which pairs an octet may begin, and which it may end, by classes of pairs that hardly stand in the same texts.
+static FIRST: [u8; 256] = classes(0);
+static SECOND: [u8; 256] = classes(1);
 
-/// The next of the signs behind `from`.
-fn next_sign(text: &[u8], from: usize) -> Option<Match> {
-    let span = Span { start: from, end: text.len() };
-    match VECTORS.as_ref() {
-        Some(vectors) => vectors.find_in(text, span),
-        None => AUTOMATON.as_ref()?.find(Input::new(text).span(span)),
+const fn classes(place: usize) -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut i = 0;
+    while i < PAIRS.len() {
+        let (first, second, ..) = PAIRS[i];
+        let class = match first {
+            b'4' | b'6' => 1,
+            b'a' | b'A' => 1 << 1,
+            0..=0x7f => 1 << 2,
+            0x81 => 1 << 3,
+            0x82 | 0x83 => 1 << 4,
+            0xb9 | 0xbc => 1 << 5,
+            0xa1..=0xa3 => 1 << 6,
+            _ => 1 << 7,
+        };
+        table[if place == 0 { first } else { second } as usize] |= class;
+        i += 1;
     }
+    table
 }
 
 /// A window: a stretch of the text, and the part of it in which hits that begin there count.
@@ -87,7 +123,8 @@ pub fn windows(text: &[u8], first: Charset, needles: &[Needle], also: &[usize]) 
     let mut add = |at: usize| {
         let (from, to) = (at.saturating_sub(MARGIN), (at + MARGIN).min(text.len()));
         match around.last_mut() {
-            Some(last) if last.end >= from => last.end = last.end.max(to),
+            // A sign is found by its rarest octets: one that begins a little earlier may come later.
+            Some(last) if last.end >= from => *last = last.start.min(from)..last.end.max(to),
             _ => around.push(from..to),
         }
     };
@@ -109,14 +146,14 @@ pub fn windows(text: &[u8], first: Charset, needles: &[Needle], also: &[usize]) 
     let mut out: Vec<Window> = Vec::with_capacity(around.len());
     let mut merged: Vec<Range<usize>> = Vec::with_capacity(around.len());
     for range in around {
-        let wide = line_start(text, range.start)..line_end(text, range.end);
+        let wide = character_start(text, line_start(text, range.start))..line_end(text, range.end);
         match merged.last_mut() {
             Some(last) if last.end >= wide.start => last.end = last.end.max(wide.end),
             _ => merged.push(wide),
         }
     }
     for range in merged {
-        cut(text, range, &mut out);
+        cut(text, range, character_start, &mut out);
     }
     out
 }
@@ -134,7 +171,7 @@ pub fn is_any(text: &[u8], first: Charset, needles: &[Needle]) -> bool {
 /// The windows that cover all of a text.
 pub fn whole(text: &[u8]) -> Vec<Window> {
     let mut out = Vec::new();
-    cut(text, 0..text.len(), &mut out);
+    cut(text, 0..text.len(), |_, at| at, &mut out);
     out
 }
 
@@ -247,8 +284,8 @@ pub fn wide_windows(text: &[u8]) -> Vec<(Charset, Window)> {
     out
 }
 
-/// Appends `range` in pieces of bounded length.
-fn cut(text: &[u8], range: Range<usize>, out: &mut Vec<Window>) {
+/// Appends `range` in pieces of bounded length, cut where `between` says for a place that is not far behind.
+fn cut(text: &[u8], range: Range<usize>, between: fn(&[u8], usize) -> usize, out: &mut Vec<Window>) {
     let mut start = range.start;
     let mut core_start = start;
     loop {
@@ -256,13 +293,13 @@ fn cut(text: &[u8], range: Range<usize>, out: &mut Vec<Window>) {
             out.push(Window { range: start..range.end, core_start, core_end: range.end });
             return;
         }
-        let end = start + MAX_WINDOW;
+        let end = between(text, start + MAX_WINDOW);
         let core_end = end - OVERLAP;
         out.push(Window { range: start..end, core_start, core_end });
         core_start = core_end;
         // A multiple of four from the beginning, where no line gives a better place: wide units stay whole.
         let next = line_start(text, core_end.saturating_sub(OVERLAP));
-        start = if next > start { next } else { core_end.saturating_sub(OVERLAP) / 4 * 4 };
+        start = between(text, if next > start { next } else { core_end.saturating_sub(OVERLAP) / 4 * 4 });
     }
 }
 
@@ -279,7 +316,19 @@ fn line_start(text: &[u8], at: usize) -> usize {
 fn line_end(text: &[u8], at: usize) -> usize {
     let to = (at + MAX_LINE_REACH).min(text.len());
     let behind = text.get(at..to).unwrap_or_default();
-    memchr::memchr(b'\n', behind).map_or(to, |i| at + i + 1)
+    memchr::memchr(b'\n', behind).map_or_else(|| character_start(text, to), |i| at + i + 1)
+}
+
+/// Where the character of UTF-8 begins that `at` lies in, if it does: half of one would make a text be read in all charsets.
+fn character_start(text: &[u8], at: usize) -> usize {
+    let is_inside = |back: &usize| match at.checked_sub(*back).and_then(|start| text.get(start..)) {
+        Some([0xc2..=0xdf, ..]) => *back < 2,
+        Some([0xe0..=0xef, ..]) => *back < 3,
+        Some([0xf0..=0xf4, ..]) => *back < 4,
+        _ => false,
+    };
+    let continues = text.get(at).is_some_and(|b| (0x80..0xc0).contains(b));
+    if continues { (1..4).find(is_inside).map_or(at, |back| at - back) } else { at }
 }
 
 /// Calls `each` for all that may be read as an at sign, in order. An equals sign is one only before a whole domain.
@@ -290,12 +339,12 @@ fn for_each_sign(text: &[u8], needles: &[Needle], mut each: impl FnMut(Range<usi
     };
     let mut plain = memchr::memchr2_iter(b'@', b'=', text).filter(is_sign).peekable();
     let mut from = 0;
-    while let Some(found) = next_sign(text, from) {
-        from = found.start() + 1;
-        while let Some(at) = plain.next_if(|at| *at < found.start()) {
+    while let Some((key, found)) = next_sign(text, from) {
+        from = key + 1;
+        while let Some(at) = plain.next_if(|at| *at < found.start) {
             each(at..at + 1);
         }
-        if let Some(sign) = sign(text, found.start()..found.end()) {
+        if let Some(sign) = sign(text, found) {
             each(sign);
         }
     }

@@ -19,6 +19,7 @@ use crate::mime::uuencode;
 pub fn pass(writer: &mut Writer<'_>, raw: &[u8], entity: &Entity, name: &str, out: &mut Vec<u8>) {
     let rule = writer.passage.rules.documents;
     if rule == DocumentRule::Pass {
+        writer.make_room(raw.len(), out);
         out.extend_from_slice(raw);
         return;
     }
@@ -29,6 +30,8 @@ pub fn pass(writer: &mut Writer<'_>, raw: &[u8], entity: &Entity, name: &str, ou
     let Some(kind) = document::kind(&octets, name, &entity.media) else {
         stops |= text::is_in(&octets, writer.search);
         writer.names_in_document |= stops;
+        drop((octets, within));
+        writer.make_room(raw.len(), out);
         out.extend_from_slice(raw);
         return;
     };
@@ -48,6 +51,8 @@ pub fn pass(writer: &mut Writer<'_>, raw: &[u8], entity: &Entity, name: &str, ou
     }
     stops |= is_stopped(&octets, kind, writer.search);
     writer.names_in_document |= stops;
+    drop((octets, within));
+    writer.make_room(raw.len(), out);
     out.extend_from_slice(raw);
 }
 

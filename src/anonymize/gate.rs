@@ -12,6 +12,7 @@ mod compat;
 mod escapes;
 mod fold;
 mod hidden;
+mod large;
 mod look;
 mod marks;
 mod scan;
@@ -150,6 +151,13 @@ impl Gate {
             return false;
         }
         let how = How::new(Place::Body);
+        if part.encoding() == Encoding::Base64 && !part.is_text() {
+            match large::look(part.raw_body(), is_binary, |octets| self.look.binary(octets, how)) {
+                large::Seen::Secret => return true,
+                large::Seen::Nothing => return false,
+                large::Seen::Unread => {}
+            }
+        }
         let charset = part.content_type().and_then(|kind| kind.attribute("charset"));
         let (octets, problems) = part.decoded_checked();
         let hit = match part.encoding() {

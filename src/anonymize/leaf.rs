@@ -44,7 +44,6 @@ impl Writer<'_> {
             Treatment::Text(_) | Treatment::ContentLines | Treatment::Report | Treatment::MessageHeader
                 if is_document(raw, entity) =>
             {
-                self.make_room(raw.len(), out);
                 file::pass(self, raw, entity, &name, out);
                 Ok(())
             }
@@ -79,7 +78,6 @@ impl Writer<'_> {
                 self.one_text(raw, entity.encoding, None, Kind::Plain, out)
             }
             Treatment::File => {
-                self.make_room(raw.len(), out);
                 file::pass(self, raw, entity, &name, out);
                 Ok(())
             }
@@ -254,7 +252,7 @@ impl Writer<'_> {
     }
 
     /// Room in `out` for a large body and what follows it, taken only once the decoded one is gone.
-    fn make_room(&self, needed: usize, out: &mut Vec<u8>) {
+    pub fn make_room(&self, needed: usize, out: &mut Vec<u8>) {
         if needed > SMALL && out.capacity() - out.len() < needed {
             let whole = needed + self.rest;
             out.reserve_exact(whole + whole / 64);

@@ -9,6 +9,7 @@
 
 use crate::mime::transfer::hex;
 use crate::mime::view::View;
+use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization as _;
 
 /// A folded text.
@@ -370,21 +371,37 @@ fn wide(rest: &[u8]) -> Option<Piece> {
         '\u{1f150}'..='\u{1f169}' => shifted(c, 0x1f150, 'a').into(),
         '\u{1f170}'..='\u{1f189}' => shifted(c, 0x1f170, 'a').into(),
         '\u{1f1e6}'..='\u{1f1ff}' => shifted(c, 0x1f1e6, 'a').into(),
-        _ => {
-            let mut plain = c.nfkc();
-            match (plain.next()?, plain.next()) {
-                (one, None) => {
-                    let lower = one.to_lowercase().next()?;
-                    if lower == c {
-                        return None;
-                    }
-                    Becomes::One(lower)
-                }
-                _ => Becomes::Several(c),
-            }
-        }
+        _ => match FORMS.get(c as usize).copied().unwrap_or_else(|| form(c)) {
+            Form::Stays => return None,
+            Form::One(one) => Becomes::One(one),
+            Form::Several => Becomes::Several(c),
+        },
     };
     Some(Piece { length, becomes, escaped: false })
+}
+
+/// What a character is in NFKC and lower case.
+#[derive(Clone, Copy)]
+enum Form {
+    Stays,
+    One(char),
+    Several,
+}
+
+/// The forms of the first plane, found once.
+static FORMS: LazyLock<Vec<Form>> =
+    LazyLock::new(|| (0..=0xffff).map(|code| char::from_u32(code).map_or(Form::Stays, form)).collect());
+
+fn form(c: char) -> Form {
+    let mut plain = c.nfkc();
+    match (plain.next(), plain.next()) {
+        (Some(one), None) => match one.to_lowercase().next() {
+            Some(lower) if lower != c => Form::One(lower),
+            _ => Form::Stays,
+        },
+        (None, _) => Form::Stays,
+        _ => Form::Several,
+    }
 }
 
 fn shifted(c: char, from: u32, to: char) -> Option<char> {

@@ -13,8 +13,8 @@ use std::ops::Range;
 pub fn joined(text: &[u8]) -> View {
     let mut view = View::with_capacity(text.len());
     let (mut at, mut copied) = (0, 0);
-    let may_go = |b: &u8| *b == b'=' || b.is_ascii_whitespace();
-    while let Some(skip) = text.get(at..).and_then(|rest| rest.iter().position(may_go)) {
+    let may_go = |b: u8| (b == b'=') | (b <= b' ');
+    while let Some(skip) = text.get(at..).and_then(|rest| next_of(rest, may_go)) {
         at += skip;
         let rest = text.get(at..).unwrap_or_default();
         let b = rest.first().copied().unwrap_or_default();
@@ -42,11 +42,32 @@ pub fn joined(text: &[u8]) -> View {
     view
 }
 
+/// The first octet that fits, looked for in blocks, which cost less than one octet after the other.
+fn next_of(text: &[u8], fits: impl Fn(u8) -> bool) -> Option<usize> {
+    for (i, block) in text.chunks(BLOCK).enumerate() {
+        if block.iter().fold(false, |any, b| any | fits(*b)) {
+            return Some(i * BLOCK + block.iter().position(|b| fits(*b))?);
+        }
+    }
+    None
+}
+
+const BLOCK: usize = 32;
+
 /// The same, without the marks of quoting that two lines have in common, whatever they are: `Hana> `, `: `, `》`.
 /// `None` where no two lines have any that [`joined`] leaves.
 #[must_use]
 pub fn joined_over_marks(text: &[u8]) -> Option<View> {
-    let lines = || text.split_inclusive(|b| *b == b'\n');
+    let lines = || {
+        let mut from = 0;
+        memchr::memchr_iter(b'\n', text).map(|end| end + 1).chain(std::iter::once(text.len())).map(
+            move |end| {
+                let line = text.get(from..end).unwrap_or_default();
+                from = end;
+                line
+            },
+        )
+    };
     let pairs = || std::iter::once(&b""[..]).chain(lines()).zip(lines());
     let is_unusual = |(before, line): (&[u8], &[u8])| {
         let marks = line.get(..common_marks(before, line)).unwrap_or_default();
@@ -58,10 +79,13 @@ pub fn joined_over_marks(text: &[u8]) -> Option<View> {
     let mut view = View::with_capacity(text.len());
     let mut start = 0;
     for (before, line) in pairs() {
-        let mut at = common_marks(before, line);
-        for piece in line.get(at..).unwrap_or_default().split_inclusive(u8::is_ascii_whitespace) {
-            view.push_copied(piece.trim_ascii_end(), start + at);
-            at += piece.len();
+        let (mut at, end) = (common_marks(before, line), line.trim_ascii_end().len());
+        while let Some(rest) = line.get(at..end).filter(|rest| !rest.is_empty()) {
+            let length = next_of(rest, |b| b <= b' ').unwrap_or(rest.len());
+            // Controls that are no blanks stay.
+            let length = length + usize::from(rest.get(length).is_some_and(|b| !b.is_ascii_whitespace()));
+            view.push_copied(rest.get(..length).unwrap_or_default(), start + at);
+            at += length + usize::from(rest.get(length).is_some_and(u8::is_ascii_whitespace));
         }
         start += line.len();
     }
@@ -77,9 +101,15 @@ fn is_usual_mark(b: u8) -> bool {
 
 /// Length of what two lines begin with in common, to the last octet of it that can end a mark of quoting.
 fn common_marks(before: &[u8], line: &[u8]) -> usize {
-    let same = before.iter().zip(line).take(MAX_MARKS).take_while(|(a, b)| a == b).count();
+    let most = before.len().min(line.len()).min(MAX_MARKS);
+    let (above, begin) = (before.get(..most).unwrap_or_default(), line.get(..most).unwrap_or_default());
+    let same =
+        if above == begin { most } else { above.iter().zip(begin).take_while(|(a, b)| a == b).count() };
     let common = line.get(..same).unwrap_or_default();
-    let ends = |b: &u8| is_usual_mark(*b) || *b >= 0x80 || b":#%}*?!~]);".contains(b);
+    let ends = |b: &u8| {
+        is_usual_mark(*b)
+            || matches!(b, 0x80..|b':'| b'#' | b'%' | b'}' | b'*' | b'?' | b'!' | b'~' | b']' | b')' | b';')
+    };
     let mut end = common.iter().rposition(ends).map_or(0, |i| i + 1);
     // A dash is a mark where a line begins with nothing else.
     if end == 0 && common.first() == Some(&b'-') {

@@ -60,11 +60,11 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
         let (charsets, needed) = readings(first, trusted, &octets.bytes);
         let mut good = true;
         for (i, charset) in charsets.into_iter().enumerate() {
-            if i >= needed && good {
-                break;
-            }
             let before = all.edits.len();
             good &= read(charset, &mut octets, &window, sought, &mut all);
+            if i + 1 >= needed && good {
+                break;
+            }
             // What was found is blank now: mostly nothing is left to look at in another charset.
             if all.edits.len() > before && !has_links && !sought.search.may_be_in(&octets.bytes, first) {
                 break;

@@ -155,14 +155,19 @@ impl Traces {
     /// Places of a text where a name may be broken by a line end, or in a text that is no UTF-8 by another character:
     /// what stands before it ends with the beginning of a name.
     pub fn broken_places<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-        let shifts = memchr::memchr2(0x1b, 0x0e, text).is_some();
-        let other = if shifts || std::str::from_utf8(text).is_err() { text } else { &[] };
+        let is_ascii = text.is_ascii();
+        let shifts = memchr::memchr2_iter(0x1b, 0x0e, if is_ascii { text } else { &[] });
+        let shifts = shifts
+            .filter(|at| at.checked_sub(1).is_some_and(|i| text.get(i).is_some_and(|b| is_host_octet(*b))));
+        let is_other =
+            !is_ascii && (memchr::memchr2(0x1b, 0x0e, text).is_some() || std::str::from_utf8(text).is_err());
+        let other = if is_other { text } else { &[] };
         let turns = other.windows(2).enumerate().filter_map(|(i, pair)| {
             let [before, next] = pair else { return None };
             let turns = is_host_octet(*before) && (*next >= 0x80 || matches!(*next, 0x0e | 0x1b));
             turns.then_some(i + 1)
         });
-        memchr::memchr_iter(b'\n', text).chain(turns).filter(move |at| {
+        memchr::memchr_iter(b'\n', text).chain(shifts).chain(turns).filter(move |at| {
             let line = text.get(at.saturating_sub(80)..*at).unwrap_or_default().trim_ascii_end();
             let length = line.iter().rev().take_while(|b| is_host_octet(**b)).count();
             let last = line.get(line.len() - length..).unwrap_or_default();

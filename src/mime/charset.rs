@@ -212,7 +212,7 @@ impl Charset {
                 }
                 stepwise(UTF_8, bytes)
             }
-            Self::Legacy(encoding) => stepwise(encoding, bytes),
+            Self::Legacy(encoding) => in_step(encoding, bytes).unwrap_or_else(|| stepwise(encoding, bytes)),
             Self::Iso2022Jp => iso2022jp::decode(bytes, Detail::Characters),
             Self::Utf16Le | Self::Utf16Be => unicode::utf16(bytes, self == Self::Utf16Be),
             Self::Utf32Le | Self::Utf32Be => unicode::utf32(bytes, self == Self::Utf32Be),
@@ -269,6 +269,33 @@ impl Charset {
 
 fn into_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+/// Decodes at once what is whole, in charsets whose characters have a length that their first octet tells.
+fn in_step(encoding: &'static Encoding, bytes: &[u8]) -> Option<View> {
+    let length = |first: u8| match first {
+        _ if encoding.is_single_byte() => 1,
+        0x81..=0x9f | 0xe0..=0xfc if encoding == SHIFT_JIS => 2,
+        0x8f if encoding == EUC_JP => 3,
+        0x8e | 0xa1..=0xfe if encoding == EUC_JP => 2,
+        _ => 1,
+    };
+    if !(encoding.is_single_byte() || encoding == SHIFT_JIS || encoding == EUC_JP) {
+        return None;
+    }
+    let (text, faulty) = encoding.decode_without_bom_handling(bytes);
+    let mut view = View::with_capacity(text.len());
+    let (mut at, mut made) = (0, text.as_ref());
+    while let Some(first) = bytes.get(at).filter(|_| !faulty) {
+        // ASCII is itself in all of these.
+        let plain = bytes.get(at..)?.iter().take_while(|b| b.is_ascii()).count();
+        let (character, used) =
+            if plain > 0 { (plain, plain) } else { (made.chars().next()?.len_utf8(), length(*first)) };
+        let (character, rest) = made.split_at_checked(character)?;
+        view.push(character.as_bytes(), at, used);
+        (at, made) = (at + used, rest);
+    }
+    (!faulty && at == bytes.len() && made.is_empty()).then_some(view)
 }
 
 /// Feeds a decoder octet by octet; what comes out belongs to the octets since it last gave something.
@@ -374,6 +401,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_decoded_at_once_has_the_same_way_back(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0x81u8..0xa8], 0..40)) {
+            for encoding in [SHIFT_JIS, EUC_JP, WINDOWS_1252] {
+                if let Some(view) = in_step(encoding, &bytes) {
+                    prop_assert_eq!(view, stepwise(encoding, &bytes));
+                }
+            }
+        }
+
         #[test]
         fn both_ways_of_reading_give_one_text(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             for charset in [Charset::Utf8, Charset::Iso2022Jp, Charset::SHIFT_JIS, Charset::EUC_JP, Charset::ASCII, Charset::Utf16Be, Charset::Utf32Le, Charset::Utf7, Charset::Shifted(Shift::Korean), Charset::Shifted(Shift::Hz), Charset::Legacy(encoding_rs::GB18030), Charset::Legacy(encoding_rs::BIG5)] {

@@ -9,6 +9,7 @@ use super::transfer::Edit;
 use super::{slice, view::View};
 use encoding_rs::EUC_JP;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// Which set the octets belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +98,7 @@ pub enum Detail {
 /// The text.
 pub fn decode(bytes: &[u8], detail: Detail) -> View {
     let mut view = View::with_capacity(bytes.len() * 3 / 2);
+    let mut made = Vec::new();
     stretches(bytes, |Stretch { set, from, to }| {
         let part = slice(bytes, from..to);
         if set == Set::Ascii && part.is_ascii() {
@@ -107,32 +109,78 @@ pub fn decode(bytes: &[u8], detail: Detail) -> View {
             Set::Ascii | Set::Kana => 1,
             Set::Jis0208 | Set::Jis0212 => 2,
         };
-        let mut euc = Vec::with_capacity(part.len() * 2);
-        let mut mark = from;
-        for (i, character) in part.chunks(size).enumerate() {
-            let graphic = character.iter().all(|b| (0x21..=0x7e).contains(&(b & 0x7f)));
-            match (set, character) {
-                (Set::Ascii, [b @ 0xa1..=0xdf]) | (Set::Kana, [b]) => {
-                    euc.extend_from_slice(&[0x8e, b | 0x80])
+        let graphic = |b: &u8| (0x21..=0x7e).contains(&(b & 0x7f));
+        let is_whole = set == Set::Jis0208 && part.len().is_multiple_of(2) && part.iter().all(graphic);
+        made.clear();
+        match (is_whole, detail) {
+            (true, Detail::Characters) => {
+                for (i, pair) in part.as_chunks::<2>().0.iter().enumerate() {
+                    let (utf8, length) = jis0208(pair);
+                    let at = from + 2 * i;
+                    view.push_made(utf8.get(..length).unwrap_or_default(), at..at + 2);
                 }
-                (Set::Jis0208, [a, b]) if graphic => euc.extend_from_slice(&[a | 0x80, b | 0x80]),
-                (Set::Jis0212, [a, b]) if graphic => euc.extend_from_slice(&[0x8f, a | 0x80, b | 0x80]),
-                (_, [b]) if b.is_ascii() => euc.push(*b),
-                // No octet of EUC-JP: one U+FFFD, whatever stands beside it.
-                _ => euc.push(0xff),
             }
-            if detail == Detail::Characters {
-                let end = from + i * size + character.len();
-                view.push_made(EUC_JP.decode_without_bom_handling(&euc).0.as_bytes(), mark..end);
-                euc.clear();
-                mark = end;
+            (true, Detail::Stretches) => {
+                for pair in part.as_chunks::<2>().0 {
+                    let (utf8, length) = jis0208(pair);
+                    made.extend_from_slice(&utf8);
+                    made.truncate(made.len() + length - utf8.len());
+                }
+                view.push_made(&made, from..to);
             }
-        }
-        if detail == Detail::Stretches {
-            view.push_made(EUC_JP.decode_without_bom_handling(&euc).0.as_bytes(), from..to);
+            (false, _) => {
+                to_euc(set, part, size, graphic, &mut made);
+                let (text, _) = EUC_JP.decode_without_bom_handling(&made);
+                let (mut characters, mut mark) = (text.chars(), from);
+                if detail == Detail::Characters {
+                    // Each octet or pair has become one character.
+                    let mut room = [0; 4];
+                    for (octets, c) in part.chunks(size).zip(characters.by_ref()) {
+                        view.push_made(c.encode_utf8(&mut room).as_bytes(), mark..mark + octets.len());
+                        mark += octets.len();
+                    }
+                }
+                view.push_made(characters.as_str().as_bytes(), mark..to);
+            }
         }
     });
     view
+}
+
+/// The character of two graphic octets in UTF-8, and how long it is.
+fn jis0208([a, b]: &[u8; 2]) -> ([u8; 3], usize) {
+    let [row, cell] = [a, b].map(|b| usize::from(b & 0x7f).saturating_sub(0x21));
+    let [x, y, z, length] = JIS0208.get(row * 94 + cell).copied().unwrap_or([0xef, 0xbf, 0xbd, 3]);
+    ([x, y, z], usize::from(length))
+}
+
+/// All of them, found once: three octets and the length. None is longer.
+static JIS0208: LazyLock<Vec<[u8; 4]>> = LazyLock::new(|| {
+    let pairs = (0xa1..=0xfe_u8).flat_map(|row| (0xa1..=0xfe_u8).map(move |cell| [row, cell]));
+    let decoded = |pair: [u8; 2]| {
+        let (text, _) = EUC_JP.decode_without_bom_handling(&pair);
+        match text.as_bytes() {
+            [x, y] => [*x, *y, 0, 2],
+            [x, y, z] => [*x, *y, *z, 3],
+            _ => [0xef, 0xbf, 0xbd, 3],
+        }
+    };
+    pairs.map(decoded).collect()
+});
+
+/// Appends the octets of a stretch as EUC-JP: one character each, or each pair.
+fn to_euc(set: Set, part: &[u8], size: usize, graphic: impl Fn(&u8) -> bool, euc: &mut Vec<u8>) {
+    for character in part.chunks(size) {
+        let graphic = character.iter().all(&graphic);
+        match (set, character) {
+            (Set::Ascii, [b @ 0xa1..=0xdf]) | (Set::Kana, [b]) => euc.extend_from_slice(&[0x8e, b | 0x80]),
+            (Set::Jis0208, [a, b]) if graphic => euc.extend_from_slice(&[a | 0x80, b | 0x80]),
+            (Set::Jis0212, [a, b]) if graphic => euc.extend_from_slice(&[0x8f, a | 0x80, b | 0x80]),
+            (_, [b]) if b.is_ascii() => euc.push(*b),
+            // No octet of EUC-JP: one U+FFFD, whatever stands beside it.
+            _ => euc.push(0xff),
+        }
+    }
 }
 
 /// Replacements by ASCII text (in order, apart from each other) as edits of the octets. Escape sequences next to a

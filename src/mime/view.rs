@@ -75,7 +75,8 @@ impl View {
         self.bytes.extend_from_slice(bytes);
     }
 
-    fn push(&mut self, bytes: &[u8], source: usize, source_len: usize) {
+    /// Appends `bytes` for the `source_len` octets at `source`: one to one where they are as many.
+    pub fn push(&mut self, bytes: &[u8], source: usize, source_len: usize) {
         if bytes.is_empty() {
             return;
         }

@@ -1,6 +1,7 @@
 //! The quick search against plain ones.
 
 use super::*;
+use proptest::prelude::*;
 
 fn count(text: &[u8]) -> usize {
     windows(text, Charset::Utf8, &[Needle::new("bob@a.example", String::new())], &[]).len()
@@ -58,5 +59,27 @@ fn long_windows_are_cut_so_that_every_place_belongs_to_one() {
                 && pair[0].range.end >= pair[0].core_end + OVERLAP
         );
         assert!(pair[0].range.len() <= MAX_WINDOW);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_sign_is_found_wherever_it_stands(
+        parts in proptest::collection::vec(prop_oneof![
+            (0..PAIRS.len()).prop_map(|i| PAIRS[i].2.to_vec()),
+            proptest::collection::vec(prop_oneof![any::<u8>(), 0x81u8..0xa8], 0..4),
+        ], 0..12),
+    ) {
+        let text = parts.concat();
+        let (mut found, mut from) = (Vec::new(), 0);
+        while let Some((key, range)) = next_sign(&text, from) {
+            found.push(range);
+            from = key + 1;
+        }
+        found.sort_by_key(|range| range.start);
+        let text = &text;
+        let begins = |at: usize| PAIRS.iter().filter(move |pair| text[at..].starts_with(pair.2)).map(move |pair| at..at + pair.2.len());
+        let expected: Vec<Range<usize>> = (0..text.len()).flat_map(begins).collect();
+        prop_assert_eq!(found, expected);
     }
 }

@@ -28,6 +28,14 @@ pub fn may_begin(text: &[u8], domain: &[u8]) -> bool {
     follows(text, 0, domain.get(..1).unwrap_or_default(), Extent::Part, &mut steps)
 }
 
+/// Whether the plain letters that `text` begins with are, as far as they go, those of `domain`.
+pub fn goes_on(text: &[u8], domain: &[u8]) -> bool {
+    let run = text.get(..domain.len().min(text.len())).unwrap_or_default();
+    let run = run.split(|b| !is_plain(*b)).next().unwrap_or_default();
+    let mut steps = MAX_STEPS;
+    follows(run, 0, domain, Extent::Part, &mut steps)
+}
+
 /// How much of the domain must be there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Extent {

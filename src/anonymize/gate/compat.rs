@@ -13,9 +13,23 @@ pub fn plain(c: char) -> Option<&'static str> {
         return None;
     }
     let code = u32::from(c);
-    let at = TABLE.binary_search_by_key(&code, |(code, _)| *code).ok()?;
+    let at = match FIRST_PLANE.get(code as usize) {
+        Some(place) => usize::from(*place).checked_sub(1)?,
+        None => TABLE.binary_search_by_key(&code, |(code, _)| *code).ok()?,
+    };
     TABLE.get(at).map(|(_, reads)| *reads)
 }
+
+/// Where in the table the characters of the first plane stand, counted from one; zero for those that it lacks.
+static FIRST_PLANE: LazyLock<Vec<u16>> = LazyLock::new(|| {
+    let mut places = vec![0; 1 << 16];
+    for ((code, _), place) in TABLE.iter().zip(1..) {
+        if let Some(room) = places.get_mut(*code as usize) {
+            *room = place;
+        }
+    }
+    places
+});
 
 /// Whether `c` is one of those that make up most of a text, have no case and read as nothing in ASCII: kana, ideographs,
 /// Hangul, and what stands for octets that are no text.

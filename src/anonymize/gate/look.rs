@@ -5,7 +5,7 @@
 //! carry in words, links and blocks is looked at like a text of its own.
 //! When it fails: never.
 
-use super::ahead::{may_begin, may_follow};
+use super::ahead::{goes_on, may_begin, may_follow};
 use super::charset::{self, Label, Order, Pairs, Sink};
 use super::fold::Joints;
 use super::scan::{self, End, Found, Texture};
@@ -232,16 +232,22 @@ impl Look {
 
     /// Whether in this charset one of the domains may follow an at sign.
     fn pairs_may_hold(&self, octets: &[u8], pairs: Pairs) -> bool {
+        let any = |text: &[u8], found: fn(&[u8], &[u8]) -> bool| {
+            self.wanted.iter().any(|wanted| wanted.domains().any(|domain| found(text, domain)))
+        };
         let holds = |from: usize, length: usize, found: fn(&[u8], &[u8]) -> bool| {
             let near = octets.get(from..(from + length).min(octets.len())).unwrap_or_default();
             let mut ignore = |_: &mut Vec<u8>| {};
             let mut sink = Sink { text: Vec::with_capacity(2 * near.len()), full: &mut ignore };
             pairs.decode(near, &mut sink);
-            self.wanted.iter().any(|wanted| wanted.domains().any(|domain| found(&sink.text, domain)))
+            any(&sink.text, found)
         };
         // The first characters tell for most.
         let follows = |from: usize| {
-            holds(from, 24, may_begin) && holds(from, MAX_DOMAIN, |text, domain| may_follow(text, 0, domain))
+            // ASCII is itself in all of them.
+            any(octets.get(from..).unwrap_or_default(), goes_on)
+                && holds(from, 24, may_begin)
+                && holds(from, MAX_DOMAIN, |text, domain| may_follow(text, 0, domain))
         };
         scan::has_sign(octets, &follows)
             || pairs

@@ -349,6 +349,12 @@ impl Search<'_> {
     }
 
     fn stands(&self, text: &Folded) -> bool {
-        text.signs().any(|at| self.wanted.iter().any(|wanted| wanted.stands_at(text, at, self.joints)))
+        // Of the texts with signs few hold a domain.
+        text.signs().next().is_some()
+            && self
+                .wanted
+                .iter()
+                .filter(|wanted| wanted.domains().any(|domain| text.holds(domain)))
+                .any(|wanted| text.signs().any(|at| wanted.stands_at(text, at, self.joints)))
     }
 }
