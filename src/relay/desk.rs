@@ -186,7 +186,7 @@ impl Relay {
             .ok_or(DeskFault::NoContent)?;
         let key = self.data_key(&work.key).map_err(RelayFault::from)?;
         let place = super::envelope::body_place(work.message_id);
-        let plain = self.open_in(Class::Body, &key, place, &body).await?;
+        let plain = self.open_in(&key, place, &body).await?;
         Ok(String::from_utf8_lossy(&plain).into_owned())
     }
 
@@ -207,7 +207,7 @@ impl Relay {
             expires_at: now.after(REQUEST_LIFE),
             actor_idx: self.vault().index.of(Indexed::Actor(&look.actor)),
             data_key_id: key.id(),
-            detail: self.seal_in(Class::Log, key, request_place(id), detail.as_bytes()),
+            detail: self.seal_in(Class::Audit, key, request_place(id), detail.as_bytes()),
         };
         self.store().request_look(&request).await.map_err(RelayFault::from)?;
         let entry = self.entry(look, opening.kind(), Some(opening), 0, "asked", Some(id));
@@ -334,7 +334,7 @@ impl Relay {
         place: Place,
         sealed: &crate::vault::Sealed,
     ) -> Result<Value, RelayFault> {
-        let plain = self.open_in(Class::Log, &*self.data_key(key)?, place, sealed).await?;
+        let plain = self.open_in(&*self.data_key(key)?, place, sealed).await?;
         serde_json::from_slice(&plain).map_err(|_| RelayFault::Malformed("look.detail"))
     }
 
@@ -365,7 +365,7 @@ impl Relay {
             outcome,
             request_id,
             data_key_id: key.id(),
-            detail: self.seal_in(Class::Log, key, look_place(id), detail.to_string().as_bytes()),
+            detail: self.seal_in(Class::Audit, key, look_place(id), detail.to_string().as_bytes()),
         }
     }
 }

@@ -214,9 +214,9 @@ impl Relay {
                 }
             }
             Stage::Bodies | Stage::Log => {
-                let class = if stage == Stage::Bodies { Class::Body } else { Class::Log };
-                for row in self.store().segments(class.as_str(), position, BATCH).await? {
-                    let new = vault.class(class).rewrap(row.id, row.day, &row.wrapped)?;
+                for row in self.store().segments(stage.purpose(), position, BATCH).await? {
+                    let class = Class::parse(&row.class).ok_or(RelayFault::Malformed("segment.class"))?;
+                    let new = vault.class(class).rewrap(class, row.id, row.day, &row.wrapped)?;
                     batch.look(row.id, Column::Segment, row.wrapped, new);
                 }
             }
@@ -292,7 +292,7 @@ impl Relay {
                 continue;
             };
             let place = Place::new("record", "detail", row.id);
-            let plain = match self.open_in(Class::Log, &key, place, &row.detail).await {
+            let plain = match self.open_in(&key, place, &row.detail).await {
                 Ok(plain) => plain,
                 // The day's key is gone, and the record with it.
                 Err(RelayFault::Vault(VaultError::Destroyed { .. })) => {
@@ -378,7 +378,7 @@ impl Relay {
                 );
             }
             Purpose::Body | Purpose::Log => {
-                let count = store.segments_under(purpose.as_str(), letter).await?;
+                let count = store.segments_under(purpose, letter).await?;
                 rows(count, "segments are wrapped with it", REWRAP);
             }
             Purpose::Index => {

@@ -4,7 +4,7 @@
 use super::{OrderFault, Relay, RelayFault, parse_queue_id, queue_id};
 use crate::mail::RealAddress;
 use crate::store::RecordRow;
-use crate::vault::{Class, Place};
+use crate::vault::Place;
 
 /// What to trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,11 +87,11 @@ impl Relay {
     pub(super) async fn trace_line(&self, row: &RecordRow) -> Result<TraceLine, RelayFault> {
         let key = self.data_key(&row.key)?;
         let detail =
-            self.open_in(Class::Log, &key, Place::new("record", "detail", row.id), &row.detail).await?;
+            self.open_in(&key, Place::new("record", "detail", row.id), &row.detail).await?;
         let headers = match &row.headers {
             Some(sealed) => {
                 let place = Place::new("record", "headers", row.id);
-                let plain = self.open_in(Class::Log, &key, place, sealed).await?;
+                let plain = self.open_in(&key, place, sealed).await?;
                 Some(String::from_utf8_lossy(&plain).into_owned())
             }
             None => None,

@@ -7,6 +7,7 @@
 use super::fault::StoreFault;
 use super::handle::Store;
 use crate::mail::Timestamp;
+use crate::vault::Purpose;
 use sqlx::Row;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -162,4 +163,9 @@ pub(super) fn read_segment(row: &sqlx::any::AnyRow) -> Result<SegmentRow, sqlx::
         day: row.try_get(2)?,
         wrapped: row.try_get(3)?,
     })
+}
+
+/// The classes that the ring's keys of a purpose open: texts, or everything else.
+pub(super) fn classes_of(purpose: Purpose) -> &'static str {
+    if purpose == Purpose::Body { "class = 'body'" } else { "class <> 'body'" }
 }

@@ -6,10 +6,10 @@
 
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::keys::{SegmentRow, read_segment};
+use super::keys::{SegmentRow, classes_of, read_segment};
 use super::parties::KeyRow;
 use crate::mail::Timestamp;
-use crate::vault::Sealed;
+use crate::vault::{Purpose, Sealed};
 use sqlx::{AssertSqlSafe, Row};
 
 /// How far a stage has come.
@@ -186,19 +186,20 @@ impl Store {
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
-    /// Segments of a class after `position`.
+    /// Segments of the classes of a purpose after `position`.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn segments(
         &self,
-        class: &str,
+        purpose: Purpose,
         position: i64,
         limit: i64,
     ) -> Result<Vec<SegmentRow>, StoreFault> {
-        let text =
-            "SELECT id, class, day, wrapped FROM segment WHERE class = $1 AND id > $2 ORDER BY id LIMIT $3";
-        let rows = sqlx::query(text).bind(class).bind(position).bind(limit).fetch_all(self.pool()).await?;
+        let of = classes_of(purpose);
+        let text = format!("SELECT id, class, day, wrapped FROM segment WHERE {of} AND id > $1 ORDER BY id LIMIT $2");
+        let query = sqlx::query(AssertSqlSafe(text)).bind(position).bind(limit);
+        let rows = query.fetch_all(self.pool()).await?;
         rows.iter().map(read_segment).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 

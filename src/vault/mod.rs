@@ -83,12 +83,10 @@ impl Vault {
     /// [`RingError::Missing`] when a purpose has no key.
     pub fn open_at(ring: &KeyRing, now: Timestamp) -> Result<Self, RingError> {
         let secrets = |purpose| ring.keys(purpose, now).unwrap_or_default();
-        let class = |class: Class| {
-            let purpose = class.purpose();
-            ClassKeys::new(class, &ring.publics(purpose, now), &secrets(purpose))
-        };
+        let class =
+            |purpose| ClassKeys::new(purpose, &ring.publics(purpose, now), &secrets(purpose));
         let seal = SealKeys::new(&ring.publics(Purpose::Seal, now), &secrets(Purpose::Seal));
-        let (body, log) = (class(Class::Body), class(Class::Log));
+        let (body, log) = (class(Purpose::Body), class(Purpose::Log));
         let is_locked = ring.is_locked() && seal.is_locked() && body.is_locked() && log.is_locked();
         Ok(Self {
             alias: AliasTokens::new(ring.keys(Purpose::Alias, now)?),
@@ -126,7 +124,7 @@ impl Vault {
     pub fn class(&self, class: Class) -> &ClassKeys {
         match class {
             Class::Body => &self.body,
-            Class::Log => &self.log,
+            _ => &self.log,
         }
     }
 }
