@@ -23,6 +23,7 @@ CREATE TABLE certificate (
     leaf BYTEA NOT NULL           -- its hash as a leaf of a Merkle tree (RFC 6962)
 );
 CREATE INDEX certificate_day ON certificate (class, day);
+CREATE UNIQUE INDEX certificate_last ON certificate (class, day) WHERE is_last = 1 AND class IS NOT NULL;
 
 CREATE TABLE legal_hold (
     id BIGINT PRIMARY KEY,        -- by time

@@ -14,7 +14,9 @@ pub(super) fn run(command: &ConfigCommand, common: &Common) -> Result<(), Failur
         ConfigCommand::Check => {
             let from = process::describe(path.as_deref());
             let warnings = config.retention.warnings(Timestamp::now());
-            let text = warnings.iter().fold(format!("{from}: good"), |text, said| format!("{text}\nwarning: {said}"));
+            let text = warnings
+                .iter()
+                .fold(format!("{from}: good"), |text, said| format!("{text}\nwarning: {said}"));
             print(common, &json!({ "ok": true, "from": from, "warnings": warnings }), &text);
         }
         ConfigCommand::Show => print(common, &config.to_json(), &config.to_toml()),

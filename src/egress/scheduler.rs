@@ -16,7 +16,7 @@ use super::route::Route;
 use super::sending::{Place, Sending};
 use super::tls_report::{Ledger, Reporting};
 use super::{EgressFault, Purpose, Report, Transport};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Retention};
 use crate::mail::Timestamp;
 use crate::relay::{AttemptResult, INSTALLATION, Outbound, Relay, RelayFault, Unsent, Verdict, queue_id};
 use crate::schedule::{BackOff, Effect, NextAttempt, Word};
@@ -64,7 +64,7 @@ pub enum EgressError {
 pub struct Egress {
     shared: Arc<Shared>,
     concurrency: usize,
-    retention: Duration,
+    retention: Retention,
     reporting: Reporting,
 }
 
@@ -98,7 +98,7 @@ impl Egress {
                 sending: Sending::new(configured::board(config, relay, &shapes)),
             }),
             concurrency: config.egress.concurrency as usize,
-            retention: config.retention.queue,
+            retention: config.retention.clone(),
             reporting: configured::reporting(config),
         })
     }
@@ -118,8 +118,12 @@ impl Egress {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut prolong = tokio::time::interval(PROLONG);
         self.shared.relay.store().serve_due();
-        let house =
-            housekeeping::keep(self.shared.relay.clone(), sending.clone(), self.retention, stop.clone());
+        let house = housekeeping::keep(
+            self.shared.relay.clone(),
+            sending.clone(),
+            self.retention.clone(),
+            stop.clone(),
+        );
         let house = tokio::spawn(house);
         let mut found = Found::More;
         // Twice the longest back-off is more than chance adds to it.

@@ -6,6 +6,8 @@
 //! request, which another actor approves within three days, and which then opens once what it names.
 //! When it fails: [`DeskFault`], and nothing is shown.
 
+use super::erasure::ErasureFault;
+use super::legal_hold::HoldFault;
 use super::look::{Look, LookPurpose, Opening};
 use super::trace::{TraceFault, TraceLine};
 use super::{OrderFault, QueueFault, Relay, RelayFault, queue_id};
@@ -37,6 +39,9 @@ pub enum Opened {
     Trace(Vec<TraceLine>),
     Content(String),
     Customer(String),
+    Lifted,
+    /// The data keys whose leaves are to be taken out of the ring's tree.
+    Erased(Vec<i64>),
 }
 
 /// What was decided about a request.
@@ -82,6 +87,10 @@ pub enum DeskFault {
     #[error(transparent)]
     Queue(#[from] QueueFault),
     #[error(transparent)]
+    Hold(#[from] HoldFault),
+    #[error(transparent)]
+    Erasure(#[from] ErasureFault),
+    #[error(transparent)]
     Fault(#[from] RelayFault),
 }
 
@@ -119,8 +128,7 @@ impl Relay {
     ) -> Result<Opened, DeskFault> {
         // Found before it is opened: how many rows it is decides, and stands in the entry.
         let (rows, found) = self.find(opening).await?;
-        let alone =
-            rows <= ROWS_ALONE && goes == Goes::ToTheScreen && !matches!(opening, Opening::Content { .. });
+        let alone = rows <= ROWS_ALONE && goes == Goes::ToTheScreen && !opening.takes_two();
         let request = match (alone, approved) {
             (true, _) => None,
             (false, None) => return Err(self.ask(look, opening, goes, rows).await?),
@@ -132,12 +140,12 @@ impl Relay {
             Goes::ToTheScreen => "opened",
             Goes::ToAFile => "exported",
         };
-        let entry = self.entry(look, opening.kind(), Some(opening), rows, outcome, request);
+        let entry = self.entry(look, opening.kind(), Some(opening.to_json()), rows, outcome, request);
         self.store().look(&entry).await.map_err(RelayFault::from)?;
         // Counted with its own entry: of looks at the same time no more than the limit are answered.
         let since = Timestamp::from_millis(now.as_millis() - i64::try_from(DAY.as_millis()).unwrap_or(0));
         if self.store().looks_since(&actors, since).await.map_err(RelayFault::from)? > LOOKS_A_DAY {
-            let entry = self.entry(look, opening.kind(), Some(opening), 0, "limited", request);
+            let entry = self.entry(look, opening.kind(), Some(opening.to_json()), 0, "limited", request);
             self.store().look(&entry).await.map_err(RelayFault::from)?;
             return Err(DeskFault::Limited);
         }
@@ -157,6 +165,13 @@ impl Relay {
             }
             Found::Content(work) => Ok(Opened::Content(self.content(&work).await?)),
             Found::Customer(row) => Ok(Opened::Customer(self.open_conversation_row(&row)?.customer.reveal())),
+            Found::Hold(id) => {
+                match self.store().lift_hold(id, self.next_id(), now).await.map_err(RelayFault::from)? {
+                    true => Ok(Opened::Lifted),
+                    false => Err(HoldFault::NoHold.into()),
+                }
+            }
+            Found::Person(conversations) => Ok(Opened::Erased(self.erase(&conversations, now).await?)),
         }
     }
 
@@ -173,6 +188,16 @@ impl Relay {
             }
             Opening::Customer { store_id, order_no } => {
                 Ok((1, Found::Customer(Box::new(self.order_of(store_id, order_no).await?))))
+            }
+            Opening::Lift { hold } => {
+                let id = super::parse_queue_id(hold).ok_or(HoldFault::NoHold)?;
+                let holds = self.store().legal_holds().await.map_err(RelayFault::from)?;
+                let stands = holds.iter().any(|row| row.id == id && row.lifted_at.is_none());
+                stands.then_some((1, Found::Hold(id))).ok_or(HoldFault::NoHold.into())
+            }
+            Opening::Erase { conversations, open_orders, .. } => {
+                self.may_erase(conversations, *open_orders).await?;
+                Ok((conversations.len(), Found::Person(conversations.clone())))
             }
         }
     }
@@ -210,7 +235,7 @@ impl Relay {
             detail: self.seal_in(Class::Audit, key, request_place(id), detail.as_bytes()),
         };
         self.store().request_look(&request).await.map_err(RelayFault::from)?;
-        let entry = self.entry(look, opening.kind(), Some(opening), 0, "asked", Some(id));
+        let entry = self.entry(look, opening.kind(), Some(opening.to_json()), 0, "asked", Some(id));
         self.store().look(&entry).await.map_err(RelayFault::from)?;
         Ok(DeskFault::SecondPerson(queue_id(id)))
     }
@@ -338,11 +363,22 @@ impl Relay {
         serde_json::from_slice(&plain).map_err(|_| RelayFault::Malformed("look.detail"))
     }
 
+    /// Writes down what somebody does who opens nothing.
+    pub(super) async fn note_deed(
+        &self,
+        look: &Look,
+        kind: &'static str,
+        what: Value,
+        outcome: &'static str,
+    ) -> Result<(), RelayFault> {
+        Ok(self.store().look(&self.entry(look, kind, Some(what), 0, outcome, None)).await?)
+    }
+
     fn entry(
         &self,
         look: &Look,
         kind: &'static str,
-        opening: Option<&Opening>,
+        what: Option<Value>,
         rows: usize,
         outcome: &'static str,
         request_id: Option<i64>,
@@ -353,7 +389,7 @@ impl Relay {
             "actor": look.actor,
             "user": look.user,
             "case": look.case,
-            "what": opening.map(Opening::to_json),
+            "what": what,
         });
         NewLook {
             id,
@@ -374,6 +410,8 @@ enum Found {
     Trace(Vec<crate::store::RecordRow>),
     Content(Box<crate::store::Work>),
     Customer(Box<crate::store::ConversationRow>),
+    Hold(i64),
+    Person(Vec<i64>),
 }
 
 const fn look_place(id: i64) -> Place {

@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 /// Most segments that are kept open: some hundred days of some processes.
 const OPENED_MAX: usize = 4096;
 const DAY_MS: i64 = 86_400_000;
+/// The word for the tree of erasure among the keys that a database was used with.
+pub(super) const TREE: &str = "tree";
 
 /// The segments of a process.
 #[derive(Default)]
@@ -164,6 +166,13 @@ pub(super) async fn match_ring(store: &Store, vault: &Vault) -> Result<(), Relay
         {
             return Err(RelayFault::MissingKey(name));
         }
+    }
+    // The tree of erasure is one for ever: another one opens nothing.
+    match (known.iter().find(|row| row.purpose == TREE), &vault.tree) {
+        (Some(row), Some(own)) if row.fingerprint != *own => return Err(RelayFault::OtherTree),
+        (Some(_), None) if vault.seal.open_it() => return Err(RelayFault::OtherTree),
+        (None, Some(own)) => store.note_ring_key(TREE, "a", own, Timestamp::now()).await?,
+        _ => {}
     }
     for row in known.iter().filter(|row| row.retired_at.is_some()) {
         // One of the same name that was made since is another key.

@@ -85,6 +85,10 @@ pub enum Opening {
     Content { queue_id: String },
     /// The real address of an order's customer.
     Customer { store_id: String, order_no: String },
+    /// Nothing: a legal hold is lifted, which takes a second person as an opening does.
+    Lift { hold: String },
+    /// Nothing: a person is erased. By a keyed index of the address, since what is written down outlives the person's keys.
+    Erase { person: String, conversations: Vec<i64>, open_orders: bool },
 }
 
 impl Opening {
@@ -93,7 +97,14 @@ impl Opening {
             Opening::Trace(_) => "trace",
             Opening::Content { .. } => "content",
             Opening::Customer { .. } => "customer",
+            Opening::Lift { .. } => "hold",
+            Opening::Erase { .. } => "erasure",
         }
+    }
+
+    /// Whether it takes a second person however little it is.
+    pub(super) fn takes_two(&self) -> bool {
+        matches!(self, Opening::Content { .. } | Opening::Lift { .. } | Opening::Erase { .. })
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -106,6 +117,10 @@ impl Opening {
             Opening::Content { queue_id } => json!({ "content": { "queue_id": queue_id } }),
             Opening::Customer { store_id, order_no } => {
                 json!({ "customer": { "store_id": store_id, "order_no": order_no } })
+            }
+            Opening::Lift { hold } => json!({ "lift": { "hold": hold } }),
+            Opening::Erase { person, open_orders, .. } => {
+                json!({ "erase": { "person": person, "open_orders": open_orders } })
             }
         }
     }

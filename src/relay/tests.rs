@@ -8,6 +8,7 @@ mod roles;
 mod logins;
 mod senders;
 mod reports;
+mod retention;
 mod scram;
 
 use super::*;

@@ -42,6 +42,11 @@ impl Ids {
     }
 }
 
+/// The least id of a time: all that were given out before are smaller.
+pub(super) fn floor(at_ms: i64) -> i64 {
+    (at_ms - EPOCH_MS).clamp(0, (1 << 41) - 1) << 22
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +58,6 @@ mod tests {
         let many: Vec<i64> = (0..10_000).map(|_| ids.next(now)).collect();
         assert!(many.windows(2).all(|w| w[0] < w[1]));
         assert!(ids.next(Timestamp::from_millis(0)) > *many.last().unwrap());
+        assert!(floor(EPOCH_MS + 5) <= many[0] && many[0] < floor(EPOCH_MS + 6));
     }
 }

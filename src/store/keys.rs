@@ -35,6 +35,7 @@ pub struct RingKeyRow {
     pub purpose: String,
     pub name: String,
     pub fingerprint: String,
+    pub since: Timestamp,
     pub retired_at: Option<Timestamp>,
 }
 
@@ -99,16 +100,18 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn ring_keys(&self) -> Result<Vec<RingKeyRow>, StoreFault> {
-        let rows =
-            sqlx::query("SELECT purpose, name, fingerprint, retired_at FROM ring_key ORDER BY purpose, name")
-                .fetch_all(self.pool())
-                .await?;
+        let rows = sqlx::query(
+            "SELECT purpose, name, fingerprint, retired_at, since FROM ring_key ORDER BY purpose, name",
+        )
+        .fetch_all(self.pool())
+        .await?;
         rows.iter()
             .map(|row| {
                 Ok(RingKeyRow {
                     purpose: row.try_get(0)?,
                     name: row.try_get(1)?,
                     fingerprint: row.try_get(2)?,
+                    since: Timestamp::from_millis(row.try_get(4)?),
                     retired_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis),
                 })
             })

@@ -170,6 +170,12 @@ impl Store {
                 _ => query.bind(row.new.as_slice()).bind(row.id).bind(row.old.as_slice()),
             };
             written += query.execute(&mut *transaction).await?.rows_affected();
+            if row.column == Column::DataKey {
+                // What opened it until now opens it in old copies of the database.
+                let text = "UPDATE data_key SET bare = $1 WHERE id = $2 AND bare IS NULL";
+                let query = sqlx::query(text).bind(crate::vault::bare_under(&row.old)).bind(row.id);
+                query.execute(&mut *transaction).await?;
+            }
         }
         transaction.commit().await?;
         Ok(written)
@@ -197,7 +203,9 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<SegmentRow>, StoreFault> {
         let of = classes_of(purpose);
-        let text = format!("SELECT id, class, day, wrapped FROM segment WHERE {of} AND id > $1 ORDER BY id LIMIT $2");
+        let text = format!(
+            "SELECT id, class, day, wrapped FROM segment WHERE {of} AND id > $1 ORDER BY id LIMIT $2"
+        );
         let query = sqlx::query(AssertSqlSafe(text)).bind(position).bind(limit);
         let rows = query.fetch_all(self.pool()).await?;
         rows.iter().map(read_segment).collect::<Result<_, sqlx::Error>>().map_err(Into::into)

@@ -22,6 +22,7 @@ mod ring;
 mod scram;
 mod seal;
 mod token;
+mod tree;
 mod wrapping;
 
 pub use class::{Class, ClassKeys, Segment};
@@ -37,7 +38,7 @@ pub use purpose::{Purpose, Take};
 pub use random::random_bytes;
 pub use ring::{KeyLine, KeyRing, Make, RingError};
 pub use scram::ScramSalts;
-pub use seal::{DataKey, Place, SealKeys, Sealed, VaultError, boxed_head};
+pub use seal::{DataKey, Place, SealKeys, Sealed, VaultError, bare_under, boxed_head};
 pub use token::{AliasTokens, Decision, DecisionTokens, ReturnTokens, Returned, Side, TOKEN_MAX};
 pub use wrapping::{Wrapping, WrappingFault};
 
@@ -60,6 +61,8 @@ pub struct Vault {
     pub secrets: std::collections::BTreeSet<String>,
     /// As versions before the public halves had them.
     pub old_fingerprints: std::collections::BTreeMap<String, String>,
+    /// What tells the tree of erasure from another one, where it is here.
+    pub tree: Option<String>,
     /// All of them, without the keys themselves.
     pub lines: Vec<KeyLine>,
     /// The name of the index key that numbers the operation, in a ring without a guard key.
@@ -83,9 +86,9 @@ impl Vault {
     /// [`RingError::Missing`] when a purpose has no key.
     pub fn open_at(ring: &KeyRing, now: Timestamp) -> Result<Self, RingError> {
         let secrets = |purpose| ring.keys(purpose, now).unwrap_or_default();
-        let class =
-            |purpose| ClassKeys::new(purpose, &ring.publics(purpose, now), &secrets(purpose));
-        let seal = SealKeys::new(&ring.publics(Purpose::Seal, now), &secrets(Purpose::Seal));
+        let class = |purpose| ClassKeys::new(purpose, &ring.publics(purpose, now), &secrets(purpose));
+        let tree = ring.tree();
+        let seal = SealKeys::new(&ring.publics(Purpose::Seal, now), &secrets(Purpose::Seal), tree.clone());
         let (body, log) = (class(Purpose::Body), class(Purpose::Log));
         let is_locked = ring.is_locked() && seal.is_locked() && body.is_locked() && log.is_locked();
         Ok(Self {
@@ -101,6 +104,7 @@ impl Vault {
             fingerprints: ring.fingerprints(),
             secrets: ring.old_fingerprints().into_keys().collect(),
             old_fingerprints: ring.old_fingerprints(),
+            tree: tree.map(|tree| tree.id().to_owned()),
             lines: ring.list(now),
             numbers: ring.numbering_index_key(),
             is_locked,

@@ -14,5 +14,6 @@ mod relay;
 mod store;
 mod store_holds;
 mod store_lanes;
+mod store_retention;
 mod tidy;
 mod validity;

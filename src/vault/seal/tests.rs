@@ -20,7 +20,7 @@ fn seal_keys(half: Half) -> SealKeys {
         Half::Whole => ring.keys(Purpose::Seal, NOW).unwrap(),
         Half::Public => Vec::new(),
     };
-    SealKeys::new(&ring.publics(Purpose::Seal, NOW), &secrets)
+    SealKeys::new(&ring.publics(Purpose::Seal, NOW), &secrets, None)
 }
 
 fn class_keys(class: Class, half: Half) -> ClassKeys {
@@ -126,7 +126,7 @@ fn the_newest_ring_key_wraps_and_an_older_one_still_opens() {
     let ring = ring_for_tests();
     let both = ring.keys(Purpose::Seal, NOW).unwrap();
     let (newest, oldest) = (both[0], both[1]);
-    let keys = |keys: &[&NamedKey]| SealKeys::new(keys, keys);
+    let keys = |keys: &[&NamedKey]| SealKeys::new(keys, keys, None);
     assert_eq!(keys(&[newest, oldest]).new_data_key(1).1.first(), Some(&b'b'));
     let (_, wrapped) = keys(&[oldest]).new_data_key(1);
     assert!(keys(&[newest, oldest]).unwrap_data_key(1, &wrapped).is_ok());

@@ -25,6 +25,7 @@ mod decisions;
 mod dialogues;
 mod dns_check;
 mod door;
+mod erasure;
 mod failover;
 mod failures;
 mod holds;
