@@ -3,6 +3,14 @@
 
 ALTER TABLE data_key ADD COLUMN bare TEXT; -- the seal key that once wrapped it without the tree of erasure; empty: none did; null: an older version made it
 
+CREATE TABLE stranger (
+    address_idx BYTEA NOT NULL,   -- of an address that is in no conversation: whose mail was refused, or who was as a recipient
+    day BIGINT NOT NULL,          -- days since 1970, UTC
+    data_key_id BIGINT NOT NULL,  -- seals what is noted about it on that day
+    PRIMARY KEY (address_idx, day)
+);
+CREATE INDEX stranger_day ON stranger (day);
+
 CREATE TABLE erased_key (
     id BIGINT PRIMARY KEY,        -- by time
     data_key_id BIGINT NOT NULL,  -- the key that is destroyed

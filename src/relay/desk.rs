@@ -13,7 +13,7 @@ use super::trace::{TraceFault, TraceLine};
 use super::{OrderFault, QueueFault, Relay, RelayFault, queue_id};
 use crate::mail::Timestamp;
 use crate::store::{LookRow, NewLook, NewLookRequest};
-use crate::vault::{Class, Indexed, Place};
+use crate::vault::{Class, Index, Indexed, Place};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -171,7 +171,9 @@ impl Relay {
                     false => Err(HoldFault::NoHold.into()),
                 }
             }
-            Found::Person(conversations) => Ok(Opened::Erased(self.erase(&conversations, now).await?)),
+            Found::Person(conversations, stranger) => {
+                Ok(Opened::Erased(self.erase(&conversations, stranger, now).await?))
+            }
         }
     }
 
@@ -195,9 +197,9 @@ impl Relay {
                 let stands = holds.iter().any(|row| row.id == id && row.lifted_at.is_none());
                 stands.then_some((1, Found::Hold(id))).ok_or(HoldFault::NoHold.into())
             }
-            Opening::Erase { conversations, open_orders, .. } => {
-                self.may_erase(conversations, *open_orders).await?;
-                Ok((conversations.len(), Found::Person(conversations.clone())))
+            Opening::Erase { conversations, stranger, open_orders, .. } => {
+                self.may_erase(conversations, *stranger, *open_orders).await?;
+                Ok((conversations.len(), Found::Person(conversations.clone(), *stranger)))
             }
         }
     }
@@ -411,7 +413,7 @@ enum Found {
     Content(Box<crate::store::Work>),
     Customer(Box<crate::store::ConversationRow>),
     Hold(i64),
-    Person(Vec<i64>),
+    Person(Vec<i64>, Index),
 }
 
 const fn look_place(id: i64) -> Place {

@@ -9,7 +9,7 @@ use super::look::Opening;
 use super::{Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
 use crate::store::{ErasureRow, Holdings};
-use crate::vault::Indexed;
+use crate::vault::{Index, Indexed};
 use data_encoding::HEXLOWER;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -52,24 +52,29 @@ impl Relay {
     ) -> Result<(Holdings, Opening), ErasureFault> {
         let address = RealAddress::parse(customer).map_err(|_| ErasureFault::Customer)?;
         let conversations = self.conversations_ever(&address).await?;
-        if conversations.is_empty() {
+        let stranger = self.vault().index.of(Indexed::Stranger(&address));
+        let holdings = self.store().holdings(&conversations, stranger, Timestamp::now()).await;
+        let holdings = holdings.map_err(RelayFault::from)?;
+        if conversations.is_empty() && holdings.refused_days == 0 {
             return Err(ErasureFault::Nobody);
         }
-        let holdings =
-            self.store().holdings(&conversations, Timestamp::now()).await.map_err(RelayFault::from)?;
         // The entry about it outlives the person's keys, so it has an index and no address.
-        let person = HEXLOWER.encode(self.vault().index.of(Indexed::Address(&address)).as_bytes());
-        Ok((holdings, Opening::Erase { person, conversations, open_orders }))
+        let person = HEXLOWER.encode(stranger.as_bytes());
+        Ok((holdings, Opening::Erase { person, conversations, stranger, open_orders }))
     }
 
     /// Whether these conversations may be erased.
     pub(super) async fn may_erase(
         &self,
         conversations: &[i64],
+        stranger: Index,
         open_orders: bool,
     ) -> Result<(), ErasureFault> {
-        let holdings =
-            self.store().holdings(conversations, Timestamp::now()).await.map_err(RelayFault::from)?;
+        let holdings = self
+            .store()
+            .holdings(conversations, stranger, Timestamp::now())
+            .await
+            .map_err(RelayFault::from)?;
         if !holdings.holds.is_empty() {
             let holds: Vec<String> = holdings.holds.into_iter().map(queue_id).collect();
             return Err(ErasureFault::Held(holds.join(", ")));
@@ -84,10 +89,11 @@ impl Relay {
     pub(super) async fn erase(
         &self,
         conversations: &[i64],
+        stranger: Index,
         now: Timestamp,
     ) -> Result<Vec<i64>, ErasureFault> {
         let id = self.next_id();
-        let erased = self.store().erase(id, conversations, || self.next_id(), now).await;
+        let erased = self.store().erase(id, conversations, stranger, || self.next_id(), now).await;
         let keys = erased.map_err(RelayFault::from)?;
         let keys = keys.ok_or_else(|| ErasureFault::Held("one that was set just now".into()))?;
         tracing::info!(event = "erased", erasure = queue_id(id), keys = keys.len());

@@ -2,6 +2,7 @@
 
 use super::desk::DeskFault;
 use super::trace::TraceOf;
+use crate::vault::Index;
 use serde_json::{Value, json};
 
 /// Longest name of an actor or a case, in characters.
@@ -77,7 +78,7 @@ fn named(text: &str) -> Option<&str> {
 }
 
 /// What is to be opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Opening {
     /// What the log has on something.
     Trace(TraceOf),
@@ -88,7 +89,7 @@ pub enum Opening {
     /// Nothing: a legal hold is lifted, which takes a second person as an opening does.
     Lift { hold: String },
     /// Nothing: a person is erased. By a keyed index of the address, since what is written down outlives the person's keys.
-    Erase { person: String, conversations: Vec<i64>, open_orders: bool },
+    Erase { person: String, conversations: Vec<i64>, stranger: Index, open_orders: bool },
 }
 
 impl Opening {

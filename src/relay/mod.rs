@@ -39,6 +39,7 @@ mod pause;
 mod record;
 mod rekey;
 mod refusal;
+mod refused;
 mod reroute;
 mod retention;
 mod returns;

@@ -7,9 +7,9 @@
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::ids;
-use super::retention::certify;
+use super::retention::{DAY_MS, certify};
 use crate::mail::Timestamp;
-use crate::vault::bare_under;
+use crate::vault::{Index, bare_under};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use sqlx::{AnyConnection, Row};
@@ -33,6 +33,8 @@ pub struct Holdings {
     /// Mails that wait or are held.
     pub waiting: i64,
     pub records: i64,
+    /// Days of which there are records about the address outside of conversations.
+    pub refused_days: i64,
     /// Holds that keep some of it.
     pub holds: BTreeSet<i64>,
 }
@@ -49,12 +51,23 @@ pub struct ErasureRow {
 }
 
 impl Store {
-    /// Counts what is kept in these conversations.
+    /// Counts what is kept in these conversations, and about this address (as a stranger's) outside of them.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn holdings(&self, conversations: &[i64], now: Timestamp) -> Result<Holdings, StoreFault> {
+    pub async fn holdings(
+        &self,
+        conversations: &[i64],
+        address: Index,
+        now: Timestamp,
+    ) -> Result<Holdings, StoreFault> {
         let mut all = Holdings::default();
+        let text = "SELECT COUNT(*) FROM stranger WHERE address_idx = $1";
+        all.refused_days =
+            sqlx::query(text).bind(address.as_bytes()).fetch_one(self.pool()).await?.try_get(0)?;
+        let mut connection = self.pool().begin().await?;
+        all.holds.extend(holds_on_stranger(&mut connection, address).await?);
+        drop(connection);
         for id in conversations {
             let text = "SELECT kind, closed_at, expires_at FROM conversation WHERE id = $1";
             let row = sqlx::query(text).bind(*id).fetch_optional(self.pool()).await?;
@@ -82,7 +95,7 @@ impl Store {
         Ok(all)
     }
 
-    /// Erases these conversations under the id of an erasure; the data keys that are destroyed. `None`: a hold keeps some of it.
+    /// Erases these conversations, and what is kept about this address outside of them, under the id of an erasure; the data keys that are destroyed. `None`: a hold keeps some of it.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then nothing is erased.
@@ -90,6 +103,7 @@ impl Store {
         &self,
         id: i64,
         conversations: &[i64],
+        address: Index,
         next_id: impl Fn() -> i64,
         at: Timestamp,
     ) -> Result<Option<Vec<i64>>, StoreFault> {
@@ -97,19 +111,29 @@ impl Store {
         let text = "INSERT INTO erasure (id, at, conversations, keys, fingerprints, bare) VALUES ($1, $2, $3, '', '', '')";
         let count = i64::try_from(conversations.len()).unwrap_or(i64::MAX);
         sqlx::query(text).bind(id).bind(at.as_millis()).bind(count).execute(&mut *transaction).await?;
-        let (mut keys, mut fingerprints, mut bare) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let mut found = Vec::new();
+        let text = "SELECT k.id, k.wrapped, k.bare FROM stranger s JOIN data_key k ON k.id = s.data_key_id \
+             WHERE s.address_idx = $1";
+        found.extend(sqlx::query(text).bind(address.as_bytes()).fetch_all(&mut *transaction).await?);
+        if !holds_on_stranger(&mut transaction, address).await?.is_empty() {
+            return Ok(None);
+        }
+        let text = "DELETE FROM stranger WHERE address_idx = $1";
+        sqlx::query(text).bind(address.as_bytes()).execute(&mut *transaction).await?;
         for conversation in conversations {
             if sqlx::query(HOLDS).bind(*conversation).fetch_optional(&mut *transaction).await?.is_some() {
                 return Ok(None);
             }
             let text = "SELECT k.id, k.wrapped, k.bare FROM conversation c JOIN data_key k ON k.id = c.data_key_id \
                  WHERE c.id = $1";
-            let row = sqlx::query(text).bind(*conversation).fetch_optional(&mut *transaction).await?;
-            let Some(row) = row else { continue };
+            found.extend(sqlx::query(text).bind(*conversation).fetch_optional(&mut *transaction).await?);
+            clear(&mut transaction, *conversation).await?;
+        }
+        let (mut keys, mut fingerprints, mut bare) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for row in &found {
             let (key, wrapped): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
             bare.insert(row.try_get::<Option<String>, _>(2)?.unwrap_or_else(|| bare_under(&wrapped)));
             fingerprints.push(HEXLOWER.encode(&Sha256::digest(&wrapped)));
-            clear(&mut transaction, *conversation).await?;
             destroy_key(&mut transaction, key, next_id(), at).await?;
             keys.push(key);
         }
@@ -195,6 +219,26 @@ pub(super) async fn destroy_key(
     let text = "INSERT INTO erased_key (id, data_key_id, at) VALUES ($1, $2, $3)";
     sqlx::query(text).bind(id).bind(key).bind(at.as_millis()).execute(connection).await?;
     Ok(())
+}
+
+/// Holds that keep a record about an address outside of conversations: those on a store or a time.
+async fn holds_on_stranger(connection: &mut AnyConnection, address: Index) -> Result<Vec<i64>, sqlx::Error> {
+    let text = "SELECT day, data_key_id FROM stranger WHERE address_idx = $1";
+    let days = sqlx::query(text).bind(address.as_bytes()).fetch_all(&mut *connection).await?;
+    let mut holds = Vec::new();
+    for row in days {
+        let (day, key): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        // A record may be a moment younger than its key.
+        let (from, until) = (ids::floor(day * DAY_MS), ids::floor((day + 2) * DAY_MS));
+        let text = "SELECT DISTINCT h.id FROM record r JOIN legal_hold h ON h.lifted_at IS NULL AND h.by_person = 0 \
+             AND (h.merchant_id IS NULL OR h.merchant_id = r.merchant_id) \
+             AND (h.from_at IS NULL OR r.at >= h.from_at) AND (h.until_at IS NULL OR r.at < h.until_at) \
+             WHERE r.id >= $1 AND r.id < $2 AND r.data_key_id = $3";
+        for hold in sqlx::query(text).bind(from).bind(until).bind(key).fetch_all(&mut *connection).await? {
+            holds.push(hold.try_get(0)?);
+        }
+    }
+    Ok(holds)
 }
 
 /// Forgets a conversation and what hangs on it, but for the log.

@@ -32,6 +32,7 @@ mod report;
 mod retention;
 mod rows;
 mod schema;
+mod strangers;
 mod tls;
 mod writer;
 

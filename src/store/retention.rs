@@ -282,6 +282,14 @@ impl Store {
             let text = "SELECT id FROM certificate WHERE class = $1 AND day = $2 AND is_last = 1";
             let query = sqlx::query(text).bind(class.as_str()).bind(day);
             let is_certified = query.fetch_optional(&mut *transaction).await?.is_some();
+            if class == Class::Rejected && key_at.is_some() {
+                for text in [
+                    "DELETE FROM data_key WHERE id IN (SELECT data_key_id FROM stranger WHERE day = $1)",
+                    "DELETE FROM stranger WHERE day = $1",
+                ] {
+                    sqlx::query(text).bind(day).execute(&mut *transaction).await?;
+                }
+            }
             let certified = !is_certified && (root.count() > 0 || key_at.is_some());
             if certified {
                 let walk = Walk { begun_at: walk.try_get(0)?, key_at, fingerprints: walk.try_get(2)? };

@@ -3,7 +3,7 @@
 //!
 //! A data key is wrapped under a seal key of the ring and its leaf together (`seal.rs`). The leaf of id `n` is what remains after
 //! 64 steps from the root, each of which hashes a seed with one bit of `n` (the construction of Goldreich, Goldwasser and
-//! Micali, punctured as by Boneh and Waters 2013 §3). To erase is to put in place of the root what hangs beside the way to
+//! Micali, punctured as by Boneh and Waters 2013). To erase is to put in place of the root what hangs beside the way to
 //! the leaf: all other leaves come out as before, and this one can't be computed any more by anybody who has the tree as it is
 //! now. So a copy of the database, however old, opens nothing that was erased since, and all the rest.
 //!
@@ -54,7 +54,7 @@ struct TreeFile {
 }
 
 fn child(seed: &Seed, bit: u64) -> Seed {
-    let hash = Sha256::new().chain_update(b"anshin tree 1\0").chain_update(&**seed);
+    let hash = Sha256::new().chain_update(b"anshin tree 1\0").chain_update(seed.as_slice());
     Zeroizing::new(hash.chain_update([u8::from(bit == 1)]).finalize().into())
 }
 

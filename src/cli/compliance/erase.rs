@@ -22,17 +22,19 @@ pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(
         "open_orders": held.open_orders,
         "mails_waiting": held.waiting,
         "records": held.records,
+        "refused_days": held.refused_days,
         "legal_holds": holds,
         "erased": false,
     });
     let mut text = format!(
-        "orders {} ({} open), inquiries {}, guests {}, mails that wait {}, records of the log {}\nlegal holds: {}",
+        "orders {} ({} open), inquiries {}, guests {}, mails that wait {}, records of the log {}, days with refused mail {}\nlegal holds: {}",
         held.orders,
         held.open_orders,
         held.inquiries,
         held.guests,
         held.waiting,
         held.records,
+        held.refused_days,
         if holds.is_empty() { "none".to_owned() } else { holds.join(", ") }
     );
     if arguments.yes {

@@ -91,3 +91,51 @@ async fn a_hold_on_a_person_keeps_the_persons_records_and_two_persons_lift_it() 
     shop.all_done(400).await;
     assert!(shop.traced().await.is_empty());
 }
+
+#[tokio::test]
+async fn who_was_refused_outside_of_a_conversation_is_erased_too_or_goes_with_the_day() {
+    let shop = Shop::open().await;
+    let refuse = async |from: &str| {
+        let (from, to) = (address(from), address("nobody@fw.example"));
+        shop.relay.record_refused_recipient(None, Some(&from), &to, &Refusal::Relaying, &peer()).await;
+    };
+    let keys = async || shop.relay.store().data_keys(-1, 1000).await.unwrap();
+    let before = keys().await.len();
+    for from in ["stray@x.example", "stray@x.example", "other@x.example"] {
+        refuse(from).await;
+    }
+    let old = keys().await;
+    // One key for an address and a day.
+    assert_eq!(old.len(), before + 2);
+    let (held, erasure) = shop.relay.erasure_of("stray@x.example", false).await.unwrap();
+    assert_eq!((held.refused_days, held.orders, held.records), (1, 0, 0));
+    let open =
+        async |approved| shop.relay.open_for(&look("akiko"), &erasure, Goes::ToTheScreen, approved).await;
+    let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("one was enough") };
+    shop.relay.decide_look(&request, "botan", "uid 2".into(), Ruling::Approved).await.unwrap();
+    let Ok(Opened::Erased(erased)) = open(Some(&request)).await else { panic!("it was not erased") };
+    assert_eq!(erased.len(), 1);
+    assert_eq!(shop.relay.keys_to_erase().await.unwrap(), erased);
+    // The certificate waits for the ring.
+    assert_eq!(shop.relay.certify_erasures(Timestamp::now()).await.unwrap().len(), 1);
+    let (dir, now) = (shop.dir.join("keys"), Timestamp::now());
+    let take = vault::Take::Found;
+    let (mut keeper, _) = vault::Keeper::open(&dir, vault::Wrapping::File, take, Make::Nothing, now).unwrap();
+    assert_eq!(keeper.erase(&erased).unwrap(), 1);
+    let renewed = keeper.look(Timestamp::now()).unwrap().unwrap();
+    for row in &old {
+        let opened = renewed.seal.unwrap_data_key(row.id, &row.wrapped);
+        assert_eq!(
+            opened.err(),
+            erased.contains(&row.id).then_some(VaultError::Destroyed { table: "data_key", id: row.id })
+        );
+    }
+    shop.relay.renew(renewed).await.unwrap();
+    assert!(shop.relay.keys_to_erase().await.unwrap().is_empty());
+    assert!(shop.relay.certify_erasures(Timestamp::now()).await.unwrap().is_empty());
+    assert_eq!(shop.relay.certificates(1).await.unwrap()[0].kind, "erasure");
+    let gone = async |who| matches!(shop.relay.erasure_of(who, false).await, Err(ErasureFault::Nobody));
+    assert!(gone("stray@x.example").await && !gone("other@x.example").await);
+    shop.all_done(32).await;
+    assert!(gone("other@x.example").await);
+}
