@@ -4,6 +4,7 @@ use super::arguments::{Common, ConfigCommand};
 use super::output::{Failure, print};
 use super::process;
 use crate::config::Role;
+use crate::mail::Timestamp;
 use serde_json::json;
 
 pub(super) fn run(command: &ConfigCommand, common: &Common) -> Result<(), Failure> {
@@ -12,7 +13,11 @@ pub(super) fn run(command: &ConfigCommand, common: &Common) -> Result<(), Failur
     match command {
         ConfigCommand::Check => {
             let from = process::describe(path.as_deref());
-            print(common, &json!({ "ok": true, "from": from }), &format!("{from}: good"));
+            let warnings = config.retention.warnings(Timestamp::now());
+            let text = warnings
+                .iter()
+                .fold(format!("{from}: good"), |text, said| format!("{text}\nwarning: {said}"));
+            print(common, &json!({ "ok": true, "from": from, "warnings": warnings }), &text);
         }
         ConfigCommand::Show => print(common, &config.to_json(), &config.to_toml()),
     }

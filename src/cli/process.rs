@@ -253,6 +253,16 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
                 () = asked.notified() => {}
                 () = relay.missed_a_key() => {}
             }
+            let erased = follow_erasures(&relay, keeper).await;
+            let Ok((again, is_followed)) = erased else { return };
+            keeper = again;
+            if let Err(fault) = is_followed {
+                tracing::error!(
+                    event = "fault",
+                    fault,
+                    "what was erased is still in the tree of this key ring"
+                );
+            }
             // A provider may take its time.
             let looked = tokio::task::spawn_blocking(move || {
                 let found = keeper.look(Timestamp::now());
@@ -290,6 +300,24 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
             said = None;
         }
     })
+}
+
+/// Takes out of the tree of this ring what any process has erased, and certifies what is out.
+async fn follow_erasures(
+    relay: &Relay,
+    keeper: Keeper,
+) -> Result<(Keeper, Result<(), String>), tokio::task::JoinError> {
+    // A database that is away is told by those who need it.
+    let keys = relay.keys_to_erase().await.unwrap_or_default();
+    if keys.is_empty() {
+        let _ = relay.certify_erasures(Timestamp::now()).await;
+        return Ok((keeper, Ok(())));
+    }
+    let taken_out = move || {
+        let done = keeper.erase(&keys).map(|_| ()).map_err(|fault| fault.to_string());
+        (keeper, done)
+    };
+    tokio::task::spawn_blocking(taken_out).await
 }
 
 /// Logging to standard error: our own events only, since libraries name hosts and statements.

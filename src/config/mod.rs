@@ -24,6 +24,7 @@ mod problem;
 mod rates;
 mod reader;
 mod residency;
+mod retention;
 mod senders;
 mod session;
 mod shape;
@@ -49,6 +50,7 @@ pub use network::{Network, mask};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::{AliasRates, MailRates, PeerRates, RateLimit};
 pub use residency::Residency;
+pub use retention::{Retention, Rule};
 pub use senders::{OtherAddress, Senders, Unproven};
 pub use session::Session;
 pub use shape::{Rate, Shape};
@@ -107,14 +109,6 @@ pub struct Dns {
     pub servers: Vec<SocketAddr>,
     /// What their word on DNSSEC is worth.
     pub dnssec: Dnssec,
-}
-
-/// `[retention]`
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Retention {
-    /// How long an ended delivery stays listed in the queue before it is purged.
-    #[serde(serialize_with = "show::duration")]
-    pub queue: Duration,
 }
 
 impl Config {
@@ -239,8 +233,8 @@ impl Config {
         let content = Content::read(r);
         let names = Names::read(r);
         let residency = Residency::read(r);
-        let queue = r.value("retention.queue", "30d", kind::duration);
         let audit = Audit::read(r);
+        let retention = Retention::read(r);
         Some(Self {
             profile: profile?,
             hostname: hostname?,
@@ -256,8 +250,8 @@ impl Config {
             content: content?,
             names: names?,
             residency: residency?,
-            retention: Retention { queue: queue? },
             audit: audit?,
+            retention: retention?,
         })
     }
 }

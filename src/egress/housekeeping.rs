@@ -1,11 +1,12 @@
 //! What has to be done now and then beside sending: pauses, deliveries of older versions, holds and waits that are over,
-//! the purge.
+//! the purge, retention.
 //!
 //! Rules: it runs beside the scheduler, so that none of it keeps a mail from being sent; each step reads or changes a
 //! bounded number of rows. Every egress process does all of it, and of two that do the same the first counts.
 //! When it fails: the fault is logged, and the next round tries again.
 
 use super::sending::Sending;
+use crate::config::Retention;
 use crate::mail::Timestamp;
 use crate::relay::{Relay, RelayFault};
 use std::time::Duration;
@@ -20,23 +21,26 @@ const DEADLINES: Duration = Duration::from_secs(5);
 const LOOKS: usize = 10;
 /// How often ended deliveries are purged.
 const PURGE: Duration = Duration::from_secs(600);
+/// How often a piece of what is due by retention is destroyed.
+const DESTROY: Duration = Duration::from_secs(60);
 
 /// Keeps house until `stop` turns true.
 pub(super) async fn keep(
     relay: Relay,
     sending: Sending,
-    retention: Duration,
+    retention: Retention,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut ticks = [PAUSES, DEADLINES, PURGE].map(interval);
+    let mut ticks = [PAUSES, DEADLINES, PURGE, DESTROY].map(interval);
     ticks.iter_mut().for_each(|tick| tick.set_missed_tick_behavior(MissedTickBehavior::Delay));
-    let [pauses_tick, deadlines_tick, purge_tick] = &mut ticks;
+    let [pauses_tick, deadlines_tick, purge_tick, destroy_tick] = &mut ticks;
     loop {
         let (done, what) = tokio::select! {
             () = super::scheduler::stopped(&mut stop) => return,
             _ = pauses_tick.tick() => (pauses(&relay, &sending).await, "pauses can't be read"),
             _ = deadlines_tick.tick() => (deadlines(&relay, &sending).await, "what waits for too long can't be ended"),
-            _ = purge_tick.tick() => (purge(&relay, retention).await, "ended deliveries can't be purged"),
+            _ = purge_tick.tick() => (purge(&relay, retention.queue).await, "ended deliveries can't be purged"),
+            _ = destroy_tick.tick() => (destroy(&relay, &retention).await, "what is due by retention can't be destroyed"),
         };
         if let Err(fault) = done {
             tracing::error!(event = "fault", %fault, what);
@@ -66,6 +70,10 @@ async fn deadlines(relay: &Relay, sending: &Sending) -> Result<(), RelayFault> {
         }
     }
     Ok(())
+}
+
+async fn destroy(relay: &Relay, retention: &Retention) -> Result<(), RelayFault> {
+    relay.destroy_due(retention, Timestamp::now()).await.map(|_| ())
 }
 
 async fn purge(relay: &Relay, retention: Duration) -> Result<(), RelayFault> {

@@ -16,7 +16,7 @@ use super::sending::{Place, Sending};
 use super::tls_report::{Ledger, Reporting};
 use super::{EgressFault, Purpose, Report, Transport};
 use super::{auditing, housekeeping};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Retention};
 use crate::mail::Timestamp;
 use crate::relay::{AttemptResult, INSTALLATION, Outbound, Relay, RelayFault, Unsent, Verdict, queue_id};
 use crate::schedule::{BackOff, Effect, NextAttempt, Word};
@@ -64,8 +64,8 @@ pub enum EgressError {
 pub struct Egress {
     shared: Arc<Shared>,
     concurrency: usize,
-    retention: Duration,
     audit: config::Audit,
+    retention: Retention,
     reporting: Reporting,
 }
 
@@ -99,8 +99,8 @@ impl Egress {
                 sending: Sending::new(configured::board(config, relay, &shapes)),
             }),
             concurrency: config.egress.concurrency as usize,
-            retention: config.retention.queue,
             audit: config.audit.clone(),
+            retention: config.retention.clone(),
             reporting: configured::reporting(config),
         })
     }
@@ -120,8 +120,12 @@ impl Egress {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut prolong = tokio::time::interval(PROLONG);
         self.shared.relay.store().serve_due();
-        let house =
-            housekeeping::keep(self.shared.relay.clone(), sending.clone(), self.retention, stop.clone());
+        let house = housekeeping::keep(
+            self.shared.relay.clone(),
+            sending.clone(),
+            self.retention.clone(),
+            stop.clone(),
+        );
         let house = tokio::spawn(house);
         let audit = tokio::spawn(auditing::keep(self.shared.relay.clone(), self.audit.clone(), stop.clone()));
         let mut found = Found::More;

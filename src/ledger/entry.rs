@@ -32,8 +32,10 @@ pub enum Entry {
 pub enum Table {
     /// Who had something opened.
     Look,
-    /// Certificates of destruction.
+    /// Which rows of leaves were destroyed lawfully.
     Destruction,
+    /// What retention and erasure destroyed, for people.
+    Certificate,
 }
 
 impl Table {
@@ -43,11 +45,12 @@ impl Table {
         match self {
             Table::Look => "look",
             Table::Destruction => "destruction",
+            Table::Certificate => "certificate",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Table::Look, Table::Destruction].into_iter().find(|table| table.as_str() == text)
+        [Table::Look, Table::Destruction, Table::Certificate].into_iter().find(|table| table.as_str() == text)
     }
 }
 

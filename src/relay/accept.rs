@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::envelope::{body_place, recipient_place};
 use super::hops::is_looping;
 use super::leg::Leg;
-use super::record::{About, Label, Peer, peer_json};
+use super::record::{Label, Peer, peer_json};
 use super::{Event, Login, Recipient, Refusal, Relay, RelayFault, SenderProof, Wishes, queue_id};
 use crate::anonymize::{self, Party, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
@@ -364,60 +364,6 @@ impl Relay {
             guard,
             notices,
         })
-    }
-
-    async fn record_refusal(&self, incoming: &Incoming<'_>, refusal: &Refusal) {
-        let (key, about) = match incoming.recipients.first() {
-            Some((Recipient::Party { conversation, .. } | Recipient::Automatic { conversation, .. }, _)) => (
-                &*conversation.key,
-                About {
-                    merchant: Some(conversation.merchant.id),
-                    conversation: Some(conversation.id),
-                    ..About::default()
-                },
-            ),
-            Some((Recipient::Inquiry(merchant), _)) => {
-                (&*merchant.key, About { merchant: Some(merchant.id), ..About::default() })
-            }
-            _ => (&*self.inner.installation, About::default()),
-        };
-        let detail = serde_json::json!({
-            "reason": refusal.name(),
-            "reply": refusal.reply().code(),
-            "from": incoming.sender.map(RealAddress::reveal),
-            "peer": peer_json(incoming.peer),
-            "proof": incoming.proof.to_json(),
-            "size_received": incoming.bytes.len(),
-        });
-        let headers = header_block(&incoming.bytes);
-        let record =
-            self.new_record(key, Event::Refused, about, Some(incoming.peer.ip), &detail, Some(headers));
-        self.keep(record).await;
-    }
-
-    /// Keeps a record of a recipient that was refused.
-    pub async fn record_refused_recipient(
-        &self,
-        login: Option<&Login>,
-        sender: Option<&RealAddress>,
-        to: &RealAddress,
-        refusal: &Refusal,
-        peer: &Peer,
-    ) {
-        let (key, merchant) = match login {
-            Some(login) => (&*login.merchant.key, Some(login.merchant.id)),
-            None => (&*self.inner.installation, None),
-        };
-        let detail = serde_json::json!({
-            "reason": refusal.name(),
-            "reply": refusal.reply().code(),
-            "from": sender.map(RealAddress::reveal),
-            "to": to.reveal(),
-            "peer": peer_json(peer),
-        });
-        let about = About { merchant, ..About::default() };
-        let record = self.new_record(key, Event::Refused, about, Some(peer.ip), &detail, None);
-        self.keep(record).await;
     }
 }
 

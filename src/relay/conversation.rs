@@ -154,7 +154,7 @@ pub(super) fn former_place(conversation: i64) -> Place {
     Place::new("conversation", "former", conversation)
 }
 
-fn open_former(
+pub(super) fn open_former(
     key: &DataKey,
     conversation: i64,
     sealed: &crate::vault::Sealed,

@@ -6,12 +6,14 @@
 //! request, which another actor approves within three days, and which then opens once what it names.
 //! When it fails: [`DeskFault`], and nothing is shown.
 
+use super::erasure::ErasureFault;
+use super::legal_hold::HoldFault;
 use super::look::{Account, Look, LookPurpose, Opening};
 use super::trace::{TraceFault, TraceLine};
 use super::{OrderFault, QueueFault, Relay, RelayFault, queue_id};
 use crate::mail::Timestamp;
 use crate::store::{LookRow, NewLook, NewLookRequest};
-use crate::vault::{Class, Indexed, Place};
+use crate::vault::{Class, Index, Indexed, Place};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -37,6 +39,9 @@ pub enum Opened {
     Trace(Vec<TraceLine>),
     Content(String),
     Customer(String),
+    Lifted,
+    /// The data keys whose leaves are to be taken out of the ring's tree.
+    Erased(Vec<i64>),
 }
 
 /// What was decided about a request.
@@ -84,6 +89,10 @@ pub enum DeskFault {
     #[error(transparent)]
     Queue(#[from] QueueFault),
     #[error(transparent)]
+    Hold(#[from] HoldFault),
+    #[error(transparent)]
+    Erasure(#[from] ErasureFault),
+    #[error(transparent)]
     Fault(#[from] RelayFault),
 }
 
@@ -96,6 +105,8 @@ impl DeskFault {
                 | DeskFault::Trace(TraceFault::Fault(_) | TraceFault::Order(OrderFault::Fault(_)))
                 | DeskFault::Order(OrderFault::Fault(_))
                 | DeskFault::Queue(QueueFault::Fault(_))
+                | DeskFault::Hold(HoldFault::Fault(_))
+                | DeskFault::Erasure(ErasureFault::Fault(_))
         )
     }
 }
@@ -141,8 +152,7 @@ impl Relay {
             }
             found => found?,
         };
-        let alone =
-            rows <= ROWS_ALONE && goes == Goes::ToTheScreen && !matches!(opening, Opening::Content { .. });
+        let alone = rows <= ROWS_ALONE && goes == Goes::ToTheScreen && !opening.takes_two();
         let request = match (alone, approved) {
             (true, _) => None,
             (false, None) => return Err(self.ask(look, opening, goes, rows).await?),
@@ -180,6 +190,15 @@ impl Relay {
             }
             Found::Content(work) => Ok(Opened::Content(self.content(&work).await?)),
             Found::Customer(row) => Ok(Opened::Customer(self.open_conversation_row(&row)?.customer.reveal())),
+            Found::Hold(id) => {
+                match self.store().lift_hold(id, self.next_id(), now).await.map_err(RelayFault::from)? {
+                    true => Ok(Opened::Lifted),
+                    false => Err(HoldFault::NoHold.into()),
+                }
+            }
+            Found::Person(conversations, stranger) => {
+                Ok(Opened::Erased(self.erase(&conversations, stranger, now).await?))
+            }
         }
     }
 
@@ -192,7 +211,7 @@ impl Relay {
         outcome: &'static str,
         request: Option<i64>,
     ) -> Result<(), RelayFault> {
-        let entry = self.entry(look, opening.kind(), Some(opening), rows, outcome, request);
+        let entry = self.entry(look, opening.kind(), Some(opening.to_json()), rows, outcome, request);
         Ok(self.store().look(&entry).await?)
     }
 
@@ -217,6 +236,16 @@ impl Relay {
             Opening::Customer { store_id, order_no } => {
                 Ok((1, Found::Customer(Box::new(self.order_of(store_id, order_no).await?))))
             }
+            Opening::Lift { hold } => {
+                let id = super::parse_queue_id(hold).ok_or(HoldFault::NoHold)?;
+                let holds = self.store().legal_holds().await.map_err(RelayFault::from)?;
+                let stands = holds.iter().any(|row| row.id == id && row.lifted_at.is_none());
+                stands.then_some((1, Found::Hold(id))).ok_or(HoldFault::NoHold.into())
+            }
+            Opening::Erase { conversations, stranger, open_orders, .. } => {
+                self.may_erase(conversations, *stranger, *open_orders).await?;
+                Ok((conversations.len(), Found::Person(conversations.clone(), *stranger)))
+            }
         }
     }
 
@@ -229,7 +258,7 @@ impl Relay {
             .ok_or(DeskFault::NoContent)?;
         let key = self.data_key(&work.key).map_err(RelayFault::from)?;
         let place = super::envelope::body_place(work.message_id);
-        let plain = self.open_in(Class::Body, &key, place, &body).await?;
+        let plain = self.open_in(&key, place, &body).await?;
         Ok(String::from_utf8_lossy(&plain).into_owned())
     }
 
@@ -250,7 +279,7 @@ impl Relay {
             expires_at: now.after(REQUEST_LIFE),
             actor_idx: self.vault().index.of(Indexed::Actor(&look.actor)),
             data_key_id: key.id(),
-            detail: self.seal_in(Class::Log, key, request_place(id), detail.as_bytes()),
+            detail: self.seal_in(Class::Audit, key, request_place(id), detail.as_bytes()),
         };
         self.store().request_look(&request).await.map_err(RelayFault::from)?;
         self.note(look, opening, 0, "asked", Some(id)).await?;
@@ -390,15 +419,26 @@ impl Relay {
         place: Place,
         sealed: &crate::vault::Sealed,
     ) -> Result<Value, RelayFault> {
-        let plain = self.open_in(Class::Log, &*self.data_key(key)?, place, sealed).await?;
+        let plain = self.open_in(&*self.data_key(key)?, place, sealed).await?;
         serde_json::from_slice(&plain).map_err(|_| RelayFault::Malformed("look.detail"))
+    }
+
+    /// Writes down what somebody does who opens nothing.
+    pub(super) async fn note_deed(
+        &self,
+        look: &Look,
+        kind: &'static str,
+        what: Value,
+        outcome: &'static str,
+    ) -> Result<(), RelayFault> {
+        Ok(self.store().look(&self.entry(look, kind, Some(what), 0, outcome, None)).await?)
     }
 
     fn entry(
         &self,
         look: &Look,
         kind: &'static str,
-        opening: Option<&Opening>,
+        what: Option<Value>,
         rows: usize,
         outcome: &'static str,
         request_id: Option<i64>,
@@ -409,7 +449,7 @@ impl Relay {
             "actor": look.actor,
             "user": look.account.to_string(),
             "case": look.case,
-            "what": opening.map(Opening::to_json),
+            "what": what,
         });
         NewLook {
             id,
@@ -421,7 +461,7 @@ impl Relay {
             outcome,
             request_id,
             data_key_id: key.id(),
-            detail: self.seal_in(Class::Log, key, look_place(id), detail.to_string().as_bytes()),
+            detail: self.seal_in(Class::Audit, key, look_place(id), detail.to_string().as_bytes()),
         }
     }
 }
@@ -430,6 +470,8 @@ enum Found {
     Trace(Vec<crate::store::RecordRow>),
     Content(Box<crate::store::Work>),
     Customer(Box<crate::store::ConversationRow>),
+    Hold(i64),
+    Person(Vec<i64>, Index),
 }
 
 const fn look_place(id: i64) -> Place {

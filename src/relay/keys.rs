@@ -16,12 +16,14 @@ use zeroize::Zeroizing;
 /// Most segments that are kept open: some hundred days of some processes.
 const OPENED_MAX: usize = 4096;
 const DAY_MS: i64 = 86_400_000;
+/// The word for the tree of erasure among the keys that a database was used with.
+pub(super) const TREE: &str = "seal-tree";
 
 /// The segments of a process.
 #[derive(Default)]
 pub(super) struct Segments {
-    /// Those that seal, by class.
-    sealing: [Mutex<Option<Arc<Segment>>>; 2],
+    /// Those that seal: of each class the day's.
+    sealing: Mutex<Vec<Arc<Segment>>>,
     /// Those that were opened.
     opened: Mutex<HashMap<i64, Arc<Segment>>>,
 }
@@ -80,46 +82,42 @@ impl Relay {
 
     fn sealing(&self, class: Class, now: Timestamp) -> Arc<Segment> {
         let day = now.as_millis().div_euclid(DAY_MS);
-        let [body, log] = &self.inner.segments.sealing;
-        let slot = match class {
-            Class::Body => body,
-            Class::Log => log,
-        };
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(segment) = slot.as_ref().filter(|segment| segment.day == day) {
+        let mut sealing = self.inner.segments.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(segment) = sealing.iter().find(|segment| segment.class == class && segment.day == day) {
             return segment.clone();
         }
         let id = crate::store::random_id();
-        let (segment, wrapped) = self.vault().class(class).new_segment(id, day);
+        let (segment, wrapped) = self.vault().class(class).new_segment(class, id, day);
         self.store().announce(NewSegment { id, class: class.as_str(), day, wrapped, at: now });
         let segment = Arc::new(segment);
-        *slot = Some(segment.clone());
+        sealing.retain(|old| old.class != class);
+        sealing.push(segment.clone());
         segment
     }
 
     /// Opens what was sealed in a class, or before there were classes.
     pub(super) async fn open_in(
         &self,
-        class: Class,
         key: &DataKey,
         place: Place,
         sealed: &Sealed,
     ) -> Result<Zeroizing<Vec<u8>>, RelayFault> {
         match sealed.segment() {
-            Some(id) => Ok(key.open_in(&*self.opened(class, id).await?, place, sealed)?),
+            Some(id) => Ok(key.open_in(&*self.opened(id).await?, place, sealed)?),
             None => Ok(key.open(place, sealed)?),
         }
     }
 
-    async fn opened(&self, class: Class, id: i64) -> Result<Arc<Segment>, RelayFault> {
+    async fn opened(&self, id: i64) -> Result<Arc<Segment>, RelayFault> {
         let known = |segments: &Mutex<HashMap<i64, Arc<Segment>>>| {
             segments.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
         };
-        if let Some(segment) = known(&self.inner.segments.opened).filter(|segment| segment.class == class) {
+        if let Some(segment) = known(&self.inner.segments.opened) {
             return Ok(segment);
         }
         let row = self.store().segment(id).await?.ok_or(VaultError::Destroyed { table: "segment", id })?;
-        let opened = self.vault().class(class).open_segment(row.id, row.day, &row.wrapped);
+        let class = Class::parse(&row.class).ok_or(RelayFault::Malformed("segment.class"))?;
+        let opened = self.vault().class(class).open_segment(class, row.id, row.day, &row.wrapped);
         if matches!(opened, Err(VaultError::NotHeld { .. })) {
             self.miss_a_key();
         }
@@ -176,6 +174,13 @@ pub(super) async fn match_ring(store: &Store, vault: &Vault) -> Result<(), Relay
         {
             return Err(RelayFault::MissingKey(name));
         }
+    }
+    // The tree of erasure is one for ever: another one opens nothing.
+    match (known.iter().find(|row| row.purpose == TREE), &vault.erasure_tree) {
+        (Some(row), Some(own)) if row.fingerprint != *own => return Err(RelayFault::OtherTree),
+        (Some(_), None) if vault.seal.open_it() => return Err(RelayFault::OtherTree),
+        (None, Some(own)) => store.note_ring_key(TREE, "a", own, Timestamp::now()).await?,
+        _ => {}
     }
     none_retired(&known, vault)?;
     for (stem, fingerprint) in &vault.fingerprints {

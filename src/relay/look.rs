@@ -2,6 +2,7 @@
 
 use super::desk::DeskFault;
 use super::trace::TraceOf;
+use crate::vault::Index;
 use serde_json::{Value, json};
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
@@ -96,7 +97,7 @@ fn named(text: &str) -> Option<&str> {
 }
 
 /// What is to be opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Opening {
     /// What the log has on something.
     Trace(TraceOf),
@@ -104,6 +105,10 @@ pub enum Opening {
     Content { queue_id: String },
     /// The real address of an order's customer.
     Customer { store_id: String, order_no: String },
+    /// Nothing: a legal hold is lifted, which takes a second person as an opening does.
+    Lift { hold: String },
+    /// Nothing: a person is erased. By a keyed index of the address, since what is written down outlives the person's keys.
+    Erase { person: String, conversations: Vec<i64>, stranger: Index, open_orders: bool },
 }
 
 impl Opening {
@@ -112,7 +117,14 @@ impl Opening {
             Opening::Trace(_) => "trace",
             Opening::Content { .. } => "content",
             Opening::Customer { .. } => "customer",
+            Opening::Lift { .. } => "hold",
+            Opening::Erase { .. } => "erasure",
         }
+    }
+
+    /// Whether it takes a second person however little it is.
+    pub(super) fn takes_two(&self) -> bool {
+        matches!(self, Opening::Content { .. } | Opening::Lift { .. } | Opening::Erase { .. })
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -125,6 +137,10 @@ impl Opening {
             Opening::Content { queue_id } => json!({ "content": { "queue_id": queue_id } }),
             Opening::Customer { store_id, order_no } => {
                 json!({ "customer": { "store_id": store_id, "order_no": order_no } })
+            }
+            Opening::Lift { hold } => json!({ "lift": { "hold": hold } }),
+            Opening::Erase { person, open_orders, .. } => {
+                json!({ "erase": { "person": person, "open_orders": open_orders } })
             }
         }
     }

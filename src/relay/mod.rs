@@ -15,6 +15,7 @@ mod decision;
 mod domains;
 mod draft;
 mod envelope;
+mod erasure;
 mod first_use;
 mod hashes;
 mod help;
@@ -22,6 +23,7 @@ mod hold;
 mod hops;
 mod keys;
 mod leg;
+mod legal_hold;
 mod login;
 mod look;
 mod mailbox;
@@ -33,12 +35,15 @@ mod orders;
 mod outbound;
 mod own;
 mod postmaster;
+mod person;
 mod proof;
 mod pause;
 mod record;
 mod rekey;
 mod refusal;
+mod refused;
 mod reroute;
+mod retention;
 mod returns;
 mod routing;
 #[cfg(test)]
@@ -56,7 +61,9 @@ pub use conversation::{Conversation, Merchant};
 pub use desk::{DeskFault, Goes, LookView, Opened, RequestView, Ruling};
 pub use domains::{AddressClass, Domains};
 pub use envelope::{Notify, Wishes};
+pub use erasure::{ErasureFault, ErasurePending};
 pub use help::{Help, Words, help, pages};
+pub use legal_hold::{HoldFault, HoldScope, LegalHoldView};
 pub use login::Login;
 pub use look::{Account, Look, LookPurpose, Opening};
 pub use mailbox::{SuppressFault, SuppressedView};
@@ -70,11 +77,12 @@ pub use proof::SenderProof;
 pub use record::{Event, Label, Peer};
 pub use refusal::Refusal;
 pub use rekey::{SETTLED, Stage, Step};
+pub use retention::{CertificateView, ClassStanding, DayLeft};
 pub use routing::Recipient;
 pub use tls::{INSTALLATION, KeptPolicy, TlsCount, TlsReport};
 pub use tokens::{Scope, TokenAdded, TokenFault};
 pub use trace::{EventLine, TraceFault, TraceLine, TraceOf};
-pub use tree::{Anchors, Broken, Destroyed, Grown, Progress, ProofFault, Signed, Verification};
+pub use tree::{Anchors, Broken, Grown, Progress, ProofFault, Signed, Verification};
 
 use crate::anonymize::Rules;
 use crate::config::{Names, OtherAddress, Unproven};
@@ -139,6 +147,8 @@ struct Inner {
     /// Made when somebody first logs in.
     nobody: std::sync::OnceLock<crate::store::Verifiers>,
     opened_at: Timestamp,
+    /// Up to when erased keys are known to be out of the tree.
+    erased_until: std::sync::Mutex<Timestamp>,
     /// Whether nothing more may be taken.
     is_halted: AtomicBool,
 }
@@ -162,6 +172,11 @@ pub enum RelayFault {
         "{0}.key is missing from the key ring, and this database needs it; restore the file from its backup"
     )]
     MissingKey(String),
+    #[error(
+        "the tree of erasure (seal-tree.nodes) in the key ring is missing, or another one than this database was used with; \
+         restore the file beside the seal keys"
+    )]
+    OtherTree,
     #[error(
         "{0} was retired, but this process would seal with it, and nothing could ever open that; bring the key directory of \
          this role up to date from the whole ring"
@@ -221,6 +236,7 @@ impl Relay {
             hashes,
             nobody: std::sync::OnceLock::new(),
             opened_at,
+            erased_until: std::sync::Mutex::new(Timestamp::from_millis(0)),
             is_halted: AtomicBool::new(false),
         };
         Ok(Self { inner: Arc::new(inner) })

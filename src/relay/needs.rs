@@ -109,7 +109,7 @@ impl Relay {
                 );
             }
             Purpose::Body | Purpose::Log => {
-                let count = store.segments_under(purpose.as_str(), letter).await?;
+                let count = store.segments_under(purpose, letter).await?;
                 rows(count, "segments are wrapped with it", REWRAP);
             }
             Purpose::Index => {

@@ -97,8 +97,7 @@ impl Relay {
             return None;
         }
         let body = self.store().body(work.message_id).await.ok()??;
-        let plain =
-            self.open_in(crate::vault::Class::Body, key, body_place(work.message_id), &body).await.ok()?;
+        let plain = self.open_in(key, body_place(work.message_id), &body).await.ok()?;
         let fits = plain.len() <= RETURNED_MAX && header_block(&plain).is_ascii();
         fits.then_some(plain)
     }

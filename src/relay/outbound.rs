@@ -8,7 +8,7 @@ use crate::anonymize::{self, Anonymized, Forbidden};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::schedule::Deadlines;
 use crate::store::{Doubt, Next, Settlement, Work};
-use crate::vault::{Class, DataKey};
+use crate::vault::DataKey;
 
 /// A message on its way out, opened and past the gate.
 pub struct Outbound {
@@ -93,7 +93,7 @@ impl Relay {
     ) -> Result<Anonymized, Unsent> {
         let body = self.store().body(work.message_id).await.map_err(RelayFault::from)?;
         let body = body.ok_or(RelayFault::Malformed("message_body"))?;
-        let mut plain = self.open_in(Class::Body, key, body_place(work.message_id), &body).await?;
+        let mut plain = self.open_in(key, body_place(work.message_id), &body).await?;
         let secrets = envelope.secrets()?;
         let plain = std::mem::take(&mut *plain);
         let look = |plain| {

@@ -80,10 +80,10 @@ impl Relay {
             guard: Some((Indexed::Told { conversation: INSTALLATION, what: &digest }, ONCE)),
         };
         let accepted = self.store().accept(vec![self.own_row(own, now)?]).await.map_err(RelayFault::from)?;
-        let ids = accepted.into_iter().map(|one| match one {
-            Acceptance::New(id) | Acceptance::Duplicate(id) => queue_id(id),
-        });
-        let id = ids.last().unwrap_or_default();
+        let id = match accepted.first() {
+            Some(Acceptance::New(id) | Acceptance::Duplicate(id)) => queue_id(*id),
+            None => queue_id(id),
+        };
         Ok(Some(Receipt::of(incoming, vec![id; incoming.recipients.len()])))
     }
 

@@ -49,6 +49,15 @@ pub enum Event {
 }
 
 impl Event {
+    /// For how long its record is kept, by class. `store::retention` says the same of rows.
+    fn class(self) -> Class {
+        match self {
+            Event::Refused | Event::Limited => Class::Rejected,
+            Event::Login | Event::LoginNewNetwork | Event::LoginRefused => Class::Logins,
+            _ => Class::Metadata,
+        }
+    }
+
     /// The word in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -130,6 +139,8 @@ impl Relay {
         headers: Option<&[u8]>,
     ) -> NewRecord {
         let id = self.next_id();
+        let class = event.class();
+        let of_headers = if class == Class::Metadata { Class::Headers } else { class };
         NewRecord {
             id,
             at: Timestamp::now(),
@@ -141,13 +152,13 @@ impl Relay {
             source: source.map(|ip| self.vault().index.of(Indexed::Ip(ip)).to_i64()),
             data_key_id: key.id(),
             detail: self.seal_in(
-                Class::Log,
+                class,
                 key,
                 Place::new("record", "detail", id),
                 detail.to_string().as_bytes(),
             ),
             headers: headers
-                .map(|block| self.seal_in(Class::Log, key, Place::new("record", "headers", id), block)),
+                .map(|block| self.seal_in(of_headers, key, Place::new("record", "headers", id), block)),
         }
     }
 

@@ -180,9 +180,9 @@ impl Relay {
                 }
             }
             Stage::Bodies | Stage::Log => {
-                let class = if stage == Stage::Bodies { Class::Body } else { Class::Log };
-                for row in self.store().segments(class.as_str(), position, BATCH).await? {
-                    let new = vault.class(class).rewrap(row.id, row.day, &row.wrapped);
+                for row in self.store().segments(stage.purpose(), position, BATCH).await? {
+                    let class = Class::parse(&row.class).ok_or(RelayFault::Malformed("segment.class"))?;
+                    let new = vault.class(class).rewrap(class, row.id, row.day, &row.wrapped);
                     let new = batch.readable(stage, row.id, new.map_err(RelayFault::from))?;
                     batch.look(row.id, Column::Segment, row.wrapped, new);
                 }
@@ -267,7 +267,7 @@ impl Relay {
     async fn source_of(&self, row: &IndexedRecord) -> Result<Option<Vec<u8>>, RelayFault> {
         let key = self.data_key(&row.key)?;
         let place = Place::new("record", "detail", row.id);
-        let plain = self.open_in(Class::Log, &key, place, &row.detail).await?;
+        let plain = self.open_in(&key, place, &row.detail).await?;
         let detail: serde_json::Value = serde_json::from_slice(&plain).unwrap_or_default();
         let ip = detail.pointer("/peer/ip").and_then(serde_json::Value::as_str);
         let ip = ip.and_then(|ip| ip.parse::<IpAddr>().ok());

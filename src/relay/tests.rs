@@ -9,6 +9,7 @@ mod roles;
 mod logins;
 mod senders;
 mod reports;
+mod retention;
 mod scram;
 
 use super::*;

@@ -4,7 +4,7 @@
 use super::{OrderFault, Relay, RelayFault, parse_queue_id, queue_id};
 use crate::mail::RealAddress;
 use crate::store::RecordRow;
-use crate::vault::{Class, Place};
+use crate::vault::{Place, VaultError};
 
 /// What to trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,13 +86,16 @@ impl Relay {
 
     pub(super) async fn trace_line(&self, row: &RecordRow) -> Result<TraceLine, RelayFault> {
         let key = self.data_key(&row.key)?;
-        let detail =
-            self.open_in(Class::Log, &key, Place::new("record", "detail", row.id), &row.detail).await?;
+        let detail = self.open_in(&key, Place::new("record", "detail", row.id), &row.detail).await?;
         let headers = match &row.headers {
             Some(sealed) => {
                 let place = Place::new("record", "headers", row.id);
-                let plain = self.open_in(Class::Log, &key, place, sealed).await?;
-                Some(String::from_utf8_lossy(&plain).into_owned())
+                match self.open_in(&key, place, sealed).await {
+                    Ok(plain) => Some(String::from_utf8_lossy(&plain).into_owned()),
+                    // The keys of the day are gone, and the rows go next.
+                    Err(RelayFault::Vault(VaultError::Destroyed { .. })) => None,
+                    Err(fault) => return Err(fault),
+                }
             }
             None => None,
         };

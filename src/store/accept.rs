@@ -246,11 +246,12 @@ pub(super) async fn records(connection: &mut AnyConnection, new: &[&NewRecord]) 
 }
 
 pub(super) async fn data_key(connection: &mut AnyConnection, new: &NewKey, at: Timestamp) -> Done {
-    sqlx::query("INSERT INTO data_key (id, subject, wrapped, created_at) VALUES ($1, $2, $3, $4)")
+    sqlx::query("INSERT INTO data_key (id, subject, wrapped, created_at, bare) VALUES ($1, $2, $3, $4, $5)")
         .bind(new.id)
         .bind(new.subject)
         .bind(new.wrapped.as_slice())
         .bind(at.as_millis())
+        .bind(crate::vault::bare_under(&new.wrapped))
         .execute(connection)
         .await?;
     Ok(())

@@ -15,8 +15,8 @@ use super::{Ruling, accept, fault::StoreFault, schema};
 use crate::mail::Timestamp;
 use crate::schedule::{Class, Rooms};
 use crate::vault::{Index, Sealed};
+use sqlx::Row;
 use sqlx::postgres::PgListener;
-use sqlx::{Connection, Row};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -371,8 +371,7 @@ impl Store {
         probe: &Sealed,
         at: Timestamp,
     ) -> Result<(), StoreFault> {
-        let mut held = self.pool().take().await?;
-        let mut transaction = held.begin().await?;
+        let mut transaction = self.pool().begin().await?;
         let first = sqlx::query(
             "INSERT INTO installation (id, data_key_id, probe, created_at) VALUES (1, $1, $2, $3) \
              ON CONFLICT (id) DO NOTHING",
@@ -386,7 +385,6 @@ impl Store {
             accept::data_key(&mut transaction, key, at).await?;
         }
         transaction.commit().await?;
-        held.give_back();
         Ok(())
     }
 
@@ -395,11 +393,9 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn add_key(&self, key: &super::NewKey, at: Timestamp) -> Result<(), StoreFault> {
-        let mut held = self.pool().take().await?;
-        let mut transaction = held.begin().await?;
+        let mut transaction = self.pool().begin().await?;
         accept::data_key(&mut transaction, key, at).await?;
         transaction.commit().await?;
-        held.give_back();
         Ok(())
     }
 }

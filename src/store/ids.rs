@@ -54,6 +54,11 @@ impl Ids {
     }
 }
 
+/// The least id of a time: all that were given out before are smaller.
+pub(super) fn floor(at_ms: i64) -> i64 {
+    (at_ms - EPOCH_MS).clamp(0, (1 << 41) - 1) << 22
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +71,6 @@ mod tests {
         assert!(many.windows(2).all(|w| w[0] < w[1]));
         assert_eq!((Ids::time_of(many[0]), Ids::first_of(now) <= many[0]), (now, true));
         assert!(ids.next(Timestamp::from_millis(0)) > *many.last().unwrap());
+        assert!(floor(EPOCH_MS + 5) <= many[0] && many[0] < floor(EPOCH_MS + 6));
     }
 }

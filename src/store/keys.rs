@@ -7,6 +7,7 @@
 use super::fault::StoreFault;
 use super::handle::Store;
 use crate::mail::Timestamp;
+use crate::vault::Purpose;
 use sqlx::Row;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -34,6 +35,7 @@ pub struct RingKeyRow {
     pub purpose: String,
     pub name: String,
     pub fingerprint: String,
+    pub since: Timestamp,
     pub retired_at: Option<Timestamp>,
 }
 
@@ -98,16 +100,18 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn ring_keys(&self) -> Result<Vec<RingKeyRow>, StoreFault> {
-        let rows =
-            sqlx::query("SELECT purpose, name, fingerprint, retired_at FROM ring_key ORDER BY purpose, name")
-                .fetch_all(self.pool())
-                .await?;
+        let rows = sqlx::query(
+            "SELECT purpose, name, fingerprint, retired_at, since FROM ring_key ORDER BY purpose, name",
+        )
+        .fetch_all(self.pool())
+        .await?;
         rows.iter()
             .map(|row| {
                 Ok(RingKeyRow {
                     purpose: row.try_get(0)?,
                     name: row.try_get(1)?,
                     fingerprint: row.try_get(2)?,
+                    since: Timestamp::from_millis(row.try_get(4)?),
                     retired_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis),
                 })
             })
@@ -167,4 +171,9 @@ pub(super) fn read_segment(row: &sqlx::any::AnyRow) -> Result<SegmentRow, sqlx::
         day: row.try_get(2)?,
         wrapped: row.try_get(3)?,
     })
+}
+
+/// The classes that the ring's keys of a purpose open: texts, or everything else.
+pub(super) fn classes_of(purpose: Purpose) -> &'static str {
+    if purpose == Purpose::Body { "class = 'body'" } else { "class <> 'body'" }
 }

@@ -11,6 +11,7 @@ mod batch;
 mod blocks;
 mod clock;
 mod engine;
+mod erasure;
 mod fault;
 mod greylist;
 mod handle;
@@ -24,17 +25,21 @@ mod parties;
 mod queue;
 mod reader;
 mod records;
+mod legal_holds;
 mod rekey;
 mod replicas;
 mod report;
+mod retention;
 mod rows;
 mod schema;
+mod strangers;
 mod tls;
 mod tree;
 mod writer;
 
 pub use blocks::{Block, PauseRow, SuppressedRow};
 pub use clock::Rewind;
+pub use erasure::{ErasureRow, Holdings};
 pub use fault::StoreFault;
 pub use greylist::Patience;
 pub use handle::Store;
@@ -42,6 +47,7 @@ pub use holds::{Ruled, Ruling, Standing};
 pub use ids::Ids;
 pub use keys::{NewSegment, RingKeyRow, SegmentRow};
 pub use lanes::Claimed;
+pub use legal_holds::{LegalHoldRow, NewLegalHold};
 pub use looks::{LookRequestRow, LookRow, NewLook, NewLookRequest};
 pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow};
 pub use queue::Work;
@@ -51,9 +57,10 @@ pub use rekey::{
 };
 pub use replicas::Replica;
 pub use report::{By, QueueCount, QueueFilter, QueueRow, QueueTotals};
+pub use retention::{CertificateRow, DAY_MS, NextRows, Progress};
 pub use rows::*;
 pub use tls::{NewPolicy, NewTlsCount, TLS_COUNTS, TlsCountRow};
-pub use tree::{Growth, LeafRow, NewDestruction, NodeRow, SEGMENT, TreeRow};
+pub use tree::{Growth, LeafRow, NodeRow, SEGMENT, TreeRow};
 
 /// A random 63-bit id, for rows whose id must not tell their age or number.
 #[must_use]

@@ -3,7 +3,7 @@
 use super::fault::StoreFault;
 use super::handle::Store;
 use crate::mail::Timestamp;
-use crate::vault::Index;
+use crate::vault::{Index, Purpose};
 use sqlx::Row;
 
 impl Store {
@@ -25,13 +25,14 @@ impl Store {
         self.counted(text, head).await
     }
 
-    /// Counts a class's segments under a ring key.
+    /// Counts the segments of a purpose's classes under a ring key.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn segments_under(&self, class: &str, name: u8) -> Result<i64, StoreFault> {
-        let text = "SELECT COUNT(*) FROM segment WHERE class = $1 AND substr(wrapped, 1, 1) = $2";
-        let row = sqlx::query(text).bind(class).bind(vec![name]).fetch_one(self.pool()).await?;
+    pub async fn segments_under(&self, purpose: Purpose, name: u8) -> Result<i64, StoreFault> {
+        let of = super::keys::classes_of(purpose);
+        let text = format!("SELECT COUNT(*) FROM segment WHERE {of} AND substr(wrapped, 1, 1) = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(vec![name]).fetch_one(self.pool()).await?;
         Ok(row.try_get(0)?)
     }
 

@@ -93,7 +93,40 @@ impl DerefMut for Held<'_> {
     }
 }
 
+/// A transaction on a connection of its own; dropped before its commit, it is rolled back with its connection.
+pub(super) struct Transaction<'r>(Held<'r>);
+
+impl Transaction<'_> {
+    /// Commits it.
+    pub(super) async fn commit(mut self) -> Result<(), Error> {
+        sqlx::raw_sql("COMMIT").execute(&mut *self.0).await?;
+        self.0.give_back();
+        Ok(())
+    }
+}
+
+impl Deref for Transaction<'_> {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Transaction<'_> {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.0
+    }
+}
+
 impl Reader {
+    /// Begins a transaction.
+    pub(super) async fn begin(&self) -> Result<Transaction<'_>, Error> {
+        let mut held = self.take().await?;
+        sqlx::raw_sql("BEGIN").execute(&mut *held).await?;
+        Ok(Transaction(held))
+    }
+
     pub(super) fn new(database: Database) -> Self {
         // SQLite is in this process: whoever waits there waits for the disk.
         let patience = if database.engine == Engine::Postgres { READ_PATIENCE } else { Duration::MAX };

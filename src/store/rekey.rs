@@ -6,11 +6,11 @@
 
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::keys::{SegmentRow, read_segment};
+use super::keys::{SegmentRow, classes_of, read_segment};
 use super::parties::KeyRow;
 use crate::mail::Timestamp;
-use crate::vault::Sealed;
-use sqlx::{AssertSqlSafe, Connection, Row};
+use crate::vault::{Purpose, Sealed};
+use sqlx::{AssertSqlSafe, Row};
 
 /// How far a stage has come.
 pub struct RekeyingRow {
@@ -144,8 +144,7 @@ impl Store {
         place: &RekeyingRow,
         rows: &[Rewritten],
     ) -> Result<u64, StoreFault> {
-        let mut held = self.pool().take().await?;
-        let mut transaction = held.begin().await?;
+        let mut transaction = self.pool().begin().await?;
         // Written first: it takes the right to write at once.
         sqlx::query(
             "INSERT INTO rekeying (stage, target, position, done, begun_at, finished_at) VALUES ($1, $2, $3, $4, $5, $6) \
@@ -171,9 +170,14 @@ impl Store {
                 _ => query.bind(row.new.as_slice()).bind(row.id).bind(row.old.as_slice()),
             };
             written += query.execute(&mut *transaction).await?.rows_affected();
+            if row.column == Column::DataKey {
+                // What opened it until now opens it in old copies of the database.
+                let text = "UPDATE data_key SET bare = $1 WHERE id = $2 AND bare IS NULL";
+                let query = sqlx::query(text).bind(crate::vault::bare_under(&row.old)).bind(row.id);
+                query.execute(&mut *transaction).await?;
+            }
         }
         transaction.commit().await?;
-        held.give_back();
         Ok(written)
     }
 
@@ -188,19 +192,22 @@ impl Store {
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
-    /// Segments of a class after `position`.
+    /// Segments of the classes of a purpose after `position`.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn segments(
         &self,
-        class: &str,
+        purpose: Purpose,
         position: i64,
         limit: i64,
     ) -> Result<Vec<SegmentRow>, StoreFault> {
-        let text =
-            "SELECT id, class, day, wrapped FROM segment WHERE class = $1 AND id > $2 ORDER BY id LIMIT $3";
-        let rows = sqlx::query(text).bind(class).bind(position).bind(limit).fetch_all(self.pool()).await?;
+        let of = classes_of(purpose);
+        let text = format!(
+            "SELECT id, class, day, wrapped FROM segment WHERE {of} AND id > $1 ORDER BY id LIMIT $2"
+        );
+        let query = sqlx::query(AssertSqlSafe(text)).bind(position).bind(limit);
+        let rows = query.fetch_all(self.pool()).await?;
         rows.iter().map(read_segment).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 

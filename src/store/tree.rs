@@ -8,7 +8,7 @@ use super::fault::StoreFault;
 use super::handle::Store;
 use crate::ledger::{LogRow, LookEntry, Table};
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Connection, Row};
+use sqlx::{AssertSqlSafe, Row};
 
 /// How far the tree has come.
 pub struct TreeRow {
@@ -44,23 +44,12 @@ pub struct Growth {
     pub note: String,
 }
 
-/// A certificate of destruction with the rows that it is about.
-pub struct NewDestruction {
-    pub id: i64,
-    pub note: String,
-    pub rows: Vec<i64>,
-    /// Whether only their header blocks go.
-    pub headers_alone: bool,
-}
-
 /// The kind of leaves that are hours of the log.
 pub const SEGMENT: &str = "segment";
 
 const LEAF: &str = "SELECT position, kind, about, entry, marks FROM tree_leaf ";
 const RECORD: &str = "SELECT id, at, event, merchant_id, conversation_id, message_id, delivery_id, data_key_id, detail, \
     headers FROM record ";
-/// Rows that one statement destroys.
-const LOT: usize = 500;
 
 impl Store {
     /// How far the tree has come; it begins with the first call, under this name.
@@ -88,8 +77,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn grow(&self, growth: &Growth) -> Result<bool, StoreFault> {
-        let mut held = self.pool().take().await?;
-        let mut transaction = held.begin().await?;
+        let mut transaction = self.pool().begin().await?;
         // Written first: it takes the right to write at once, and waits for whoever has it.
         let won = sqlx::query("UPDATE tree SET size = $1, edge = $2 WHERE id = 1 AND size = $3")
             .bind(growth.to)
@@ -126,7 +114,6 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        held.give_back();
         Ok(true)
     }
 
@@ -245,30 +232,6 @@ impl Store {
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
-    /// Destroys rows of the log, or their header blocks, with the certificate about it.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer; then nothing is destroyed.
-    pub async fn destroy_log_rows(&self, new: &NewDestruction) -> Result<(), StoreFault> {
-        let mut held = self.pool().take().await?;
-        let mut transaction = held.begin().await?;
-        sqlx::query("INSERT INTO destruction (id, note) VALUES ($1, $2)")
-            .bind(new.id)
-            .bind(new.note.as_str())
-            .execute(&mut *transaction)
-            .await?;
-        let head = if new.headers_alone { "UPDATE record SET headers = NULL" } else { "DELETE FROM record" };
-        for lot in new.rows.chunks(LOT) {
-            // Numbers of ours alone.
-            let ids: Vec<String> = lot.iter().map(i64::to_string).collect();
-            let text = format!("{head} WHERE id IN ({})", ids.join(", "));
-            sqlx::query(AssertSqlSafe(text)).execute(&mut *transaction).await?;
-        }
-        transaction.commit().await?;
-        held.give_back();
-        Ok(())
-    }
-
     /// Leaves from a position on, in order.
     ///
     /// # Errors
@@ -304,6 +267,7 @@ impl Store {
         let of = match table {
             Table::Look => " WHERE kind = 'look' AND about = $1 ORDER BY position LIMIT $2",
             Table::Destruction => " WHERE kind = 'destruction' AND about = $1 ORDER BY position LIMIT $2",
+            Table::Certificate => " WHERE kind = 'certificate' AND about = $1 ORDER BY position LIMIT $2",
         };
         Ok(self.read_leaves(of, id, 1).await?.pop())
     }

@@ -1,4 +1,5 @@
-//! Classes: what is sealed so that those who seal it cannot open it again, the texts of messages and the log.
+//! Classes: what is sealed so that those who seal it cannot open it again, the texts of messages and the log. What of the
+//! log is kept for another time is another class, so that a day of it is destroyed with its own keys.
 //!
 //! A process that seals makes a key for the day and class, a *segment*, and keeps it wrapped to the public half of the
 //! class's ring key. A value is sealed under HKDF of the segment's key and its subject's data key, so to open it takes the
@@ -20,19 +21,45 @@ use zeroize::Zeroizing;
 /// What is sealed apart from its subject's other values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Texts of messages: for those who deliver them.
+    /// Texts of messages: for those who deliver them. All others are for those who may read the log.
     Body,
-    /// The log: for those who may read it.
+    /// Records of what was refused or limited, header blocks included.
+    Rejected,
+    /// Header blocks of what was taken.
+    Headers,
+    /// Records of what was taken: who, from where, how, with what result.
+    Metadata,
+    /// Records of logins.
+    Logins,
+    /// Who looked at what, and who approved it.
+    Audit,
+    /// All of the log, as versions before retention sealed it. Nothing new.
     Log,
 }
 
 impl Class {
-    pub const ALL: [Class; 2] = [Class::Body, Class::Log];
+    pub const ALL: [Class; 7] = [
+        Class::Body,
+        Class::Rejected,
+        Class::Headers,
+        Class::Metadata,
+        Class::Logins,
+        Class::Audit,
+        Class::Log,
+    ];
 
     /// The word in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        self.purpose().as_str()
+        match self {
+            Class::Body => "body",
+            Class::Rejected => "rejected",
+            Class::Headers => "headers",
+            Class::Metadata => "metadata",
+            Class::Logins => "logins",
+            Class::Audit => "audit",
+            Class::Log => "log",
+        }
     }
 
     /// Reads a word.
@@ -46,7 +73,7 @@ impl Class {
     pub fn purpose(self) -> Purpose {
         match self {
             Class::Body => Purpose::Body,
-            Class::Log => Purpose::Log,
+            _ => Purpose::Log,
         }
     }
 }
@@ -76,19 +103,19 @@ impl Segment {
     }
 }
 
-/// The ring's keys of one class.
+/// The ring's keys of the classes of one purpose.
 pub struct ClassKeys {
-    class: Class,
+    purpose: Purpose,
     /// The one that seals first.
     publics: Vec<(u8, Public)>,
     privates: Vec<(u8, Locked<Private>)>,
 }
 
 impl ClassKeys {
-    pub(super) fn new(class: Class, publics: &[&NamedKey], secrets: &[&NamedKey]) -> Self {
+    pub(super) fn new(purpose: Purpose, publics: &[&NamedKey], secrets: &[&NamedKey]) -> Self {
         let publics = publics.iter().filter_map(|key| Some((key.name(), Public::new(key.public()?)?)));
         let privates = secrets.iter().map(|key| (key.name(), Locked::new(Private::new(key.bytes()))));
-        Self { class, publics: publics.collect(), privates: privates.collect() }
+        Self { purpose, publics: publics.collect(), privates: privates.collect() }
     }
 
     /// Whether this process can open what is sealed.
@@ -103,15 +130,15 @@ impl ClassKeys {
 
     /// Makes the key of a segment, and its wrapped form for the database.
     #[must_use]
-    pub fn new_segment(&self, id: i64, day: i64) -> (Segment, Vec<u8>) {
+    pub fn new_segment(&self, class: Class, id: i64, day: i64) -> (Segment, Vec<u8>) {
         let bytes = Zeroizing::new(random_bytes::<32>());
-        (Segment::from_bytes(self.class, id, day, &bytes), self.wrap(id, day, &bytes))
+        (Segment::from_bytes(class, id, day, &bytes), self.wrap(class, id, day, &bytes))
     }
 
-    fn wrap(&self, id: i64, day: i64, bytes: &[u8; 32]) -> Vec<u8> {
+    fn wrap(&self, class: Class, id: i64, day: i64, bytes: &[u8; 32]) -> Vec<u8> {
         let boxed = self.publics.first().and_then(|(name, public)| {
             let mut wrapped = vec![*name];
-            wrapped.extend(public.seal(INFO, &self.associated_data(id, day), bytes)?);
+            wrapped.extend(public.seal(INFO, &associated_data(class, id, day), bytes)?);
             Some(wrapped)
         });
         // A ring without a public half does not open, and one to which nothing can be sealed is refused when it is read.
@@ -119,13 +146,19 @@ impl ClassKeys {
         wrapped
     }
 
-    fn unwrap(&self, id: i64, day: i64, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+    fn unwrap(
+        &self,
+        class: Class,
+        id: i64,
+        day: i64,
+        wrapped: &[u8],
+    ) -> Result<Zeroizing<[u8; 32]>, VaultError> {
         let broken = VaultError::DoesNotOpen { table: "segment", column: "wrapped" };
         let (name, boxed) = wrapped.split_first().ok_or(VaultError::Destroyed { table: "segment", id })?;
         let own = self.privates.iter().find(|(own, _)| own == name);
-        let (purpose, letter) = (self.class.as_str(), char::from(*name));
+        let (purpose, letter) = (self.purpose.as_str(), char::from(*name));
         let (_, private) = own.ok_or(VaultError::NotHeld { purpose, name: letter })?;
-        let plain = private.open(INFO, &self.associated_data(id, day), boxed).ok_or(broken)?;
+        let plain = private.open(INFO, &associated_data(class, id, day), boxed).ok_or(broken)?;
         <[u8; 32]>::try_from(plain.as_slice()).map(Zeroizing::new).map_err(|_| broken)
     }
 
@@ -133,29 +166,41 @@ impl ClassKeys {
     ///
     /// # Errors
     /// [`VaultError::NotHeld`] when this process has not the key, [`VaultError::DoesNotOpen`] when it was altered.
-    pub fn open_segment(&self, id: i64, day: i64, wrapped: &[u8]) -> Result<Segment, VaultError> {
-        Ok(Segment::from_bytes(self.class, id, day, &*self.unwrap(id, day, wrapped)?))
+    pub fn open_segment(
+        &self,
+        class: Class,
+        id: i64,
+        day: i64,
+        wrapped: &[u8],
+    ) -> Result<Segment, VaultError> {
+        Ok(Segment::from_bytes(class, id, day, &*self.unwrap(class, id, day, wrapped)?))
     }
 
     /// Wraps a segment anew under the key that seals; `None` if it is so already, or destroyed.
     ///
     /// # Errors
     /// [`VaultError`] when it does not open.
-    pub fn rewrap(&self, id: i64, day: i64, wrapped: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
+    pub fn rewrap(
+        &self,
+        class: Class,
+        id: i64,
+        day: i64,
+        wrapped: &[u8],
+    ) -> Result<Option<Vec<u8>>, VaultError> {
         let sealing = self.publics.first().map(|(name, _)| name);
         if wrapped.is_empty() || wrapped.first() == sealing {
             return Ok(None);
         }
-        Ok(Some(self.wrap(id, day, &*self.unwrap(id, day, wrapped)?)))
+        Ok(Some(self.wrap(class, id, day, &*self.unwrap(class, id, day, wrapped)?)))
     }
+}
 
-    fn associated_data(&self, id: i64, day: i64) -> Vec<u8> {
-        let mut data = self.class.as_str().as_bytes().to_vec();
-        data.push(0);
-        data.extend_from_slice(&id.to_be_bytes());
-        data.extend_from_slice(&day.to_be_bytes());
-        data
-    }
+fn associated_data(class: Class, id: i64, day: i64) -> Vec<u8> {
+    let mut data = class.as_str().as_bytes().to_vec();
+    data.push(0);
+    data.extend_from_slice(&id.to_be_bytes());
+    data.extend_from_slice(&day.to_be_bytes());
+    data
 }
 
 const INFO: &[u8] = b"anshin segment 1";

@@ -39,6 +39,8 @@ pub enum Indexed<'a> {
     CustomerOf { merchant: i64, address: &'a RealAddress },
     /// An address as the mailbox that mail of one store goes to, of either side.
     MailboxOf { merchant: i64, address: &'a RealAddress },
+    /// The address of somebody who is in no conversation.
+    Stranger(&'a RealAddress),
     /// A store's id.
     StoreId(&'a str),
     /// An order number of one store.
@@ -90,6 +92,7 @@ impl Indexed<'_> {
             | Indexed::Ip(_) => false,
             Indexed::Domain(_)
             | Indexed::Submission { .. }
+            | Indexed::Stranger(_)
             | Indexed::Told { .. }
             | Indexed::StsPolicy(_)
             | Indexed::TlsKind { .. }
@@ -153,6 +156,7 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
         Indexed::MailboxOf { merchant, address } => {
             put(b"mailbox", merchant, address.reveal_canonical().as_bytes());
         }
+        Indexed::Stranger(address) => put(b"stranger", 0, address.reveal_canonical().as_bytes()),
         Indexed::StoreId(id) => put(b"store", 0, id.as_bytes()),
         Indexed::OrderNo { merchant, order_no } => put(b"order", merchant, order_no.as_bytes()),
         Indexed::AuthId(id) => put(b"auth", 0, id.as_bytes()),

@@ -63,6 +63,14 @@ impl Keeper {
         Ok(Some(vault))
     }
 
+    /// Takes the leaves of erased data keys out of the ring's tree. How many were still in it.
+    ///
+    /// # Errors
+    /// [`RingError`] when its file can't be read or written; then they are still in it.
+    pub fn erase(&self, data_keys: &[i64]) -> Result<usize, RingError> {
+        super::erasure_tree::take_out(&self.dir, &self.wrapping, data_keys)
+    }
+
     /// The keys that were given last can't be used: the next look gives them again.
     pub fn again(&mut self) {
         self.seen.clear();

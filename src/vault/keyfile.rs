@@ -129,7 +129,7 @@ pub(super) fn replace(dir: &Path, key: &NamedKey, wrapping: &Wrapping) -> Result
 
 /// What may be written over.
 #[derive(PartialEq, Eq)]
-enum Over {
+pub(super) enum Over {
     Nothing,
     ItsFile,
 }
@@ -180,7 +180,7 @@ fn head_of(key: &NamedKey) -> String {
     )
 }
 
-fn write_whole(path: &Path, text: &[u8], mode: u32, over: Over) -> Result<(), RingError> {
+pub(super) fn write_whole(path: &Path, text: &[u8], mode: u32, over: Over) -> Result<(), RingError> {
     let fault = |cause| RingError::File { path: path.into(), cause };
     // Whole under its own name or not at all: half a key file would stop the next start.
     let mut unfinished = path.as_os_str().to_owned();

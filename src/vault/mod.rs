@@ -5,6 +5,7 @@
 
 mod cache;
 mod class;
+mod erasure_tree;
 mod hops;
 mod index;
 mod keeper;
@@ -38,7 +39,7 @@ pub use purpose::{Purpose, Take};
 pub use random::random_bytes;
 pub use ring::{KeyLine, KeyRing, Make, RingError};
 pub use scram::ScramSalts;
-pub use seal::{DataKey, Place, SealKeys, Sealed, VaultError, boxed_head};
+pub use seal::{DataKey, Place, SealKeys, Sealed, VaultError, bare_under, boxed_head};
 pub use token::{AliasTokens, Decision, DecisionTokens, ReturnTokens, Returned, Side, TOKEN_MAX};
 pub use tree::TreeSeed;
 pub use wrapping::{Wrapping, WrappingFault};
@@ -64,6 +65,8 @@ pub struct Vault {
     pub secrets: std::collections::BTreeSet<String>,
     /// As versions before the public halves had them.
     pub old_fingerprints: std::collections::BTreeMap<String, String>,
+    /// What tells the tree of erasure from another one, where it is here.
+    pub erasure_tree: Option<String>,
     /// All of them, without the keys themselves.
     pub lines: Vec<KeyLine>,
     /// The name of the index key that numbers the operation, in a ring without a guard key.
@@ -87,12 +90,10 @@ impl Vault {
     /// [`RingError::Missing`] when a purpose has no key.
     pub fn open_at(ring: &KeyRing, now: Timestamp) -> Result<Self, RingError> {
         let secrets = |purpose| ring.keys(purpose, now).unwrap_or_default();
-        let class = |class: Class| {
-            let purpose = class.purpose();
-            ClassKeys::new(class, &ring.publics(purpose, now), &secrets(purpose))
-        };
-        let seal = SealKeys::new(&ring.publics(Purpose::Seal, now), &secrets(Purpose::Seal));
-        let (body, log) = (class(Class::Body), class(Class::Log));
+        let class = |purpose| ClassKeys::new(purpose, &ring.publics(purpose, now), &secrets(purpose));
+        let tree = ring.tree();
+        let seal = SealKeys::new(&ring.publics(Purpose::Seal, now), &secrets(Purpose::Seal), tree.clone());
+        let (body, log) = (class(Purpose::Body), class(Purpose::Log));
         let is_locked = ring.is_locked() && seal.is_locked() && body.is_locked() && log.is_locked();
         Ok(Self {
             alias: AliasTokens::new(ring.keys(Purpose::Alias, now)?),
@@ -108,6 +109,7 @@ impl Vault {
             fingerprints: ring.fingerprints(),
             secrets: ring.old_fingerprints().into_keys().collect(),
             old_fingerprints: ring.old_fingerprints(),
+            erasure_tree: tree.map(|tree| tree.id().to_owned()),
             lines: ring.list(now),
             numbers: ring.numbering_index_key(),
             is_locked,
@@ -131,7 +133,7 @@ impl Vault {
     pub fn class(&self, class: Class) -> &ClassKeys {
         match class {
             Class::Body => &self.body,
-            Class::Log => &self.log,
+            _ => &self.log,
         }
     }
 }

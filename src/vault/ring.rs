@@ -6,6 +6,7 @@
 //! Only [`Make::Missing`] (the development profile) and [`KeyRing::make`] create anything.
 //! When it fails: [`RingError`] with path and cure; keys themselves are never printed and are wiped when dropped.
 
+use super::erasure_tree::{self, Tree};
 use super::keyfile;
 use super::locked::LockedKey;
 use super::pair;
@@ -73,6 +74,7 @@ pub struct KeyRing {
     dir: PathBuf,
     wrapping: Arc<Wrapping>,
     keys: Vec<NamedKey>,
+    tree: Option<Arc<Tree>>,
 }
 
 /// What `anshin keys list` shows of a key.
@@ -131,7 +133,8 @@ impl KeyRing {
     pub fn open_or_begin(dir: &Path, wrapping: Arc<Wrapping>) -> Result<Self, RingError> {
         make_dir(dir)?;
         let keys = read_all(dir, &wrapping, &Take::Found)?;
-        Ok(Self { dir: dir.into(), wrapping, keys })
+        let tree = erasure_tree::read(dir, &wrapping)?.map(Arc::new);
+        Ok(Self { dir: dir.into(), wrapping, keys, tree })
     }
 
     /// Reads the whole ring in `dir`; with [`Make::Missing`] makes what is not there.
@@ -162,7 +165,9 @@ impl KeyRing {
             Make::Nothing => wrapping,
         };
         let keys = read_all(dir, &wrapping, take)?;
-        let ring = Self { dir: dir.into(), wrapping, keys };
+        let tree =
+            if take.wants(Purpose::Seal) { erasure_tree::read(dir, &wrapping)?.map(Arc::new) } else { None };
+        let ring = Self { dir: dir.into(), wrapping, keys, tree };
         for purpose in Purpose::ALL {
             let is_there = match purpose {
                 Purpose::Guard => ring.guard().is_ok(),
@@ -197,7 +202,17 @@ impl KeyRing {
                 self.make(purpose, now, Duration::ZERO)?;
             }
         }
+        // Beside the secrets, not where there are only public halves.
+        if self.keys.iter().any(|key| key.purpose == Purpose::Seal && key.secret.is_some()) {
+            erasure_tree::make(&self.dir, &self.wrapping)?;
+            self.tree = erasure_tree::read(&self.dir, &self.wrapping)?.map(Arc::new);
+        }
         Ok(())
+    }
+
+    /// The tree of erasure.
+    pub(super) fn tree(&self) -> Option<Arc<Tree>> {
+        self.tree.clone()
     }
 
     /// Adds a new newest key of `purpose`, on disk and in the ring. It seals after `wait`, a first one at once.
@@ -422,7 +437,7 @@ pub(super) fn ring_for_tests() -> KeyRing {
         key(Purpose::Log, b'a', 8),
     ];
     sort(&mut keys);
-    KeyRing { dir: PathBuf::new(), wrapping: Arc::default(), keys }
+    KeyRing { dir: PathBuf::new(), wrapping: Arc::default(), keys, tree: None }
 }
 
 #[cfg(test)]

@@ -7,10 +7,13 @@
 //! where it was made by a process that holds the public half alone.
 //! Bounds: random 96-bit nonces allow 2^32 seals per key (NIST SP 800-38D §8.3); a data key seals what belongs to
 //! one conversation or store, and the ring's key only wraps data keys.
+//! Where the ring has a tree of erasure (`erasure_tree.rs`), version 4 wraps a data key under HKDF of the seal key and the data key's
+//! leaf: once the leaf is taken out nothing opens it, not even in a copy of the database.
 //! When it fails: [`VaultError`]; it says which place did not open, never what was in it.
 
 use super::cache::Cache;
 use super::class::Segment;
+use super::erasure_tree::Tree;
 use super::locked::Locked;
 use super::pair::{Private, Public};
 use super::random_bytes;
@@ -25,6 +28,7 @@ use zeroize::Zeroizing;
 const VERSION: u8 = 1;
 const OF_A_CLASS: u8 = 2;
 const BOXED: u8 = 3;
+const UNDER_THE_TREE: u8 = 4;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 const SEGMENT: usize = 8;
@@ -130,6 +134,19 @@ struct SealKey {
     name: u8,
     cipher: Aes256Gcm,
     private: Private,
+    /// Of which the leaf of a data key makes the key that wraps it.
+    derive: Hkdf<Sha256>,
+}
+
+impl SealKey {
+    fn with(&self, leaf: &[u8; 32]) -> Aes256Gcm {
+        let mut key = Zeroizing::new([0_u8; 32]);
+        // 32 octets are far below HKDF's limit of 255 blocks, the only way in which expand can fail.
+        if self.derive.expand(leaf, &mut *key).is_err() {
+            std::process::abort();
+        }
+        Aes256Gcm::new((&*key).into())
+    }
 }
 
 /// The keys that wrap data keys.
@@ -137,23 +154,26 @@ pub struct SealKeys {
     /// Public halves, the one that seals first.
     publics: Vec<(u8, Public)>,
     secrets: Vec<Locked<SealKey>>,
+    tree: Option<Arc<Tree>>,
     opened: Cache<DataKey>,
     /// What is opened where there is nothing to open.
     nothing: OnceLock<Sealed>,
 }
 
 impl SealKeys {
-    pub(super) fn new(publics: &[&NamedKey], secrets: &[&NamedKey]) -> Self {
+    pub(super) fn new(publics: &[&NamedKey], secrets: &[&NamedKey], tree: Option<Arc<Tree>>) -> Self {
         let publics = publics.iter().filter_map(|key| Some((key.name(), Public::new(key.public()?)?)));
         let secret = |key: &&NamedKey| {
             Locked::new(SealKey {
                 name: key.name(),
                 cipher: Aes256Gcm::new(key.bytes().into()),
                 private: Private::new(key.bytes()),
+                derive: Hkdf::new(Some(b"anshin seal tree 1"), key.bytes()),
             })
         };
         let secrets = secrets.iter().map(secret).collect();
-        Self { publics: publics.collect(), secrets, opened: Cache::default(), nothing: OnceLock::new() }
+        let (opened, nothing) = (Cache::default(), OnceLock::new());
+        Self { publics: publics.collect(), secrets, tree, opened, nothing }
     }
 
     /// Whether this process can open data keys, or only make new ones.
@@ -177,9 +197,16 @@ impl SealKeys {
     fn wrap(&self, id: i64, bytes: &[u8; 32]) -> Vec<u8> {
         let Some((sealing, _)) = self.publics.first() else { std::process::abort() };
         let mut wrapped = vec![*sealing];
-        match self.secrets.iter().find(|key| key.name == *sealing) {
-            Some(key) => seal_into(&key.cipher, &wrapped_place(id).associated_data(id), bytes, &mut wrapped),
-            None => wrapped.extend(self.boxed(&wrapped_place(id).associated_data(id), bytes)),
+        let leaf = self.tree.as_ref().and_then(|tree| tree.leaf(id));
+        match (self.secrets.iter().find(|key| key.name == *sealing), leaf) {
+            (Some(key), Some(leaf)) => {
+                wrapped.push(UNDER_THE_TREE);
+                encrypt_into(&key.with(&leaf), &wrapped_place(id).associated_data(id), bytes, &mut wrapped);
+            }
+            (Some(key), None) => {
+                seal_into(&key.cipher, &wrapped_place(id).associated_data(id), bytes, &mut wrapped)
+            }
+            (None, _) => wrapped.extend(self.boxed(&wrapped_place(id).associated_data(id), bytes)),
         }
         wrapped
     }
@@ -190,6 +217,11 @@ impl SealKeys {
         let aad = wrapped_place(id).associated_data(id);
         let plain = if rest.first() == Some(&BOXED) {
             self.open_box(&aad, rest).map_err(|error| error.unwrap_or(broken))?
+        } else if let Some((&UNDER_THE_TREE, rest)) = rest.split_first() {
+            let lacks = VaultError::NotHeld { purpose: "seal", name: '-' };
+            let tree = self.tree.as_ref().ok_or(lacks)?;
+            let leaf = tree.leaf(id).ok_or(VaultError::Destroyed { table: "data_key", id })?;
+            decrypt(&self.secret(*name)?.with(&leaf), &aad, rest).ok_or(broken)?
         } else {
             let key = self.secret(*name)?;
             open_with(&key.cipher, &aad, rest).ok_or(broken)?
@@ -223,11 +255,20 @@ impl SealKeys {
     /// [`VaultError`] when it does not open.
     pub fn rewrap(&self, id: i64, wrapped: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
         let sealing = self.publics.first().map(|(name, _)| name);
+        let best = if self.tree.is_some() { UNDER_THE_TREE } else { VERSION };
         match wrapped {
             [] => Ok(None),
-            [name, version, ..] if Some(name) == sealing && *version == VERSION => Ok(None),
+            [name, version, ..] if Some(name) == sealing && *version == best => Ok(None),
+            // Erased, and come back with an old copy of the database.
+            _ if self.is_erased(id) => Ok(Some(Vec::new())),
             _ => Ok(Some(self.wrap(id, &*self.unwrap(id, wrapped)?))),
         }
+    }
+
+    /// Whether the leaf of a data key was taken out of the tree.
+    #[must_use]
+    pub fn is_erased(&self, id: i64) -> bool {
+        self.tree.as_ref().is_some_and(|tree| tree.leaf(id).is_none())
     }
 
     /// Seals for a place of the installation to the public half, where its data key is not at hand.
@@ -266,6 +307,15 @@ impl SealKeys {
     fn open_box(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Option<VaultError>> {
         let [BOXED, name, boxed @ ..] = sealed else { return Err(None) };
         self.secret(*name)?.private.open(INFO, aad, boxed).ok_or(None)
+    }
+}
+
+/// The seal key that wrapped a data key without the tree of erasure; empty where the tree did.
+#[must_use]
+pub fn bare_under(wrapped: &[u8]) -> String {
+    match wrapped {
+        [] | [_, UNDER_THE_TREE, ..] => String::new(),
+        [name, ..] => char::from(*name).to_string(),
     }
 }
 
@@ -374,7 +424,7 @@ fn seal_into(cipher: &Aes256Gcm, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
     encrypt_into(cipher, aad, plain, out);
 }
 
-fn encrypt_into(cipher: &Aes256Gcm, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
+pub(super) fn encrypt_into(cipher: &Aes256Gcm, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
     let nonce = random_bytes::<NONCE>();
     out.extend_from_slice(&nonce);
     let start = out.len();
@@ -392,7 +442,7 @@ fn open_with(cipher: &Aes256Gcm, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<
     if *version == VERSION { decrypt(cipher, aad, rest) } else { None }
 }
 
-fn decrypt(cipher: &Aes256Gcm, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn decrypt(cipher: &Aes256Gcm, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, rest) = sealed.split_first_chunk::<NONCE>()?;
     let (body, tag) = rest.split_last_chunk::<TAG>()?;
     let mut plain = Zeroizing::new(body.to_vec());

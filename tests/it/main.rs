@@ -15,5 +15,6 @@ mod store;
 mod store_holds;
 mod store_lanes;
 mod store_tree;
+mod store_retention;
 mod tidy;
 mod validity;

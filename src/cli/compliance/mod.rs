@@ -2,9 +2,13 @@
 //!
 //! Rules: a report says what is so now, with what shows it, and its exit status is 1 where something is not as it must be.
 
+mod erase;
+mod hold;
 pub(super) mod residency;
+mod retention;
 
 use super::arguments::Common;
+use super::arguments_desk::LookArguments;
 use super::output::Failure;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -15,6 +19,65 @@ pub(in crate::cli) enum ComplianceCommand {
     Residency {
         #[command(subcommand)]
         command: ResidencyCommand,
+    },
+    /// What is kept how long and why; what is due, held and destroyed, and what will be due within 30 days.
+    Retention {
+        /// List each day that is due, with how many rows. Nothing is destroyed by this command either way: the relay does
+        /// that by itself.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// What is kept about a customer; with --yes, erase it for good, in every copy of the database too. Takes a second person.
+    Erase(EraseArguments),
+    /// What must not be destroyed while a case is open.
+    Hold {
+        #[command(subcommand)]
+        command: HoldCommand,
+    },
+}
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct EraseArguments {
+    /// The customer's real address, the one of now or one before.
+    #[arg(long, value_name = "ADDRESS")]
+    pub customer: String,
+    /// Erase.
+    #[arg(long, requires = "actor")]
+    pub yes: bool,
+    /// Open orders too: their aliases end at once.
+    #[arg(long)]
+    pub open_orders: bool,
+    #[command(flatten)]
+    pub look: LookArguments,
+}
+
+#[derive(Subcommand)]
+pub(in crate::cli) enum HoldCommand {
+    /// Hold what meets all of these. From then on it outlives its period, and can't be erased.
+    Add {
+        #[command(flatten)]
+        look: LookArguments,
+        /// Only what is of this store.
+        #[arg(long, value_name = "ID")]
+        store_id: Option<String>,
+        /// Only what is of this customer, at every store, and of what begins later.
+        #[arg(long, value_name = "ADDRESS")]
+        customer: Option<String>,
+        /// Only what happened from then on.
+        #[arg(long, value_name = "RFC3339")]
+        from: Option<String>,
+        /// Only what happened before.
+        #[arg(long, value_name = "RFC3339")]
+        until: Option<String>,
+    },
+    /// List the holds, lifted ones too.
+    List,
+    /// Lift a hold. Takes a second person.
+    Lift {
+        /// The hold, as the list shows it.
+        hold: String,
+        #[command(flatten)]
+        look: LookArguments,
     },
 }
 
@@ -78,5 +141,8 @@ pub(super) async fn run(command: ComplianceCommand, common: &Common) -> Result<(
         ComplianceCommand::Residency { command: ResidencyCommand::Attest(attest) } => {
             residency::attest(&attest, common)
         }
+        ComplianceCommand::Retention { dry_run } => retention::run(dry_run, common).await,
+        ComplianceCommand::Erase(arguments) => erase::run(&arguments, common).await,
+        ComplianceCommand::Hold { command } => hold::run(command, common).await,
     }
 }

@@ -1,57 +1,44 @@
-//! Lawful destruction: rows of the log, or their header blocks, go with a certificate that the tree's key signs, and the tree
-//! still verifies.
+//! Lawful destruction: what goes of the log and of looks is named by certificates that the tree's key signs, and the tree still
+//! verifies.
 //!
-//! Rules: only what is entered can be certified, and only what is certified is destroyed, in one transaction with its
-//! certificate. The hash of a destroyed row stays; it says nothing of the row, whose sealed values began with a random nonce.
-//! When it fails: [`RelayFault`]; then nothing was destroyed.
+//! Rules: the certificates are kept in the transaction that destroys (`store::retention`). The hash of a destroyed row stays; it
+//! says nothing of the row, whose sealed values began with a random nonce. A row that is in no leaf, since it is older than
+//! the tree, needs no certificate.
+//! When it fails: [`RelayFault`]; then nothing is destroyed.
 
-use super::{hour_of, number};
-use crate::ledger::{Certificate, Gone, Mark, What, root_of, unpack};
+use super::hour_of;
+use crate::ledger::{Certificate, Gone, Mark, Table, What, root_of, unpack};
 use crate::mail::Timestamp;
 use crate::relay::{Relay, RelayFault};
-use crate::store::{Ids, NewDestruction};
+use crate::store::{Ids, LeafRow, NextRows};
 use std::collections::{BTreeMap, HashSet};
 
 /// Leaves of one certificate: a note has room for the places of so many.
 const LEAVES: usize = 32;
 
-/// What became of rows that were to be destroyed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Destroyed {
-    pub rows: usize,
-    pub certificates: usize,
-    /// Rows that are in no leaf yet: they stay until they are.
-    pub left: usize,
-}
-
 impl Relay {
-    /// Destroys rows of the log by their ids, or their header blocks, by a rule of one line. What is held or not due is the
-    /// caller's to leave out.
+    /// Signs what the tree has to know before these rows are destroyed, by a rule of one line: ids and notes.
     ///
     /// # Errors
-    /// [`RelayFault`] when the database does not answer or this ring has no key that signs the tree; certificates that were
-    /// written before stand.
-    pub async fn destroy_log(&self, ids: &[i64], what: What, rule: &str) -> Result<Destroyed, RelayFault> {
-        let origin = self.tree_origin().await?;
+    /// [`RelayFault`] when the database does not answer, or this ring has no key that signs the tree that has the rows.
+    pub async fn certify_destruction(
+        &self,
+        next: &NextRows,
+        rule: &str,
+    ) -> Result<Vec<(i64, String)>, RelayFault> {
+        let leaves = match next.table {
+            "record" => self.leaves_of_records(&next.ids).await?,
+            "look" => self.leaves_of_looks(&next.ids).await?,
+            _ => Vec::new(),
+        };
+        if leaves.is_empty() {
+            return Ok(Vec::new());
+        }
         let missing = || RelayFault::MissingKey("tree-a".into());
+        let origin = self.tree_origin().await?;
         let signer = self.tree_signers(&origin)?.into_iter().next().ok_or_else(missing)?;
-        let mut by_hour: BTreeMap<i64, HashSet<i64>> = BTreeMap::new();
-        for id in ids {
-            by_hour.entry(hour_of(Ids::time_of(*id))).or_default().insert(*id);
-        }
-        let (mut leaves, mut done) = (Vec::new(), Destroyed { left: ids.len(), ..Destroyed::default() });
-        for (hour, wanted) in &by_hour {
-            for leaf in self.store().segments_of(*hour).await? {
-                let malformed = RelayFault::Malformed("tree_leaf.marks");
-                let marks = unpack(leaf.marks.as_deref().unwrap_or_default()).ok_or(malformed)?;
-                let rows: Vec<bool> = marks.iter().map(|mark| wanted.contains(&mark.id)).collect();
-                let gone: Vec<Mark> = marks.into_iter().filter(|mark| wanted.contains(&mark.id)).collect();
-                if !gone.is_empty() {
-                    let position = u64::try_from(leaf.position).unwrap_or(u64::MAX);
-                    leaves.push((Gone { position, rows }, gone));
-                }
-            }
-        }
+        let what = if next.headers_alone { What::Headers } else { What::Rows };
+        let mut notes = Vec::new();
         for some in leaves.chunks(LEAVES) {
             let marks: Vec<Mark> = some.iter().flat_map(|(_, marks)| marks).copied().collect();
             let certificate = Certificate {
@@ -63,14 +50,43 @@ impl Relay {
                 gone: some.iter().map(|(gone, _)| gone.clone()).collect(),
             };
             let note = signer.sign(&certificate.to_text()).map_err(|_| RelayFault::Malformed("the rule"))?;
-            let rows: Vec<i64> = marks.iter().map(|mark| mark.id).collect();
-            let new = NewDestruction { id: self.next_id(), note, rows, headers_alone: what == What::Headers };
-            self.store().destroy_log_rows(&new).await?;
-            done.rows += marks.len();
-            done.certificates += 1;
-            done.left -= marks.len();
+            notes.push((self.next_id(), note));
         }
-        tracing::info!(event = "destroyed", rows = number(done.rows), left = number(done.left), rule);
-        Ok(done)
+        Ok(notes)
     }
+
+    async fn leaves_of_records(&self, ids: &[i64]) -> Result<Vec<(Gone, Vec<Mark>)>, RelayFault> {
+        let mut by_hour: BTreeMap<i64, HashSet<i64>> = BTreeMap::new();
+        for id in ids {
+            by_hour.entry(hour_of(Ids::time_of(*id))).or_default().insert(*id);
+        }
+        let mut leaves = Vec::new();
+        for (hour, wanted) in &by_hour {
+            for leaf in self.store().segments_of(*hour).await? {
+                let malformed = RelayFault::Malformed("tree_leaf.marks");
+                let marks = unpack(leaf.marks.as_deref().unwrap_or_default()).ok_or(malformed)?;
+                let rows: Vec<bool> = marks.iter().map(|mark| wanted.contains(&mark.id)).collect();
+                let gone: Vec<Mark> = marks.into_iter().filter(|mark| wanted.contains(&mark.id)).collect();
+                if !gone.is_empty() {
+                    leaves.push((Gone { position: position(&leaf), rows }, gone));
+                }
+            }
+        }
+        Ok(leaves)
+    }
+
+    /// A look is a leaf by itself.
+    async fn leaves_of_looks(&self, ids: &[i64]) -> Result<Vec<(Gone, Vec<Mark>)>, RelayFault> {
+        let mut leaves = Vec::new();
+        for id in ids {
+            if let Some(leaf) = self.store().leaf_of(Table::Look, *id).await? {
+                leaves.push((Gone { position: position(&leaf), rows: vec![true] }, Vec::new()));
+            }
+        }
+        Ok(leaves)
+    }
+}
+
+fn position(leaf: &LeafRow) -> u64 {
+    u64::try_from(leaf.position).unwrap_or(u64::MAX)
 }

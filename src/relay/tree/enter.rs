@@ -66,7 +66,7 @@ impl Relay {
         } else {
             Ids::first_of(Timestamp::from_millis(now.as_millis() - LATE_ENTRIES))
         };
-        for table in [Table::Look, Table::Destruction] {
+        for table in [Table::Look, Table::Destruction, Table::Certificate] {
             for id in self.store().unentered(table, since, ROUND_ENTRIES).await? {
                 fresh.extend(self.fresh_row(table, id, now).await?);
             }
@@ -99,6 +99,10 @@ impl Relay {
             Table::Destruction => {
                 let note = self.store().destructions(id, 1).await?.pop();
                 note.map(|(_, note)| merkle::leaf(note.as_bytes()))
+            }
+            Table::Certificate => {
+                let body = self.store().certificate_bodies(id, 1).await?.pop();
+                body.map(|(_, body)| merkle::leaf(&body))
             }
         };
         let entry = |hash| Entry::Row { table, id, hash, entered: now };

@@ -12,7 +12,6 @@ mod proof;
 mod rows;
 mod verify;
 
-pub use destroy::Destroyed;
 pub use enter::Grown;
 pub use proof::ProofFault;
 pub use verify::{Anchors, Broken, Progress, Verification};

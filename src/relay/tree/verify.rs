@@ -103,8 +103,8 @@ struct Walk {
     since_good: Option<Timestamp>,
     forked: bool,
     certified: Certified,
-    /// Hashes of looks and certificates, by table and id.
-    entered: HashMap<(Table, i64), merkle::Hash>,
+    /// Hashes of looks and certificates, and their leaves, by table and id.
+    entered: HashMap<(Table, i64), (merkle::Hash, u64)>,
     pending: Option<Hour>,
     /// Rows before this id were looked at.
     seen: i64,
@@ -257,10 +257,19 @@ impl Relay {
         from = i64::MIN;
         loop {
             let some = self.store().destructions(from, MANY).await?;
-            let Some((last, _)) = some.last() else { return Ok(()) };
+            let Some((last, _)) = some.last() else { break };
             from = last.saturating_add(1);
             for (id, note) in &some {
                 walk.claim(Table::Destruction, *id, merkle::leaf(note.as_bytes()));
+            }
+        }
+        from = i64::MIN;
+        loop {
+            let some = self.store().certificate_bodies(from, MANY).await?;
+            let Some((last, _)) = some.last() else { return Ok(()) };
+            from = last.saturating_add(1);
+            for (id, body) in &some {
+                walk.claim(Table::Certificate, *id, merkle::leaf(body));
             }
         }
     }
@@ -322,7 +331,7 @@ impl Walk {
                 self.pending.replace(Hour { hour, leaves: vec![leaf], from, to })
             }
             Some(Entry::Row { table, id, hash, .. }) => {
-                self.entered.insert((table, id), hash);
+                self.entered.insert((table, id), (hash, position));
                 None
             }
             None => {
@@ -378,7 +387,7 @@ impl Walk {
     fn claim(&mut self, table: Table, id: i64, hash: merkle::Hash) {
         let hour = begins(hour_of(Ids::time_of(id)));
         match self.entered.remove(&(table, id)) {
-            Some(entered) if entered == hash => {}
+            Some((entered, _)) if entered == hash => {}
             Some(_) => self.done.tell(Broken::row(
                 "changed",
                 hour,
@@ -395,7 +404,11 @@ impl Walk {
             let why = "no leaf has it: it came more than a week late, or was put in by hand";
             self.done.tell(Broken::row("inserted", begins(hour_of(Ids::time_of(*id))), *id, why));
         }
-        for (table, id) in self.entered.keys() {
+        for ((table, id), (_, leaf)) in &self.entered {
+            if self.certified.get(leaf).is_some_and(|lawful| lawful.rows.first() == Some(&true)) {
+                self.done.destroyed += 1;
+                continue;
+            }
             let hour = begins(hour_of(Ids::time_of(*id)));
             let why = format!("the row of {} is gone", table.as_str());
             self.done.tell(Broken::row("deleted", hour, *id, &why));

@@ -20,7 +20,7 @@ fn seal_keys(half: Half) -> SealKeys {
         Half::Whole => ring.keys(Purpose::Seal, NOW).unwrap(),
         Half::Public => Vec::new(),
     };
-    SealKeys::new(&ring.publics(Purpose::Seal, NOW), &secrets)
+    SealKeys::new(&ring.publics(Purpose::Seal, NOW), &secrets, None)
 }
 
 fn class_keys(class: Class, half: Half) -> ClassKeys {
@@ -29,7 +29,7 @@ fn class_keys(class: Class, half: Half) -> ClassKeys {
         Half::Whole => ring.keys(class.purpose(), NOW).unwrap(),
         Half::Public => Vec::new(),
     };
-    ClassKeys::new(class, &ring.publics(class.purpose(), NOW), &secrets)
+    ClassKeys::new(class.purpose(), &ring.publics(class.purpose(), NOW), &secrets)
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn no_altered_or_shortened_value_opens() {
     let keys = seal_keys(Half::Whole);
     let (key, _) = keys.new_data_key(1);
     let place = Place::new("t", "c", 1);
-    let (segment, _) = class_keys(Class::Log, Half::Whole).new_segment(3, 20_000);
+    let (segment, _) = class_keys(Class::Headers, Half::Whole).new_segment(Class::Headers, 3, 20_000);
     let boxed = keys.seal_boxed(place, b"text").into_stored();
     let in_class = key.seal_in(&segment, place, b"text").into_stored();
     for stored in [key.seal(place, b"text").into_stored(), in_class, boxed] {
@@ -102,20 +102,22 @@ fn a_value_of_a_class_takes_the_subjects_key_and_the_classs() {
     let (key, _) = seal_keys(Half::Whole).new_data_key(1);
     let (other, _) = seal_keys(Half::Whole).new_data_key(1);
     let place = Place::new("record", "detail", 9);
-    let (segment, wrapped) = public.new_segment(3, 20_000);
+    let (segment, wrapped) = public.new_segment(Class::Log, 3, 20_000);
     let sealed = key.seal_in(&segment, place, b"text");
     assert_eq!(sealed.segment(), Some(3));
-    let broken = public.open_segment(3, 20_000, &wrapped).err();
+    let broken = public.open_segment(Class::Log, 3, 20_000, &wrapped).err();
     assert_eq!(broken, Some(VaultError::NotHeld { purpose: "log", name: 'a' }));
-    let opened = whole.open_segment(3, 20_000, &wrapped).unwrap();
+    let opened = whole.open_segment(Class::Log, 3, 20_000, &wrapped).unwrap();
     assert_eq!(key.open_in(&opened, place, &sealed).unwrap().as_slice(), b"text");
     assert!(key.open(place, &sealed).is_err());
     assert!(other.open_in(&opened, place, &sealed).is_err());
     assert!(key.open_in(&opened, Place::new("record", "headers", 9), &sealed).is_err());
-    assert!(whole.open_segment(4, 20_000, &wrapped).is_err());
-    assert!(whole.open_segment(3, 20_001, &wrapped).is_err());
-    assert!(class_keys(Class::Body, Half::Whole).open_segment(3, 20_000, &wrapped).is_err());
-    let destroyed = whole.open_segment(3, 20_000, &[]).err();
+    assert!(whole.open_segment(Class::Log, 4, 20_000, &wrapped).is_err());
+    assert!(whole.open_segment(Class::Log, 3, 20_001, &wrapped).is_err());
+    // A day's keys of one class are no other's, also under the same key of the ring.
+    assert!(whole.open_segment(Class::Headers, 3, 20_000, &wrapped).is_err());
+    assert!(class_keys(Class::Body, Half::Whole).open_segment(Class::Body, 3, 20_000, &wrapped).is_err());
+    let destroyed = whole.open_segment(Class::Log, 3, 20_000, &[]).err();
     assert_eq!(destroyed, Some(VaultError::Destroyed { table: "segment", id: 3 }));
 }
 
@@ -124,7 +126,7 @@ fn the_newest_ring_key_wraps_and_an_older_one_still_opens() {
     let ring = ring_for_tests();
     let both = ring.keys(Purpose::Seal, NOW).unwrap();
     let (newest, oldest) = (both[0], both[1]);
-    let keys = |keys: &[&NamedKey]| SealKeys::new(keys, keys);
+    let keys = |keys: &[&NamedKey]| SealKeys::new(keys, keys, None);
     assert_eq!(keys(&[newest, oldest]).new_data_key(1).1.first(), Some(&b'b'));
     let (_, wrapped) = keys(&[oldest]).new_data_key(1);
     assert!(keys(&[newest, oldest]).unwrap_data_key(1, &wrapped).is_ok());

@@ -26,6 +26,7 @@ mod decisions;
 mod dialogues;
 mod dns_check;
 mod door;
+mod erasure;
 mod failover;
 mod failures;
 mod holds;

@@ -1,0 +1,73 @@
+//! `anshin compliance erase`: preview, and with `--yes` and a second person the erasure.
+
+use super::EraseArguments;
+use crate::cli::arguments::Common;
+use crate::cli::desk;
+use crate::cli::output::{Failure, print};
+use crate::cli::process;
+use crate::mail::Timestamp;
+use crate::relay::{Goes, Opened, queue_id};
+use serde_json::json;
+
+pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(), Failure> {
+    let config = process::load(common, &[])?;
+    let (mut keeper, vault) = process::ring(&config, &[])?;
+    let (relay, _) = process::open(&config, vault).await?;
+    let (held, opening) = relay.erasure_of(&arguments.customer, arguments.open_orders).await?;
+    let holds: Vec<String> = held.holds.iter().copied().map(queue_id).collect();
+    let mut document = json!({
+        "orders": held.orders,
+        "inquiries": held.inquiries,
+        "guests": held.guests,
+        "open_orders": held.open_orders,
+        "mails_waiting": held.waiting,
+        "records": held.records,
+        "refused_days": held.refused_days,
+        "legal_holds": holds,
+        "erased": false,
+    });
+    let mut text = format!(
+        "orders {} ({} open), inquiries {}, guests {}, mails that wait {}, records of the log {}, days with refused mail {}\nlegal holds: {}",
+        held.orders,
+        held.open_orders,
+        held.inquiries,
+        held.guests,
+        held.waiting,
+        held.records,
+        held.refused_days,
+        if holds.is_empty() { "none".to_owned() } else { holds.join(", ") }
+    );
+    if arguments.yes {
+        let look = desk::look(&arguments.look)?;
+        let look = look.ok_or_else(|| Failure::new("--yes: say who you are: --actor, --purpose, --case"))?;
+        let approved = arguments.look.approved.as_deref();
+        let opened = relay.open_for(&look, &opening, Goes::ToTheScreen, approved).await?;
+        let Opened::Erased(keys) = opened else { return Err(Failure::new("nothing was erased")) };
+        keeper.erase(&keys)?;
+        if let Some(vault) = keeper.look(Timestamp::now())? {
+            relay.renew(vault).await?;
+        }
+        text.push_str("\nerased");
+    } else {
+        text.push_str(
+            "\nnothing was erased: this was a preview; with --yes it is done, once a second person approves",
+        );
+    }
+    let pending = relay.certify_erasures(Timestamp::now()).await?;
+    for waits in &pending {
+        let cure = match waits.seal_keys.as_slice() {
+            [] => "until every key ring has followed".to_owned(),
+            some => {
+                format!("old copies of the database open with {}: rotate, rewrap, retire it", some.join(", "))
+            }
+        };
+        text.push_str(&format!("\nerasure {} has no certificate yet, {cure}", waits.id));
+    }
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("erased".into(), arguments.yes.into());
+        let waits = pending.iter().map(|waits| json!({ "erasure": waits.id, "seal_keys": waits.seal_keys }));
+        fields.insert("without_certificate".into(), waits.collect());
+    }
+    print(common, &document, &text);
+    Ok(())
+}

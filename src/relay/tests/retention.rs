@@ -1,0 +1,148 @@
+//! What retention destroys of a running relay, and what holds keep, with two persons to lift them.
+
+use super::*;
+use crate::config::Config;
+use crate::vault;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn rules() -> crate::config::Retention {
+    Config::development(&std::env::temp_dir()).unwrap().retention
+}
+
+fn look(actor: &str) -> Look {
+    Look::new(actor, LookPurpose::LegalRequest, "C-9", Account { uid: 1, login: None }).unwrap()
+}
+
+fn order() -> Opening {
+    Opening::Trace(TraceOf::Order { store_id: "hana-ya".into(), order_no: "1".into() })
+}
+
+impl Shop {
+    async fn traced(&self) -> Vec<TraceLine> {
+        match self.relay.open_for(&look("akiko"), &order(), Goes::ToTheScreen, None).await {
+            Ok(Opened::Trace(lines)) => lines,
+            _ => panic!("no trace"),
+        }
+    }
+
+    async fn one_mail(&self) {
+        let to = [self.order.merchant_alias.to_string()];
+        self.customer_writes(&to, "<1@x.example>", Notify::default(), None).await;
+    }
+
+    async fn all_done(&self, days: u32) -> usize {
+        let (mut certificates, now) = (0, Timestamp::now().after(DAY * days));
+        loop {
+            match self.relay.destroy_due(&rules(), now).await.unwrap() {
+                0 => return certificates,
+                some => certificates += some,
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn header_blocks_go_first_then_records_and_a_text_that_waits_keeps_its_keys() {
+    let shop = Shop::open().await;
+    shop.one_mail().await;
+    assert!(shop.traced().await.iter().any(|line| line.headers.is_some()));
+    assert_eq!(shop.all_done(30).await, 0);
+    shop.all_done(182).await;
+    let lines = shop.traced().await;
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.headers.is_none()));
+    shop.all_done(397).await;
+    assert!(shop.traced().await.is_empty());
+    // Nobody has delivered it yet, so it opens still.
+    let work = shop.lease().await.remove(0);
+    assert!(shop.relay.outbound(&work).await.is_ok());
+    let standings = shop.relay.retention(&rules(), Timestamp::now().after(DAY * 397)).await.unwrap();
+    let of = |class| standings.iter().find(|standing| standing.class == class).unwrap();
+    assert_eq!(of(vault::Class::Body).due.len(), 1);
+    assert_eq!((of(vault::Class::Metadata).due.len(), of(vault::Class::Metadata).destroyed_days), (0, 1));
+}
+
+#[tokio::test]
+async fn a_hold_on_a_person_keeps_the_persons_records_and_two_persons_lift_it() {
+    let shop = Shop::open().await;
+    shop.one_mail().await;
+    let scope = |customer: &str| HoldScope { customer: Some(customer.into()), ..HoldScope::default() };
+    let nobody = shop.relay.add_legal_hold(&look("akiko"), scope("nobody@x.example")).await;
+    assert!(matches!(nobody, Err(HoldFault::Nobody)));
+    let empty = shop.relay.add_legal_hold(&look("akiko"), HoldScope::default()).await;
+    assert!(matches!(empty, Err(HoldFault::Empty)));
+    let (hold, count) =
+        shop.relay.add_legal_hold(&look("akiko"), scope("HANA@customer.example")).await.unwrap();
+    assert_eq!(count, 1);
+    shop.all_done(400).await;
+    assert!(shop.traced().await.iter().any(|line| line.headers.is_some()));
+    let lift = Opening::Lift { hold: hold.clone() };
+    let open = async |actor: &str, approved| {
+        shop.relay.open_for(&look(actor), &lift, Goes::ToTheScreen, approved).await
+    };
+    let Err(DeskFault::SecondPerson(request)) = open("akiko", None).await else { panic!("one was enough") };
+    let own =
+        shop.relay.decide_look(&request, "akiko", Account { uid: 1, login: None }, Ruling::Approved).await;
+    assert!(matches!(own, Err(DeskFault::OwnRequest)));
+    assert!(matches!(open("akiko", Some(&request)).await, Err(DeskFault::NotApproved)));
+    shop.relay
+        .decide_look(&request, "botan", Account { uid: 2, login: None }, Ruling::Approved)
+        .await
+        .unwrap();
+    assert!(matches!(open("akiko", Some(&request)).await, Ok(Opened::Lifted)));
+    assert!(matches!(open("akiko", Some(&request)).await, Err(DeskFault::Hold(HoldFault::NoHold))));
+    assert!(shop.relay.legal_holds().await.unwrap()[0].lifted_at.is_some());
+    shop.all_done(400).await;
+    assert!(shop.traced().await.is_empty());
+}
+
+#[tokio::test]
+async fn who_was_refused_outside_of_a_conversation_is_erased_too_or_goes_with_the_day() {
+    let shop = Shop::open().await;
+    let refuse = async |from: &str| {
+        let (from, to) = (address(from), address("nobody@fw.example"));
+        shop.relay.record_refused_recipient(None, Some(&from), &to, &Refusal::Relaying, &peer()).await;
+    };
+    let keys = async || shop.relay.store().data_keys(-1, 1000).await.unwrap();
+    let before = keys().await.len();
+    for from in ["stray@x.example", "stray@x.example", "other@x.example"] {
+        refuse(from).await;
+    }
+    let old = keys().await;
+    // One key for an address and a day.
+    assert_eq!(old.len(), before + 2);
+    let (held, erasure) = shop.relay.erasure_of("stray@x.example", false).await.unwrap();
+    assert_eq!((held.refused_days, held.orders, held.records), (1, 0, 0));
+    let open =
+        async |approved| shop.relay.open_for(&look("akiko"), &erasure, Goes::ToTheScreen, approved).await;
+    let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("one was enough") };
+    shop.relay
+        .decide_look(&request, "botan", Account { uid: 2, login: None }, Ruling::Approved)
+        .await
+        .unwrap();
+    let Ok(Opened::Erased(erased)) = open(Some(&request)).await else { panic!("it was not erased") };
+    assert_eq!(erased.len(), 1);
+    assert_eq!(shop.relay.keys_to_erase().await.unwrap(), erased);
+    // The certificate waits for the ring.
+    assert_eq!(shop.relay.certify_erasures(Timestamp::now()).await.unwrap().len(), 1);
+    let (dir, now) = (shop.dir.join("keys"), Timestamp::now());
+    let take = vault::Take::Found;
+    let (mut keeper, _) = vault::Keeper::open(&dir, vault::Wrapping::File, take, Make::Nothing, now).unwrap();
+    assert_eq!(keeper.erase(&erased).unwrap(), 1);
+    let renewed = keeper.look(Timestamp::now()).unwrap().unwrap();
+    for row in &old {
+        let opened = renewed.seal.unwrap_data_key(row.id, &row.wrapped);
+        assert_eq!(
+            opened.err(),
+            erased.contains(&row.id).then_some(VaultError::Destroyed { table: "data_key", id: row.id })
+        );
+    }
+    shop.relay.renew(renewed).await.unwrap();
+    assert!(shop.relay.keys_to_erase().await.unwrap().is_empty());
+    assert!(shop.relay.certify_erasures(Timestamp::now()).await.unwrap().is_empty());
+    assert_eq!(shop.relay.certificates(1).await.unwrap()[0].kind, "erasure");
+    let gone = async |who| matches!(shop.relay.erasure_of(who, false).await, Err(ErasureFault::Nobody));
+    assert!(gone("stray@x.example").await && !gone("other@x.example").await);
+    shop.all_done(32).await;
+    assert!(gone("other@x.example").await);
+}

@@ -1,0 +1,258 @@
+//! Erasing what is kept about a person: conversations with all that hangs on them, and their data keys.
+//!
+//! Rules: one transaction. What a hold keeps is not erased. Records of the log keep their rows until their period is over, and
+//! open no more. Each destroyed key is named in `erased_key`, by which every key ring takes its leaf out of its tree.
+//! When it fails: [`StoreFault`]; then nothing is erased.
+
+use super::fault::StoreFault;
+use super::handle::Store;
+use super::ids;
+use super::retention::{DAY_MS, certify};
+use crate::mail::Timestamp;
+use crate::vault::{Index, bare_under};
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use sqlx::{AnyConnection, Row};
+use std::collections::BTreeSet;
+
+/// A hold that keeps what is of a conversation.
+const HOLDS: &str = "SELECT h.id FROM legal_hold h JOIN conversation c ON c.id = $1 WHERE h.lifted_at IS NULL \
+    AND (h.merchant_id IS NULL OR h.merchant_id = c.merchant_id) \
+    AND (h.by_person = 0 OR EXISTS (SELECT 1 FROM held_conversation n WHERE n.hold_id = h.id AND n.conversation_id = c.id)) \
+    AND ((h.from_at IS NULL AND h.until_at IS NULL) OR EXISTS (SELECT 1 FROM record r WHERE r.conversation_id = c.id \
+    AND (h.from_at IS NULL OR r.at >= h.from_at) AND (h.until_at IS NULL OR r.at < h.until_at))) ORDER BY h.id";
+
+/// What is kept about a person, counted.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Holdings {
+    pub orders: i64,
+    pub inquiries: i64,
+    pub guests: i64,
+    /// Orders whose aliases have not ended.
+    pub open_orders: i64,
+    /// Mails that wait or are held.
+    pub waiting: i64,
+    pub records: i64,
+    /// Days of which there are records about the address outside of conversations.
+    pub refused_days: i64,
+    /// Holds that keep some of it.
+    pub holds: BTreeSet<i64>,
+}
+
+/// An erasure as it is kept.
+pub struct ErasureRow {
+    pub id: i64,
+    pub at: Timestamp,
+    pub conversations: i64,
+    pub keys: Vec<i64>,
+    pub fingerprints: String,
+    /// The letters of the seal keys that wrapped some of the keys without the tree of erasure.
+    pub bare: String,
+}
+
+impl Store {
+    /// Counts what is kept in these conversations, and about this address (as a stranger's) outside of them.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn holdings(
+        &self,
+        conversations: &[i64],
+        address: Index,
+        now: Timestamp,
+    ) -> Result<Holdings, StoreFault> {
+        let mut all = Holdings::default();
+        let text = "SELECT COUNT(*) FROM stranger WHERE address_idx = $1";
+        all.refused_days =
+            sqlx::query(text).bind(address.as_bytes()).fetch_one(self.pool()).await?.try_get(0)?;
+        let mut connection = self.pool().begin().await?;
+        all.holds.extend(holds_on_stranger(&mut connection, address).await?);
+        drop(connection);
+        for id in conversations {
+            let text = "SELECT kind, closed_at, expires_at FROM conversation WHERE id = $1";
+            let row = sqlx::query(text).bind(*id).fetch_optional(self.pool()).await?;
+            let Some(row) = row else { continue };
+            match row.try_get::<String, _>(0)?.as_str() {
+                "order" => {
+                    all.orders += 1;
+                    let is_closed = row.try_get::<Option<i64>, _>(1)?.is_some();
+                    all.open_orders += i64::from(!is_closed && row.try_get::<i64, _>(2)? > now.as_millis());
+                }
+                "guest" => all.guests += 1,
+                _ => all.inquiries += 1,
+            }
+            let waiting = "SELECT COUNT(*) FROM delivery d JOIN message m ON m.id = d.message_id \
+                 WHERE m.conversation_id = $1 AND d.state IN ('waiting', 'held')";
+            let records = "SELECT COUNT(*) FROM record WHERE conversation_id = $1";
+            for (text, count) in [(waiting, &mut all.waiting), (records, &mut all.records)] {
+                let own: i64 = sqlx::query(text).bind(*id).fetch_one(self.pool()).await?.try_get(0)?;
+                *count += own;
+            }
+            for hold in sqlx::query(HOLDS).bind(*id).fetch_all(self.pool()).await? {
+                all.holds.insert(hold.try_get(0)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Erases these conversations, and what is kept about this address outside of them, under the id of an erasure; the data keys that are destroyed. `None`: a hold keeps some of it.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer; then nothing is erased.
+    pub async fn erase(
+        &self,
+        id: i64,
+        conversations: &[i64],
+        address: Index,
+        next_id: impl Fn() -> i64,
+        at: Timestamp,
+    ) -> Result<Option<Vec<i64>>, StoreFault> {
+        let mut transaction = self.pool().begin().await?;
+        let text = "INSERT INTO erasure (id, at, conversations, keys, fingerprints, bare) VALUES ($1, $2, $3, '', '', '')";
+        let count = i64::try_from(conversations.len()).unwrap_or(i64::MAX);
+        sqlx::query(text).bind(id).bind(at.as_millis()).bind(count).execute(&mut *transaction).await?;
+        let mut found = Vec::new();
+        let text = "SELECT k.id, k.wrapped, k.bare FROM stranger s JOIN data_key k ON k.id = s.data_key_id \
+             WHERE s.address_idx = $1";
+        found.extend(sqlx::query(text).bind(address.as_bytes()).fetch_all(&mut *transaction).await?);
+        if !holds_on_stranger(&mut transaction, address).await?.is_empty() {
+            return Ok(None);
+        }
+        let text = "DELETE FROM stranger WHERE address_idx = $1";
+        sqlx::query(text).bind(address.as_bytes()).execute(&mut *transaction).await?;
+        for conversation in conversations {
+            if sqlx::query(HOLDS).bind(*conversation).fetch_optional(&mut *transaction).await?.is_some() {
+                return Ok(None);
+            }
+            let text = "SELECT k.id, k.wrapped, k.bare FROM conversation c JOIN data_key k ON k.id = c.data_key_id \
+                 WHERE c.id = $1";
+            found.extend(sqlx::query(text).bind(*conversation).fetch_optional(&mut *transaction).await?);
+            clear(&mut transaction, *conversation).await?;
+        }
+        let (mut keys, mut fingerprints, mut bare) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for row in &found {
+            let (key, wrapped): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
+            bare.insert(row.try_get::<Option<String>, _>(2)?.unwrap_or_else(|| bare_under(&wrapped)));
+            fingerprints.push(HEXLOWER.encode(&Sha256::digest(&wrapped)));
+            destroy_key(&mut transaction, key, next_id(), at).await?;
+            keys.push(key);
+        }
+        let texts: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        let text = "UPDATE erasure SET keys = $1, fingerprints = $2, bare = $3 WHERE id = $4";
+        sqlx::query(text)
+            .bind(texts.join(" "))
+            .bind(fingerprints.join(" "))
+            .bind(bare.into_iter().collect::<String>())
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(Some(keys))
+    }
+
+    /// Data keys that were destroyed for good since a time.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn erased_keys(&self, since: Timestamp) -> Result<Vec<i64>, StoreFault> {
+        let text = "SELECT data_key_id FROM erased_key WHERE id >= $1 ORDER BY id";
+        let rows = sqlx::query(text).bind(ids::floor(since.as_millis())).fetch_all(self.pool()).await?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// Erasures without a certificate, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn erasures_pending(&self) -> Result<Vec<ErasureRow>, StoreFault> {
+        let text = "SELECT id, at, conversations, keys, fingerprints, bare FROM erasure WHERE certified_at IS NULL \
+             ORDER BY id LIMIT 1000";
+        let rows = sqlx::query(text).fetch_all(self.pool()).await?;
+        rows.iter()
+            .map(|row| {
+                let keys: String = row.try_get(3)?;
+                Ok(ErasureRow {
+                    id: row.try_get(0)?,
+                    at: Timestamp::from_millis(row.try_get(1)?),
+                    conversations: row.try_get(2)?,
+                    keys: keys.split(' ').filter_map(|key| key.parse().ok()).collect(),
+                    fingerprints: row.try_get(4)?,
+                    bare: row.try_get(5)?,
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(Into::into)
+    }
+
+    /// Writes the certificate of an erasure, once.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn certify_erasure(
+        &self,
+        erasure: i64,
+        id: i64,
+        body: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreFault> {
+        let mut transaction = self.pool().begin().await?;
+        let text = "UPDATE erasure SET certified_at = $1 WHERE id = $2 AND certified_at IS NULL";
+        let query = sqlx::query(text).bind(now.as_millis()).bind(erasure);
+        let is_first = query.execute(&mut *transaction).await?.rows_affected() == 1;
+        if is_first {
+            certify(&mut transaction, id, "erasure", None, body, now).await?;
+        }
+        transaction.commit().await?;
+        Ok(is_first)
+    }
+}
+
+/// Destroys a data key for good.
+pub(super) async fn destroy_key(
+    connection: &mut AnyConnection,
+    key: i64,
+    id: i64,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let text = "UPDATE data_key SET wrapped = $1 WHERE id = $2";
+    sqlx::query(text).bind(&[][..]).bind(key).execute(&mut *connection).await?;
+    let text = "INSERT INTO erased_key (id, data_key_id, at) VALUES ($1, $2, $3)";
+    sqlx::query(text).bind(id).bind(key).bind(at.as_millis()).execute(connection).await?;
+    Ok(())
+}
+
+/// Holds that keep a record about an address outside of conversations: those on a store or a time.
+async fn holds_on_stranger(connection: &mut AnyConnection, address: Index) -> Result<Vec<i64>, sqlx::Error> {
+    let text = "SELECT day, data_key_id FROM stranger WHERE address_idx = $1";
+    let days = sqlx::query(text).bind(address.as_bytes()).fetch_all(&mut *connection).await?;
+    let mut holds = Vec::new();
+    for row in days {
+        let (day, key): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        // A record may be a moment younger than its key.
+        let (from, until) = (ids::floor(day * DAY_MS), ids::floor((day + 2) * DAY_MS));
+        let text = "SELECT DISTINCT h.id FROM record r JOIN legal_hold h ON h.lifted_at IS NULL AND h.by_person = 0 \
+             AND (h.merchant_id IS NULL OR h.merchant_id = r.merchant_id) \
+             AND (h.from_at IS NULL OR r.at >= h.from_at) AND (h.until_at IS NULL OR r.at < h.until_at) \
+             WHERE r.id >= $1 AND r.id < $2 AND r.data_key_id = $3";
+        for hold in sqlx::query(text).bind(from).bind(until).bind(key).fetch_all(&mut *connection).await? {
+            holds.push(hold.try_get(0)?);
+        }
+    }
+    Ok(holds)
+}
+
+/// Forgets a conversation and what hangs on it, but for the log.
+async fn clear(connection: &mut AnyConnection, conversation: i64) -> Result<(), sqlx::Error> {
+    for text in [
+        "DELETE FROM message_body WHERE message_id IN (SELECT id FROM message WHERE conversation_id = $1)",
+        "DELETE FROM delivery WHERE message_id IN (SELECT id FROM message WHERE conversation_id = $1)",
+        "DELETE FROM message WHERE conversation_id = $1",
+        "DELETE FROM thread_id WHERE conversation_id = $1",
+        "DELETE FROM suppressed WHERE conversation_id = $1",
+        "DELETE FROM alias WHERE conversation_id = $1",
+        "DELETE FROM conversation WHERE id = $1",
+    ] {
+        sqlx::query(text).bind(conversation).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
