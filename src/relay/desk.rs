@@ -8,11 +8,11 @@
 
 use super::erasure::ErasureFault;
 use super::legal_hold::HoldFault;
-use super::look::{Account, Look, LookPurpose, Opening};
+use super::look::{Look, Opening};
 use super::trace::{TraceFault, TraceLine};
 use super::{OrderFault, QueueFault, Relay, RelayFault, queue_id};
 use crate::mail::Timestamp;
-use crate::store::{LookRow, NewLook, NewLookRequest};
+use crate::store::{NewLook, NewLookRequest};
 use crate::vault::{Class, Index, Indexed, Place};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -24,8 +24,6 @@ pub const LOOKS_A_DAY: i64 = 200;
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long a request may be decided and used.
 const REQUEST_LIFE: Duration = Duration::from_secs(72 * 3600);
-/// Most entries and requests in one list.
-const LIST_MAX: i64 = 1000;
 
 /// Where it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,27 +107,6 @@ impl DeskFault {
                 | DeskFault::Erasure(ErasureFault::Fault(_))
         )
     }
-}
-
-/// A request, opened.
-pub struct RequestView {
-    pub id: String,
-    pub at: Timestamp,
-    pub expires_at: Timestamp,
-    pub state: String,
-    pub detail: Value,
-}
-
-/// An entry, opened.
-pub struct LookView {
-    pub id: String,
-    pub at: Timestamp,
-    pub purpose: String,
-    pub kind: String,
-    pub rows: i64,
-    pub outcome: String,
-    pub request: Option<String>,
-    pub detail: Value,
 }
 
 impl Relay {
@@ -316,8 +293,9 @@ impl Relay {
         if !["actor", "purpose", "case", "what", "to"].into_iter().all(is_same) {
             return Err(DeskFault::OtherRequest);
         }
-        // What has grown since is more than what was approved.
-        if detail.get("rows").and_then(Value::as_u64).is_none_or(|seen| seen < rows as u64) {
+        // A message that waits gets rows while a colleague is asked; what has grown much is more than what was approved.
+        let most = detail.get("rows").and_then(Value::as_u64).map(|seen| seen + ROWS_ALONE as u64);
+        if most.is_none_or(|most| most < rows as u64) {
             return Err(DeskFault::MoreRows);
         }
         match (row.decision.as_deref(), row.used_at) {
@@ -328,92 +306,7 @@ impl Relay {
         }
     }
 
-    /// Decides a request of somebody else.
-    ///
-    /// # Errors
-    /// [`DeskFault`] when it can't be decided, or not by this one.
-    pub async fn decide_look(
-        &self,
-        id: &str,
-        actor: &str,
-        account: Account,
-        ruling: Ruling,
-    ) -> Result<(), DeskFault> {
-        let id = super::parse_queue_id(id).ok_or(DeskFault::NoRequest)?;
-        let row =
-            self.store().look_request(id).await.map_err(RelayFault::from)?.ok_or(DeskFault::NoRequest)?;
-        let detail = self.opened_detail(&row.key, request_place(id), &row.detail).await?;
-        let word = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let purpose =
-            LookPurpose::parse(&word("purpose")).ok_or(RelayFault::Malformed("look_request.detail"))?;
-        let look = Look::new(actor, purpose, &word("case"), account)?;
-        // By name, under whichever key the request was indexed, and by who logged in where the system knows that.
-        let login = detail.get("login").and_then(Value::as_u64);
-        if look.actor == word("actor") || (login.is_some() && login == account.login.map(u64::from)) {
-            return Err(DeskFault::OwnRequest);
-        }
-        let outcome = match ruling {
-            Ruling::Approved => "approved",
-            Ruling::Refused => "refused",
-        };
-        let decider = self.vault().index.of(Indexed::Actor(&look.actor));
-        let entry = self.entry(&look, "request", None, 0, outcome, Some(id));
-        self.store().look(&entry).await.map_err(RelayFault::from)?;
-        match self
-            .store()
-            .decide_look(id, outcome, decider, Timestamp::now())
-            .await
-            .map_err(RelayFault::from)?
-        {
-            true => Ok(()),
-            false => Err(DeskFault::Decided),
-        }
-    }
-
-    /// Requests that are not over.
-    ///
-    /// # Errors
-    /// [`DeskFault::Fault`] when the database does not answer, or the log's key is not here.
-    pub async fn look_requests(&self) -> Result<Vec<RequestView>, DeskFault> {
-        let rows = self.store().look_requests(Timestamp::now(), LIST_MAX).await.map_err(RelayFault::from)?;
-        let mut views = Vec::with_capacity(rows.len());
-        for row in rows {
-            views.push(RequestView {
-                id: queue_id(row.id),
-                at: row.at,
-                expires_at: row.expires_at,
-                state: row.decision.unwrap_or_else(|| "open".into()),
-                detail: self.opened_detail(&row.key, request_place(row.id), &row.detail).await?,
-            });
-        }
-        Ok(views)
-    }
-
-    /// The last looks, the latest first.
-    ///
-    /// # Errors
-    /// [`DeskFault::Fault`] when the database does not answer, or the log's key is not here.
-    pub async fn looks(&self) -> Result<Vec<LookView>, DeskFault> {
-        let rows = self.store().looks(LIST_MAX).await.map_err(RelayFault::from)?;
-        let mut views = Vec::with_capacity(rows.len());
-        for row in rows {
-            let detail = self.opened_detail(&row.key, look_place(row.id), &row.detail).await?;
-            let LookRow { at, purpose, kind, rows, outcome, request_id, .. } = row;
-            views.push(LookView {
-                id: queue_id(row.id),
-                at,
-                purpose,
-                kind,
-                rows,
-                outcome,
-                request: request_id.map(queue_id),
-                detail,
-            });
-        }
-        Ok(views)
-    }
-
-    async fn opened_detail(
+    pub(super) async fn opened_detail(
         &self,
         key: &crate::store::KeyRow,
         place: Place,
@@ -434,7 +327,7 @@ impl Relay {
         Ok(self.store().look(&self.entry(look, kind, Some(what), 0, outcome, None)).await?)
     }
 
-    fn entry(
+    pub(super) fn entry(
         &self,
         look: &Look,
         kind: &'static str,
@@ -474,10 +367,10 @@ enum Found {
     Person(Vec<i64>, Index),
 }
 
-const fn look_place(id: i64) -> Place {
+pub(super) const fn look_place(id: i64) -> Place {
     Place::new("look", "detail", id)
 }
 
-const fn request_place(id: i64) -> Place {
+pub(super) const fn request_place(id: i64) -> Place {
     Place::new("look_request", "detail", id)
 }

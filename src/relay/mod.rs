@@ -11,6 +11,7 @@ mod class;
 mod conversation;
 mod deadline;
 mod desk;
+mod desk_book;
 mod decision;
 mod domains;
 mod draft;
@@ -58,7 +59,8 @@ mod words;
 
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
 pub use conversation::{Conversation, Merchant};
-pub use desk::{DeskFault, Goes, LookView, Opened, RequestView, Ruling};
+pub use desk::{DeskFault, Goes, Opened, Ruling};
+pub use desk_book::{LookView, RequestView};
 pub use domains::{AddressClass, Domains};
 pub use envelope::{Notify, Wishes};
 pub use erasure::{ErasureFault, ErasurePending};

@@ -30,6 +30,7 @@ mod rekey;
 mod replicas;
 mod report;
 mod retention;
+mod retention_parts;
 mod rows;
 mod schema;
 mod strangers;

@@ -14,7 +14,7 @@
 use super::keyfile::{self, Over};
 use super::ring::RingError;
 use super::wrapping::Wrapping;
-use super::{random_bytes, seal};
+use super::{aead, random_bytes};
 use aes_gcm::{Aes256Gcm, KeyInit};
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
@@ -156,7 +156,7 @@ pub(super) fn read(dir: &Path, wrapping: &Wrapping) -> Result<Option<Tree>, Ring
             .map_err(|cause| RingError::Wrapping { path: path.clone(), cause })?,
         _ => return Err(malformed("it has not one key")),
     };
-    let octets = seal::decrypt(&Aes256Gcm::new((&*key).into()), file.id.as_bytes(), &decoded(&file.nodes)?);
+    let octets = aead::decrypt(&Aes256Gcm::new((&*key).into()), file.id.as_bytes(), &decoded(&file.nodes)?);
     let nodes = octets.and_then(|octets| Tree::from_octets(&octets));
     Ok(Some(Tree { id: file.id, nodes: nodes.ok_or(malformed("its nodes do not open"))? }))
 }
@@ -187,7 +187,7 @@ fn write(dir: &Path, wrapping: &Wrapping, tree: &Tree, over: Over) -> Result<(),
     let path = path_of(dir);
     let fresh = Zeroizing::new(random_bytes::<32>());
     let mut nodes = Vec::new();
-    seal::encrypt_into(&Aes256Gcm::new((&*fresh).into()), tree.id.as_bytes(), &tree.to_octets(), &mut nodes);
+    aead::encrypt_into(&Aes256Gcm::new((&*fresh).into()), tree.id.as_bytes(), &tree.to_octets(), &mut nodes);
     let wrapped =
         wrapping.wrap(BOUND, &fresh).map_err(|cause| RingError::Wrapping { path: path.clone(), cause })?;
     let (by, wrapped) = wrapped.unzip();

@@ -3,6 +3,7 @@
 //!
 //! When it fails: [`VaultError`], which names files and keys, never what was sealed.
 
+mod aead;
 mod cache;
 mod class;
 mod erasure_tree;

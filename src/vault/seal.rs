@@ -11,6 +11,7 @@
 //! leaf: once the leaf is taken out nothing opens it, not even in a copy of the database.
 //! When it fails: [`VaultError`]; it says which place did not open, never what was in it.
 
+use super::aead::{NONCE, TAG, decrypt, encrypt_into};
 use super::cache::Cache;
 use super::class::Segment;
 use super::erasure_tree::Tree;
@@ -18,8 +19,8 @@ use super::locked::Locked;
 use super::pair::{Private, Public};
 use super::random_bytes;
 use super::ring::NamedKey;
-use aes_gcm::aead::{AeadInOut, KeyInit};
-use aes_gcm::{Aes256Gcm, Nonce};
+
+use aes_gcm::{Aes256Gcm, KeyInit};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use std::sync::{Arc, OnceLock};
@@ -29,8 +30,6 @@ const VERSION: u8 = 1;
 const OF_A_CLASS: u8 = 2;
 const BOXED: u8 = 3;
 const UNDER_THE_TREE: u8 = 4;
-const NONCE: usize = 12;
-const TAG: usize = 16;
 const SEGMENT: usize = 8;
 const INFO: &[u8] = b"anshin seal 3";
 
@@ -424,32 +423,9 @@ fn seal_into(cipher: &Aes256Gcm, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
     encrypt_into(cipher, aad, plain, out);
 }
 
-pub(super) fn encrypt_into(cipher: &Aes256Gcm, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
-    let nonce = random_bytes::<NONCE>();
-    out.extend_from_slice(&nonce);
-    let start = out.len();
-    out.extend_from_slice(plain);
-    let Some(buffer) = out.get_mut(start..) else { return };
-    match cipher.encrypt_inout_detached(&Nonce::from(nonce), aad, buffer.into()) {
-        Ok(tag) => out.extend_from_slice(&tag),
-        // AES-GCM fails only beyond 64 GiB, which no message of ours can be.
-        Err(_) => std::process::abort(),
-    }
-}
-
 fn open_with(cipher: &Aes256Gcm, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (version, rest) = sealed.split_first()?;
     if *version == VERSION { decrypt(cipher, aad, rest) } else { None }
-}
-
-pub(super) fn decrypt(cipher: &Aes256Gcm, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (nonce, rest) = sealed.split_first_chunk::<NONCE>()?;
-    let (body, tag) = rest.split_last_chunk::<TAG>()?;
-    let mut plain = Zeroizing::new(body.to_vec());
-    cipher
-        .decrypt_inout_detached(&Nonce::from(*nonce), aad, plain.as_mut_slice().into(), &(*tag).into())
-        .ok()?;
-    Some(plain)
 }
 
 #[cfg(test)]

@@ -1,145 +1,17 @@
 //! The audit tree on both engines: what was entered verifies, and whatever is done to the database while nothing runs is
 //! told, by hour and row.
 
-use crate::peer::{Scratch, postgres};
-use crate::store::{domains, policy};
-use anshin::ledger::{Verifier, What};
+mod ground;
+
+use crate::peer::postgres;
+use anshin::ledger::What;
 use anshin::mail::Timestamp;
-use anshin::relay::{Anchors, Broken, Goes, Grown, Look, LookPurpose, Opening, Relay, TraceOf, Verification};
-use anshin::store::{Ids, NewRecord, NextRows, Store};
-use anshin::vault::{KeyRing, Make, Sealed, Vault};
+use anshin::relay::{Broken, Goes, Grown, Look, LookPurpose, Opening, TraceOf, Verification};
+use anshin::vault::{KeyRing, Purpose};
+use ground::*;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
-
-const HOUR: Duration = Duration::from_secs(3600);
-/// Rows of each hour.
-const ROWS: i64 = 5;
-
-/// An installation whose log has some hours.
-struct Ground {
-    url: String,
-    keys: PathBuf,
-    relay: Relay,
-}
-
-/// Runs a test on SQLite and on PostgreSQL, with four hours of the log entered and a fifth that is not.
-fn on_both<F: Future<Output = ()>>(test: impl Fn(Ground) -> F) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let scratch = Scratch::new("tree");
-    let database = postgres::fresh_database();
-    for (number, url) in [format!("sqlite:{}", scratch.path().join("relay.db").display()), database.url()]
-        .into_iter()
-        .enumerate()
-    {
-        let keys = scratch.path().join(format!("keys-{number}"));
-        runtime.block_on(async {
-            let ground = Ground { relay: open(&url, &keys).await, url, keys };
-            for hour in 0..5 {
-                ground.log(hour, 0..ROWS).await;
-            }
-            for hour in 1..5 {
-                ground.grow(hour).await;
-            }
-            test(ground).await;
-        });
-    }
-}
-
-async fn open(url: &str, keys: &std::path::Path) -> Relay {
-    let vault = Vault::open(&KeyRing::open(keys, Make::Missing, Timestamp::now()).unwrap()).unwrap();
-    Relay::open(Store::open(url).await.unwrap(), vault, domains(), policy()).await.unwrap()
-}
-
-/// The beginning of an hour of the test.
-fn begins(hour: u32) -> Timestamp {
-    Timestamp::parse_rfc3339("2026-11-20T00:00:00Z").unwrap().after(hour * HOUR)
-}
-
-fn id(hour: u32, row: i64) -> i64 {
-    Ids::first_of(begins(hour).after(Duration::from_secs(60))) + row
-}
-
-fn name(id: i64) -> Option<String> {
-    Some(format!("{id:016X}"))
-}
-
-impl Ground {
-    /// Writes rows of an hour.
-    async fn log(&self, hour: u32, rows: std::ops::Range<i64>) {
-        let row = |n: i64| NewRecord {
-            id: id(hour, n),
-            at: begins(hour),
-            event: "accepted",
-            merchant_id: Some(1),
-            conversation_id: Some(n),
-            message_id: Some(7),
-            delivery_id: None,
-            source: Some(5),
-            data_key_id: 1,
-            detail: Sealed::from_stored(vec![n.to_be_bytes()[7]; 40]),
-            headers: (n % 2 == 0).then(|| Sealed::from_stored(vec![9; 50])),
-        };
-        self.relay.store().record(rows.map(row).collect()).await.unwrap();
-    }
-
-    /// Enters the hours before this one.
-    async fn grow(&self, hour: u32) {
-        let now = begins(hour).after(Duration::from_secs(400));
-        while self.relay.grow_tree(now, true).await.unwrap() == Grown::More {}
-    }
-
-    /// Destroys rows of the log as retention does; how many certificates the tree gets.
-    async fn destroy(&self, ids: &[i64], what: What, rule: &str) -> usize {
-        let headers_alone = what == What::Headers;
-        let next = NextRows { table: "record", headers_alone, ids: ids.to_vec() };
-        let notes = self.relay.certify_destruction(&next, rule).await.unwrap();
-        let mut connection = AnyConnection::connect(&self.url).await.unwrap();
-        for (id, note) in &notes {
-            let query = sqlx::query("INSERT INTO destruction (id, note) VALUES ($1, $2)")
-                .bind(*id)
-                .bind(note.as_str());
-            query.execute(&mut connection).await.unwrap();
-        }
-        let head = if headers_alone { "UPDATE record SET headers = NULL" } else { "DELETE FROM record" };
-        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-        let text = format!("{head} WHERE id IN ({})", ids.join(", "));
-        sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-        notes.len()
-    }
-
-    /// What is kept outside the database.
-    async fn anchor(&self) -> Vec<Anchors> {
-        let note = self.relay.last_checkpoint().await.unwrap().unwrap().note;
-        vec![Anchors { name: "anchors.txt".into(), text: format!("{note}\n") }]
-    }
-
-    async fn keys(&self) -> Vec<Verifier> {
-        self.relay.tree_keys().await.unwrap()
-    }
-
-    async fn verify(&self, anchors: &[Anchors]) -> Verification {
-        self.relay.verify_tree(&self.keys().await, anchors, None, |_| {}).await.unwrap()
-    }
-
-    /// Stops everything, edits, starts anew, verifies with what was kept outside.
-    async fn edited(self, edit: &[String]) -> Verification {
-        let anchors = self.anchor().await;
-        let (url, keys) = (self.url.clone(), self.keys.clone());
-        drop(self);
-        let mut connection = AnyConnection::connect(&url).await.unwrap();
-        for text in edit {
-            sqlx::query(AssertSqlSafe(text.clone())).execute(&mut connection).await.unwrap();
-        }
-        connection.close().await.unwrap();
-        let again = Ground { relay: open(&url, &keys).await, url, keys };
-        // What runs on adds to whatever is there.
-        again.grow(5).await;
-        again.verify(&anchors).await
-    }
-}
 
 /// The first thing that is broken, and that there is one.
 fn first(found: &Verification) -> &Broken {
@@ -333,6 +205,8 @@ fn a_tree_that_was_computed_anew_over_a_changed_log_has_no_signature() {
         connection.close().await.unwrap();
         // By somebody with a key of his own.
         std::fs::remove_file(ground.keys.join("tree-a.key")).unwrap();
+        let mut ring = KeyRing::open_or_begin(&ground.keys, std::sync::Arc::default()).unwrap();
+        ring.make(Purpose::Tree, Timestamp::now(), Duration::ZERO).unwrap();
         let own = open(&ground.url, &ground.keys).await;
         let now = begins(4).after(Duration::from_secs(400));
         while own.grow_tree(now, true).await.unwrap() == Grown::More {}

@@ -71,7 +71,7 @@ async fn what_was_approved_is_no_more_than_was_asked_for_and_not_by_the_same_log
         assert!(matches!(approve(name, login).await, Err(DeskFault::OwnRequest)), "{name} {login:?}");
     }
     approve("botan", Some(1002)).await.unwrap();
-    record(&shop, 1).await;
+    record(&shop, 301).await;
     assert!(matches!(open(Some(&request)).await, Err(DeskFault::MoreRows)));
 }
 

@@ -6,15 +6,17 @@
 //! opened: the tree is over what is stored.
 //! When it fails: [`RelayFault`], and the tree stands still while mail goes on; what was not entered is entered later.
 
+mod broken;
 mod destroy;
 mod enter;
 mod proof;
 mod rows;
 mod verify;
 
+pub use broken::Broken;
 pub use enter::Grown;
 pub use proof::ProofFault;
-pub use verify::{Anchors, Broken, Progress, Verification};
+pub use verify::{Anchors, Progress, Verification};
 
 use super::{Relay, RelayFault};
 use crate::ledger::{Checkpoint, Signer, Verifier};

@@ -4,7 +4,7 @@
 //! of the walk has may have come late: it is handed back, for a later leaf to claim.
 //! When it fails: [`RelayFault`] where the database does not answer. What is wrong with the rows is told as [`Broken`].
 
-use super::verify::Broken;
+use super::broken::Broken;
 use super::{begins, number};
 use crate::ledger::{LogRow, Mark, root_of, unpack};
 use crate::mail::Timestamp;

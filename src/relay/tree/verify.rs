@@ -5,6 +5,7 @@
 //! verified side by side, as many as there are processors.
 //! When it fails: [`RelayFault`] where the database does not answer. What is broken is told, the first hour and row first.
 
+use super::broken::Broken;
 use super::rows::{Certified, Found, Hour, Lawful, Leaf};
 use super::{begins, hour_of, ids_of, number};
 use crate::ledger::{Certificate, Checkpoint, Entry, Table, Verifier, What, merkle, notes};
@@ -27,19 +28,6 @@ pub struct Anchors {
     /// Where they are from.
     pub name: String,
     pub text: String,
-}
-
-/// What is broken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Broken {
-    /// changed, deleted, inserted, restored, moved, truncated, forged or unsigned.
-    pub what: &'static str,
-    /// The hour of the log that it is in.
-    pub hour: Option<String>,
-    /// The row of the log, or of `look`.
-    pub row: Option<String>,
-    pub leaf: Option<u64>,
-    pub why: String,
 }
 
 /// What a verification came to.
@@ -72,16 +60,6 @@ pub struct Progress {
     pub leaf: u64,
     pub of: u64,
     pub rows: u64,
-}
-
-impl Broken {
-    pub(super) fn row(what: &'static str, hour: Timestamp, id: i64, why: &str) -> Self {
-        Self { what, hour: Some(hour.to_rfc3339()), row: Some(queue_id(id)), leaf: None, why: why.into() }
-    }
-
-    pub(super) fn leaf(what: &'static str, hour: Option<Timestamp>, leaf: u64, why: &str) -> Self {
-        Self { what, hour: hour.map(Timestamp::to_rfc3339), row: None, leaf: Some(leaf), why: why.into() }
-    }
 }
 
 /// A checkpoint that the tree is held against.

@@ -1,0 +1,30 @@
+//! What a verification finds, as it is told.
+//!
+//! When it fails: it does not.
+
+use crate::mail::Timestamp;
+use crate::relay::queue_id;
+use serde::Serialize;
+
+/// What is broken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    /// changed, deleted, inserted, restored, moved, truncated, forged or unsigned.
+    pub what: &'static str,
+    /// The hour of the log that it is in.
+    pub hour: Option<String>,
+    /// The row of the log, or of `look`.
+    pub row: Option<String>,
+    pub leaf: Option<u64>,
+    pub why: String,
+}
+
+impl Broken {
+    pub(super) fn row(what: &'static str, hour: Timestamp, id: i64, why: &str) -> Self {
+        Self { what, hour: Some(hour.to_rfc3339()), row: Some(queue_id(id)), leaf: None, why: why.into() }
+    }
+
+    pub(super) fn leaf(what: &'static str, hour: Option<Timestamp>, leaf: u64, why: &str) -> Self {
+        Self { what, hour: hour.map(Timestamp::to_rfc3339), row: None, leaf: Some(leaf), why: why.into() }
+    }
+}
