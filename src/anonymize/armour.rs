@@ -11,6 +11,7 @@ use super::search::Kind;
 use super::text::{self, Sought};
 use super::{Refusal, SignatureRule, embedded, file};
 use crate::document;
+use crate::mime::charset::Charset;
 use crate::mime::slice;
 use crate::mime::transfer::{Edit, apply};
 use crate::mime::{pgp, uuencode};
@@ -78,7 +79,10 @@ fn file_edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: 
         if is_file(&block.octets) {
             let name = String::from_utf8_lossy(name);
             writer.names_in_document |= file::stops(&block.octets, &name, "", writer.search);
-            continue;
+            // What may be either is read as both.
+            if Charset::wide_by_octets(&block.octets).is_none() {
+                continue;
+            }
         }
         let sought = Sought { search: writer.search, traces: writer.traces, ids: None, kind };
         // Where the text is nothing but this file the label is the file's.

@@ -148,7 +148,9 @@ impl Writer<'_> {
             if armour::is_file(&block.octets) {
                 let name = String::from_utf8_lossy(slice(&decoded, block.name)).into_owned();
                 self.names_in_document |= file::stops(&block.octets, &name, "", self.search);
-                continue;
+                if Charset::wide_by_octets(&block.octets).is_none() {
+                    continue;
+                }
             }
             self.names_in_document |= embedded::stop(&block.octets, passage.rules.documents, self.search);
             if let Some(changed) = scrubbed(&block.octets) {

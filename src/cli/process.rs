@@ -253,6 +253,13 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
                 () = asked.notified() => {}
                 () = relay.missed_a_key() => {}
             }
+            // First, whatever else takes long: whoever retires a key counts on it. A database that is silent takes nothing either.
+            let may_seal = tokio::time::timeout(LOOK_EVERY, relay.may_seal()).await;
+            if let Ok(Err(fault @ RelayFault::RetiredKey(_))) = may_seal {
+                relay.seal_no_more();
+                tracing::error!(event = "fault", %fault, "nothing more is taken, and this process stops");
+                return;
+            }
             let erased = follow_erasures(&relay, keeper).await;
             let Ok((again, is_followed)) = erased else { return };
             keeper = again;
@@ -279,10 +286,6 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
                 }),
                 Err(fault) => Err(fault.to_string()),
             };
-            if let Err(fault @ RelayFault::RetiredKey(_)) = relay.may_seal().await {
-                tracing::error!(event = "fault", %fault, "this process stops");
-                return;
-            }
             match taken {
                 Ok(()) if !is_new => continue,
                 Ok(()) => tracing::info!(event = "keys", "the key ring has changed and was read again"),

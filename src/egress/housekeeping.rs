@@ -24,6 +24,9 @@ const PURGE: Duration = Duration::from_secs(600);
 /// How often a piece of what is due by retention is destroyed.
 const DESTROY: Duration = Duration::from_secs(60);
 
+/// What is destroyed is gone, so a clock that is wrong must not decide it.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
+
 /// Keeps house until `stop` turns true.
 pub(super) async fn keep(
     relay: Relay,
@@ -34,6 +37,8 @@ pub(super) async fn keep(
     let mut ticks = [PAUSES, DEADLINES, PURGE, DESTROY].map(interval);
     ticks.iter_mut().for_each(|tick| tick.set_missed_tick_behavior(MissedTickBehavior::Delay));
     let [pauses_tick, deadlines_tick, purge_tick, destroy_tick] = &mut ticks;
+    // Not at once: after an upgrade the oldest hours of the log are entered into the audit tree first.
+    destroy_tick.reset();
     loop {
         let (done, what) = tokio::select! {
             () = super::scheduler::stopped(&mut stop) => return,
@@ -73,7 +78,17 @@ async fn deadlines(relay: &Relay, sending: &Sending) -> Result<(), RelayFault> {
 }
 
 async fn destroy(relay: &Relay, retention: &Retention) -> Result<(), RelayFault> {
-    relay.destroy_due(retention, Timestamp::now()).await.map(|_| ())
+    let now = Timestamp::now();
+    if let Some(server) = relay.store().server_time().await?
+        && server.since(now).max(now.since(server)) > CLOCKS_DIFFER
+    {
+        tracing::error!(
+            event = "clock_differs",
+            "this clock and the database server's differ by minutes: nothing is destroyed by retention until they agree"
+        );
+        return Ok(());
+    }
+    relay.destroy_due(retention, now).await.map(|_| ())
 }
 
 async fn purge(relay: &Relay, retention: Duration) -> Result<(), RelayFault> {

@@ -99,10 +99,9 @@ impl Guard {
                 Some(conversation.id)
             }
             Recipient::Inquiry(merchant) => Some(merchant.id),
-            Recipient::Copy(_)
-            | Recipient::Return { .. }
-            | Recipient::Decision { .. }
-            | Recipient::Operator => None,
+            // The operator's mailbox is limited as one alias.
+            Recipient::Operator => Some(0),
+            Recipient::Copy(_) | Recipient::Return { .. } | Recipient::Decision { .. } => None,
         };
         if let (None, Some(alias), Some(network)) = (login, alias, self.network()) {
             let (all, here) = (Subject::Alias(alias), Subject::AliasFrom(alias, network));

@@ -14,6 +14,8 @@ use data_encoding::HEXLOWER;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+/// How long after its mark a key of the ring is gone: whoever retires it waits for less.
+const RETIRED: Duration = Duration::from_secs(60);
 /// How long a transaction may take between its ids and its commit.
 const LATE: Duration = Duration::from_secs(600);
 
@@ -70,6 +72,7 @@ impl Relay {
         stranger: Index,
         open_orders: bool,
     ) -> Result<(), ErasureFault> {
+        self.follow_held_persons().await?;
         let holdings = self
             .store()
             .holdings(conversations, stranger, Timestamp::now())
@@ -162,7 +165,9 @@ impl Relay {
             own.map_or(row.at, |key| key.since)
         });
         let Some(until) = since.max() else { return Ok(Vec::new()) };
-        let opens = seals().filter(|key| key.retired_at.is_none() && key.since <= until);
+        // A mark is not yet the end of a key, and may be taken back.
+        let ended = |at: Timestamp| at.after(RETIRED) < Timestamp::now();
+        let opens = seals().filter(|key| !key.retired_at.is_some_and(ended) && key.since <= until);
         Ok(opens.map(|key| format!("seal-{}", key.name)).collect())
     }
 }

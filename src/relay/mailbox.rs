@@ -118,18 +118,6 @@ impl Relay {
         Ok(())
     }
 
-    /// Takes the word of a conversation's customer that its mail is spam; once.
-    pub(super) async fn complained_in(&self, conversation: &Conversation) -> Result<(), RelayFault> {
-        let now = Timestamp::now();
-        let once = self.vault().index.of(Indexed::Told { conversation: conversation.id, what: "complaint" });
-        if self.store().first_contact(&once, now).await?.is_some() {
-            return Ok(());
-        }
-        self.suppress_side(conversation, Side::Customer, "complaint").await?;
-        self.store().greylist(once, now, COMPLAINED).await?;
-        Ok(())
-    }
-
     /// Suppresses a party's mailbox, by a person's word.
     async fn suppress_side(
         &self,

@@ -153,6 +153,8 @@ struct Inner {
     erased_until: std::sync::Mutex<Timestamp>,
     /// Whether nothing more may be taken.
     is_halted: AtomicBool,
+    /// Whether nothing may be sealed any more.
+    seals_no_more: AtomicBool,
 }
 
 /// Our breakage.
@@ -240,6 +242,7 @@ impl Relay {
             opened_at,
             erased_until: std::sync::Mutex::new(Timestamp::from_millis(0)),
             is_halted: AtomicBool::new(false),
+            seals_no_more: AtomicBool::new(false),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -263,6 +266,11 @@ impl Relay {
         }
     }
 
+    /// Takes nothing from now on, until the process ends: what it would seal nobody could open.
+    pub fn seal_no_more(&self) {
+        self.inner.seals_no_more.store(true, Ordering::Relaxed);
+    }
+
     /// Refuses while nothing is taken.
     fn may_take(&self) -> Result<(), Refusal> {
         if self.is_halted() { Err(Refusal::Halted) } else { Ok(()) }
@@ -271,7 +279,7 @@ impl Relay {
     /// Whether nothing is taken.
     #[must_use]
     pub fn is_halted(&self) -> bool {
-        self.inner.is_halted.load(Ordering::Relaxed)
+        self.inner.is_halted.load(Ordering::Relaxed) || self.inner.seals_no_more.load(Ordering::Relaxed)
     }
 
     /// How it is set up.

@@ -131,6 +131,11 @@ impl Relay {
                 (Next::Again(at), Event::Deferred, outcome)
             }
         };
+        if next == Next::Failed && work.merchant_id == super::INSTALLATION {
+            // Nobody is told by mail of what the relay itself sends: who runs it reads its log.
+            let id = super::queue_id(work.message_id);
+            tracing::error!(event = "own_mail_failed", queue_id = id, status = %result.status, "mail of the relay itself did not arrive");
+        }
         let notice = match outcome {
             Some(outcome) => self.notice(&key, work, outcome, &result.status, now).await,
             None => None,

@@ -2,8 +2,9 @@
 //!
 //! Rules: it goes to the operator's mailbox as it came, as a message within one of ours, so nothing forged stands in our name
 //! and no proof of its sender breaks. It belongs to no conversation. Providers send complaints (RFC 5965) to one address of
-//! whoever registered for them: one that holds a return address of ours, or the alias that the customer saw, first suppresses
-//! that customer's mailbox. Both are encrypted, so no other word is taken for one, wherever it stands.
+//! whoever registered for them: one that holds a return address of ours suppresses that customer's mailbox, as one that comes to
+//! the return address itself does, and ends here too, since it quotes the mail. That address is encrypted, so no other word
+//! is taken for one, wherever it stands; the alias is not enough, which everybody has seen to whom a mail was forwarded.
 //! When it fails: [`Refusal`]. Without a mailbox in the configuration these addresses are unknown.
 
 use super::accept::{Incoming, Receipt};
@@ -12,10 +13,11 @@ use super::own::Own;
 use super::record::peer_json;
 use super::tls::INSTALLATION;
 use super::{Recipient, Refusal, Relay, RelayFault, queue_id};
+use crate::anonymize::HOPS_FIELD;
 use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, ReversePath};
 use crate::store::Acceptance;
-use crate::vault::{Indexed, Side, random_bytes};
+use crate::vault::{Indexed, random_bytes};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -24,6 +26,8 @@ use std::time::Duration;
 const LOCAL_PARTS: [&str; 2] = ["postmaster", "abuse"];
 /// How long the same mail is not passed on again.
 const ONCE: Duration = Duration::from_secs(86_400);
+/// Length of the local part of a return address.
+const RETURN_LENGTH: usize = 34;
 /// Octets of a report in which it is looked for whose it is, and words that may say so.
 const LOOKED_AT: usize = 256 * 1024;
 const WORDS: usize = 200;
@@ -55,12 +59,16 @@ impl Relay {
             return Ok(None);
         };
         let reverse_path = if incoming.sender.is_some() { ReversePath::Named } else { ReversePath::Null };
-        if automatic::read(&incoming.bytes, reverse_path) == Automatic::Complaint {
-            self.take_complaint(&incoming.bytes, now).await?;
+        if automatic::read(&incoming.bytes, reverse_path) == Automatic::Complaint
+            && self.take_complaint(incoming, now).await?
+        {
+            let ids = incoming.recipients.iter().map(|_| queue_id(self.next_id())).collect();
+            return Ok(Some(Receipt::of(incoming, ids)));
         }
+        let hops = self.next_hop_mark(&incoming.bytes)?;
         let (id, key) = (self.next_id(), &self.inner.installation);
         let from = Alias::new("postmaster", self.domains().merchant().clone());
-        let message = wrapped(&queue_id(id), &from, to, incoming, now);
+        let message = wrapped(&queue_id(id), &from, to, &hops, incoming, now);
         let digest = HEXLOWER.encode(&Sha256::digest(&incoming.bytes));
         let own = Own {
             key,
@@ -69,7 +77,11 @@ impl Relay {
             conversation: None,
             to,
             // Files are the operator's to judge.
-            envelope: Envelope { confirmed: true, ..Envelope::of_ours(&from, AliasText::from(&from)) },
+            envelope: Envelope {
+                confirmed: true,
+                require_tls: incoming.parameters.require_tls,
+                ..Envelope::of_ours(&from, AliasText::from(&from))
+            },
             body: &message,
             expires: EXPIRES,
             detail: serde_json::json!({
@@ -87,38 +99,43 @@ impl Relay {
         Ok(Some(Receipt::of(incoming, vec![id; incoming.recipients.len()])))
     }
 
-    /// Suppresses the mailbox whose owner complained, where the report tells whose it is.
-    async fn take_complaint(&self, report: &[u8], now: Timestamp) -> Result<(), RelayFault> {
+    /// Suppresses the mailbox whose owner complained. Whether the report tells whose it is.
+    async fn take_complaint(&self, incoming: &Incoming<'_>, now: Timestamp) -> Result<bool, Refusal> {
         let vault = self.vault();
-        let head = report.get(..LOOKED_AT).unwrap_or(report);
-        let words = head.split(|b| !b.is_ascii_alphanumeric()).filter_map(|word| str::from_utf8(word).ok());
-        let words: Vec<&str> = words.filter(|word| matches!(word.len(), 28 | 34)).take(WORDS).collect();
-        let returned =
-            words.iter().filter_map(|word| vault.returns.open(word, now)).find(|found| !found.expired);
-        if let Some(returned) = returned
-            && let Some(work) = self.store().delivered_work(returned.delivery).await?
+        let head = incoming.bytes.get(..LOOKED_AT).unwrap_or(&incoming.bytes);
+        let words = head.split(|b| !b.is_ascii_alphanumeric()).filter(|word| word.len() == RETURN_LENGTH);
+        let mut words = words.take(WORDS).filter_map(|word| str::from_utf8(word).ok());
+        let Some(returned) = words.find_map(|word| vault.returns.open(word, now)) else { return Ok(false) };
+        let work = match returned.expired {
+            true => None,
+            false => self.store().delivered_work(returned.delivery).await.map_err(RelayFault::from)?,
+        };
+        // What is over, or erased, has nobody left to be kept from mail.
+        if let Some((work, key)) = work.and_then(|work| self.data_key(&work.key).ok().map(|key| (work, key)))
         {
-            return self.complained(&*self.data_key(&work.key)?, &work).await;
+            self.complained(&key, &work).await?;
+            self.record_automatic(&key, self.about(&work), "complaint", incoming).await?;
         }
-        let shown = |word: &&str| vault.alias.open(word).filter(|(side, _)| *side == Side::Merchant);
-        if let Some((side, id)) = words.iter().find_map(shown)
-            && let Some(row) = self.store().conversation_of_alias(id, side).await?
-        {
-            self.complained_in(&self.open_conversation_row(&row)?).await?;
-        }
-        Ok(())
+        Ok(true)
     }
 }
 
 /// The mail within one of ours.
-fn wrapped(id: &str, from: &Alias, to: &RealAddress, incoming: &Incoming<'_>, now: Timestamp) -> Vec<u8> {
+fn wrapped(
+    id: &str,
+    from: &Alias,
+    to: &RealAddress,
+    hops: &str,
+    incoming: &Incoming<'_>,
+    now: Timestamp,
+) -> Vec<u8> {
     let boundary = format!("{id}-{}", HEXLOWER.encode(&random_bytes::<12>()));
     // Our own header stays ASCII; the attached one has the address in any case.
     let sender = incoming.sender.map(RealAddress::reveal_for_wire).filter(|sender| sender.is_ascii());
     let answer = sender.map_or_else(String::new, |sender| format!("Reply-To: <{sender}>\r\n"));
     let head = format!(
         "From: <{from}>\r\nTo: <{}>\r\n{answer}Subject: Mail for the postmaster\r\nDate: {}\r\nMessage-ID: <{id}@{}>\r\n\
-         Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n\
+         {HOPS_FIELD}: {hops}\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n\
          Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n\
          --{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
          This came for postmaster or abuse of the relay. It is attached as it came.\r\n\

@@ -307,7 +307,7 @@ impl Relay {
         self.keep(self.new_record(key, Event::Returned, about, source, &detail, None)).await;
     }
 
-    async fn record_automatic(
+    pub(super) async fn record_automatic(
         &self,
         key: &DataKey,
         about: About,

@@ -71,6 +71,10 @@ impl Store {
         &self.inner.announced
     }
 
+    pub(super) fn engine(&self) -> Engine {
+        self.inner.database.engine
+    }
+
     pub(super) fn pool(&self) -> &Reader {
         &self.inner.pool
     }

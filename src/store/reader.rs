@@ -99,7 +99,10 @@ pub(super) struct Transaction<'r>(Held<'r>);
 impl Transaction<'_> {
     /// Commits it.
     pub(super) async fn commit(mut self) -> Result<(), Error> {
-        sqlx::raw_sql("COMMIT").execute(&mut *self.0).await?;
+        let patience = self.0.reader.patience;
+        timeout(patience, sqlx::raw_sql("COMMIT").execute(&mut *self.0))
+            .await
+            .map_err(|_| fell_silent())??;
         self.0.give_back();
         Ok(())
     }
@@ -123,7 +126,9 @@ impl Reader {
     /// Begins a transaction.
     pub(super) async fn begin(&self) -> Result<Transaction<'_>, Error> {
         let mut held = self.take().await?;
-        sqlx::raw_sql("BEGIN").execute(&mut *held).await?;
+        timeout(self.patience, sqlx::raw_sql("BEGIN").execute(&mut *held))
+            .await
+            .map_err(|_| fell_silent())??;
         Ok(Transaction(held))
     }
 

@@ -7,6 +7,7 @@
 //! that the keys are still there. Once the keys of a day are gone all of its rows go: nothing could open them.
 //! When it fails: [`StoreFault`]; the step is done again.
 
+use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::retention_parts::{HELD_LOOK, HELD_RECORD, Part, Then, free, parts, row_octets, select, span};
@@ -80,6 +81,19 @@ async fn is_needed(connection: &mut AnyConnection, class: Class, day: i64) -> Re
 }
 
 impl Store {
+    /// What the database server's clock says; `None` where the database is a file of this machine.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn server_time(&self) -> Result<Option<Timestamp>, StoreFault> {
+        if self.engine() == Engine::Sqlite {
+            return Ok(None);
+        }
+        let text = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+        let row = sqlx::query(text).fetch_one(self.pool()).await?;
+        Ok(Some(Timestamp::from_millis(row.try_get(0)?)))
+    }
+
     /// Days of a class up to `until` of which something is left, the oldest first.
     ///
     /// # Errors

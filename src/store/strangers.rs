@@ -5,9 +5,11 @@
 //! When it fails: [`StoreFault`]; then the asker seals with another key.
 
 use super::accept;
+use super::engine::READ_PATIENCE;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::parties::KeyRow;
+use super::reader::fell_silent;
 use super::rows::NewKey;
 use crate::mail::Timestamp;
 use crate::vault::Index;
@@ -32,6 +34,21 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn add_stranger(
+        &self,
+        address: Index,
+        day: i64,
+        key: &NewKey,
+        at: Timestamp,
+    ) -> Result<Option<KeyRow>, StoreFault> {
+        let added = tokio::time::timeout(READ_PATIENCE, self.try_add_stranger(address, day, key, at));
+        match added.await {
+            Ok(added) => added,
+            // A path that fell silent: a session of a stranger must not keep one of the few connections.
+            Err(_) => Err(fell_silent().into()),
+        }
+    }
+
+    async fn try_add_stranger(
         &self,
         address: Index,
         day: i64,

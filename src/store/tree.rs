@@ -221,6 +221,14 @@ impl Store {
         rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(Into::into)
     }
 
+    /// The id of the last certificate of destruction.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn last_destruction(&self) -> Result<Option<i64>, StoreFault> {
+        Ok(sqlx::query("SELECT MAX(id) FROM destruction").fetch_one(self.pool()).await?.try_get(0)?)
+    }
+
     /// The certificates of destruction from an id on, in order.
     ///
     /// # Errors

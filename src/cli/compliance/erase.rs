@@ -53,6 +53,8 @@ pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(
             "\nnothing was erased: this was a preview; with --yes it is done, once a second person approves",
         );
     }
+    // Also what was erased elsewhere, or was not taken out of this ring for a crash.
+    keeper.erase(&relay.keys_to_erase().await?)?;
     let pending = relay.certify_erasures(Timestamp::now()).await?;
     for waits in &pending {
         let cure = match waits.seal_keys.as_slice() {

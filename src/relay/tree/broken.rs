@@ -6,6 +6,30 @@ use crate::mail::Timestamp;
 use crate::relay::queue_id;
 use serde::Serialize;
 
+/// What a verification came to.
+#[derive(Debug, Default, Serialize)]
+pub struct Verification {
+    pub intact: bool,
+    pub leaves: u64,
+    pub rows: u64,
+    pub looks: u64,
+    /// Rows that are gone lawfully.
+    pub destroyed: u64,
+    /// Rows that came after their hour was entered, and are entered too.
+    pub late: u64,
+    /// Rows of hours that are not entered yet: nothing is known of them.
+    pub open: u64,
+    pub checkpoints: u64,
+    /// Checkpoints from elsewhere that fit, and the size of the largest.
+    pub anchors: u64,
+    pub anchored: u64,
+    /// When the last checkpoint was signed.
+    pub signed_at: Option<String>,
+    pub broken: Vec<Broken>,
+    /// How many more there are.
+    pub untold: u64,
+}
+
 /// What is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Broken {

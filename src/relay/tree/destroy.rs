@@ -17,7 +17,8 @@ use std::collections::{BTreeMap, HashSet};
 const LEAVES: usize = 32;
 
 impl Relay {
-    /// Signs what the tree has to know before these rows are destroyed, by a rule of one line: ids and notes.
+    /// Signs what the tree has to know before these rows are destroyed, by a rule of one line: ids and notes. `None`: their hours
+    /// are not entered yet, and they have to wait.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer, or this ring has no key that signs the tree that has the rows.
@@ -25,14 +26,20 @@ impl Relay {
         &self,
         next: &NextRows,
         rule: &str,
-    ) -> Result<Vec<(i64, String)>, RelayFault> {
+    ) -> Result<Option<Vec<(i64, String)>>, RelayFault> {
+        let begun = self.store().tree_passes().await?.into_iter().find(|(pass, _)| *pass == 0);
+        if let (Some((_, entered)), "record") = (begun, next.table)
+            && next.ids.iter().any(|id| hour_of(Ids::time_of(*id)) >= entered)
+        {
+            return Ok(None);
+        }
         let leaves = match next.table {
             "record" => self.leaves_of_records(&next.ids).await?,
             "look" => self.leaves_of_looks(&next.ids).await?,
             _ => Vec::new(),
         };
         if leaves.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let missing = || RelayFault::MissingKey("tree-a".into());
         let origin = self.tree_origin().await?;
@@ -52,7 +59,7 @@ impl Relay {
             let note = signer.sign(&certificate.to_text()).map_err(|_| RelayFault::Malformed("the rule"))?;
             notes.push((self.next_id(), note));
         }
-        Ok(notes)
+        Ok(Some(notes))
     }
 
     async fn leaves_of_records(&self, ids: &[i64]) -> Result<Vec<(Gone, Vec<Mark>)>, RelayFault> {

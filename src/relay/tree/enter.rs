@@ -66,8 +66,11 @@ impl Relay {
         } else {
             Ids::first_of(Timestamp::from_millis(now.as_millis() - LATE_ENTRIES))
         };
+        let mut is_whole = true;
         for table in [Table::Look, Table::Destruction, Table::Certificate] {
-            for id in self.store().unentered(table, since, ROUND_ENTRIES).await? {
+            let ids = self.store().unentered(table, since, ROUND_ENTRIES).await?;
+            is_whole &= number(ids.len()) < ROUND_ENTRIES;
+            for id in ids {
                 fresh.extend(self.fresh_row(table, id, now).await?);
             }
         }
@@ -85,7 +88,6 @@ impl Relay {
                 return Ok(Grown::Overtaken);
             }
         }
-        let mut is_whole = true;
         for (pass, hour, is_through) in passed {
             self.store().set_tree_pass(pass, hour).await?;
             is_whole &= is_through;

@@ -13,10 +13,10 @@ mod proof;
 mod rows;
 mod verify;
 
-pub use broken::Broken;
+pub use broken::{Broken, Verification};
 pub use enter::Grown;
 pub use proof::ProofFault;
-pub use verify::{Anchors, Progress, Verification};
+pub use verify::{Anchors, Progress};
 
 use super::{Relay, RelayFault};
 use crate::ledger::{Checkpoint, Signer, Verifier};

@@ -5,14 +5,13 @@
 //! verified side by side, as many as there are processors.
 //! When it fails: [`RelayFault`] where the database does not answer. What is broken is told, the first hour and row first.
 
-use super::broken::Broken;
+use super::broken::{Broken, Verification};
 use super::rows::{Certified, Found, Hour, Lawful, Leaf};
 use super::{begins, hour_of, ids_of, number};
 use crate::ledger::{Certificate, Checkpoint, Entry, Table, Verifier, What, merkle, notes};
 use crate::mail::Timestamp;
 use crate::relay::{Relay, RelayFault, queue_id};
 use crate::store::{Ids, LeafRow};
-use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -20,6 +19,8 @@ use tokio::task::JoinSet;
 /// Leaves and other rows read at once.
 const PAGE: i64 = 64;
 const MANY: i64 = 1000;
+/// Walks of one verification, where something is destroyed on the way.
+const TRIES: usize = 3;
 /// Findings that are told; more are counted.
 const TOLD: usize = 1000;
 
@@ -28,30 +29,6 @@ pub struct Anchors {
     /// Where they are from.
     pub name: String,
     pub text: String,
-}
-
-/// What a verification came to.
-#[derive(Debug, Default, Serialize)]
-pub struct Verification {
-    pub intact: bool,
-    pub leaves: u64,
-    pub rows: u64,
-    pub looks: u64,
-    /// Rows that are gone lawfully.
-    pub destroyed: u64,
-    /// Rows that came after their hour was entered, and are entered too.
-    pub late: u64,
-    /// Rows of hours that are not entered yet: nothing is known of them.
-    pub open: u64,
-    pub checkpoints: u64,
-    /// Checkpoints from elsewhere that fit, and the size of the largest.
-    pub anchors: u64,
-    pub anchored: u64,
-    /// When the last checkpoint was signed.
-    pub signed_at: Option<String>,
-    pub broken: Vec<Broken>,
-    /// How many more there are.
-    pub untold: u64,
 }
 
 /// How far a verification is.
@@ -104,13 +81,34 @@ impl Relay {
         since: Option<Timestamp>,
         told: impl Fn(Progress),
     ) -> Result<Verification, RelayFault> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let before = self.store().last_destruction().await?;
+            let done = self.verify_once(keys, anchors, since, &told).await?;
+            // What was destroyed lawfully on the way has a certificate that this walk did not know.
+            if done.intact || tries == TRIES || self.store().last_destruction().await? == before {
+                return Ok(done);
+            }
+        }
+    }
+
+    async fn verify_once(
+        &self,
+        keys: &[Verifier],
+        anchors: &[Anchors],
+        since: Option<Timestamp>,
+        told: impl Fn(Progress),
+    ) -> Result<Verification, RelayFault> {
         let tree = self.store().tree(&self.tree_origin().await?).await?;
         let mut walk = Walk::new(self.certified(keys).await?);
-        self.known_checkpoints(keys, anchors, &mut walk).await?;
+        self.known_checkpoints(keys, anchors, tree.size, &mut walk).await?;
         let since = since.map_or(i64::MIN, hour_of);
         let width = std::thread::available_parallelism().map_or(1, usize::from) * 2;
         loop {
-            let leaves = self.store().leaves(number(walk.next), PAGE).await?;
+            // What is added on the way is the next verification's.
+            let left = tree.size.saturating_sub(number(walk.next)).clamp(0, PAGE);
+            let leaves = self.store().leaves(number(walk.next), left).await?;
             if leaves.is_empty() {
                 break;
             }
@@ -184,6 +182,7 @@ impl Relay {
         &self,
         keys: &[Verifier],
         anchors: &[Anchors],
+        tree_size: i64,
         walk: &mut Walk,
     ) -> Result<(), RelayFault> {
         let mut size = 0;
@@ -191,7 +190,7 @@ impl Relay {
             let some = self.store().checkpoints_after(size, MANY).await?;
             let Some((last, _)) = some.last() else { break };
             size = *last;
-            for (size, note) in &some {
+            for (size, note) in some.iter().filter(|(size, _)| *size <= tree_size) {
                 match Checkpoint::read(note.as_bytes(), keys) {
                     Ok((own, _)) if number(own.size) == *size => {
                         walk.done.signed_at = own.at().map(Timestamp::to_rfc3339);
@@ -266,7 +265,7 @@ impl Walk {
             certified: Arc::new(certified),
             entered: HashMap::new(),
             pending: None,
-            seen: 0,
+            seen: i64::MIN,
             last_hour: None,
             tasks: JoinSet::new(),
             unclaimed: HashSet::new(),

@@ -92,7 +92,7 @@ impl Ground {
     pub async fn destroy(&self, ids: &[i64], what: What, rule: &str) -> usize {
         let headers_alone = what == What::Headers;
         let next = NextRows { table: "record", headers_alone, ids: ids.to_vec() };
-        let notes = self.relay.certify_destruction(&next, rule).await.unwrap();
+        let notes = self.relay.certify_destruction(&next, rule).await.unwrap().unwrap();
         let mut connection = AnyConnection::connect(&self.url).await.unwrap();
         for (id, note) in &notes {
             let query = sqlx::query("INSERT INTO destruction (id, note) VALUES ($1, $2)")
