@@ -322,6 +322,7 @@ fn stepwise(encoding: &'static Encoding, bytes: &[u8]) -> View {
         let made = room.get(..written).unwrap_or_default();
         if let Some((broken, [last])) = made.split_last_chunk::<1>()
             && last == octet
+            && octet.is_ascii()
             && !broken.is_empty()
         {
             // The octet stands for itself; what came before it broke off, and is not to go where it goes.

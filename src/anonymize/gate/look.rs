@@ -381,7 +381,7 @@ fn is_wide(octets: &[u8]) -> bool {
     let reads = |unit: u16| match unit {
         0 | 0x09 | 0x0a | 0x0d | 0x20..=0x7e => true,
         // Beyond the first plane, such as letters of mathematics, a character is two units.
-        _ => matches!(unit >> 8, 0x20..=0x22 | 0x30 | 0x4e..=0x9f | 0xd8..=0xdf | 0xff),
+        _ => matches!(unit >> 8, 0x20..=0x22 | 0x24 | 0x30 | 0x4e..=0x9f | 0xd8..=0xdf | 0xff),
     };
     let wide = |unit: fn([u8; 2]) -> u16| {
         let units = head.chunks_exact(2).filter_map(|pair| Some(unit(pair.try_into().ok()?)));
