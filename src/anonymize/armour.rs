@@ -50,22 +50,20 @@ pub fn has_rest(text: &[u8]) -> bool {
     !apply(text, &pgp::keys(text)).trim_ascii().is_empty()
 }
 
-/// Whether what is uuencoded is a file to search, and no text to edit: it holds control octets, and is not wide text from its
-/// mark on, or by nearly all of its units. Numbers of 16 bits, as files are full of them, look much like such text.
+/// Whether what is uuencoded is a file to search, and no text to edit: it holds control octets, and does not read as wide text.
+/// Numbers of 16 bits, as files are full of them, look much like such text, but hold what no text does.
 pub fn is_file(octets: &[u8]) -> bool {
     let control = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0e | 0x0f | 0x1b);
     if !octets.iter().any(control) {
         return false;
     }
-    let is_marked = octets.starts_with(&[0xff, 0xfe]) || octets.starts_with(&[0xfe, 0xff]);
-    let letters = |nul: usize| {
-        let is_letter = |unit: &&[u8]| {
-            unit.get(nul) == Some(&0) && unit.get(1 - nul).is_some_and(|b| matches!(b, b'\t'..=b'~'))
-        };
-        octets.chunks_exact(2).filter(is_letter).count()
+    let Some(wide) = Charset::wide_by_octets(octets) else { return true };
+    let (text, is_whole) = wide.decode(octets);
+    let strange = |c: &char| {
+        (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\x0c')) || matches!(c, '\u{e000}'..='\u{f8ff}')
     };
-    let is_text = letters(0).max(letters(1)) * 20 >= octets.len() / 2 * 19;
-    !(is_text || is_marked && document::kind(octets, "", "").is_none())
+    let count = text.chars().filter(strange).count();
+    !is_whole || count * 50 > text.chars().count() || document::kind(octets, "", "").is_some()
 }
 
 /// The edits of uuencoded files in a text. A file that cannot be edited and names somebody stops the message.

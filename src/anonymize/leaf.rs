@@ -146,7 +146,7 @@ impl Writer<'_> {
         let mut blocks: Vec<Edit> = Vec::new();
         for block in uuencode::blocks(&decoded) {
             if armour::is_file(&block.octets) {
-                let name = String::from_utf8_lossy(slice(&decoded, block.name)).into_owned();
+                let name = String::from_utf8_lossy(slice(&decoded, block.name.clone())).into_owned();
                 self.names_in_document |= file::stops(&block.octets, &name, "", self.search);
                 if Charset::wide_by_octets(&block.octets).is_none() {
                     continue;
