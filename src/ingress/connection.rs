@@ -8,7 +8,7 @@ mod auth;
 mod checks;
 mod envelope;
 
-use self::auth::Exchange;
+use self::auth::Proven;
 use super::admission::Admitted as Place;
 use super::blocklist::{Blocklists, Listed};
 use super::clamd::Scanner;
@@ -88,7 +88,7 @@ pub(super) struct Connection {
     peer: Peer,
     login: Option<Login>,
     /// The SCRAM exchange that goes on, or was broken off.
-    exchange: Option<Exchange>,
+    proven: Option<Proven>,
     sender: Option<RealAddress>,
     /// Octets that MAIL declared, and recipients admitted since.
     declared: Option<u64>,
@@ -124,7 +124,7 @@ impl Connection {
             shared,
             peer,
             login: None,
-            exchange: None,
+            proven: None,
             sender: None,
             declared: None,
             admitted: 0,
@@ -237,7 +237,7 @@ impl Connection {
                 }
                 self.session.tls_started();
                 self.bind_channel();
-                (self.login, self.exchange) = (None, None);
+                (self.login, self.proven) = (None, None);
             }
             Event::Auth(credentials) => self.authenticate(credentials).await,
             Event::Scram(name) => self.begin_scram(name).await,

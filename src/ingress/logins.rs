@@ -30,16 +30,13 @@ pub(super) enum Denied {
 /// A login that is being looked at. Nothing of it counts for a peer of an exempt network.
 #[derive(Default)]
 pub(super) struct Attempt {
+    /// The next of its network has it when this one is dropped.
+    #[expect(dead_code, reason = "held, and nothing more")]
     pub turn: Option<Turn>,
     pub loan: Option<Loan>,
 }
 
 impl Attempt {
-    /// Lets the next of its network in; whether it was right is not known yet.
-    pub fn yields(&mut self) {
-        self.turn = None;
-    }
-
     /// It was not wrong, or nobody can tell.
     pub fn was_not_wrong(self) {
         if let Some(loan) = self.loan {

@@ -6,26 +6,24 @@
 //! When it fails: the reply that the refusal or the limit has; 454 where nobody can tell.
 
 use super::Connection;
-use crate::ingress::logins::{Attempt, Denied};
+use crate::ingress::logins::Denied;
 use crate::relay::{Login, Refusal};
 use crate::smtp::server::ScramName;
 use crate::smtp::{Credentials, Proof, Reply};
 use crate::vault::Secret;
 use zeroize::Zeroizing;
 
-/// Where a SCRAM exchange stands.
-pub(super) enum Exchange {
-    /// The client owes its proof.
-    Begun(Attempt),
-    /// It owes the word that it has taken ours.
-    Proven { login: Box<Login>, auth_id: Zeroizing<String> },
+/// A SCRAM exchange in which the client owes the word that it has taken our proof.
+pub(super) struct Proven {
+    login: Box<Login>,
+    auth_id: Zeroizing<String>,
 }
 
 impl Connection {
     /// Answers the beginning of SCRAM.
     pub(super) async fn begin_scram(&mut self, name: ScramName) {
-        self.exchange = None;
-        let mut attempt = match self.guard.login().await {
+        self.proven = None;
+        let attempt = match self.guard.login().await {
             Ok(attempt) => attempt,
             Err(denied) => {
                 let reply = self.denied(&denied).await;
@@ -35,8 +33,8 @@ impl Connection {
         let verdict = self.shared.relay.scram(name.auth_id()).await;
         match verdict {
             Ok(verifier) => {
-                attempt.yields();
-                self.exchange = Some(Exchange::Begun(attempt));
+                // Nothing is wrong yet: the proof counts when it comes, so sessions that begin together don't count each other.
+                attempt.was_not_wrong();
                 self.session.answer_scram(Ok(verifier));
             }
             Err(refusal) => {
@@ -49,15 +47,13 @@ impl Connection {
     /// Answers what a client has to show for itself.
     pub(super) async fn authenticate(&mut self, credentials: Credentials) {
         self.note_hello();
-        let attempt = match (credentials.proof(), self.exchange.take()) {
-            (Proof::Known | Proof::Unknown, Some(Exchange::Begun(attempt))) => attempt,
-            _ => match self.guard.login().await {
-                Ok(attempt) => attempt,
-                Err(denied) => {
-                    let reply = self.denied(&denied).await;
-                    return self.session.answer_auth(Err(reply));
-                }
-            },
+        self.proven = None;
+        let attempt = match self.guard.login().await {
+            Ok(attempt) => attempt,
+            Err(denied) => {
+                let reply = self.denied(&denied).await;
+                return self.session.answer_auth(Err(reply));
+            }
         };
         let (relay, peer, auth_id) = (&self.shared.relay, &self.peer, credentials.auth_id());
         let result = match credentials.proof() {
@@ -74,7 +70,7 @@ impl Connection {
                 if let Proof::Known = credentials.proof() {
                     relay.record_proof(&login, auth_id, peer).await;
                     let (login, auth_id) = (Box::new(login), Zeroizing::new(auth_id.to_owned()));
-                    self.exchange = Some(Exchange::Proven { login, auth_id });
+                    self.proven = Some(Proven { login, auth_id });
                 } else {
                     tokio::join!(relay.record_login(&login, auth_id, peer), relay.note_network(&login, peer));
                     self.login = Some(login);
@@ -96,7 +92,7 @@ impl Connection {
 
     /// The client has taken our proof.
     pub(super) async fn take_in(&mut self) {
-        if let Some(Exchange::Proven { login, auth_id }) = self.exchange.take() {
+        if let Some(Proven { login, auth_id }) = self.proven.take() {
             self.shared.relay.record_login(&login, &auth_id, &self.peer).await;
             self.login = Some(*login);
         }

@@ -124,7 +124,7 @@ fn every_document_has_the_fields_of_the_contract() {
     assert_eq!(purposes, ["alias", "body", "guard", "index", "log", "seal", "tree"]);
     let fields = ["purpose", "name", "created_at", "seals_from", "seals", "opens", "fingerprint"];
     has_keys(&keys[0], &fields);
-    has_keys(&scene.relay.anshin(&["config", "check"]), &["ok", "from"]);
+    has_keys(&scene.relay.anshin(&["config", "check"]), &["ok", "from", "warnings"]);
     assert_eq!(scene.relay.anshin(&["config", "show"])["hostname"], "relay.anshin.test");
 }
 
