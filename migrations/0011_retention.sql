@@ -19,8 +19,7 @@ CREATE TABLE certificate (
     class TEXT,                   -- retention: of what was destroyed
     day BIGINT,                   -- retention: days since 1970, UTC
     is_last BIGINT NOT NULL,      -- 1: keys and rows are gone; 0: a hold keeps the keys and some rows
-    body BYTEA NOT NULL,          -- what it says, as text in lines: what, how many, hashes, keys, rule; nothing of users
-    leaf BYTEA NOT NULL           -- its hash as a leaf of a Merkle tree (RFC 6962)
+    body BYTEA NOT NULL           -- what it says, as text in lines: what, how many, hashes, keys, rule; nothing of users
 );
 CREATE INDEX certificate_day ON certificate (class, day);
 CREATE UNIQUE INDEX certificate_last ON certificate (class, day) WHERE is_last = 1 AND class IS NOT NULL;

@@ -10,7 +10,7 @@
 use super::limiter::{Limited, Limiter, Measure, Subject};
 use super::logins::{Attempt, Denied};
 use crate::mail::RealAddress;
-use crate::relay::{Login, Peer, Recipient, Relay};
+use crate::relay::{INSTALLATION, Login, Peer, Recipient, Relay};
 use crate::smtp::Reply;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -100,7 +100,7 @@ impl Guard {
             }
             Recipient::Inquiry(merchant) => Some(merchant.id),
             // The operator's mailbox is limited as one alias.
-            Recipient::Operator => Some(0),
+            Recipient::Operator => Some(INSTALLATION),
             Recipient::Copy(_) | Recipient::Return { .. } | Recipient::Decision { .. } => None,
         };
         if let (None, Some(alias), Some(network)) = (login, alias, self.network()) {

@@ -37,6 +37,20 @@ impl Edge {
         (roots.len() == size.count_ones() as usize).then_some(Self { size, roots })
     }
 
+    /// An edge from [`Edge::to_octets`]; `None` where it is none.
+    #[must_use]
+    pub fn from_octets(octets: &[u8]) -> Option<Self> {
+        let (size, roots) = octets.split_first_chunk()?;
+        let (roots, rest) = roots.as_chunks();
+        rest.is_empty().then(|| Self::new(u64::from_be_bytes(*size), roots.to_vec())).flatten()
+    }
+
+    /// What has to be kept in one piece: 8 octets size, then the hashes.
+    #[must_use]
+    pub fn to_octets(&self) -> Vec<u8> {
+        [&self.size.to_be_bytes()[..], self.roots.as_flattened()].concat()
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -305,6 +319,19 @@ mod tests {
             let hash = [7; 32];
             let _ = is_included(&hash, index, size, &proof, &hash);
             let _ = is_consistent(old, &hash, size, &hash, &proof);
+        }
+    }
+
+    #[test]
+    fn an_edge_that_was_put_away_is_taken_up_again_and_other_octets_are_none() {
+        let mut edge = Edge::default();
+        for entry in 0_u32..300 {
+            edge = Edge::from_octets(&edge.to_octets()).unwrap();
+            edge.push(leaf(&entry.to_be_bytes()));
+        }
+        assert_eq!(edge.root(), root((0_u32..300).map(|entry| leaf(&entry.to_be_bytes()))));
+        for octets in [&[][..], &[0; 7], &[0; 9], &[0, 0, 0, 0, 0, 0, 0, 1], &[0, 0, 0, 0, 0, 0, 0, 0, 1]] {
+            assert_eq!(Edge::from_octets(octets), None);
         }
     }
 }

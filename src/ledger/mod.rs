@@ -20,7 +20,3 @@ pub use checkpoint::{Checkpoint, CheckpointError, notes};
 pub use entry::{Entry, Table};
 pub use note::{Note, NoteError, Signer, Signs, Verifier};
 pub use row::{LogRow, LookEntry, Mark, pack, root_of, unpack};
-mod root;
-
-pub use merkle::leaf;
-pub use root::Root;

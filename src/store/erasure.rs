@@ -61,38 +61,44 @@ impl Store {
         address: Index,
         now: Timestamp,
     ) -> Result<Holdings, StoreFault> {
-        let mut all = Holdings::default();
-        let text = "SELECT COUNT(*) FROM stranger WHERE address_idx = $1";
-        all.refused_days =
-            sqlx::query(text).bind(address.as_bytes()).fetch_one(self.pool()).await?.try_get(0)?;
-        let mut connection = self.pool().begin().await?;
-        all.holds.extend(holds_on_stranger(&mut connection, address).await?);
-        drop(connection);
-        for id in conversations {
-            let text = "SELECT kind, closed_at, expires_at FROM conversation WHERE id = $1";
-            let row = sqlx::query(text).bind(*id).fetch_optional(self.pool()).await?;
-            let Some(row) = row else { continue };
-            match row.try_get::<String, _>(0)?.as_str() {
-                "order" => {
-                    all.orders += 1;
-                    let is_closed = row.try_get::<Option<i64>, _>(1)?.is_some();
-                    all.open_orders += i64::from(!is_closed && row.try_get::<i64, _>(2)? > now.as_millis());
-                }
-                "guest" => all.guests += 1,
-                _ => all.inquiries += 1,
-            }
-            let waiting = "SELECT COUNT(*) FROM delivery d JOIN message m ON m.id = d.message_id \
+        self.pool()
+            .bounded(async {
+                let mut all = Holdings::default();
+                let text = "SELECT COUNT(*) FROM stranger WHERE address_idx = $1";
+                all.refused_days =
+                    sqlx::query(text).bind(address.as_bytes()).fetch_one(self.pool()).await?.try_get(0)?;
+                let mut connection = self.pool().begin().await?;
+                all.holds.extend(holds_on_stranger(&mut connection, address).await?);
+                drop(connection);
+                for id in conversations {
+                    let text = "SELECT kind, closed_at, expires_at FROM conversation WHERE id = $1";
+                    let row = sqlx::query(text).bind(*id).fetch_optional(self.pool()).await?;
+                    let Some(row) = row else { continue };
+                    match row.try_get::<String, _>(0)?.as_str() {
+                        "order" => {
+                            all.orders += 1;
+                            let is_closed = row.try_get::<Option<i64>, _>(1)?.is_some();
+                            all.open_orders +=
+                                i64::from(!is_closed && row.try_get::<i64, _>(2)? > now.as_millis());
+                        }
+                        "guest" => all.guests += 1,
+                        _ => all.inquiries += 1,
+                    }
+                    let waiting = "SELECT COUNT(*) FROM delivery d JOIN message m ON m.id = d.message_id \
                  WHERE m.conversation_id = $1 AND d.state IN ('waiting', 'held')";
-            let records = "SELECT COUNT(*) FROM record WHERE conversation_id = $1";
-            for (text, count) in [(waiting, &mut all.waiting), (records, &mut all.records)] {
-                let own: i64 = sqlx::query(text).bind(*id).fetch_one(self.pool()).await?.try_get(0)?;
-                *count += own;
-            }
-            for hold in sqlx::query(HOLDS).bind(*id).fetch_all(self.pool()).await? {
-                all.holds.insert(hold.try_get(0)?);
-            }
-        }
-        Ok(all)
+                    let records = "SELECT COUNT(*) FROM record WHERE conversation_id = $1";
+                    for (text, count) in [(waiting, &mut all.waiting), (records, &mut all.records)] {
+                        let own: i64 =
+                            sqlx::query(text).bind(*id).fetch_one(self.pool()).await?.try_get(0)?;
+                        *count += own;
+                    }
+                    for hold in sqlx::query(HOLDS).bind(*id).fetch_all(self.pool()).await? {
+                        all.holds.insert(hold.try_get(0)?);
+                    }
+                }
+                Ok(all)
+            })
+            .await
     }
 
     /// Erases these conversations, and what is kept about this address outside of them, under the id of an erasure; the data keys that are destroyed. `None`: a hold keeps some of it.
@@ -107,6 +113,7 @@ impl Store {
         next_id: impl Fn() -> i64,
         at: Timestamp,
     ) -> Result<Option<Vec<i64>>, StoreFault> {
+        self.pool().bounded(async {
         let mut transaction = self.pool().begin().await?;
         let text = "INSERT INTO erasure (id, at, conversations, keys, fingerprints, bare) VALUES ($1, $2, $3, '', '', '')";
         let count = i64::try_from(conversations.len()).unwrap_or(i64::MAX);
@@ -148,6 +155,7 @@ impl Store {
             .await?;
         transaction.commit().await?;
         Ok(Some(keys))
+        }).await
     }
 
     /// Data keys that were destroyed for good since a time.
@@ -195,15 +203,19 @@ impl Store {
         body: &str,
         now: Timestamp,
     ) -> Result<bool, StoreFault> {
-        let mut transaction = self.pool().begin().await?;
-        let text = "UPDATE erasure SET certified_at = $1 WHERE id = $2 AND certified_at IS NULL";
-        let query = sqlx::query(text).bind(now.as_millis()).bind(erasure);
-        let is_first = query.execute(&mut *transaction).await?.rows_affected() == 1;
-        if is_first {
-            certify(&mut transaction, id, "erasure", None, body, now).await?;
-        }
-        transaction.commit().await?;
-        Ok(is_first)
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                let text = "UPDATE erasure SET certified_at = $1 WHERE id = $2 AND certified_at IS NULL";
+                let query = sqlx::query(text).bind(now.as_millis()).bind(erasure);
+                let is_first = query.execute(&mut *transaction).await?.rows_affected() == 1;
+                if is_first {
+                    certify(&mut transaction, id, "erasure", None, body, now).await?;
+                }
+                transaction.commit().await?;
+                Ok(is_first)
+            })
+            .await
     }
 }
 

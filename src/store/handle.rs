@@ -375,21 +375,25 @@ impl Store {
         probe: &Sealed,
         at: Timestamp,
     ) -> Result<(), StoreFault> {
-        let mut transaction = self.pool().begin().await?;
-        let first = sqlx::query(
-            "INSERT INTO installation (id, data_key_id, probe, created_at) VALUES (1, $1, $2, $3) \
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                let first = sqlx::query(
+                    "INSERT INTO installation (id, data_key_id, probe, created_at) VALUES (1, $1, $2, $3) \
              ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(key.id)
-        .bind(probe.stored())
-        .bind(at.as_millis())
-        .execute(&mut *transaction)
-        .await?;
-        if first.rows_affected() == 1 {
-            accept::data_key(&mut transaction, key, at).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+                )
+                .bind(key.id)
+                .bind(probe.stored())
+                .bind(at.as_millis())
+                .execute(&mut *transaction)
+                .await?;
+                if first.rows_affected() == 1 {
+                    accept::data_key(&mut transaction, key, at).await?;
+                }
+                transaction.commit().await?;
+                Ok(())
+            })
+            .await
     }
 
     /// Keeps a data key.
@@ -397,10 +401,14 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn add_key(&self, key: &super::NewKey, at: Timestamp) -> Result<(), StoreFault> {
-        let mut transaction = self.pool().begin().await?;
-        accept::data_key(&mut transaction, key, at).await?;
-        transaction.commit().await?;
-        Ok(())
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                accept::data_key(&mut transaction, key, at).await?;
+                transaction.commit().await?;
+                Ok(())
+            })
+            .await
     }
 }
 

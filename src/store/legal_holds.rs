@@ -50,8 +50,10 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then it does not hold.
     pub async fn add_hold(&self, new: &NewLegalHold) -> Result<(), StoreFault> {
-        let mut transaction = self.pool().begin().await?;
-        sqlx::query(
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                sqlx::query(
             "INSERT INTO legal_hold (id, at, merchant_id, by_person, from_at, until_at, data_key_id, detail) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
@@ -65,12 +67,14 @@ impl Store {
         .bind(new.detail.stored())
         .execute(&mut *transaction)
         .await?;
-        accept::data_key(&mut transaction, &new.key, new.at).await?;
-        for conversation in new.conversations.iter().flatten() {
-            hold_one(&mut transaction, new.id, *conversation).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+                accept::data_key(&mut transaction, &new.key, new.at).await?;
+                for conversation in new.conversations.iter().flatten() {
+                    hold_one(&mut transaction, new.id, *conversation).await?;
+                }
+                transaction.commit().await?;
+                Ok(())
+            })
+            .await
     }
 
     /// Adds what a hold keeps.
@@ -78,12 +82,16 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn hold_conversations(&self, hold: i64, conversations: &[i64]) -> Result<(), StoreFault> {
-        let mut transaction = self.pool().begin().await?;
-        for conversation in conversations {
-            hold_one(&mut transaction, hold, *conversation).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                for conversation in conversations {
+                    hold_one(&mut transaction, hold, *conversation).await?;
+                }
+                transaction.commit().await?;
+                Ok(())
+            })
+            .await
     }
 
     /// All holds, lifted ones too, the oldest first.
@@ -119,17 +127,22 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then it holds on.
     pub async fn lift_hold(&self, id: i64, next_id: i64, at: Timestamp) -> Result<bool, StoreFault> {
-        let mut transaction = self.pool().begin().await?;
-        let text = "UPDATE legal_hold SET lifted_at = $1 WHERE id = $2 AND lifted_at IS NULL";
-        let lifted = sqlx::query(text).bind(at.as_millis()).bind(id).execute(&mut *transaction).await?;
-        let is_lifted = lifted.rows_affected() == 1;
-        if is_lifted {
-            let text = "SELECT data_key_id FROM legal_hold WHERE id = $1";
-            let key = sqlx::query(text).bind(id).fetch_one(&mut *transaction).await?.try_get(0)?;
-            destroy_key(&mut transaction, key, next_id, at).await?;
-        }
-        transaction.commit().await?;
-        Ok(is_lifted)
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                let text = "UPDATE legal_hold SET lifted_at = $1 WHERE id = $2 AND lifted_at IS NULL";
+                let lifted =
+                    sqlx::query(text).bind(at.as_millis()).bind(id).execute(&mut *transaction).await?;
+                let is_lifted = lifted.rows_affected() == 1;
+                if is_lifted {
+                    let text = "SELECT data_key_id FROM legal_hold WHERE id = $1";
+                    let key = sqlx::query(text).bind(id).fetch_one(&mut *transaction).await?.try_get(0)?;
+                    destroy_key(&mut transaction, key, next_id, at).await?;
+                }
+                transaction.commit().await?;
+                Ok(is_lifted)
+            })
+            .await
     }
 
     /// The ids of all stores.

@@ -11,6 +11,7 @@
 //! both become [`StoreFault::Unreachable`](super::StoreFault).
 
 use super::engine::{Database, Engine, READ_PATIENCE};
+use super::fault::StoreFault;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
@@ -99,10 +100,7 @@ pub(super) struct Transaction<'r>(Held<'r>);
 impl Transaction<'_> {
     /// Commits it.
     pub(super) async fn commit(mut self) -> Result<(), Error> {
-        let patience = self.0.reader.patience;
-        timeout(patience, sqlx::raw_sql("COMMIT").execute(&mut *self.0))
-            .await
-            .map_err(|_| fell_silent())??;
+        sqlx::raw_sql("COMMIT").execute(&mut *self.0).await?;
         self.0.give_back();
         Ok(())
     }
@@ -123,13 +121,19 @@ impl DerefMut for Transaction<'_> {
 }
 
 impl Reader {
-    /// Begins a transaction.
+    /// Begins a transaction, within [`bounded`](Self::bounded).
     pub(super) async fn begin(&self) -> Result<Transaction<'_>, Error> {
         let mut held = self.take().await?;
-        timeout(self.patience, sqlx::raw_sql("BEGIN").execute(&mut *held))
-            .await
-            .map_err(|_| fell_silent())??;
+        sqlx::raw_sql("BEGIN").execute(&mut *held).await?;
         Ok(Transaction(held))
+    }
+
+    /// Does what takes a transaction, or gives it up with its connection: a path that fell silent must not keep one for ever.
+    pub(super) async fn bounded<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreFault>>,
+    ) -> Result<T, StoreFault> {
+        timeout(self.patience, work).await.unwrap_or_else(|_| Err(fell_silent().into()))
     }
 
     pub(super) fn new(database: Database) -> Self {

@@ -144,6 +144,7 @@ impl Store {
         place: &RekeyingRow,
         rows: &[Rewritten],
     ) -> Result<u64, StoreFault> {
+        self.pool().bounded(async {
         let mut transaction = self.pool().begin().await?;
         // Written first: it takes the right to write at once.
         sqlx::query(
@@ -179,6 +180,7 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(written)
+        }).await
     }
 
     /// Data keys after `position`.

@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::retention_parts::{HELD_LOOK, HELD_RECORD, Part, Then, free, parts, row_octets, select, span};
-use crate::ledger::{Root, leaf};
+use crate::ledger::merkle::{Edge, leaf};
 use crate::mail::Timestamp;
 use crate::vault::Class;
 use data_encoding::HEXLOWER;
@@ -133,49 +133,57 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then nothing is destroyed.
     pub async fn begin_destruction(&self, class: Class, day: i64, now: Timestamp) -> Result<(), StoreFault> {
-        let mut transaction = self.pool().begin().await?;
-        // Written first: it takes the right to write at once, and waits for whoever destroys the same.
-        sqlx::query(
-            "INSERT INTO destroying (class, day, begun_at, fingerprints, part, position, tree) \
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                // Written first: it takes the right to write at once, and waits for whoever destroys the same.
+                sqlx::query(
+                    "INSERT INTO destroying (class, day, begun_at, fingerprints, part, position, tree) \
              SELECT $1, $2, $3, '', 0, -1, $4 WHERE NOT EXISTS \
              (SELECT 1 FROM certificate WHERE class = $1 AND day = $2 AND is_last = 1) \
              ON CONFLICT (class, day) DO NOTHING",
-        )
-        .bind(class.as_str())
-        .bind(day)
-        .bind(now.as_millis())
-        .bind(Root::default().to_octets())
-        .execute(&mut *transaction)
-        .await?;
-        let text = "UPDATE destroying SET part = part WHERE class = $1 AND day = $2 AND key_at IS NULL";
-        let query = sqlx::query(text).bind(class.as_str()).bind(day);
-        let is_open = query.execute(&mut *transaction).await?.rows_affected() == 1;
-        if is_open && !is_needed(&mut transaction, class, day).await? {
-            let text = "SELECT wrapped FROM segment WHERE class = $1 AND day = $2 ORDER BY id";
-            let keys = sqlx::query(text).bind(class.as_str()).bind(day).fetch_all(&mut *transaction).await?;
-            let mut fingerprints = String::new();
-            for key in keys {
-                let wrapped: Vec<u8> = key.try_get(0)?;
-                if !wrapped.is_empty() {
-                    let _ = write!(fingerprints, " {}", HEXLOWER.encode(&Sha256::digest(&wrapped)));
-                }
-            }
-            sqlx::query("UPDATE segment SET wrapped = $1 WHERE class = $2 AND day = $3")
-                .bind(&[][..])
+                )
                 .bind(class.as_str())
                 .bind(day)
-                .execute(&mut *transaction)
-                .await?;
-            sqlx::query("UPDATE destroying SET key_at = $1, fingerprints = $2 WHERE class = $3 AND day = $4")
                 .bind(now.as_millis())
-                .bind(fingerprints.trim_start())
-                .bind(class.as_str())
-                .bind(day)
+                .bind(Edge::default().to_octets())
                 .execute(&mut *transaction)
                 .await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+                let text =
+                    "UPDATE destroying SET part = part WHERE class = $1 AND day = $2 AND key_at IS NULL";
+                let query = sqlx::query(text).bind(class.as_str()).bind(day);
+                let is_open = query.execute(&mut *transaction).await?.rows_affected() == 1;
+                if is_open && !is_needed(&mut transaction, class, day).await? {
+                    let text = "SELECT wrapped FROM segment WHERE class = $1 AND day = $2 ORDER BY id";
+                    let keys =
+                        sqlx::query(text).bind(class.as_str()).bind(day).fetch_all(&mut *transaction).await?;
+                    let mut fingerprints = String::new();
+                    for key in keys {
+                        let wrapped: Vec<u8> = key.try_get(0)?;
+                        if !wrapped.is_empty() {
+                            let _ = write!(fingerprints, " {}", HEXLOWER.encode(&Sha256::digest(&wrapped)));
+                        }
+                    }
+                    sqlx::query("UPDATE segment SET wrapped = $1 WHERE class = $2 AND day = $3")
+                        .bind(&[][..])
+                        .bind(class.as_str())
+                        .bind(day)
+                        .execute(&mut *transaction)
+                        .await?;
+                    sqlx::query(
+                        "UPDATE destroying SET key_at = $1, fingerprints = $2 WHERE class = $3 AND day = $4",
+                    )
+                    .bind(now.as_millis())
+                    .bind(fingerprints.trim_start())
+                    .bind(class.as_str())
+                    .bind(day)
+                    .execute(&mut *transaction)
+                    .await?;
+                }
+                transaction.commit().await?;
+                Ok(())
+            })
+            .await
     }
 
     /// The rows that [`Store::destroy_rows`] would destroy next; none at the end of a table.
@@ -218,6 +226,7 @@ impl Store {
         rule: &str,
         now: Timestamp,
     ) -> Result<Progress, StoreFault> {
+        self.pool().bounded(async {
         let mut transaction = self.pool().begin().await?;
         let text = "UPDATE destroying SET position = position WHERE class = $1 AND day = $2 \
              RETURNING begun_at, key_at, fingerprints, part, position, tree";
@@ -226,7 +235,7 @@ impl Store {
         let Some(walk) = walk else { return Ok(Progress::Done { certified: false }) };
         let key_at: Option<i64> = walk.try_get(1)?;
         let (number, position): (i64, i64) = (walk.try_get(3)?, walk.try_get(4)?);
-        let mut root = Root::from_octets(&walk.try_get::<Vec<u8>, _>(5)?)
+        let mut root = Edge::from_octets(&walk.try_get::<Vec<u8>, _>(5)?)
             .ok_or(StoreFault::Schema("destroying.tree is not what this program wrote".into()))?;
         let parts = parts(class);
         let Some(part) = usize::try_from(number).ok().and_then(|number| parts.get(number)) else {
@@ -242,7 +251,7 @@ impl Store {
                     sqlx::query(text).bind(day).execute(&mut *transaction).await?;
                 }
             }
-            let certified = !is_certified && (root.count() > 0 || key_at.is_some());
+            let certified = !is_certified && (root.size() > 0 || key_at.is_some());
             if certified {
                 let walk = Walk { begun_at: walk.try_get(0)?, key_at, fingerprints: walk.try_get(2)? };
                 let body = walk.body(class, day, id, &root, rule, now);
@@ -306,6 +315,7 @@ impl Store {
         .await?;
         transaction.commit().await?;
         Ok(Progress::More)
+        }).await
     }
 
     /// Certificates from an id on, in order: id and what each says.
@@ -361,7 +371,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn body(&self, class: Class, day: i64, id: i64, root: &Root, rule: &str, now: Timestamp) -> String {
+    fn body(&self, class: Class, day: i64, id: i64, root: &Edge, rule: &str, now: Timestamp) -> String {
         let date = Timestamp::from_millis(day.saturating_mul(DAY_MS)).to_rfc3339();
         let keys = match (self.key_at, self.fingerprints.as_str()) {
             (None, _) => "kept: a hold touches the day".to_owned(),
@@ -375,7 +385,7 @@ impl Walk {
             date.get(..10).unwrap_or(&date),
             Timestamp::from_millis(self.begun_at).to_rfc3339(),
             now.to_rfc3339(),
-            root.count(),
+            root.size(),
             HEXLOWER.encode(&root.root()),
         )
     }
@@ -391,7 +401,7 @@ pub(super) async fn certify(
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO certificate (id, at, kind, class, day, is_last, body, leaf) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO certificate (id, at, kind, class, day, is_last, body) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(id)
     .bind(now.as_millis())
@@ -400,7 +410,6 @@ pub(super) async fn certify(
     .bind(of.map(|(_, day, _)| day))
     .bind(of.map_or(1, |(.., is_last)| i64::from(is_last)))
     .bind(body.as_bytes())
-    .bind(leaf(body.as_bytes()).to_vec())
     .execute(connection)
     .await?;
     Ok(())

@@ -5,11 +5,9 @@
 //! When it fails: [`StoreFault`]; then the asker seals with another key.
 
 use super::accept;
-use super::engine::READ_PATIENCE;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::parties::KeyRow;
-use super::reader::fell_silent;
 use super::rows::NewKey;
 use crate::mail::Timestamp;
 use crate::vault::Index;
@@ -40,31 +38,20 @@ impl Store {
         key: &NewKey,
         at: Timestamp,
     ) -> Result<Option<KeyRow>, StoreFault> {
-        let added = tokio::time::timeout(READ_PATIENCE, self.try_add_stranger(address, day, key, at));
-        match added.await {
-            Ok(added) => added,
-            // A path that fell silent: a session of a stranger must not keep one of the few connections.
-            Err(_) => Err(fell_silent().into()),
-        }
-    }
-
-    async fn try_add_stranger(
-        &self,
-        address: Index,
-        day: i64,
-        key: &NewKey,
-        at: Timestamp,
-    ) -> Result<Option<KeyRow>, StoreFault> {
-        let mut transaction = self.pool().begin().await?;
-        let text = "INSERT INTO stranger (address_idx, day, data_key_id) VALUES ($1, $2, $3) \
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                let text = "INSERT INTO stranger (address_idx, day, data_key_id) VALUES ($1, $2, $3) \
              ON CONFLICT (address_idx, day) DO NOTHING";
-        let query = sqlx::query(text).bind(address.as_bytes()).bind(day).bind(key.id);
-        if query.execute(&mut *transaction).await?.rows_affected() == 1 {
-            accept::data_key(&mut transaction, key, at).await?;
-            transaction.commit().await?;
-            return Ok(None);
-        }
-        drop(transaction);
-        self.stranger(address, day).await
+                let query = sqlx::query(text).bind(address.as_bytes()).bind(day).bind(key.id);
+                if query.execute(&mut *transaction).await?.rows_affected() == 1 {
+                    accept::data_key(&mut transaction, key, at).await?;
+                    transaction.commit().await?;
+                    return Ok(None);
+                }
+                drop(transaction);
+                self.stranger(address, day).await
+            })
+            .await
     }
 }

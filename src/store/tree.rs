@@ -77,19 +77,21 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn grow(&self, growth: &Growth) -> Result<bool, StoreFault> {
-        let mut transaction = self.pool().begin().await?;
-        // Written first: it takes the right to write at once, and waits for whoever has it.
-        let won = sqlx::query("UPDATE tree SET size = $1, edge = $2 WHERE id = 1 AND size = $3")
-            .bind(growth.to)
-            .bind(growth.edge.as_slice())
-            .bind(growth.from)
-            .execute(&mut *transaction)
-            .await?;
-        if won.rows_affected() == 0 {
-            return Ok(false);
-        }
-        for leaf in &growth.leaves {
-            sqlx::query(
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                // Written first: it takes the right to write at once, and waits for whoever has it.
+                let won = sqlx::query("UPDATE tree SET size = $1, edge = $2 WHERE id = 1 AND size = $3")
+                    .bind(growth.to)
+                    .bind(growth.edge.as_slice())
+                    .bind(growth.from)
+                    .execute(&mut *transaction)
+                    .await?;
+                if won.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                for leaf in &growth.leaves {
+                    sqlx::query(
                 "INSERT INTO tree_leaf (position, kind, about, entry, marks) VALUES ($1, $2, $3, $4, $5)",
             )
             .bind(leaf.position)
@@ -99,22 +101,24 @@ impl Store {
             .bind(leaf.marks.as_deref())
             .execute(&mut *transaction)
             .await?;
-        }
-        for node in &growth.nodes {
-            sqlx::query("INSERT INTO tree_node (level, position, hash) VALUES ($1, $2, $3)")
-                .bind(node.level)
-                .bind(node.position)
-                .bind(node.hash.as_slice())
-                .execute(&mut *transaction)
-                .await?;
-        }
-        sqlx::query("INSERT INTO tree_checkpoint (size, note) VALUES ($1, $2)")
-            .bind(growth.to)
-            .bind(growth.note.as_str())
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(true)
+                }
+                for node in &growth.nodes {
+                    sqlx::query("INSERT INTO tree_node (level, position, hash) VALUES ($1, $2, $3)")
+                        .bind(node.level)
+                        .bind(node.position)
+                        .bind(node.hash.as_slice())
+                        .execute(&mut *transaction)
+                        .await?;
+                }
+                sqlx::query("INSERT INTO tree_checkpoint (size, note) VALUES ($1, $2)")
+                    .bind(growth.to)
+                    .bind(growth.note.as_str())
+                    .execute(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+                Ok(true)
+            })
+            .await
     }
 
     /// The next hour of each pass that has begun, in hours since 1970.

@@ -31,17 +31,9 @@ impl Connection {
             }
         };
         let verdict = self.shared.relay.scram(name.auth_id()).await;
-        match verdict {
-            Ok(verifier) => {
-                // Nothing is wrong yet: the proof counts when it comes, so sessions that begin together don't count each other.
-                attempt.was_not_wrong();
-                self.session.answer_scram(Ok(verifier));
-            }
-            Err(refusal) => {
-                attempt.was_not_wrong();
-                self.session.answer_scram(Err(self.auth_told(&refusal)));
-            }
-        }
+        // Nothing is wrong yet: the proof counts when it comes, so sessions that begin together don't count each other.
+        attempt.was_not_wrong();
+        self.session.answer_scram(verdict.map_err(|refusal| self.auth_told(&refusal)));
     }
 
     /// Answers what a client has to show for itself.
