@@ -67,7 +67,7 @@ impl Admission {
     /// Whether three quarters of the places are taken, so that idle sessions are to make room.
     pub fn is_crowded(&self) -> bool {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.all.saturating_mul(4) > self.sessions.saturating_mul(3)
+        counts.all.saturating_mul(4) >= self.sessions.saturating_mul(3)
     }
 }
 
@@ -152,8 +152,10 @@ mod tests {
     fn strangers_leave_places_for_stores() {
         let admission = Admission::new(4, 4, 4);
         let from = |service| admit(&admission, "192.0.2.1", service);
-        let _held: Vec<_> = (0..3).map(|_| from(Service::Mx).unwrap()).collect();
+        let mut held: Vec<_> = (0..2).map(|_| from(Service::Mx).unwrap()).collect();
         assert!(!admission.is_crowded());
+        held.push(from(Service::Mx).unwrap());
+        assert!(admission.is_crowded(), "strangers alone can fill their places");
         assert_eq!(from(Service::Mx).err(), Some(TooMany::Sessions));
         let _store = from(Service::Submission).unwrap();
         assert!(admission.is_crowded());

@@ -275,7 +275,9 @@ impl Connection {
         // The message is the driver's now, and counts until it is answered, with what it becomes.
         let copies = envelope.recipients.len();
         let held = bytes.len().saturating_mul(copies.saturating_add(1));
-        if !self.share.hold(self.session.held().saturating_add(held)) && copies > 1 {
+        // What is here already is judged, unless it is a stranger's: theirs together must leave orders their part.
+        let fits = self.share.hold(self.session.held().saturating_add(held));
+        if !fits && (copies > 1 || self.share.is_strangers()) {
             self.session.answer_message(Err(self.told(&Refusal::NoSpace)));
             self.share.hold(self.session.held());
             return;
@@ -313,7 +315,8 @@ impl Connection {
         let result = self.shared.relay.accept(incoming).await;
         match result {
             Ok(receipt) => {
-                if receipt.is_proven {
+                // The operator's mailbox is filled by whoever writes, proven or not.
+                if receipt.is_proven || self.is_for_operator {
                     self.guard.proven(octets);
                 }
                 for id in &receipt.queue_ids {

@@ -55,6 +55,11 @@ impl Share {
         self.class = class;
     }
 
+    /// Whether the message is anybody's.
+    pub fn is_strangers(&self) -> bool {
+        self.class == Class::Stranger
+    }
+
     /// Says how much the session holds now. `false` when the process holds more than it may, and this session grew.
     pub fn hold(&mut self, octets: usize) -> bool {
         let grew = octets > self.held;

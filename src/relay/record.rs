@@ -53,7 +53,7 @@ impl Event {
     fn class(self) -> Class {
         match self {
             Event::Refused | Event::Limited => Class::Rejected,
-            Event::Login | Event::LoginNewNetwork | Event::LoginRefused => Class::Logins,
+            Event::Login | Event::LoginProven | Event::LoginNewNetwork | Event::LoginRefused => Class::Logins,
             _ => Class::Metadata,
         }
     }

@@ -32,6 +32,8 @@ const TURN: Duration = Duration::from_secs(30);
 const OPENING: Duration = Duration::from_secs(5);
 /// The first rest between two tries to connect while the server starts; each is twice the one before.
 const REST: Duration = Duration::from_millis(20);
+/// How long a connection that is asked has for its answer: one whose server is gone must not use up what opening takes.
+const ANSWERS: Duration = Duration::from_secs(1);
 /// A connection that has rested for longer is asked whether it is good.
 const FRESH: Duration = Duration::from_millis(100);
 /// Rests and lives of connections: what is older is closed.
@@ -153,7 +155,9 @@ impl Reader {
 
     async fn open(&self) -> Result<(AnyConnection, Instant), Error> {
         if let Some(mut idle) = self.last_used() {
-            if idle.since.elapsed() < FRESH || idle.connection.ping().await.is_ok() {
+            let is_good = idle.since.elapsed() < FRESH
+                || matches!(timeout(ANSWERS, idle.connection.ping()).await, Ok(Ok(())));
+            if is_good {
                 return Ok((idle.connection, idle.opened_at));
             }
             // The others have rested for longer.

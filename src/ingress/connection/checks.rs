@@ -63,6 +63,7 @@ impl Connection {
 
     /// Asks the lists, the first time.
     async fn blocked(&mut self, recipient: &Recipient) -> Option<Refusal> {
+        // Mail of orders, with its bounces and decisions, is never stopped; and who is listed by mistake can say so.
         let lists = self.shared.blocklists.as_ref().filter(|_| self.login.is_none())?;
         if self.listed.is_none() {
             let listed = lists.ask(self.peer.ip).await;
@@ -70,13 +71,11 @@ impl Connection {
             self.listed = Some(listed);
         }
         let action = self.listed.as_ref()?.action?;
-        let refusal = match (action, recipient) {
-            // Who is listed by mistake can say so (RFC 5321 §4.5.1).
-            (BlockAction::Label, _) | (_, Recipient::Party { .. } | Recipient::Operator) => return None,
-            (BlockAction::Defer, _) => Refusal::ListedForNow,
-            (BlockAction::Refuse, _) => Refusal::Listed,
-        };
-        Some(refusal)
+        match (action, recipient) {
+            (BlockAction::Defer, Recipient::Inquiry(_)) => Some(Refusal::ListedForNow),
+            (BlockAction::Refuse, Recipient::Inquiry(_)) => Some(Refusal::Listed),
+            _ => None,
+        }
     }
 
     /// What the scanner says of a message; `None` is to go on.

@@ -166,8 +166,8 @@ fn behind_a_balancer_the_clients_address_counts_and_a_header_is_needed() {
         let closed = {
             let mut wire = Wire::new(TcpStream::connect(mx).unwrap()).unwrap();
             wire.write(header).unwrap();
-            wire.finish().unwrap();
-            wire.line().is_err()
+            // The relay may have closed already.
+            wire.finish().is_err() || wire.line().is_err()
         };
         assert!(closed);
     }
