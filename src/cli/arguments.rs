@@ -3,6 +3,7 @@
 use super::arguments_desk::{LookArguments, RevealCommand};
 use super::arguments_log::LogCommand;
 use super::compliance::ComplianceCommand;
+use super::credential::CredentialCommand;
 use super::token::TokenCommand;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -55,7 +56,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Add stores.
+    /// Add stores; see and change what they log in with.
     Merchant {
         #[command(subcommand)]
         command: MerchantCommand,
@@ -137,6 +138,11 @@ pub(super) enum MerchantCommand {
         /// A registered address; the first takes the store's mail, all may send. May be given several times.
         #[arg(long = "address", value_name = "ADDRESS", required = true)]
         addresses: Vec<String>,
+    },
+    /// What a store logs in with to send mail: up to ten credentials, each with a name, changed without breaking a tool.
+    Credential {
+        #[command(subcommand)]
+        command: CredentialCommand,
     },
 }
 

@@ -1,13 +1,16 @@
-//! `anshin merchant add`.
+//! `anshin merchant add`; `merchant credential` is `credential.rs`.
 
 use super::arguments::{Common, MerchantCommand};
 use super::output::{Failure, print};
-use super::process;
+use super::{credential, process};
 use crate::relay::NewMerchantRequest;
 use crate::web::merchant_json;
 
 pub(super) async fn run(command: MerchantCommand, common: &Common) -> Result<(), Failure> {
-    let MerchantCommand::Add { store_id, name, addresses } = command;
+    let (store_id, name, addresses) = match command {
+        MerchantCommand::Credential { command } => return credential::run(command, common).await,
+        MerchantCommand::Add { store_id, name, addresses } => (store_id, name, addresses),
+    };
     let (config, relay) = process::relay(common).await?;
     let added = relay.add_merchant(NewMerchantRequest { store_id, name, addresses }).await?;
     let smtp = process::smtp_access(&config, None);

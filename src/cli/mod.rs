@@ -5,6 +5,7 @@ mod arguments_desk;
 mod arguments_log;
 mod compliance;
 mod configuration;
+mod credential;
 mod demo;
 mod desk;
 mod dns;

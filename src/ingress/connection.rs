@@ -87,6 +87,8 @@ pub(super) struct Connection {
     session: Wire,
     peer: Peer,
     login: Option<Login>,
+    /// When what it logged in with was last known to stand.
+    asked_at: Instant,
     /// The SCRAM exchange that goes on, or was broken off.
     proven: Option<Proven>,
     sender: Option<RealAddress>,
@@ -124,6 +126,7 @@ impl Connection {
             shared,
             peer,
             login: None,
+            asked_at: Instant::now(),
             proven: None,
             sender: None,
             declared: None,
@@ -282,10 +285,7 @@ impl Connection {
             self.share.hold(self.session.held());
             return;
         }
-        let looked = match self.scanned(&bytes).await {
-            Some(refusal) => Err(refusal),
-            None => self.rated(&bytes, envelope.sender.as_ref()).await,
-        };
+        let looked = self.looked_at(&bytes, envelope.sender.as_ref()).await;
         let label = match looked {
             Ok(label) => label,
             Err(refusal) => {

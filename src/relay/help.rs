@@ -376,7 +376,8 @@ mod tests {
     fn all() -> Vec<Refusal> {
         use Refusal::*;
         let next = |last: &Refusal| match last {
-            Credentials => Some(SenderNotRegistered),
+            Credentials => Some(LoginEnded),
+            LoginEnded => Some(SenderNotRegistered),
             SenderNotRegistered => Some(NullSender),
             NullSender => Some(FromNotRegistered),
             FromNotRegistered => Some(FromNotCustomer),

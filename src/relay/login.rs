@@ -5,8 +5,9 @@
 //! one, and a verifier that nothing fits. A credential of an older version (SHA-256) gets its verifiers when its password
 //! next comes; the SHA-256 stays a day longer, for machines that have the version before.
 
+use super::credentials::{may_be_used, open_use};
 use super::hashes::Busy;
-use super::{Merchant, Refusal, Relay, RelayFault};
+use super::{LastUse, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::smtp::scram::{ITERATIONS, NONCE, Verifier};
 use crate::store::{CredentialRow, Verifiers};
@@ -23,6 +24,8 @@ pub struct Login {
     pub public_alias: Alias,
     pub(super) addresses: Vec<RealAddress>,
     pub(super) credential_id: i64,
+    /// The use before this one.
+    pub(super) last_use: Option<LastUse>,
 }
 
 impl Login {
@@ -161,16 +164,22 @@ impl Relay {
         for index in self.vault().index.all(Indexed::AuthId(auth_id)) {
             found = self.store().credential(index).await?.or(found);
         }
-        Ok(found.filter(|credential: &CredentialRow| credential.revoked_at.is_none()))
+        let now = Timestamp::now();
+        Ok(found.filter(|credential: &CredentialRow| credential.revoked_at.is_none_or(|at| at > now)))
     }
 
     async fn login(&self, credential: &CredentialRow, from: IpAddr) -> Result<Login, Refusal> {
         let row = self.store().merchant(credential.merchant_id).await.map_err(RelayFault::from)?;
         let merchant = self.open_merchant(&row.ok_or(RelayFault::Malformed("merchant"))?)?;
+        if !may_be_used(&merchant.key, credential.id, credential.networks.as_ref(), from)? {
+            self.record_elsewhere(&merchant, credential.id, from).await;
+            return Err(Refusal::Credentials);
+        }
+        let last_use = open_use(&merchant.key, credential.id, credential.used.as_ref());
         let addresses = self.registered(&merchant).await?;
         let public_alias = self.domains().public_alias(&merchant.store_id);
         self.inner.hashes.is_welcome(from);
-        Ok(Login { merchant, public_alias, addresses, credential_id: credential.id })
+        Ok(Login { merchant, public_alias, addresses, credential_id: credential.id, last_use })
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::conversation::Profile;
 use super::hashes::Busy;
-use super::{Relay, RelayFault};
+use super::{CredentialFault, Relay, RelayFault};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
-use crate::store::{NewAddress, NewCredential, NewMerchant, StoreFault};
-use crate::vault::{Indexed, Place, Secret, random_bytes};
+use crate::store::{NewAddress, NewMerchant, StoreFault};
+use crate::vault::{Indexed, Place, Secret};
 
 /// Longest store id: shorter than an alias token, so that the two never meet in one domain.
 pub const STORE_ID_MAX: usize = 24;
@@ -93,13 +93,11 @@ impl Relay {
             .map_err(|_| RelayFault::Malformed("merchant.profile"))?;
         let menu_password = Secret::generate("answ_");
         let menu_hash = self.inner.hashes.make(&menu_password).await.map_err(|Busy| MerchantFault::Memory)?;
-        // A number, as merchants' tools know them; it is no secret and tells nothing.
-        let auth_id = format!("{:010}", u64::from_be_bytes(random_bytes()) % 10_000_000_000);
-        let auth_password = Secret::generate("ansm_");
-        let credential_id = self.next_id();
-        let verifiers = self.verifiers_of(credential_id, &auth_id, &auth_password).await;
-        let verifiers = verifiers.map_err(|Busy| MerchantFault::Memory)?;
-        let label = serde_json::json!({ "auth_id": auth_id, "name": "first" }).to_string();
+        let made = self.new_credential(&key, "first").await;
+        let (credential, auth_id, auth_password) = made.map_err(|fault| match fault {
+            CredentialFault::Fault(fault) => fault.into(),
+            _ => MerchantFault::Memory,
+        })?;
         let new = NewMerchant {
             id,
             store_idx: index.of(Indexed::StoreId(&store_id)),
@@ -117,13 +115,7 @@ impl Relay {
                     }
                 })
                 .collect(),
-            credential: NewCredential {
-                id: credential_id,
-                auth_idx: index.of(Indexed::AuthId(&auth_id)),
-                secret: auth_password.fingerprint().to_stored(),
-                verifiers,
-                label: key.seal(Place::new("credential", "label", credential_id), label.as_bytes()),
-            },
+            credential,
             key: new_key,
             at: Timestamp::now(),
         };

@@ -9,6 +9,7 @@ mod admission;
 mod automatic;
 mod class;
 mod conversation;
+mod credentials;
 mod deadline;
 mod desk;
 mod desk_book;
@@ -59,6 +60,7 @@ mod words;
 
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
 pub use conversation::{Conversation, Merchant};
+pub use credentials::{CredentialAdded, CredentialFault, CredentialView, LastUse, NewCredentialRequest};
 pub use desk::{DeskFault, Goes, Opened, Ruling};
 pub use desk_book::{LookView, RequestView};
 pub use domains::{AddressClass, Domains};

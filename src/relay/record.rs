@@ -44,6 +44,8 @@ pub enum Event {
     LoginNewNetwork,
     /// Somebody failed to.
     LoginRefused,
+    /// What a store logs in with was added, limited or ended.
+    Credential,
     /// Somebody met a limit on how much may come in how long.
     Limited,
 }
@@ -53,7 +55,11 @@ impl Event {
     fn class(self) -> Class {
         match self {
             Event::Refused | Event::Limited => Class::Rejected,
-            Event::Login | Event::LoginProven | Event::LoginNewNetwork | Event::LoginRefused => Class::Logins,
+            Event::Login
+            | Event::LoginProven
+            | Event::LoginNewNetwork
+            | Event::LoginRefused
+            | Event::Credential => Class::Logins,
             _ => Class::Metadata,
         }
     }
@@ -79,6 +85,7 @@ impl Event {
             Event::LoginProven => "login_proven",
             Event::LoginNewNetwork => "login_new_network",
             Event::LoginRefused => "login_refused",
+            Event::Credential => "credential",
             Event::Limited => "limited",
         }
     }
@@ -193,7 +200,8 @@ impl Relay {
 
     /// Keeps a record of a login to submission.
     pub async fn record_login(&self, login: &super::Login, auth_id: &str, peer: &Peer) {
-        self.keep(self.record_of_login(login, Event::Login, auth_id, peer)).await;
+        let record = self.record_of_login(login, Event::Login, auth_id, peer);
+        tokio::join!(self.keep(record), self.note_use(login, peer.ip));
     }
 
     /// Keeps a record that a password was proven, before that is confirmed, and tells of a network that is new.

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub enum Refusal {
     /// Unknown user, wrong password, revoked credential: one answer.
     Credentials,
+    /// What the session logged in with has ended since, or may not be used from there any more.
+    LoginEnded,
     /// The reverse-path of a submission is not the store's.
     SenderNotRegistered,
     /// A submission with the null reverse-path.
@@ -81,6 +83,13 @@ impl Refusal {
                 7,
                 8,
                 "Authentication failed: check user name and password in the menu under mail server settings",
+            ),
+            Refusal::LoginEnded => Reply::new(
+                421,
+                7,
+                0,
+                "The user name and password of this session have ended: set the new ones, which the store has, in the mail \
+                 program",
             ),
             Refusal::SenderNotRegistered => Reply::new(
                 553,
@@ -272,6 +281,7 @@ impl Refusal {
     pub fn name(&self) -> &'static str {
         match self {
             Refusal::Credentials => "credentials",
+            Refusal::LoginEnded => "login_ended",
             Refusal::SenderNotRegistered => "sender_not_registered",
             Refusal::NullSender => "null_sender",
             Refusal::FromNotRegistered => "from_not_registered",

@@ -34,6 +34,15 @@ impl Reply {
         self
     }
 
+    /// With the name of the host before the text, as a reply has it that ends the session (RFC 5321 §4.2.3).
+    #[must_use]
+    pub fn named(mut self, host: &str) -> Self {
+        if let Some(first) = self.lines.first_mut() {
+            *first = format!("{host} {first}").into();
+        }
+        self
+    }
+
     /// Without the lines that are not ASCII; the first, which every reply has in ASCII, stays whatever it is.
     #[must_use]
     pub fn in_ascii(mut self) -> Self {

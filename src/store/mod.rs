@@ -10,6 +10,7 @@ mod accept;
 mod batch;
 mod blocks;
 mod clock;
+mod credentials;
 mod engine;
 mod erasure;
 mod fault;
@@ -40,6 +41,7 @@ mod writer;
 
 pub use blocks::{Block, PauseRow, SuppressedRow};
 pub use clock::Rewind;
+pub use credentials::{CREDENTIALS_MAX, Changed, KeptCredential};
 pub use erasure::{ErasureRow, Holdings};
 pub use fault::StoreFault;
 pub use greylist::Patience;

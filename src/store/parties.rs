@@ -62,6 +62,8 @@ pub struct CredentialRow {
     /// None for one that is older than SCRAM and was not used since.
     pub scram: Option<Sealed>,
     pub revoked_at: Option<Timestamp>,
+    pub networks: Option<Sealed>,
+    pub used: Option<Sealed>,
 }
 
 const CONVERSATION: &str = "\
@@ -244,19 +246,23 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn credential(&self, auth_idx: Index) -> Result<Option<CredentialRow>, StoreFault> {
         let row = sqlx::query(
-            "SELECT id, merchant_id, secret, revoked_at, scram, verifier FROM credential WHERE auth_idx = $1",
+            "SELECT id, merchant_id, secret, revoked_at, scram, verifier, networks, used FROM credential WHERE auth_idx = $1",
         )
         .bind(auth_idx.as_bytes())
         .fetch_optional(self.pool())
         .await?;
         row.map(|row| {
+            let sealed =
+                |at| Ok::<_, sqlx::Error>(row.try_get::<Option<Vec<u8>>, _>(at)?.map(Sealed::from_stored));
             Ok(CredentialRow {
                 id: row.try_get(0)?,
                 merchant_id: row.try_get(1)?,
                 secret: SecretHash::from_stored(&row.try_get::<Vec<u8>, _>(2)?),
                 revoked_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis),
-                scram: row.try_get::<Option<Vec<u8>>, _>(4)?.map(Sealed::from_stored),
-                verifier: row.try_get::<Option<Vec<u8>>, _>(5)?.map(Sealed::from_stored),
+                scram: sealed(4)?,
+                verifier: sealed(5)?,
+                networks: sealed(6)?,
+                used: sealed(7)?,
             })
         })
         .transpose()
@@ -370,15 +376,15 @@ pub(super) async fn add_merchant(
     add_credential(connection, new.id, &new.credential, new.at).await
 }
 
-async fn add_credential(
+pub(super) async fn add_credential(
     connection: &mut AnyConnection,
     merchant: i64,
     new: &NewCredential,
     at: Timestamp,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO credential (id, merchant_id, auth_idx, secret, scram, verifier, label, created_at, verifier_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
+        "INSERT INTO credential (id, merchant_id, auth_idx, secret, scram, verifier, label, created_at, verifier_at, \
+         networks) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)",
     )
     .bind(new.id)
     .bind(merchant)
@@ -388,6 +394,7 @@ async fn add_credential(
     .bind(new.verifiers.password.stored())
     .bind(new.label.stored())
     .bind(at.as_millis())
+    .bind(new.networks.as_ref().map(Sealed::stored))
     .execute(connection)
     .await?;
     Ok(())

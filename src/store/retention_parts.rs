@@ -29,9 +29,8 @@ pub(super) enum Then {
 const RECORD: &str = "id, at, event, merchant_id, conversation_id, message_id, delivery_id, source, data_key_id, detail, headers";
 const RECORD_KINDS: &str = "nntnnnnnnoo";
 const REJECTED: &str = "event IN ('refused', 'limited')";
-const LOGINS: &str = "event IN ('login', 'login_proven', 'login_new_network', 'login_refused')";
-const METADATA: &str =
-    "event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused')";
+const LOGINS: &str = "event IN ('login', 'login_proven', 'login_new_network', 'login_refused', 'credential')";
+const METADATA: &str = "event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential')";
 
 /// A record that a hold keeps.
 pub(super) const HELD_RECORD: &str = "EXISTS (SELECT 1 FROM legal_hold h WHERE h.lifted_at IS NULL \
@@ -57,7 +56,7 @@ pub(super) fn parts(class: Class) -> Vec<Part> {
         Class::Logins => vec![records(LOGINS)],
         Class::Metadata => vec![records(METADATA)],
         Class::Headers => vec![Part {
-            of: "headers IS NOT NULL AND event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused')",
+            of: "headers IS NOT NULL AND event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential')",
             columns: "id, headers",
             kinds: "no",
             then: Then::ClearHeaders,

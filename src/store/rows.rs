@@ -39,6 +39,8 @@ pub struct NewCredential {
     pub secret: Vec<u8>,
     pub verifiers: Verifiers,
     pub label: Sealed,
+    /// From where it may be used; None: from anywhere.
+    pub networks: Option<Sealed>,
 }
 
 /// What a password is checked against, sealed.

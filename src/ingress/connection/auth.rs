@@ -11,6 +11,7 @@ use crate::relay::{Login, Refusal};
 use crate::smtp::server::ScramName;
 use crate::smtp::{Credentials, Proof, Reply};
 use crate::vault::Secret;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// A SCRAM exchange in which the client owes the word that it has taken our proof.
@@ -65,7 +66,7 @@ impl Connection {
                     self.proven = Some(Proven { login, auth_id });
                 } else {
                     tokio::join!(relay.record_login(&login, auth_id, peer), relay.note_network(&login, peer));
-                    self.login = Some(login);
+                    (self.login, self.asked_at) = (Some(login), Instant::now());
                 }
                 self.session.answer_auth(Ok(()));
             }
@@ -86,7 +87,7 @@ impl Connection {
     pub(super) async fn take_in(&mut self) {
         if let Some(Proven { login, auth_id }) = self.proven.take() {
             self.shared.relay.record_login(&login, &auth_id, &self.peer).await;
-            self.login = Some(*login);
+            (self.login, self.asked_at) = (Some(*login), Instant::now());
         }
     }
 

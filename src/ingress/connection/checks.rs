@@ -9,9 +9,13 @@ use crate::ingress::rspamd::{Question, Rating};
 use crate::mail::RealAddress;
 use crate::relay::{Label, Recipient, Refusal};
 use crate::smtp::Reply;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often a session may meet a limit before it ends. A message to many recipients meets one for each.
 const LIMITS_MET: u32 = 100;
+/// For so long a session goes by what it last heard of its credential: one that is revoked stops sending within it.
+const FRESH: Duration = Duration::from_secs(1);
 
 impl Connection {
     /// A limit was met: what the peer is told. Who goes on all the same is sent away.
@@ -79,7 +83,7 @@ impl Connection {
     }
 
     /// What the scanner says of a message; `None` is to go on.
-    pub(super) async fn scanned(&self, bytes: &[u8]) -> Option<Refusal> {
+    async fn scanned(&self, bytes: &[u8]) -> Option<Refusal> {
         let scanner = self.shared.scanner.as_ref()?;
         let whose = if self.login.is_some() { Whose::Stores } else { Whose::Strangers };
         match scanner.scan(whose, bytes).await {
@@ -109,12 +113,31 @@ impl Connection {
         }
     }
 
-    /// What the filter says of a message: a label, or a refusal.
-    pub(super) async fn rated(
-        &self,
+    /// Whether what this session logged in with still stands: asked again once what is known is older than [`FRESH`].
+    pub(super) async fn still_stands(&mut self) -> Result<(), Refusal> {
+        if let Some(login) = self.login.as_ref().filter(|_| self.asked_at.elapsed() >= FRESH) {
+            let asked_at = Instant::now();
+            self.shared.relay.still_stands(login, self.peer.ip).await?;
+            self.asked_at = asked_at;
+        }
+        Ok(())
+    }
+
+    /// What is asked about a message before the relay sees it.
+    pub(super) async fn looked_at(
+        &mut self,
         bytes: &[u8],
         sender: Option<&RealAddress>,
     ) -> Result<Option<Label>, Refusal> {
+        self.still_stands().await?;
+        match self.scanned(bytes).await {
+            Some(refusal) => Err(refusal),
+            None => self.rated(bytes, sender).await,
+        }
+    }
+
+    /// What the filter says of a message: a label, or a refusal.
+    async fn rated(&self, bytes: &[u8], sender: Option<&RealAddress>) -> Result<Option<Label>, Refusal> {
         let Some(filter) = &self.shared.filter else { return Ok(None) };
         let reverse_path = sender.map(RealAddress::reveal).unwrap_or_default();
         let user = self.login.as_ref().map(|login| login.merchant.store_id.as_str());
@@ -141,6 +164,7 @@ impl Connection {
 
     /// A refusal as this peer may read it.
     pub(super) fn told(&self, refusal: &Refusal) -> Reply {
-        refusal.told(self.smtputf8, self.shared.public_url.as_deref())
+        let reply = refusal.told(self.smtputf8, self.shared.public_url.as_deref());
+        if reply.code() == 421 { reply.named(&self.shared.wire.hostname) } else { reply }
     }
 }

@@ -15,9 +15,11 @@ impl Connection {
     pub(super) async fn mail(&mut self, command: MailCommand) {
         self.note_hello();
         self.smtputf8 = command.smtputf8;
+        let stands = self.still_stands().await;
         let relay = &self.shared.relay;
         let verdict = match (&self.login, &command.reverse_path) {
             _ if relay.is_halted() => Err(Refusal::Halted),
+            _ if stands.is_err() => stands,
             (Some(login), sender) => relay.submission_sender(login, sender.as_ref()).await,
             (None, Some(sender)) if relay.is_own_domain(sender) => Err(Refusal::OwnDomain),
             (None, _) => Ok(()),

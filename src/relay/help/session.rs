@@ -5,7 +5,7 @@
 use super::{Help, page};
 
 /// All of them.
-pub(super) const SESSION: [Help; 7] = [
+pub(super) const SESSION: [Help; 8] = [
     page(
         "protocol",
         [
@@ -81,6 +81,17 @@ pub(super) const SESSION: [Help; 7] = [
         [
             "No recipient was taken",
             "Every address was refused, so the mail was not sent. Look at the reply to each address and correct it, then send again.",
+        ],
+    ),
+    page(
+        "login-ended",
+        [
+            "ユーザー名とパスワードが無効になりました",
+            "店舗で新しいユーザー名とパスワードが発行されたか、この場所からの利用が認められなくなりました。新しいものをメールソフトに設定して、もう一度お送りください。",
+        ],
+        [
+            "User name and password have ended",
+            "The store has new ones, or these may not be used from this place any more. Set the new ones in the mail program and send again.",
         ],
     ),
 ];

@@ -4,9 +4,11 @@ use super::client::Client;
 use super::door::{limited, log_has, records};
 use super::process::On;
 use super::scene::Scene;
+use crate::peer::eventually;
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use std::time::{Duration, Instant};
 
 #[test]
 fn after_too_many_wrong_passwords_the_right_one_is_not_looked_at_from_there_either() {
@@ -72,4 +74,94 @@ fn who_breaks_off_before_it_takes_our_proof_is_not_in_and_its_right_password_is_
     prove(&mut client, user, password);
     client.say("").unwrap().is("235 2.7.0");
     assert_eq!((records(&scene.relay, "login_proven"), records(&scene.relay, "login")), (2, 1));
+}
+
+/// The credentials of the scene's store, as `list` shows them.
+fn credentials(scene: &Scene) -> Vec<serde_json::Value> {
+    let listed = scene.relay.anshin(&["merchant", "credential", "list", "--store-id", "mise"]);
+    listed.as_array().unwrap().clone()
+}
+
+#[test]
+fn a_store_changes_its_password_under_a_running_program_without_a_refused_mail() {
+    let scene = Scene::new(On::Sqlite);
+    let user = scene.account.user.clone();
+    let log_in = |user: &str, password: &str| {
+        Client::log_in(scene.relay.submissions(), &scene.watch, "mise", user, password)
+    };
+    let send = |client: &mut Client| {
+        let letter = scene.to_customer();
+        client.send(&scene.mise.address, &[&letter.to], &letter.bytes()).unwrap()
+    };
+    let mut running = log_in(&user, &scene.account.password).unwrap();
+    send(&mut running).is("250 2.0.0");
+    let replace =
+        ["merchant", "credential", "add", "--store-id", "mise", "--replaces", &user, "--overlap", "1h"];
+    let added = scene.relay.anshin(&replace);
+    let smtp = &added["smtp"];
+    let (new_user, new_password) =
+        (smtp["auth_id"].as_str().unwrap(), smtp["auth_password"].as_str().unwrap());
+    scene.watch.secret(new_password);
+    // Both go on: the running program with the old one, another with the new one.
+    send(&mut running).is("250 2.0.0");
+    send(&mut log_in(&user, &scene.account.password).unwrap()).is("250 2.0.0");
+    let mut changed = log_in(new_user, new_password).unwrap();
+    send(&mut changed).is("250 2.0.0");
+    let kept = credentials(&scene);
+    assert_eq!((kept[0]["state"].as_str(), kept[1]["state"].as_str()), (Some("ends"), Some("stands")));
+    assert!(kept.iter().all(|one| one["last_network"] == "127.0.0.0/24" && one["last_used_at"].is_string()));
+    // Ended for good: the running program is told at its next mail, and gets no further.
+    scene.relay.anshin(&["merchant", "credential", "revoke", "--store-id", "mise", "--auth-id", &user]);
+    eventually("the running program is told", || {
+        let told = send(&mut running);
+        match told.code {
+            250 => None,
+            _ => Some(told),
+        }
+    })
+    .is("421 4.7.0");
+    assert!(running.read().is_err(), "the session is over");
+    assert!(log_in(&user, &scene.account.password).err().unwrap().to_string().starts_with("535 5.7.8"));
+    send(&mut changed).is("250 2.0.0");
+    assert_eq!(credentials(&scene)[0]["state"], "ended");
+    assert_eq!(records(&scene.relay, "credential"), 2);
+}
+
+#[test]
+fn a_password_that_is_revoked_while_a_message_comes_in_sends_it_no_more() {
+    let scene = Scene::new(On::Postgres);
+    let (user, password) = (&scene.account.user, &scene.account.password);
+    let mut client = Client::log_in(scene.relay.submissions(), &scene.watch, "mise", user, password).unwrap();
+    let letter = scene.to_customer();
+    client.say(&format!("MAIL FROM:<{}>", scene.mise.address)).unwrap().is("250 ");
+    client.say(&format!("RCPT TO:<{}>", letter.to)).unwrap().is("250 ");
+    client.say("DATA").unwrap().is("354 ");
+    scene.relay.anshin(&["merchant", "credential", "revoke", "--store-id", "mise", "--auth-id", user]);
+    // What a session knows of its credential is good for a second.
+    let since = Instant::now();
+    eventually("a second has gone by", || (since.elapsed() > Duration::from_secs(1)).then_some(()));
+    client.wire().write(&letter.bytes()).unwrap();
+    client.wire().write(b"\r\n.\r\n").unwrap();
+    client.read().unwrap().is("421 4.7.0");
+    assert!(scene.relay.queue(None).is_empty());
+}
+
+#[test]
+fn from_elsewhere_than_a_credential_may_be_used_the_right_password_is_wrong() {
+    let scene = Scene::new(On::Sqlite);
+    let (user, password) = (&scene.account.user, &scene.account.password);
+    let limit = |from: &[&str]| {
+        let name = ["merchant", "credential", "limit", "--store-id", "mise", "--auth-id", user];
+        scene.relay.anshin(&[&name[..], from].concat())
+    };
+    let log_in = || Client::log_in(scene.relay.submissions(), &scene.watch, "mise", user, password);
+    limit(&["--from", "192.0.2.0/24"]);
+    assert!(log_in().err().unwrap().to_string().starts_with("535 5.7.8"));
+    assert!(log_has(&scene.relay, "login_refused_elsewhere", "network"));
+    limit(&["--from", "192.0.2.0/24", "--from", "127.0.0.0/8"]);
+    log_in().unwrap();
+    limit(&["--anywhere"]);
+    log_in().unwrap();
+    let ran = scene.relay.run(&["merchant", "credential", "limit", "--store-id", "mise", "--auth-id", user]);
+    assert_eq!(ran.status, 2, "neither networks nor --anywhere");
 }

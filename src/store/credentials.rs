@@ -1,0 +1,210 @@
+//! Submission credentials over their life: added, changed, ended, used.
+//!
+//! Rules: a change is one transaction, which begins with a lock on the store's row, so that two at once count each other;
+//! its record is in it. A credential that has ended stays, since the log names it, and never comes back.
+//! When it fails: [`StoreFault`]; nothing was changed.
+
+use super::accept;
+use super::fault::StoreFault;
+use super::handle::Store;
+use super::parties;
+use super::reader::Transaction;
+use super::rows::{NewCredential, NewRecord};
+use crate::mail::Timestamp;
+use crate::vault::Sealed;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+/// Credentials of one store that stand at once.
+pub const CREDENTIALS_MAX: usize = 10;
+
+/// A credential as its store has it.
+pub struct KeptCredential {
+    pub id: i64,
+    pub label: Sealed,
+    pub networks: Option<Sealed>,
+    pub used: Option<Sealed>,
+    pub created_at: Timestamp,
+    /// Refused from then on; may lie ahead.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// What a change of credentials came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    Done,
+    /// As many stand as may.
+    TooMany,
+    /// It has ended already, or is not the store's.
+    NotThere,
+}
+
+impl Store {
+    /// All credentials of a store, ended ones too, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn credentials(&self, merchant: i64) -> Result<Vec<KeptCredential>, StoreFault> {
+        let text = "SELECT id, label, networks, used, created_at, revoked_at FROM credential WHERE merchant_id = $1 ORDER BY id";
+        let rows = sqlx::query(text).bind(merchant).fetch_all(self.pool()).await?;
+        rows.iter().map(read).collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// Adds a credential, and ends the one that it replaces at a time.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn add_credential(
+        &self,
+        merchant: i64,
+        new: &NewCredential,
+        replaces: Option<(i64, Timestamp)>,
+        now: Timestamp,
+        record: &NewRecord,
+    ) -> Result<Changed, StoreFault> {
+        self.changing(merchant, record, async |transaction| {
+            if let Some((old, at)) = replaces
+                && !end(transaction, merchant, old, at, now).await?
+            {
+                return Ok(Changed::NotThere);
+            }
+            let text = "SELECT COUNT(*) FROM credential WHERE merchant_id = $1 AND (revoked_at IS NULL OR revoked_at > $2)";
+            let query = sqlx::query(text).bind(merchant).bind(now.as_millis());
+            let stand: i64 = query.fetch_one(&mut **transaction).await?.try_get(0)?;
+            if usize::try_from(stand).is_ok_and(|stand| stand >= CREDENTIALS_MAX) {
+                return Ok(Changed::TooMany);
+            }
+            parties::add_credential(transaction, merchant, new, now).await?;
+            Ok(Changed::Done)
+        })
+        .await
+    }
+
+    /// Ends a credential at a time, or sooner where that was said before.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn end_credential(
+        &self,
+        merchant: i64,
+        credential: i64,
+        at: Timestamp,
+        now: Timestamp,
+        record: &NewRecord,
+    ) -> Result<Changed, StoreFault> {
+        self.changing(merchant, record, async |transaction| {
+            let is_ended = end(transaction, merchant, credential, at, now).await?;
+            Ok(if is_ended { Changed::Done } else { Changed::NotThere })
+        })
+        .await
+    }
+
+    /// Says from where a credential may be used.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn limit_credential(
+        &self,
+        merchant: i64,
+        credential: i64,
+        networks: Option<&Sealed>,
+        now: Timestamp,
+        record: &NewRecord,
+    ) -> Result<Changed, StoreFault> {
+        self.changing(merchant, record, async |transaction| {
+            let text = "UPDATE credential SET networks = $1 WHERE id = $2 AND merchant_id = $3 \
+                 AND (revoked_at IS NULL OR revoked_at > $4)";
+            let done = sqlx::query(text)
+                .bind(networks.map(Sealed::stored))
+                .bind(credential)
+                .bind(merchant)
+                .bind(now.as_millis())
+                .execute(&mut **transaction)
+                .await?;
+            Ok(if done.rows_affected() == 1 { Changed::Done } else { Changed::NotThere })
+        })
+        .await
+    }
+
+    /// Keeps when and from where a credential was last used.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn credential_used(&self, credential: i64, used: &Sealed) -> Result<(), StoreFault> {
+        let text = "UPDATE credential SET used = $1 WHERE id = $2";
+        sqlx::query(text).bind(used.stored()).bind(credential).execute(self.pool()).await?;
+        Ok(())
+    }
+
+    /// From where a credential may be used, for a session that it began. `None`: it has ended.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn credential_standing(
+        &self,
+        credential: i64,
+        now: Timestamp,
+    ) -> Result<Option<Option<Sealed>>, StoreFault> {
+        let text =
+            "SELECT networks FROM credential WHERE id = $1 AND (revoked_at IS NULL OR revoked_at > $2)";
+        let query = sqlx::query(text).bind(credential).bind(now.as_millis());
+        let row = query.fetch_optional(self.pool()).await?;
+        let read = |row: AnyRow| Ok(row.try_get::<Option<Vec<u8>>, _>(0)?.map(Sealed::from_stored));
+        row.map(read).transpose().map_err(|error: sqlx::Error| error.into())
+    }
+
+    async fn changing(
+        &self,
+        merchant: i64,
+        record: &NewRecord,
+        change: impl AsyncFnOnce(&mut Transaction<'_>) -> Result<Changed, StoreFault>,
+    ) -> Result<Changed, StoreFault> {
+        self.save_announced().await?;
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                // The first statement writes: SQLite gives the lock of a transaction that has read to no second one.
+                let text = "UPDATE merchant SET created_at = created_at WHERE id = $1";
+                sqlx::query(text).bind(merchant).execute(&mut *transaction).await?;
+                let changed = change(&mut transaction).await?;
+                if changed == Changed::Done {
+                    accept::records(&mut transaction, &[record]).await?;
+                    transaction.commit().await?;
+                }
+                Ok(changed)
+            })
+            .await
+    }
+}
+
+/// Whether a credential that stands ends then; one that was to end sooner does.
+async fn end(
+    transaction: &mut Transaction<'_>,
+    merchant: i64,
+    credential: i64,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<bool, StoreFault> {
+    let text = "UPDATE credential SET revoked_at = CASE WHEN revoked_at < $1 THEN revoked_at ELSE $1 END \
+         WHERE id = $2 AND merchant_id = $3 AND (revoked_at IS NULL OR revoked_at > $4)";
+    let done = sqlx::query(text)
+        .bind(at.as_millis())
+        .bind(credential)
+        .bind(merchant)
+        .bind(now.as_millis())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+fn read(row: &AnyRow) -> Result<KeptCredential, sqlx::Error> {
+    let sealed = |at| Ok::<_, sqlx::Error>(row.try_get::<Option<Vec<u8>>, _>(at)?.map(Sealed::from_stored));
+    Ok(KeptCredential {
+        id: row.try_get(0)?,
+        label: Sealed::from_stored(row.try_get(1)?),
+        networks: sealed(2)?,
+        used: sealed(3)?,
+        created_at: Timestamp::from_millis(row.try_get(4)?),
+        revoked_at: row.try_get::<Option<i64>, _>(5)?.map(Timestamp::from_millis),
+    })
+}
