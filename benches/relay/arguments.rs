@@ -12,6 +12,7 @@ pub const HELP: &str = "cargo bench --bench relay -- [OPTIONS]\n\
     \x20 --way WORD          only ways whose name holds this word, such as mx, submission, postfix\n\
     \x20 --seconds S         how long each run sends [default: 1.5]\n\
     \x20 --runs N            runs of each way in each cell [default: 3]\n\
+    \x20 --nodes N           so many processes on one PostgreSQL [default: 1]\n\
     \x20 --storage URL       the relay's database [default: SQLite; a postgres:// URL must name an empty one]\n\
     \x20 --binary PATH       another build of the relay, to compare two [default: the one just built]";
 
@@ -24,6 +25,7 @@ pub struct Arguments {
     pub ways: Vec<Way>,
     pub time: Duration,
     pub runs: usize,
+    pub nodes: usize,
     pub storage: String,
     pub binary: String,
     said: Vec<String>,
@@ -40,6 +42,7 @@ impl Arguments {
             ways: Way::ALL.to_vec(),
             time: Duration::from_millis(1500),
             runs: 3,
+            nodes: 1,
             storage: "sqlite:anshin.db".to_owned(),
             binary: env!("CARGO_BIN_EXE_anshin").to_owned(),
             said: said.clone(),
@@ -71,10 +74,14 @@ impl Arguments {
                     arguments.time = Duration::try_from_secs_f64(seconds).map_err(|why| why.to_string())?;
                 }
                 "--runs" => arguments.runs = number(&value()?)?,
+                "--nodes" => arguments.nodes = number(&value()?)?,
                 "--storage" => arguments.storage = value()?,
                 "--binary" => arguments.binary = value()?,
                 _ => return Err(format!("{word} is unknown")),
             }
+        }
+        if arguments.nodes > 1 && arguments.storage.starts_with("sqlite:") {
+            return Err("--nodes needs --storage postgres://…: SQLite is for one process".to_owned());
         }
         Ok(arguments)
     }

@@ -38,7 +38,8 @@ pub struct Access {
 /// What is sent where.
 #[derive(Clone)]
 pub struct Load {
-    pub to: SocketAddr,
+    /// Session after session in turn.
+    pub to: Vec<SocketAddr>,
     pub sessions: usize,
     /// Octets of a message.
     pub size: usize,
@@ -67,7 +68,7 @@ async fn session(load: &Load, index: usize, ledger: &Ledger, until: Instant) -> 
     let (mail, rcpt) = (format!("MAIL FROM:<{from}>\r\n"), format!("RCPT TO:<{to}>\r\n"));
     let many = if load.connections == Connections::Kept { KEPT } else { 1 };
     while Instant::now() < until {
-        let mut wire = Wire::open(load).await?;
+        let mut wire = Wire::open(load, load.to[index % load.to.len()]).await?;
         for _ in 0..many {
             wire.ask(mail.as_bytes(), b'2').await?;
             wire.ask(rcpt.as_bytes(), b'2').await?;
@@ -96,8 +97,8 @@ struct Wire {
 }
 
 impl Wire {
-    async fn open(load: &Load) -> Result<Self> {
-        let tcp = TcpStream::connect(load.to).await?;
+    async fn open(load: &Load, to: SocketAddr) -> Result<Self> {
+        let tcp = TcpStream::connect(to).await?;
         tcp.set_nodelay(true)?;
         let mut wire = Self::over(Box::new(tcp));
         wire.reply(b'2').await?;

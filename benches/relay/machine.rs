@@ -10,43 +10,62 @@ use std::time::Duration;
 /// Clock ticks a second in /proc (`getconf CLK_TCK`); 100 on every Linux that this runs on.
 const TICKS: u64 = 100;
 
-/// A process and its children.
-#[derive(Debug, Clone, Copy)]
+/// Processes and their children.
+#[derive(Debug, Clone)]
 pub struct Tree {
-    pub root: u32,
+    pub roots: Vec<u32>,
+}
+
+/// All processes of this machine.
+fn processes() -> impl Iterator<Item = u32> {
+    fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// CPU time of the PostgreSQL server on this machine: of its main process, its children, and those that it has reaped.
+/// Zero where none runs.
+pub fn postgres_cpu() -> Duration {
+    let is_postgres =
+        |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "postgres\n");
+    let all: Vec<u32> = processes().filter(is_postgres).collect();
+    let is_main = |pid: &&u32| {
+        stat(**pid).is_some_and(|fields| !all.iter().any(|other| u64::from(*other) == fields[1]))
+    };
+    Tree { roots: all.iter().filter(is_main).copied().collect() }.cpu()
 }
 
 impl Tree {
-    /// The root, then its children.
-    fn pids(self) -> Vec<u32> {
-        let children = fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter(|pid| stat(*pid).is_some_and(|fields| fields[1] == u64::from(self.root)));
-        std::iter::once(self.root).chain(children).collect()
+    /// The roots, then their children.
+    fn pids(&self) -> Vec<u32> {
+        let is_child = |pid: &u32| {
+            stat(*pid).is_some_and(|fields| self.roots.iter().any(|root| u64::from(*root) == fields[1]))
+        };
+        self.roots.iter().copied().chain(processes().filter(is_child)).collect()
     }
 
     /// CPU time used so far.
-    pub fn cpu(self) -> Duration {
+    pub fn cpu(&self) -> Duration {
         let own = |pid: u32| stat(pid).map_or(0, |fields| fields[11] + fields[12]);
-        let reaped = stat(self.root).map_or(0, |fields| fields[13] + fields[14]);
+        let reaped: u64 =
+            self.roots.iter().map(|root| stat(*root).map_or(0, |fields| fields[13] + fields[14])).sum();
         let ticks: u64 = self.pids().into_iter().map(own).sum::<u64>() + reaped;
         Duration::from_millis(ticks * 1000 / TICKS)
     }
 
     /// PSS of all of them now, in KiB.
-    pub fn pss_kib(self) -> u64 {
+    pub fn pss_kib(&self) -> u64 {
         self.pids().into_iter().filter_map(|pid| field(&format!("/proc/{pid}/smaps_rollup"), "Pss:")).sum()
     }
 
-    /// Most resident memory of the root since [`Tree::forget_peak`], in KiB.
-    pub fn peak_kib(self) -> u64 {
-        field(&format!("/proc/{}/status", self.root), "VmHWM:").unwrap_or(0)
+    /// Most resident memory of the roots since [`Tree::forget_peak`], in KiB.
+    pub fn peak_kib(&self) -> u64 {
+        self.roots.iter().filter_map(|root| field(&format!("/proc/{root}/status"), "VmHWM:")).sum()
     }
 
-    /// Lets the peak of the root begin anew (proc(5), clear_refs).
-    pub fn forget_peak(self) {
-        let _ = fs::write(format!("/proc/{}/clear_refs", self.root), "5");
+    /// Lets the peaks of the roots begin anew (proc(5), clear_refs).
+    pub fn forget_peak(&self) {
+        for root in &self.roots {
+            let _ = fs::write(format!("/proc/{root}/clear_refs"), "5");
+        }
     }
 }
 

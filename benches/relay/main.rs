@@ -149,7 +149,7 @@ impl Bench {
             Way::Ceiling => {
                 let plain = ("a@plain.example".to_owned(), "b@plain.example".to_owned());
                 let connections = Connections::New;
-                let (to, parties) = (self.sink, vec![plain]);
+                let (to, parties) = (vec![self.sink], vec![plain]);
                 (Load { to, sessions, size, connections, access: None, parties }, None)
             }
             Way::MxNew => (self.relay.mx(sessions, size, Connections::New), Some(self.relay.tree())),
@@ -164,13 +164,14 @@ impl Bench {
     async fn measure(&self, load: &Load, tree: Option<Tree>, time: Duration) -> Result<Sample, String> {
         let ledger = &self.ledger;
         let (first, accepted_before) = (ledger.numbers(), ledger.count_accepted());
-        let cpu_before = tree.map(|tree| {
+        let cpu_before = tree.as_ref().map(|tree| {
             tree.forget_peak();
-            tree.cpu()
+            (tree.cpu(), machine::postgres_cpu())
         });
+        let watched = tree.clone();
         let watch = tokio::spawn(async move {
             let mut most = 0;
-            while let Some(tree) = tree {
+            while let Some(tree) = &watched {
                 most = most.max(tree.pss_kib());
                 tokio::time::sleep(LOOK).await;
                 MOST_PSS.fetch_max(most, Relaxed);
@@ -192,8 +193,13 @@ impl Bench {
         let all = start.elapsed();
         // What is settled after the last delivery belongs to it.
         tokio::time::sleep(Duration::from_millis(30)).await;
-        let cpu = tree.zip(cpu_before).map_or(Duration::ZERO, |(tree, before)| tree.cpu() - before);
-        if let Some(tree) = tree {
+        let cpu = tree
+            .as_ref()
+            .zip(cpu_before)
+            .map_or((Duration::ZERO, Duration::ZERO), |(tree, (own, postgres))| {
+                (tree.cpu() - own, machine::postgres_cpu().saturating_sub(postgres))
+            });
+        if let Some(tree) = &tree {
             MOST_PSS.fetch_max(tree.pss_kib(), Relaxed);
         }
         watch.abort();
@@ -208,11 +214,12 @@ impl Bench {
         Ok(Sample {
             accepted: count / sending.as_secs_f64(),
             delivered: count / all.as_secs_f64(),
-            cpu_ms: cpu.as_secs_f64() * 1000.0 / count,
+            cpu_ms: cpu.0.as_secs_f64() * 1000.0 / count,
+            database_ms: cpu.1.as_secs_f64() * 1000.0 / count,
             reply_ms: [reply.quantile(0.5), reply.quantile(0.99)],
             delivery_ms: [delivery.quantile(0.5), delivery.quantile(0.99)],
             pss_mib: MOST_PSS.load(Relaxed) as f64 / 1024.0,
-            peak_mib: if load.to == self.sink || self.is_postfix(load) {
+            peak_mib: if load.to == [self.sink] || self.is_postfix(load) {
                 0.0
             } else {
                 tree.map_or(0.0, |tree| tree.peak_kib() as f64 / 1024.0)

@@ -84,14 +84,14 @@ impl Postfix {
 
     /// Its processes.
     pub fn tree(&self) -> Tree {
-        Tree { root: self.master }
+        Tree { roots: vec![self.master] }
     }
 
     /// The same mail as the relay gets.
     pub fn load(&self, sessions: usize, size: usize, connections: Connections) -> Load {
         let parties =
             (0..sessions).map(|n| (format!("hanako{n}@plain.example"), "tenpo@plain.example".into()));
-        Load { to: self.address, sessions, size, connections, access: None, parties: parties.collect() }
+        Load { to: vec![self.address], sessions, size, connections, access: None, parties: parties.collect() }
     }
 }
 

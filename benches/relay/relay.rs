@@ -1,7 +1,7 @@
 //! The relay under test: the release binary with a configuration, keys and database of its own.
 //!
 //! Rules: SQLite (or the PostgreSQL that `--storage` names, an empty database), development profile, one store, an
-//! order for each session, all mail goes in clear to the sink. It is started anew for each cell, so that no cell
+//! order for each session, all mail goes in clear to the sink. Of several nodes each has its part of the sessions. It is started anew for each cell, so that no cell
 //! inherits the memory of another.
 
 use crate::arguments::Arguments;
@@ -27,7 +27,8 @@ pub struct Relay {
     dir: PathBuf,
     parties: Vec<Party>,
     auth: (String, String),
-    running: Option<Running>,
+    nodes: usize,
+    running: Vec<Running>,
     /// Keys of the configuration, as variables.
     pub environment: Vec<(&'static str, String)>,
 }
@@ -38,6 +39,7 @@ struct Party {
     merchant_alias: String,
 }
 
+/// A node.
 struct Running {
     child: Child,
     mx: SocketAddr,
@@ -64,7 +66,8 @@ impl Relay {
             dir: dir.to_owned(),
             parties: Vec::new(),
             auth: Default::default(),
-            running: None,
+            nodes: arguments.nodes,
+            running: Vec::new(),
             environment: Vec::new(),
         };
         let sender = format!("tenpo@store.{HIDDEN}");
@@ -99,10 +102,17 @@ impl Relay {
         serde_json::from_str(&said).unwrap()
     }
 
-    /// Starts it and waits until it serves.
+    /// Starts its nodes and waits until they serve.
     pub async fn start(&mut self) {
         self.stop().await;
-        let log = self.dir.join("relay.log");
+        for number in 0..self.nodes {
+            let node = self.start_node(number).await;
+            self.running.push(node);
+        }
+    }
+
+    async fn start_node(&self, number: usize) -> Running {
+        let log = self.dir.join(format!("relay-{number}.log"));
         let file = std::fs::File::create(&log).unwrap();
         let child = self.command().arg("serve").stdin(Stdio::null()).stderr(file).spawn().unwrap();
         let start = Instant::now();
@@ -116,20 +126,22 @@ impl Relay {
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
         let address = |name: &str| text(&said[name]).trim_matches(['[', ']']).parse().unwrap();
-        self.running = Some(Running { child, mx: address("mx"), submission: address("submission") });
+        Running { child, mx: address("mx"), submission: address("submission") }
     }
 
-    /// Lets it drain and waits for its end.
+    /// Lets them drain and waits for their end.
     pub async fn stop(&mut self) {
-        let Some(mut running) = self.running.take() else { return };
-        let pid = running.child.id().to_string();
-        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        for running in &self.running {
+            let _ = Command::new("kill").args(["-TERM", &running.child.id().to_string()]).status();
+        }
         let start = Instant::now();
-        while running.child.try_wait().unwrap().is_none() {
-            if start.elapsed() > PATIENCE {
-                let _ = running.child.kill();
+        for mut running in self.running.drain(..) {
+            while running.child.try_wait().unwrap().is_none() {
+                if start.elapsed() > PATIENCE {
+                    let _ = running.child.kill();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -138,20 +150,20 @@ impl Relay {
         tls(&self.dir.join("tls/certificate.pem"))
     }
 
-    /// Where port 25 is.
+    /// Where port 25 of the first node is.
     pub fn mx_address(&self) -> SocketAddr {
-        self.running.as_ref().unwrap().mx
+        self.running.first().unwrap().mx
     }
 
-    /// Its process.
+    /// Its processes.
     pub fn tree(&self) -> Tree {
-        Tree { root: self.running.as_ref().unwrap().child.id() }
+        Tree { roots: self.running.iter().map(|node| node.child.id()).collect() }
     }
 
     /// Customers write to the store: port 25 in clear.
     pub fn mx(&self, sessions: usize, size: usize, connections: Connections) -> Load {
         let parties = self.parties.iter().map(|p| (p.customer.clone(), p.merchant_alias.clone())).collect();
-        let to = self.running.as_ref().unwrap().mx;
+        let to = self.running.iter().map(|node| node.mx).collect();
         Load { to, sessions, size, connections, access: None, parties }
     }
 
@@ -165,7 +177,7 @@ impl Relay {
             auth_id: self.auth.0.clone(),
             auth_password: self.auth.1.clone(),
         };
-        let to = self.running.as_ref().unwrap().submission;
+        let to = self.running.iter().map(|node| node.submission).collect();
         Load { to, sessions, size, connections: Connections::Kept, access: Some(access), parties }
     }
 
@@ -178,7 +190,7 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        if let Some(running) = &mut self.running {
+        for running in &mut self.running {
             let _ = running.child.kill();
             let _ = running.child.wait();
         }

@@ -56,6 +56,8 @@ pub struct Sample {
     pub delivered: f64,
     /// CPU milliseconds a message, user and system.
     pub cpu_ms: f64,
+    /// The same of the PostgreSQL server, where one runs here.
+    pub database_ms: f64,
     /// From content to 250, in milliseconds: half of the messages, and 99 of 100.
     pub reply_ms: [f64; 2],
     /// From content to delivery.
@@ -107,6 +109,7 @@ impl Row {
             "accepted_per_s": round(self.median(|s| s.accepted)),
             "delivered_per_s": round(self.median(|s| s.delivered)),
             "cpu_ms_per_message": round(self.median(|s| s.cpu_ms)),
+            "postgres_cpu_ms_per_message": round(self.median(|s| s.database_ms)),
             "data_to_250_ms": { "p50": round(self.median(|s| s.reply_ms[0])), "p99": round(self.median(|s| s.reply_ms[1])) },
             "data_to_delivery_ms": {
                 "p50": round(self.median(|s| s.delivery_ms[0])), "p99": round(self.median(|s| s.delivery_ms[1])),
@@ -124,13 +127,14 @@ impl Row {
             None => "-".to_owned(),
         };
         format!(
-            "| {:<27} | {:>3} KB | {:>2} | {:>6.0} | {:>6.0} | {:>6.2} | {:>6.1} / {:>6.1} | {:>7.1} / {:>7.1} | {:>5.0} | {:>5.0} | {:>11} |",
+            "| {:<27} | {:>3} KB | {:>2} | {:>6.0} | {:>6.0} | {:>6.2} | {:>6.2} | {:>6.1} / {:>6.1} | {:>7.1} / {:>7.1} | {:>5.0} | {:>5.0} | {:>11} |",
             self.way.name(),
             self.kb,
             self.sessions,
             self.median(|s| s.delivered),
             self.median(|s| s.accepted),
             self.median(|s| s.cpu_ms),
+            self.median(|s| s.database_ms),
             self.median(|s| s.reply_ms[0]),
             self.median(|s| s.reply_ms[1]),
             self.median(|s| s.delivery_ms[0]),
@@ -148,8 +152,8 @@ impl Report {
             println!("{name}: {value}");
         }
         println!(
-            "\n| {:<27} | size   | n  | deliv/s | acc/s | CPU ms | DATA→250 p50/p99 | DATA→delivery p50/p99 | PSS MiB | HWM MiB | to Postfix: rate / CPU |\n\
-             |---|---|---|---|---|---|---|---|---|---|---|",
+            "\n| {:<27} | size   | n  | deliv/s | acc/s | CPU ms | PG ms | DATA→250 p50/p99 | DATA→delivery p50/p99 | PSS MiB | HWM MiB | to Postfix: rate / CPU |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|---|",
             "way"
         );
         for row in &self.rows {

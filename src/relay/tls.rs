@@ -10,8 +10,8 @@ use super::envelope::{AliasText, Envelope};
 use super::own::Own;
 use super::{Relay, RelayFault};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
-use crate::store::{NewMessage, NewPolicy, NewTlsCount, TLS_COUNTS};
-use crate::vault::{Indexed, Place};
+use crate::store::{Errand, NewMessage, NewPolicy, NewTlsCount, TLS_COUNTS};
+use crate::vault::{Index, Indexed, Place};
 use std::time::Duration;
 
 /// The store id of messages that are the installation's own.
@@ -20,6 +20,8 @@ pub const INSTALLATION: i64 = 0;
 const REPORT_EXPIRES: Duration = Duration::from_secs(86_400);
 /// Counts held in memory while reports are made.
 const COUNTS: usize = 200_000;
+/// How long a process has for posting one report; longer than the post itself may take.
+const POSTING: Duration = Duration::from_secs(120);
 /// How long the same report is not made again.
 const REPORTED: Duration = Duration::from_secs(7 * 86_400);
 
@@ -146,6 +148,36 @@ impl Relay {
             self.store().accept(messages).await?;
         }
         Ok(self.store().forget_tls(counts, now).await?)
+    }
+
+    /// Takes it upon this process to post a report to an endpoint, for two minutes.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer: then it must not be posted.
+    pub async fn begin_post(&self, day: i64, domain: &Domain, endpoint: &str) -> Result<Errand, RelayFault> {
+        let now = Timestamp::now();
+        let guard = self.posting(day, domain, endpoint);
+        Ok(self.store().take_errand(&guard, now, now.after(POSTING)).await?)
+    }
+
+    /// Notes whether the endpoint took it: then no process posts it again.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer: then another process may post it again.
+    pub async fn end_post(
+        &self,
+        day: i64,
+        domain: &Domain,
+        endpoint: &str,
+        is_taken: bool,
+    ) -> Result<(), RelayFault> {
+        let until = is_taken.then(|| Timestamp::now().after(REPORTED));
+        Ok(self.store().end_errand(&self.posting(day, domain, endpoint), until).await?)
+    }
+
+    fn posting(&self, day: i64, domain: &Domain, endpoint: &str) -> Index {
+        let said = format!("{day} {domain} {endpoint}");
+        self.vault().index.of(Indexed::Told { conversation: INSTALLATION, what: &said })
     }
 
     fn report_row(&self, report: &TlsReport, now: Timestamp) -> Result<NewMessage, RelayFault> {

@@ -1,7 +1,7 @@
 //! What outlives the attempts: policies that were fetched and counts of sessions go to the database every minute; once a
 //! day the counts of the day before become reports.
 //!
-//! Rules: several processes may count and report; rows are added up, and a report is accepted once (a guard of the store).
+//! Rules: several processes may count and report; rows are added up, and a report is accepted or posted once (a guard of the store).
 //! Reports leave some hours after midnight UTC, at a time that follows from our name, so that not everybody's arrive at
 //! once (RFC 8460 §4.1), and of several processes one is first and leaves the others nothing. A domain that does not ask
 //! for reports gets none, and its counts are forgotten with the day. Where the DNS does not say who asks, or an `https:`
@@ -19,6 +19,7 @@ use crate::egress::sts::Policy;
 use crate::egress::sts_policies::Kept;
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::relay::{KeptPolicy, Relay, RelayFault, TlsCount, TlsReport};
+use crate::store::Errand;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -214,9 +215,18 @@ impl Ledger {
             })
         };
         for endpoint in &readers.endpoints {
-            let posted = self.transport.policies().post(endpoint, "application/tlsrpt+gzip", &packed);
-            if !matches!(tokio::time::timeout(POST, posted).await, Ok(Ok(()))) {
-                reported = Reported::Some;
+            let name = format!("https://{}{}", endpoint.host, endpoint.path);
+            match self.relay.begin_post(period.day, domain, &name).await? {
+                Errand::Done => {}
+                Errand::Theirs => reported = Reported::Some,
+                Errand::Ours => {
+                    let posted = self.transport.policies().post(endpoint, "application/tlsrpt+gzip", &packed);
+                    let is_taken = matches!(tokio::time::timeout(POST, posted).await, Ok(Ok(())));
+                    self.relay.end_post(period.day, domain, &name, is_taken).await?;
+                    if !is_taken {
+                        reported = Reported::Some;
+                    }
+                }
             }
         }
         Ok(reported)
