@@ -102,7 +102,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ComplianceCommand,
     },
-    /// Make tokens for the HTTP API.
+    /// Make, list and revoke tokens for the HTTP API.
     Token {
         #[command(subcommand)]
         command: TokenCommand,

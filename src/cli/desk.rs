@@ -21,7 +21,7 @@ pub(super) fn look(arguments: &LookArguments) -> Result<Option<Look>, Failure> {
 }
 
 /// The account, as the system knows it: a name can be claimed, this can't.
-fn account() -> Account {
+pub(super) fn account() -> Account {
     // Kept by the kernel through `su` and `sudo`; its largest number says that nobody logged in (proc(5)).
     let login = std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
     Account { uid: rustix::process::getuid().as_raw(), login: login.filter(|login| *login != u32::MAX) }

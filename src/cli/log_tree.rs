@@ -8,9 +8,10 @@ use super::arguments_log::LogCommand;
 use super::compliance::residency::{make_key, read_key, write_new};
 use super::output::{Failure, print, table};
 use super::process;
+use crate::config::Config;
 use crate::ledger::{Bundle, Entry, LookEntry, ProvenRow, Signs, Verifier};
 use crate::mail::Timestamp;
-use crate::relay::{Anchors, Broken, Progress, Signed, Verification, queue_id};
+use crate::relay::{Anchors, Broken, Progress, Relay, Signed, Verification, queue_id};
 use crate::web::witness::Witness;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -83,27 +84,11 @@ async fn verify(
 ) -> Result<(), Failure> {
     let (config, relay) = process::relay(common).await?;
     let keys = if keys.is_empty() { relay.tree_keys().await? } else { parse_keys(keys)? };
-    if keys.is_empty() {
-        return Err(Failure::new("no key here signed the audit tree; name it with --key"));
-    }
     let since = since.map(|text| {
         let wrong = || Failure::new("--since: a time such as 2026-11-26T00:00:00+09:00");
         Timestamp::parse_rfc3339(text).ok_or_else(wrong)
     });
-    let since = since.transpose()?;
-    // The configured one may not have been begun; those that somebody names must be there.
-    let configured = config.audit.anchors.as_ref().filter(|path| path.exists());
-    let mut anchors = Vec::new();
-    for path in configured.into_iter().chain(files) {
-        let text = std::fs::read_to_string(path)
-            .map_err(|fault| Failure::new(format!("{}: {}", path.display(), fault.kind())))?;
-        // Mails and files of other systems.
-        anchors.push(Anchors { name: path.display().to_string(), text: text.replace("\r\n", "\n") });
-    }
-    let found = relay.verify_tree(&keys, &anchors, since, progress).await?;
-    if std::io::stderr().is_terminal() {
-        let _ = write!(std::io::stderr(), "\r\x1b[K");
-    }
+    let found = verification(&config, &relay, &keys, files, since.transpose()?).await?;
     let document = serde_json::to_value(&found).unwrap_or_default();
     // With --json a failure is the one document.
     if found.intact || !common.json {
@@ -122,6 +107,33 @@ async fn verify(
     }
 }
 
+/// Holds the log against the tree and against what is kept of it elsewhere.
+pub(super) async fn verification(
+    config: &Config,
+    relay: &Relay,
+    keys: &[Verifier],
+    files: &[PathBuf],
+    since: Option<Timestamp>,
+) -> Result<Verification, Failure> {
+    if keys.is_empty() {
+        return Err(Failure::new("no key here signed the audit tree; name it with --key"));
+    }
+    // The configured one may not have been begun; those that somebody names must be there.
+    let configured = config.audit.anchors.as_ref().filter(|path| path.exists());
+    let mut anchors = Vec::new();
+    for path in configured.into_iter().chain(files) {
+        let text = std::fs::read_to_string(path)
+            .map_err(|fault| Failure::new(format!("{}: {}", path.display(), fault.kind())))?;
+        // Mails and files of other systems.
+        anchors.push(Anchors { name: path.display().to_string(), text: text.replace("\r\n", "\n") });
+    }
+    let found = relay.verify_tree(keys, &anchors, since, progress).await?;
+    if std::io::stderr().is_terminal() {
+        let _ = write!(std::io::stderr(), "\r\x1b[K");
+    }
+    Ok(found)
+}
+
 /// Where the work is, on a terminal that shows it.
 fn progress(progress: Progress) {
     let mut error = std::io::stderr();
@@ -132,7 +144,7 @@ fn progress(progress: Progress) {
     }
 }
 
-fn one(broken: &Broken) -> String {
+pub(super) fn one(broken: &Broken) -> String {
     let mut text = String::new();
     if let Some(hour) = &broken.hour {
         let _ = write!(text, "hour {hour}, ");

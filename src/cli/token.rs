@@ -1,10 +1,12 @@
-//! `anshin token add`.
+//! `anshin token add|list|revoke`.
 
 use super::arguments::Common;
-use super::output::{Failure, print};
+use super::output::{Failure, print, table};
 use super::process;
+use crate::mail::Timestamp;
+use crate::relay::TokenView;
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Subcommand)]
 pub(super) enum TokenCommand {
@@ -17,13 +19,63 @@ pub(super) enum TokenCommand {
         #[arg(long = "scope", value_name = "SCOPE[,SCOPE]")]
         scope: String,
     },
+    /// List the tokens, revoked ones too.
+    List,
+    /// Revoke a token: refused from then on.
+    Revoke {
+        /// The token's id, as the list shows it.
+        token: String,
+    },
 }
 
 pub(super) async fn run(command: TokenCommand, common: &Common) -> Result<(), Failure> {
-    let TokenCommand::Add { name, scope } = command;
     let (_, relay) = process::relay(common).await?;
-    let added = relay.add_token(&name, &scope).await?;
-    let text = format!("{}\n\nIt is shown this once.", added.token.show());
-    print(common, &json!({ "token": added.token.show() }), &text);
+    match command {
+        TokenCommand::Add { name, scope } => {
+            let added = relay.add_token(&name, &scope).await?;
+            let text = format!("{}\n\nIt is shown this once.", added.token.show());
+            print(common, &json!({ "token": added.token.show() }), &text);
+        }
+        TokenCommand::List => show(&relay.tokens().await?, common),
+        TokenCommand::Revoke { token } => {
+            relay.revoke_token(&token).await?;
+            print(common, &json!({ "id": token, "state": "revoked" }), "revoked");
+        }
+    }
     Ok(())
+}
+
+fn show(tokens: &[TokenView], common: &Common) {
+    let state = |token: &TokenView| match (token.revoked_at, token.is_suspended) {
+        (Some(_), _) => "revoked",
+        (None, true) => "suspended",
+        (None, false) => "stands",
+    };
+    let document = tokens.iter().map(|token| {
+        json!({
+            "id": token.id,
+            "name": token.name,
+            "scopes": token.scopes.split(',').collect::<Vec<_>>(),
+            "state": state(token),
+            "created_at": token.created_at.to_rfc3339(),
+            "last_used_at": token.used_at.map(Timestamp::to_rfc3339),
+            "revoked_at": token.revoked_at.map(Timestamp::to_rfc3339),
+        })
+    });
+    let document: Vec<Value> = document.collect();
+    let rows: Vec<Vec<String>> = tokens
+        .iter()
+        .map(|token| {
+            vec![
+                token.id.clone(),
+                token.name.clone(),
+                token.scopes.clone(),
+                state(token).to_owned(),
+                token.created_at.to_rfc3339(),
+                token.used_at.map_or_else(|| "never".to_owned(), Timestamp::to_rfc3339),
+            ]
+        })
+        .collect();
+    let head = ["id", "name", "scopes", "state", "created", "last used, to the day"];
+    print(common, &Value::Array(document), &table(&head, &rows));
 }

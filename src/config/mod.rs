@@ -6,6 +6,7 @@
 //! When it fails: [`ConfigErrors`], which never quotes a value that may hold a secret. Nothing was started yet.
 
 mod audit;
+mod compliance;
 mod content;
 mod cross;
 mod delivery;
@@ -37,6 +38,7 @@ mod web;
 mod fixtures;
 
 pub use audit::{Audit, Witness};
+pub use compliance::Compliance;
 pub use content::{Content, CustomerName, MerchantName, Names};
 pub use delivery::{DkimKey, DkimKeyState, Dnssec, Reply, ReplyClass, Reuse, Timeouts, TlsReports};
 pub use deployment::{Domains, Profile, Role};
@@ -93,6 +95,7 @@ pub struct Config {
     pub residency: Residency,
     pub retention: Retention,
     pub audit: Audit,
+    pub compliance: Compliance,
 }
 
 /// `[storage]`
@@ -235,6 +238,7 @@ impl Config {
         let residency = Residency::read(r);
         let audit = Audit::read(r);
         let retention = Retention::read(r);
+        let compliance = Compliance::read(r);
         Some(Self {
             profile: profile?,
             hostname: hostname?,
@@ -252,6 +256,7 @@ impl Config {
             residency: residency?,
             audit: audit?,
             retention: retention?,
+            compliance: compliance?,
         })
     }
 }

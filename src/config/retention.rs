@@ -164,7 +164,7 @@ fn days(value: &Value, context: &Context) -> Result<Duration, Flaw> {
     Ok(period)
 }
 
-fn line(value: &Value, _: &Context) -> Result<String, Flaw> {
+pub(super) fn line(value: &Value, _: &Context) -> Result<String, Flaw> {
     let text = kind::text(value)?;
     if text.contains(char::is_control) || text.chars().count() > 200 {
         return Err(Flaw::new("is not one line of at most 200 characters", "write one line"));

@@ -76,6 +76,10 @@ pub enum DeskFault {
     OwnRequest,
     #[error("request: it was decided already, or its time is over")]
     Decided,
+    #[error(
+        "your access is suspended: nobody certified it in the last review; somebody else does (`anshin compliance review`)"
+    )]
+    Suspended,
     #[error("this is enough for one day: 200 looks in 24 hours; come again later, or let a colleague look")]
     Limited,
     #[error("the message has no text any more: it was delivered, or ended")]
@@ -121,6 +125,7 @@ impl Relay {
         goes: Goes,
         approved: Option<&str>,
     ) -> Result<Opened, DeskFault> {
+        self.may_look(look).await?;
         // Found before it is opened: how many rows it is decides, and stands in the entry.
         let (rows, found) = match self.find(opening).await {
             Err(fault) if !fault.is_ours() => {

@@ -54,6 +54,7 @@ impl Relay {
         let purpose =
             LookPurpose::parse(&word("purpose")).ok_or(RelayFault::Malformed("look_request.detail"))?;
         let look = Look::new(actor, purpose, &word("case"), account)?;
+        self.may_look(&look).await?;
         // By name, under whichever key the request was indexed, and by who logged in where the system knows that.
         let login = detail.get("login").and_then(Value::as_u64);
         if look.actor == word("actor") || (login.is_some() && login == account.login.map(u64::from)) {

@@ -7,6 +7,7 @@
 mod accept;
 mod admission;
 mod automatic;
+mod breach;
 mod class;
 mod conversation;
 mod credentials;
@@ -47,9 +48,11 @@ mod refused;
 mod reroute;
 mod retention;
 mod returns;
+mod review;
 mod routing;
 #[cfg(test)]
 mod tests;
+mod statement;
 mod threads;
 mod tls;
 mod tokens;
@@ -59,6 +62,7 @@ mod turns;
 mod words;
 
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
+pub use breach::{Breach, BreachFacts, BreachFault, Breached, Clock, Stage as ReportStage};
 pub use conversation::{Conversation, Merchant};
 pub use credentials::{CredentialAdded, CredentialFault, CredentialView, LastUse, NewCredentialRequest};
 pub use desk::{DeskFault, Goes, Opened, Ruling};
@@ -82,9 +86,11 @@ pub use record::{Event, Label, Peer};
 pub use refusal::Refusal;
 pub use rekey::{SETTLED, Stage, Step};
 pub use retention::{CertificateView, ClassStanding, DayLeft};
+pub use review::{AccessFacts, Decision, ReviewFault, ReviewView, ReviewedAccess, Whose};
 pub use routing::Recipient;
+pub use statement::SpanCounts;
 pub use tls::{INSTALLATION, KeptPolicy, TlsCount, TlsReport};
-pub use tokens::{Scope, TokenAdded, TokenFault};
+pub use tokens::{Scope, TokenAdded, TokenFault, TokenView};
 pub use trace::{EventLine, TraceFault, TraceLine, TraceOf};
 pub use tree::{Anchors, Broken, Grown, Progress, ProofFault, Signed, Verification};
 

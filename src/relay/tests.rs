@@ -3,6 +3,7 @@
 
 mod credentials;
 mod desk;
+mod evidence;
 mod given_up;
 mod holds;
 mod rekey;

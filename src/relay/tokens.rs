@@ -1,8 +1,10 @@
 //! API tokens: shown once, kept as a keyed index, with scopes.
 
-use super::{Relay, RelayFault};
+use super::review::suspended;
+use super::{Relay, RelayFault, queue_id};
 use crate::mail::Timestamp;
 use crate::vault::{Indexed, Place, Purpose, Secret};
+use std::time::Duration;
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,21 @@ impl Scope {
     }
 }
 
+/// A use is written down again after this long.
+const USED_AGAIN: Duration = Duration::from_secs(86_400);
+
+/// A token as it is listed.
+pub struct TokenView {
+    pub id: String,
+    pub name: String,
+    pub scopes: String,
+    pub created_at: Timestamp,
+    pub used_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+    /// Nobody certified it in a review that was due.
+    pub is_suspended: bool,
+}
+
 /// A new token, shown once.
 pub struct TokenAdded {
     pub token: Secret,
@@ -46,6 +63,8 @@ pub enum TokenFault {
     Scope,
     #[error("name: 1 to 100 characters")]
     Name,
+    #[error("token: there is none of this id that stands; `anshin token list` shows them")]
+    NotThere,
     #[error(transparent)]
     Fault(#[from] RelayFault),
 }
@@ -75,21 +94,61 @@ impl Relay {
         Ok(TokenAdded { token })
     }
 
+    /// All tokens, revoked ones too, the oldest first.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn tokens(&self) -> Result<Vec<TokenView>, RelayFault> {
+        let now = Timestamp::now();
+        let mut views = Vec::new();
+        for row in self.store().tokens().await? {
+            let label = self.open_for_installation(Place::new("api_token", "label", row.id), &row.label)?;
+            views.push(TokenView {
+                id: queue_id(row.id),
+                name: String::from_utf8_lossy(&label).into_owned(),
+                scopes: row.scopes,
+                created_at: row.created_at,
+                used_at: row.used_at,
+                revoked_at: row.revoked_at,
+                is_suspended: suspended(&self.store().token_reviews(row.id).await?, now),
+            });
+        }
+        Ok(views)
+    }
+
+    /// Revokes a token: refused from then on.
+    ///
+    /// # Errors
+    /// [`TokenFault::NotThere`] when none stands.
+    pub async fn revoke_token(&self, id: &str) -> Result<(), TokenFault> {
+        let id = super::parse_queue_id(id).ok_or(TokenFault::NotThere)?;
+        let done = self.store().revoke_token(id, Timestamp::now()).await.map_err(RelayFault::from)?;
+        done.then_some(()).ok_or(TokenFault::NotThere)
+    }
+
     /// Whether a bearer token has a scope: `None` when there is no such token.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
     pub async fn token_allows(&self, token: &str, scope: Scope) -> Result<Option<bool>, RelayFault> {
         for index in self.vault().index.all(Indexed::Token(token)) {
-            if let Some((scopes, indexed_at)) = self.store().token_scopes(index).await? {
+            if let Some(found) = self.store().token(index).await? {
                 let newest = self.vault().index.of(Indexed::Token(token));
                 let now = Timestamp::now();
                 // One that was indexed while the newest key had not settled is told apart from older ones only by its time.
-                let is_unsure = self.settled(Purpose::Index).is_some_and(|at| indexed_at < at && at <= now);
+                let is_unsure =
+                    self.settled(Purpose::Index).is_some_and(|at| found.indexed_at < at && at <= now);
                 if newest != index || is_unsure {
                     self.store().reindex_token(index, newest, now).await?;
                 }
-                return Ok(Some(scopes.split(',').any(|word| word == scope.as_str())));
+                if suspended(&self.store().token_reviews(found.id).await?, now) {
+                    return Ok(None);
+                }
+                // The day is enough to tell that it sleeps.
+                if found.used_at.is_none_or(|at| now.since(at) > USED_AGAIN) {
+                    self.store().token_used(found.id, now).await?;
+                }
+                return Ok(Some(found.scopes.split(',').any(|word| word == scope.as_str())));
             }
         }
         Ok(None)

@@ -95,6 +95,7 @@ pub fn places(config: &Config) -> Vec<Place> {
         names: _,
         residency,
         retention: _,
+        compliance: _,
         audit,
     } = config;
     let mut places = vec![storage(url)];

@@ -7,13 +7,12 @@
 use super::accept;
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::parties;
 use super::reader::Transaction;
-use super::rows::{NewCredential, NewRecord};
+use super::rows::{NewCredential, NewRecord, Verifiers};
 use crate::mail::Timestamp;
 use crate::vault::Sealed;
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// Credentials of one store that stand at once.
 pub const CREDENTIALS_MAX: usize = 10;
@@ -74,7 +73,7 @@ impl Store {
             if usize::try_from(stand).is_ok_and(|stand| stand >= CREDENTIALS_MAX) {
                 return Ok(Changed::TooMany);
             }
-            parties::add_credential(transaction, merchant, new, now).await?;
+            add(transaction, merchant, new, now).await?;
             Ok(Changed::Done)
         })
         .await
@@ -207,4 +206,63 @@ fn read(row: &AnyRow) -> Result<KeptCredential, sqlx::Error> {
         created_at: Timestamp::from_millis(row.try_get(4)?),
         revoked_at: row.try_get::<Option<i64>, _>(5)?.map(Timestamp::from_millis),
     })
+}
+
+/// Adds a credential to a store.
+pub(super) async fn add(
+    connection: &mut AnyConnection,
+    merchant: i64,
+    new: &NewCredential,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO credential (id, merchant_id, auth_idx, secret, scram, verifier, label, created_at, verifier_at, \
+         networks) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)",
+    )
+    .bind(new.id)
+    .bind(merchant)
+    .bind(new.auth_idx.as_bytes())
+    .bind(new.secret.as_slice())
+    .bind(new.verifiers.scram.stored())
+    .bind(new.verifiers.password.stored())
+    .bind(new.label.stored())
+    .bind(at.as_millis())
+    .bind(new.networks.as_ref().map(Sealed::stored))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Keeps the verifiers of a credential that lacks one.
+pub(super) async fn keep_verifiers(
+    connection: &mut AnyConnection,
+    credential: i64,
+    verifiers: &Verifiers,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    // Of two logins that bring the same, the first one's stay.
+    sqlx::query(
+        "UPDATE credential SET scram = $1, verifier = $2, verifier_at = $3 \
+         WHERE id = $4 AND (scram IS NULL OR verifier IS NULL)",
+    )
+    .bind(verifiers.scram.stored())
+    .bind(verifiers.password.stored())
+    .bind(at.as_millis())
+    .bind(credential)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Clears the fast hashes of passwords that have had a verifier since before `at`.
+pub(super) async fn clear_fast_hashes(
+    connection: &mut AnyConnection,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE credential SET secret = $1 WHERE verifier_at <= $2 AND secret <> $1")
+        .bind(&[][..])
+        .bind(at.as_millis())
+        .execute(connection)
+        .await?;
+    Ok(())
 }

@@ -110,22 +110,7 @@ impl Store {
         let text = "SELECT l.id, l.at, l.purpose, l.kind, l.rows, l.outcome, l.request_id, l.data_key_id, k.wrapped, \
              l.detail FROM look l JOIN data_key k ON k.id = l.data_key_id ORDER BY l.id DESC LIMIT $1";
         let rows = sqlx::query(text).bind(limit).fetch_all(self.pool()).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(LookRow {
-                    id: row.try_get(0)?,
-                    at: Timestamp::from_millis(row.try_get(1)?),
-                    purpose: row.try_get(2)?,
-                    kind: row.try_get(3)?,
-                    rows: row.try_get(4)?,
-                    outcome: row.try_get(5)?,
-                    request_id: row.try_get(6)?,
-                    key: KeyRow { id: row.try_get(7)?, wrapped: row.try_get(8)? },
-                    detail: Sealed::from_stored(row.try_get(9)?),
-                })
-            })
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(Into::into)
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
     /// Keeps a request.
@@ -220,5 +205,20 @@ fn read_request(row: &AnyRow) -> Result<LookRequestRow, sqlx::Error> {
         detail: Sealed::from_stored(row.try_get(6)?),
         decision: row.try_get(7)?,
         used_at: row.try_get::<Option<i64>, _>(8)?.map(Timestamp::from_millis),
+    })
+}
+
+/// An entry, of a statement that names its columns as [`Store::looks`] does.
+pub(super) fn read(row: &AnyRow) -> Result<LookRow, sqlx::Error> {
+    Ok(LookRow {
+        id: row.try_get(0)?,
+        at: Timestamp::from_millis(row.try_get(1)?),
+        purpose: row.try_get(2)?,
+        kind: row.try_get(3)?,
+        rows: row.try_get(4)?,
+        outcome: row.try_get(5)?,
+        request_id: row.try_get(6)?,
+        key: KeyRow { id: row.try_get(7)?, wrapped: row.try_get(8)? },
+        detail: Sealed::from_stored(row.try_get(9)?),
     })
 }

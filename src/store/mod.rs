@@ -14,11 +14,13 @@ mod credentials;
 mod engine;
 mod erasure;
 mod errands;
+mod evidence;
 mod fault;
 mod greylist;
 mod handle;
 mod holds;
 mod ids;
+mod inventory;
 mod keys;
 mod lanes;
 mod looks;
@@ -45,16 +47,20 @@ pub use clock::Rewind;
 pub use credentials::{CREDENTIALS_MAX, Changed, KeptCredential};
 pub use erasure::{ErasureRow, Holdings};
 pub use errands::Errand;
+pub use evidence::{
+    Affected, BreachEntryRow, LookCount, NewBreachEntry, NewReviewItem, ReviewItemRow, ReviewRow, TokenRow,
+};
 pub use fault::StoreFault;
 pub use greylist::Patience;
 pub use handle::Store;
 pub use holds::{Ruled, Ruling, Standing};
 pub use ids::Ids;
+pub use inventory::{Column as KeptColumn, Protection, Table, inventory};
 pub use keys::{NewSegment, RingKeyRow, SegmentRow};
 pub use lanes::Claimed;
 pub use legal_holds::{LegalHoldRow, NewLegalHold};
 pub use looks::{LookRequestRow, LookRow, NewLook, NewLookRequest};
-pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow};
+pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow, TokenUse};
 pub use queue::Work;
 pub use records::RecordRow;
 pub use rekey::{

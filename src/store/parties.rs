@@ -1,9 +1,10 @@
 //! Stores, their addresses and credentials, conversations and aliases.
 
 use super::accept;
+use super::credentials;
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::rows::{Kind, NewCredential, NewMerchant, Verifiers};
+use super::rows::{Kind, NewMerchant};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed, SecretHash, Side};
 use sqlx::any::AnyRow;
@@ -64,6 +65,15 @@ pub struct CredentialRow {
     pub revoked_at: Option<Timestamp>,
     pub networks: Option<Sealed>,
     pub used: Option<Sealed>,
+}
+
+/// An API token at its use.
+pub struct TokenUse {
+    pub id: i64,
+    /// Separated by commas.
+    pub scopes: String,
+    pub indexed_at: Timestamp,
+    pub used_at: Option<Timestamp>,
 }
 
 const CONVERSATION: &str = "\
@@ -325,14 +335,22 @@ impl Store {
         Ok(None)
     }
 
-    /// The scopes of an API token, and when it was indexed.
+    /// An API token that was not revoked.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn token_scopes(&self, token_idx: Index) -> Result<Option<(String, Timestamp)>, StoreFault> {
-        let text = "SELECT scopes, COALESCE(reindexed_at, created_at) FROM api_token WHERE token_idx = $1";
+    pub async fn token(&self, token_idx: Index) -> Result<Option<TokenUse>, StoreFault> {
+        let text = "SELECT id, scopes, COALESCE(reindexed_at, created_at), used_at FROM api_token \
+             WHERE token_idx = $1 AND revoked_at IS NULL";
         let row = sqlx::query(text).bind(token_idx.as_bytes()).fetch_optional(self.pool()).await?;
-        let read = |row: AnyRow| Ok((row.try_get(0)?, Timestamp::from_millis(row.try_get(1)?)));
+        let read = |row: AnyRow| {
+            Ok(TokenUse {
+                id: row.try_get(0)?,
+                scopes: row.try_get(1)?,
+                indexed_at: Timestamp::from_millis(row.try_get(2)?),
+                used_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis),
+            })
+        };
         row.map(read).transpose().map_err(|error: sqlx::Error| error.into())
     }
 }
@@ -373,62 +391,5 @@ pub(super) async fn add_merchant(
         .execute(&mut *connection)
         .await?;
     }
-    add_credential(connection, new.id, &new.credential, new.at).await
-}
-
-pub(super) async fn add_credential(
-    connection: &mut AnyConnection,
-    merchant: i64,
-    new: &NewCredential,
-    at: Timestamp,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO credential (id, merchant_id, auth_idx, secret, scram, verifier, label, created_at, verifier_at, \
-         networks) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)",
-    )
-    .bind(new.id)
-    .bind(merchant)
-    .bind(new.auth_idx.as_bytes())
-    .bind(new.secret.as_slice())
-    .bind(new.verifiers.scram.stored())
-    .bind(new.verifiers.password.stored())
-    .bind(new.label.stored())
-    .bind(at.as_millis())
-    .bind(new.networks.as_ref().map(Sealed::stored))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn keep_verifiers(
-    connection: &mut AnyConnection,
-    credential: i64,
-    verifiers: &Verifiers,
-    at: Timestamp,
-) -> Result<(), sqlx::Error> {
-    // Of two logins that bring the same, the first one's stay.
-    sqlx::query(
-        "UPDATE credential SET scram = $1, verifier = $2, verifier_at = $3 \
-         WHERE id = $4 AND (scram IS NULL OR verifier IS NULL)",
-    )
-    .bind(verifiers.scram.stored())
-    .bind(verifiers.password.stored())
-    .bind(at.as_millis())
-    .bind(credential)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Clears the fast hashes of passwords that have had a verifier since before `at`.
-pub(super) async fn clear_fast_hashes(
-    connection: &mut AnyConnection,
-    at: Timestamp,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE credential SET secret = $1 WHERE verifier_at <= $2 AND secret <> $1")
-        .bind(&[][..])
-        .bind(at.as_millis())
-        .execute(connection)
-        .await?;
-    Ok(())
+    credentials::add(connection, new.id, &new.credential, new.at).await
 }

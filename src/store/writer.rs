@@ -17,7 +17,7 @@ use super::rows::{
     Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement, Verifiers,
 };
 use super::tls::{self, NewPolicy, NewTlsCount};
-use super::{Patience, Ruling, accept, fault::StoreFault, greylist, holds, parties, queue};
+use super::{Patience, Ruling, accept, credentials, fault::StoreFault, greylist, holds, parties, queue};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, Connection};
@@ -370,11 +370,11 @@ async fn execute(
             Effect::Done
         }
         Change::KeepVerifiers { credential, verifiers, at } => {
-            parties::keep_verifiers(connection, *credential, verifiers, *at).await?;
+            credentials::keep_verifiers(connection, *credential, verifiers, *at).await?;
             Effect::Done
         }
         Change::ClearFastHashes { at } => {
-            parties::clear_fast_hashes(connection, *at).await?;
+            credentials::clear_fast_hashes(connection, *at).await?;
             Effect::Done
         }
         Change::Adopt { now } => Effect::Count(lanes::adopt(engine, connection, touched, *now).await?),

@@ -2,10 +2,17 @@
 //!
 //! Rules: a report says what is so now, with what shows it, and its exit status is 1 where something is not as it must be.
 
+mod breach;
 mod erase;
 mod hold;
+mod page;
 pub(super) mod residency;
 mod retention;
+mod review;
+mod statement;
+
+use self::breach::BreachCommand;
+use self::review::ReviewCommand;
 
 use super::arguments::Common;
 use super::arguments_desk::LookArguments;
@@ -33,6 +40,25 @@ pub(in crate::cli) enum ComplianceCommand {
     Hold {
         #[command(subcommand)]
         command: HoldCommand,
+    },
+    /// The register of breaches: what leaked, who was told, and what is due when.
+    Breach {
+        #[command(subcommand)]
+        command: BreachCommand,
+    },
+    /// Review who has access: people at the desk and API tokens.
+    Review {
+        #[command(subcommand)]
+        command: ReviewCommand,
+    },
+    /// Write the pack for the yearly self-evaluation: what is kept where and how long, who looked, what leaked, in Japanese.
+    Statement {
+        /// The year, from 1 January in Japan.
+        #[arg(long, value_name = "YEAR")]
+        year: i32,
+        /// The page to write; it must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
 }
 
@@ -144,5 +170,8 @@ pub(super) async fn run(command: ComplianceCommand, common: &Common) -> Result<(
         ComplianceCommand::Retention { dry_run } => retention::run(dry_run, common).await,
         ComplianceCommand::Erase(arguments) => erase::run(&arguments, common).await,
         ComplianceCommand::Hold { command } => hold::run(command, common).await,
+        ComplianceCommand::Breach { command } => breach::run(command, common).await,
+        ComplianceCommand::Review { command } => review::run(command, common).await,
+        ComplianceCommand::Statement { year, out } => statement::run(year, out.as_deref(), common).await,
     }
 }

@@ -27,6 +27,7 @@ mod dialogues;
 mod dns_check;
 mod door;
 mod erasure;
+mod evidence;
 mod failover;
 mod failures;
 mod holds;
