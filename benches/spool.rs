@@ -11,7 +11,7 @@
 
 use anshin::mail::Timestamp;
 use anshin::schedule::{Class, Rooms};
-use anshin::store::Store;
+use anshin::store::{Leases, Store};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,7 @@ async fn measure(url: &str, deliveries: i64, filled_at: Option<Timestamp>) {
         let one = Instant::now();
         let rooms = Rooms::plain(LIMIT, LIMIT, &[]);
         let until = at.after(Duration::from_secs(86_400));
-        leased += store.claim(at, until, rooms, Class::ALL).await.unwrap().work.len();
+        leased += store.claim(at, until, rooms, Class::ALL, Leases::TakenOver).await.unwrap().work.len();
         slowest = slowest.max(one.elapsed());
     }
     let took = began.elapsed().as_secs_f64();
@@ -79,7 +79,12 @@ async fn measure(url: &str, deliveries: i64, filled_at: Option<Timestamp>) {
         slowest.as_secs_f64() * 1000.0
     );
     let began = Instant::now();
-    let found = store.claim(now, now, Rooms::plain(LIMIT, LIMIT, &[]), Class::ALL).await.unwrap().work.len();
+    let found = store
+        .claim(now, now, Rooms::plain(LIMIT, LIMIT, &[]), Class::ALL, Leases::TakenOver)
+        .await
+        .unwrap()
+        .work
+        .len();
     println!("a look that finds {found}: {:.2} ms", began.elapsed().as_secs_f64() * 1000.0);
     println!("memory: {at_start} at start, {} now, {} at most", memory("VmRSS"), memory("VmHWM"));
 }

@@ -4,7 +4,7 @@
 //! a short `expire` alone is a whole configuration, and only two given values can contradict each other.
 
 use super::delivery::{DkimKey, Reply, Reuse, Timeouts, TlsReports};
-use super::kind;
+use super::kind::{self, ByteSize};
 use super::listen;
 use super::reader::{Context, Flaw, Reader};
 use super::shape::Shape;
@@ -25,6 +25,8 @@ const SMTP_PORT: u16 = 25;
 pub struct Egress {
     /// Connections at once.
     pub concurrency: u32,
+    /// For all messages that are being sent together; small ones do not count.
+    pub memory: ByteSize,
     /// Connections at once to one next hop.
     pub per_destination: u32,
     /// Local addresses of our connections; the system chooses for a family that has none here.
@@ -144,6 +146,7 @@ pub struct Dkim {
 impl Egress {
     pub(super) fn read(r: &mut Reader) -> Option<Self> {
         let concurrency = r.value("egress.concurrency", "200", kind::count(1..=10_000));
+        let memory = r.value("egress.memory", "256MiB", kind::size(1 << 20..=1 << 40));
         let per_destination = r.value("egress.per_destination", "20", kind::count(1..=10_000));
         let source_addresses = r.value("egress.source_addresses", "[]", kind::list(source));
         let ca_file = r.value("egress.ca_file", "", kind::optional(kind::path));
@@ -163,6 +166,7 @@ impl Egress {
         let keys = DkimKey::read_all(r);
         Some(Self {
             concurrency: concurrency?,
+            memory: memory?,
             per_destination: per_destination?,
             source_addresses: source_addresses?,
             ca_file: ca_file?,

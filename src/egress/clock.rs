@@ -1,4 +1,5 @@
-//! Notices that the machine's clock went back, and brings up what would wait until it is there again.
+//! Notices that the machine's clock went back, and brings up what would wait until it is there again; and that it leapt ahead, when
+//! nothing is ended for good by what it says.
 //!
 //! Rules: the clock is compared with one that only goes forward. One look changes a lot of rows at most, so that leases are
 //! prolonged meanwhile. On SQLite, where all processes have one clock, leases that were taken by the clock as it was are ended
@@ -7,8 +8,28 @@
 
 use crate::mail::Timestamp;
 use crate::store::{Rewind, Store};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// A clock that goes forward by more at once may be wrong: nothing is given up, dropped or purged by it for as long.
+const LEAP: Duration = Duration::from_secs(3600);
+
+/// Whether what ends for good may end by the clock.
+#[derive(Clone, Default)]
+pub(super) struct Trust(Arc<Mutex<Option<Instant>>>);
+
+impl Trust {
+    /// Whether the clock has not leapt ahead lately.
+    pub fn is_good(&self) -> bool {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_none_or(|until| Instant::now() >= until)
+    }
+
+    fn leapt(&self, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + LEAP);
+    }
+}
 
 /// What was seen of the clock.
 pub(super) struct Clock {
@@ -20,12 +41,13 @@ pub(super) struct Clock {
     back: Option<Rewind>,
     /// When leases of before are ended.
     leases_end: Option<Instant>,
+    trust: Trust,
 }
 
 impl Clock {
     /// Less than `slips` is let pass; no delivery waits for longer than `longest`.
-    pub fn new(slips: Duration, longest: Duration) -> Self {
-        Self { slips, longest, seen: (Timestamp::now(), Instant::now()), back: None, leases_end: None }
+    pub fn new(slips: Duration, longest: Duration, trust: Trust) -> Self {
+        Self { slips, longest, seen: (Timestamp::now(), Instant::now()), back: None, leases_end: None, trust }
     }
 
     /// Looks at the clock; `lease` is how long leases last.
@@ -42,6 +64,14 @@ impl Clock {
             );
             self.back = Some(Rewind { was: expected, now: seen.0, longest: self.longest });
             self.leases_end = store.is_embedded().then_some(seen.1 + 2 * lease);
+        }
+        if seen.0.since(expected) > LEAP {
+            tracing::error!(
+                event = "clock_leapt_ahead",
+                seconds = seen.0.since(expected).as_secs(),
+                "for an hour nothing is given up, dropped or purged by it; check the time service of this machine"
+            );
+            self.trust.leapt(seen.1);
         }
         if let Some(rewind) = self.back {
             match store.rewind(rewind).await {

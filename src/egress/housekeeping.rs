@@ -5,10 +5,12 @@
 //! bounded number of rows. Every egress process does all of it, and of two that do the same the first counts.
 //! When it fails: the fault is logged, and the next round tries again.
 
+use super::clock::Trust;
 use super::sending::Sending;
 use crate::config::Retention;
 use crate::mail::Timestamp;
 use crate::relay::{Relay, RelayFault};
+use crate::store::Rewind;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -27,11 +29,19 @@ const DESTROY: Duration = Duration::from_secs(60);
 /// What is destroyed is gone, so a clock that is wrong must not decide it.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
 
+/// What the house goes by.
+pub(super) struct House {
+    pub trust: Trust,
+    /// No delivery waits for longer.
+    pub longest: Duration,
+}
+
 /// Keeps house until `stop` turns true.
 pub(super) async fn keep(
     relay: Relay,
     sending: Sending,
     retention: Retention,
+    house: House,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut ticks = [PAUSES, DEADLINES, PURGE, DESTROY].map(interval);
@@ -43,9 +53,9 @@ pub(super) async fn keep(
         let (done, what) = tokio::select! {
             () = super::scheduler::stopped(&mut stop) => return,
             _ = pauses_tick.tick() => (pauses(&relay, &sending).await, "pauses can't be read"),
-            _ = deadlines_tick.tick() => (deadlines(&relay, &sending).await, "what waits for too long can't be ended"),
-            _ = purge_tick.tick() => (purge(&relay, retention.queue).await, "ended deliveries can't be purged"),
-            _ = destroy_tick.tick() => (destroy(&relay, &retention).await, "what is due by retention can't be destroyed"),
+            _ = deadlines_tick.tick() => (deadlines(&relay, &sending, &house).await, "what waits for too long can't be ended"),
+            _ = purge_tick.tick() => (purge(&relay, retention.queue, &house).await, "ended deliveries can't be purged"),
+            _ = destroy_tick.tick(), if house.trust.is_good() => (destroy(&relay, &retention).await, "what is due by retention can't be destroyed"),
         };
         if let Err(fault) = done {
             tracing::error!(event = "fault", %fault, what);
@@ -62,11 +72,14 @@ async fn pauses(relay: &Relay, sending: &Sending) -> Result<(), RelayFault> {
     Ok(())
 }
 
-async fn deadlines(relay: &Relay, sending: &Sending) -> Result<(), RelayFault> {
+async fn deadlines(relay: &Relay, sending: &Sending, house: &House) -> Result<(), RelayFault> {
     let now = Timestamp::now();
     // As many as there are: an upgrade may find millions.
     while relay.store().adopt(now).await? > 0 {
         relay.store().ring();
+    }
+    if !house.trust.is_good() {
+        return Ok(());
     }
     relay.end_holds(now).await?;
     for _ in 0..LOOKS {
@@ -91,8 +104,20 @@ async fn destroy(relay: &Relay, retention: &Retention) -> Result<(), RelayFault>
     relay.destroy_due(retention, now).await.map(|_| ())
 }
 
-async fn purge(relay: &Relay, retention: Duration) -> Result<(), RelayFault> {
+async fn purge(relay: &Relay, retention: Duration, house: &House) -> Result<(), RelayFault> {
     let now = Timestamp::now();
+    // What was written while a clock was ahead would wait until it is there again, also where nobody saw it go back.
+    if relay.store().waits_beyond(now.after(house.longest)).await? {
+        tracing::warn!(
+            event = "waits_too_long",
+            "something waits for longer than any mail does; it is due now"
+        );
+        let rewind = Rewind { was: now, now, longest: house.longest };
+        while relay.store().rewind(rewind).await? > 0 {}
+    }
+    if !house.trust.is_good() {
+        return Ok(());
+    }
     let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
     let before = Timestamp::from_millis(now.as_millis().saturating_sub(retention));
     relay.store().purge(before, now).await?;

@@ -19,7 +19,7 @@ use crate::config::{CustomerName, MerchantName, OtherAddress, Unproven};
 use crate::mail::RealAddress;
 use crate::schedule::{Class, Rooms};
 use crate::senders::Findings;
-use crate::store::Work;
+use crate::store::{Leases, Work};
 use crate::vault::{KeyRing, Make};
 use std::path::PathBuf;
 
@@ -163,7 +163,7 @@ impl Shop {
 
     async fn lease_at(&self, now: Timestamp) -> Vec<Work> {
         let (until, rooms) = (now.after(MINUTE), Rooms::plain(100, 100, &[]));
-        self.relay.store().claim(now, until, rooms, Class::ALL).await.unwrap().work
+        self.relay.store().claim(now, until, rooms, Class::ALL, Leases::TakenOver).await.unwrap().work
     }
 
     async fn settle(&self, work: &Work, verdict: Verdict, status: &str) {

@@ -214,6 +214,7 @@ fn helpers(ingress: &Ingress, places: &mut Vec<Place>) {
 fn routes(egress: &Egress, places: &mut Vec<Place>) {
     let Egress {
         concurrency: _,
+        memory: _,
         per_destination: _,
         source_addresses: _,
         ca_file: _,

@@ -13,7 +13,7 @@ use super::fault::StoreFault;
 use super::handle::Store;
 use super::writer::Change;
 use crate::mail::Timestamp;
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, Row};
 use std::time::Duration;
 
 /// Most deliveries of one change.
@@ -73,10 +73,25 @@ pub(super) async fn end_leases(
     .bind(now.after(longest).as_millis())
     .execute(&mut *connection)
     .await?;
+    // Their lanes may sleep until the leases would have been over.
+    if ended.rows_affected() > 0 {
+        lanes(connection, now).await?;
+    }
     Ok(ended.rows_affected())
 }
 
 impl Store {
+    /// Whether something waits for longer than any delivery does: the clock was ahead when that was written.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn waits_beyond(&self, longest: Timestamp) -> Result<bool, StoreFault> {
+        let text = "SELECT COUNT(*) FROM (SELECT 1 FROM lane WHERE due_at > $1 LIMIT 1) AS found";
+        let count: i64 =
+            sqlx::query(text).bind(longest.as_millis()).fetch_one(self.pool()).await?.try_get(0)?;
+        Ok(count > 0)
+    }
+
     /// Makes some of what waits due, after the clock went back. How many; none when that is done.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use super::fault::StoreFault;
 use super::handle::Store;
 use super::reader::Transaction;
 use super::rows::{NewCredential, NewRecord, Verifiers};
+use super::writer::Change;
 use crate::mail::Timestamp;
 use crate::vault::Sealed;
 use sqlx::any::AnyRow;
@@ -39,6 +40,27 @@ pub enum Changed {
 }
 
 impl Store {
+    /// Keeps the verifiers of a credential that lacks one.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn keep_verifiers(
+        &self,
+        credential: i64,
+        verifiers: Verifiers,
+        at: Timestamp,
+    ) -> Result<(), StoreFault> {
+        self.change(Change::KeepVerifiers { credential, verifiers, at }).await.map(|_| ())
+    }
+
+    /// Clears the fast hashes of passwords that have had a verifier since before `at`.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn clear_fast_hashes(&self, at: Timestamp) -> Result<(), StoreFault> {
+        self.change(Change::ClearFastHashes { at }).await.map(|_| ())
+    }
+
     /// All credentials of a store, ended ones too, the oldest first.
     ///
     /// # Errors

@@ -60,12 +60,11 @@ impl Database {
             if self.engine == Engine::Postgres {
                 sqlx::raw_sql(WRITER_LIMITS).execute(&mut connection).await?;
             }
+            // Each time: after a failover it is another server.
+            check_durability(self.engine, &mut connection).await?;
             Ok(connection)
         };
-        tokio::time::timeout(CONNECT_TIMEOUT, opened)
-            .await
-            .unwrap_or_else(|_| Err(fell_silent()))
-            .map_err(|error: sqlx::Error| error.into())
+        tokio::time::timeout(CONNECT_TIMEOUT, opened).await.unwrap_or_else(|_| Err(fell_silent().into()))
     }
 
     /// A connection that was told what every one is.
@@ -97,10 +96,7 @@ async fn prepare(engine: Engine, connection: &mut AnyConnection) -> Result<(), s
 }
 
 /// Refuses a PostgreSQL server that acknowledges before it has written.
-pub(super) async fn check_durability(
-    engine: Engine,
-    connection: &mut AnyConnection,
-) -> Result<(), StoreFault> {
+async fn check_durability(engine: Engine, connection: &mut AnyConnection) -> Result<(), StoreFault> {
     if engine == Engine::Postgres {
         let row = sqlx::query("SELECT current_setting('synchronous_commit'), current_setting('fsync')")
             .fetch_one(connection)

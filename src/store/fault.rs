@@ -53,12 +53,14 @@ impl From<sqlx::Error> for StoreFault {
                     // A deadlock, or another transaction that came first (PostgreSQL, Appendix A, class 40).
                     StoreFault::Collided(code.into_owned())
                 } else if code.len() == 5
-                    && (["08", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "55P03")
+                    && (["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+                        || matches!(&*code, "55P03" | "25006"))
                 {
-                    // Connection exceptions, insufficient resources, operator intervention, a lock that did not come (PostgreSQL, Appendix A).
+                    // Connection exceptions, insufficient resources, operator intervention, system errors, a lock that did not come, and a
+                    // server that only reads: a standby that is being promoted, or one out of space (PostgreSQL, Appendix A).
                     StoreFault::Unreachable(format!("SQLSTATE {code}"))
-                } else if code.len() < 5 && matches!(primary, Ok(5 | 6 | 10 | 14)) {
-                    // Busy, locked, I/O error, can't open.
+                } else if code.len() < 5 && matches!(primary, Ok(5 | 6 | 8 | 10 | 14)) {
+                    // Busy, locked, read-only, I/O error, can't open.
                     StoreFault::Unreachable(format!("SQLite code {code}"))
                 } else {
                     StoreFault::Refused(format!("code {code}"))

@@ -4,11 +4,12 @@
 //! When it fails: [`StoreFault`]. A change that is not committed in time is a fault for its asker. If its transaction had begun
 //! it may be committed all the same: who repeats it must be able to.
 
-use super::engine::{Database, Engine, check_durability};
-use super::lanes::{Ask, Claimed};
+use super::engine::{Database, Engine};
+use super::keys::Announced;
+use super::lanes::{Ask, Claimed, Leases};
 use super::reader::Reader;
 use super::rows::{
-    Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement, Verifiers,
+    Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement,
 };
 use super::writer::{Change, Effect, Job, WOKEN, write};
 use super::{Ruling, accept, fault::StoreFault, schema};
@@ -42,7 +43,7 @@ struct Inner {
     due: Notify,
     /// Whether this process leases what it accepts.
     serves: Arc<AtomicBool>,
-    announced: super::keys::Announced,
+    announced: Arc<Announced>,
 }
 
 impl Store {
@@ -54,7 +55,6 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, StoreFault> {
         let database = Database::from_url(url)?;
         let mut connection = database.connect().await?;
-        check_durability(database.engine, &mut connection).await?;
         // Two roles that start at once may both try; the second finds it done.
         if schema::migrate(database.engine, &mut connection).await.is_err() {
             tokio::time::sleep(Duration::from_millis(300)).await;
@@ -62,12 +62,13 @@ impl Store {
         }
         let (jobs, inbox) = mpsc::channel(WAITING);
         let pool = Reader::new(database.clone());
-        let (serves, announced) = (Arc::new(AtomicBool::new(false)), super::keys::Announced::default());
-        tokio::spawn(write(database.clone(), Some(connection), inbox, serves.clone()));
+        let (serves, announced) = (Arc::new(AtomicBool::new(false)), Arc::new(Announced::default()));
+        let writes = write(database.clone(), Some(connection), inbox, serves.clone(), announced.clone());
+        tokio::spawn(writes);
         Ok(Self { inner: Arc::new(Inner { database, pool, jobs, due: Notify::new(), serves, announced }) })
     }
 
-    pub(super) fn announced(&self) -> &super::keys::Announced {
+    pub(super) fn announced(&self) -> &Announced {
         &self.inner.announced
     }
 
@@ -197,27 +198,6 @@ impl Store {
         self.change(Change::AddMerchant(Box::new(new))).await.map(|_| ())
     }
 
-    /// Keeps the verifiers of a credential that lacks one.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn keep_verifiers(
-        &self,
-        credential: i64,
-        verifiers: Verifiers,
-        at: Timestamp,
-    ) -> Result<(), StoreFault> {
-        self.change(Change::KeepVerifiers { credential, verifiers, at }).await.map(|_| ())
-    }
-
-    /// Clears the fast hashes of passwords that have had a verifier since before `at`.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn clear_fast_hashes(&self, at: Timestamp) -> Result<(), StoreFault> {
-        self.change(Change::ClearFastHashes { at }).await.map(|_| ())
-    }
-
     /// Adds an API token.
     ///
     /// # Errors
@@ -233,7 +213,7 @@ impl Store {
         self.change(Change::AddToken { id, token_idx, scopes, label, at }).await.map(|_| ())
     }
 
-    /// Leases due deliveries that have room.
+    /// Leases due deliveries that have room, those too whose lease is over where `leases` says so.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
@@ -243,8 +223,9 @@ impl Store {
         until: Timestamp,
         rooms: Rooms,
         classes: [Class; 3],
+        leases: Leases,
     ) -> Result<Claimed, StoreFault> {
-        let ask = Ask { now, until, lease: super::random_id().max(1), rooms, classes };
+        let ask = Ask { now, until, lease: super::random_id().max(1), rooms, classes, leases };
         match self.change(Change::Claim(Box::new(ask))).await? {
             Effect::Claimed(claimed) => Ok(claimed),
             _ => Ok(Claimed::default()),

@@ -8,7 +8,7 @@ use super::fault::StoreFault;
 use super::handle::Store;
 use crate::mail::Timestamp;
 use crate::vault::Purpose;
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -45,6 +45,36 @@ pub(super) struct Announced {
     any: AtomicBool,
     segments: Mutex<Vec<NewSegment>>,
     saving: tokio::sync::Mutex<()>,
+    /// The last that was committed of each class.
+    committed: Mutex<Vec<NewSegment>>,
+}
+
+impl Announced {
+    /// Writes again what this process seals with today, on a connection that is new: after a failover the server may lack it.
+    pub(super) async fn restore(&self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        let today = Timestamp::now().as_millis().div_euclid(super::DAY_MS);
+        let committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Keys of a day that is over may have been destroyed since.
+        for segment in committed.iter().filter(|segment| segment.day == today) {
+            insert(segment, &mut *connection).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn insert(segment: &NewSegment, into: impl sqlx::AnyExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO segment (id, class, day, wrapped, created_at) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(segment.id)
+    .bind(segment.class)
+    .bind(segment.day)
+    .bind(segment.wrapped.as_slice())
+    .bind(segment.at.as_millis())
+    .execute(into)
+    .await?;
+    Ok(())
 }
 
 impl Store {
@@ -65,18 +95,14 @@ impl Store {
         let _turn = announced.saving.lock().await;
         let segments = announced.segments.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for segment in &segments {
-            sqlx::query(
-                "INSERT INTO segment (id, class, day, wrapped, created_at) VALUES ($1, $2, $3, $4, $5) \
-                 ON CONFLICT (id) DO NOTHING",
-            )
-            .bind(segment.id)
-            .bind(segment.class)
-            .bind(segment.day)
-            .bind(segment.wrapped.as_slice())
-            .bind(segment.at.as_millis())
-            .execute(self.pool())
-            .await?;
+            insert(segment, self.pool()).await?;
         }
+        let mut committed = announced.committed.lock().unwrap_or_else(PoisonError::into_inner);
+        for segment in &segments {
+            committed.retain(|old| old.class != segment.class);
+            committed.push(segment.clone());
+        }
+        drop(committed);
         let mut left = announced.segments.lock().unwrap_or_else(PoisonError::into_inner);
         left.retain(|segment| !segments.iter().any(|saved| saved.id == segment.id));
         announced.any.store(!left.is_empty(), Ordering::Release);

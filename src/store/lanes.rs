@@ -121,6 +121,17 @@ pub struct Ask {
     pub rooms: Rooms,
     /// Most urgent first.
     pub classes: [Class; 3],
+    pub leases: Leases,
+}
+
+/// What becomes of deliveries whose lease is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leases {
+    /// They are leased like the others: who had them is gone.
+    TakenOver,
+    /// They are left: who had them may only have been without the database, as this process was, and is about to write what
+    /// became of them.
+    Left,
 }
 
 /// What a look gave.
@@ -135,6 +146,8 @@ pub struct Claimed {
 
 /// Statements of a look, for the test that asks the engines how they would execute them.
 pub(super) mod text {
+    use super::Leases;
+
     /// Due turns that have a lane with room. A subquery with LIMIT, unlike EXISTS, is never made a join over all lanes.
     pub fn turns(left: &str, lock: &str) -> String {
         format!(
@@ -153,12 +166,13 @@ pub(super) mod text {
     }
 
     /// Leases the deliveries of one lane that are due longest.
-    pub fn lease(lock: &str) -> String {
+    pub fn lease(leases: Leases, lock: &str) -> String {
+        let free = if leases == Leases::Left { "AND lease = 0 " } else { "" };
         format!(
             "UPDATE delivery SET attempts = attempts + 1, lease = $1, next_at = $2, \
              doubtful = doubtful + CASE WHEN lease <> 0 THEN 1 ELSE 0 END WHERE id IN \
              (SELECT id FROM delivery WHERE state = 'waiting' AND class = $3 AND merchant_id = $4 AND route = $5 \
-             AND next_at <= $6 ORDER BY next_at LIMIT $7 {lock}) RETURNING id"
+             AND next_at <= $6 {free}ORDER BY next_at LIMIT $7 {lock}) RETURNING id"
         )
     }
 
@@ -284,7 +298,7 @@ impl Look<'_> {
 
     /// Leases up to `count` deliveries of a lane, and sends it to the end. How many.
     async fn lane(&mut self, lane: Lane, count: usize) -> Result<usize, sqlx::Error> {
-        let rows = sqlx::query(AssertSqlSafe(text::lease(&self.lock(""))))
+        let rows = sqlx::query(AssertSqlSafe(text::lease(self.ask.leases, &self.lock(""))))
             .bind(self.ask.lease)
             .bind(self.ask.until.as_millis())
             .bind(lane.class)

@@ -9,6 +9,7 @@
 mod accept;
 mod batch;
 mod blocks;
+mod change;
 mod clock;
 mod credentials;
 mod engine;
@@ -57,7 +58,7 @@ pub use holds::{Ruled, Ruling, Standing};
 pub use ids::Ids;
 pub use inventory::{Column as KeptColumn, Protection, Table, inventory};
 pub use keys::{NewSegment, RingKeyRow, SegmentRow};
-pub use lanes::Claimed;
+pub use lanes::{Claimed, Leases};
 pub use legal_holds::{LegalHoldRow, NewLegalHold};
 pub use looks::{LookRequestRow, LookRow, NewLook, NewLookRequest};
 pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow, TokenUse};

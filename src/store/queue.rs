@@ -142,7 +142,8 @@ pub(super) async fn extend(
     Ok(())
 }
 
-/// Writes the results of attempts. `false` where the lease was lost meanwhile: then only the record is kept.
+/// Writes the results of attempts. `false` where the lease was lost meanwhile: then only the record is kept. What was delivered is
+/// delivered, whoever has the lease by now: it must not be sent once more.
 pub(super) async fn settle(
     connection: &mut AnyConnection,
     touched: &mut Touched,
@@ -163,7 +164,8 @@ pub(super) async fn settle(
              FROM (VALUES",
             "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             lot.len(),
-            ") AS v WHERE delivery.id = v.column1 AND delivery.lease = v.column2 AND delivery.state = 'waiting' \
+            ") AS v WHERE delivery.id = v.column1 AND (delivery.lease = v.column2 OR v.column3 = 'delivered') \
+             AND delivery.state = 'waiting' \
              RETURNING delivery.id, delivery.class, delivery.merchant_id, delivery.route, delivery.next_at, \
              delivery.state",
         );

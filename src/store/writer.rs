@@ -8,22 +8,17 @@
 //! When it fails: [`StoreFault`] to every asker of the group; a broken connection, or one that fell silent, is opened anew for
 //! the next one.
 
-use super::blocks::{self, Block};
-use super::clock::{self, Rewind};
+pub(super) use super::change::{Change, Effect};
 use super::engine::{Database, Engine, WRITE_PATIENCE};
-use super::lanes::{self, Ask, Claimed, Touched, Woken};
+use super::keys::Announced;
+use super::lanes::{self, Touched};
 use super::reader::fell_silent;
-use super::rows::{
-    Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement, Verifiers,
-};
-use super::tls::{self, NewPolicy, NewTlsCount};
-use super::{Patience, Ruling, accept, credentials, fault::StoreFault, greylist, holds, parties, queue};
+use super::rows::{Bounced, NewMessage, NewRecord, Settlement};
+use super::{accept, blocks, clock, credentials, fault::StoreFault, greylist, holds, parties, queue, tls};
 use crate::mail::Timestamp;
-use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, Connection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Most changes in one transaction.
@@ -41,121 +36,6 @@ enum Tells {
     Others,
 }
 
-pub(super) enum Change {
-    Accept(Vec<NewMessage>),
-    Record(Vec<NewRecord>),
-    OpenConversation(Box<NewConversation>),
-    ExtendConversation {
-        id: i64,
-        expires_at: Timestamp,
-    },
-    ReaddressConversation {
-        id: i64,
-        customer_idx: Index,
-        customer: Sealed,
-        former: Sealed,
-    },
-    CloseConversation {
-        id: i64,
-        at: Timestamp,
-    },
-    AddMerchant(Box<NewMerchant>),
-    KeepVerifiers {
-        credential: i64,
-        verifiers: Verifiers,
-        at: Timestamp,
-    },
-    ClearFastHashes {
-        at: Timestamp,
-    },
-    AddToken {
-        id: i64,
-        token_idx: Index,
-        scopes: String,
-        label: Sealed,
-        at: Timestamp,
-    },
-    Claim(Box<Ask>),
-    /// Gives deliveries of an older version their lanes.
-    Adopt {
-        now: Timestamp,
-    },
-    /// Makes resting lanes of these routes due.
-    Wake {
-        routes: Vec<i64>,
-        now: Timestamp,
-    },
-    LookAgain(Vec<(i64, Timestamp)>),
-    /// The clock went back.
-    Rewind(Rewind),
-    EndLeases {
-        now: Timestamp,
-        longest: Duration,
-    },
-    Block(Box<Block>),
-    Extend {
-        deliveries: Vec<(i64, i64)>,
-        until: Timestamp,
-    },
-    Settle(Box<Settlement>),
-    Bounced {
-        delivery: i64,
-        at: Timestamp,
-        status: String,
-        record: Box<NewRecord>,
-        notice: Option<Box<NewMessage>>,
-        gone: Option<Gone>,
-    },
-    Rule(Box<Ruling>),
-    Retry {
-        message: Option<i64>,
-        now: Timestamp,
-        record: Box<NewRecord>,
-    },
-    /// Makes some of all that waits due.
-    RetrySome {
-        now: Timestamp,
-    },
-    Greylist {
-        guard: Index,
-        now: Timestamp,
-        patience: Patience,
-    },
-    Purge {
-        ended_before: Timestamp,
-        now: Timestamp,
-    },
-    KeepPolicies(Vec<NewPolicy>),
-    CountTls(Vec<NewTlsCount>),
-    ForgetTls {
-        counts: Vec<i64>,
-        ended_before: Timestamp,
-    },
-}
-
-impl Change {
-    fn weight(&self) -> usize {
-        match self {
-            Change::Accept(messages) => messages.iter().map(|message| message.body.len()).sum(),
-            _ => 512,
-        }
-    }
-}
-
-/// What a change answered.
-pub enum Effect {
-    Done,
-    Accepted(Vec<Acceptance>),
-    Conversation { id: i64, is_new: bool },
-    Claimed(Claimed),
-    Settled(bool),
-    Bounced(Bounced),
-    Ruled(bool),
-    Purged { more: bool },
-    Woken(Woken),
-    Count(u64),
-}
-
 pub(super) struct Job {
     pub change: Change,
     pub done: oneshot::Sender<Result<Effect, StoreFault>>,
@@ -167,7 +47,9 @@ pub(super) async fn write(
     mut connection: Option<AnyConnection>,
     mut inbox: mpsc::Receiver<Job>,
     serves: Arc<AtomicBool>,
+    announced: Arc<Announced>,
 ) {
+    let database = Opens { database, announced };
     let mut group: Vec<Job> = Vec::with_capacity(GROUP);
     while let Some(first) = inbox.recv().await {
         let mut bytes = first.change.weight();
@@ -189,8 +71,14 @@ pub(super) async fn write(
     }
 }
 
+/// What a connection is opened by.
+struct Opens {
+    database: Database,
+    announced: Arc<Announced>,
+}
+
 async fn commit_group(
-    database: &Database,
+    database: &Opens,
     tells: Tells,
     slot: &mut Option<AnyConnection>,
     group: &mut Vec<Job>,
@@ -220,32 +108,37 @@ async fn commit_group(
 
 /// Executes changes in one transaction; all of them or none.
 async fn run<'a>(
-    database: &Database,
+    Opens { database, announced }: &Opens,
     tells: Tells,
     slot: &mut Option<AnyConnection>,
     changes: impl Iterator<Item = &'a Change>,
 ) -> Result<Vec<Effect>, StoreFault> {
     if slot.is_none() {
-        *slot = Some(database.connect().await?);
+        let mut connection = database.connect().await?;
+        announced.restore(&mut connection).await?;
+        *slot = Some(connection);
     }
     let Some(connection) = slot.as_mut() else { return Err(StoreFault::Stopped) };
     let done = async {
-        let result = transact(database.engine, tells, connection, changes).await;
-        // A connection whose transaction did not end well is not used again.
-        let usable = result.is_ok() || sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.is_ok();
+        let result = transact(database.engine, tells, connection, changes).await.map_err(StoreFault::from);
+        // A connection whose transaction did not end well is not used again, nor one to a server that can't write now: after a
+        // failover another one can.
+        let is_lost = matches!(result, Err(StoreFault::Unreachable(_)));
+        let usable =
+            result.is_ok() || (!is_lost && sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.is_ok());
         (result, usable)
     };
     // SQLite is in this process, and a group that is cut off there would go on in its thread.
     let (result, usable) = match database.engine {
         Engine::Sqlite => done.await,
-        Engine::Postgres => {
-            tokio::time::timeout(WRITE_PATIENCE, done).await.unwrap_or_else(|_| (Err(fell_silent()), false))
-        }
+        Engine::Postgres => tokio::time::timeout(WRITE_PATIENCE, done)
+            .await
+            .unwrap_or_else(|_| (Err(fell_silent().into()), false)),
     };
     if !usable {
         *slot = None;
     }
-    result.map_err(Into::into)
+    result
 }
 
 async fn transact<'a>(

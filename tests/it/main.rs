@@ -13,6 +13,7 @@ mod peer;
 mod relay;
 mod store;
 mod store_errands;
+mod store_failover;
 mod store_holds;
 mod store_lanes;
 mod store_tree;

@@ -8,7 +8,7 @@ use anshin::mail::{Domain, Timestamp};
 use anshin::relay::{Domains, OrderFault, OrderRequest, Policy, Relay, RelayFault, SenderPolicy};
 use anshin::schedule::{Class, Rooms};
 use anshin::store::{
-    Acceptance, Doubt, Mailbox, NewDelivery, NewKey, NewMessage, NewRecord, Next, Settlement, Store,
+    Acceptance, Doubt, Leases, Mailbox, NewDelivery, NewKey, NewMessage, NewRecord, Next, Settlement, Store,
     StoreFault, Work, random_id,
 };
 use anshin::vault::{DataKey, Indexed, KeyRing, Make, Place, Vault};
@@ -90,7 +90,11 @@ pub fn message(vault: &Vault, key: &DataKey, guarded_by: Option<&str>) -> NewMes
 
 /// Leases up to `count` due deliveries, none to a destination in `full`.
 pub async fn claim(store: &Store, now: Timestamp, until: Timestamp, count: usize, full: &[i64]) -> Vec<Work> {
-    store.claim(now, until, Rooms::plain(count, count, full), Class::ALL).await.unwrap().work
+    store
+        .claim(now, until, Rooms::plain(count, count, full), Class::ALL, Leases::TakenOver)
+        .await
+        .unwrap()
+        .work
 }
 
 pub async fn open(url: &str, vault: &Vault) -> (Store, DataKey) {

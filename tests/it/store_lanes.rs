@@ -5,7 +5,7 @@ use crate::peer::{Scratch, postgres};
 use crate::store::{claim, message, on_both, open, record, vault};
 use anshin::mail::Timestamp;
 use anshin::schedule::{Board, Bounds, Class, Groups, Rest, Rooms};
-use anshin::store::{Doubt, Gone, Mailbox, NewMessage, Next, Settlement};
+use anshin::store::{Doubt, Gone, Leases, Mailbox, NewMessage, Next, Settlement};
 use anshin::vault::{DataKey, Indexed, Vault};
 use sqlx::Connection;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ fn two_processes_that_accept_and_look_never_wait_for_each_other() {
                 for _ in 0..40 {
                     let (now, rooms) = (Timestamp::now(), Rooms::plain(50, 50, &[]));
                     let until = now.after(Duration::from_secs(600));
-                    store.claim(now, until, rooms, Class::ALL).await.map(|_| ()).unwrap();
+                    store.claim(now, until, rooms, Class::ALL, Leases::TakenOver).await.map(|_| ()).unwrap();
                 }
             });
         }
@@ -105,7 +105,8 @@ fn what_rests_is_put_off_without_touching_its_deliveries_and_woken_at_once() {
         board.pause(&[7]);
         let now = Timestamp::now();
         let until = now.after(Duration::from_secs(30));
-        let leased = store.claim(now, until, board.rooms(now, 50), Class::ALL).await.unwrap();
+        let leased =
+            store.claim(now, until, board.rooms(now, 50), Class::ALL, Leases::TakenOver).await.unwrap();
         assert_eq!(leased.work.iter().map(|work| work.route).collect::<Vec<_>>(), [8]);
         // The lane rests, so that the next look does not even see it.
         assert!(claim(&store, now, until, 50, &[]).await.is_empty());
@@ -218,5 +219,56 @@ fn what_one_process_accepts_wakes_another_one_on_postgres() {
             }
         }
         assert!(woken);
+    });
+}
+
+/// What an attempt came to.
+fn settlement(work: &anshin::store::Work, key: &anshin::vault::DataKey, next: Next) -> Settlement {
+    Settlement {
+        delivery_id: work.delivery_id,
+        message_id: work.message_id,
+        lease: work.lease,
+        at: Timestamp::now(),
+        next,
+        status: None,
+        record: record(key, None),
+        notice: None,
+        late: None,
+        doubt: Doubt::Clear,
+        mailbox: Mailbox::Nothing,
+    }
+}
+
+#[test]
+fn what_others_may_be_about_to_settle_is_left_to_them_and_what_was_delivered_is_delivered_whoever_has_it() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        store.accept(vec![message(&vault, &key, None), message(&vault, &key, None)]).await.unwrap();
+        let now = Timestamp::now();
+        let first = claim(&store, now, now, 1, &[]).await.remove(0);
+        let later = now.after(Duration::from_secs(1));
+        let until = later.after(Duration::from_secs(30));
+        let look = async |leases| {
+            store.claim(later, until, Rooms::plain(9, 9, &[]), Class::ALL, leases).await.unwrap().work
+        };
+        // Its lease is over, and another is due.
+        let found = look(Leases::Left).await;
+        assert_eq!(found.len(), 1);
+        assert_ne!(found[0].delivery_id, first.delivery_id);
+        let second = look(Leases::TakenOver).await.remove(0);
+        assert_eq!(second.delivery_id, first.delivery_id);
+        // The first one's late word that it is to be tried again counts for nothing, that it was delivered does.
+        assert!(!store.settle(settlement(&first, &key, Next::Again(later))).await.unwrap());
+        assert!(store.settle(settlement(&first, &key, Next::Delivered)).await.unwrap());
+        assert!(!store.settle(settlement(&second, &key, Next::Again(later))).await.unwrap());
+        assert!(!store.settle(settlement(&second, &key, Next::Delivered)).await.unwrap(), "once");
+        let states: Vec<String> = store
+            .queue_of_message(first.message_id)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|row| row.state)
+            .collect();
+        assert_eq!(states, ["delivered"]);
     });
 }

@@ -19,7 +19,7 @@ const MAY_REVEAL: [(&str, &str); 35] = [
     ("src/anonymize/gate.rs", "what the gate searches for"),
     ("src/anonymize/search.rs", "what the rewriter searches for"),
     ("src/cli/demo/mailbox.rs", "the demo's own people, shown to whoever runs it"),
-    ("src/egress/scheduler.rs", "what a server said, into the sealed record"),
+    ("src/egress/outcomes.rs", "what a server said, into the sealed record"),
     ("src/egress/tls_report/mail.rs", "the reader of a TLS report, whose address stands in the DNS"),
     ("src/egress/transport.rs", "the domain of the next hop"),
     (

@@ -238,7 +238,12 @@ async fn a_days_sessions_become_one_sealed_message_to_who_asked_and_none_to_who_
     assert!(relay.tls_counts(tomorrow.day).await.unwrap().is_empty());
     let now = Timestamp::now();
     let later = now.after(std::time::Duration::from_secs(60));
-    let work = relay.store().claim(now, later, Rooms::plain(10, 10, &[]), Class::ALL).await.unwrap().work;
+    let work = relay
+        .store()
+        .claim(now, later, Rooms::plain(10, 10, &[]), Class::ALL, crate::store::Leases::TakenOver)
+        .await
+        .unwrap()
+        .work;
     assert_eq!(work.len(), 1);
     let outbound = relay.outbound(&work[0]).await.ok().unwrap();
     assert_eq!(outbound.forward_path.reveal(), "tls@asks.example");

@@ -61,7 +61,11 @@ async fn check(url: &str) {
     let cases: [(String, &[i64], &str); 7] = [
         (text::turns(out, &lock(" OF t")), &[1, 1_000_100, 32], "lane_due"),
         (text::lanes(out, &lock("")), &[1, 7, 1_000_100, 32], "lane_due"),
-        (text::lease(&lock("")), &[9, 2_000_000, 1, 7, 7, 1_000_100, 5], "delivery_lane"),
+        (
+            text::lease(super::Leases::TakenOver, &lock("")),
+            &[9, 2_000_000, 1, 7, 7, 1_000_100, 5],
+            "delivery_lane",
+        ),
         (text::LANE_DUE.to_owned(), &[1, 7, 7], "delivery_lane"),
         (text::TURN_DUE.to_owned(), &[1, 7], "lane_due"),
         (looks.to_owned(), &[7_000_000, 100], "delivery_look"),

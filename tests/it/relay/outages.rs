@@ -114,12 +114,16 @@ fn the_same_mail_sent_twice_is_delivered_once(on: On) {
 
 /// The usual people, with a path to the database that can be cut.
 fn behind_a_path() -> (Database, Proxy, Scene) {
+    nodes_behind_a_path(&[&[]])
+}
+
+fn nodes_behind_a_path(processes: &[&[&str]]) -> (Database, Proxy, Scene) {
     let database = fresh_database();
     let url = database.url();
     let (host, name) = url.rsplit_once('@').unwrap().1.split_once('/').unwrap();
     let proxy = Proxy::start(host.parse().unwrap());
     let through = format!("'postgres://anshin@{}/{name}'", proxy.address());
-    let scene = Scene::with(On::Postgres, |setup: Setup| setup.key("storage.url", &through));
+    let scene = Scene::with_roles(On::Postgres, |setup: Setup| setup.key("storage.url", &through), processes);
     (database, proxy, scene)
 }
 
@@ -175,7 +179,15 @@ fn a_path_to_the_database_that_falls_silent_is_given_up_and_nothing_stays_stuck(
 
 #[test]
 fn what_was_delivered_while_the_database_was_away_for_longer_than_a_lease_is_not_delivered_again() {
-    let (_database, proxy, scene) = behind_a_path();
+    delivered_once_behind_an_outage(behind_a_path());
+}
+
+#[test]
+fn nor_is_it_by_another_node_that_the_same_outage_cut_off() {
+    delivered_once_behind_an_outage(nodes_behind_a_path(&[&["ingress", "egress"], &["egress"], &["egress"]]));
+}
+
+fn delivered_once_behind_an_outage((_database, proxy, scene): (Database, Proxy, Scene)) {
     let other = open_order(&scene.relay, "mise", "A-1002", &scene.taro.address);
     // One is answered for during the outage, one after it.
     scene.hana.mailbox.behave(Manner::WaitsAfterDot);

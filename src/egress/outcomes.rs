@@ -1,0 +1,119 @@
+//! What became of an attempt: what its report says of the delivery and of the destination, and how that is written.
+//!
+//! Rules: a result that cannot be written is tried again until it can. One that says delivered is never given up: the next hop has
+//! the message, and sending it twice is the greater evil.
+//! When it fails: the lease ends by itself, and the delivery is tried again.
+
+use super::Report;
+use super::demand::TlsFailure;
+use super::scheduler::Shared;
+use crate::mail::Timestamp;
+use crate::relay::{AttemptResult, RelayFault, Verdict, queue_id};
+use crate::schedule::{Effect, NextAttempt};
+use crate::smtp::client::{Outcome, Phase};
+use crate::store::{Doubt, Work};
+use std::time::Duration;
+
+/// Rest after a fault of the database, and the longest of them: each is twice the one before.
+const REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(10);
+/// How often a result is written again that the database refused.
+const SETTLE_AGAIN: u32 = 10;
+
+impl Shared {
+    pub fn result(&self, work: &Work, report: &Report) -> AttemptResult {
+        let status = report.outcome.status();
+        let (class, subject, detail) = status.enhanced_or_general();
+        let status = format!("{} {class}.{subject}.{detail}", status.code);
+        let detail = serde_json::json!({
+            "attempt": work.attempt,
+            "status": status,
+            "phase": report.phase.name(),
+            "next_hop": report.address.map(|address| address.to_string()),
+            "tls": report.tls.as_ref().map(|tls| format!("{tls:?}")),
+            "tls_failure": report.tls_failure.map(TlsFailure::reason),
+            "remote": report.remote_text.as_ref().map(|text| text.reveal()),
+            "reused": report.connection_reused,
+            "ambiguous": report.outcome.is_ambiguous(),
+        });
+        let doubt = if report.outcome.is_ambiguous() { Doubt::Ambiguous } else { Doubt::Clear };
+        match report.outcome {
+            Outcome::Delivered { .. } => {
+                AttemptResult { verdict: Verdict::Delivered, status, retry_at: None, doubt, detail }
+            }
+            Outcome::Failed { .. } => {
+                AttemptResult { verdict: Verdict::Failed, status, retry_at: None, doubt, detail }
+            }
+            Outcome::Deferred { .. } => AttemptResult { doubt, ..self.deferred(work, status, detail) },
+        }
+    }
+
+    pub fn deferred(&self, work: &Work, status: String, detail: serde_json::Value) -> AttemptResult {
+        let attempts = u32::try_from(work.attempt).unwrap_or(u32::MAX);
+        let random = u64::from_be_bytes(crate::vault::random_bytes());
+        let retry_at = match self.back_off.after(attempts, self.relay.begun(work), Timestamp::now(), random) {
+            NextAttempt::At(at) => Some(at),
+            // A clock that leapt ahead ends nothing.
+            NextAttempt::Expired if !self.trust.is_good() => Some(Timestamp::now().after(self.back_off.max)),
+            NextAttempt::Expired => None,
+        };
+        AttemptResult { verdict: Verdict::Deferred, status, retry_at, doubt: Doubt::Clear, detail }
+    }
+
+    pub async fn settle(&self, work: &Work, result: &AttemptResult) {
+        let id = queue_id(work.message_id);
+        let (mut refused, mut rest) = (0, REST);
+        loop {
+            match self.relay.settle(work, result).await {
+                Ok(true) => {
+                    let verdict = match result.verdict {
+                        Verdict::Delivered => "delivered",
+                        Verdict::Deferred => "deferred",
+                        Verdict::Failed => "failed",
+                    };
+                    tracing::info!(event = verdict, queue_id = %id, status = %result.status, attempt = work.attempt);
+                    return;
+                }
+                Ok(false) => {
+                    tracing::warn!(event = "lease_lost", queue_id = %id, "another worker took it over");
+                    return;
+                }
+                Err(RelayFault::Store(fault))
+                    if fault.is_passing()
+                        || refused < SETTLE_AGAIN
+                        || result.verdict == Verdict::Delivered =>
+                {
+                    // Each try has new ids, so one that met an id of another process does not meet it again.
+                    refused += u32::from(!fault.is_passing());
+                    tracing::error!(event = "fault", %fault, "a result can't be written; trying again");
+                    tokio::time::sleep(rest).await;
+                    if refused >= SETTLE_AGAIN {
+                        rest = (2 * rest).min(LONGEST_REST);
+                    }
+                }
+                Err(fault) => {
+                    tracing::error!(event = "fault", %fault, queue_id = %id, "a result was refused");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Puts off a delivery whose attempt ended abnormally.
+    pub async fn put_off(&self, work: &Work) {
+        let detail = serde_json::json!({ "attempt": work.attempt, "reason": "the attempt ended abnormally" });
+        self.settle(work, &self.deferred(work, "451 4.3.0".into(), detail)).await;
+    }
+}
+
+/// What a report says of the destination, not of the message.
+pub(super) fn effect_of(report: &Report) -> Effect {
+    let Outcome::Deferred { status, .. } = report.outcome else { return Effect::Answered };
+    match report.phase {
+        Phase::Slot => Effect::Ours,
+        phase if phase < Phase::Reset => Effect::Unreached,
+        // Sent away, lost, or silent for too long.
+        _ if status.code == 421 || report.remote_text.is_none() => Effect::Slowed,
+        _ => Effect::Answered,
+    }
+}

@@ -1,0 +1,130 @@
+//! What is asked of the writer, and what it answers: one list.
+
+use super::blocks::Block;
+use super::clock::Rewind;
+use super::lanes::{Ask, Claimed, Woken};
+use super::rows::{
+    Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement, Verifiers,
+};
+use super::tls::{NewPolicy, NewTlsCount};
+use super::{Patience, Ruling};
+use crate::mail::Timestamp;
+use crate::vault::{Index, Sealed};
+use std::time::Duration;
+
+/// A change of the database.
+pub(super) enum Change {
+    Accept(Vec<NewMessage>),
+    Record(Vec<NewRecord>),
+    OpenConversation(Box<NewConversation>),
+    ExtendConversation {
+        id: i64,
+        expires_at: Timestamp,
+    },
+    ReaddressConversation {
+        id: i64,
+        customer_idx: Index,
+        customer: Sealed,
+        former: Sealed,
+    },
+    CloseConversation {
+        id: i64,
+        at: Timestamp,
+    },
+    AddMerchant(Box<NewMerchant>),
+    KeepVerifiers {
+        credential: i64,
+        verifiers: Verifiers,
+        at: Timestamp,
+    },
+    ClearFastHashes {
+        at: Timestamp,
+    },
+    AddToken {
+        id: i64,
+        token_idx: Index,
+        scopes: String,
+        label: Sealed,
+        at: Timestamp,
+    },
+    Claim(Box<Ask>),
+    /// Gives deliveries of an older version their lanes.
+    Adopt {
+        now: Timestamp,
+    },
+    /// Makes resting lanes of these routes due.
+    Wake {
+        routes: Vec<i64>,
+        now: Timestamp,
+    },
+    LookAgain(Vec<(i64, Timestamp)>),
+    /// The clock went back.
+    Rewind(Rewind),
+    EndLeases {
+        now: Timestamp,
+        longest: Duration,
+    },
+    Block(Box<Block>),
+    Extend {
+        deliveries: Vec<(i64, i64)>,
+        until: Timestamp,
+    },
+    Settle(Box<Settlement>),
+    Bounced {
+        delivery: i64,
+        at: Timestamp,
+        status: String,
+        record: Box<NewRecord>,
+        notice: Option<Box<NewMessage>>,
+        gone: Option<Gone>,
+    },
+    Rule(Box<Ruling>),
+    Retry {
+        message: Option<i64>,
+        now: Timestamp,
+        record: Box<NewRecord>,
+    },
+    /// Makes some of all that waits due.
+    RetrySome {
+        now: Timestamp,
+    },
+    Greylist {
+        guard: Index,
+        now: Timestamp,
+        patience: Patience,
+    },
+    Purge {
+        ended_before: Timestamp,
+        now: Timestamp,
+    },
+    KeepPolicies(Vec<NewPolicy>),
+    CountTls(Vec<NewTlsCount>),
+    ForgetTls {
+        counts: Vec<i64>,
+        ended_before: Timestamp,
+    },
+}
+
+impl Change {
+    /// Octets that it adds to a transaction, roughly.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Change::Accept(messages) => messages.iter().map(|message| message.body.len()).sum(),
+            _ => 512,
+        }
+    }
+}
+
+/// What a change answered.
+pub enum Effect {
+    Done,
+    Accepted(Vec<Acceptance>),
+    Conversation { id: i64, is_new: bool },
+    Claimed(Claimed),
+    Settled(bool),
+    Bounced(Bounced),
+    Ruled(bool),
+    Purged { more: bool },
+    Woken(Woken),
+    Count(u64),
+}
