@@ -1,11 +1,19 @@
 //! How many sessions there may be: in all, from one neighbour (an IPv4 address or an IPv6 /64) and from one network (a
 //! /24 or a /56). A quarter of all places is kept for stores: whoever fills port 25 does not lock them out.
+//!
+//! Rules: where no place is left, a session that has offered its own gives it to the newcomer, that first whose offer holds
+//! longest. A session offers while it waits for its peer, from a time on that it names; so who has proven nothing goes first,
+//! and nobody while something of his is being worked on. Who has given his place is told so and ends within seconds.
+//! When it fails: never; without an offer the newcomer is turned away.
 
 use super::limiter::Subject;
 use crate::smtp::server::Service;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// The counts.
 pub(super) struct Admission {
@@ -20,6 +28,19 @@ struct Counts {
     all: usize,
     /// At most two entries a session.
     by_subject: HashMap<Subject, usize>,
+    /// One entry a session at most.
+    offers: BTreeMap<Offer, Arc<Holder>>,
+    sessions_so_far: u64,
+}
+
+/// From when on a place may be given away, and whose it is.
+type Offer = (Instant, u64);
+
+/// How a session hears that its place is another's.
+#[derive(Default)]
+struct Holder {
+    has_given: AtomicBool,
+    bell: Notify,
 }
 
 /// Why a connection is one too many.
@@ -34,6 +55,9 @@ pub(super) struct Admitted {
     admission: Arc<Admission>,
     /// Whose it is; nobody's until a balancer has said so.
     subjects: Option<[Subject; 2]>,
+    number: u64,
+    holder: Arc<Holder>,
+    offer: Option<Instant>,
 }
 
 impl Admission {
@@ -50,18 +74,30 @@ impl Admission {
     /// A place for a connection, whoever it is from.
     ///
     /// # Errors
-    /// There is none left for this service.
+    /// There is none left for this service, and nobody offers his.
     pub fn place(self: &Arc<Self>, service: Service) -> Result<Admitted, TooMany> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let open = match service {
             Service::Mx => self.sessions - self.sessions / 4,
             Service::Submission | Service::Submissions => self.sessions,
         };
-        if counts.all >= open {
-            return Err(TooMany::Sessions);
+        if counts.all < open {
+            counts.all += 1;
+        } else {
+            let now = Instant::now();
+            let offer = counts.offers.first_entry().filter(|offer| offer.key().0 <= now);
+            let holder = offer.ok_or(TooMany::Sessions)?.remove();
+            holder.has_given.store(true, Ordering::Relaxed);
+            holder.bell.notify_one();
         }
-        counts.all += 1;
-        Ok(Admitted { admission: self.clone(), subjects: None })
+        counts.sessions_so_far += 1;
+        Ok(Admitted {
+            admission: self.clone(),
+            subjects: None,
+            number: counts.sessions_so_far,
+            holder: Arc::default(),
+            offer: None,
+        })
     }
 
     /// Whether three quarters of the places are taken, so that idle sessions are to make room.
@@ -96,12 +132,46 @@ impl Admitted {
     pub fn is_crowded(&self) -> bool {
         self.admission.is_crowded()
     }
+
+    /// Lets whoever needs it have the place from `from` on; `None` takes the offer back.
+    pub fn offer(&mut self, from: Option<Instant>) {
+        if self.offer == from {
+            return;
+        }
+        let mut counts = self.admission.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = self.offer.take() {
+            counts.offers.remove(&(before, self.number));
+        }
+        if let Some(from) = from
+            && !self.has_given()
+        {
+            counts.offers.insert((from, self.number), self.holder.clone());
+            self.offer = Some(from);
+        }
+    }
+
+    /// Waits until the place is another's.
+    pub async fn given(&self) {
+        if !self.has_given() {
+            self.holder.bell.notified().await;
+        }
+    }
+
+    /// Whether the place is another's.
+    pub fn has_given(&self) -> bool {
+        self.holder.has_given.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut counts = self.admission.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.all = counts.all.saturating_sub(1);
+        if let Some(from) = self.offer {
+            counts.offers.remove(&(from, self.number));
+        }
+        if !self.has_given() {
+            counts.all = counts.all.saturating_sub(1);
+        }
         for subject in self.subjects.into_iter().flatten() {
             if let Some(own) = counts.by_subject.get_mut(&subject) {
                 *own -= 1;
@@ -159,5 +229,33 @@ mod tests {
         assert_eq!(from(Service::Mx).err(), Some(TooMany::Sessions));
         let _store = from(Service::Submission).unwrap();
         assert!(admission.is_crowded());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_offered_first_gives_his_place_to_a_newcomer_and_nobody_before_his_time() {
+        let admission = Admission::new(4, 4, 4);
+        let from = |service| admit(&admission, "192.0.2.1", service);
+        let mut held: Vec<_> = (0..3).map(|_| from(Service::Mx).unwrap()).collect();
+        let second = std::time::Duration::from_secs(1);
+        let now = Instant::now();
+        held[0].offer(Some(now + 3 * second));
+        held[1].offer(Some(now + 2 * second));
+        held[2].offer(Some(now + second));
+        held[2].offer(None);
+        assert_eq!(from(Service::Mx).err(), Some(TooMany::Sessions), "it is too early");
+        tokio::time::advance(3 * second).await;
+        let mut other = admission.place(Service::Mx).unwrap();
+        assert_eq!([0, 1, 2].map(|n| held[n].has_given()), [false, true, false]);
+        held[1].given().await;
+        // Who has given cannot give again, and is no session any more.
+        held[1].offer(Some(now));
+        drop(held.remove(1));
+        assert_eq!(admission.counts.lock().unwrap().all, 3);
+        let _next = admission.place(Service::Mx).unwrap();
+        assert_eq!([0, 1].map(|n| held[n].has_given()), [true, false]);
+        assert_eq!(from(Service::Mx).err(), Some(TooMany::Sessions));
+        other.offer(Some(now));
+        drop(other);
+        assert!(admission.counts.lock().unwrap().offers.is_empty(), "an offer goes with its session");
     }
 }
