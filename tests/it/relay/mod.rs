@@ -17,6 +17,7 @@ mod api;
 mod at_rest;
 mod audit_tree;
 mod automatic;
+mod blocklists;
 mod both_ways;
 mod carriers;
 mod clients;
