@@ -163,8 +163,9 @@ impl<'a> Message<'a> {
         for name in &signature.fields {
             let count = used.entry(name).or_default();
             *count += 1;
-            // A name too many signs that there is no further one.
-            if let Some(place) = self.places(name).iter().nth_back(count.saturating_sub(1)) {
+            // A name too many signs that there is no further one; of signatures the own one is none (RFC 6376 §3.5, `h=`).
+            let mut places = self.places(name).iter().filter(|place| **place != own);
+            if let Some(place) = places.nth_back(count.saturating_sub(1)) {
                 push_field(&mut octets, signature.header_form, self.field(*place));
                 octets.extend_from_slice(b"\r\n");
             }
@@ -257,10 +258,18 @@ fn instance(value: &[u8]) -> Option<u32> {
 }
 
 impl Claim {
-    /// Where its key is published; `None` when nothing hangs on it any more.
-    pub fn key_name(&self, message: &Message<'_>, now: Timestamp) -> Option<String> {
-        let signature = self.signature.as_ref()?;
-        (!signature.has_expired(now) && message.has_body_of(signature)).then(|| signature.key_name())
+    /// Where its key is published.
+    ///
+    /// # Errors
+    /// The result, when nothing hangs on the key any more.
+    pub fn key_name(&self, message: &Message<'_>, now: Timestamp) -> Result<String, Check> {
+        match &self.signature {
+            Some(signature) if signature.has_expired(now) => Err(Check::Idle),
+            Some(signature) if message.has_body_of(signature) => Ok(signature.key_name()),
+            // RFC 6376 §6.1.3.
+            Some(_) => Err(Check::Fail),
+            None => Err(Check::Idle),
+        }
     }
 
     /// The result, with the records found there.

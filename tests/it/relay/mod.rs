@@ -49,4 +49,6 @@ mod senders;
 mod senders_rows;
 mod senders_table;
 mod sessions;
+mod signatures;
+mod spf;
 mod torture;
