@@ -159,13 +159,15 @@ impl<'a> Message<'a> {
     /// The octets that a signature signs (RFC 6376 §3.7): the fields it names, each from the last one up, then its own.
     fn signed_octets(&self, signature: &Signature, own: usize) -> Vec<u8> {
         let mut octets = Vec::new();
-        let mut used: HashMap<&str, usize> = HashMap::new();
+        // Each name goes on where it stopped: a list that names one a hundred thousand times is read in one pass.
+        let mut left = HashMap::new();
         for name in &signature.fields {
-            let count = used.entry(name).or_default();
-            *count += 1;
-            // A name too many signs that there is no further one; of signatures the own one is none (RFC 6376 §3.5, `h=`).
-            let mut places = self.places(name).iter().filter(|place| **place != own);
-            if let Some(place) = places.nth_back(count.saturating_sub(1)) {
+            // Of signatures the own one is none (RFC 6376 §3.5, `h=`).
+            let places = left
+                .entry(name)
+                .or_insert_with(|| self.places(name).iter().rev().filter(move |place| **place != own));
+            // A name too many signs that there is no further one.
+            if let Some(place) = places.next() {
                 push_field(&mut octets, signature.header_form, self.field(*place));
                 octets.extend_from_slice(b"\r\n");
             }
