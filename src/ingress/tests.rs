@@ -127,11 +127,12 @@ async fn drip(stream: &mut TcpStream, drip: &[u8], pause: Duration) -> (Duration
     }
 }
 
-/// As [`drip`], of whichever is cut first.
-async fn first_cut(streams: Vec<TcpStream>) -> (Duration, String) {
+/// As [`drip`] of these octets, of whichever is cut first.
+async fn first_cut(streams: Vec<TcpStream>, octets: &[u8], pause: Duration) -> (Duration, String) {
     let mut waiting = tokio::task::JoinSet::new();
     for mut stream in streams {
-        waiting.spawn(async move { drip(&mut stream, b"N", 7 * SECOND).await });
+        let octets = octets.to_vec();
+        waiting.spawn(async move { drip(&mut stream, &octets, pause).await });
     }
     waiting.join_next().await.unwrap().unwrap()
 }
@@ -204,7 +205,7 @@ async fn sessions_from_before_it_was_crowded_make_room_too_however_they_trickle(
         std::future::pending::<()>().await
     };
     tokio::select! {
-        (after, said) = first_cut(before) => {
+        (after, said) = first_cut(before, b"N", 7 * SECOND) => {
             assert!(said.starts_with("421 4.4.2"), "{said}");
             assert!((100 * SECOND..=115 * SECOND).contains(&after), "{after:?}");
         }
@@ -252,6 +253,40 @@ async fn where_no_place_is_left_who_has_shown_nothing_gives_his_to_the_next() {
 }
 
 #[tokio::test]
+async fn messages_that_trickle_for_minutes_give_their_places_too() {
+    let served = Served::with(|config| config.limits.sessions = 4).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut stream = connect(&served.listening.mx).await;
+        assert!(reply(&mut stream).await.starts_with("220 "));
+        assert!(say(&mut stream, "EHLO slow.example").await.starts_with("250"));
+        assert!(say(&mut stream, &format!("MAIL FROM:<{CUSTOMER}>")).await.starts_with("250"));
+        assert!(say(&mut stream, &format!("RCPT TO:<{}>", served.alias)).await.starts_with("250"));
+        assert!(say(&mut stream, "DATA").await.starts_with("354"));
+        held.push(stream);
+    }
+    tokio::time::pause();
+    let mx = served.listening.mx.clone();
+    let newcomers = async {
+        sleep(100 * SECOND).await;
+        assert!(reply(&mut connect(&mx).await).await.starts_with("421 4.3.2"));
+        sleep(30 * SECOND).await;
+        let mut next = connect(&mx).await;
+        assert!(reply(&mut next).await.starts_with("220 "));
+        std::future::pending::<()>().await
+    };
+    // More than is asked for.
+    let lines = b"X-Slow: yes\r\n".repeat(50);
+    tokio::select! {
+        (after, said) = first_cut(held, &lines, SECOND) => {
+            assert!(said.starts_with("421 4.3.2"), "{said}");
+            assert!(after >= 120 * SECOND, "{after:?}");
+        }
+        () = newcomers => {}
+    }
+}
+
+#[tokio::test]
 async fn while_three_quarters_of_the_places_are_taken_idle_sessions_make_room() {
     let served = Served::with(|config| config.limits.sessions = 4).await;
     let mut held = Vec::new();
@@ -261,7 +296,7 @@ async fn while_three_quarters_of_the_places_are_taken_idle_sessions_make_room() 
         held.push(stream);
     }
     tokio::time::pause();
-    let (after, said) = first_cut(held).await;
+    let (after, said) = first_cut(held, b"N", 7 * SECOND).await;
     assert!(said.starts_with("421 4.4.2"), "{said}");
     assert!(after <= 12 * SECOND, "{after:?}");
 }
