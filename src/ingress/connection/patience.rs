@@ -54,7 +54,7 @@ impl Connection {
     pub(super) fn end_if_late(&mut self, asked: Instant) -> bool {
         let now = Instant::now();
         let patience = self.shared.times.command;
-        let crowded = self.place.is_crowded() && now >= asked + self.patience_if_crowded();
+        let crowded = now >= asked + self.patience_if_crowded() && self.place.is_crowded();
         if crowded || now >= asked + patience {
             self.session.timed_out();
             return true;
