@@ -14,6 +14,12 @@ pub struct Session {
     /// Wait for a command (RFC 5321 §4.5.3.2.7).
     #[serde(serialize_with = "show::duration")]
     pub command_timeout: Duration,
+    /// For all that comes before a store has logged in, from connecting on.
+    #[serde(serialize_with = "show::duration")]
+    pub login_timeout: Duration,
+    /// For a message to be accepted on port 25, from connecting or from the one before on.
+    #[serde(serialize_with = "show::duration")]
+    pub message_timeout: Duration,
     /// Wait for the next octets of a message, and for its next chunk (RFC 5321 §4.5.3.2.5).
     #[serde(serialize_with = "show::duration")]
     pub data_timeout: Duration,
@@ -44,6 +50,8 @@ impl Session {
     pub(super) fn read(r: &mut Reader) -> Option<Self> {
         let patience = within(1..=3600);
         let command_timeout = r.value("ingress.session.command_timeout", "5m", &patience);
+        let login_timeout = r.value("ingress.session.login_timeout", "2m", &patience);
+        let message_timeout = r.value("ingress.session.message_timeout", "10m", &patience);
         let data_timeout = r.value("ingress.session.data_timeout", "3m", &patience);
         let handshake_timeout = r.value("ingress.session.handshake_timeout", "30s", &patience);
         let write_timeout = r.value("ingress.session.write_timeout", "1m", &patience);
@@ -57,6 +65,8 @@ impl Session {
             r.value("ingress.session.submission_messages", "1000", kind::count(1..=100_000));
         Some(Self {
             command_timeout: command_timeout?,
+            login_timeout: login_timeout?,
+            message_timeout: message_timeout?,
             data_timeout: data_timeout?,
             handshake_timeout: handshake_timeout?,
             write_timeout: write_timeout?,

@@ -1,11 +1,20 @@
 //! How many sessions there may be: in all, from one neighbour (an IPv4 address or an IPv6 /64) and from one network (a
 //! /24 or a /56). A quarter of all places is kept for stores: whoever fills port 25 does not lock them out.
+//!
+//! Rules: where no place is left, a session that has offered its own gives it to the newcomer, that first whose offer holds
+//! longest. A session offers while it waits for its peer, from a time on that it names; so who has proven nothing goes first,
+//! and nobody while something of his is being worked on. Who has given his place is told so and ends within seconds. Who
+//! has too many places himself, or comes too often, is given none of another's.
+//! When it fails: never; without an offer the newcomer is turned away.
 
 use super::limiter::Subject;
 use crate::smtp::server::Service;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// The counts.
 pub(super) struct Admission {
@@ -20,6 +29,19 @@ struct Counts {
     all: usize,
     /// At most two entries a session.
     by_subject: HashMap<Subject, usize>,
+    /// One entry a session at most.
+    offers: BTreeMap<Offer, Arc<Holder>>,
+    sessions_so_far: u64,
+}
+
+/// From when on a place may be given away, and whose it is.
+type Offer = (Instant, u64);
+
+/// How a session hears that its place is another's.
+#[derive(Default)]
+struct Holder {
+    has_given: AtomicBool,
+    bell: Notify,
 }
 
 /// Why a connection is one too many.
@@ -29,11 +51,23 @@ pub(super) enum TooMany {
     FromThisNeighbour,
 }
 
+/// Which places a newcomer may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// Any that is free or offered.
+    Offered,
+    /// One that is free.
+    Free,
+}
+
 /// A place among the sessions, given back when dropped.
 pub(super) struct Admitted {
     admission: Arc<Admission>,
     /// Whose it is; nobody's until a balancer has said so.
     subjects: Option<[Subject; 2]>,
+    number: u64,
+    holder: Arc<Holder>,
+    offer: Option<Instant>,
 }
 
 impl Admission {
@@ -47,27 +81,65 @@ impl Admission {
         })
     }
 
-    /// A place for a connection, whoever it is from.
+    /// A place for a connection from `ip`, where that is known.
     ///
     /// # Errors
-    /// There is none left for this service.
-    pub fn place(self: &Arc<Self>, service: Service) -> Result<Admitted, TooMany> {
+    /// The peer has too many, or there is none left for this service.
+    pub fn place(
+        self: &Arc<Self>,
+        service: Service,
+        ip: Option<IpAddr>,
+        claim: Claim,
+    ) -> Result<Admitted, TooMany> {
+        let subjects = ip.map(Subject::of_peer);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        // First, so that one who is turned away costs nobody his place.
+        if subjects.is_some_and(|subjects| self.is_full(&counts, subjects)) {
+            return Err(TooMany::FromThisNeighbour);
+        }
         let open = match service {
             Service::Mx => self.sessions - self.sessions / 4,
             Service::Submission | Service::Submissions => self.sessions,
         };
-        if counts.all >= open {
-            return Err(TooMany::Sessions);
+        if counts.all < open {
+            counts.all += 1;
+        } else {
+            let now = Instant::now();
+            let offer = counts.offers.first_entry();
+            let offer = offer.filter(|offer| claim == Claim::Offered && offer.key().0 <= now);
+            let holder = offer.ok_or(TooMany::Sessions)?.remove();
+            holder.has_given.store(true, Ordering::Relaxed);
+            holder.bell.notify_one();
         }
-        counts.all += 1;
-        Ok(Admitted { admission: self.clone(), subjects: None })
+        counts.sessions_so_far += 1;
+        counts.count(subjects);
+        Ok(Admitted {
+            admission: self.clone(),
+            subjects,
+            number: counts.sessions_so_far,
+            holder: Arc::default(),
+            offer: None,
+        })
+    }
+
+    fn is_full(&self, counts: &Counts, subjects: [Subject; 2]) -> bool {
+        let limits = [self.per_ip, self.per_network];
+        let open = |subject| counts.by_subject.get(&subject).copied().unwrap_or_default();
+        subjects.into_iter().zip(limits).any(|(subject, limit)| open(subject) >= limit)
     }
 
     /// Whether three quarters of the places are taken, so that idle sessions are to make room.
     pub fn is_crowded(&self) -> bool {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.all.saturating_mul(4) >= self.sessions.saturating_mul(3)
+    }
+}
+
+impl Counts {
+    fn count(&mut self, subjects: Option<[Subject; 2]>) {
+        for subject in subjects.into_iter().flatten() {
+            *self.by_subject.entry(subject).or_default() += 1;
+        }
     }
 }
 
@@ -78,16 +150,11 @@ impl Admitted {
     /// The peer has too many; the place is still held.
     pub fn belongs_to(&mut self, ip: IpAddr) -> Result<(), TooMany> {
         let subjects = Subject::of_peer(ip);
-        let limits = [self.admission.per_ip, self.admission.per_network];
         let mut counts = self.admission.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let full =
-            |(subject, limit)| counts.by_subject.get(subject).is_some_and(|open: &usize| *open >= limit);
-        if subjects.iter().zip(limits).any(full) {
+        if self.admission.is_full(&counts, subjects) {
             return Err(TooMany::FromThisNeighbour);
         }
-        for subject in subjects {
-            *counts.by_subject.entry(subject).or_default() += 1;
-        }
+        counts.count(Some(subjects));
         self.subjects = Some(subjects);
         Ok(())
     }
@@ -96,12 +163,46 @@ impl Admitted {
     pub fn is_crowded(&self) -> bool {
         self.admission.is_crowded()
     }
+
+    /// Lets whoever needs it have the place from `from` on; `None` takes the offer back.
+    pub fn offer(&mut self, from: Option<Instant>) {
+        if self.offer == from {
+            return;
+        }
+        let mut counts = self.admission.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = self.offer.take() {
+            counts.offers.remove(&(before, self.number));
+        }
+        if let Some(from) = from
+            && !self.has_given()
+        {
+            counts.offers.insert((from, self.number), self.holder.clone());
+            self.offer = Some(from);
+        }
+    }
+
+    /// Waits until the place is another's.
+    pub async fn given(&self) {
+        if !self.has_given() {
+            self.holder.bell.notified().await;
+        }
+    }
+
+    /// Whether the place is another's.
+    pub fn has_given(&self) -> bool {
+        self.holder.has_given.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut counts = self.admission.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.all = counts.all.saturating_sub(1);
+        if let Some(from) = self.offer {
+            counts.offers.remove(&(from, self.number));
+        }
+        if !self.has_given() {
+            counts.all = counts.all.saturating_sub(1);
+        }
         for subject in self.subjects.into_iter().flatten() {
             if let Some(own) = counts.by_subject.get_mut(&subject) {
                 *own -= 1;
@@ -118,9 +219,7 @@ mod tests {
     use super::*;
 
     fn admit(admission: &Arc<Admission>, ip: &str, service: Service) -> Result<Admitted, TooMany> {
-        let mut place = admission.place(service)?;
-        place.belongs_to(ip.parse().unwrap())?;
-        Ok(place)
+        admission.place(service, Some(ip.parse().unwrap()), Claim::Offered)
     }
 
     #[test]
@@ -159,5 +258,47 @@ mod tests {
         assert_eq!(from(Service::Mx).err(), Some(TooMany::Sessions));
         let _store = from(Service::Submission).unwrap();
         assert!(admission.is_crowded());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_offered_first_gives_his_place_to_a_newcomer_and_nobody_before_his_time() {
+        let admission = Admission::new(4, 4, 4);
+        let from = |service| admit(&admission, "192.0.2.1", service);
+        let mut held: Vec<_> = (0..3).map(|_| from(Service::Mx).unwrap()).collect();
+        let second = std::time::Duration::from_secs(1);
+        let now = Instant::now();
+        held[0].offer(Some(now + 3 * second));
+        held[1].offer(Some(now + 2 * second));
+        held[2].offer(Some(now + second));
+        held[2].offer(None);
+        assert_eq!(from(Service::Mx).err(), Some(TooMany::Sessions), "it is too early");
+        tokio::time::advance(3 * second).await;
+        let free = admission.place(Service::Mx, None, Claim::Free).err();
+        assert_eq!(free, Some(TooMany::Sessions), "who comes too often gets none that is offered");
+        let mut other = admission.place(Service::Mx, None, Claim::Offered).unwrap();
+        assert_eq!([0, 1, 2].map(|n| held[n].has_given()), [false, true, false]);
+        held[1].given().await;
+        // Who has given cannot give again, and is no session any more.
+        held[1].offer(Some(now));
+        drop(held.remove(1));
+        assert_eq!(admission.counts.lock().unwrap().all, 3);
+        let _next = admission.place(Service::Mx, None, Claim::Offered).unwrap();
+        assert_eq!([0, 1].map(|n| held[n].has_given()), [true, false]);
+        assert_eq!(from(Service::Mx).err(), Some(TooMany::Sessions));
+        other.offer(Some(now));
+        drop(other);
+        assert!(admission.counts.lock().unwrap().offers.is_empty(), "an offer goes with its session");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_too_many_himself_costs_nobody_his_place() {
+        let admission = Admission::new(2, 1, 2);
+        let from = |ip| admit(&admission, ip, Service::Submission);
+        let (mut idle, _other) = (from("192.0.2.1").unwrap(), from("198.51.100.1").unwrap());
+        idle.offer(Some(Instant::now()));
+        assert_eq!(from("198.51.100.1").err(), Some(TooMany::FromThisNeighbour));
+        assert!(!idle.has_given());
+        let _next = from("203.0.113.1").unwrap();
+        assert!(idle.has_given());
     }
 }

@@ -1,8 +1,8 @@
 //! Block lists in the DNS (RFC 5782): is the peer's address listed?
 //!
 //! Rules: off unless configured, for each question tells the operator of a list who writes to us. All lists are asked at
-//! once, in at most three seconds, and once in a session. Only answers in 127.0.0.0/8 count, and not those in
-//! 127.255.255.0/24, by which lists say that they do not answer. Mail to the alias of an order
+//! once, in at most three seconds, and once in a session. Only answers in 127.0.0.0/8 count, and not those by which lists
+//! say that they do not answer: 127.255.255.0/24 (Spamhaus) and 127.0.0.1 (URIBL). Mail to the alias of an order
 //! is labelled and never stopped: a list knows networks, not people.
 //! When it fails: who could not be looked up is not listed.
 
@@ -67,7 +67,7 @@ impl Blocklists {
 /// Whether an answer says that the address is listed (RFC 5782 §2.1).
 fn is_listing(answer: Ipv4Addr) -> bool {
     let [a, b, c, _] = answer.octets();
-    a == 127 && !(b == 255 && c == 255)
+    a == 127 && !(b == 255 && c == 255) && answer != Ipv4Addr::LOCALHOST
 }
 
 #[cfg(test)]
@@ -80,6 +80,7 @@ mod tests {
             ([127, 0, 0, 2], true),
             ([127, 0, 0, 10], true),
             ([127, 255, 255, 254], false),
+            ([127, 0, 0, 1], false),
             ([192, 0, 2, 1], false),
         ] {
             assert_eq!(is_listing(answer.into()), is);

@@ -1,14 +1,16 @@
 //! One connection: octets between socket and [`Session`], events between [`Session`] and [`Relay`], and deadlines.
 //!
 //! Rules: a client has its time for a command and for a block of data (`times`), counted from our last reply, not from
-//! its last octet; a message must come at a rate, where haste buys no more rest than a block of data has, so that who
+//! its last octet, and its time for all of them together (`patience`); a message must come at a rate, where haste buys no more rest than a block of data has, so that who
 //! stops sending cannot hold memory. Between two chunks of a message these clocks go on. What is committed is acknowledged even when we are stopping.
 
 mod auth;
 mod checks;
 mod envelope;
+pub(super) mod patience;
 
 use self::auth::Proven;
+use self::patience::Standing;
 use super::admission::Admitted as Place;
 use super::blocklist::{Blocklists, Listed};
 use super::clamd::Scanner;
@@ -31,8 +33,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// The longest wait for a command while three quarters of all places are taken: idle sessions make room.
-const COMMAND_IF_CROWDED: Duration = Duration::from_secs(30);
+/// The longest wait for a peer to take the last word where its place is another's already.
+const LAST_WORD: Duration = Duration::from_secs(2);
 /// Refused recipients of one session that are recorded one by one.
 const REFUSALS_RECORDED: u32 = 10;
 
@@ -106,6 +108,7 @@ pub(super) struct Connection {
     limits_met: u32,
     guard: Guard,
     place: Place,
+    standing: Standing,
     stop: watch::Receiver<bool>,
 }
 
@@ -138,6 +141,7 @@ impl Connection {
             limits_met: 0,
             guard,
             place,
+            standing: Standing::new(),
             stop,
         }
     }
@@ -159,31 +163,40 @@ impl Connection {
 
     async fn converse(&mut self) {
         let times = self.shared.times;
-        let mut deadline = self.deadline();
+        let mut asked = Instant::now();
         let mut paid_until: Option<Instant> = None;
         loop {
             while let Some(event) = self.session.next_event() {
                 self.note_refused();
                 if let Event::Closed = event {
-                    let _ = self.flush().await;
-                    let _ = timeout(times.write, self.stream.shutdown()).await;
+                    let patience = if self.place.has_given() { LAST_WORD } else { times.write };
+                    let last = async {
+                        let _ = self.flush().await;
+                        let _ = self.stream.shutdown().await;
+                    };
+                    let _ = timeout(patience, last).await;
                     return;
                 }
+                // What is being worked on is nobody's to take.
+                self.place.offer(None);
                 // What an event needs is large; a session that waits must not hold the room for it.
                 if !Box::pin(self.react(event)).await {
                     return;
                 }
-                deadline = self.deadline();
+                asked = Instant::now();
             }
             self.note_refused();
             match self.flush().await {
-                Ok(true) => deadline = self.deadline(),
+                Ok(true) => asked = Instant::now(),
                 Ok(false) => {}
                 Err(_) => return,
             }
             let phase = self.session.phase();
+            let deadline = if phase == Phase::Data { Instant::now() + times.data } else { self.wake(asked) };
+            if phase != Phase::Data && self.end_if_late(asked) {
+                continue;
+            }
             if phase == Phase::Data {
-                deadline = Instant::now() + times.data;
                 if *paid_until.get_or_insert_with(|| Instant::now() + times.grace) < Instant::now() {
                     self.session.timed_out();
                     continue;
@@ -196,11 +209,16 @@ impl Connection {
                 // answered at once; if it did, ending is better than spinning.
                 return;
             }
+            self.offer(phase);
             let (stream, session) = (&mut self.stream, &mut self.session);
             let read = tokio::select! {
                 read = timeout_at(deadline, stream.read(|octets| session.receive(octets))) => read,
                 _ = self.stop.wait_for(|stop| *stop), if phase != Phase::Data => {
                     self.session.shutting_down();
+                    continue;
+                }
+                () = self.place.given() => {
+                    self.session.make_room();
                     continue;
                 }
             };
@@ -214,7 +232,9 @@ impl Connection {
                         self.session.discard_message();
                     }
                 }
-                Err(_) => self.session.timed_out(),
+                Err(_) if phase == Phase::Data => self.session.timed_out(),
+                // It is looked at again, above.
+                Err(_) => {}
             }
         }
     }
@@ -255,15 +275,14 @@ impl Connection {
 
     async fn handshake(&mut self) -> bool {
         let patience = self.shared.times.handshake;
-        let begun = Box::pin(self.stream.start_tls(self.shared.tls.clone(), patience)).await;
+        self.offer(Phase::Tls);
+        let begun = tokio::select! {
+            begun = Box::pin(self.stream.start_tls(self.shared.tls.clone(), patience)) => begun,
+            () = self.place.given() => None,
+        };
         let Some((tls, certificate)) = begun else { return false };
         (self.peer.tls, self.peer.certificate) = (Some(tls), certificate);
         true
-    }
-
-    fn deadline(&self) -> Instant {
-        let patience = self.shared.times.command;
-        Instant::now() + if self.place.is_crowded() { patience.min(COMMAND_IF_CROWDED) } else { patience }
     }
 
     /// What binds a client's proof to this connection (RFC 9266 §2).
@@ -316,6 +335,7 @@ impl Connection {
         match result {
             Ok(receipt) => {
                 // The operator's mailbox is filled by whoever writes, proven or not.
+                self.standing.accepted();
                 if receipt.is_proven || self.is_for_operator {
                     self.guard.proven(octets);
                 }

@@ -1,11 +1,11 @@
 //! The door: what happens to a connection between accept and greeting.
 //!
 //! Rules: a place first, then the PROXY header where the peer is a balancer, then whose place it is, then the rate of
-//! connections; from there on the client's address counts for everything. Whoever is turned away is told why, in clear,
+//! connections; from there on the client's address counts for everything. A place that another offers goes only to who may come. Whoever is turned away is told why, in clear,
 //! but only so many at once: beyond that a connection is closed without a word, so that refusing costs little.
 //! When it fails: a connection without a good header is closed; the log says from which balancer, once a minute.
 
-use super::admission::{Admission, Admitted, TooMany};
+use super::admission::{Admission, Admitted, Claim, TooMany};
 use super::connection::{Connection, Shared};
 use super::guard::Guard;
 use super::limiter::{Limiter, Measure, Subject};
@@ -60,22 +60,29 @@ impl Door {
         sessions: &mut JoinSet<()>,
     ) {
         let door = self.clone();
-        let place = self.house.admission.place(self.shared.wire.service);
+        let (service, admission) = (self.shared.wire.service, &self.house.admission);
         if self.balancers.iter().any(|network| network.contains(from.ip())) {
-            if let Ok(place) = place {
+            if let Ok(place) = admission.place(service, None, Claim::Offered) {
                 sessions.spawn(async move { door.behind_balancer(stream, from, place, stop).await });
             }
             // The balancer has not said yet whom it serves: nobody is there to be told.
             return;
         }
         // Counted before the next connection is accepted, so that a burst from one peer takes no places.
-        let admitted = place.and_then(|mut place| place.belongs_to(from.ip()).map(|()| place));
-        match admitted {
+        match admission.place(service, Some(from.ip()), self.claim(from)) {
             Ok(place) => {
                 sessions.spawn(async move { door.serve(stream, from, place, stop).await });
             }
-            Err(too_many) => self.turn_away(stream, too_many.reply(), sessions),
+            Err(too_many) => self.turn_away(stream, too_many.reply(&self.shared.wire.hostname), sessions),
         }
+    }
+
+    /// Who comes too often is turned away in a moment, and must not cost another his place.
+    fn claim(&self, from: SocketAddr) -> Claim {
+        let limiter = &self.house.limiter;
+        let subjects = Subject::of_peer(from.ip());
+        let may_come = limiter.is_exempt(from.ip()) || limiter.look(Measure::Connections, &subjects).is_ok();
+        if may_come { Claim::Offered } else { Claim::Free }
     }
 
     async fn behind_balancer(
@@ -95,7 +102,7 @@ impl Door {
         };
         match place.belongs_to(client.ip()) {
             Ok(()) => self.serve(stream, client, place, stop).await,
-            Err(too_many) => self.tell(stream, too_many.reply()).await,
+            Err(too_many) => self.tell(stream, too_many.reply(&self.shared.wire.hostname)).await,
         }
     }
 
@@ -179,15 +186,14 @@ async fn header(stream: &mut TcpStream) -> Result<ProxyHeader, Option<ProxyFault
 }
 
 impl TooMany {
-    fn reply(self) -> Reply {
-        match self {
-            TooMany::Sessions => Reply::new(421, 3, 2, "Too many sessions just now: try again in a minute"),
-            TooMany::FromThisNeighbour => Reply::new(
-                421,
-                7,
-                0,
-                "Too many sessions from your network: close some, or try again in a minute",
-            ),
-        }
+    /// What the peer is told. `hostname` is ours, for a 421 (RFC 5321 §4.2.3).
+    fn reply(self, hostname: &str) -> Reply {
+        let (subject, detail, text) = match self {
+            TooMany::Sessions => (3, 2, "Too many sessions just now: try again in a minute"),
+            TooMany::FromThisNeighbour => {
+                (7, 0, "Too many sessions from your network: close some, or try again in a minute")
+            }
+        };
+        Reply::new(421, subject, detail, format!("{hostname} {text}"))
     }
 }

@@ -8,6 +8,10 @@ use std::time::Duration;
 pub(super) struct Times {
     /// For a command (RFC 5321 §4.5.3.2.7).
     pub command: Duration,
+    /// For all that comes before a login.
+    pub login: Duration,
+    /// From message to message on port 25.
+    pub message: Duration,
     /// For the next octets of a message, or its next chunk (RFC 5321 §4.5.3.2.5).
     pub data: Duration,
     /// For a TLS handshake.
@@ -24,6 +28,8 @@ impl Times {
     pub fn new(session: &config::Session) -> Self {
         Self {
             command: session.command_timeout,
+            login: session.login_timeout,
+            message: session.message_timeout,
             data: session.data_timeout,
             handshake: session.handshake_timeout,
             write: session.write_timeout,

@@ -93,12 +93,20 @@ pub(super) async fn policy(dns: &Dns, author: &Domain) -> Dmarc {
 async fn record(dns: &Dns, domain: &Domain) -> Result<Option<Vec<u8>>, ()> {
     match dns.txt(&format!("_dmarc.{domain}")).await {
         Found::Some(texts) => {
-            let mut records = texts.into_iter().filter(|text| text.starts_with(b"v=DMARC1"));
+            let mut records = texts.iter().filter_map(|text| as_record(text));
             Ok(records.next().filter(|_| records.next().is_none()))
         }
         Found::Nothing => Ok(None),
         Found::Unknown => Err(()),
     }
+}
+
+/// A text that is a record, its version written without blanks (RFC 7489 §6.4 allows some around the sign).
+fn as_record(text: &[u8]) -> Option<Vec<u8>> {
+    let rest = text.strip_prefix(b"v")?.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+    let rest = rest.strip_prefix(b"DMARC1")?;
+    let is_version = rest.trim_ascii_start().first().is_none_or(|next| *next == b';');
+    is_version.then(|| [b"v=DMARC1", rest].concat())
 }
 
 /// Whose record it is.
@@ -189,6 +197,25 @@ mod tests {
         let own = |author, name| is_aligned(&domain(author), &domain(name), Mode::OwnOrganization);
         assert!(own("a.example.com", "mx.a.example.com"));
         assert!(!own("a.example.com", "b.example.com") && !own("a.example.com", "example.com"));
+    }
+
+    #[test]
+    fn a_record_begins_with_its_version_and_nothing_like_it() {
+        for text in
+            ["v=DMARC1; p=reject", "v = DMARC1 ;p=reject", "v\t=\tDMARC1; p=reject", "v=DMARC1;p=reject"]
+        {
+            let found = as_record(text.as_bytes()).and_then(|text| read(&text, Of::Itself));
+            assert!(matches!(found, Some(Dmarc::Known { wish: Wish::Reject, .. })), "{text}: {found:?}");
+        }
+        for text in [
+            "v=DMARC10; p=reject",
+            "V=DMARC1; p=reject",
+            "v=dmarc1; p=reject",
+            "p=reject; v=DMARC1",
+            "v=spf1 -all",
+        ] {
+            assert_eq!(as_record(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::arc::Arc;
 use super::dmarc::Dmarc;
+use super::signed::Check;
 use super::spf::Spf;
 use crate::mail::Domain;
 use serde_json::{Value, json};
@@ -40,6 +41,16 @@ pub enum Dkim {
 }
 
 impl Dkim {
+    pub(super) fn of(check: Check) -> Self {
+        match check {
+            Check::Pass => Dkim::Pass,
+            Check::Fail => Dkim::Fail,
+            Check::OnTrial => Dkim::Policy,
+            Check::Idle => Dkim::Neutral,
+            Check::NoKey => Dkim::PermError,
+        }
+    }
+
     /// The word of RFC 8601 §2.7.1.
     #[must_use]
     pub fn word(self) -> &'static str {

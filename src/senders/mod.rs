@@ -31,7 +31,6 @@ pub use verdict::{By, Verdict};
 use crate::dns::ResolverFault;
 use crate::mail::{Domain, RealAddress, Timestamp};
 use dns::{Dns, Found};
-use signed::Check;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -146,15 +145,9 @@ impl Verifier {
         let mut all = Vec::new();
         for claim in message.claims() {
             let result = match claim.key_name(message, now) {
-                None => Dkim::Neutral,
-                Some(name) => match timeout_at(deadline, self.dns.txt(&name)).await {
-                    Ok(Found::Some(records)) => match claim.check(message, &records) {
-                        Check::Pass => Dkim::Pass,
-                        Check::Fail => Dkim::Fail,
-                        Check::OnTrial => Dkim::Policy,
-                        Check::Idle => Dkim::Neutral,
-                        Check::NoKey => Dkim::PermError,
-                    },
+                Err(check) => Dkim::of(check),
+                Ok(name) => match timeout_at(deadline, self.dns.txt(&name)).await {
+                    Ok(Found::Some(records)) => Dkim::of(claim.check(message, &records)),
                     Ok(Found::Nothing) => Dkim::PermError,
                     Ok(Found::Unknown) | Err(_) => Dkim::TempError,
                 },

@@ -1,7 +1,9 @@
 //! AUTH of a session: passwords and SCRAM, as the limits and the relay judge them.
 //!
-//! Rules: an attempt counts as a wrong one before anything is computed for it, and is given back where it was not. A store is
-//! in when it has heard so: with SCRAM when it has taken our proof of its password (RFC 5802 §3, RFC 4954 §4). Who breaks off
+//! Rules: a password, and a proof of SCRAM, counts as a wrong one before the relay looks at it, and is given back where it was
+//! not; whether the proof fits the session has computed by then, which says nothing to anybody before. The first step of SCRAM
+//! shows nothing that could be wrong: it needs room among the wrong ones too, and a turn, but counts only while the verifier is
+//! looked up, whether the client goes on or not. A store is in when it has heard so: with SCRAM when it has taken our proof of its password (RFC 5802 §3, RFC 4954 §4). Who breaks off
 //! there has seen that its password is right, and so that is recorded before, and is no login.
 //! When it fails: the reply that the refusal or the limit has; 454 where nobody can tell.
 

@@ -41,7 +41,8 @@ pub(super) struct Signature {
 
 impl Signature {
     /// Reads a field's value. `None` when it proves nothing whatever it signs: its grammar is broken, a tag is missing, the
-    /// algorithm is none that counts, From is not covered, or something may be added behind what is signed (`l=`).
+    /// algorithm is none that counts, From is not covered, something may be added behind what is signed (`l=`), or the key is to be
+    /// asked for in ways that nobody knows (`q=`).
     pub fn parse(value: &[u8], kind: Kind) -> Option<Self> {
         let tags = Tags::parse(value)?;
         let number = |name: &str| -> Option<Option<i64>> {
@@ -60,6 +61,9 @@ impl Signature {
             }
         } else if !fields.iter().any(|name| name == "from")
             || tags.find("l").is_some()
+            || !tags
+                .find("q")
+                .is_none_or(|ways| ways.split(':').any(|way| way.eq_ignore_ascii_case("dns/txt")))
             || (kind == Kind::ArcMessage && fields.iter().any(|name| name == "arc-seal"))
         {
             return None;
@@ -139,6 +143,8 @@ mod tests {
     fn a_signature_that_proves_nothing_is_none() {
         let good = Signature::parse(GOOD.as_bytes(), Kind::Dkim).unwrap();
         assert!(good.is_own_identity(false) && !good.is_own_identity(true));
+        let asked = GOOD.replace("b=AA", "q=http/get : DNS/txt; b=AA");
+        assert!(Signature::parse(asked.as_bytes(), Kind::Dkim).is_some());
         for (what, instead) in [
             ("v=1; ", ""),
             ("v=1", "v=2"),
@@ -149,6 +155,7 @@ mod tests {
             ("d=mail.example", "d=mail..example"),
             ("bh=AAAA", "bh=A"),
             ("b=AA", "l=0; b=AA"),
+            ("b=AA", "q=http/get; b=AA"),
             ("b=AA", "c=relaxed/odd; b=AA"),
             ("b=AA", "t=5; x=5; b=AA"),
             ("b=AA", "x=-5; b=AA"),

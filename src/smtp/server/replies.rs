@@ -75,6 +75,9 @@ pub(super) enum Says {
     Nul,
 
     TimedOut,
+    LoginDue,
+    MessageDue,
+    MakingRoom,
     ShuttingDown,
     Fault,
 }
@@ -162,6 +165,9 @@ impl Says {
             }
 
             Says::TimedOut => (421, 4, 2, "timeout exceeded"),
+            Says::LoginDue => (421, 4, 2, "timeout exceeded: log in first"),
+            Says::MessageDue => (421, 4, 2, "timeout exceeded: no message came"),
+            Says::MakingRoom => (421, 3, 2, "idle while too many wait; connect again"),
             Says::ShuttingDown => (421, 3, 2, "shutting down; connect again later"),
             Says::Fault => (421, 3, 0, "internal fault; try again later"),
         };
@@ -190,9 +196,12 @@ impl Says {
             | Says::StartTls => return None,
 
             Says::BadSender | Says::BadRecipient | Says::NeedsSmtpUtf8 => "address-syntax",
-            Says::TlsFirst | Says::AuthNeedsTls | Says::AuthFirst | Says::NoAuth | Says::NoStartTls => {
-                "login-first"
-            }
+            Says::TlsFirst
+            | Says::AuthNeedsTls
+            | Says::AuthFirst
+            | Says::NoAuth
+            | Says::NoStartTls
+            | Says::LoginDue => "login-first",
             Says::AuthMechanism
             | Says::AuthCancelled
             | Says::AuthBase64
@@ -204,7 +213,9 @@ impl Says {
             Says::NoMemory => "no-space",
             Says::BareCr | Says::BareLf | Says::Nul => "line-ends",
             Says::EnoughMessages | Says::TooManyErrors | Says::TooManyAuthFailures => "limited",
-            Says::TimedOut | Says::ShuttingDown | Says::Fault => "try-again",
+            Says::TimedOut | Says::MessageDue | Says::MakingRoom | Says::ShuttingDown | Says::Fault => {
+                "try-again"
+            }
             Says::NoValidRecipients => "no-recipients",
 
             Says::NotSmtp

@@ -18,7 +18,7 @@
 //! t channel                                  the same, with something to bind proofs to: 32 times `c`
 //! l                                          the driver was told that the client is in (SCRAM)
 //! p: secret                                  the client's proof in SCRAM that it knows this password
-//! d timeout | shutdown | discard             the driver acts
+//! d timeout | shutdown | discard             the driver acts; also: login is due, message is due, make room
 //! x                                          the session is over
 //! ```
 //!
@@ -119,6 +119,9 @@ pub(super) fn play(text: &str, mut cut: impl FnMut(usize) -> usize) {
             "d " => {
                 match rest {
                     "timeout" => player.session.timed_out(),
+                    "login is due" => player.session.login_is_due(),
+                    "message is due" => player.session.message_is_due(),
+                    "make room" => player.session.make_room(),
                     "shutdown" => player.session.shutting_down(),
                     "discard" => player.session.discard_message(),
                     other => panic!("no such act of the driver: {other}"),

@@ -257,10 +257,22 @@ impl<T, S> Session<T, S> {
     /// The client let its deadline pass: `421 4.4.2`. While the driver owes an answer nothing happens, for then it
     /// is not the client that is late.
     pub fn timed_out(&mut self) {
-        if !matches!(self.state, State::Asking(_) | State::Closed) {
-            let reply = self.wire.reply_of(Says::TimedOut);
-            self.end(reply);
-        }
+        self.end_unless_asking(Says::TimedOut);
+    }
+
+    /// It took too long in all to log in: as [`timed_out`](Self::timed_out), with another text. So are the next two.
+    pub fn login_is_due(&mut self) {
+        self.end_unless_asking(Says::LoginDue);
+    }
+
+    /// It held its place too long without a message that was accepted.
+    pub fn message_is_due(&mut self) {
+        self.end_unless_asking(Says::MessageDue);
+    }
+
+    /// Somebody else needs its place.
+    pub fn make_room(&mut self) {
+        self.end_unless_asking(Says::MakingRoom);
     }
 
     /// We stop: `421 4.3.2`, now or after the answer that the driver owes.
@@ -340,6 +352,13 @@ impl<T, S> Session<T, S> {
     fn end(&mut self, reply: Reply) {
         self.wire.hang_up(reply);
         self.settle();
+    }
+
+    fn end_unless_asking(&mut self, says: Says) {
+        if !matches!(self.state, State::Asking(_) | State::Closed) {
+            let reply = self.wire.reply_of(says);
+            self.end(reply);
+        }
     }
 
     /// Ends the session where a limit, a reply or the driver asks for it.

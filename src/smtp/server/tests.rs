@@ -49,6 +49,7 @@ dialogues! {
     a_chunk_far_beyond_the_limit_is_cut_off,
     a_chunk_out_of_order_is_thrown_away,
     a_chunk_without_size_ends_the_session,
+    a_client_that_holds_its_place_for_nothing_is_told_so,
     a_client_that_is_late_is_told_so,
     a_client_that_says_helo_gets_no_chunks,
     a_client_that_says_helo_gets_no_extensions,

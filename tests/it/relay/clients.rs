@@ -1,11 +1,11 @@
-//! Mail programs of others against both services: msmtp with each mechanism over TLS 1.2 and 1.3, IPv4 and IPv6;
+//! Mail programs of others against both services: msmtp and swaks over TLS 1.2 and 1.3, IPv4 and IPv6;
 //! nodemailer, which many shops' tools are built on; Exim, which hands mail over in chunks; and what comes in binary.
 
 use super::client::Client;
 use super::letter::{Letter, header, show};
 use super::process::On;
 use super::scene::Scene;
-use crate::peer::{HOW_TO_RUN, exim, msmtp};
+use crate::peer::{HOW_TO_RUN, exim, msmtp, swaks};
 use data_encoding::BASE64;
 use std::process::{Command, Stdio};
 
@@ -170,4 +170,38 @@ fn a_binary_mail_arrives_in_lines_octet_for_octet_and_names_nobody() {
     server.wire().write(format!("BDAT {} LAST\r\n{damaged}", damaged.len()).as_bytes()).unwrap();
     server.read().unwrap().is("554 5.6.1 ");
     assert_eq!(scene.mise.mailbox.count(), 1);
+}
+
+#[test]
+fn swaks_sends_over_ipv6_to_port_25_and_to_587_with_both_versions_of_tls() {
+    let scene = Scene::with(On::Sqlite, |setup| {
+        setup.key("ingress.mx.listen", "'[::1]:0'").key("ingress.submission.listen", "'[::1]:0'")
+    });
+    let user = format!("--auth-user={}", scene.account.user);
+    let password = format!("--auth-password={}", scene.account.password);
+    for (count, (version, recorded)) in [("tlsv1_2", "TLSv1_2 "), ("tlsv1_3", "TLSv1_3 ")].iter().enumerate()
+    {
+        let protocol = format!("--tls-protocol={version}");
+        let ways: [(_, _, _, &[&str]); 2] = [
+            (scene.relay.mx(), &scene.hana.address, scene.to_merchant(), &["-6", "--tls", &protocol]),
+            (
+                scene.relay.submission(),
+                &scene.mise.address,
+                scene.to_customer(),
+                &["-6", "--tls", &protocol, "--auth=PLAIN", &user, &password],
+            ),
+        ];
+        for (server, from, letter, options) in ways {
+            assert!(server.is_ipv6());
+            let mail = show(&letter.bytes()).replace("\r\n", "\n");
+            let sent = swaks::send(server, from, &[&letter.to], &mail, options);
+            assert!(sent.accepted(), "{options:?}\n{}", sent.transcript);
+            let told = sent.transcript.split_once("queued as ").unwrap().1;
+            let id: String = told.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+            let accepted = scene.relay.trace(&["--message", &id]).remove(0).to_string();
+            assert!(accepted.contains(recorded) && accepted.contains("\"::1\""), "{accepted}");
+        }
+        scene.mise.mailbox.wait_for(count + 1);
+        scene.hana.mailbox.wait_for(count + 1);
+    }
 }

@@ -1,5 +1,6 @@
 //! One bad session never harms another.
 
+use super::client::{Client, auth_plain};
 use super::process::On;
 use super::scene::Scene;
 use crate::peer::eventually;
@@ -71,4 +72,42 @@ fn messages_beyond_the_memory_bound_are_deferred_and_small_ones_taken() {
     scene.customer().unwrap().send(&scene.hana.address, &[&letter.to], &big).unwrap().is("452");
     drop(hoarders);
     eventually("it is given back", || (scene.deliver(&letter).code == 250).then_some(()));
+}
+
+#[test]
+fn a_store_gets_in_although_silent_sessions_hold_every_place() {
+    let scene = Scene::with(On::Sqlite, |setup| {
+        setup.key("limits.sessions", "12").key("limits.sessions_per_ip", "12")
+    });
+    let (mx, starttls, tls) = (scene.relay.mx(), scene.relay.submission(), scene.relay.submissions());
+    // Six silent at each door for stores, which could take all places for minutes.
+    let held: Vec<TcpStream> =
+        [starttls, tls].into_iter().cycle().take(12).map(|door| TcpStream::connect(door).unwrap()).collect();
+    for door in [starttls, tls] {
+        eventually("a store gets in", || {
+            let (user, password) = (&scene.account.user, &scene.account.password);
+            let letter = scene.to_customer();
+            let mut client = if door == tls {
+                scene.merchant().ok()?
+            } else {
+                let mut client = Client::hello(door, &scene.watch, "mise").ok()?;
+                client.say("STARTTLS").ok()?.is("220");
+                client.wire().start_tls().ok()?;
+                client.say("EHLO client.test").ok()?.is("250");
+                client.say(&auth_plain(user, password)).ok()?.is("235");
+                client
+            };
+            client.send(&scene.mise.address, &[&letter.to], &letter.bytes()).unwrap().is("250 2.0.0");
+            Some(())
+        });
+    }
+    eventually("a customer gets in", || {
+        let letter = scene.to_merchant();
+        let mut client = Client::hello(mx, &scene.watch, "hana").ok()?;
+        client.send(&scene.hana.address, &[&letter.to], &letter.bytes()).unwrap().is("250 2.0.0");
+        Some(())
+    });
+    scene.hana.mailbox.wait_for(2);
+    scene.mise.mailbox.wait_for(1);
+    drop(held);
 }
