@@ -8,7 +8,7 @@
 use super::sending::Sending;
 use crate::config::Retention;
 use crate::mail::Timestamp;
-use crate::relay::{Relay, RelayFault};
+use crate::relay::{Piece, Relay, RelayFault};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -24,9 +24,6 @@ const PURGE: Duration = Duration::from_secs(600);
 /// How often a piece of what is due by retention is destroyed.
 const DESTROY: Duration = Duration::from_secs(60);
 
-/// What is destroyed is gone, so a clock that is wrong must not decide it.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
-
 /// Keeps house until `stop` turns true.
 pub(super) async fn keep(
     relay: Relay,
@@ -39,13 +36,14 @@ pub(super) async fn keep(
     let [pauses_tick, deadlines_tick, purge_tick, destroy_tick] = &mut ticks;
     // Not at once: after an upgrade the oldest hours of the log are entered into the audit tree first.
     destroy_tick.reset();
+    let mut doubted = false;
     loop {
         let (done, what) = tokio::select! {
             () = super::scheduler::stopped(&mut stop) => return,
             _ = pauses_tick.tick() => (pauses(&relay, &sending).await, "pauses can't be read"),
             _ = deadlines_tick.tick() => (deadlines(&relay, &sending).await, "what waits for too long can't be ended"),
-            _ = purge_tick.tick() => (purge(&relay, retention.queue).await, "ended deliveries can't be purged"),
-            _ = destroy_tick.tick() => (destroy(&relay, &retention).await, "what is due by retention can't be destroyed"),
+            _ = purge_tick.tick() => (purge(&relay, &retention, &mut doubted).await, "ended deliveries can't be purged"),
+            _ = destroy_tick.tick() => (destroy(&relay, &retention, Piece::Days, &mut doubted).await, "what is due by retention can't be destroyed"),
         };
         if let Err(fault) = done {
             tracing::error!(event = "fault", %fault, what);
@@ -77,24 +75,22 @@ async fn deadlines(relay: &Relay, sending: &Sending) -> Result<(), RelayFault> {
     Ok(())
 }
 
-async fn destroy(relay: &Relay, retention: &Retention) -> Result<(), RelayFault> {
-    let now = Timestamp::now();
-    if let Some(server) = relay.store().server_time().await?
-        && server.since(now).max(now.since(server)) > CLOCKS_DIFFER
-    {
-        tracing::error!(
-            event = "clock_differs",
-            "this clock and the database server's differ by minutes: nothing is destroyed by retention until they agree"
-        );
-        return Ok(());
+/// Destroys what is due, unless the clock is in doubt, which is said once.
+async fn destroy(
+    relay: &Relay,
+    retention: &Retention,
+    piece: Piece,
+    doubted: &mut bool,
+) -> Result<(), RelayFault> {
+    let doubt = relay.keep_retention(retention, piece, Timestamp::now()).await?;
+    let was_doubted = std::mem::replace(doubted, doubt.is_some());
+    if let Some(doubt) = doubt.filter(|_| !was_doubted) {
+        tracing::error!(event = "clock_in_doubt", %doubt);
     }
-    relay.destroy_due(retention, now).await.map(|_| ())
+    Ok(())
 }
 
-async fn purge(relay: &Relay, retention: Duration) -> Result<(), RelayFault> {
-    let now = Timestamp::now();
-    let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
-    let before = Timestamp::from_millis(now.as_millis().saturating_sub(retention));
-    relay.store().purge(before, now).await?;
-    relay.clear_fast_hashes(now).await
+async fn purge(relay: &Relay, retention: &Retention, doubted: &mut bool) -> Result<(), RelayFault> {
+    destroy(relay, retention, Piece::Queue, doubted).await?;
+    relay.clear_fast_hashes(Timestamp::now()).await
 }

@@ -8,6 +8,7 @@ mod accept;
 mod admission;
 mod automatic;
 mod class;
+mod clock;
 mod conversation;
 mod deadline;
 mod desk;
@@ -58,6 +59,7 @@ mod turns;
 mod words;
 
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
+pub use clock::ClockDoubt;
 pub use conversation::{Conversation, Merchant};
 pub use desk::{DeskFault, Goes, Opened, Ruling};
 pub use desk_book::{LookView, RequestView};
@@ -79,7 +81,7 @@ pub use proof::SenderProof;
 pub use record::{Event, Label, Peer};
 pub use refusal::Refusal;
 pub use rekey::{SETTLED, Stage, Step};
-pub use retention::{CertificateView, ClassStanding, DayLeft};
+pub use retention::{CertificateView, ClassStanding, DayLeft, Piece};
 pub use routing::Recipient;
 pub use tls::{INSTALLATION, KeptPolicy, TlsCount, TlsReport};
 pub use tokens::{Scope, TokenAdded, TokenFault};
@@ -151,6 +153,12 @@ struct Inner {
     opened_at: Timestamp,
     /// Up to when erased keys are known to be out of the tree.
     erased_until: std::sync::Mutex<Timestamp>,
+    /// When the clock was last found to be right, by the clock and by one that only goes forward.
+    clock_seen: std::sync::Mutex<Option<(Timestamp, std::time::Instant)>>,
+    /// Held while a mail to the operator is counted and taken.
+    for_operator: tokio::sync::Mutex<()>,
+    /// Days without a key of their own.
+    strays: std::sync::Mutex<retention::Strays>,
     /// Whether nothing more may be taken.
     is_halted: AtomicBool,
     /// Whether nothing may be sealed any more.
@@ -241,6 +249,9 @@ impl Relay {
             nobody: std::sync::OnceLock::new(),
             opened_at,
             erased_until: std::sync::Mutex::new(Timestamp::from_millis(0)),
+            clock_seen: std::sync::Mutex::new(None),
+            for_operator: tokio::sync::Mutex::new(()),
+            strays: std::sync::Mutex::default(),
             is_halted: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),
         };

@@ -9,6 +9,7 @@
 mod accept;
 mod batch;
 mod blocks;
+mod certificates;
 mod clock;
 mod engine;
 mod erasure;
@@ -18,6 +19,7 @@ mod handle;
 mod holds;
 mod ids;
 mod keys;
+mod known_time;
 mod lanes;
 mod looks;
 mod needs;
@@ -39,6 +41,7 @@ mod tree;
 mod writer;
 
 pub use blocks::{Block, PauseRow, SuppressedRow};
+pub use certificates::{CertificateRow, day_text};
 pub use clock::Rewind;
 pub use erasure::{ErasureRow, Holdings};
 pub use fault::StoreFault;
@@ -58,7 +61,8 @@ pub use rekey::{
 };
 pub use replicas::Replica;
 pub use report::{By, QueueCount, QueueFilter, QueueRow, QueueTotals};
-pub use retention::{CertificateRow, DAY_MS, NextRows, Progress};
+pub use retention::{DAY_MS, NextRows, Noted, Progress};
+pub use retention_parts::class_of;
 pub use rows::*;
 pub use tls::{NewPolicy, NewTlsCount, TLS_COUNTS, TlsCountRow};
 pub use tree::{Growth, LeafRow, NodeRow, SEGMENT, TreeRow};

@@ -12,6 +12,7 @@
 mod peer;
 mod relay;
 mod store;
+mod store_clock;
 mod store_holds;
 mod store_lanes;
 mod store_tree;

@@ -27,7 +27,7 @@ pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(
         "erased": false,
     });
     let mut text = format!(
-        "orders {} ({} open), inquiries {}, guests {}, mails that wait {}, records of the log {}, days with refused mail {}\nlegal holds: {}",
+        "orders {} ({} open), inquiries {}, guests {}, mails that wait {}, records of the log {}, days with mail that was refused or went to the operator {}\nlegal holds: {}",
         held.orders,
         held.open_orders,
         held.inquiries,

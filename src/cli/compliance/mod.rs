@@ -26,6 +26,11 @@ pub(in crate::cli) enum ComplianceCommand {
         /// that by itself.
         #[arg(long)]
         dry_run: bool,
+        /// Say that this machine's clock is right, where the relay doubts it and therefore destroys nothing.
+        #[arg(long, requires = "actor")]
+        clock_is_right: bool,
+        #[command(flatten)]
+        look: LookArguments,
     },
     /// What is kept about a customer; with --yes, erase it for good, in every copy of the database too. Takes a second person.
     Erase(EraseArguments),
@@ -141,7 +146,10 @@ pub(super) async fn run(command: ComplianceCommand, common: &Common) -> Result<(
         ComplianceCommand::Residency { command: ResidencyCommand::Attest(attest) } => {
             residency::attest(&attest, common)
         }
-        ComplianceCommand::Retention { dry_run } => retention::run(dry_run, common).await,
+        ComplianceCommand::Retention { dry_run, clock_is_right, look } => {
+            let trusting = clock_is_right.then_some(&look);
+            retention::run(dry_run, trusting, common).await
+        }
         ComplianceCommand::Erase(arguments) => erase::run(&arguments, common).await,
         ComplianceCommand::Hold { command } => hold::run(command, common).await,
     }
