@@ -7,6 +7,7 @@ mod holds;
 mod rekey;
 mod roles;
 mod logins;
+mod operator_mail;
 mod senders;
 mod reports;
 mod retention;
