@@ -13,6 +13,7 @@ use crate::mail::Timestamp;
 use crate::vault::{Index, bare_under};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use std::collections::BTreeSet;
 
@@ -109,6 +110,39 @@ impl Store {
                 Ok(all)
             })
             .await
+    }
+
+    /// Mails of the two parties that wait or are held in a conversation: id, direction, when they came, and which of both.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn waiting_in(
+        &self,
+        conversation: i64,
+    ) -> Result<Vec<(i64, String, Timestamp, String)>, StoreFault> {
+        let text = "SELECT m.id, m.direction, m.received_at, d.state FROM message m JOIN delivery d ON d.message_id = m.id \
+             WHERE m.conversation_id = $1 AND m.direction <> 'notice' AND d.state IN ('waiting', 'held') ORDER BY m.id";
+        let rows = sqlx::query(text).bind(conversation).fetch_all(self.pool()).await?;
+        let read = |row: &AnyRow| {
+            Ok((row.try_get(0)?, row.try_get(1)?, Timestamp::from_millis(row.try_get(2)?), row.try_get(3)?))
+        };
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
+    /// That the customer's mailbox of a conversation refuses mail: with what status, since when, until when it is not tried.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn mailbox_of(
+        &self,
+        conversation: i64,
+    ) -> Result<Option<(String, Timestamp, Timestamp)>, StoreFault> {
+        let text = "SELECT status, since, expires_at FROM suppressed WHERE conversation_id = $1 AND side = 'customer'";
+        let row = sqlx::query(text).bind(conversation).fetch_optional(self.pool()).await?;
+        let time = |millis| Timestamp::from_millis(millis);
+        row.map(|row| Ok((row.try_get(0)?, time(row.try_get(1)?), time(row.try_get(2)?))))
+            .transpose()
+            .map_err(|error: sqlx::Error| error.into())
     }
 
     /// Erases these conversations, and what is kept about this address outside of them, under the id of an erasure; the data keys that are destroyed. `None`: a hold keeps some of it.

@@ -6,7 +6,7 @@ use super::engine::{Engine, WRITER_LIMITS};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 
-const MIGRATIONS: [(i64, &str, &str); 13] = [
+const MIGRATIONS: [(i64, &str, &str); 14] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
@@ -20,6 +20,7 @@ const MIGRATIONS: [(i64, &str, &str); 13] = [
     (11, "retention", include_str!("../../migrations/0011_retention.sql")),
     (12, "erasure", include_str!("../../migrations/0012_erasure.sql")),
     (13, "rights", include_str!("../../migrations/0013_rights.sql")),
+    (14, "persons", include_str!("../../migrations/0014_persons.sql")),
 ];
 
 /// A lock of the database's own, under a number that nobody else has; it ends with its session too. `IS NULL`, because the

@@ -15,7 +15,7 @@ use crate::vault::Index;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// How much later than a mail to the operator something can be noted about it, in days.
-const LATER: i64 = 6;
+pub(super) const LATER: i64 = 6;
 
 impl Store {
     /// The key of an address and day.

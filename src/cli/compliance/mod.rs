@@ -3,6 +3,8 @@
 //! Rules: a report says what is so now, with what shows it, and its exit status is 1 where something is not as it must be.
 
 mod erase;
+mod export;
+mod export_words;
 mod hold;
 pub(super) mod residency;
 mod retention;
@@ -34,6 +36,18 @@ pub(in crate::cli) enum ComplianceCommand {
     },
     /// What is kept about a customer; with --yes, erase it for good, in every copy of the database too. Takes a second person.
     Erase(EraseArguments),
+    /// Write all that is held about a customer into two new files, NAME.json and NAME.txt (in Japanese), for the customer: what is the
+    /// other party's is masked. Takes a second person.
+    Export {
+        /// The customer's real address, the one of now or one before.
+        #[arg(long, value_name = "ADDRESS")]
+        customer: String,
+        /// The files, without their endings.
+        #[arg(long, value_name = "NAME")]
+        out: PathBuf,
+        #[command(flatten)]
+        look: LookArguments,
+    },
     /// What must not be destroyed while a case is open.
     Hold {
         #[command(subcommand)]
@@ -151,6 +165,9 @@ pub(super) async fn run(command: ComplianceCommand, common: &Common) -> Result<(
             retention::run(dry_run, trusting, common).await
         }
         ComplianceCommand::Erase(arguments) => erase::run(&arguments, common).await,
+        ComplianceCommand::Export { customer, out, look } => {
+            export::run(&customer, &out, &look, common).await
+        }
         ComplianceCommand::Hold { command } => hold::run(command, common).await,
     }
 }

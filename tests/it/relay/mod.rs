@@ -27,6 +27,8 @@ mod dialogues;
 mod dns_check;
 mod door;
 mod erasure;
+mod erasures_api;
+mod export;
 mod failover;
 mod failures;
 mod holds;
