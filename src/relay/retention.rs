@@ -105,6 +105,7 @@ impl Relay {
                 let period = i64::try_from(retention.queue.as_millis()).unwrap_or(i64::MAX);
                 let before = Timestamp::from_millis(now.as_millis().saturating_sub(period));
                 self.store().purge(before, now).await?;
+                self.store().end_corrections(|| self.next_id(), now).await?;
             }
         }
         Ok(doubt)

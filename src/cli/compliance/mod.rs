@@ -2,6 +2,7 @@
 //!
 //! Rules: a report says what is so now, with what shows it, and its exit status is 1 where something is not as it must be.
 
+mod correct;
 mod erase;
 mod export;
 mod export_words;
@@ -45,6 +46,17 @@ pub(in crate::cli) enum ComplianceCommand {
         /// The files, without their endings.
         #[arg(long, value_name = "NAME")]
         out: PathBuf,
+        #[command(flatten)]
+        look: LookArguments,
+    },
+    /// Correct a customer's address at all stores: asks the new address by mail, and re-points the live aliases when it answers.
+    Correct {
+        /// The customer's real address of now.
+        #[arg(long, value_name = "ADDRESS")]
+        customer: String,
+        /// The new one.
+        #[arg(long, value_name = "ADDRESS")]
+        to: String,
         #[command(flatten)]
         look: LookArguments,
     },
@@ -167,6 +179,9 @@ pub(super) async fn run(command: ComplianceCommand, common: &Common) -> Result<(
         ComplianceCommand::Erase(arguments) => erase::run(&arguments, common).await,
         ComplianceCommand::Export { customer, out, look } => {
             export::run(&customer, &out, &look, common).await
+        }
+        ComplianceCommand::Correct { customer, to, look } => {
+            correct::run(&customer, &to, &look, common).await
         }
         ComplianceCommand::Hold { command } => hold::run(command, common).await,
     }

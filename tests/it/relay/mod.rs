@@ -22,6 +22,7 @@ mod carriers;
 mod clients;
 mod clock;
 mod commands;
+mod correction;
 mod decisions;
 mod dialogues;
 mod dns_check;
