@@ -48,6 +48,8 @@ pub(super) enum Lasts {
 pub enum OrderFault {
     #[error("store id: no such store; add it first with `anshin merchant add`")]
     NoStore,
+    #[error("store id: the store has left; nothing is opened with it any more")]
+    Left,
     #[error("order number: no such order of this store; open it first with `anshin order open`")]
     NoOrder,
     #[error("order number: 1 to 64 characters, no control characters, no space at either end")]
@@ -76,6 +78,9 @@ impl Relay {
     pub async fn open_order(&self, request: OrderRequest) -> Result<OrderView, OrderFault> {
         let now = Timestamp::now();
         let merchant = self.merchant_row(&request.store_id).await?.ok_or(OrderFault::NoStore)?.id;
+        if self.store().has_left(merchant).await.map_err(RelayFault::from)? {
+            return Err(OrderFault::Left);
+        }
         let order_no = request.order_no;
         let length = order_no.chars().count();
         if length == 0

@@ -208,6 +208,7 @@ impl Relay {
             && super::merchants::is_store_id(&store_id)
             && sender.is_some()
             && let Some(merchant) = self.merchant(&store_id).await?
+            && !self.store().has_left(merchant.id).await?
         {
             return Ok(Recipient::Inquiry(Box::new(merchant)));
         }

@@ -25,6 +25,19 @@ pub(super) fn new_address(answer: &str, until: Timestamp) -> String {
     )
 }
 
+/// That a store has left: its name as it is shown, and the alias that ends.
+pub(super) fn store_left(name: &str, alias: &str) -> String {
+    format!(
+        "店舗「{name}」は、このサービスの利用を終了しました。\r\n\
+         次のアドレスへのメールは、今後届きません。ご用件は、マーケットプレイスのお問い合わせをご利用ください。\r\n\
+         このメールに返信されても届きません。\r\n\r\n\
+         The store \"{name}\" has left this service.\r\n\
+         Mail to the following address arrives no more. Please use the contact form of the marketplace.\r\n\
+         An answer to this mail does not arrive.\r\n\r\n\
+         {alias}\r\n"
+    )
+}
+
 /// Most characters of a subject that are repeated.
 const SUBJECT_MAX: usize = 200;
 

@@ -70,6 +70,7 @@ impl From<OrderFault> for Problem {
             OrderFault::NoStore | OrderFault::NoOrder => {
                 Self::new(StatusCode::NOT_FOUND, "There is no such thing", fault.to_string())
             }
+            OrderFault::Left => Self::new(StatusCode::CONFLICT, "The store has left", fault.to_string()),
             OrderFault::OtherCustomer | OrderFault::Closed => {
                 Self::new(StatusCode::CONFLICT, "The order is open otherwise", fault.to_string())
             }

@@ -7,6 +7,7 @@ mod erase;
 mod export;
 mod export_words;
 mod hold;
+mod leave;
 pub(super) mod residency;
 mod retention;
 
@@ -57,6 +58,18 @@ pub(in crate::cli) enum ComplianceCommand {
         /// The new one.
         #[arg(long, value_name = "ADDRESS")]
         to: String,
+        #[command(flatten)]
+        look: LookArguments,
+    },
+    /// What ends when a store leaves; with --yes, it leaves: its credentials die at once, its conversations close, and their customers
+    /// are told. The log stays for its period.
+    Leave {
+        /// The store.
+        #[arg(long, value_name = "ID")]
+        store_id: String,
+        /// It leaves.
+        #[arg(long, requires = "actor")]
+        yes: bool,
         #[command(flatten)]
         look: LookArguments,
     },
@@ -182,6 +195,10 @@ pub(super) async fn run(command: ComplianceCommand, common: &Common) -> Result<(
         }
         ComplianceCommand::Correct { customer, to, look } => {
             correct::run(&customer, &to, &look, common).await
+        }
+        ComplianceCommand::Leave { store_id, yes, look } => {
+            let leaving = yes.then_some(&look);
+            leave::run(&store_id, leaving, common).await
         }
         ComplianceCommand::Hold { command } => hold::run(command, common).await,
     }

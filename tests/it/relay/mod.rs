@@ -5,6 +5,7 @@
 
 mod client;
 mod http;
+mod leaving;
 mod letter;
 mod mailbox;
 mod process;
