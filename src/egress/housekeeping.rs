@@ -43,7 +43,10 @@ pub(super) async fn keep(
             _ = pauses_tick.tick() => (pauses(&relay, &sending).await, "pauses can't be read"),
             _ = deadlines_tick.tick() => (deadlines(&relay, &sending).await, "what waits for too long can't be ended"),
             _ = purge_tick.tick() => (purge(&relay, &retention, &mut doubted).await, "ended deliveries can't be purged"),
-            _ = destroy_tick.tick() => (destroy(&relay, &retention, Piece::Days, &mut doubted).await, "what is due by retention can't be destroyed"),
+            _ = destroy_tick.tick() => {
+                let done = destroy(&relay, &retention, Piece::Days, &mut doubted).await;
+                (done, "what is due by retention can't be destroyed")
+            }
         };
         if let Err(fault) = done {
             tracing::error!(event = "fault", %fault, what);

@@ -1,8 +1,9 @@
 //! Bundles of evidence: rows with all that it takes to prove them, in one JSON document that needs no database and no network.
 //!
 //! Rules: a row is proven by its path to the root of its leaf, the leaf by its path to the root of a checkpoint, the
-//! checkpoint by its signatures; whose keys these are is the reader's knowledge and comes from elsewhere. What a row has
-//! sealed stays sealed; a header block that was destroyed meanwhile stands there by its hash, and the rest is proven still.
+//! checkpoint by its signatures; whose keys these are is the reader's knowledge and comes from elsewhere. What a row
+//! has sealed stays sealed; a header block that was destroyed meanwhile stands there by its hash, and the rest is
+//! proven still.
 //! When it fails: [`BundleError`], which names the leaf.
 
 use super::checkpoint::{Checkpoint, CheckpointError};

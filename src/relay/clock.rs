@@ -1,10 +1,10 @@
-//! Whether this machine's clock may decide that something is due: what is destroyed is gone, and a clock that is ahead by a year
-//! would have destroyed a year too much.
+//! Whether this machine's clock may decide that something is due: what is destroyed is gone, and a clock that is ahead
+//! by a year would have destroyed a year too much.
 //!
-//! Rules: the database keeps the last time by which somebody kept house. While a process runs, its clock may be ahead of that by
-//! hardly more than one that only goes forward has counted since; when it begins, by what a machine may have stood still.
-//! Whatever lies beyond waits for the word of a person, which is written down among the looks. The clock of a database server must
-//! agree too; about that one nobody's word helps, since one of the two is wrong.
+//! Rules: the database keeps the last time by which somebody kept house. While a process runs, its clock may be ahead
+//! of that by hardly more than one that only goes forward has counted since; when it begins, by what a machine may
+//! have stood still. Whatever lies beyond waits for the word of a person, which is written down among the looks. The
+//! clock of a database server must agree too; about that one nobody's word helps, since one of the two is wrong.
 //! When it fails: [`RelayFault`]. A clock in doubt is told ([`ClockDoubt`]), and nothing is destroyed.
 
 use super::look::Look;
@@ -36,7 +36,8 @@ pub enum ClockDoubt {
     Ahead { now: Timestamp, known: Timestamp },
 }
 
-/// Whether a clock is further ahead than can be. `ran`: when it was last right, and how long ago that is by another clock.
+/// Whether a clock is further ahead than can be. `ran`: when it was last right, and how long ago that is by another
+/// clock.
 fn judge(now: Timestamp, known: Timestamp, ran: Option<(Timestamp, Duration)>) -> Result<(), ClockDoubt> {
     let latest = match ran {
         Some((seen, since)) => known.max(seen.after(since)).after(SLIPS),

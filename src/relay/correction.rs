@@ -1,8 +1,10 @@
-//! A customer's address is corrected at all stores: the aliases stay, and lead to the new address, once a mail to it was answered.
+//! A customer's address is corrected at all stores: the aliases stay, and lead to the new address, once a mail to it
+//! was answered.
 //!
-//! Rules: the mail that asks names neither the address before, nor a store, nor an order. Its token went to the new address alone, so who
-//! writes to it from that address reads its mail: that is the proof, as with decisions about held mail. Who asked for it at the desk, and that
-//! it was done, stands among the looks. What waits already goes where it was taken for; a conversation that the new address has of its own stays.
+//! Rules: the mail that asks names neither the address before, nor a store, nor an order. Its token went to the new
+//! address alone, so who writes to it from that address reads its mail: that is the proof, as with decisions about
+//! held mail. Who asked for it at the desk, and that it was done, stands among the looks. What waits already goes
+//! where it was taken for; a conversation that the new address has of its own stays.
 //! When it fails: [`CorrectionFault`], or [`Refusal`] to who answers; then nothing is changed.
 
 use super::accept::Incoming;
@@ -224,8 +226,8 @@ impl Relay {
         Ok(live)
     }
 
-    /// A conversation with another customer address. What an old signature says, or a mail that was quoted, must not reach the store
-    /// either, so the address before is kept as a former one.
+    /// A conversation with another customer address. What an old signature says, or a mail that was quoted, must not
+    /// reach the store either, so the address before is kept as a former one.
     pub(super) fn repointed(
         &self,
         conversation: &Conversation,

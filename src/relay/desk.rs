@@ -311,8 +311,10 @@ impl Relay {
         let id = super::parse_queue_id(id).ok_or(DeskFault::NoRequest)?;
         let row =
             self.store().look_request(id).await.map_err(RelayFault::from)?.ok_or(DeskFault::NoRequest)?;
-        // Who may not open what was asked for compares its index; requests of an older version have none.
-        let (is_same, seen) = match &row.what {
+        // Whoever opens something for a person must be able to read the log, and so what was asked for. An erasure opens
+        // nothing: a process that serves compares its index.
+        let indexed = row.what.as_ref().filter(|_| matches!(opening, Opening::Erase { .. }));
+        let (is_same, seen) = match indexed {
             Some((what, seen)) => {
                 (what == self.what_idx(look, opening, goes).as_bytes(), u64::try_from(*seen).ok())
             }

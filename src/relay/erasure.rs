@@ -111,8 +111,8 @@ impl Relay {
         Ok((holdings, Opening::Erase { person, conversations, stranger, open_orders }))
     }
 
-    /// Erases a person as soon as a second person has approved it; asked again and again, it says how far it has come. What is
-    /// kept, as it was before.
+    /// Erases a person as soon as a second person has approved it; asked again and again, it says how far it has come.
+    /// What is kept, as it was before.
     ///
     /// # Errors
     /// [`DeskFault`]; then nothing is erased.

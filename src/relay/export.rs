@@ -1,11 +1,14 @@
-//! What is held about a person, for the person: conversations, records, mails that wait, and what is noted outside of conversations.
+//! What is held about a person, for the person: conversations, records, mails that wait, and what is noted outside of
+//! conversations.
 //!
-//! Rules: of a record all is given only where it is of the person's own mail or mailbox; of everything else what names nobody, by a
-//! list of what may. What is somebody else's in a conversation of the person (a guest, the order that admitted one) is told of by its kind alone.
-//! In the end the other party's registered addresses are sought in all of it and masked, wherever somebody wrote them.
+//! Rules: of a record all is given only where it is of the person's own mail or mailbox; of everything else what names
+//! nobody, by a list of what may. What is somebody else's in a conversation of the person (a guest, the order that
+//! admitted one) is told of by its kind alone. In the end the other party's registered addresses are sought in all of
+//! it and masked, wherever somebody wrote them.
 //! When it fails: [`RelayFault`]. What does not open any more, since its keys were destroyed, is told as destroyed.
 
 use super::conversation::Conversation;
+use super::hold::{OTHER_ADDRESS, UNPROVEN};
 use super::trace::TraceLine;
 use super::{Relay, RelayFault, parse_queue_id, queue_id};
 use crate::mail::{RealAddress, Timestamp};
@@ -153,6 +156,20 @@ impl Relay {
                 directions.insert(message, (direction.to_owned(), about));
             }
         }
+        // What claims to be the person's and was not proven may be anybody's.
+        let is_in_doubt = |(row, line): &(&RecordRow, Option<TraceLine>)| {
+            let reason = line.as_ref().and_then(|line| line.detail.get("reason")?.as_str());
+            (row.event == "held" && reason.is_some_and(is_doubt)).then_some(row.message_id?)
+        };
+        let doubted: Vec<i64> = lines.iter().filter_map(is_in_doubt).collect();
+        let is_theirs = |row: &RecordRow, line: &TraceLine| {
+            let from = line.detail.get("from").and_then(Value::as_str);
+            let mut own = conversation.former.iter().chain([&conversation.customer]);
+            row.message_id.is_some_and(|message| !doubted.contains(&message))
+                && from
+                    .and_then(|from| RealAddress::parse(from).ok())
+                    .is_some_and(|from| own.any(|own| super::routing::is_written_by(&from, own)))
+        };
         let direction = |message: Option<i64>| {
             let (direction, about) = directions.get(&message?)?;
             match (direction.as_str(), about) {
@@ -169,8 +186,8 @@ impl Relay {
                 return json!({ "at": row.at.to_rfc3339(), "event": row.event, "destroyed": true });
             };
             let whose = match (row.event.as_str(), direction(row.message_id)) {
-                ("accepted", Some("to_merchant"))
-                | ("delivered" | "deferred" | "failed", Some("to_customer")) => Whose::Own,
+                ("accepted", Some("to_merchant")) if is_theirs(row, line) => Whose::Own,
+                ("delivered" | "deferred" | "failed", Some("to_customer")) => Whose::Own,
                 _ => Whose::Others,
             };
             record(line, whose)
@@ -180,8 +197,9 @@ impl Relay {
 
     async fn waiting_of(&self, conversation: &Conversation) -> Result<Vec<Value>, RelayFault> {
         let mut waiting = Vec::new();
-        for (message, direction, at, state) in self.store().waiting_in(conversation.id).await? {
+        for (message, direction, at, state, held_for) in self.store().waiting_in(conversation.id).await? {
             let text = match self.store().body(message).await? {
+                _ if held_for.as_deref().is_some_and(is_doubt) => Some(MASKED.to_owned()),
                 Some(body) => {
                     let place = super::envelope::body_place(message);
                     match self.open_in(&conversation.key, place, &body).await {
@@ -197,6 +215,7 @@ impl Relay {
                 "at": at.to_rfc3339(),
                 "direction": direction,
                 "state": state,
+                "reason": held_for,
                 "message_as_its_recipient_gets_it": text,
             }));
         }
@@ -211,6 +230,11 @@ impl Relay {
             Err(fault) => Err(fault),
         }
     }
+}
+
+/// Whether a mail is held because nobody knows who wrote it.
+fn is_doubt(held_for: &str) -> bool {
+    [UNPROVEN, OTHER_ADDRESS].contains(&held_for)
 }
 
 fn is(person: &RealAddress, text: &str) -> bool {

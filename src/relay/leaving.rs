@@ -1,8 +1,9 @@
-//! A store leaves: nobody logs in for it any more, its conversations close, and its customers are told. The log stays for its period.
+//! A store leaves: nobody logs in for it any more, its conversations close, and its customers are told. The log stays
+//! for its period.
 //!
-//! Rules: first the credentials, in one transaction with the mark that the store has left, so that nothing new is opened meanwhile; then
-//! conversation by conversation, the notice before the closing, each once: who was stopped goes on where he was. Mail that waits goes on to
-//! both sides. Who asked for it stands among the looks.
+//! Rules: first the credentials, in one transaction with the mark that the store has left, so that nothing new is
+//! opened meanwhile; then conversation by conversation, the notice before the closing, each once: who was stopped goes
+//! on where he was. Mail that waits goes on to both sides. Who asked for it stands among the looks.
 //! When it fails: [`LeaveFault`]; what was closed is closed, and the same again does the rest.
 
 use super::conversation::Conversation;

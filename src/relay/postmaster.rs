@@ -1,12 +1,12 @@
 //! Mail to whoever runs this relay: `postmaster@` and `abuse@` in each of its domains (RFC 5321 §4.5.1; RFC 2142 §4, §5).
 //!
-//! Rules: it goes to the operator's mailbox as it came, as a message within one of ours, so nothing forged stands in our name
-//! and no proof of its sender breaks. It belongs to no conversation. Providers send complaints (RFC 5965) to one address of
-//! whoever registered for them: one that holds a return address of ours suppresses that customer's mailbox, as one that comes to
-//! the return address itself does, and ends here too, since it quotes the mail. That address is encrypted, so no other word
-//! is taken for one, wherever it stands; the alias is not enough, which everybody has seen to whom a mail was forwarded.
-//! Who wrote can be erased like everybody else: mail and record are sealed with a key of the day for his address. So much may wait and
-//! no more, since anybody may write.
+//! Rules: it goes to the operator's mailbox as it came, as a message within one of ours, so nothing forged stands in
+//! our name and no proof of its sender breaks. It belongs to no conversation. Providers send complaints (RFC 5965) to
+//! one address of whoever registered for them: one that holds a return address of ours suppresses that customer's
+//! mailbox, as one that comes to the return address itself does, and ends here too, since it quotes the mail. That
+//! address is encrypted, so no other word is taken for one, wherever it stands; the alias is not enough, which
+//! everybody has seen to whom a mail was forwarded. Who wrote can be erased like everybody else: mail and record are
+//! sealed with a key of the day for his address. So much may wait and no more, since anybody may write.
 //! When it fails: [`Refusal`]. Without a mailbox in the configuration these addresses are unknown.
 
 use super::accept::{Incoming, Receipt};

@@ -1,8 +1,8 @@
 //! Retention: what is due, and its destruction, a bounded piece at a time.
 //!
 //! Rules: a day of a class is due when its period has gone by since the day's end (UTC). Every node that keeps house calls
-//! [`Relay::keep_retention`] now and then; `store::retention` keeps them apart. Holds are followed before anything is destroyed, and
-//! a clock that may be ahead destroys nothing.
+//! [`Relay::keep_retention`] now and then; `store::retention` keeps them apart. Holds are followed before anything is
+//! destroyed, and a clock that may be ahead destroys nothing.
 //! When it fails: [`RelayFault`]; what was destroyed is so, and the next call goes on.
 
 use super::clock::ClockDoubt;
@@ -84,8 +84,8 @@ fn lines(rule: &Rule) -> String {
 }
 
 impl Relay {
-    /// Destroys a piece of what is due, and forgets deliveries that ended long ago, if this clock may decide that; else what is to be
-    /// said against it.
+    /// Destroys a piece of what is due, and forgets deliveries that ended long ago, if this clock may decide that;
+    /// else what is to be said against it.
     ///
     /// # Errors
     /// [`RelayFault`] when the database or a key fails.

@@ -266,7 +266,7 @@ fn is_program(sender: Option<&RealAddress>) -> bool {
 }
 
 /// Whether a reverse-path is that of this address, signed against forged bounces or not: `prvs=TAG=local@domain` (BATV).
-fn is_written_by(reverse_path: &RealAddress, address: &RealAddress) -> bool {
+pub(super) fn is_written_by(reverse_path: &RealAddress, address: &RealAddress) -> bool {
     if reverse_path.same_mailbox(address) {
         return true;
     }

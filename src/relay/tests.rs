@@ -2,6 +2,7 @@
 //! Everybody in it is made up, and what they must never read of each other is looked for.
 
 mod desk;
+mod export;
 mod given_up;
 mod holds;
 mod rekey;

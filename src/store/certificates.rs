@@ -1,7 +1,7 @@
 //! Certificates of destruction, for people: what each says, and the list of them.
 //!
-//! Rules: a certificate is written in the transaction that ends what it is about. Its hash is over the rows as the audit tree has
-//! them, in the order of their ids.
+//! Rules: a certificate is written in the transaction that ends what it is about. Its hash is over the rows as the
+//! audit tree has them, in the order of their ids.
 //! When it fails: [`StoreFault`].
 
 use super::fault::StoreFault;
@@ -98,6 +98,12 @@ pub(super) struct Walk {
 }
 
 impl Walk {
+    /// Reads `begun_at, key_at, fingerprints, part, position, tree, unentered`.
+    pub fn read(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        let (begun_at, key_at) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(Self { begun_at, key_at, fingerprints: row.try_get(2)?, unentered: row.try_get(6)? })
+    }
+
     pub fn body(&self, class: Class, day: i64, id: i64, root: &Edge, rule: &str, now: Timestamp) -> String {
         let keys = match (self.key_at, self.fingerprints.as_str()) {
             (None, _) => "kept: a hold touches the day".to_owned(),

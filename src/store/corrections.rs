@@ -1,7 +1,7 @@
 //! Corrections of an address that wait for their proof, and conversations that get another address.
 //!
-//! Rules: a correction is carried out once, in one transaction with all that it changes, and its key is destroyed then, or when its
-//! time is over: it holds both addresses.
+//! Rules: a correction is carried out once, in one transaction with all that it changes, and its key is destroyed
+//! then, or when its time is over: it holds both addresses.
 //! When it fails: [`StoreFault`]; then nothing is changed.
 
 use super::accept;
@@ -86,8 +86,8 @@ impl Store {
         .map_err(|error: sqlx::Error| error.into())
     }
 
-    /// Carries a correction out. How many conversations have the new address by it; `None` where it was carried out before, or its
-    /// time is over. One that would be found as another that is there keeps its address.
+    /// Carries a correction out. How many conversations have the new address by it; `None` where it was carried out
+    /// before, or its time is over. One that would be found as another that is there keeps its address.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then nothing is changed.

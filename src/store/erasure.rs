@@ -35,7 +35,8 @@ pub struct Holdings {
     /// Mails that wait or are held.
     pub waiting: i64,
     pub records: i64,
-    /// Days of which there are records about the address outside of conversations: refused mail, and mail to the operator.
+    /// Days of which there are records about the address outside of conversations: refused mail, and mail to the
+    /// operator.
     pub refused_days: i64,
     /// Holds that keep some of it.
     pub holds: BTreeSet<i64>,
@@ -112,24 +113,27 @@ impl Store {
             .await
     }
 
-    /// Mails of the two parties that wait or are held in a conversation: id, direction, when they came, and which of both.
+    /// Mails of the two parties that wait or are held in a conversation: id, direction, when they came, which of both,
+    /// and what they are held for.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn waiting_in(
         &self,
         conversation: i64,
-    ) -> Result<Vec<(i64, String, Timestamp, String)>, StoreFault> {
-        let text = "SELECT m.id, m.direction, m.received_at, d.state FROM message m JOIN delivery d ON d.message_id = m.id \
-             WHERE m.conversation_id = $1 AND m.direction <> 'notice' AND d.state IN ('waiting', 'held') ORDER BY m.id";
+    ) -> Result<Vec<(i64, String, Timestamp, String, Option<String>)>, StoreFault> {
+        let text = "SELECT m.id, m.direction, m.received_at, d.state, d.held_for FROM message m \
+             JOIN delivery d ON d.message_id = m.id WHERE m.conversation_id = $1 AND m.direction <> 'notice' AND d.state IN ('waiting', 'held') ORDER BY m.id";
         let rows = sqlx::query(text).bind(conversation).fetch_all(self.pool()).await?;
         let read = |row: &AnyRow| {
-            Ok((row.try_get(0)?, row.try_get(1)?, Timestamp::from_millis(row.try_get(2)?), row.try_get(3)?))
+            let at = Timestamp::from_millis(row.try_get(2)?);
+            Ok((row.try_get(0)?, row.try_get(1)?, at, row.try_get(3)?, row.try_get(4)?))
         };
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
-    /// That the customer's mailbox of a conversation refuses mail: with what status, since when, until when it is not tried.
+    /// That the customer's mailbox of a conversation refuses mail: with what status, since when, until when it is not
+    /// tried.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.

@@ -1,4 +1,5 @@
-//! The last time that is known to have been: what a clock is held against that is ahead, also of a process that has just begun.
+//! The last time that is known to have been: what a clock is held against that is ahead, also of a process that has
+//! just begun.
 //!
 //! Rules: it goes forward; back only by the word of a person.
 //! When it fails: [`StoreFault`]; then nothing is known, and nothing may be destroyed.

@@ -66,7 +66,8 @@ impl Store {
         rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(Into::into)
     }
 
-    /// A store leaves: from now on nobody logs in for it, and nothing is opened with it. How many credentials that ended.
+    /// A store leaves: from now on nobody logs in for it, and nothing is opened with it. How many credentials that
+    /// ended.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then it is here still.

@@ -108,8 +108,9 @@ impl Store {
         rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(Into::into)
     }
 
-    /// Days of a class up to `until` that have rows and no key of their own, the oldest first: those of a version that had no keys of
-    /// days, and rows at midnight that were sealed with the key of the day beside. Each takes a look at the rows.
+    /// Days of a class up to `until` that have rows and no key of their own, the oldest first: those of a version that
+    /// had no keys of days, and rows at midnight that were sealed with the key of the day beside. Each takes a look at
+    /// the rows.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
@@ -267,92 +268,106 @@ impl Store {
         rule: &str,
         now: Timestamp,
     ) -> Result<Progress, StoreFault> {
-        self.pool().bounded(async {
-        let mut transaction = self.pool().begin().await?;
-        let text = "UPDATE destroying SET position = position WHERE class = $1 AND day = $2 \
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                let text = "UPDATE destroying SET position = position WHERE class = $1 AND day = $2 \
              RETURNING begun_at, key_at, fingerprints, part, position, tree, unentered";
-        let walk = sqlx::query(text).bind(class.as_str()).bind(day).fetch_optional(&mut *transaction).await?;
-        // Another node has come to its end.
-        let Some(walk) = walk else { return Ok(Progress::Done { certified: false }) };
-        let key_at: Option<i64> = walk.try_get(1)?;
-        let (number, position): (i64, i64) = (walk.try_get(3)?, walk.try_get(4)?);
-        let mut root = Edge::from_octets(&walk.try_get::<Vec<u8>, _>(5)?)
-            .ok_or(StoreFault::Schema("destroying.tree is not what this program wrote".into()))?;
-        let parts = parts(class);
-        let Some(part) = usize::try_from(number).ok().and_then(|number| parts.get(number)) else {
-            // A node that was late finds the day certified, and nothing left of it.
-            let text = "SELECT id FROM certificate WHERE class = $1 AND day = $2 AND is_last = 1";
-            let query = sqlx::query(text).bind(class.as_str()).bind(day);
-            let is_certified = query.fetch_optional(&mut *transaction).await?.is_some();
-            if class == Class::Rejected && key_at.is_some() {
-                strangers::forget_refused(&mut transaction, day).await?;
-            }
-            let certified = !is_certified && (root.size() > 0 || key_at.is_some());
-            if certified {
-                let walk = Walk { begun_at: walk.try_get(0)?, key_at, fingerprints: walk.try_get(2)?, unentered: walk.try_get(6)? };
-                let body = walk.body(class, day, id, &root, rule, now);
-                certify(&mut transaction, id, "retention", Some((class, day, key_at.is_some())), &body, now)
+                let walk = sqlx::query(text)
+                    .bind(class.as_str())
+                    .bind(day)
+                    .fetch_optional(&mut *transaction)
                     .await?;
-            }
-            sqlx::query("DELETE FROM destroying WHERE class = $1 AND day = $2")
+                // Another node has come to its end.
+                let Some(walk) = walk else { return Ok(Progress::Done { certified: false }) };
+                let key_at: Option<i64> = walk.try_get(1)?;
+                let (number, position): (i64, i64) = (walk.try_get(3)?, walk.try_get(4)?);
+                let mut root = Edge::from_octets(&walk.try_get::<Vec<u8>, _>(5)?)
+                    .ok_or(StoreFault::Schema("destroying.tree is not what this program wrote".into()))?;
+                let parts = parts(class);
+                let Some(part) = usize::try_from(number).ok().and_then(|number| parts.get(number)) else {
+                    // A node that was late finds the day certified, and nothing left of it.
+                    let text = "SELECT id FROM certificate WHERE class = $1 AND day = $2 AND is_last = 1";
+                    let query = sqlx::query(text).bind(class.as_str()).bind(day);
+                    let is_certified = query.fetch_optional(&mut *transaction).await?.is_some();
+                    if class == Class::Rejected && key_at.is_some() {
+                        strangers::forget_refused(&mut transaction, day).await?;
+                    }
+                    let certified = !is_certified && (root.size() > 0 || key_at.is_some());
+                    if certified {
+                        let walk = Walk::read(&walk)?;
+                        let body = walk.body(class, day, id, &root, rule, now);
+                        certify(
+                            &mut transaction,
+                            id,
+                            "retention",
+                            Some((class, day, key_at.is_some())),
+                            &body,
+                            now,
+                        )
+                        .await?;
+                    }
+                    sqlx::query("DELETE FROM destroying WHERE class = $1 AND day = $2")
+                        .bind(class.as_str())
+                        .bind(day)
+                        .execute(&mut *transaction)
+                        .await?;
+                    transaction.commit().await?;
+                    return Ok(Progress::Done { certified });
+                };
+                let (from, until) = span(day);
+                let from = position.max(from - 1);
+                let Part { table, of, columns, .. } = part;
+                let text = select(part, columns, key_at);
+                let query = sqlx::query(AssertSqlSafe(text)).bind(from).bind(until).bind(STEP);
+                let rows = query.fetch_all(&mut *transaction).await?;
+                let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i64>, _>>()?;
+                if ids != next.ids {
+                    return Ok(Progress::More);
+                }
+                for (id, note) in &noted.notes {
+                    sqlx::query("INSERT INTO destruction (id, note) VALUES ($1, $2)")
+                        .bind(*id)
+                        .bind(note.as_str())
+                        .execute(&mut *transaction)
+                        .await?;
+                }
+                let mut last = from;
+                for row in &rows {
+                    let (id, hash) = hashed(part, row, &noted.headers)?;
+                    root.push(hash);
+                    last = id;
+                }
+                if !rows.is_empty() {
+                    let what = match part.then {
+                        Then::Delete => format!("DELETE FROM {table} AS t"),
+                        Then::ClearHeaders => format!("UPDATE {table} AS t SET headers = NULL"),
+                    };
+                    let free = free(part, key_at);
+                    let text = format!("{what} WHERE id > $1 AND id <= $2 AND {of} AND {free}");
+                    let query = sqlx::query(AssertSqlSafe(text)).bind(from).bind(last);
+                    let gone = query.execute(&mut *transaction).await?.rows_affected();
+                    // A hold that came in between: what was hashed is not what would go.
+                    if usize::try_from(gone) != Ok(rows.len()) {
+                        return Err(StoreFault::Unreachable("rows changed while they were destroyed".into()));
+                    }
+                }
+                let is_over = i64::try_from(rows.len()).unwrap_or(STEP) < STEP;
+                sqlx::query(
+                    "UPDATE destroying SET part = $1, position = $2, tree = $3, unentered = unentered + $6 \
+             WHERE class = $4 AND day = $5",
+                )
+                .bind(if is_over { number + 1 } else { number })
+                .bind(if is_over { -1 } else { last })
+                .bind(root.to_octets())
                 .bind(class.as_str())
                 .bind(day)
+                .bind(i64::try_from(rows.len().saturating_sub(noted.entered)).unwrap_or(0))
                 .execute(&mut *transaction)
                 .await?;
-            transaction.commit().await?;
-            return Ok(Progress::Done { certified });
-        };
-        let (from, until) = span(day);
-        let from = position.max(from - 1);
-        let Part { table, of, columns, .. } = part;
-        let text = select(part, columns, key_at);
-        let query = sqlx::query(AssertSqlSafe(text)).bind(from).bind(until).bind(STEP);
-        let rows = query.fetch_all(&mut *transaction).await?;
-        let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i64>, _>>()?;
-        if ids != next.ids {
-            return Ok(Progress::More);
-        }
-        for (id, note) in &noted.notes {
-            sqlx::query("INSERT INTO destruction (id, note) VALUES ($1, $2)")
-                .bind(*id)
-                .bind(note.as_str())
-                .execute(&mut *transaction)
-                .await?;
-        }
-        let mut last = from;
-        for row in &rows {
-            let (id, hash) = hashed(part, row, &noted.headers)?;
-            root.push(hash);
-            last = id;
-        }
-        if !rows.is_empty() {
-            let what = match part.then {
-                Then::Delete => format!("DELETE FROM {table} AS t"),
-                Then::ClearHeaders => format!("UPDATE {table} AS t SET headers = NULL"),
-            };
-            let free = free(part, key_at);
-            let text = format!("{what} WHERE id > $1 AND id <= $2 AND {of} AND {free}");
-            let query = sqlx::query(AssertSqlSafe(text)).bind(from).bind(last);
-            let gone = query.execute(&mut *transaction).await?.rows_affected();
-            // A hold that came in between: what was hashed is not what would go.
-            if usize::try_from(gone) != Ok(rows.len()) {
-                return Err(StoreFault::Unreachable("rows changed while they were destroyed".into()));
-            }
-        }
-        let is_over = i64::try_from(rows.len()).unwrap_or(STEP) < STEP;
-        sqlx::query(
-            "UPDATE destroying SET part = $1, position = $2, tree = $3, unentered = unentered + $6 WHERE class = $4 AND day = $5",
-        )
-        .bind(if is_over { number + 1 } else { number })
-        .bind(if is_over { -1 } else { last })
-        .bind(root.to_octets())
-        .bind(class.as_str())
-        .bind(day)
-        .bind(i64::try_from(rows.len().saturating_sub(noted.entered)).unwrap_or(0))
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(Progress::More)
-        }).await
+                transaction.commit().await?;
+                Ok(Progress::More)
+            })
+            .await
     }
 }

@@ -1,7 +1,7 @@
 //! Where the rows of each class are, in SQL: what is destroyed, and what a hold keeps of it.
 //!
-//! Rules: a row has one form by which it is hashed, that of the audit tree (`ledger/row.rs`), so that a certificate can be held
-//! against the tree.
+//! Rules: a row has one form by which it is hashed, that of the audit tree (`ledger/row.rs`), so that a certificate
+//! can be held against the tree.
 //! When it fails: a row that is not what this program wrote is a fault of the database.
 
 use super::ids;
@@ -100,7 +100,8 @@ pub(super) fn span(day: i64) -> (i64, i64) {
 /// How long a row may come before or after the sealing of what it holds.
 const SLACK_MS: i64 = 600_000;
 
-/// The ids of what may be sealed with the keys of a day: what is sealed before midnight may get its id after it, and the other way.
+/// The ids of what may be sealed with the keys of a day: what is sealed before midnight may get its id after it, and
+/// the other way.
 pub(super) fn sealed_span(day: i64) -> (i64, i64) {
     let at = |day: i64, slack: i64| ids::floor(day.saturating_mul(DAY_MS).saturating_add(slack));
     (at(day, -SLACK_MS), at(day + 1, SLACK_MS))
@@ -122,7 +123,8 @@ pub fn class_of(event: &str) -> Class {
     }
 }
 
-/// The id of a row and its hash, as the audit tree has it. `headers`: by id the hashes of header blocks that were destroyed before.
+/// The id of a row and its hash, as the audit tree has it. `headers`: by id the hashes of header blocks that were
+/// destroyed before.
 pub(super) fn hashed(
     part: &Part,
     row: &AnyRow,

@@ -1,8 +1,8 @@
 //! Keys of those who are in no conversation: one for an address and a day.
 //!
-//! Rules: the first to need one makes it. They go with the day of the class `rejected` (`retention.rs`), or with the person
-//! (`erasure.rs`); one that seals a mail to the operator, whose record is kept as for all mail that was taken, with `metadata`, and some days
-//! later, since what becomes of the mail is noted later.
+//! Rules: the first to need one makes it. They go with the day of the class `rejected` (`retention.rs`), or with the
+//! person (`erasure.rs`); one that seals a mail to the operator, whose record is kept as for all mail that was taken,
+//! with `metadata`, and some days later, since what becomes of the mail is noted later.
 //! When it fails: [`StoreFault`]; then the asker seals with another key.
 
 use super::accept;
@@ -82,7 +82,8 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets the keys of those who wrote to the operator up to a day, where nothing that may be sealed with them is left. How many.
+    /// Forgets the keys of those who wrote to the operator up to a day, where nothing that may be sealed with them is
+    /// left. How many.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.

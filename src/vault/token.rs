@@ -183,7 +183,8 @@ pub enum Decision {
     Confirm,
     /// It is not sent.
     Withdraw,
-    /// The mail that named this token has arrived: the new address is his. In place of the delivery stands the correction.
+    /// The mail that named this token has arrived: the new address is his. In place of the delivery stands the
+    /// correction.
     Correct,
 }
 

@@ -1,8 +1,8 @@
 //! `POST /v1/erasures`: what is kept about a customer, and its erasure, as `anshin compliance erase` does it.
 //!
-//! Rules: a preview unless `carry_out` is true. To carry it out takes a second person, at the relay (`anshin reveal approve`): until
-//! then the answer is 202 with the request that waits. The same call asked again does nothing twice: it says how far it has come, and
-//! in the end that all is erased.
+//! Rules: a preview unless `carry_out` is true. To carry it out takes a second person, at the relay (`anshin reveal
+//! approve`): until then the answer is 202 with the request that waits. The same call asked again does nothing twice:
+//! it says how far it has come, and in the end that all is erased.
 //! When it fails: a problem document, and nothing is erased.
 
 use super::Shared;

@@ -1,5 +1,5 @@
-//! What retention destroys by the machine's own clock, on both engines: nothing by one that is ahead, whether it jumped while a process
-//! ran or while none did; and what it does destroy verifies, unless somebody changed it before.
+//! What retention destroys by the machine's own clock, on both engines: nothing by one that is ahead, whether it
+//! jumped while a process ran or while none did; and what it does destroy verifies, unless somebody changed it before.
 
 use crate::store::{domains, on_both, policy};
 use anshin::config::Config;

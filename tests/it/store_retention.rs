@@ -197,7 +197,8 @@ fn rows_without_a_key_of_their_day_are_found_and_a_hold_near_midnight_keeps_the_
     on_both(|url, vault| async move {
         let (store, key) = open(&url, &vault).await;
         let (past, now) = (Past { ids: Ids::default() }, at(DAY + 400, 5));
-        // Of a version that had no keys of days; then a mail just after midnight, sealed with the key of the day that ended.
+        // Of a version that had no keys of days; then a mail just after midnight, sealed with the key of the day that
+        // ended.
         let rows = [at(DAY - 40, 7), at(DAY - 30, 7), at(DAY, 9), at(DAY + 1, 0)];
         let rows = rows.map(|when| past.record(&key, "accepted", when, Some(2)));
         store.record(rows.into_iter().collect()).await.unwrap();

@@ -17,7 +17,8 @@ pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(
     let holds: Vec<String> = held.holds.iter().copied().map(queue_id).collect();
     let mut document = held_json(&held, arguments.yes);
     let mut text = format!(
-        "orders {} ({} open), inquiries {}, guests {}, mails that wait {}, records of the log {}, days with mail that was refused or went to the operator {}\nlegal holds: {}",
+        "orders {} ({} open), inquiries {}, guests {}, mails that wait {}, records of the log {}, \
+         days with mail that was refused or went to the operator {}\nlegal holds: {}",
         held.orders,
         held.open_orders,
         held.inquiries,

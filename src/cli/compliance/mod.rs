@@ -38,8 +38,8 @@ pub(in crate::cli) enum ComplianceCommand {
     },
     /// What is kept about a customer; with --yes, erase it for good, in every copy of the database too. Takes a second person.
     Erase(EraseArguments),
-    /// Write all that is held about a customer into two new files, NAME.json and NAME.txt (in Japanese), for the customer: what is the
-    /// other party's is masked. Takes a second person.
+    /// Write all that is held about a customer into two new files, NAME.json and NAME.txt (in Japanese), for the
+    /// customer: what is the other party's is masked. Takes a second person.
     Export {
         /// The customer's real address, the one of now or one before.
         #[arg(long, value_name = "ADDRESS")]
@@ -50,7 +50,8 @@ pub(in crate::cli) enum ComplianceCommand {
         #[command(flatten)]
         look: LookArguments,
     },
-    /// Correct a customer's address at all stores: asks the new address by mail, and re-points the live aliases when it answers.
+    /// Correct a customer's address at all stores: asks the new address by mail, and re-points the live aliases when
+    /// it answers.
     Correct {
         /// The customer's real address of now.
         #[arg(long, value_name = "ADDRESS")]
@@ -61,8 +62,8 @@ pub(in crate::cli) enum ComplianceCommand {
         #[command(flatten)]
         look: LookArguments,
     },
-    /// What ends when a store leaves; with --yes, it leaves: its credentials die at once, its conversations close, and their customers
-    /// are told. The log stays for its period.
+    /// What ends when a store leaves; with --yes, it leaves: its credentials die at once, its conversations close, and
+    /// their customers are told. The log stays for its period.
     Leave {
         /// The store.
         #[arg(long, value_name = "ID")]

@@ -1,8 +1,8 @@
 //! What certificates say was destroyed, held against the leaves that they name.
 //!
-//! Rules: of a certificate that the tree's key signed, count and root must be those of the rows that it names. What people are told
-//! of a day must be what the signed certificates of that walk come to; and of a day that is said to be gone nothing may be there.
-//! Rows of a leaf are held only until all leaves of their certificates have come.
+//! Rules: of a certificate that the tree's key signed, count and root must be those of the rows that it names. What
+//! people are told of a day must be what the signed certificates of that walk come to; and of a day that is said to be
+//! gone nothing may be there. Rows of a leaf are held only until all leaves of their certificates have come.
 //! When it fails: [`RelayFault`] where the database does not answer. What does not fit is told as [`Broken`].
 
 use super::broken::Broken;
@@ -70,7 +70,8 @@ fn broken(what: &'static str, id: i64, why: &str) -> Broken {
 }
 
 impl Relay {
-    /// What certificates that a known key signed say, by leaf; what has to be held against the leaves; what is wrong already.
+    /// What certificates that a known key signed say, by leaf; what has to be held against the leaves; what is wrong
+    /// already.
     pub(super) async fn certified(
         &self,
         keys: &[Verifier],
@@ -146,7 +147,8 @@ impl CertifiedRows {
 }
 
 impl Said {
-    /// Reads what people are told; with the rule of its signed certificates, and the class. `None` where text and row differ.
+    /// Reads what people are told; with the rule of its signed certificates, and the class. `None` where text and row
+    /// differ.
     fn read(row: &CertificateRow) -> Option<(Self, String, Class)> {
         let text = std::str::from_utf8(&row.body).ok()?;
         let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

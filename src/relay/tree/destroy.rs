@@ -13,7 +13,8 @@ use crate::relay::{Relay, RelayFault};
 use crate::store::{Ids, LeafRow, NextRows, Noted};
 use std::collections::{BTreeMap, HashSet};
 
-/// The rule in the certificates of a walk of retention, by which they and what people are told of it are held against each other.
+/// The rule in the certificates of a walk of retention, by which they and what people are told of it are held against
+/// each other.
 pub(in crate::relay) fn rule_of(class: &str, day: &str, begun: &str) -> String {
     format!("{class} of {day}, begun {begun}")
 }
@@ -22,8 +23,8 @@ pub(in crate::relay) fn rule_of(class: &str, day: &str, begun: &str) -> String {
 const LEAVES: usize = 32;
 
 impl Relay {
-    /// Signs what the tree has to know before these rows are destroyed, by a rule of one line. `None`: their hours are not entered
-    /// yet, and they have to wait.
+    /// Signs what the tree has to know before these rows are destroyed, by a rule of one line. `None`: their hours are
+    /// not entered yet, and they have to wait.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer, or this ring has no key that signs the tree that has the rows.

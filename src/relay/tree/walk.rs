@@ -1,7 +1,8 @@
-//! A verification under way: the leaves in their order, the rounds in which they were entered, and what is known of the tree.
+//! A verification under way: the leaves in their order, the rounds in which they were entered, and what is known of
+//! the tree.
 //!
-//! Rules: a round enters all that there is of looks and certificates, but for a limit. So what is in the database with an older
-//! time than a round that was below the limit, and was not entered by then, was put in later.
+//! Rules: a round enters all that there is of looks and certificates, but for a limit. So what is in the database with
+//! an older time than a round that was below the limit, and was not entered by then, was put in later.
 //! When it fails: it does not; what is broken is told.
 
 use super::broken::{Broken, Verification};

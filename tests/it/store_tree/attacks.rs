@@ -1,5 +1,6 @@
-//! What somebody puts into the database who knows the tree, and no key: looks and certificates of old times, rows of times that
-//! have not come, certificates that are copied; and a certificate whose count and root are not those of its rows.
+//! What somebody puts into the database who knows the tree, and no key: looks and certificates of old times, rows of
+//! times that have not come, certificates that are copied; and a certificate whose count and root are not those of its
+//! rows.
 
 use super::ground::*;
 use anshin::ledger::{Certificate, Gone, Signer, What, merkle};

@@ -51,7 +51,8 @@ pub async fn open(url: &str, keys: &std::path::Path) -> Relay {
     Relay::open(Store::open(url).await.unwrap(), vault, domains(), policy()).await.unwrap()
 }
 
-/// The beginning of an hour of the test. The fifth is the one that runs: rows of the desk and certificates have the time of now.
+/// The beginning of an hour of the test. The fifth is the one that runs: rows of the desk and certificates have the
+/// time of now.
 pub fn begins(hour: u32) -> Timestamp {
     static FIRST: OnceLock<Timestamp> = OnceLock::new();
     let hour_ms = i64::try_from(HOUR.as_millis()).unwrap();
