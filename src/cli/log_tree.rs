@@ -227,10 +227,11 @@ fn verify_bundle(file: &Path, keys: &[String], common: &Common) -> Result<(), Fa
             Some(Entry::Segment { entered, .. } | Entry::Row { entered, .. }) => entered.to_rfc3339(),
             None => String::new(),
         };
-        for ProvenRow { row, .. } in &leaf.rows {
+        for ProvenRow { row, headers_hash, .. } in &leaf.rows {
             let message = row.message_id.map(queue_id);
             document.push(json!({
                 "row": queue_id(row.id), "at": at(row.at), "event": row.event, "message": message, "entered_at": entered,
+                "header_block": if headers_hash.is_some() { "destroyed since" } else { "as it was entered" },
             }));
             rows.push(vec![
                 at(row.at),

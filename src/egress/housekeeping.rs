@@ -9,7 +9,7 @@ use super::clock::Trust;
 use super::sending::Sending;
 use crate::config::Retention;
 use crate::mail::Timestamp;
-use crate::relay::{Relay, RelayFault};
+use crate::relay::{Piece, Relay, RelayFault};
 use crate::store::Rewind;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -25,9 +25,6 @@ const LOOKS: usize = 10;
 const PURGE: Duration = Duration::from_secs(600);
 /// How often a piece of what is due by retention is destroyed.
 const DESTROY: Duration = Duration::from_secs(60);
-
-/// What is destroyed is gone, so a clock that is wrong must not decide it.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
 
 /// What the house goes by.
 pub(super) struct House {
@@ -49,13 +46,20 @@ pub(super) async fn keep(
     let [pauses_tick, deadlines_tick, purge_tick, destroy_tick] = &mut ticks;
     // Not at once: after an upgrade the oldest hours of the log are entered into the audit tree first.
     destroy_tick.reset();
+    let mut doubted = false;
     loop {
         let (done, what) = tokio::select! {
             () = super::scheduler::stopped(&mut stop) => return,
             _ = pauses_tick.tick() => (pauses(&relay, &sending).await, "pauses can't be read"),
             _ = deadlines_tick.tick() => (deadlines(&relay, &sending, &house).await, "what waits for too long can't be ended"),
-            _ = purge_tick.tick() => (purge(&relay, retention.queue, &house).await, "ended deliveries can't be purged"),
-            _ = destroy_tick.tick(), if house.trust.is_good() => (destroy(&relay, &retention).await, "what is due by retention can't be destroyed"),
+            _ = purge_tick.tick() => {
+                let done = purge(&relay, &retention, &house, &mut doubted).await;
+                (done, "ended deliveries can't be purged")
+            }
+            _ = destroy_tick.tick(), if house.trust.is_good() => {
+                let done = destroy(&relay, &retention, Piece::Days, &mut doubted).await;
+                (done, "what is due by retention can't be destroyed")
+            }
         };
         if let Err(fault) = done {
             tracing::error!(event = "fault", %fault, what);
@@ -90,21 +94,27 @@ async fn deadlines(relay: &Relay, sending: &Sending, house: &House) -> Result<()
     Ok(())
 }
 
-async fn destroy(relay: &Relay, retention: &Retention) -> Result<(), RelayFault> {
-    let now = Timestamp::now();
-    if let Some(server) = relay.store().server_time().await?
-        && server.since(now).max(now.since(server)) > CLOCKS_DIFFER
-    {
-        tracing::error!(
-            event = "clock_differs",
-            "this clock and the database server's differ by minutes: nothing is destroyed by retention until they agree"
-        );
-        return Ok(());
+/// Destroys what is due, unless the clock is in doubt, which is said once.
+async fn destroy(
+    relay: &Relay,
+    retention: &Retention,
+    piece: Piece,
+    doubted: &mut bool,
+) -> Result<(), RelayFault> {
+    let doubt = relay.keep_retention(retention, piece, Timestamp::now()).await?;
+    let was_doubted = std::mem::replace(doubted, doubt.is_some());
+    if let Some(doubt) = doubt.filter(|_| !was_doubted) {
+        tracing::error!(event = "clock_in_doubt", %doubt);
     }
-    relay.destroy_due(retention, now).await.map(|_| ())
+    Ok(())
 }
 
-async fn purge(relay: &Relay, retention: Duration, house: &House) -> Result<(), RelayFault> {
+async fn purge(
+    relay: &Relay,
+    retention: &Retention,
+    house: &House,
+    doubted: &mut bool,
+) -> Result<(), RelayFault> {
     let now = Timestamp::now();
     // What was written while a clock was ahead would wait until it is there again, also where nobody saw it go back.
     if relay.store().waits_beyond(now.after(house.longest)).await? {
@@ -118,8 +128,6 @@ async fn purge(relay: &Relay, retention: Duration, house: &House) -> Result<(), 
     if !house.trust.is_good() {
         return Ok(());
     }
-    let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
-    let before = Timestamp::from_millis(now.as_millis().saturating_sub(retention));
-    relay.store().purge(before, now).await?;
+    destroy(relay, retention, Piece::Queue, doubted).await?;
     relay.clear_fast_hashes(now).await
 }

@@ -1,8 +1,9 @@
 //! Bundles of evidence: rows with all that it takes to prove them, in one JSON document that needs no database and no network.
 //!
 //! Rules: a row is proven by its path to the root of its leaf, the leaf by its path to the root of a checkpoint, the
-//! checkpoint by its signatures; whose keys these are is the reader's knowledge and comes from elsewhere. What a row has
-//! sealed stays sealed.
+//! checkpoint by its signatures; whose keys these are is the reader's knowledge and comes from elsewhere. What a row
+//! has sealed stays sealed; a header block that was destroyed meanwhile stands there by its hash, and the rest is
+//! proven still.
 //! When it fails: [`BundleError`], which names the leaf.
 
 use super::checkpoint::{Checkpoint, CheckpointError};
@@ -48,6 +49,20 @@ pub struct ProvenRow {
     pub index: u64,
     pub path: Vec<String>,
     pub row: LogRow,
+    /// The SHA-256 of its header block, in base64, where that is gone and the rest stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers_hash: Option<String>,
+}
+
+impl ProvenRow {
+    /// The hash of the row as it was entered; `None` where what is written here can't be.
+    fn hash(&self) -> Option<Hash> {
+        match (&self.row.headers, &self.headers_hash) {
+            (_, None) => Some(self.row.mark().hash),
+            (None, Some(text)) => Some(self.row.hash_with(Some(hash(text)?))),
+            (Some(_), Some(_)) => None,
+        }
+    }
 }
 
 /// Why a bundle proves nothing.
@@ -99,10 +114,10 @@ impl Evidence {
         }
         match (Entry::parse(&self.entry).ok_or(BundleError::Entry(at))?, &self.look) {
             (Entry::Segment { rows, root, .. }, None) => self.rows.iter().try_for_each(|proven| {
-                let is_in = |path: Vec<Hash>| {
-                    merkle::is_included(&proven.row.mark().hash, proven.index, rows, &path, &root)
+                let is_in = |(path, own): (Vec<Hash>, Hash)| {
+                    merkle::is_included(&own, proven.index, rows, &path, &root)
                 };
-                let is_proven = hashes(&proven.path).is_some_and(is_in);
+                let is_proven = hashes(&proven.path).zip(proven.hash()).is_some_and(is_in);
                 if is_proven { Ok(()) } else { Err(BundleError::Row { leaf: at, id: proven.row.id }) }
             }),
             (Entry::Row { table: Table::Look, id, hash, .. }, Some(look))
@@ -122,7 +137,11 @@ pub(crate) fn written(path: &[Hash]) -> Vec<String> {
 }
 
 fn hashes(path: &[String]) -> Option<Vec<Hash>> {
-    path.iter().map(|hash| BASE64.decode(hash.as_bytes()).ok()?.try_into().ok()).collect()
+    path.iter().map(|text| hash(text)).collect()
+}
+
+fn hash(text: &str) -> Option<Hash> {
+    BASE64.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -157,7 +176,7 @@ mod tests {
         let hashes: Vec<Hash> = marks.iter().map(|mark| mark.hash).collect();
         let rows = [2_u32, 6].map(|at| {
             let index = u64::from(at);
-            ProvenRow { index, path: path(&hashes, index), row: row(at.into()) }
+            ProvenRow { index, path: path(&hashes, index), row: row(at.into()), headers_hash: None }
         });
         let evidence = Evidence {
             position: 2,
@@ -178,6 +197,27 @@ mod tests {
         let (checkpoint, signers) = read.check(&known).unwrap();
         assert_eq!((checkpoint.size, signers), (5, vec![signer().verifier()]));
         assert_eq!(read.check(&[]).unwrap_err(), BundleError::Checkpoint(NoteError::UnknownSigner.into()));
+    }
+
+    #[test]
+    fn a_row_whose_header_block_went_is_proven_by_the_hash_of_it_and_by_no_other() {
+        let known = [signer().verifier().clone()];
+        let mut bundle = bundle();
+        let own = written(&bundle.leaves[0].rows[0].row.mark().headers.into_iter().collect::<Vec<_>>()).pop();
+        bundle.leaves[0].rows[0].row.headers = None;
+        let check = |hash: Option<String>, headers: Option<Vec<u8>>| {
+            let mut changed = bundle.clone();
+            changed.leaves[0].rows[0].headers_hash = hash;
+            changed.leaves[0].rows[0].row.headers = headers;
+            changed.check(&known).is_ok()
+        };
+        assert!(check(own.clone(), None));
+        assert!(!check(None, None), "nothing says what it was");
+        assert!(!check(written(&[[7; 32]]).pop(), None), "another header block");
+        assert!(!check(Some("x".into()), None));
+        assert!(!check(own, Some(vec![1])), "it is there and gone");
+        let text = serde_json::to_string(&bundle).unwrap();
+        assert!(!text.contains("headers_hash"), "only where it is needed");
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub enum Table {
 }
 
 impl Table {
+    pub const ALL: [Table; 3] = [Table::Look, Table::Destruction, Table::Certificate];
+
     /// The word in the leaf and in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -50,7 +52,7 @@ impl Table {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Table::Look, Table::Destruction, Table::Certificate].into_iter().find(|table| table.as_str() == text)
+        Self::ALL.into_iter().find(|table| table.as_str() == text)
     }
 }
 

@@ -19,4 +19,4 @@ pub use certificate::{Certificate, CertificateError, Gone, What};
 pub use checkpoint::{Checkpoint, CheckpointError, notes};
 pub use entry::{Entry, Table};
 pub use note::{Note, NoteError, Signer, Signs, Verifier};
-pub use row::{LogRow, LookEntry, Mark, pack, root_of, unpack};
+pub use row::{LogRow, LookEntry, Mark, RequestEntry, pack, root_of, unpack};

@@ -50,6 +50,23 @@ pub struct LookEntry {
     pub detail: Vec<u8>,
 }
 
+/// A request for a second person, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestEntry {
+    pub id: i64,
+    /// Milliseconds since 1970.
+    pub at: i64,
+    pub expires_at: i64,
+    pub actor_idx: Vec<u8>,
+    pub data_key_id: i64,
+    /// Sealed.
+    pub detail: Vec<u8>,
+    pub decision: Option<String>,
+    pub decided_at: Option<i64>,
+    pub decider_idx: Option<Vec<u8>>,
+    pub used_at: Option<i64>,
+}
+
 /// What is remembered of a row of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
@@ -100,6 +117,25 @@ impl LookEntry {
             .number_or_none(self.request_id)
             .number(self.data_key_id)
             .hash(&Sha256::digest(&self.detail).into())
+            .leaf()
+    }
+}
+
+impl RequestEntry {
+    /// Its hash.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        Form::of("look_request")
+            .number(self.id)
+            .number(self.at)
+            .number(self.expires_at)
+            .octets(&self.actor_idx)
+            .number(self.data_key_id)
+            .hash(&Sha256::digest(&self.detail).into())
+            .octets_or_none(self.decision.as_deref().map(str::as_bytes))
+            .number_or_none(self.decided_at)
+            .octets_or_none(self.decider_idx.as_deref())
+            .number_or_none(self.used_at)
             .leaf()
     }
 }
@@ -180,6 +216,13 @@ impl Form {
     fn number_or_none(self, number: Option<i64>) -> Self {
         match number {
             Some(number) => self.number(number),
+            None => self.none(),
+        }
+    }
+
+    fn octets_or_none(self, octets: Option<&[u8]>) -> Self {
+        match octets {
+            Some(octets) => self.octets(octets),
             None => self.none(),
         }
     }
@@ -296,6 +339,19 @@ pub(crate) mod tests {
             hex(row(2).mark().hash),
             "affb1793c7976e04ec53b8c2388d7ff0b7de6c6b774f7d0137bcf250d439ad1e"
         );
+        let request = RequestEntry {
+            id: 1,
+            at: 2,
+            expires_at: 3,
+            actor_idx: vec![3; 16],
+            data_key_id: 5,
+            detail: vec![6; 20],
+            decision: Some("approved".into()),
+            decided_at: Some(7),
+            decider_idx: Some(vec![8; 16]),
+            used_at: None,
+        };
+        assert_eq!(hex(request.hash()), "bc88d76a6550fa9778085a160129f4311fef8e73e5adc6a2e5fcf9aa606e9d11");
         assert_eq!(hex(look.hash()), "d701bcd8bc7c52c8c027f81e9c79c380561315bfc88796c4d60676e09176a59e");
     }
 

@@ -32,6 +32,8 @@ const USED_AGAIN: Duration = Duration::from_secs(600);
 pub enum CredentialFault {
     #[error("store id: there is no such store; `anshin merchant add` makes one")]
     NoStore,
+    #[error("store id: this store has left; nobody logs in for it any more")]
+    Left,
     #[error("name: 1 to 50 characters, no control characters")]
     Name,
     #[error(
@@ -117,6 +119,9 @@ impl Relay {
         request: &NewCredentialRequest<'_>,
     ) -> Result<CredentialAdded, CredentialFault> {
         let (merchant, kept) = self.store_of(request.store_id).await?;
+        if self.store().has_left(merchant.id).await.map_err(RelayFault::from)? {
+            return Err(CredentialFault::Left);
+        }
         let now = Timestamp::now();
         let old = match request.replaces {
             Some((_, overlap)) if overlap > OVERLAP_MAX => return Err(CredentialFault::Overlap),

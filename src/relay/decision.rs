@@ -52,6 +52,11 @@ impl Relay {
         if said.expired {
             return Err(Refusal::UnknownAlias);
         }
+        if decision == Decision::Correct {
+            let may = matches!(by, Decider::Outside) && self.is_correction(said.delivery).await?;
+            let recipient = Recipient::Decision { delivery: said.delivery, decision };
+            return if may { Ok(Some(recipient)) } else { Err(Refusal::UnknownAlias) };
+        }
         let work = self.store().delivered_work(said.delivery).await?.ok_or(Refusal::UnknownAlias)?;
         let may = match by {
             Decider::Store(login) => is_stores(&work, login),
@@ -70,7 +75,11 @@ impl Relay {
         author: &RealAddress,
     ) -> Result<(), Refusal> {
         for (recipient, _) in &incoming.recipients {
-            let Recipient::Decision { delivery, .. } = recipient else { continue };
+            let Recipient::Decision { delivery, decision } = recipient else { continue };
+            if *decision == Decision::Correct {
+                self.may_correct(*delivery, author).await?;
+                continue;
+            }
             let work = self.store().delivered_work(*delivery).await?.ok_or(Refusal::UnknownAlias)?;
             let key = self.data_key(&work.key)?;
             let envelope = Envelope::open(&key, work.message_id, &work.envelope)?;
@@ -89,6 +98,9 @@ impl Relay {
         decision: Decision,
         incoming: &Incoming<'_>,
     ) -> Result<String, Refusal> {
+        if decision == Decision::Correct {
+            return self.correct(delivery, incoming).await;
+        }
         let now = Timestamp::now();
         let Some(work) = self.store().delivered_work(delivery).await? else {
             return Ok(queue_id(self.next_id()));
@@ -98,7 +110,7 @@ impl Relay {
         let (event, word) = match (is_automatic(&incoming.bytes), decision) {
             (true, _) => (Event::Ignored, "automatic"),
             (false, Decision::Confirm) => (Event::Released, "confirm"),
-            (false, Decision::Withdraw) => (Event::Dropped, "withdraw"),
+            (false, Decision::Withdraw | Decision::Correct) => (Event::Dropped, "withdraw"),
         };
         let detail = serde_json::json!({
             "by": "sender",

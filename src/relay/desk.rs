@@ -11,7 +11,7 @@ use super::legal_hold::HoldFault;
 use super::look::{Look, Opening};
 use super::trace::{TraceFault, TraceLine};
 use super::{OrderFault, QueueFault, Relay, RelayFault, queue_id};
-use crate::mail::Timestamp;
+use crate::mail::{RealAddress, Timestamp};
 use crate::store::{NewLook, NewLookRequest};
 use crate::vault::{Class, Index, Indexed, Place};
 use serde_json::{Value, json};
@@ -24,6 +24,9 @@ pub const LOOKS_A_DAY: i64 = 200;
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long a request may be decided and used.
 const REQUEST_LIFE: Duration = Duration::from_secs(72 * 3600);
+
+/// The fields of a request in which what was approved and what is done must agree.
+const COMPARED: [&str; 5] = ["actor", "purpose", "case", "what", "to"];
 
 /// Where it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub enum Opened {
     Lifted,
     /// The data keys whose leaves are to be taken out of the ring's tree.
     Erased(Vec<i64>),
+    /// All that is held about a person.
+    Export(Value),
 }
 
 /// What was decided about a request.
@@ -181,6 +186,9 @@ impl Relay {
             Found::Person(conversations, stranger) => {
                 Ok(Opened::Erased(self.erase(&conversations, stranger, now).await?))
             }
+            Found::All(customer, conversations, stranger) => {
+                Ok(Opened::Export(self.all_of(&customer, &conversations, stranger, now).await?))
+            }
         }
     }
 
@@ -228,6 +236,11 @@ impl Relay {
                 self.may_erase(conversations, *stranger, *open_orders).await?;
                 Ok((conversations.len(), Found::Person(conversations.clone(), *stranger)))
             }
+            Opening::Export { customer, conversations, stranger, .. } => {
+                let customer = RealAddress::parse(customer).map_err(|_| ErasureFault::Customer)?;
+                let rows = self.count_about(conversations, *stranger).await?;
+                Ok((rows, Found::All(Box::new(customer), conversations.clone(), *stranger)))
+            }
         }
     }
 
@@ -262,6 +275,8 @@ impl Relay {
             actor_idx: self.vault().index.of(Indexed::Actor(&look.actor)),
             data_key_id: key.id(),
             detail: self.seal_in(Class::Audit, key, request_place(id), detail.as_bytes()),
+            what_idx: self.what_idx(look, opening, goes),
+            rows: i64::try_from(rows).unwrap_or(i64::MAX),
         };
         self.store().request_look(&request).await.map_err(RelayFault::from)?;
         self.note(look, opening, 0, "asked", Some(id)).await?;
@@ -280,6 +295,15 @@ impl Relay {
         })
     }
 
+    /// All that a request asks for, as a keyed index.
+    pub(super) fn what_idx(&self, look: &Look, opening: &Opening, goes: Goes) -> Index {
+        let mut asked = self.asked(look, opening, goes, 0);
+        if let Some(fields) = asked.as_object_mut() {
+            fields.retain(|name, _| COMPARED.contains(&name.as_str()));
+        }
+        self.vault().index.of(Indexed::Request(&asked.to_string()))
+    }
+
     /// The request with this id, if it is approved and for exactly this.
     async fn approved(
         &self,
@@ -292,15 +316,25 @@ impl Relay {
         let id = super::parse_queue_id(id).ok_or(DeskFault::NoRequest)?;
         let row =
             self.store().look_request(id).await.map_err(RelayFault::from)?.ok_or(DeskFault::NoRequest)?;
-        let detail = self.opened_detail(&row.key, request_place(id), &row.detail).await?;
-        let asked = self.asked(look, opening, goes, rows);
-        let is_same = |field: &str| detail.get(field) == asked.get(field);
-        if !["actor", "purpose", "case", "what", "to"].into_iter().all(is_same) {
+        // Whoever opens something for a person must be able to read the log, and so what was asked for. An erasure opens
+        // nothing: a process that serves compares its index.
+        let indexed = row.what.as_ref().filter(|_| matches!(opening, Opening::Erase { .. }));
+        let (is_same, seen) = match indexed {
+            Some((what, seen)) => {
+                (what == self.what_idx(look, opening, goes).as_bytes(), u64::try_from(*seen).ok())
+            }
+            None => {
+                let detail = self.opened_detail(&row.key, request_place(id), &row.detail).await?;
+                let asked = self.asked(look, opening, goes, rows);
+                let is_same = COMPARED.into_iter().all(|field| detail.get(field) == asked.get(field));
+                (is_same, detail.get("rows").and_then(Value::as_u64))
+            }
+        };
+        if !is_same {
             return Err(DeskFault::OtherRequest);
         }
         // A message that waits gets rows while a colleague is asked; what has grown much is more than what was approved.
-        let most = detail.get("rows").and_then(Value::as_u64).map(|seen| seen + ROWS_ALONE as u64);
-        if most.is_none_or(|most| most < rows as u64) {
+        if seen.map(|seen| seen + ROWS_ALONE as u64).is_none_or(|most| most < rows as u64) {
             return Err(DeskFault::MoreRows);
         }
         match (row.decision.as_deref(), row.used_at) {
@@ -370,6 +404,7 @@ enum Found {
     Customer(Box<crate::store::ConversationRow>),
     Hold(i64),
     Person(Vec<i64>, Index),
+    All(Box<RealAddress>, Vec<i64>, Index),
 }
 
 pub(super) const fn look_place(id: i64) -> Place {

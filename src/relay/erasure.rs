@@ -5,7 +5,8 @@
 //! ring as it is: the leaves are out of the tree, and no seal key is left that once wrapped one of the keys without it.
 //! When it fails: [`ErasureFault`], and nothing is erased.
 
-use super::look::Opening;
+use super::desk::{DeskFault, Goes};
+use super::look::{Look, Opening};
 use super::{Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
 use crate::store::{ErasureRow, Holdings};
@@ -30,8 +31,24 @@ pub enum ErasureFault {
     Held(String),
     #[error("{0} orders are open: close them first, or erase them too with --open-orders")]
     OpenOrders(i64),
+    #[error(
+        "this process can't look at the addresses that customers had before; ask one that delivers mail too (the role egress \
+         beside web), or use `anshin compliance erase`"
+    )]
+    Apart,
     #[error(transparent)]
     Fault(#[from] RelayFault),
+}
+
+/// How far an erasure has come that was asked for by the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErasureStep {
+    /// A second person has not decided yet.
+    Asked(String),
+    /// A second person was against it.
+    Refused(String),
+    /// It is done.
+    Erased,
 }
 
 /// An erasure that waits for its certificate.
@@ -52,17 +69,83 @@ impl Relay {
         customer: &str,
         open_orders: bool,
     ) -> Result<(Holdings, Opening), ErasureFault> {
+        let (holdings, opening) = self.all_about(customer, open_orders).await?;
+        match &opening {
+            Opening::Erase { conversations, .. }
+                if conversations.is_empty() && holdings.refused_days == 0 =>
+            {
+                Err(ErasureFault::Nobody)
+            }
+            _ => Ok((holdings, opening)),
+        }
+    }
+
+    /// How to have all opened that is kept about a customer, at the desk.
+    ///
+    /// # Errors
+    /// [`ErasureFault`] when there is nothing.
+    pub async fn export_of(&self, customer: &str) -> Result<Opening, ErasureFault> {
+        match self.erasure_of(customer, false).await? {
+            (_, Opening::Erase { person, conversations, stranger, .. }) => {
+                Ok(Opening::Export { person, customer: customer.to_owned(), conversations, stranger })
+            }
+            _ => Err(ErasureFault::Nobody),
+        }
+    }
+
+    async fn all_about(
+        &self,
+        customer: &str,
+        open_orders: bool,
+    ) -> Result<(Holdings, Opening), ErasureFault> {
         let address = RealAddress::parse(customer).map_err(|_| ErasureFault::Customer)?;
+        if !self.vault().seal.open_it() {
+            return Err(ErasureFault::Apart);
+        }
         let conversations = self.conversations_ever(&address).await?;
         let stranger = self.vault().index.of(Indexed::Stranger(&address));
         let holdings = self.store().holdings(&conversations, stranger, Timestamp::now()).await;
         let holdings = holdings.map_err(RelayFault::from)?;
-        if conversations.is_empty() && holdings.refused_days == 0 {
-            return Err(ErasureFault::Nobody);
-        }
         // The entry about it outlives the person's keys, so it has an index and no address.
         let person = HEXLOWER.encode(stranger.as_bytes());
         Ok((holdings, Opening::Erase { person, conversations, stranger, open_orders }))
+    }
+
+    /// Erases a person as soon as a second person has approved it; asked again and again, it says how far it has come.
+    /// What is kept, as it was before.
+    ///
+    /// # Errors
+    /// [`DeskFault`]; then nothing is erased.
+    pub async fn step_erasure(
+        &self,
+        look: &Look,
+        customer: &str,
+        open_orders: bool,
+    ) -> Result<(Holdings, ErasureStep), DeskFault> {
+        let (holdings, opening) = self.all_about(customer, open_orders).await?;
+        let (goes, now) = (Goes::ToTheScreen, Timestamp::now());
+        let what = self.what_idx(look, &opening, goes);
+        let last = self.store().request_for(what, now).await.map_err(RelayFault::from)?;
+        let is_nobody = matches!(&opening, Opening::Erase { conversations, .. } if conversations.is_empty())
+            && holdings.refused_days == 0;
+        let state = last.map(|row| (queue_id(row.id), row.decision, row.used_at.is_some()));
+        let done = match state {
+            Some((_, _, true)) if is_nobody => return Ok((holdings, ErasureStep::Erased)),
+            _ if is_nobody => return Err(ErasureFault::Nobody.into()),
+            Some((id, None, _)) => return Ok((holdings, ErasureStep::Asked(id))),
+            Some((id, Some(word), false)) if word != "approved" => {
+                return Ok((holdings, ErasureStep::Refused(id)));
+            }
+            Some((id, Some(_), false)) => self.open_for(look, &opening, goes, Some(&id)).await,
+            // Since then the person began anew.
+            None | Some((_, _, true)) => self.open_for(look, &opening, goes, None).await,
+        };
+        match done {
+            // By another request at the same time.
+            Ok(_) | Err(DeskFault::Used) => Ok((holdings, ErasureStep::Erased)),
+            Err(DeskFault::SecondPerson(id)) => Ok((holdings, ErasureStep::Asked(id))),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Whether these conversations may be erased.

@@ -109,6 +109,8 @@ pub enum Opening {
     Lift { hold: String },
     /// Nothing: a person is erased. By a keyed index of the address, since what is written down outlives the person's keys.
     Erase { person: String, conversations: Vec<i64>, stranger: Index, open_orders: bool },
+    /// All that is held about a person, for the person. Written down by the same index.
+    Export { person: String, customer: String, conversations: Vec<i64>, stranger: Index },
 }
 
 impl Opening {
@@ -119,12 +121,16 @@ impl Opening {
             Opening::Customer { .. } => "customer",
             Opening::Lift { .. } => "hold",
             Opening::Erase { .. } => "erasure",
+            Opening::Export { .. } => "export",
         }
     }
 
     /// Whether it takes a second person however little it is.
     pub(super) fn takes_two(&self) -> bool {
-        matches!(self, Opening::Content { .. } | Opening::Lift { .. } | Opening::Erase { .. })
+        matches!(
+            self,
+            Opening::Content { .. } | Opening::Lift { .. } | Opening::Erase { .. } | Opening::Export { .. }
+        )
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -142,6 +148,7 @@ impl Opening {
             Opening::Erase { person, open_orders, .. } => {
                 json!({ "erase": { "person": person, "open_orders": open_orders } })
             }
+            Opening::Export { person, .. } => json!({ "export": { "person": person } }),
         }
     }
 }

@@ -9,8 +9,10 @@ mod admission;
 mod automatic;
 mod breach;
 mod class;
+mod clock;
 mod conversation;
 mod credentials;
+mod correction;
 mod deadline;
 mod desk;
 mod desk_book;
@@ -19,12 +21,14 @@ mod domains;
 mod draft;
 mod envelope;
 mod erasure;
+mod export;
 mod first_use;
 mod hashes;
 mod help;
 mod hold;
 mod hops;
 mod keys;
+mod leaving;
 mod leg;
 mod legal_hold;
 mod login;
@@ -63,14 +67,17 @@ mod words;
 
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
 pub use breach::{Breach, BreachFacts, BreachFault, Breached, Clock, Stage as ReportStage};
+pub use clock::ClockDoubt;
 pub use conversation::{Conversation, Merchant};
+pub use correction::{CorrectionAsked, CorrectionFault};
 pub use credentials::{CredentialAdded, CredentialFault, CredentialView, LastUse, NewCredentialRequest};
 pub use desk::{DeskFault, Goes, Opened, Ruling};
 pub use desk_book::{LookView, RequestView};
 pub use domains::{AddressClass, Domains};
 pub use envelope::{Notify, Wishes};
-pub use erasure::{ErasureFault, ErasurePending};
+pub use erasure::{ErasureFault, ErasurePending, ErasureStep};
 pub use help::{Help, Words, help, pages};
+pub use leaving::{LeaveFault, Left};
 pub use legal_hold::{HoldFault, HoldScope, LegalHoldView};
 pub use login::Login;
 pub use look::{Account, Look, LookPurpose, Opening};
@@ -85,7 +92,7 @@ pub use proof::SenderProof;
 pub use record::{Event, Label, Peer};
 pub use refusal::Refusal;
 pub use rekey::{SETTLED, Stage, Step};
-pub use retention::{CertificateView, ClassStanding, DayLeft};
+pub use retention::{CertificateView, ClassStanding, DayLeft, Piece};
 pub use review::{AccessFacts, Decision, ReviewFault, ReviewView, ReviewedAccess, Whose};
 pub use routing::Recipient;
 pub use statement::SpanCounts;
@@ -159,6 +166,12 @@ struct Inner {
     opened_at: Timestamp,
     /// Up to when erased keys are known to be out of the tree.
     erased_until: std::sync::Mutex<Timestamp>,
+    /// When the clock was last found to be right, by the clock and by one that only goes forward.
+    clock_seen: std::sync::Mutex<Option<(Timestamp, std::time::Instant)>>,
+    /// Held while a mail to the operator is counted and taken.
+    for_operator: tokio::sync::Mutex<()>,
+    /// Days without a key of their own.
+    strays: std::sync::Mutex<retention::Strays>,
     /// Whether nothing more may be taken.
     is_halted: AtomicBool,
     /// Whether nothing may be sealed any more.
@@ -249,6 +262,9 @@ impl Relay {
             nobody: std::sync::OnceLock::new(),
             opened_at,
             erased_until: std::sync::Mutex::new(Timestamp::from_millis(0)),
+            clock_seen: std::sync::Mutex::new(None),
+            for_operator: tokio::sync::Mutex::new(()),
+            strays: std::sync::Mutex::default(),
             is_halted: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),
         };

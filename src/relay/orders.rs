@@ -2,17 +2,14 @@
 //! idempotent: the same order gives the same aliases.
 
 use super::admission::GUESTS_MAX;
-use super::conversation::former_place;
 use super::domains::AddressClass;
 use super::{Conversation, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
-use crate::store::{ConversationRow, Kind, NewAlias, NewConversation, random_id};
+use crate::store::{ConversationRow, Kind, NewAlias, NewConversation, Repointed, random_id};
 use crate::vault::{Indexed, Place, Side};
 
 /// Longest order number, in characters.
 const ORDER_NO_MAX: usize = 64;
-/// Former addresses of a customer that are kept.
-const FORMER_MAX: usize = 20;
 /// Most orders in one list.
 pub const LIST_MAX: i64 = 1000;
 
@@ -51,6 +48,8 @@ pub(super) enum Lasts {
 pub enum OrderFault {
     #[error("store id: no such store; add it first with `anshin merchant add`")]
     NoStore,
+    #[error("store id: the store has left; nothing is opened with it any more")]
+    Left,
     #[error("order number: no such order of this store; open it first with `anshin order open`")]
     NoOrder,
     #[error("order number: 1 to 64 characters, no control characters, no space at either end")]
@@ -79,6 +78,9 @@ impl Relay {
     pub async fn open_order(&self, request: OrderRequest) -> Result<OrderView, OrderFault> {
         let now = Timestamp::now();
         let merchant = self.merchant_row(&request.store_id).await?.ok_or(OrderFault::NoStore)?.id;
+        if self.store().has_left(merchant).await.map_err(RelayFault::from)? {
+            return Err(OrderFault::Left);
+        }
         let order_no = request.order_no;
         let length = order_no.chars().count();
         if length == 0
@@ -334,22 +336,9 @@ impl Relay {
             return Err(OrderFault::Closed);
         }
         let customer = self.parse_customer(customer)?;
-        let merchant = conversation.merchant.id;
-        let place = Place::new("conversation", "customer", conversation.id);
-        let sealed = conversation.key.seal(place, customer.reveal().as_bytes());
-        let index = self.vault().index.of(Indexed::CustomerOf { merchant, address: &customer });
-        // What an old signature says, or a mail that was quoted, must not reach the store either.
-        let mut former: Vec<String> = conversation.former.iter().map(RealAddress::reveal).collect();
-        if !conversation.customer.same_mailbox(&customer) {
-            former.push(conversation.customer.reveal());
-        }
-        former.drain(..former.len().saturating_sub(FORMER_MAX));
-        let former = zeroize::Zeroizing::new(
-            serde_json::to_vec(&former).map_err(|_| RelayFault::Malformed("conversation.former"))?,
-        );
-        let former = conversation.key.seal(former_place(conversation.id), &former);
+        let Repointed { customer_idx, customer, former, .. } = self.repointed(&conversation, &customer)?;
         self.store()
-            .readdress_conversation(conversation.id, index, sealed, former)
+            .readdress_conversation(conversation.id, customer_idx, customer, former)
             .await
             .map_err(RelayFault::from)?;
         self.show_order(store_id, order_no).await

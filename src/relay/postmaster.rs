@@ -1,10 +1,12 @@
 //! Mail to whoever runs this relay: `postmaster@` and `abuse@` in each of its domains (RFC 5321 §4.5.1; RFC 2142 §4, §5).
 //!
-//! Rules: it goes to the operator's mailbox as it came, as a message within one of ours, so nothing forged stands in our name
-//! and no proof of its sender breaks. It belongs to no conversation. Providers send complaints (RFC 5965) to one address of
-//! whoever registered for them: one that holds a return address of ours suppresses that customer's mailbox, as one that comes to
-//! the return address itself does, and ends here too, since it quotes the mail. That address is encrypted, so no other word
-//! is taken for one, wherever it stands; the alias is not enough, which everybody has seen to whom a mail was forwarded.
+//! Rules: it goes to the operator's mailbox as it came, as a message within one of ours, so nothing forged stands in
+//! our name and no proof of its sender breaks. It belongs to no conversation. Providers send complaints (RFC 5965) to
+//! one address of whoever registered for them: one that holds a return address of ours suppresses that customer's
+//! mailbox, as one that comes to the return address itself does, and ends here too, since it quotes the mail. That
+//! address is encrypted, so no other word is taken for one, wherever it stands; the alias is not enough, which
+//! everybody has seen to whom a mail was forwarded. Who wrote can be erased like everybody else: mail and record are
+//! sealed with a key of the day for his address. So much may wait and no more, since anybody may write.
 //! When it fails: [`Refusal`]. Without a mailbox in the configuration these addresses are unknown.
 
 use super::accept::{Incoming, Receipt};
@@ -31,6 +33,9 @@ const RETURN_LENGTH: usize = 34;
 /// Octets of a report in which it is looked for whose it is, and words that may say so.
 const LOOKED_AT: usize = 256 * 1024;
 const WORDS: usize = 200;
+/// Mails to the operator that may wait, and their octets, before no more is taken.
+pub(super) const WAITING_MAX: i64 = 200;
+const WAITING_OCTETS: i64 = 128 * 1024 * 1024;
 /// How long it is tried.
 const EXPIRES: Duration = Duration::from_secs(5 * 86_400);
 
@@ -66,12 +71,13 @@ impl Relay {
             return Ok(Some(Receipt::of(incoming, ids)));
         }
         let hops = self.next_hop_mark(&incoming.bytes)?;
-        let (id, key) = (self.next_id(), &self.inner.installation);
+        let key = self.key_of_writer(incoming.sender).await;
+        let id = self.next_id();
         let from = Alias::new("postmaster", self.domains().merchant().clone());
         let message = wrapped(&queue_id(id), &from, to, &hops, incoming, now);
         let digest = HEXLOWER.encode(&Sha256::digest(&incoming.bytes));
         let own = Own {
-            key,
+            key: &key,
             id,
             merchant: INSTALLATION,
             conversation: None,
@@ -91,7 +97,20 @@ impl Relay {
             }),
             guard: Some((Indexed::Told { conversation: INSTALLATION, what: &digest }, ONCE)),
         };
-        let accepted = self.store().accept(vec![self.own_row(own, now)?]).await.map_err(RelayFault::from)?;
+        let row = self.own_row(own, now)?;
+        // One at a time in this process, so that what is counted is what waits.
+        let _turn = self.inner.for_operator.lock().await;
+        let (waiting, octets) =
+            self.store().waiting_for_installation(row.delivery.route).await.map_err(RelayFault::from)?;
+        if waiting >= WAITING_MAX || octets >= WAITING_OCTETS {
+            tracing::warn!(
+                event = "operator_full",
+                waiting,
+                "mail to the operator waits and no more is taken"
+            );
+            return Err(Refusal::OperatorFull);
+        }
+        let accepted = self.store().accept(vec![row]).await.map_err(RelayFault::from)?;
         let id = match accepted.first() {
             Some(Acceptance::New(id) | Acceptance::Duplicate(id)) => queue_id(*id),
             None => queue_id(id),

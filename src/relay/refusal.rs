@@ -66,6 +66,8 @@ pub enum Refusal {
     Halted,
     /// The filter takes it for spam.
     Spam,
+    /// Too much mail to the operator waits already.
+    OperatorFull,
     /// Our own breakage: try again.
     TryAgain,
     /// Our disk is full: try again.
@@ -206,6 +208,9 @@ impl Refusal {
             Refusal::Greylisted(_) | Refusal::ListedForNow | Refusal::Listed | Refusal::Malware | Refusal::Spam => {
                 self.of_a_helper()
             }
+            Refusal::OperatorFull => {
+                Reply::new(452, 2, 2, "Too much mail to the postmaster waits already: the message was not taken, try again later")
+            }
             Refusal::Halted => Reply::new(451, 3, 2, "This server takes no mail just now: the message was not taken, try again later"),
             Refusal::TryAgain => Reply::new(451, 3, 0, "A temporary fault on our side: the message was not taken, try again later"),
             Refusal::NoSpace => Reply::new(452, 3, 1, "No space for mail just now: the message was not taken, try again later"),
@@ -308,6 +313,7 @@ impl Refusal {
             Refusal::Malware => "malware",
             Refusal::Halted => "halted",
             Refusal::Spam => "spam",
+            Refusal::OperatorFull => "operator_full",
             Refusal::TryAgain => "try_again",
             Refusal::NoSpace => "no_space",
         }

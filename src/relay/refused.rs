@@ -10,7 +10,7 @@ use super::record::{About, peer_json};
 use super::{Event, Login, Peer, Recipient, Refusal, Relay, RelayFault};
 use crate::mail::{RealAddress, Timestamp};
 use crate::store::DAY_MS;
-use crate::vault::{DataKey, Indexed};
+use crate::vault::{DataKey, Index, Indexed};
 use std::sync::Arc;
 
 impl Relay {
@@ -72,6 +72,17 @@ impl Relay {
         self.keep(record).await;
     }
 
+    /// The key of somebody who writes to the operator, which lives as long as records of mail that was taken.
+    pub(super) async fn key_of_writer(&self, sender: Option<&RealAddress>) -> Arc<DataKey> {
+        let otherwise = &self.inner.installation;
+        let Some(sender) = sender else { return otherwise.clone() };
+        let Ok((key, index, day)) = self.day_key(sender).await else { return otherwise.clone() };
+        match self.store().keep_stranger(index, day).await {
+            Ok(()) => key,
+            Err(_) => otherwise.clone(),
+        }
+    }
+
     /// The day's key of an address, or the one that seals otherwise.
     async fn key_of_stranger(&self, address: Option<&RealAddress>, otherwise: &Arc<DataKey>) -> Arc<DataKey> {
         match address {
@@ -81,17 +92,21 @@ impl Relay {
     }
 
     async fn day_key_of(&self, address: &RealAddress) -> Result<Arc<DataKey>, RelayFault> {
+        self.day_key(address).await.map(|(key, ..)| key)
+    }
+
+    async fn day_key(&self, address: &RealAddress) -> Result<(Arc<DataKey>, Index, i64), RelayFault> {
         let now = Timestamp::now();
         let (index, day) =
             (self.vault().index.of(Indexed::Stranger(address)), now.as_millis().div_euclid(DAY_MS));
         if let Some(row) = self.store().stranger(index, day).await? {
-            return Ok(self.data_key(&row)?);
+            return Ok((self.data_key(&row)?, index, day));
         }
         let (key, new) = self.new_data_key("stranger");
         match self.store().add_stranger(index, day, &new, now).await? {
-            None => Ok(key),
+            None => Ok((key, index, day)),
             // Another session was faster.
-            Some(row) => Ok(self.data_key(&row)?),
+            Some(row) => Ok((self.data_key(&row)?, index, day)),
         }
     }
 }

@@ -1,14 +1,19 @@
 //! Retention: what is due, and its destruction, a bounded piece at a time.
 //!
 //! Rules: a day of a class is due when its period has gone by since the day's end (UTC). Every node that keeps house calls
-//! [`Relay::destroy_due`] now and then; `store::retention` keeps them apart. Holds are followed before anything is destroyed.
+//! [`Relay::keep_retention`] now and then; `store::retention` keeps them apart. Holds are followed before anything is
+//! destroyed, and a clock that may be ahead destroys nothing.
 //! When it fails: [`RelayFault`]; what was destroyed is so, and the next call goes on.
 
+use super::clock::ClockDoubt;
+use super::tree::rule_of;
 use super::{Relay, RelayFault, queue_id};
 use crate::config::{Retention, Rule};
 use crate::mail::Timestamp;
-use crate::store::{CertificateRow, DAY_MS, Progress};
+use crate::store::{CertificateRow, DAY_MS, Progress, day_text};
 use crate::vault::Class;
+use std::collections::HashMap;
+use std::sync::PoisonError;
 
 /// Steps of one call; each is of 2000 rows at most.
 const STEPS: usize = 40;
@@ -23,6 +28,18 @@ pub struct DayLeft {
     pub due_at: Timestamp,
     /// Rows, and those that a hold keeps; counted only for what is due.
     pub rows: Option<(i64, i64)>,
+}
+
+/// By class the last day that was looked at, and the days without a key of their own.
+pub(super) type Strays = HashMap<Class, (i64, Vec<i64>)>;
+
+/// What is destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// Days of classes.
+    Days,
+    /// Deliveries in the list of the queue.
+    Queue,
 }
 
 /// How retention stands for a class.
@@ -67,16 +84,44 @@ fn lines(rule: &Rule) -> String {
 }
 
 impl Relay {
-    /// Destroys a piece of what is due. How many certificates were written.
+    /// Destroys a piece of what is due, and forgets deliveries that ended long ago, if this clock may decide that;
+    /// else what is to be said against it.
     ///
     /// # Errors
     /// [`RelayFault`] when the database or a key fails.
-    pub async fn destroy_due(&self, retention: &Retention, now: Timestamp) -> Result<usize, RelayFault> {
+    pub async fn keep_retention(
+        &self,
+        retention: &Retention,
+        piece: Piece,
+        now: Timestamp,
+    ) -> Result<Option<ClockDoubt>, RelayFault> {
+        let doubt = self.know_time(now).await?;
+        match piece {
+            _ if doubt.is_some() => {}
+            Piece::Days => {
+                self.destroy_due(retention, now).await?;
+            }
+            Piece::Queue => {
+                let period = i64::try_from(retention.queue.as_millis()).unwrap_or(i64::MAX);
+                let before = Timestamp::from_millis(now.as_millis().saturating_sub(period));
+                self.store().purge(before, now).await?;
+                self.store().end_corrections(|| self.next_id(), now).await?;
+            }
+        }
+        Ok(doubt)
+    }
+
+    /// Destroys a piece of what is due. How many certificates were written.
+    pub(super) async fn destroy_due(
+        &self,
+        retention: &Retention,
+        now: Timestamp,
+    ) -> Result<usize, RelayFault> {
         let (mut steps, mut certificates) = (0, 0);
         let mut is_followed = false;
         for class in Class::ALL {
             let rule = retention.rule(class);
-            for day in self.store().days_left(class, last_due(rule, now, 0)).await? {
+            for day in self.days_due(class, last_due(rule, now, 0)).await? {
                 if !is_followed {
                     self.follow_held_persons().await?;
                     is_followed = true;
@@ -90,10 +135,10 @@ impl Relay {
                     if steps > STEPS {
                         return Ok(certificates);
                     }
-                    let words = format!("{}, {} days", class.as_str(), rule.period.as_secs() / 86_400);
-                    let Some(notes) = self.certify_destruction(&next, &words).await? else { break };
+                    let words = rule_of(class.as_str(), &day_text(day), &next.begun_at.to_rfc3339());
+                    let Some(noted) = self.certify_destruction(&next, &words).await? else { break };
                     let said = lines(rule);
-                    let done = self.store().destroy_rows(class, day, &next, &notes, id, &said, now);
+                    let done = self.store().destroy_rows(class, day, &next, &noted, id, &said, now);
                     match done.await? {
                         Progress::More => {}
                         Progress::Done { certified } => {
@@ -108,7 +153,32 @@ impl Relay {
                 }
             }
         }
+        self.store().forget_writers(last_due(retention.rule(Class::Metadata), now, 0)).await?;
         Ok(certificates)
+    }
+
+    /// Days up to `until` of which something is left, the oldest first.
+    async fn days_due(&self, class: Class, until: i64) -> Result<Vec<i64>, RelayFault> {
+        let mut days = self.store().days_left(class, until).await?;
+        // What has no key of its own day takes a look at rows; so long after the day it changes no more.
+        let known = |strays: &Strays| strays.get(&class).filter(|(of, _)| *of == until).cloned();
+        let strays = known(&self.inner.strays.lock().unwrap_or_else(PoisonError::into_inner));
+        let strays = match strays {
+            Some((_, strays)) => strays,
+            None => {
+                let found = self.store().stray_days(class, until).await?;
+                let mut strays = self.inner.strays.lock().unwrap_or_else(PoisonError::into_inner);
+                strays.insert(class, (until, found.clone()));
+                found
+            }
+        };
+        for day in strays {
+            if !days.contains(&day) && !self.store().is_destroyed(class, day).await? {
+                days.push(day);
+            }
+        }
+        days.sort_unstable();
+        Ok(days)
     }
 
     /// How retention stands: what is due, what will be within 30 days, what was destroyed.
@@ -124,7 +194,11 @@ impl Relay {
         for class in Class::ALL {
             let rule = retention.rule(class);
             let (last, mut due, mut soon) = (last_due(rule, now, 0), Vec::new(), Vec::new());
-            for day in self.store().days_left(class, last_due(rule, now, AHEAD)).await? {
+            let until = last_due(rule, now, AHEAD);
+            let mut days = self.store().days_left(class, until).await?;
+            days.extend(self.store().stray_days(class, until).await?);
+            days.sort_unstable();
+            for day in days {
                 let due_at = Timestamp::from_millis((day + 1).saturating_mul(DAY_MS)).after(rule.period);
                 if day <= last {
                     let rows = Some(self.store().rows_of_day(class, day).await?);

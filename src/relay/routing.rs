@@ -208,6 +208,7 @@ impl Relay {
             && super::merchants::is_store_id(&store_id)
             && sender.is_some()
             && let Some(merchant) = self.merchant(&store_id).await?
+            && !self.store().has_left(merchant.id).await?
         {
             return Ok(Recipient::Inquiry(Box::new(merchant)));
         }
@@ -265,7 +266,7 @@ fn is_program(sender: Option<&RealAddress>) -> bool {
 }
 
 /// Whether a reverse-path is that of this address, signed against forged bounces or not: `prvs=TAG=local@domain` (BATV).
-fn is_written_by(reverse_path: &RealAddress, address: &RealAddress) -> bool {
+pub(super) fn is_written_by(reverse_path: &RealAddress, address: &RealAddress) -> bool {
     if reverse_path.same_mailbox(address) {
         return true;
     }

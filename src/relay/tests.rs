@@ -4,11 +4,13 @@
 mod credentials;
 mod desk;
 mod evidence;
+mod export;
 mod given_up;
 mod holds;
 mod rekey;
 mod roles;
 mod logins;
+mod operator_mail;
 mod senders;
 mod reports;
 mod retention;

@@ -8,6 +8,36 @@ use super::admission::Doubt;
 use crate::anonymize::{Hold, Removed};
 use crate::mail::Timestamp;
 
+/// The question to a new address whether it is the customer's.
+pub(super) fn new_address(answer: &str, until: Timestamp) -> String {
+    let until = time(until);
+    format!(
+        "マーケットプレイスに登録されたメールアドレスを、このアドレスに変更するお申し出がありました。\r\n\
+         変更する場合は、このアドレスから、次の宛先へメールをお送りください(件名・本文は不要です)。\r\n\
+         変更しない場合、お心当たりのない場合は、何もなさらないでください。変更されません。\r\n\
+         このメールに返信されても届きません。\r\n\r\n\
+         Somebody asked the marketplace to change the address of its customer to this one.\r\n\
+         To have it changed, send a mail from this address to the following one; subject and text can be empty.\r\n\
+         If you do not want this, or know nothing of it, do nothing: nothing is changed.\r\n\
+         An answer to this mail itself does not arrive.\r\n\r\n\
+         {answer}\r\nmailto:{answer}\r\n\r\n\
+         期限 / Until: {until}\r\n"
+    )
+}
+
+/// That a store has left: its name as it is shown, and the alias that ends.
+pub(super) fn store_left(name: &str, alias: &str) -> String {
+    format!(
+        "店舗「{name}」は、このサービスの利用を終了しました。\r\n\
+         次のアドレスへのメールは、今後届きません。ご用件は、マーケットプレイスのお問い合わせをご利用ください。\r\n\
+         このメールに返信されても届きません。\r\n\r\n\
+         The store \"{name}\" has left this service.\r\n\
+         Mail to the following address arrives no more. Please use the contact form of the marketplace.\r\n\
+         An answer to this mail does not arrive.\r\n\r\n\
+         {alias}\r\n"
+    )
+}
+
 /// Most characters of a subject that are repeated.
 const SUBJECT_MAX: usize = 200;
 

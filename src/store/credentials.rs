@@ -185,8 +185,12 @@ impl Store {
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
                 // The first statement writes: SQLite gives the lock of a transaction that has read to no second one.
-                let text = "UPDATE merchant SET created_at = created_at WHERE id = $1";
-                sqlx::query(text).bind(merchant).execute(&mut *transaction).await?;
+                let text = "UPDATE merchant SET created_at = created_at WHERE id = $1 AND left_at IS NULL";
+                let here = sqlx::query(text).bind(merchant).execute(&mut *transaction).await?;
+                // It has left, and all of its credentials with it.
+                if here.rows_affected() == 0 {
+                    return Ok(Changed::NotThere);
+                }
                 let changed = change(&mut transaction).await?;
                 if changed == Changed::Done {
                     accept::records(&mut transaction, &[record]).await?;

@@ -4,15 +4,17 @@
 //! open no more. Each destroyed key is named in `erased_key`, by which every key ring takes its leaf out of its tree.
 //! When it fails: [`StoreFault`]; then nothing is erased.
 
+use super::certificates::certify;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::ids;
-use super::retention::{DAY_MS, certify};
+use super::retention::DAY_MS;
 use crate::mail::Timestamp;
 use crate::vault::{Index, bare_under};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
-use sqlx::{AnyConnection, Row};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use std::collections::BTreeSet;
 
 /// A hold that keeps what is of a conversation.
@@ -33,7 +35,8 @@ pub struct Holdings {
     /// Mails that wait or are held.
     pub waiting: i64,
     pub records: i64,
-    /// Days of which there are records about the address outside of conversations.
+    /// Days of which there are records about the address outside of conversations: refused mail, and mail to the
+    /// operator.
     pub refused_days: i64,
     /// Holds that keep some of it.
     pub holds: BTreeSet<i64>,
@@ -67,6 +70,15 @@ impl Store {
                 let text = "SELECT COUNT(*) FROM stranger WHERE address_idx = $1";
                 all.refused_days =
                     sqlx::query(text).bind(address.as_bytes()).fetch_one(self.pool()).await?.try_get(0)?;
+                let text = "SELECT day, data_key_id FROM stranger WHERE address_idx = $1 AND class IS NOT NULL";
+                for row in sqlx::query(text).bind(address.as_bytes()).fetch_all(self.pool()).await? {
+                    let (day, key): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+                    let (from, until) = of_stranger(day);
+                    let text = "SELECT COUNT(*) FROM message m JOIN delivery d ON d.message_id = m.id WHERE m.id >= $1 \
+                         AND m.id < $2 AND m.data_key_id = $3 AND d.state IN ('waiting', 'held')";
+                    let query = sqlx::query(text).bind(from).bind(until).bind(key);
+                    all.waiting += query.fetch_one(self.pool()).await?.try_get::<i64, _>(0)?;
+                }
                 let mut connection = self.pool().begin().await?;
                 all.holds.extend(holds_on_stranger(&mut connection, address).await?);
                 drop(connection);
@@ -101,6 +113,42 @@ impl Store {
             .await
     }
 
+    /// Mails of the two parties that wait or are held in a conversation: id, direction, when they came, which of both,
+    /// and what they are held for.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn waiting_in(
+        &self,
+        conversation: i64,
+    ) -> Result<Vec<(i64, String, Timestamp, String, Option<String>)>, StoreFault> {
+        let text = "SELECT m.id, m.direction, m.received_at, d.state, d.held_for FROM message m \
+             JOIN delivery d ON d.message_id = m.id WHERE m.conversation_id = $1 AND m.direction <> 'notice' AND d.state IN ('waiting', 'held') ORDER BY m.id";
+        let rows = sqlx::query(text).bind(conversation).fetch_all(self.pool()).await?;
+        let read = |row: &AnyRow| {
+            let at = Timestamp::from_millis(row.try_get(2)?);
+            Ok((row.try_get(0)?, row.try_get(1)?, at, row.try_get(3)?, row.try_get(4)?))
+        };
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
+    /// That the customer's mailbox of a conversation refuses mail: with what status, since when, until when it is not
+    /// tried.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn mailbox_of(
+        &self,
+        conversation: i64,
+    ) -> Result<Option<(String, Timestamp, Timestamp)>, StoreFault> {
+        let text = "SELECT status, since, expires_at FROM suppressed WHERE conversation_id = $1 AND side = 'customer'";
+        let row = sqlx::query(text).bind(conversation).fetch_optional(self.pool()).await?;
+        let time = |millis| Timestamp::from_millis(millis);
+        row.map(|row| Ok((row.try_get(0)?, time(row.try_get(1)?), time(row.try_get(2)?))))
+            .transpose()
+            .map_err(|error: sqlx::Error| error.into())
+    }
+
     /// Erases these conversations, and what is kept about this address outside of them, under the id of an erasure; the data keys that are destroyed. `None`: a hold keeps some of it.
     ///
     /// # Errors
@@ -119,11 +167,14 @@ impl Store {
         let count = i64::try_from(conversations.len()).unwrap_or(i64::MAX);
         sqlx::query(text).bind(id).bind(at.as_millis()).bind(count).execute(&mut *transaction).await?;
         let mut found = Vec::new();
-        let text = "SELECT k.id, k.wrapped, k.bare FROM stranger s JOIN data_key k ON k.id = s.data_key_id \
+        let text = "SELECT k.id, k.wrapped, k.bare, s.day FROM stranger s JOIN data_key k ON k.id = s.data_key_id \
              WHERE s.address_idx = $1";
         found.extend(sqlx::query(text).bind(address.as_bytes()).fetch_all(&mut *transaction).await?);
         if !holds_on_stranger(&mut transaction, address).await?.is_empty() {
             return Ok(None);
+        }
+        for row in &found {
+            clear_to_operator(&mut transaction, row.try_get(3)?, row.try_get(0)?).await?;
         }
         let text = "DELETE FROM stranger WHERE address_idx = $1";
         sqlx::query(text).bind(address.as_bytes()).execute(&mut *transaction).await?;
@@ -240,8 +291,7 @@ async fn holds_on_stranger(connection: &mut AnyConnection, address: Index) -> Re
     let mut holds = Vec::new();
     for row in days {
         let (day, key): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        // A record may be a moment younger than its key.
-        let (from, until) = (ids::floor(day * DAY_MS), ids::floor((day + 2) * DAY_MS));
+        let (from, until) = of_stranger(day);
         let text = "SELECT DISTINCT h.id FROM record r JOIN legal_hold h ON h.lifted_at IS NULL AND h.by_person = 0 \
              AND (h.merchant_id IS NULL OR h.merchant_id = r.merchant_id) \
              AND (h.from_at IS NULL OR r.at >= h.from_at) AND (h.until_at IS NULL OR r.at < h.until_at) \
@@ -251,6 +301,25 @@ async fn holds_on_stranger(connection: &mut AnyConnection, address: Index) -> Re
         }
     }
     Ok(holds)
+}
+
+/// The ids of what is sealed with the key of a stranger's day: a row may be a moment younger than its key.
+fn of_stranger(day: i64) -> (i64, i64) {
+    (ids::floor(day.saturating_mul(DAY_MS)), ids::floor((day + 2).saturating_mul(DAY_MS)))
+}
+
+/// Forgets the mails to the operator that are sealed with this key of a day.
+async fn clear_to_operator(connection: &mut AnyConnection, day: i64, key: i64) -> Result<(), sqlx::Error> {
+    let (from, until) = of_stranger(day);
+    let own = "(SELECT id FROM message WHERE id >= $1 AND id < $2 AND data_key_id = $3)";
+    for text in [
+        format!("DELETE FROM message_body WHERE message_id IN {own}"),
+        format!("DELETE FROM delivery WHERE message_id IN {own}"),
+        format!("DELETE FROM message WHERE id IN {own}"),
+    ] {
+        sqlx::query(AssertSqlSafe(text)).bind(from).bind(until).bind(key).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// Forgets a conversation and what hangs on it, but for the log.

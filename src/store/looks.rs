@@ -44,6 +44,9 @@ pub struct NewLookRequest {
     pub actor_idx: Index,
     pub data_key_id: i64,
     pub detail: Sealed,
+    /// Of all that it asks for.
+    pub what_idx: Index,
+    pub rows: i64,
 }
 
 /// A request as it is kept.
@@ -56,10 +59,12 @@ pub struct LookRequestRow {
     pub detail: Sealed,
     pub decision: Option<String>,
     pub used_at: Option<Timestamp>,
+    /// Of all that it asks for, and how many rows it was about; not known of those of an older version.
+    pub what: Option<(Vec<u8>, i64)>,
 }
 
 const REQUEST: &str = "SELECT r.id, r.at, r.expires_at, r.actor_idx, r.data_key_id, k.wrapped, r.detail, r.decision, \
-    r.used_at FROM look_request r JOIN data_key k ON k.id = r.data_key_id ";
+    r.used_at, r.what_idx, r.rows FROM look_request r JOIN data_key k ON k.id = r.data_key_id ";
 
 impl Store {
     /// Commits an entry.
@@ -120,7 +125,8 @@ impl Store {
     pub async fn request_look(&self, new: &NewLookRequest) -> Result<(), StoreFault> {
         self.save_announced().await?;
         sqlx::query(
-            "INSERT INTO look_request (id, at, expires_at, actor_idx, data_key_id, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO look_request (id, at, expires_at, actor_idx, data_key_id, detail, what_idx, rows) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(new.id)
         .bind(new.at.as_millis())
@@ -128,6 +134,8 @@ impl Store {
         .bind(new.actor_idx.as_bytes())
         .bind(new.data_key_id)
         .bind(new.detail.stored())
+        .bind(new.what_idx.as_bytes())
+        .bind(new.rows)
         .execute(self.pool())
         .await?;
         Ok(())
@@ -140,6 +148,22 @@ impl Store {
     pub async fn look_request(&self, id: i64) -> Result<Option<LookRequestRow>, StoreFault> {
         let text = format!("{REQUEST} WHERE r.id = $1");
         let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).fetch_optional(self.pool()).await?;
+        row.as_ref().map(read_request).transpose().map_err(Into::into)
+    }
+
+    /// The last request for exactly this that is not over.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn request_for(
+        &self,
+        what: Index,
+        now: Timestamp,
+    ) -> Result<Option<LookRequestRow>, StoreFault> {
+        let text =
+            format!("{REQUEST} WHERE r.what_idx = $1 AND r.expires_at > $2 ORDER BY r.id DESC LIMIT 1");
+        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(what.as_bytes()).bind(now.as_millis());
+        let row = query.fetch_optional(self.pool()).await?;
         row.as_ref().map(read_request).transpose().map_err(Into::into)
     }
 
@@ -205,6 +229,7 @@ fn read_request(row: &AnyRow) -> Result<LookRequestRow, sqlx::Error> {
         detail: Sealed::from_stored(row.try_get(6)?),
         decision: row.try_get(7)?,
         used_at: row.try_get::<Option<i64>, _>(8)?.map(Timestamp::from_millis),
+        what: row.try_get::<Option<Vec<u8>>, _>(9)?.zip(row.try_get(10)?),
     })
 }
 

@@ -2,10 +2,14 @@
 
 use super::fault::StoreFault;
 use super::handle::Store;
+use super::ids;
 use super::parties::KeyRow;
+use super::retention::DAY_MS;
+use super::strangers::LATER;
 use crate::mail::Timestamp;
-use crate::vault::Sealed;
+use crate::vault::{Index, Sealed};
 use sqlx::Row;
+use sqlx::any::AnyRow;
 
 /// One line of the log, still sealed.
 pub struct RecordRow {
@@ -45,26 +49,76 @@ impl Store {
         self.records(of, conversation).await
     }
 
-    async fn records(&self, of: &'static str, id: i64) -> Result<Vec<RecordRow>, StoreFault> {
-        let text = format!("{RECORD} WHERE {of} ORDER BY r.id LIMIT $2");
-        let rows =
-            sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).bind(TRACE_LIMIT).fetch_all(self.pool()).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(RecordRow {
-                    id: row.try_get(0)?,
-                    at: Timestamp::from_millis(row.try_get(1)?),
-                    event: row.try_get(2)?,
-                    merchant_id: row.try_get(3)?,
-                    conversation_id: row.try_get(4)?,
-                    message_id: row.try_get(5)?,
-                    delivery_id: row.try_get(6)?,
-                    key: KeyRow { id: row.try_get(7)?, wrapped: row.try_get(8)? },
-                    detail: Sealed::from_stored(row.try_get(9)?),
-                    headers: row.try_get::<Option<Vec<u8>>, _>(10)?.map(Sealed::from_stored),
-                })
-            })
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(Into::into)
+    /// Everything that happened in one conversation alone, in order.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn records_in(&self, conversation: i64) -> Result<Vec<RecordRow>, StoreFault> {
+        let mut all = Vec::new();
+        loop {
+            let after = all.last().map_or(-1, |row: &RecordRow| row.id);
+            let some = self.records_after("r.conversation_id = $1", conversation, after).await?;
+            if some.is_empty() {
+                return Ok(all);
+            }
+            all.extend(some);
+        }
     }
+
+    /// Everything that was noted about an address outside of conversations, in order.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn records_of_stranger(&self, address: Index) -> Result<Vec<RecordRow>, StoreFault> {
+        let text = "SELECT day, data_key_id FROM stranger WHERE address_idx = $1 ORDER BY day";
+        let days = sqlx::query(text).bind(address.as_bytes()).fetch_all(self.pool()).await?;
+        let mut all = Vec::new();
+        for row in days {
+            let (day, key): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            // What becomes of a mail to the operator is noted some days later.
+            let (from, until) = (
+                ids::floor(day.saturating_mul(DAY_MS)),
+                ids::floor((day + LATER + 2).saturating_mul(DAY_MS)),
+            );
+            let text =
+                format!("{RECORD} WHERE r.id >= $1 AND r.id < $2 AND r.data_key_id = $3 ORDER BY r.id");
+            let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(from).bind(until).bind(key);
+            all.extend(read(&query.fetch_all(self.pool()).await?)?);
+        }
+        Ok(all)
+    }
+
+    async fn records(&self, of: &'static str, id: i64) -> Result<Vec<RecordRow>, StoreFault> {
+        self.records_after(of, id, -1).await
+    }
+
+    async fn records_after(
+        &self,
+        of: &'static str,
+        id: i64,
+        after: i64,
+    ) -> Result<Vec<RecordRow>, StoreFault> {
+        let text = format!("{RECORD} WHERE {of} AND r.id > $3 ORDER BY r.id LIMIT $2");
+        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).bind(TRACE_LIMIT).bind(after);
+        Ok(read(&query.fetch_all(self.pool()).await?)?)
+    }
+}
+
+fn read(rows: &[AnyRow]) -> Result<Vec<RecordRow>, sqlx::Error> {
+    rows.iter()
+        .map(|row| {
+            Ok(RecordRow {
+                id: row.try_get(0)?,
+                at: Timestamp::from_millis(row.try_get(1)?),
+                event: row.try_get(2)?,
+                merchant_id: row.try_get(3)?,
+                conversation_id: row.try_get(4)?,
+                message_id: row.try_get(5)?,
+                delivery_id: row.try_get(6)?,
+                key: KeyRow { id: row.try_get(7)?, wrapped: row.try_get(8)? },
+                detail: Sealed::from_stored(row.try_get(9)?),
+                headers: row.try_get::<Option<Vec<u8>>, _>(10)?.map(Sealed::from_stored),
+            })
+        })
+        .collect()
 }

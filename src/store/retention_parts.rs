@@ -1,21 +1,26 @@
 //! Where the rows of each class are, in SQL: what is destroyed, and what a hold keeps of it.
 //!
+//! Rules: a row has one form by which it is hashed, that of the audit tree (`ledger/row.rs`), so that a certificate
+//! can be held against the tree.
 //! When it fails: a row that is not what this program wrote is a fault of the database.
 
 use super::ids;
 use super::retention::DAY_MS;
+use super::tree::{LOG_ROW, LOOK_ENTRY, read_log_row, read_look_entry};
+use crate::ledger::RequestEntry;
+use crate::ledger::merkle::Hash;
 use crate::vault::Class;
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use std::collections::HashMap;
 
 /// The rows of a class in one table.
 pub(super) struct Part {
     pub table: &'static str,
     /// Which of the table's rows.
     pub of: &'static str,
-    /// All that a row says, and what each column is: a number, a text or octets.
+    /// All that counts of a row.
     pub columns: &'static str,
-    pub kinds: &'static str,
     pub then: Then,
     pub held: &'static str,
 }
@@ -26,8 +31,8 @@ pub(super) enum Then {
     ClearHeaders,
 }
 
-const RECORD: &str = "id, at, event, merchant_id, conversation_id, message_id, delivery_id, source, data_key_id, detail, headers";
-const RECORD_KINDS: &str = "nntnnnnnnoo";
+const REQUEST: &str =
+    "id, at, expires_at, actor_idx, data_key_id, detail, decision, decided_at, decider_idx, used_at";
 const REJECTED: &str = "event IN ('refused', 'limited')";
 const LOGINS: &str = "event IN ('login', 'login_proven', 'login_new_network', 'login_refused', 'credential')";
 const METADATA: &str = "event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential')";
@@ -44,7 +49,7 @@ pub(super) const HELD_LOOK: &str = "EXISTS (SELECT 1 FROM legal_hold h WHERE h.l
     AND h.merchant_id IS NULL AND h.by_person = 0)";
 
 const fn records(of: &'static str) -> Part {
-    Part { table: "record", of, columns: RECORD, kinds: RECORD_KINDS, then: Then::Delete, held: HELD_RECORD }
+    Part { table: "record", of, columns: LOG_ROW, then: Then::Delete, held: HELD_RECORD }
 }
 
 /// Where the rows of a class are.
@@ -57,25 +62,15 @@ pub(super) fn parts(class: Class) -> Vec<Part> {
         Class::Metadata => vec![records(METADATA)],
         Class::Headers => vec![Part {
             of: "headers IS NOT NULL AND event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential')",
-            columns: "id, headers",
-            kinds: "no",
             then: Then::ClearHeaders,
             ..records(METADATA)
         }],
         Class::Audit => vec![
-            Part {
-                table: "look",
-                of: "1 = 1",
-                columns: "id, at, actor_idx, purpose, kind, rows, outcome, request_id, data_key_id, detail",
-                kinds: "nnottntnno",
-                then: Then::Delete,
-                held: HELD_LOOK,
-            },
+            Part { table: "look", of: "1 = 1", columns: LOOK_ENTRY, then: Then::Delete, held: HELD_LOOK },
             Part {
                 table: "look_request",
                 of: "1 = 1",
-                columns: "id, at, expires_at, actor_idx, data_key_id, detail, decision, decided_at, decider_idx, used_at",
-                kinds: "nnnonotnon",
+                columns: REQUEST,
                 then: Then::Delete,
                 held: HELD_LOOK,
             },
@@ -101,19 +96,61 @@ pub(super) fn span(day: i64) -> (i64, i64) {
     (ids::floor(day.saturating_mul(DAY_MS)), ids::floor((day + 1).saturating_mul(DAY_MS)))
 }
 
-/// Octets that differ wherever two rows differ.
-pub(super) fn row_octets(part: &Part, row: &AnyRow) -> Result<Vec<u8>, sqlx::Error> {
-    let mut octets = part.table.as_bytes().to_vec();
-    for (at, kind) in part.kinds.bytes().enumerate() {
-        let value = match kind {
-            b'n' => row.try_get::<Option<i64>, _>(at)?.map(|number| number.to_be_bytes().to_vec()),
-            b't' => row.try_get::<Option<String>, _>(at)?.map(String::into_bytes),
-            _ => row.try_get::<Option<Vec<u8>>, _>(at)?,
-        };
-        octets.push(u8::from(value.is_some()));
-        let value = value.unwrap_or_default();
-        octets.extend_from_slice(&u64::try_from(value.len()).unwrap_or(u64::MAX).to_be_bytes());
-        octets.extend_from_slice(&value);
+/// How long a row may come before or after the sealing of what it holds.
+const SLACK_MS: i64 = 600_000;
+
+/// The ids of what may be sealed with the keys of a day: what is sealed before midnight may get its id after it, and
+/// the other way.
+pub(super) fn sealed_span(day: i64) -> (i64, i64) {
+    let at = |day: i64, slack: i64| ids::floor(day.saturating_mul(DAY_MS).saturating_add(slack));
+    (at(day, -SLACK_MS), at(day + 1, SLACK_MS))
+}
+
+/// The ids at the beginning and at the end of a day that may be sealed with the keys of its neighbours.
+pub(super) fn edges(day: i64) -> [(i64, i64); 2] {
+    let ((from, until), (begin, end)) = (span(day), (sealed_span(day - 1).1, sealed_span(day + 1).0));
+    [(from, begin), (end, until)]
+}
+
+/// The class of a record, by its event.
+#[must_use]
+pub fn class_of(event: &str) -> Class {
+    match event {
+        "refused" | "limited" => Class::Rejected,
+        "login" | "login_proven" | "login_new_network" | "login_refused" => Class::Logins,
+        _ => Class::Metadata,
     }
-    Ok(octets)
+}
+
+/// The id of a row and its hash, as the audit tree has it. `headers`: by id the hashes of header blocks that were
+/// destroyed before.
+pub(super) fn hashed(
+    part: &Part,
+    row: &AnyRow,
+    headers: &HashMap<i64, Hash>,
+) -> Result<(i64, Hash), sqlx::Error> {
+    match part.table {
+        "record" => {
+            let row = read_log_row(row)?;
+            let gone = headers.get(&row.id).filter(|_| row.headers.is_none());
+            Ok((row.id, gone.map_or_else(|| row.mark().hash, |gone| row.hash_with(Some(*gone)))))
+        }
+        "look" => read_look_entry(row).map(|look| (look.id, look.hash())),
+        _ => read_request(row).map(|request| (request.id, request.hash())),
+    }
+}
+
+fn read_request(row: &AnyRow) -> Result<RequestEntry, sqlx::Error> {
+    Ok(RequestEntry {
+        id: row.try_get(0)?,
+        at: row.try_get(1)?,
+        expires_at: row.try_get(2)?,
+        actor_idx: row.try_get(3)?,
+        data_key_id: row.try_get(4)?,
+        detail: row.try_get(5)?,
+        decision: row.try_get(6)?,
+        decided_at: row.try_get(7)?,
+        decider_idx: row.try_get(8)?,
+        used_at: row.try_get(9)?,
+    })
 }

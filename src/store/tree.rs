@@ -48,8 +48,11 @@ pub struct Growth {
 pub const SEGMENT: &str = "segment";
 
 const LEAF: &str = "SELECT position, kind, about, entry, marks FROM tree_leaf ";
-const RECORD: &str = "SELECT id, at, event, merchant_id, conversation_id, message_id, delivery_id, data_key_id, detail, \
-    headers FROM record ";
+/// The columns that [`read_log_row`] reads, and [`read_look_entry`].
+pub(super) const LOG_ROW: &str =
+    "id, at, event, merchant_id, conversation_id, message_id, delivery_id, data_key_id, detail, headers";
+pub(super) const LOOK_ENTRY: &str =
+    "id, at, actor_idx, purpose, kind, rows, outcome, request_id, data_key_id, detail";
 
 impl Store {
     /// How far the tree has come; it begins with the first call, under this name.
@@ -161,7 +164,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn log_rows(&self, from: i64, to: i64, limit: i64) -> Result<Vec<LogRow>, StoreFault> {
-        let text = format!("{RECORD} WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3");
+        let text = format!("SELECT {LOG_ROW} FROM record WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3");
         let query = sqlx::query(AssertSqlSafe(text)).bind(from).bind(to).bind(limit);
         let rows = query.fetch_all(self.pool()).await?;
         rows.iter().map(read_log_row).collect::<Result<_, _>>().map_err(Into::into)
@@ -191,24 +194,9 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn look_entries(&self, from: i64, limit: i64) -> Result<Vec<LookEntry>, StoreFault> {
-        let text = "SELECT id, at, actor_idx, purpose, kind, rows, outcome, request_id, data_key_id, detail FROM look \
-             WHERE id >= $1 ORDER BY id LIMIT $2";
-        let rows = sqlx::query(text).bind(from).bind(limit).fetch_all(self.pool()).await?;
-        let read = |row: &AnyRow| {
-            Ok(LookEntry {
-                id: row.try_get(0)?,
-                at: row.try_get(1)?,
-                actor_idx: row.try_get(2)?,
-                purpose: row.try_get(3)?,
-                kind: row.try_get(4)?,
-                rows: row.try_get(5)?,
-                outcome: row.try_get(6)?,
-                request_id: row.try_get(7)?,
-                data_key_id: row.try_get(8)?,
-                detail: row.try_get(9)?,
-            })
-        };
-        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+        let text = format!("SELECT {LOOK_ENTRY} FROM look WHERE id >= $1 ORDER BY id LIMIT $2");
+        let rows = sqlx::query(AssertSqlSafe(text)).bind(from).bind(limit).fetch_all(self.pool()).await?;
+        rows.iter().map(read_look_entry).collect::<Result<_, _>>().map_err(Into::into)
     }
 
     /// Ids of a table's rows from one on that are no leaves.
@@ -376,7 +364,7 @@ impl Store {
     }
 }
 
-fn read_log_row(row: &AnyRow) -> Result<LogRow, sqlx::Error> {
+pub(super) fn read_log_row(row: &AnyRow) -> Result<LogRow, sqlx::Error> {
     Ok(LogRow {
         id: row.try_get(0)?,
         at: row.try_get(1)?,
@@ -388,5 +376,20 @@ fn read_log_row(row: &AnyRow) -> Result<LogRow, sqlx::Error> {
         data_key_id: row.try_get(7)?,
         detail: row.try_get(8)?,
         headers: row.try_get(9)?,
+    })
+}
+
+pub(super) fn read_look_entry(row: &AnyRow) -> Result<LookEntry, sqlx::Error> {
+    Ok(LookEntry {
+        id: row.try_get(0)?,
+        at: row.try_get(1)?,
+        actor_idx: row.try_get(2)?,
+        purpose: row.try_get(3)?,
+        kind: row.try_get(4)?,
+        rows: row.try_get(5)?,
+        outcome: row.try_get(6)?,
+        request_id: row.try_get(7)?,
+        data_key_id: row.try_get(8)?,
+        detail: row.try_get(9)?,
     })
 }

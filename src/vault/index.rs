@@ -53,6 +53,8 @@ pub enum Indexed<'a> {
     GuestOf { conversation: i64, address: &'a RealAddress },
     /// Somebody who had something opened.
     Actor(&'a str),
+    /// What somebody asks a second person for.
+    Request(&'a str),
     /// A peer's network address.
     Ip(std::net::IpAddr),
     /// The domain of a next hop.
@@ -93,6 +95,7 @@ impl Indexed<'_> {
             Indexed::Domain(_)
             | Indexed::Submission { .. }
             | Indexed::Stranger(_)
+            | Indexed::Request(_)
             | Indexed::Told { .. }
             | Indexed::StsPolicy(_)
             | Indexed::TlsKind { .. }
@@ -161,6 +164,7 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
         Indexed::OrderNo { merchant, order_no } => put(b"order", merchant, order_no.as_bytes()),
         Indexed::AuthId(id) => put(b"auth", 0, id.as_bytes()),
         Indexed::Token(token) => put(b"token", 0, token.as_bytes()),
+        Indexed::Request(what) => put(b"request", 0, what.as_bytes()),
         Indexed::Actor(actor) => put(b"actor", 0, actor.as_bytes()),
         Indexed::Ip(ip) => put(b"ip", 0, ip.to_canonical().to_string().as_bytes()),
         Indexed::Domain(domain) => put(b"domain", 0, domain.as_str().as_bytes()),

@@ -176,13 +176,16 @@ impl ReturnTokens {
     }
 }
 
-/// What a sender decides about a message of its own that is held.
+/// What somebody decides by a mail: about a message of its own that is held, or that an address is his.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// It is sent as it is.
     Confirm,
     /// It is not sent.
     Withdraw,
+    /// The mail that named this token has arrived: the new address is his. In place of the delivery stands the
+    /// correction.
+    Correct,
 }
 
 /// Mints and opens decision tokens.
@@ -190,14 +193,15 @@ pub struct DecisionTokens(Vec<(Decision, Stamp)>);
 
 impl DecisionTokens {
     pub(super) fn new(keys: Vec<&NamedKey>) -> Self {
-        let both = |key: &NamedKey| {
+        let all = |key: &NamedKey| {
             let stamp = |kind, purpose| Stamp::new(key, kind, b"anshin decision 1", purpose);
             [
                 (Decision::Confirm, stamp(b'c', b"confirm".as_slice())),
                 (Decision::Withdraw, stamp(b'w', b"withdraw")),
+                (Decision::Correct, stamp(b'n', b"correct")),
             ]
         };
-        Self(keys.into_iter().flat_map(both).collect())
+        Self(keys.into_iter().flat_map(all).collect())
     }
 
     /// The token that decides so about a delivery, good until the day of `expires_at` has passed.
@@ -305,7 +309,7 @@ mod tests {
     #[test]
     fn a_decision_token_opens_as_itself_alone() {
         let (now, later) = (Timestamp::from_millis(0), Timestamp::from_millis(2 * DAY_MS));
-        for decision in [Decision::Confirm, Decision::Withdraw] {
+        for decision in [Decision::Confirm, Decision::Withdraw, Decision::Correct] {
             let token = decisions().mint(decision, 5, later);
             assert!(token.len() <= 40 && token.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
             let opened = Some((decision, Returned { delivery: 5, expired: false }));
@@ -314,14 +318,14 @@ mod tests {
             let day_after = later.after(std::time::Duration::from_secs(86_400));
             assert!(decisions().open(&token, day_after).is_some_and(|(_, said)| said.expired));
             assert_eq!(returns().open(&token, now), None);
-            for kind in ["c", "w", "r", "a"] {
+            for kind in ["c", "w", "n", "r", "a"] {
                 let other = format!("{kind}{}", &token[1..]);
                 assert!(other == token || decisions().open(&other, now).is_none(), "{other}");
                 assert_eq!(returns().open(&other, now), None, "{other}");
             }
         }
         let back = returns().mint(5, later);
-        for kind in ["c", "w"] {
+        for kind in ["c", "w", "n"] {
             assert_eq!(decisions().open(&format!("{kind}{}", &back[1..]), now), None);
         }
     }

@@ -32,7 +32,7 @@ struct OrderBody {
 }
 
 /// A request's body, or why it could not be read.
-type Body = Result<Bytes, BytesRejection>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 /// `POST /v1/merchants`
 pub(super) async fn add_merchant(
@@ -134,7 +134,7 @@ pub(crate) fn order_json(order: &OrderView) -> Value {
     json
 }
 
-async fn authorize(shared: &Shared, headers: &HeaderMap, scope: Scope) -> Result<(), Problem> {
+pub(super) async fn authorize(shared: &Shared, headers: &HeaderMap, scope: Scope) -> Result<(), Problem> {
     let token = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -160,7 +160,7 @@ async fn authorize(shared: &Shared, headers: &HeaderMap, scope: Scope) -> Result
     }
 }
 
-fn parse<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
+pub(super) fn parse<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
     let body = body.map_err(|rejection| {
         let detail = format!("a body is at most {BODY_MAX} octets, and comes whole");
         Problem::new(rejection.status(), "The body can't be read", detail)

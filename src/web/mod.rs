@@ -5,12 +5,14 @@
 //! When it fails: at start [`WebError`]; a request's fault is that request's 503.
 
 mod api;
+mod erasures;
 mod help;
 pub mod mta_sts;
 mod problem;
 pub mod witness;
 
 pub(crate) use api::{merchant_json, order_json};
+pub(crate) use erasures::{held_json, pending_json};
 
 use crate::config::Config;
 use crate::ingress::{Certificates, Inherited, Place};
@@ -100,6 +102,7 @@ impl Web {
             .route("/v1/merchants", post(api::add_merchant))
             .route("/v1/orders", post(api::open_order))
             .route("/v1/orders/{store_id}/{order_no}", get(api::show_order))
+            .route("/v1/erasures", post(erasures::erase))
             .route_layer(axum::middleware::from_fn_with_state(relay.clone(), halted))
             .route("/readyz", get(readyz))
             .route("/help", get(help::list))

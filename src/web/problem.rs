@@ -1,6 +1,6 @@
 //! Errors of the API: problem details (RFC 9457) with the field and the cure in `detail`.
 
-use crate::relay::{MerchantFault, OrderFault, RelayFault};
+use crate::relay::{DeskFault, ErasureFault, MerchantFault, OrderFault, RelayFault};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -70,8 +70,41 @@ impl From<OrderFault> for Problem {
             OrderFault::NoStore | OrderFault::NoOrder => {
                 Self::new(StatusCode::NOT_FOUND, "There is no such thing", fault.to_string())
             }
+            OrderFault::Left => Self::new(StatusCode::CONFLICT, "The store has left", fault.to_string()),
             OrderFault::OtherCustomer | OrderFault::Closed => {
                 Self::new(StatusCode::CONFLICT, "The order is open otherwise", fault.to_string())
+            }
+            fault => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", fault.to_string())
+            }
+        }
+    }
+}
+
+impl From<ErasureFault> for Problem {
+    fn from(fault: ErasureFault) -> Self {
+        let text = fault.to_string();
+        match fault {
+            ErasureFault::Fault(fault) => fault.into(),
+            ErasureFault::Nobody => Self::new(StatusCode::NOT_FOUND, "There is no such thing", text),
+            ErasureFault::Held(_) | ErasureFault::OpenOrders(_) => {
+                Self::new(StatusCode::CONFLICT, "It can't be erased now", text)
+            }
+            ErasureFault::Apart => Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not by this process", text),
+            ErasureFault::Customer => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", text)
+            }
+        }
+    }
+}
+
+impl From<DeskFault> for Problem {
+    fn from(fault: DeskFault) -> Self {
+        match fault {
+            DeskFault::Fault(fault) => fault.into(),
+            DeskFault::Erasure(fault) => fault.into(),
+            DeskFault::Limited => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "Enough for one day", fault.to_string())
             }
             fault => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", fault.to_string())

@@ -14,6 +14,7 @@ mod relay;
 mod store;
 mod store_errands;
 mod store_failover;
+mod store_clock;
 mod store_holds;
 mod store_lanes;
 mod store_tree;

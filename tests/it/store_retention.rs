@@ -2,7 +2,9 @@
 
 use crate::store::{on_both, open};
 use anshin::mail::Timestamp;
-use anshin::store::{DAY_MS, Ids, NewKey, NewLegalHold, NewRecord, NewSegment, Progress, Store, random_id};
+use anshin::store::{
+    DAY_MS, Ids, NewKey, NewLegalHold, NewRecord, NewSegment, Noted, Progress, Store, random_id,
+};
 use anshin::vault::{Class, DataKey, Place, Sealed, Vault};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -61,7 +63,7 @@ async fn work(store: &Store, class: Class, steps: usize, now: Timestamp) -> Opti
     for _ in 0..steps {
         let next = store.next_rows(class, DAY).await.unwrap();
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let done = store.destroy_rows(class, DAY, &next, &[], id, RULE, now).await.unwrap();
+        let done = store.destroy_rows(class, DAY, &next, &Noted::default(), id, RULE, now).await.unwrap();
         if done != Progress::More {
             return Some(done);
         }
@@ -187,5 +189,56 @@ fn what_a_hold_keeps_stays_readable_and_goes_when_it_is_lifted() {
         // A lifted hold says no more whom it named.
         let lifted = store.legal_holds().await.unwrap();
         assert!(lifted.iter().filter(|row| row.lifted_at.is_some()).all(|row| row.key.wrapped.is_empty()));
+    });
+}
+
+#[test]
+fn rows_without_a_key_of_their_day_are_found_and_a_hold_near_midnight_keeps_the_keys_of_both_days() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        let (past, now) = (Past { ids: Ids::default() }, at(DAY + 400, 5));
+        // Of a version that had no keys of days; then a mail just after midnight, sealed with the key of the day that
+        // ended.
+        let rows = [at(DAY - 40, 7), at(DAY - 30, 7), at(DAY, 9), at(DAY + 1, 0)];
+        let rows = rows.map(|when| past.record(&key, "accepted", when, Some(2)));
+        store.record(rows.into_iter().collect()).await.unwrap();
+        let id = segment(&store, &vault, Class::Metadata, DAY).await;
+        assert_eq!(store.days_left(Class::Metadata, DAY + 5).await.unwrap(), [DAY]);
+        let strays = async |until| store.stray_days(Class::Metadata, until).await.unwrap();
+        assert_eq!(strays(DAY + 5).await, [DAY - 40, DAY - 30, DAY + 1]);
+        assert_eq!(strays(DAY - 40).await, [DAY - 40]);
+        assert!(store.stray_days(Class::Logins, DAY + 5).await.unwrap().is_empty());
+        // A hold on what is sealed with the day's key and stands in the next.
+        let (own, wrapped) = vault.seal.new_data_key(7);
+        let hold = NewLegalHold {
+            id: 7,
+            at: now,
+            merchant_id: Some(2),
+            conversations: None,
+            from: Some(at(DAY + 1, 0)),
+            until: None,
+            key: NewKey { id: 7, subject: "hold", wrapped },
+            detail: own.seal(Place::new("legal_hold", "detail", 7), b"{}"),
+        };
+        store.add_hold(&hold).await.unwrap();
+        assert_eq!(work(&store, Class::Metadata, 9, now).await, Some(Progress::Done { certified: true }));
+        assert!(!store.segment(id).await.unwrap().unwrap().wrapped.is_empty(), "the hold needs it");
+        assert!(store.lift_hold(7, random_id(), now).await.unwrap());
+        assert_eq!(work(&store, Class::Metadata, 9, now).await, Some(Progress::Done { certified: true }));
+        assert!(store.segment(id).await.unwrap().unwrap().wrapped.is_empty());
+        for day in strays(DAY + 5).await {
+            store.begin_destruction(Class::Metadata, day, now).await.unwrap();
+            loop {
+                let next = store.next_rows(Class::Metadata, day).await.unwrap();
+                let (id, none) = (NEXT.fetch_add(1, Ordering::Relaxed), Noted::default());
+                let done = store.destroy_rows(Class::Metadata, day, &next, &none, id, RULE, now);
+                if done.await.unwrap() != Progress::More {
+                    break;
+                }
+            }
+            assert!(store.is_destroyed(Class::Metadata, day).await.unwrap());
+        }
+        assert!(strays(DAY + 5).await.is_empty());
+        assert!(store.log_rows(0, i64::MAX, 9).await.unwrap().is_empty());
     });
 }

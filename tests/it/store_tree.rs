@@ -1,6 +1,7 @@
 //! The audit tree on both engines: what was entered verifies, and whatever is done to the database while nothing runs is
 //! told, by hour and row.
 
+mod attacks;
 mod ground;
 
 use crate::peer::postgres;
@@ -227,7 +228,7 @@ fn who_looked_can_be_neither_changed_nor_forgotten() {
                     .unwrap();
             let opening = Opening::Trace(TraceOf::Message(format!("{:016X}", 8)));
             let _ = ground.relay.open_for(&look, &opening, Goes::ToTheScreen, None).await;
-            ground.grow(4).await;
+            ground.grow(5).await;
             assert_eq!(ground.verify(&[]).await.looks, 1);
             let found = ground.edited(&[edit.to_owned()]).await;
             let what = if edit.starts_with("DELETE") { "deleted" } else { "changed" };
@@ -243,9 +244,9 @@ fn lawful_destruction_verifies_and_any_other_does_not() {
         assert_eq!(ground.destroy(&all, What::Rows, "metadata, 395 days").await, 1);
         let some = [id(1, 0), id(1, 2), id(2, 4)];
         assert_eq!(ground.destroy(&some, What::Headers, "headers, 180 days").await, 1);
-        ground.grow(4).await;
+        ground.grow(5).await;
         let found = ground.verify(&ground.anchor().await).await;
-        assert_eq!((found.broken, found.rows, found.destroyed), (vec![], 15, 5));
+        assert_eq!((found.broken, found.rows, found.destroyed), (vec![], 20, 5));
         // The rest of a row whose header block is gone counts on.
         let row = id(1, 2);
         let found = ground.edited(&[format!("UPDATE record SET event = 'refused' WHERE id = {row}")]).await;
@@ -268,7 +269,7 @@ fn lawful_destruction_verifies_and_any_other_does_not() {
         let found = ground.verify(&[]).await;
         assert_eq!((first(&found).what, &first(&found).row), ("restored", &name(id(1, 1))));
         let edit = "DELETE FROM destruction".to_owned();
-        ground.grow(4).await;
+        ground.grow(5).await;
         let found = ground.edited(&[edit]).await;
         assert_eq!(first(&found).what, "deleted");
     });

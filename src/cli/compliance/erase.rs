@@ -7,7 +7,7 @@ use crate::cli::output::{Failure, print};
 use crate::cli::process;
 use crate::mail::Timestamp;
 use crate::relay::{Goes, Opened, queue_id};
-use serde_json::json;
+use crate::web::{held_json, pending_json};
 
 pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(), Failure> {
     let config = process::load(common, &[])?;
@@ -15,19 +15,10 @@ pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(
     let (relay, _) = process::open(&config, vault).await?;
     let (held, opening) = relay.erasure_of(&arguments.customer, arguments.open_orders).await?;
     let holds: Vec<String> = held.holds.iter().copied().map(queue_id).collect();
-    let mut document = json!({
-        "orders": held.orders,
-        "inquiries": held.inquiries,
-        "guests": held.guests,
-        "open_orders": held.open_orders,
-        "mails_waiting": held.waiting,
-        "records": held.records,
-        "refused_days": held.refused_days,
-        "legal_holds": holds,
-        "erased": false,
-    });
+    let mut document = held_json(&held, arguments.yes);
     let mut text = format!(
-        "orders {} ({} open), inquiries {}, guests {}, mails that wait {}, records of the log {}, days with refused mail {}\nlegal holds: {}",
+        "orders {} ({} open), inquiries {}, guests {}, mails that wait {}, records of the log {}, \
+         days with mail that was refused or went to the operator {}\nlegal holds: {}",
         held.orders,
         held.open_orders,
         held.inquiries,
@@ -66,9 +57,7 @@ pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(
         text.push_str(&format!("\nerasure {} has no certificate yet, {cure}", waits.id));
     }
     if let Some(fields) = document.as_object_mut() {
-        fields.insert("erased".into(), arguments.yes.into());
-        let waits = pending.iter().map(|waits| json!({ "erasure": waits.id, "seal_keys": waits.seal_keys }));
-        fields.insert("without_certificate".into(), waits.collect());
+        fields.insert("without_certificate".into(), pending_json(&pending));
     }
     print(common, &document, &text);
     Ok(())

@@ -3,9 +3,13 @@
 //! Rules: a report says what is so now, with what shows it, and its exit status is 1 where something is not as it must be.
 
 mod breach;
+mod correct;
 mod erase;
+mod export;
+mod export_words;
 mod hold;
 mod page;
+mod leave;
 pub(super) mod residency;
 mod retention;
 mod review;
@@ -33,9 +37,50 @@ pub(in crate::cli) enum ComplianceCommand {
         /// that by itself.
         #[arg(long)]
         dry_run: bool,
+        /// Say that this machine's clock is right, where the relay doubts it and therefore destroys nothing.
+        #[arg(long, requires = "actor")]
+        clock_is_right: bool,
+        #[command(flatten)]
+        look: LookArguments,
     },
     /// What is kept about a customer; with --yes, erase it for good, in every copy of the database too. Takes a second person.
     Erase(EraseArguments),
+    /// Write all that is held about a customer into two new files, NAME.json and NAME.txt (in Japanese), for the
+    /// customer: what is the other party's is masked. Takes a second person.
+    Export {
+        /// The customer's real address, the one of now or one before.
+        #[arg(long, value_name = "ADDRESS")]
+        customer: String,
+        /// The files, without their endings.
+        #[arg(long, value_name = "NAME")]
+        out: PathBuf,
+        #[command(flatten)]
+        look: LookArguments,
+    },
+    /// Correct a customer's address at all stores: asks the new address by mail, and re-points the live aliases when
+    /// it answers.
+    Correct {
+        /// The customer's real address of now.
+        #[arg(long, value_name = "ADDRESS")]
+        customer: String,
+        /// The new one.
+        #[arg(long, value_name = "ADDRESS")]
+        to: String,
+        #[command(flatten)]
+        look: LookArguments,
+    },
+    /// What ends when a store leaves; with --yes, it leaves: its credentials die at once, its conversations close, and
+    /// their customers are told. The log stays for its period.
+    Leave {
+        /// The store.
+        #[arg(long, value_name = "ID")]
+        store_id: String,
+        /// It leaves.
+        #[arg(long, requires = "actor")]
+        yes: bool,
+        #[command(flatten)]
+        look: LookArguments,
+    },
     /// What must not be destroyed while a case is open.
     Hold {
         #[command(subcommand)]
@@ -167,8 +212,21 @@ pub(super) async fn run(command: ComplianceCommand, common: &Common) -> Result<(
         ComplianceCommand::Residency { command: ResidencyCommand::Attest(attest) } => {
             residency::attest(&attest, common)
         }
-        ComplianceCommand::Retention { dry_run } => retention::run(dry_run, common).await,
+        ComplianceCommand::Retention { dry_run, clock_is_right, look } => {
+            let trusting = clock_is_right.then_some(&look);
+            retention::run(dry_run, trusting, common).await
+        }
         ComplianceCommand::Erase(arguments) => erase::run(&arguments, common).await,
+        ComplianceCommand::Export { customer, out, look } => {
+            export::run(&customer, &out, &look, common).await
+        }
+        ComplianceCommand::Correct { customer, to, look } => {
+            correct::run(&customer, &to, &look, common).await
+        }
+        ComplianceCommand::Leave { store_id, yes, look } => {
+            let leaving = yes.then_some(&look);
+            leave::run(&store_id, leaving, common).await
+        }
         ComplianceCommand::Hold { command } => hold::run(command, common).await,
         ComplianceCommand::Breach { command } => breach::run(command, common).await,
         ComplianceCommand::Review { command } => review::run(command, common).await,

@@ -1,22 +1,34 @@
 //! `anshin compliance retention`: what is kept how long and why, what is due, held and destroyed, and what will be due.
 
 use crate::cli::arguments::Common;
+use crate::cli::arguments_desk::LookArguments;
+use crate::cli::desk;
 use crate::cli::output::{Failure, print, table};
 use crate::cli::process;
 use crate::mail::Timestamp;
 use crate::relay::{CertificateView, ClassStanding, DayLeft};
-use crate::store::DAY_MS;
+use crate::store::day_text;
 use serde_json::{Value, json};
 
 /// Most certificates that are shown.
 const CERTIFICATES: i64 = 20;
 
-pub(super) async fn run(dry_run: bool, common: &Common) -> Result<(), Failure> {
+pub(super) async fn run(
+    dry_run: bool,
+    trusting: Option<&LookArguments>,
+    common: &Common,
+) -> Result<(), Failure> {
     let (config, relay) = process::relay(common).await?;
     let now = Timestamp::now();
+    if let Some(arguments) = trusting {
+        let missing = || Failure::new("say who you are, why, and for which case: --actor, --purpose, --case");
+        relay.trust_clock(&desk::look(arguments)?.ok_or_else(missing)?, now).await?;
+    }
+    let doubt = relay.clock_doubt(now).await?.map(|doubt| doubt.to_string());
     let standings = relay.retention(&config.retention, now).await?;
     let certificates = relay.certificates(CERTIFICATES).await?;
-    let warnings = config.retention.warnings(now);
+    let mut warnings = config.retention.warnings(now);
+    warnings.extend(doubt.clone());
     let holds = relay.legal_holds().await?;
     let holds = holds.iter().filter(|hold| hold.lifted_at.is_none()).count();
     let rows: Vec<Vec<String>> = standings
@@ -78,6 +90,7 @@ pub(super) async fn run(dry_run: bool, common: &Common) -> Result<(), Failure> {
                 "next_30_days": standing.soon.iter().map(day_json).collect::<Vec<_>>(),
             })
         }).collect::<Vec<_>>(),
+        "clock_in_doubt": doubt,
         "legal_holds": holds,
         "certificates": certificates.iter().map(certificate_json).collect::<Vec<_>>(),
         "warnings": warnings,
@@ -90,22 +103,17 @@ fn sum(days: &[DayLeft], which: impl Fn((i64, i64)) -> i64) -> i64 {
     days.iter().filter_map(|day| day.rows).map(which).sum()
 }
 
-fn date(day: i64) -> String {
-    let text = Timestamp::from_millis(day.saturating_mul(DAY_MS)).to_rfc3339();
-    text.get(..10).unwrap_or(&text).to_owned()
-}
-
 fn days(standings: &[ClassStanding]) -> Vec<Vec<String>> {
     let line = |standing: &ClassStanding, day: &DayLeft| {
         let (rows, held) = day.rows.unwrap_or_default();
         let class = standing.class.as_str().to_owned();
-        vec![class, date(day.day), day.due_at.to_rfc3339(), rows.to_string(), held.to_string()]
+        vec![class, day_text(day.day), day.due_at.to_rfc3339(), rows.to_string(), held.to_string()]
     };
     standings.iter().flat_map(|standing| standing.due.iter().map(move |day| line(standing, day))).collect()
 }
 
 fn day_json(day: &DayLeft) -> Value {
-    let mut document = json!({ "day": date(day.day), "due_at": day.due_at.to_rfc3339() });
+    let mut document = json!({ "day": day_text(day.day), "due_at": day.due_at.to_rfc3339() });
     if let (Some((rows, held)), Some(fields)) = (day.rows, document.as_object_mut()) {
         fields.insert("rows".into(), rows.into());
         fields.insert("held".into(), held.into());

@@ -350,6 +350,8 @@ fn purpose(table: &str) -> &'static str {
         "legal_hold" | "held_conversation" => "保全(訴訟・調査のための消去の停止)",
         "stranger" => "受け取らなかったメールの差出人ごとの日の鍵",
         "erased_key" | "erasure" => "本人の消去",
+        "clock" => "最後に知られた時刻",
+        "correction" => "アドレスの訂正の申し出",
         "breach_entry" => "漏えい等の記録",
         "review" | "review_item" => "アクセス権限の棚卸し",
         _ => "",

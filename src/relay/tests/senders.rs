@@ -24,7 +24,7 @@ fn proven(author: &str) -> Findings {
     found(author, Spf::Pass, Wish::Unpublished)
 }
 
-fn unproven(author: &str) -> Findings {
+pub(super) fn unproven(author: &str) -> Findings {
     found(author, Spf::Fail, Wish::Unpublished)
 }
 

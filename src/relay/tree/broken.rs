@@ -33,7 +33,7 @@ pub struct Verification {
 /// What is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// changed, deleted, inserted, restored, moved, truncated, forged or unsigned.
+    /// changed, deleted, inserted, restored, replayed, truncated, forged or unsigned.
     pub what: &'static str,
     /// The hour of the log that it is in.
     pub hour: Option<String>,

@@ -7,18 +7,24 @@
 //! When it fails: [`RelayFault`]; then nothing is destroyed.
 
 use super::hour_of;
-use crate::ledger::{Certificate, Gone, Mark, Table, What, root_of, unpack};
+use crate::ledger::{Certificate, Entry, Gone, Mark, Table, What, root_of, unpack};
 use crate::mail::Timestamp;
 use crate::relay::{Relay, RelayFault};
-use crate::store::{Ids, LeafRow, NextRows};
+use crate::store::{Ids, LeafRow, NextRows, Noted};
 use std::collections::{BTreeMap, HashSet};
+
+/// The rule in the certificates of a walk of retention, by which they and what people are told of it are held against
+/// each other.
+pub(in crate::relay) fn rule_of(class: &str, day: &str, begun: &str) -> String {
+    format!("{class} of {day}, begun {begun}")
+}
 
 /// Leaves of one certificate: a note has room for the places of so many.
 const LEAVES: usize = 32;
 
 impl Relay {
-    /// Signs what the tree has to know before these rows are destroyed, by a rule of one line: ids and notes. `None`: their hours
-    /// are not entered yet, and they have to wait.
+    /// Signs what the tree has to know before these rows are destroyed, by a rule of one line. `None`: their hours are
+    /// not entered yet, and they have to wait.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer, or this ring has no key that signs the tree that has the rows.
@@ -26,7 +32,7 @@ impl Relay {
         &self,
         next: &NextRows,
         rule: &str,
-    ) -> Result<Option<Vec<(i64, String)>>, RelayFault> {
+    ) -> Result<Option<Noted>, RelayFault> {
         let begun = self.store().tree_passes().await?.into_iter().find(|(pass, _)| *pass == 0);
         if let (Some((_, entered)), "record") = (begun, next.table)
             && next.ids.iter().any(|id| hour_of(Ids::time_of(*id)) >= entered)
@@ -39,13 +45,15 @@ impl Relay {
             _ => Vec::new(),
         };
         if leaves.is_empty() {
-            return Ok(Some(Vec::new()));
+            return Ok(Some(Noted::default()));
         }
         let missing = || RelayFault::MissingKey("tree-a".into());
         let origin = self.tree_origin().await?;
         let signer = self.tree_signers(&origin)?.into_iter().next().ok_or_else(missing)?;
         let what = if next.headers_alone { What::Headers } else { What::Rows };
-        let mut notes = Vec::new();
+        let marks = || leaves.iter().flat_map(|(_, marks)| marks);
+        let headers = marks().filter_map(|mark| Some((mark.id, mark.headers?))).collect();
+        let mut noted = Noted { notes: Vec::new(), entered: marks().count(), headers };
         for some in leaves.chunks(LEAVES) {
             let marks: Vec<Mark> = some.iter().flat_map(|(_, marks)| marks).copied().collect();
             let certificate = Certificate {
@@ -57,9 +65,9 @@ impl Relay {
                 gone: some.iter().map(|(gone, _)| gone.clone()).collect(),
             };
             let note = signer.sign(&certificate.to_text()).map_err(|_| RelayFault::Malformed("the rule"))?;
-            notes.push((self.next_id(), note));
+            noted.notes.push((self.next_id(), note));
         }
-        Ok(Some(notes))
+        Ok(Some(noted))
     }
 
     async fn leaves_of_records(&self, ids: &[i64]) -> Result<Vec<(Gone, Vec<Mark>)>, RelayFault> {
@@ -87,7 +95,11 @@ impl Relay {
         let mut leaves = Vec::new();
         for id in ids {
             if let Some(leaf) = self.store().leaf_of(Table::Look, *id).await? {
-                leaves.push((Gone { position: position(&leaf), rows: vec![true] }, Vec::new()));
+                let Some(Entry::Row { hash, .. }) = Entry::parse(&leaf.entry) else {
+                    return Err(RelayFault::Malformed("tree_leaf.entry"));
+                };
+                let mark = Mark { id: *id, hash, headers: None };
+                leaves.push((Gone { position: position(&leaf), rows: vec![true] }, vec![mark]));
             }
         }
         Ok(leaves)

@@ -25,8 +25,8 @@ pub(super) const LEAF_ROWS: usize = 4096;
 /// Rows and hours after which a round ends.
 const ROUND_ROWS: usize = 32 * LEAF_ROWS;
 const ROUND_HOURS: i64 = 1000;
-/// Rows of other tables that one round enters.
-const ROUND_ENTRIES: i64 = 1000;
+/// Rows of a table that one round enters: one that entered fewer has entered all that there were.
+pub(super) const ROUND_ENTRIES: i64 = 1000;
 /// How far back a round looks for entries that came late; the first round of a process looks at all.
 const LATE_ENTRIES: i64 = 7 * 24 * HOUR_MS;
 
@@ -67,7 +67,7 @@ impl Relay {
             Ids::first_of(Timestamp::from_millis(now.as_millis() - LATE_ENTRIES))
         };
         let mut is_whole = true;
-        for table in [Table::Look, Table::Destruction, Table::Certificate] {
+        for table in Table::ALL {
             let ids = self.store().unentered(table, since, ROUND_ENTRIES).await?;
             is_whole &= number(ids.len()) < ROUND_ENTRIES;
             for id in ids {
@@ -103,8 +103,8 @@ impl Relay {
                 note.map(|(_, note)| merkle::leaf(note.as_bytes()))
             }
             Table::Certificate => {
-                let body = self.store().certificate_bodies(id, 1).await?.pop();
-                body.map(|(_, body)| merkle::leaf(&body))
+                let row = self.store().certificates_from(id, 1).await?.pop();
+                row.map(|row| merkle::leaf(&row.body))
             }
         };
         let entry = |hash| Entry::Row { table, id, hash, entered: now };

@@ -7,13 +7,16 @@
 //! When it fails: [`RelayFault`], and the tree stands still while mail goes on; what was not entered is entered later.
 
 mod broken;
+mod certified;
 mod destroy;
 mod enter;
 mod proof;
 mod rows;
 mod verify;
+mod walk;
 
 pub use broken::{Broken, Verification};
+pub(super) use destroy::rule_of;
 pub use enter::Grown;
 pub use proof::ProofFault;
 pub use verify::{Anchors, Progress};

@@ -85,7 +85,10 @@ impl Relay {
                 merkle::root(hashes.skip(first.unwrap_or(usize::MAX)).take(count.unwrap_or(0)))
             };
             let path: Vec<Hash> = merkle::inclusion(at as u64, marks.len() as u64).iter().map(of).collect();
-            let proven = ProvenRow { index: at as u64, path: written(&path), row: log_row };
+            // A header block that went lawfully: the tree has its hash, and with that the rest is what was entered.
+            let gone = marks.get(at).and_then(|mark| mark.headers).filter(|_| log_row.headers.is_none());
+            let headers_hash = gone.and_then(|hash| written(&[hash]).pop());
+            let proven = ProvenRow { index: at as u64, path: written(&path), row: log_row, headers_hash };
             by_leaf.entry(leaf.position).or_insert((leaf, marks, Vec::new())).2.push(proven);
         }
         if by_leaf.is_empty() {

@@ -10,7 +10,8 @@ use crate::ledger::{LogRow, Mark, root_of, unpack};
 use crate::mail::Timestamp;
 use crate::relay::{Relay, RelayFault};
 use crate::store::LeafRow;
-use std::collections::HashMap;
+use crate::vault::Class;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Rows read at once.
@@ -21,10 +22,30 @@ const PAGE: i64 = 4096;
 pub(super) struct Lawful {
     pub rows: Vec<bool>,
     pub headers: Vec<bool>,
+    /// Which certificate, which of its leaves, and the rows.
+    pub parts: Vec<(usize, usize, Vec<bool>)>,
 }
 
-/// By position of the leaf.
-pub(super) type Certified = Arc<HashMap<u64, Lawful>>;
+/// Which certificate, which of its leaves, and the rows that it names there with their hashes.
+pub(super) type Named = (usize, usize, Vec<(i64, [u8; 32])>);
+
+/// What is lawfully gone.
+#[derive(Default)]
+pub(super) struct CertifiedRows {
+    /// By position of the leaf.
+    pub lawful: HashMap<u64, Lawful>,
+    /// Days of classes of which nothing is left.
+    pub days: HashSet<(Class, i64)>,
+}
+
+pub(super) type Certified = Arc<CertifiedRows>;
+
+impl CertifiedRows {
+    /// The certificates that name rows of a leaf.
+    pub fn parts(&self, leaf: u64) -> &[(usize, usize, Vec<bool>)] {
+        self.lawful.get(&leaf).map_or(&[], |lawful| lawful.parts.as_slice())
+    }
+}
 
 /// Leaves of one hour to be held against the rows from one id to before another.
 pub(super) struct Hour {
@@ -51,6 +72,10 @@ pub(super) struct Found {
     pub unclaimed: Vec<i64>,
     /// Rows of a leaf that was added to an hour later.
     pub claimed: Vec<i64>,
+    /// Rows that certificates name: which one, which of its leaves.
+    pub named: Vec<Named>,
+    /// Certificates that name rows of a leaf whose list is not what it was.
+    pub unlisted: Vec<usize>,
     /// Whether the list of a leaf is not what it was.
     is_unlisted: bool,
 }
@@ -71,6 +96,7 @@ impl Hour {
             let marks = row.marks.as_deref().and_then(unpack).unwrap_or_default();
             if marks.len() as u64 != *rows || root_of(&marks) != *root {
                 found.is_unlisted = true;
+                found.unlisted.extend(certified.parts(position).iter().map(|(claim, ..)| *claim));
                 found.broken.push(Broken::leaf(
                     "changed",
                     Some(begins(self.hour)),
@@ -79,7 +105,14 @@ impl Hour {
                 ));
                 continue;
             }
-            let lawful = certified.get(&position);
+            let lawful = certified.lawful.get(&position);
+            for (claim, part, rows) in certified.parts(position) {
+                // One that counts other rows than there are is about another leaf, and names none of these.
+                let is_own = rows.len() == marks.len();
+                let named = marks.iter().zip(rows).filter(|(_, gone)| is_own && **gone);
+                let named = named.map(|(mark, _)| (mark.id, mark.hash)).collect();
+                found.named.push((*claim, *part, named));
+            }
             for (at, mark) in marks.into_iter().enumerate() {
                 let says = |list: fn(&Lawful) -> &Vec<bool>| {
                     lawful.is_some_and(|lawful| list(lawful).get(at).copied().unwrap_or(false))
@@ -118,7 +151,7 @@ impl Relay {
                     found.miss(&missing, begins);
                 }
                 match expected.next_if(|expected| expected.mark.id == row.id) {
-                    Some(own) => found.compare(row, &own, begins, is_whole),
+                    Some(own) => found.compare(row, &own, begins, is_whole, &certified),
                     None if is_whole => found.unclaimed.push(row.id),
                     None => {}
                 }
@@ -150,7 +183,14 @@ impl Found {
         }
     }
 
-    fn compare(&mut self, row: &LogRow, own: &Expected, hour: Timestamp, is_first: bool) {
+    fn compare(
+        &mut self,
+        row: &LogRow,
+        own: &Expected,
+        hour: Timestamp,
+        is_first: bool,
+        certified: &Certified,
+    ) {
         self.rows += 1;
         if !is_first {
             self.claimed.push(row.id);
@@ -166,6 +206,9 @@ impl Found {
                 row.id,
                 "a certificate says that it was destroyed, and it is there",
             ));
+        } else if certified.is_restored(row.id, &row.event, row.headers.is_some()) {
+            let why = "a certificate says that all of its day was destroyed, and it is there";
+            self.broken.push(Broken::row("restored", hour, row.id, why));
         } else if hash != own.mark.hash {
             self.broken.push(Broken::row("changed", hour, row.id, "it is not what was entered"));
         }

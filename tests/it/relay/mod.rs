@@ -5,6 +5,7 @@
 
 mod client;
 mod http;
+mod leaving;
 mod letter;
 mod mailbox;
 mod process;
@@ -23,12 +24,15 @@ mod carriers;
 mod clients;
 mod clock;
 mod commands;
+mod correction;
 mod decisions;
 mod dialogues;
 mod dns_check;
 mod door;
 mod erasure;
 mod evidence;
+mod erasures_api;
+mod export;
 mod failover;
 mod failures;
 mod holds;

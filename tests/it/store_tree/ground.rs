@@ -9,6 +9,7 @@ use anshin::store::{Ids, NewRecord, NextRows, Store};
 use anshin::vault::{KeyRing, Make, Sealed, Vault};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 pub const HOUR: Duration = Duration::from_secs(3600);
@@ -50,9 +51,15 @@ pub async fn open(url: &str, keys: &std::path::Path) -> Relay {
     Relay::open(Store::open(url).await.unwrap(), vault, domains(), policy()).await.unwrap()
 }
 
-/// The beginning of an hour of the test.
+/// The beginning of an hour of the test. The fifth is the one that runs: rows of the desk and certificates have the
+/// time of now.
 pub fn begins(hour: u32) -> Timestamp {
-    Timestamp::parse_rfc3339("2026-11-20T00:00:00Z").unwrap().after(hour * HOUR)
+    static FIRST: OnceLock<Timestamp> = OnceLock::new();
+    let hour_ms = i64::try_from(HOUR.as_millis()).unwrap();
+    let first = FIRST.get_or_init(|| {
+        Timestamp::from_millis((Timestamp::now().as_millis().div_euclid(hour_ms) - 5) * hour_ms)
+    });
+    first.after(hour * HOUR)
 }
 
 pub fn id(hour: u32, row: i64) -> i64 {
@@ -88,11 +95,20 @@ impl Ground {
         while self.relay.grow_tree(now, true).await.unwrap() == Grown::More {}
     }
 
+    /// Does something to the database behind the relay's back, while it runs.
+    pub async fn edit(&self, edit: &[String]) {
+        let mut connection = AnyConnection::connect(&self.url).await.unwrap();
+        for text in edit {
+            sqlx::query(AssertSqlSafe(text.clone())).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+    }
+
     /// Destroys rows of the log as retention does; how many certificates the tree gets.
     pub async fn destroy(&self, ids: &[i64], what: What, rule: &str) -> usize {
         let headers_alone = what == What::Headers;
-        let next = NextRows { table: "record", headers_alone, ids: ids.to_vec() };
-        let notes = self.relay.certify_destruction(&next, rule).await.unwrap().unwrap();
+        let next = NextRows { table: "record", headers_alone, ids: ids.to_vec(), begun_at: Timestamp::now() };
+        let notes = self.relay.certify_destruction(&next, rule).await.unwrap().unwrap().notes;
         let mut connection = AnyConnection::connect(&self.url).await.unwrap();
         for (id, note) in &notes {
             let query = sqlx::query("INSERT INTO destruction (id, note) VALUES ($1, $2)")
@@ -126,12 +142,8 @@ impl Ground {
     pub async fn edited(self, edit: &[String]) -> Verification {
         let anchors = self.anchor().await;
         let (url, keys) = (self.url.clone(), self.keys.clone());
+        self.edit(edit).await;
         drop(self);
-        let mut connection = AnyConnection::connect(&url).await.unwrap();
-        for text in edit {
-            sqlx::query(AssertSqlSafe(text.clone())).execute(&mut connection).await.unwrap();
-        }
-        connection.close().await.unwrap();
         let again = Ground { relay: open(&url, &keys).await, url, keys };
         // What runs on adds to whatever is there.
         again.grow(5).await;

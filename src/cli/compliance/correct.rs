@@ -1,0 +1,30 @@
+//! `anshin compliance correct`: asks a new address whether it is the customer's.
+
+use crate::cli::arguments::Common;
+use crate::cli::arguments_desk::LookArguments;
+use crate::cli::desk;
+use crate::cli::output::{Failure, print};
+use crate::cli::process;
+use serde_json::json;
+
+pub(super) async fn run(
+    customer: &str,
+    to: &str,
+    arguments: &LookArguments,
+    common: &Common,
+) -> Result<(), Failure> {
+    let missing = || Failure::new("say who you are, why, and for which case: --actor, --purpose, --case");
+    let look = desk::look(arguments)?.ok_or_else(missing)?;
+    let (_, relay) = process::relay(common).await?;
+    let asked = relay.ask_correction(&look, customer, to).await?;
+    let expires_at = asked.expires_at.to_rfc3339();
+    let text = format!(
+        "The new address is asked by mail. {} live conversations get it when it answers, until {expires_at}.\n\
+         The list of looks shows when it has (correction {}, done).",
+        asked.conversations, asked.id
+    );
+    let document =
+        json!({ "correction": asked.id, "conversations": asked.conversations, "expires_at": expires_at });
+    print(common, &document, &text);
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! A customer's address is corrected at all stores: the aliases stay, and lead to the new address, once a mail to it
+//! was answered.
+//!
+//! Rules: the mail that asks names neither the address before, nor a store, nor an order. Its token went to the new
+//! address alone, so who writes to it from that address reads its mail: that is the proof, as with decisions about
+//! held mail. Who asked for it at the desk, and that it was done, stands among the looks. What waits already goes
+//! where it was taken for; a conversation that the new address has of its own stays.
+//! When it fails: [`CorrectionFault`], or [`Refusal`] to who answers; then nothing is changed.
+
+use super::accept::Incoming;
+use super::automatic::is_automatic;
+use super::conversation::{Conversation, former_place};
+use super::desk::DeskFault;
+use super::envelope::{AliasText, Envelope};
+use super::look::{Account, Look, LookPurpose};
+use super::own::Own;
+use super::{INSTALLATION, Refusal, Relay, RelayFault, queue_id};
+use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
+use crate::store::{CorrectionRow, Kind, NewCorrection, Repointed};
+use crate::vault::{Decision, Indexed, Place};
+use mail_builder::MessageBuilder;
+use mail_builder::headers::address::Address;
+use mail_builder::headers::raw::Raw;
+use serde_json::{Value, json};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How long the new address may take to answer.
+const LASTS: Duration = Duration::from_secs(7 * 86_400);
+/// Former addresses of a customer that are kept.
+const FORMER_MAX: usize = 20;
+
+/// Why nobody is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CorrectionFault {
+    #[error("customer: {0}")]
+    Customer(AddressError),
+    #[error("to: {0}")]
+    To(AddressError),
+    #[error(
+        "to: the address lies in one of this installation's own domains; give the customer's real address"
+    )]
+    OwnDomain,
+    #[error("to: it is the address of now")]
+    Same,
+    #[error("customer: no live conversation has this address")]
+    Nobody,
+    #[error(transparent)]
+    Desk(#[from] DeskFault),
+    #[error(transparent)]
+    Fault(#[from] RelayFault),
+}
+
+/// A correction that waits for its proof.
+pub struct CorrectionAsked {
+    pub id: String,
+    /// Live conversations that have the address before.
+    pub conversations: usize,
+    pub expires_at: Timestamp,
+}
+
+/// What a correction says, opened.
+struct Detail {
+    before: RealAddress,
+    new: RealAddress,
+    look: Look,
+}
+
+impl Relay {
+    /// Asks a new address by mail whether it is the customer's who had the one before.
+    ///
+    /// # Errors
+    /// [`CorrectionFault`]; then nobody is asked.
+    pub async fn ask_correction(
+        &self,
+        look: &Look,
+        customer: &str,
+        to: &str,
+    ) -> Result<CorrectionAsked, CorrectionFault> {
+        let before = RealAddress::parse(customer.trim()).map_err(CorrectionFault::Customer)?;
+        let new = RealAddress::parse(to.trim()).map_err(CorrectionFault::To)?;
+        if self.domains().is_ours(new.reveal_domain()) {
+            return Err(CorrectionFault::OwnDomain);
+        }
+        if before.same_mailbox(&new) {
+            return Err(CorrectionFault::Same);
+        }
+        let now = Timestamp::now();
+        let conversations = self.live_of(&before, now).await?.len();
+        if conversations == 0 {
+            return Err(CorrectionFault::Nobody);
+        }
+        let (id, expires_at) = (self.next_id(), now.after(LASTS));
+        let what = json!({ "correction": queue_id(id), "conversations": conversations });
+        self.note_deed(look, "correction", what, "asked").await?;
+        let (key, new_key) = self.new_data_key("correction");
+        let detail = json!({
+            "before": before.reveal(),
+            "new": new.reveal(),
+            "actor": look.actor,
+            "purpose": look.purpose.as_str(),
+            "case": look.case,
+            "uid": look.account.uid,
+            "login": look.account.login,
+        });
+        let detail = Zeroizing::new(detail.to_string());
+        let row = NewCorrection {
+            id,
+            at: now,
+            expires_at,
+            key: new_key,
+            detail: key.seal(place(id), detail.as_bytes()),
+        };
+        self.store().add_correction(&row).await.map_err(RelayFault::from)?;
+        let message = self.question(id, &new, expires_at, now).await?;
+        self.store().accept(vec![message]).await.map_err(RelayFault::from)?;
+        tracing::info!(event = "correction", correction = queue_id(id), "asked");
+        Ok(CorrectionAsked { id: queue_id(id), conversations, expires_at })
+    }
+
+    /// The mail that asks.
+    async fn question(
+        &self,
+        correction: i64,
+        new: &RealAddress,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<crate::store::NewMessage, RelayFault> {
+        let domain = self.domains().merchant().clone();
+        let token = self.vault().decisions.mint(Decision::Correct, correction, expires_at);
+        let answer = Alias::new(token, domain.clone()).to_string();
+        let from = Alias::new("mailer-daemon", domain);
+        let id = self.next_id();
+        let body = MessageBuilder::new()
+            .from(Address::new_address(Some("Mail Delivery System"), from.to_string()))
+            .to(Address::new_address(None::<&str>, new.reveal().to_owned()))
+            .subject("メールアドレス変更の確認 / Please confirm your new address")
+            .date(now.as_millis().div_euclid(1000))
+            .message_id(format!("{}@{}", queue_id(id), from.domain()))
+            .header("Auto-Submitted", Raw::new("auto-generated"))
+            .text_body(super::words::new_address(&answer, expires_at))
+            .write_to_vec()
+            .unwrap_or_default();
+        let key = self.key_of_writer(Some(new)).await;
+        let own = Own {
+            key: &key,
+            id,
+            merchant: INSTALLATION,
+            conversation: None,
+            to: new,
+            envelope: Envelope { confirmed: true, ..Envelope::of_ours(&from, AliasText::from(&from)) },
+            body: &body,
+            expires: self.policy().expire,
+            detail: json!({ "action": "correction", "what": queue_id(correction) }),
+            guard: None,
+        };
+        self.own_row(own, now)
+    }
+
+    /// Whether a token names a correction that may be proven, or was.
+    pub(super) async fn is_correction(&self, id: i64) -> Result<bool, Refusal> {
+        let now = Timestamp::now();
+        let row = self.store().correction(id).await?;
+        Ok(row.is_some_and(|row| row.done_at.is_some() || row.expires_at > now))
+    }
+
+    /// Whether an author may prove a correction: it is his address. Of one that is proven nothing is left to compare.
+    pub(super) async fn may_correct(&self, id: i64, author: &RealAddress) -> Result<(), Refusal> {
+        let row = self.store().correction(id).await?.ok_or(Refusal::UnknownAlias)?;
+        if row.done_at.is_some() {
+            return Ok(());
+        }
+        let is_own = self.correction_detail(id, &row)?.new.same_mailbox(author);
+        if is_own { Ok(()) } else { Err(Refusal::UnknownAlias) }
+    }
+
+    /// Takes the proof. Proven already: nothing happens.
+    pub(super) async fn correct(&self, id: i64, incoming: &Incoming<'_>) -> Result<String, Refusal> {
+        let (now, said) = (Timestamp::now(), queue_id(id));
+        let row = self.store().correction(id).await?.ok_or(Refusal::UnknownAlias)?;
+        if row.done_at.is_some() {
+            return Ok(said);
+        }
+        if is_automatic(&incoming.bytes) {
+            let reason = "a mail that says a program wrote it proves nothing";
+            tracing::warn!(event = "ignored", correction = %said, by = "sender", reason);
+            return Ok(said);
+        }
+        let Detail { before, new, look } = self.correction_detail(id, &row)?;
+        let mut repointed = Vec::new();
+        for conversation in self.live_of(&before, now).await? {
+            repointed.push(self.repointed(&conversation, &new)?);
+        }
+        let changed = self.store().carry_out_correction(id, &repointed, || self.next_id(), now).await?;
+        if let Some(changed) = changed {
+            let what = json!({ "correction": said, "conversations": changed });
+            self.note_deed(&look, "correction", what, "done").await?;
+            tracing::info!(event = "correction", correction = %said, changed, "done");
+        }
+        Ok(said)
+    }
+
+    fn correction_detail(&self, id: i64, row: &CorrectionRow) -> Result<Detail, RelayFault> {
+        let malformed = || RelayFault::Malformed("correction.detail");
+        let plain = self.data_key(&row.key)?.open(place(id), &row.detail)?;
+        let detail: Value = serde_json::from_slice(&plain).map_err(|_| malformed())?;
+        let word = |name: &str| detail.get(name).and_then(Value::as_str).ok_or_else(malformed);
+        let address = |name: &str| RealAddress::parse(word(name)?).map_err(|_| malformed());
+        let number =
+            |name: &str| detail.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
+        let account = Account { uid: number("uid").ok_or_else(malformed)?, login: number("login") };
+        let purpose = LookPurpose::parse(word("purpose")?).ok_or_else(malformed)?;
+        let look = Look::new(word("actor")?, purpose, word("case")?, account).map_err(|_| malformed())?;
+        Ok(Detail { before: address("before")?, new: address("new")?, look })
+    }
+
+    /// Conversations in which an address is the customer's, and whose aliases live.
+    async fn live_of(&self, address: &RealAddress, now: Timestamp) -> Result<Vec<Conversation>, RelayFault> {
+        let mut live = Vec::new();
+        for id in self.conversations_now(address).await? {
+            // Those of an order's guests come with it, and are somebody else's.
+            let found = self.conversation_by_id(id).await?;
+            let found = found.filter(|found| found.customer.same_mailbox(address));
+            live.extend(found.filter(|found| found.closed_at.is_none() && found.expires_at > now));
+        }
+        Ok(live)
+    }
+
+    /// A conversation with another customer address. What an old signature says, or a mail that was quoted, must not
+    /// reach the store either, so the address before is kept as a former one.
+    pub(super) fn repointed(
+        &self,
+        conversation: &Conversation,
+        new: &RealAddress,
+    ) -> Result<Repointed, RelayFault> {
+        let (id, merchant, key) = (conversation.id, conversation.merchant.id, &conversation.key);
+        let index = &self.vault().index;
+        let customer_idx = index.of(Indexed::CustomerOf { merchant, address: new });
+        let former = conversation.former.iter().chain([&conversation.customer]);
+        let mut former: Vec<String> =
+            former.filter(|old| !old.same_mailbox(new)).map(RealAddress::reveal).collect();
+        former.drain(..former.len().saturating_sub(FORMER_MAX));
+        let malformed = |_| RelayFault::Malformed("conversation.former");
+        let former = Zeroizing::new(serde_json::to_vec(&former).map_err(malformed)?);
+        Ok(Repointed {
+            id,
+            customer_idx,
+            customer: key.seal(Place::new("conversation", "customer", id), new.reveal().as_bytes()),
+            former: key.seal(former_place(id), &former),
+            key_idx: match conversation.kind {
+                Kind::Order => None,
+                Kind::Inquiry => Some(customer_idx),
+                Kind::Guest => {
+                    let conversation = conversation.order();
+                    Some(index.of(Indexed::GuestOf { conversation, address: new }))
+                }
+            },
+        })
+    }
+}
+
+const fn place(id: i64) -> Place {
+    Place::new("correction", "detail", id)
+}

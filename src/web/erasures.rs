@@ -1,0 +1,102 @@
+//! `POST /v1/erasures`: what is kept about a customer, and its erasure, as `anshin compliance erase` does it.
+//!
+//! Rules: a preview unless `carry_out` is true. To carry it out takes a second person, at the relay (`anshin reveal
+//! approve`): until then the answer is 202 with the request that waits. The same call asked again does nothing twice:
+//! it says how far it has come, and in the end that all is erased.
+//! When it fails: a problem document, and nothing is erased.
+
+use super::Shared;
+use super::api::{Body, authorize, parse};
+use super::problem::Problem;
+use crate::mail::Timestamp;
+use crate::relay::{Account, ErasurePending, ErasureStep, Look, LookPurpose, Scope, queue_id};
+use crate::store::Holdings;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ErasureBody {
+    customer: String,
+    #[serde(default)]
+    open_orders: bool,
+    #[serde(default)]
+    carry_out: bool,
+    actor: Option<String>,
+    purpose: Option<String>,
+    case: Option<String>,
+}
+
+/// `POST /v1/erasures`
+pub(super) async fn erase(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    authorize(&shared, &headers, Scope::Erasures).await?;
+    let body: ErasureBody = parse(body)?;
+    let relay = &shared.relay;
+    if !body.carry_out {
+        let (held, _) = relay.erasure_of(&body.customer, body.open_orders).await?;
+        return Ok((StatusCode::OK, Json(held_json(&held, false))));
+    }
+    let breaks = |detail: &str| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", detail.to_owned())
+    };
+    let (Some(actor), Some(case)) = (&body.actor, &body.case) else {
+        return Err(breaks("actor, case: who asks for it, and the number of the case"));
+    };
+    let purpose = body.purpose.as_deref().unwrap_or(LookPurpose::DataSubjectRequest.as_str());
+    let purpose = LookPurpose::parse(purpose).ok_or_else(|| breaks("purpose: one of the desk's list"))?;
+    // Who called is behind a token; the account is that of this process.
+    let account = Account { uid: rustix::process::getuid().as_raw(), login: None };
+    let look = Look::new(actor, purpose, case, account)?;
+    let (held, step) = relay.step_erasure(&look, &body.customer, body.open_orders).await?;
+    let mut document = held_json(&held, step == ErasureStep::Erased);
+    let status = match &step {
+        ErasureStep::Asked(_) => StatusCode::ACCEPTED,
+        ErasureStep::Refused(request) => {
+            let detail = format!("request {request}: a second person was against it; ask with another case");
+            return Err(Problem::new(StatusCode::CONFLICT, "It was refused", detail));
+        }
+        ErasureStep::Erased => StatusCode::OK,
+    };
+    if let Some(fields) = document.as_object_mut() {
+        match step {
+            ErasureStep::Erased => {
+                let pending = relay.certify_erasures(Timestamp::now()).await?;
+                fields.insert("without_certificate".into(), pending_json(&pending));
+            }
+            ErasureStep::Asked(request) | ErasureStep::Refused(request) => {
+                fields.insert("request".into(), request.into());
+                fields.insert("state".into(), "waits for a second person".into());
+            }
+        }
+    }
+    Ok((status, Json(document)))
+}
+
+/// What is kept, here and by `anshin compliance erase`.
+pub(crate) fn held_json(held: &Holdings, erased: bool) -> Value {
+    let holds: Vec<String> = held.holds.iter().copied().map(queue_id).collect();
+    json!({
+        "orders": held.orders,
+        "inquiries": held.inquiries,
+        "guests": held.guests,
+        "open_orders": held.open_orders,
+        "mails_waiting": held.waiting,
+        "records": held.records,
+        "refused_days": held.refused_days,
+        "legal_holds": holds,
+        "erased": erased,
+    })
+}
+
+/// Erasures that wait for their certificate, here and there.
+pub(crate) fn pending_json(pending: &[ErasurePending]) -> Value {
+    pending.iter().map(|waits| json!({ "erasure": waits.id, "seal_keys": waits.seal_keys })).collect()
+}
