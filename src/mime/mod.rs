@@ -27,6 +27,7 @@ pub mod tree;
 mod unicode;
 pub mod uuencode;
 pub mod view;
+pub mod way_back;
 pub mod words;
 
 use std::ops::Range;
