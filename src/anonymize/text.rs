@@ -56,8 +56,16 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
         links.extend(sought.search.traces().broken_places(bytes));
         links.sort_unstable();
     }
-    for window in sought.search.windows(bytes, first, &links) {
+    // Nearly all addresses in nearly all texts stand there as they are.
+    let keeps_ascii = matches!(first, Charset::Utf8 | Charset::Iso2022Jp | Charset::Legacy(_));
+    let plain = if keeps_ascii { sought.search.plain_edits(bytes, sought.kind) } else { Vec::new() };
+    let known: Vec<Range<usize>> = plain.iter().map(|edit| edit.range.clone()).collect();
+    plain.into_iter().for_each(|edit| all.insert(edit));
+    for window in sought.search.windows(bytes, first, &links, &known) {
         let mut octets = Octets::of(bytes, &window, first);
+        for range in within(&known, &window.range) {
+            octets.blank(&range);
+        }
         let (charsets, needed) = readings(first, trusted, &octets.bytes);
         let mut good = true;
         for (i, charset) in charsets.into_iter().enumerate() {
@@ -267,6 +275,13 @@ fn utf7_edits(octets: &[u8], text: &str, way: &mut WayBack<'_>, hits: &[Hit]) ->
         }
     }
     out
+}
+
+/// The parts of `ranges` that lie in `window`, counted from where it begins.
+fn within(ranges: &[Range<usize>], window: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let first = ranges.partition_point(|range| range.end <= window.start);
+    let inside = ranges.iter().skip(first).take_while(|range| range.start < window.end);
+    inside.map(|range| range.start.saturating_sub(window.start)..range.end.min(window.end) - window.start)
 }
 
 /// Where `cid:` links stand.
