@@ -6,7 +6,7 @@
 //! When it fails: never.
 
 use super::transfer::{Edit, LINE};
-use super::slice;
+use super::{room, slice};
 use data_encoding::BASE64;
 
 /// What an octet stands for: 0 to 63, or that it is none of the alphabet.
@@ -87,7 +87,7 @@ fn sextet_at(place: usize, b: u8) -> u32 {
 
 /// The decoded octets, and whether the text was base64 and nothing else.
 pub fn decode(raw: &[u8]) -> (Vec<u8>, bool) {
-    let mut out = Vec::with_capacity(raw.len() / 4 * 3 + 3);
+    let mut out = Vec::with_capacity(room(raw.len() / 4 * 3 + 3));
     let mut decoder = Decoder::default();
     each_line(raw, |line| decoder.line(line, &mut out));
     let clean = decoder.finish(&mut out);
