@@ -8,8 +8,11 @@
 //! one is cut with an overlap in which any address fits.
 //! When it fails: never. What is found in vain costs time only.
 
+mod signs;
+
 use super::needle::Needle;
 use crate::mime::charset::Charset;
+use signs::next_sign;
 use std::ops::Range;
 
 /// How far around an at sign an address can reach, in octets, with its escapes and what stands between its letters.
@@ -20,91 +23,6 @@ const MAX_LINE_REACH: usize = 4096;
 const MAX_WINDOW: usize = 64 * 1024;
 /// How much two pieces of a long window share.
 const OVERLAP: usize = 2 * MARGIN;
-
-/// The next octets of which a sign beside `@` itself may be made, at `from` or behind it, and where it stands. Of most signs
-/// two octets are looked for that are rare in all texts.
-fn next_sign(text: &[u8], mut from: usize) -> Option<(usize, Range<usize>)> {
-    loop {
-        let pairs = text.get(from..)?.windows(2);
-        let may_be = |pair: &[u8]| match pair {
-            [a, b] => {
-                (FIRST.get(usize::from(*a)).unwrap_or(&0) & SECOND.get(usize::from(*b)).unwrap_or(&0)) != 0
-            }
-            _ => false,
-        };
-        let key = from + pairs.into_iter().position(may_be)?;
-        from = key + 1;
-        let found =
-            PAIRS.iter().find(|(first, second, ..)| text.get(key..key + 2) == Some(&[*first, *second]));
-        let Some((_, _, sign, before)) = found else { continue };
-        let Some(start) = key.checked_sub(*before) else { continue };
-        if text.get(start..).is_some_and(|rest| rest.starts_with(sign)) {
-            return Some((key, start..start + sign.len()));
-        }
-    }
-}
-
-/// Two octets of a sign, the sign, and how many of its octets stand before them.
-type Pair = (u8, u8, &'static [u8], usize);
-
-/// What may stand for an at sign beside `@` itself.
-const PAIRS: [Pair; 26] = [
-    // Shift_JIS first: in UTF-8 its octets are the end of a frequent letter.
-    (0x81, 0x97, b"\x81\x97", 0),
-    (b'4', b'0', b"40", 0),
-    (b'6', b'4', b"64", 0),
-    (b'\\', b'1', b"\\100", 0),
-    (b'a', b't', b"at", 0),
-    (b'A', b't', b"At", 0),
-    (b'A', b'T', b"AT", 0),
-    (b'a', b'T', b"aT", 0),
-    // The wide at sign of UTF-8 in percent escapes.
-    (b'%', b'B', b"%BC%A0", 0),
-    (b'%', b'b', b"%bc%a0", 0),
-    // The wide at signs: UTF-8 (two of them), EUC-JP, GBK and EUC-KR, Big5, ISO-2022-JP; small ones.
-    (0xbc, 0xa0, "\u{ff20}".as_bytes(), 1),
-    (0xb9, 0xab, "\u{fe6b}".as_bytes(), 1),
-    (0xa1, 0xf7, b"\xa1\xf7", 0),
-    (0xa3, 0xc0, b"\xa3\xc0", 0),
-    (0xa2, 0x49, b"\xa2\x49", 0),
-    (b'!', b'w', b"!w", 0),
-    (0xa9, 0x88, b"\xa9\x88", 0),
-    (0xa2, 0x4e, b"\xa2\x4e", 0),
-    // アット and あっと in UTF-8, Shift_JIS, EUC-JP, ISO-2022-JP.
-    (0x83, 0x83, "アット".as_bytes(), 4),
-    (0xa3, 0xe3, "あっと".as_bytes(), 5),
-    (0x83, 0x41, b"\x83\x41\x83\x62\x83\x67", 0),
-    (0x82, 0xc1, b"\x82\xa0\x82\xc1\x82\xc6", 2),
-    (0xa5, 0xc3, b"\xa5\xa2\xa5\xc3\xa5\xc8", 2),
-    (0xa4, 0xc3, b"\xa4\xa2\xa4\xc3\xa4\xc8", 2),
-    (b'%', b'"', b"%\"%C%H", 0),
-    (b'$', b'"', b"$\"$C$H", 0),
-];
-
-/// Which pairs an octet may begin, and which it may end, by classes of pairs that hardly stand in the same texts.
-static FIRST: [u8; 256] = classes(0);
-static SECOND: [u8; 256] = classes(1);
-
-const fn classes(place: usize) -> [u8; 256] {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < PAIRS.len() {
-        let (first, second, ..) = PAIRS[i];
-        let class = match first {
-            b'4' | b'6' => 1,
-            b'a' | b'A' => 1 << 1,
-            0..=0x7f => 1 << 2,
-            0x81 => 1 << 3,
-            0x82 | 0x83 => 1 << 4,
-            0xb9 | 0xbc => 1 << 5,
-            0xa1..=0xa3 => 1 << 6,
-            _ => 1 << 7,
-        };
-        table[if place == 0 { first } else { second } as usize] |= class;
-        i += 1;
-    }
-    table
-}
 
 /// A window: a stretch of the text, and the part of it in which hits that begin there count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,9 +35,19 @@ pub struct Window {
 }
 
 /// The windows of `text`, which says that it is in `first`, in which one of the needles may stand, in order; `also` are
-/// further places to look at, in order.
-pub fn windows(text: &[u8], first: Charset, needles: &[Needle], also: &[usize]) -> Vec<Window> {
+/// further places to look at, `known` the stretches whose signs are known, both in order.
+pub fn windows(
+    text: &[u8],
+    first: Charset,
+    needles: &[Needle],
+    also: &[usize],
+    known: &[Range<usize>],
+) -> Vec<Window> {
     let mut around: Vec<Range<usize>> = Vec::new();
+    let is_known = |at: usize| {
+        let next = known.partition_point(|range| range.end <= at);
+        known.get(next).is_some_and(|range| range.start <= at)
+    };
     let mut add = |at: usize| {
         let (from, to) = (at.saturating_sub(MARGIN), (at + MARGIN).min(text.len()));
         match around.last_mut() {
@@ -138,7 +66,7 @@ pub fn windows(text: &[u8], first: Charset, needles: &[Needle], also: &[usize]) 
             Charset::Iso2022Jp => is_half_of_a_pair(text, &range),
             _ => false,
         };
-        if !is_letter && !is_ruled_out(text, &range, needles) {
+        if !is_letter && !is_known(range.start) && !is_ruled_out(text, &range, needles) {
             add(range.start);
         }
     });
@@ -156,6 +84,29 @@ pub fn windows(text: &[u8], first: Charset, needles: &[Needle], also: &[usize]) 
         cut(text, range, character_start, &mut out);
     }
     out
+}
+
+/// Whether the letters of ASCII in `range` mean themselves in every charset that keeps ASCII: what stands beside them is
+/// no half of a character, nor an escape, and nothing has shifted them to another set.
+pub fn is_plain(text: &[u8], range: &Range<usize>) -> bool {
+    let ends = |b: Option<&u8>| {
+        b.is_none_or(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n') || b"<>\"'(),;:".contains(b))
+    };
+    if !ends(range.start.checked_sub(1).and_then(|i| text.get(i))) || !ends(text.get(range.end)) {
+        return false;
+    }
+    let before = text.get(range.start.saturating_sub(MAX_LINE_REACH)..range.start).unwrap_or_default();
+    match memchr::memrchr2(0x1b, b'\n', before).and_then(|i| before.get(i..)) {
+        None => before.len() == range.start,
+        Some([0x1b, b'(', set, ..]) => matches!(set, b'B' | b'J'),
+        Some([first, ..]) => *first == b'\n',
+        Some([]) => false,
+    }
+}
+
+/// Whether something in `text` shifts to another set without an escape sequence (SO, and HZ).
+pub fn has_shifts(text: &[u8]) -> bool {
+    memchr::memchr(0x0e, text).is_some() || memchr::memmem::find(text, b"~{").is_some()
 }
 
 /// Whether there is any place in `text` where one of the needles may stand.

@@ -14,10 +14,10 @@ use crate::document;
 use crate::mime::MAX_DEPTH;
 use crate::mime::charset::Charset;
 use crate::mime::lines::{self, Break, MAX_LINE};
-use crate::mime::slice;
 use crate::mime::transfer::{self, Edit, Encoding};
 use crate::mime::tree::{Budget, Entity};
 use crate::mime::uuencode;
+use crate::mime::{room, slice};
 use std::borrow::Cow;
 
 /// How much of a file is looked at first for being a text, in octets.
@@ -257,7 +257,7 @@ impl Writer<'_> {
     pub fn make_room(&self, needed: usize, out: &mut Vec<u8>) {
         if needed > SMALL && out.capacity() - out.len() < needed {
             let whole = needed + self.rest;
-            out.reserve_exact(whole + whole / 64);
+            out.reserve_exact(room(whole + whole / 64));
         }
     }
 }

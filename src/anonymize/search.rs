@@ -49,6 +49,8 @@ pub struct Hit {
 /// All that is sought in one message.
 pub struct Search {
     needles: Vec<Needle>,
+    /// What their domains begin with, in lower case.
+    firsts: Vec<u8>,
     tokens: Tokens,
     traces: Traces,
 }
@@ -64,7 +66,12 @@ impl Search {
         });
         let needles: Vec<Needle> = needles.collect::<Result<_, Refusal>>()?;
         let written: Vec<String> = passage.secrets.iter().map(|secret| secret.address.reveal()).collect();
-        Ok(Self { tokens: Tokens::new(&needles, &written), needles, traces: Traces::default() })
+        let domains = needles.iter().flat_map(Needle::domains);
+        let mut firsts: Vec<u8> =
+            domains.filter_map(|domain| Some(domain.first()?.to_ascii_lowercase())).collect();
+        firsts.sort_unstable();
+        firsts.dedup();
+        Ok(Self { tokens: Tokens::new(&needles, &written), needles, firsts, traces: Traces::default() })
     }
 
     /// Takes in the traces of the mail's path.
@@ -83,9 +90,37 @@ impl Search {
         all.map(|domain| String::from_utf8_lossy(domain).into_owned())
     }
 
-    /// The windows of a text (in a charset that keeps ASCII) in which a secret can stand; `also` are places to look at.
-    pub fn windows(&self, text: &[u8], first: Charset, also: &[usize]) -> Vec<Window> {
-        anchors::windows(text, first, &self.needles, also)
+    /// The windows of a text (in a charset that keeps ASCII) in which a secret can stand; `also` are places to look at,
+    /// `known` what needs no window.
+    pub fn windows(
+        &self,
+        text: &[u8],
+        first: Charset,
+        also: &[usize],
+        known: &[Range<usize>],
+    ) -> Vec<Window> {
+        anchors::windows(text, first, &self.needles, also, known)
+    }
+
+    /// The addresses that stand in octets as they are, whatever charset they are in of those that keep ASCII, in order:
+    /// what [`hits`](Self::hits) finds first in each of them.
+    pub fn plain_edits(&self, text: &[u8], kind: Kind) -> Vec<Edit> {
+        let mut out: Vec<Edit> = Vec::new();
+        if anchors::has_shifts(text) {
+            return out;
+        }
+        for at in memchr::memchr_iter(b'@', text) {
+            let found = self
+                .addresses(text, at, kind)
+                .into_iter()
+                .find(|found| found.left_clear && found.right_clear);
+            let Some(Found { range, with, .. }) = found else { continue };
+            if out.last().is_none_or(|last| last.range.end <= range.start) && anchors::is_plain(text, &range)
+            {
+                out.push(Edit { range, with: with.into_bytes() });
+            }
+        }
+        out
     }
 
     /// Whether a secret can stand in a text at all.
@@ -137,10 +172,10 @@ impl Search {
         }
         if any && kind != Kind::Plain {
             let stripped = match kind {
-                Kind::Markup => vec![stripping::without_tags(text), stripping::shown(text)],
-                _ => vec![stripping::without_comments(text)],
+                Kind::Markup => [Some(stripping::without_tags(text)), stripping::shown(text)],
+                _ => [Some(stripping::without_comments(text)), None],
             };
-            for view in &stripped {
+            for view in stripped.iter().flatten() {
                 self.layers(view.bytes(), &[view], None, &mut hits);
             }
         }
@@ -155,6 +190,10 @@ impl Search {
         for _ in 0..MAX_LAYERS {
             let source = folds.last().map_or(base, View::bytes);
             let Folded { view, escaped } = spelling::fold(source);
+            if !escaped && !folds.is_empty() && view.bytes() == source {
+                // No layer lies below the one that was looked at.
+                break;
+            }
             folds.push(view);
             let mut stack: Vec<&View> = below.to_vec();
             stack.extend(folds.iter());
@@ -185,6 +224,11 @@ impl Search {
     /// The addresses around the at sign at `at`, the longest first: `suzuki@…` ends `hana-suzuki@…`, which may be the
     /// other party's.
     fn addresses(&self, hay: &[u8], at: usize, kind: Kind) -> Vec<Found> {
+        // Most signs are told by the next octet.
+        let next = hay.get(at + 1).map_or(0, u8::to_ascii_lowercase);
+        if !self.firsts.contains(&next) {
+            return Vec::new();
+        }
         let mut found: Vec<Found> =
             self.needles.iter().filter_map(|needle| needle.around(hay, at, kind)).collect();
         found.sort_by_key(|found| (found.range.start, Reverse(found.range.end)));

@@ -101,6 +101,9 @@ fn is_usual_mark(b: u8) -> bool {
 
 /// Length of what two lines begin with in common, to the last octet of it that can end a mark of quoting.
 fn common_marks(before: &[u8], line: &[u8]) -> usize {
+    if before.first() != line.first() {
+        return 0;
+    }
     let most = before.len().min(line.len()).min(MAX_MARKS);
     let (above, begin) = (before.get(..most).unwrap_or_default(), line.get(..most).unwrap_or_default());
     let same =
@@ -128,14 +131,21 @@ pub fn without_tags(text: &[u8]) -> View {
     between_tags(text, |_, _| 0)
 }
 
-/// The text that a browser shows: without tags, and without what stands in elements that are never shown.
+/// The text that a browser shows: without tags, and without what stands in elements that are never shown. `None` where
+/// there are no such elements, so that it is the text without tags.
 #[must_use]
-pub fn shown(text: &[u8]) -> View {
-    between_tags(text, |tag, rest| hidden_element(tag).map_or(0, |name| element_length(rest, &name)))
+pub fn shown(text: &[u8]) -> Option<View> {
+    let mut hides = false;
+    let view = between_tags(text, |tag, rest| {
+        let length = hidden_element(tag).map_or(0, |name| element_length(rest, &name));
+        hides |= length > 0;
+        length
+    });
+    hides.then_some(view)
 }
 
 /// The text between tags, without as much behind each tag as `skipped` says of it and of what follows.
-fn between_tags(text: &[u8], skipped: impl Fn(&[u8], &[u8]) -> usize) -> View {
+fn between_tags(text: &[u8], mut skipped: impl FnMut(&[u8], &[u8]) -> usize) -> View {
     let mut view = View::with_capacity(text.len());
     let mut at = 0;
     while let Some(i) = memchr::memchr(b'<', text.get(at..).unwrap_or_default()) {
@@ -160,15 +170,21 @@ const MAX_HIDDEN: usize = 4000;
 
 /// The name of the element, lower case, if the tag opens one whose text is not shown.
 fn hidden_element(tag: &[u8]) -> Option<Vec<u8>> {
-    let tag = tag.get(..tag.len().min(MAX_TAG))?.strip_prefix(b"<")?.to_ascii_lowercase();
+    let tag = tag.get(..tag.len().min(MAX_TAG))?.strip_prefix(b"<")?;
     let length = tag.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(tag.len());
-    let name = tag.get(..length).filter(|name| !name.is_empty())?;
-    let never = matches!(name, b"style" | b"script" | b"template" | b"title" | b"noscript");
+    let (name, rest) = tag.split_at_checked(length).filter(|(name, _)| !name.is_empty())?;
+    let is = |other: &&[u8]| name.eq_ignore_ascii_case(other);
+    let never = [b"style".as_slice(), b"script", b"template", b"title", b"noscript"].iter().any(is);
+    // Most tags have neither a style nor anything that could be the word.
+    if !(never || is(&b"hidden".as_slice()) || rest.iter().any(|b| matches!(b, b':' | b'h' | b'H'))) {
+        return None;
+    }
+    let tag = tag.to_ascii_lowercase();
     let squeezed: Vec<u8> = tag.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
     let styled = [b"display:none".as_slice(), b"visibility:hidden", b"font-size:0"];
     let hidden = styled.iter().any(|style| memchr::memmem::find(&squeezed, style).is_some())
         || tag.split(|b| b.is_ascii_whitespace() || matches!(b, b'/' | b'>')).any(|word| word == b"hidden");
-    (never || hidden).then(|| name.to_vec())
+    (never || hidden).then(|| name.to_ascii_lowercase())
 }
 
 /// Length up to where the end tag of `name` begins; 0 where it is not near.
@@ -335,9 +351,11 @@ mod tests {
         assert_eq!(without_tags(b"a<b x='>'>b</b><!-- > -->c < d <i").bytes(), b"abc < d ");
         assert_eq!(without_tags(b"a<b x = '>'>b</b>").bytes(), b"ab");
         assert_eq!(
-            shown(b"a<style>x</style>b<i style='display: none'>y</i>c<b>d</b><p hidden>z</p>").bytes(),
-            b"abcd"
+            shown(b"a<STYLE>x</style>b<i style='display: none'>y</i>c<b>d</b><p hidden>z</p>")
+                .map(View::into_bytes),
+            Some(b"abcd".to_vec())
         );
+        assert_eq!(shown(b"a<b class='x'>b</b><a href='mailto:c'>c</a>"), None);
         assert_eq!(without_comments(b"a(b(c)d)\\e)").bytes(), b"ae)");
         let over = |text: &[u8]| joined_over_marks(text).map(View::into_bytes);
         assert_eq!(over(b"Hana> a b@c\r\nHana> .d\r\n"), Some(b"Hana>ab@c.d".to_vec()));

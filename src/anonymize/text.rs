@@ -11,6 +11,7 @@ use super::traces::Traces;
 use super::{anchors, field};
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
+use crate::mime::way_back::WayBack;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -55,8 +56,16 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
         links.extend(sought.search.traces().broken_places(bytes));
         links.sort_unstable();
     }
-    for window in sought.search.windows(bytes, first, &links) {
+    // Nearly all addresses in nearly all texts stand there as they are.
+    let keeps_ascii = matches!(first, Charset::Utf8 | Charset::Iso2022Jp | Charset::Legacy(_));
+    let plain = if keeps_ascii { sought.search.plain_edits(bytes, sought.kind) } else { Vec::new() };
+    let known: Vec<Range<usize>> = plain.iter().map(|edit| edit.range.clone()).collect();
+    plain.into_iter().for_each(|edit| all.insert(edit));
+    for window in sought.search.windows(bytes, first, &links, &known) {
         let mut octets = Octets::of(bytes, &window, first);
+        for range in within(&known, &window.range) {
+            octets.blank(&range);
+        }
         let (charsets, needed) = readings(first, trusted, &octets.bytes);
         let mut good = true;
         for (i, charset) in charsets.into_iter().enumerate() {
@@ -205,25 +214,28 @@ fn read(
     if hits.is_empty() {
         return good;
     }
-    let view = charset.decode_view(&octets.bytes);
+    let mut way = None;
     if !good {
         // Only this text has the way back for octets that make no sense.
+        let view = charset.decode_view(&octets.bytes);
         text = Cow::Owned(String::from_utf8_lossy(view.bytes()).into_owned());
         hits = sought.search.hits(text.as_bytes(), sought.kind, sought.ids);
+        way = Some(WayBack::Whole(view));
     }
+    let mut way = way.unwrap_or_else(|| WayBack::new(charset, &octets.bytes, text.as_bytes()));
     // What stands in wide units is none of this charset's to write: the gate stops it.
     if !is_wide(charset) && memchr::memchr(0, &octets.bytes).is_some() {
         let bytes = &octets.bytes;
         hits.retain(|hit| {
-            let mut pieces = hit.ranges.iter().flat_map(|range| view.sources(range.clone()));
+            let mut pieces = hit.ranges.iter().flat_map(|range| way.sources(range.clone()));
             let first = pieces.next().map_or(0..0, |piece| piece);
             let end = pieces.last().map_or(first.end, |piece| piece.end);
             !bytes.get(first.start..end).unwrap_or_default().contains(&0)
         });
     }
     let new = match charset {
-        Charset::Utf7 => utf7_edits(&octets.bytes, &text, &view, &hits),
-        _ => charset.edits(&octets.bytes, &replacements(&hits, |range| view.sources(range))),
+        Charset::Utf7 => utf7_edits(&octets.bytes, &text, &mut way, &hits),
+        _ => charset.edits(&octets.bytes, &replacements(&hits, |range| way.sources(range))),
     };
     for edit in new {
         octets.blank(&edit.range);
@@ -236,19 +248,19 @@ fn read(
 }
 
 /// In UTF-7 a run of base64 changes as a whole: what it holds beside the hit is written again.
-fn utf7_edits(octets: &[u8], text: &str, view: &crate::mime::view::View, hits: &[Hit]) -> Vec<Edit> {
+fn utf7_edits(octets: &[u8], text: &str, way: &mut WayBack<'_>, hits: &[Hit]) -> Vec<Edit> {
     let flat = replacements(hits, |range| vec![range]);
     let mut out: Vec<Edit> = Vec::new();
     for (range, with) in &flat {
         let Some(source) =
-            view.sources(range.clone()).into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
+            way.sources(range.clone()).into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
         else {
             continue;
         };
         // All of the text that these octets stand for.
         let (mut from, mut to) = (range.start, range.end);
-        let same =
-            |at: usize| view.sources(at..at + 1).iter().any(|r| r.start < source.end && r.end > source.start);
+        let mut same =
+            |at: usize| way.sources(at..at + 1).iter().any(|r| r.start < source.end && r.end > source.start);
         while from > 0 && same(from - 1) {
             from -= 1;
         }
@@ -263,6 +275,13 @@ fn utf7_edits(octets: &[u8], text: &str, view: &crate::mime::view::View, hits: &
         }
     }
     out
+}
+
+/// The parts of `ranges` that lie in `window`, counted from where it begins.
+fn within(ranges: &[Range<usize>], window: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let first = ranges.partition_point(|range| range.end <= window.start);
+    let inside = ranges.iter().skip(first).take_while(|range| range.start < window.end);
+    inside.map(|range| range.start.saturating_sub(window.start)..range.end.min(window.end) - window.start)
 }
 
 /// Where `cid:` links stand.
@@ -310,7 +329,7 @@ fn words_end(bytes: &[u8], start: usize) -> usize {
 /// The stretches of the hits in the source, in order: the first of each hit with its replacement, the others empty.
 pub fn replacements(
     hits: &[Hit],
-    sources: impl Fn(Range<usize>) -> Vec<Range<usize>>,
+    mut sources: impl FnMut(Range<usize>) -> Vec<Range<usize>>,
 ) -> Vec<(Range<usize>, &str)> {
     let mut out = Vec::new();
     for hit in hits {

@@ -140,11 +140,13 @@ fn spell(text: &[u8], needle: usize, patterns: &mut Vec<Pattern>) {
     };
     // How many octets stand before the address in its group, and how many characters they have a part in.
     let places = [(0, 0), (1, 2), (2, 3)];
+    // In both alphabets, where they differ.
     let spellings = |text: &[u8], before: usize, phase: usize| {
         let octets = [&[0; 2][..before], text].concat();
         let whole = octets.len() * 8 / 6;
-        [BASE64_NOPAD.encode(&octets), BASE64URL_NOPAD.encode(&octets)]
-            .map(|encoded| encoded.get(phase..whole).unwrap_or_default().to_owned())
+        let standard = BASE64_NOPAD.encode(&octets).get(phase..whole).unwrap_or_default().to_owned();
+        let other = standard.contains(['+', '/']).then(|| standard.replace('+', "-").replace('/', "_"));
+        std::iter::once(standard).chain(other)
     };
     for (before, phase) in places {
         for once in spellings(text, before, phase) {

@@ -161,12 +161,7 @@ impl Traces {
             .filter(|at| at.checked_sub(1).is_some_and(|i| text.get(i).is_some_and(|b| is_host_octet(*b))));
         let is_other =
             !is_ascii && (memchr::memchr2(0x1b, 0x0e, text).is_some() || std::str::from_utf8(text).is_err());
-        let other = if is_other { text } else { &[] };
-        let turns = other.windows(2).enumerate().filter_map(|(i, pair)| {
-            let [before, next] = pair else { return None };
-            let turns = is_host_octet(*before) && (*next >= 0x80 || matches!(*next, 0x0e | 0x1b));
-            turns.then_some(i + 1)
-        });
+        let turns = turns(if is_other { text } else { &[] });
         memchr::memchr_iter(b'\n', text).chain(shifts).chain(turns).filter(move |at| {
             let line = text.get(at.saturating_sub(80)..*at).unwrap_or_default().trim_ascii_end();
             let length = line.iter().rev().take_while(|b| is_host_octet(**b)).count();
@@ -184,7 +179,34 @@ impl Traces {
 }
 
 fn is_host_octet(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b == b'.' || b == b'-'
+    HOST_OCTETS.get(usize::from(b)).copied().unwrap_or(false)
+}
+
+static HOST_OCTETS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0_u8;
+    while b < 0x80 {
+        table[b as usize] = b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
+        b += 1;
+    }
+    table
+};
+
+/// Where a word that may begin a name is followed by a character of another kind.
+fn turns(text: &[u8]) -> Vec<usize> {
+    let mut out = Vec::new();
+    let mut length = 0;
+    for (i, b) in text.iter().enumerate() {
+        if is_host_octet(*b) {
+            length += 1;
+            continue;
+        }
+        if length >= path::SHORTEST && (*b >= 0x80 || matches!(b, 0x0e | 0x1b)) {
+            out.push(i);
+        }
+        length = 0;
+    }
+    out
 }
 
 fn joins(b: Option<&u8>) -> bool {

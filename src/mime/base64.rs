@@ -5,8 +5,8 @@
 //! those behind it; the width of the lines stays.
 //! When it fails: never.
 
-use super::slice;
 use super::transfer::{Edit, LINE};
+use super::{room, slice};
 use data_encoding::BASE64;
 
 /// What an octet stands for: 0 to 63, or that it is none of the alphabet.
@@ -27,6 +27,14 @@ const NONE: u8 = 0x80;
 fn sextet(b: u8) -> Option<u8> {
     let value = SEXTETS.get(usize::from(b)).copied().unwrap_or(NONE);
     (value != NONE).then_some(value)
+}
+
+/// Whether octets are of the alphabet, all of them. Looked at in blocks, without the table: that is what vectors do.
+fn is_all_alphabet(octets: &[u8]) -> bool {
+    let is_one = |b: u8| {
+        ((b | 0x20).wrapping_sub(b'a') < 26) | (b.wrapping_sub(b'0') < 10) | (b == b'+') | (b == b'/')
+    };
+    octets.chunks(64).all(|block| block.iter().fold(0, |others, b| others | u8::from(!is_one(*b))) == 0)
 }
 
 /// Appends what a line of whole groups and nothing else holds; says whether it was one.
@@ -79,7 +87,7 @@ fn sextet_at(place: usize, b: u8) -> u32 {
 
 /// The decoded octets, and whether the text was base64 and nothing else.
 pub fn decode(raw: &[u8]) -> (Vec<u8>, bool) {
-    let mut out = Vec::with_capacity(raw.len() / 4 * 3 + 3);
+    let mut out = Vec::with_capacity(room(raw.len() / 4 * 3 + 3));
     let mut decoder = Decoder::default();
     each_line(raw, |line| decoder.line(line, &mut out));
     let clean = decoder.finish(&mut out);
@@ -107,9 +115,14 @@ struct Decoder {
 }
 
 impl Decoder {
+    /// Whether a line of whole groups can be read by itself.
+    fn is_between_groups(&self) -> bool {
+        self.filled == 0 && !self.padded
+    }
+
     /// Appends what a line holds, with what was left of the one before.
     fn line(&mut self, line: &[u8], out: &mut Vec<u8>) {
-        if self.filled == 0 && !self.padded && decode_line(line.trim_ascii_end(), out) {
+        if self.is_between_groups() && decode_line(line.trim_ascii_end(), out) {
             return;
         }
         for &b in line {
@@ -149,8 +162,7 @@ pub fn pure_length(raw: &[u8]) -> usize {
         rest = tail;
         let text = line.trim_ascii();
         // Nearly every line is digits alone.
-        if text.iter().fold(0, |seen, b| seen | SEXTETS.get(usize::from(*b)).copied().unwrap_or(NONE)) < NONE
-        {
+        if is_all_alphabet(text) {
             at += line.len();
             continue;
         }
@@ -207,7 +219,9 @@ struct Frame {
 fn frame(raw: &[u8], first: usize, last: usize, meets: bool, decoded: usize) -> Frame {
     let mut frame = Frame { from: LineStart { raw: 0, decoded: 0 }, until: None, width: LINE };
     let (mut at, mut characters) = (0, 0usize);
-    for line in raw.split_inclusive(|&b| b == b'\n') {
+    while at < raw.len() {
+        let rest = raw.get(at..).unwrap_or_default();
+        let line = rest.get(..memchr::memchr(b'\n', rest).map_or(rest.len(), |i| i + 1)).unwrap_or_default();
         if characters.is_multiple_of(4) {
             let start = LineStart { raw: at, decoded: characters / 4 * 3 };
             if start.decoded <= first {
@@ -217,7 +231,12 @@ fn frame(raw: &[u8], first: usize, last: usize, meets: bool, decoded: usize) -> 
                 break;
             }
         }
-        let here = line.iter().filter(|b| sextet(**b).is_some()).count();
+        let text = line.trim_ascii_end();
+        let here = if is_all_alphabet(text) {
+            text.len()
+        } else {
+            line.iter().filter(|b| sextet(**b).is_some()).count()
+        };
         if at == 0 && here.is_multiple_of(4) && (4..=LINE).contains(&here) {
             frame.width = here;
         }
@@ -273,6 +292,11 @@ pub fn edit(raw: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
 fn decoded_length(raw: &[u8]) -> (usize, bool) {
     let (mut decoder, mut octets, mut length) = (Decoder::default(), Vec::new(), 0);
     each_line(raw, |line| {
+        let text = line.trim_ascii_end();
+        if decoder.is_between_groups() && text.len().is_multiple_of(4) && is_all_alphabet(text) {
+            length += text.len() / 4 * 3;
+            return;
+        }
         octets.clear();
         decoder.line(line, &mut octets);
         length += octets.len();

@@ -80,12 +80,32 @@ fn stretches(bytes: &[u8], mut each: impl FnMut(Stretch)) {
             Some(b'\r' | b'\n') => set = Set::Ascii,
             _ => {}
         }
-        let stop =
-            |b: &u8| matches!(b, 0x1b | 0x0e | 0x0f) || (set != Set::Ascii && matches!(b, b'\r' | b'\n'));
-        let length = rest.iter().skip(1).position(stop).map_or(rest.len(), |i| i + 1);
+        let behind = rest.get(1..).unwrap_or_default();
+        let length = if set == Set::Ascii {
+            memchr::memchr3(0x1b, 0x0e, 0x0f, behind)
+        } else {
+            let stop = |b: &u8| matches!(b, 0x1b | 0x0e | 0x0f | b'\r' | b'\n');
+            let run = graphic_run(behind);
+            behind.get(run..).and_then(|rest| rest.iter().position(stop)).map(|i| run + i)
+        };
+        let length = length.map_or(rest.len(), |i| i + 1);
         each(Stretch { set, from: at, to: at + length });
         at += length;
     }
+}
+
+/// Whether an octet, its highest bit aside, is half of a character.
+fn is_graphic(b: u8) -> bool {
+    (0x21..=0x7e).contains(&(b & 0x7f))
+}
+
+/// How many halves of characters begin `bytes`, looked at in blocks.
+fn graphic_run(bytes: &[u8]) -> usize {
+    let (blocks, tail) = bytes.as_chunks::<16>();
+    let whole =
+        blocks.iter().take_while(|block| block.iter().fold(true, |all, b| all & is_graphic(*b))).count();
+    let rest = blocks.get(whole).map_or(tail, <[u8; 16]>::as_slice);
+    16 * whole + rest.iter().take_while(|b| is_graphic(**b)).count()
 }
 
 /// What has its own way back.
@@ -109,9 +129,7 @@ pub fn decode(bytes: &[u8], detail: Detail) -> View {
             Set::Ascii | Set::Kana => 1,
             Set::Jis0208 | Set::Jis0212 => 2,
         };
-        let graphic = |b: &u8| (0x21..=0x7e).contains(&(b & 0x7f));
-        let is_whole = set == Set::Jis0208 && part.len().is_multiple_of(2) && part.iter().all(graphic);
-        made.clear();
+        let is_whole = set == Set::Jis0208 && part.len().is_multiple_of(2) && graphic_run(part) == part.len();
         match (is_whole, detail) {
             (true, Detail::Characters) => {
                 for (i, pair) in part.as_chunks::<2>().0.iter().enumerate() {
@@ -121,15 +139,11 @@ pub fn decode(bytes: &[u8], detail: Detail) -> View {
                 }
             }
             (true, Detail::Stretches) => {
-                for pair in part.as_chunks::<2>().0 {
-                    let (utf8, length) = jis0208(pair);
-                    made.extend_from_slice(&utf8);
-                    made.truncate(made.len() + length - utf8.len());
-                }
-                view.push_made(&made, from..to);
+                view.push_written(from..to, |out| add_pairs(part.as_chunks::<2>().0, out));
             }
             (false, _) => {
-                to_euc(set, part, size, graphic, &mut made);
+                made.clear();
+                to_euc(set, part, size, &mut made);
                 let (text, _) = EUC_JP.decode_without_bom_handling(&made);
                 let (mut characters, mut mark) = (text.chars(), from);
                 if detail == Detail::Characters {
@@ -147,10 +161,38 @@ pub fn decode(bytes: &[u8], detail: Detail) -> View {
     view
 }
 
-/// The character of two graphic octets in UTF-8, and how long it is.
-fn jis0208([a, b]: &[u8; 2]) -> ([u8; 3], usize) {
+/// Appends the characters of pairs of graphic octets. Nearly all are three octets of UTF-8.
+fn add_pairs(pairs: &[[u8; 2]], out: &mut Vec<u8>) {
+    let (from, table) = (out.len(), JIS0208.as_slice());
+    out.resize(from + 3 * pairs.len(), 0);
+    let room = out.get_mut(from..).unwrap_or_default().as_chunks_mut::<3>().0;
+    let mut least = 3;
+    for (pair, octets) in pairs.iter().zip(room) {
+        let [x, y, z, length] = table.get(place(pair)).copied().unwrap_or(UNKNOWN);
+        *octets = [x, y, z];
+        least = least.min(length);
+    }
+    if least < 3 {
+        out.truncate(from);
+        for pair in pairs {
+            let (utf8, length) = jis0208(pair);
+            out.extend_from_slice(utf8.get(..length).unwrap_or_default());
+        }
+    }
+}
+
+/// U+FFFD.
+const UNKNOWN: [u8; 4] = [0xef, 0xbf, 0xbd, 3];
+
+/// Where the table has a pair.
+fn place([a, b]: &[u8; 2]) -> usize {
     let [row, cell] = [a, b].map(|b| usize::from(b & 0x7f).saturating_sub(0x21));
-    let [x, y, z, length] = JIS0208.get(row * 94 + cell).copied().unwrap_or([0xef, 0xbf, 0xbd, 3]);
+    row * 94 + cell
+}
+
+/// The character of two graphic octets in UTF-8, and how long it is.
+fn jis0208(pair: &[u8; 2]) -> ([u8; 3], usize) {
+    let [x, y, z, length] = JIS0208.get(place(pair)).copied().unwrap_or(UNKNOWN);
     ([x, y, z], usize::from(length))
 }
 
@@ -162,16 +204,16 @@ static JIS0208: LazyLock<Vec<[u8; 4]>> = LazyLock::new(|| {
         match text.as_bytes() {
             [x, y] => [*x, *y, 0, 2],
             [x, y, z] => [*x, *y, *z, 3],
-            _ => [0xef, 0xbf, 0xbd, 3],
+            _ => UNKNOWN,
         }
     };
     pairs.map(decoded).collect()
 });
 
 /// Appends the octets of a stretch as EUC-JP: one character each, or each pair.
-fn to_euc(set: Set, part: &[u8], size: usize, graphic: impl Fn(&u8) -> bool, euc: &mut Vec<u8>) {
+fn to_euc(set: Set, part: &[u8], size: usize, euc: &mut Vec<u8>) {
     for character in part.chunks(size) {
-        let graphic = character.iter().all(&graphic);
+        let graphic = character.iter().all(|b| is_graphic(*b));
         match (set, character) {
             (Set::Ascii, [b @ 0xa1..=0xdf]) | (Set::Kana, [b]) => euc.extend_from_slice(&[0x8e, b | 0x80]),
             (Set::Jis0208, [a, b]) if graphic => euc.extend_from_slice(&[a | 0x80, b | 0x80]),

@@ -44,7 +44,7 @@ pub fn only_crlf(message: &[u8]) -> Cow<'_, [u8]> {
     if is_only_crlf(message) {
         return Cow::Borrowed(message);
     }
-    let mut out = Vec::with_capacity(message.len() + message.len() / 32 + 2);
+    let mut out = Vec::with_capacity(super::room(message.len() + message.len() / 32 + 2));
     let mut rest = message;
     while let Some(i) = memchr::memchr2(b'\r', b'\n', rest) {
         let (line, tail) = rest.split_at_checked(i).unwrap_or((rest, &[]));

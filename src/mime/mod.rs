@@ -27,6 +27,7 @@ pub mod tree;
 mod unicode;
 pub mod uuencode;
 pub mod view;
+pub mod way_back;
 pub mod words;
 
 use std::ops::Range;
@@ -51,6 +52,18 @@ pub enum MimeError {
     TooDeep,
     #[error("the message has more than 1000 parts")]
     TooManyParts,
+}
+
+/// From how many octets on a buffer is given back as soon as it is freed.
+const LARGE: usize = 1 << 20;
+/// What is larger glibc maps by itself and never keeps for reuse (`DEFAULT_MMAP_THRESHOLD_MAX`, mallopt(3)).
+const GIVEN_BACK: usize = (32 << 20) + (1 << 12);
+
+/// How much room to ask for so that a buffer of so many octets is given back to the system when it is freed. Room that is
+/// never written to takes no memory.
+#[must_use]
+pub fn room(octets: usize) -> usize {
+    if octets < LARGE { octets } else { octets.max(GIVEN_BACK) }
 }
 
 /// The bytes of `range`, or none where the range is not inside.

@@ -5,13 +5,13 @@
 //! escape; the others keep their bytes.
 //! When it fails: never.
 
-use super::slice;
 use super::transfer::{Edit, LINE, hex};
+use super::{room, slice};
 use std::ops::Range;
 
 /// The decoded body.
 pub fn decode(raw: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(raw.len());
+    let mut out = Vec::with_capacity(room(raw.len()));
     each_line(raw, |line| {
         read_line(line, |piece| match piece {
             Piece::Copied(range) if range.len() == 1 => out.extend(line.get(range.start)),

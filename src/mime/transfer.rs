@@ -5,7 +5,7 @@
 //! is itself, a padded group is followed by another one. Writing is strict.
 //! When it fails: never; an encoding that is not known is `None` and the caller decides.
 
-use super::{base64, quoted_printable, slice};
+use super::{base64, quoted_printable, room, slice};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -103,7 +103,8 @@ impl Encoding {
 /// `bytes` with `edits` (in order, apart from each other) made.
 #[must_use]
 pub fn apply(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() + edits.iter().map(|e| e.with.len()).sum::<usize>());
+    let grown: usize = edits.iter().map(|e| e.with.len()).sum();
+    let mut out = Vec::with_capacity(room(bytes.len() + grown));
     apply_into(bytes, edits, &mut out);
     out
 }

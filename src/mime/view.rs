@@ -27,7 +27,8 @@ impl View {
     /// An empty view with room for `bytes` octets.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), runs: Vec::new() }
+        // A stretch for each line or so.
+        Self { bytes: Vec::with_capacity(bytes), runs: Vec::with_capacity(bytes / 64 + 4) }
     }
 
     /// The text.
@@ -82,7 +83,21 @@ impl View {
         }
         let at = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        if bytes.len() == source_len
+        self.note(at, source, source_len);
+    }
+
+    /// Appends what `write` appends, made from all of `source`.
+    pub fn push_written(&mut self, source: Range<usize>, write: impl FnOnce(&mut Vec<u8>)) {
+        let at = self.bytes.len();
+        write(&mut self.bytes);
+        if self.bytes.len() > at {
+            self.note(at, source.start, source.len());
+        }
+    }
+
+    /// Says where the octets from `at` on came from.
+    fn note(&mut self, at: usize, source: usize, source_len: usize) {
+        if self.bytes.len() - at == source_len
             && let Some(last) = self.runs.last_mut()
             && !last.whole
             && at - last.at == last.source_len

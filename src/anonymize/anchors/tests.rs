@@ -1,10 +1,11 @@
 //! The quick search against plain ones.
 
+use super::signs::PAIRS;
 use super::*;
 use proptest::prelude::*;
 
 fn count(text: &[u8]) -> usize {
-    windows(text, Charset::Utf8, &[Needle::new("bob@a.example", String::new())], &[]).len()
+    windows(text, Charset::Utf8, &[Needle::new("bob@a.example", String::new())], &[], &[]).len()
 }
 
 #[test]
@@ -49,7 +50,7 @@ fn what_can_be_the_address_has_a_window_and_what_cannot_has_none() {
 #[test]
 fn long_windows_are_cut_so_that_every_place_belongs_to_one() {
     let text = b"bob@a.example ".repeat(40_000);
-    let windows = windows(&text, Charset::Utf8, &[Needle::new("bob@a.example", String::new())], &[]);
+    let windows = windows(&text, Charset::Utf8, &[Needle::new("bob@a.example", String::new())], &[], &[]);
     assert!(windows.len() > 5);
     assert_eq!((windows[0].core_start, windows.last().unwrap().core_end), (0, text.len()));
     for pair in windows.windows(2) {
@@ -82,4 +83,28 @@ proptest! {
         let expected: Vec<Range<usize>> = (0..text.len()).flat_map(begins).collect();
         prop_assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn letters_are_plain_where_nothing_shifts_them_and_no_half_of_a_character_stands_beside_them() {
+    let far = [b"\x1b$B".as_slice(), &b"$\"".repeat(3000), b" bob@a.example\n"].concat();
+    for (text, plain) in [
+        (b"bob@a.example".as_slice(), true),
+        (b"<a href='mailto:bob@a.example'>", true),
+        (b"x\n\"bob@a.example\", y", true),
+        (b"\x1b$B$\"\x1b(B bob@a.example\n", true),
+        (b"\x1b$B$\"\n(bob@a.example)", true),
+        (b"\x1b$B$\" bob@a.example\x1b(B", false),
+        (b"\x1b(I1 bob@a.example", false),
+        (b"\x81bob@a.example", false),
+        (b"bob@a.example\x81", false),
+        (b"=bob@a.example", false),
+        (b"bob@a.example.", false),
+        (b"\\bob@a.example", false),
+        (&far, false),
+    ] {
+        let at = memchr::memmem::find(text, b"bob@").unwrap();
+        assert_eq!(is_plain(text, &(at..at + 13)), plain, "{}", text.escape_ascii());
+    }
+    assert!(has_shifts(b"a\x0eb") && has_shifts(b"a~{b") && !has_shifts(b"\x1b(B~ {"));
 }

@@ -133,17 +133,50 @@ impl Pairs {
     pub fn decode(self, octets: &[u8], out: &mut Sink<'_>) {
         let table = self.table();
         let mut rest = octets;
-        while let Some((&b, behind)) = rest.split_first() {
-            if b < 0x80 {
+        while let Some(b) = rest.first() {
+            if *b < 0x80 {
                 let length = ascii_run(rest);
                 out.text.extend_from_slice(rest.get(..length).unwrap_or_default());
                 rest = rest.get(length..).unwrap_or_default();
             } else {
-                let used = self.character(table, b, behind, &mut out.text);
-                rest = behind.get(used..).unwrap_or_default();
+                let plain = self.common_pairs(table, rest, &mut out.text);
+                rest = rest.get(plain..).unwrap_or_default();
+                if let Some((&b, behind)) = rest.split_first().filter(|(b, _)| **b >= 0x80) {
+                    let used = self.character(table, b, behind, &mut out.text);
+                    rest = behind.get(used..).unwrap_or_default();
+                }
             }
             out.settle();
         }
+    }
+
+    /// Adds the characters of two octets that begin `octets`, as far as there are no others; how many octets they are.
+    fn common_pairs(self, table: &Table, octets: &[u8], out: &mut Vec<u8>) -> usize {
+        // Others begin a character of one octet or of three.
+        let begins = |lead: u8| match self {
+            Pairs::ShiftJis => !matches!(lead, 0xa1..=0xdf),
+            Pairs::EucJp => lead >= 0xa1,
+            Pairs::Gb18030 | Pairs::Big5 | Pairs::EucKr => true,
+        };
+        let near = octets.get(..octets.len().min(PIECE)).unwrap_or_default();
+        let mut used = 0;
+        for some in near.as_chunks::<2>().0.chunks(RUN) {
+            let mut room = [0; 3 * RUN + 1];
+            let (mut at, before) = (0, used);
+            for [lead, trail] in some {
+                let entry = table.entry([*lead, *trail]);
+                if matches!(entry, [.., 0]) || !begins(*lead) {
+                    break;
+                }
+                at = put(entry, &mut room, at);
+                used += 2;
+            }
+            out.extend_from_slice(room.get(..at).unwrap_or_default());
+            if used - before < 2 * RUN {
+                break;
+            }
+        }
+        used
     }
 
     /// Adds the character that begins with `b`; how many of the octets `behind` it belong to it.
@@ -168,14 +201,14 @@ impl Pairs {
                 out.extend_from_slice(GB18030.decode_without_bom_handling(&four).0.as_bytes());
                 3
             }
-            (_, _, [second, ..]) => match table.pair(b, *second) {
-                Some(entry) => {
-                    push_entry(entry, out);
-                    1
-                }
-                None => {
+            (_, _, [second, ..]) => match table.entry([b, *second]) {
+                [.., 0] => {
                     out.extend_from_slice(UNKNOWN);
                     usize::from(*second >= 0x80)
+                }
+                [x, y, z, length] => {
+                    out.extend([x, y, z].iter().take(usize::from(length)));
+                    1
                 }
             },
             (_, _, []) => 0,
@@ -186,20 +219,38 @@ impl Pairs {
     pub fn add_seven_bit(self, pairs: &[[u8; 2]], out: &mut Vec<u8>) {
         let table = self.table();
         out.reserve(3 * pairs.len());
-        for [first, second] in pairs {
-            push_entry(table.pair(first | 0x80, second | 0x80).unwrap_or([0xc2, 0xa4, 0, 2]), out);
+        for some in pairs.chunks(RUN) {
+            let (mut room, mut at) = ([0; 3 * RUN + 1], 0);
+            for [first, second] in some {
+                let entry = match table.entry([first | 0x80, second | 0x80]) {
+                    [.., 0] => [0xc2, 0xa4, 0, 2],
+                    entry => entry,
+                };
+                at = put(entry, &mut room, at);
+            }
+            out.extend_from_slice(room.get(..at).unwrap_or_default());
         }
     }
 }
 
-/// Adds what a pair means. Three octets at once, and what is too much taken back, cost less than as many as there are.
-fn push_entry([a, b, c, length]: [u8; 4], out: &mut Vec<u8>) {
-    out.extend_from_slice(&[a, b, c]);
-    out.truncate(out.len() - 3usize.saturating_sub(usize::from(length)));
+/// How many pairs are decoded before they are added.
+const RUN: usize = 32;
+
+/// Puts what a pair means at `at`, four octets at once; says where the next one goes.
+fn put(entry: [u8; 4], room: &mut [u8; 3 * RUN + 1], at: usize) -> usize {
+    let [.., length] = entry;
+    if let Some(room) = room.get_mut(at..at + 4) {
+        room.copy_from_slice(&entry);
+    }
+    at + usize::from(length)
 }
 
 fn ascii_run(octets: &[u8]) -> usize {
-    octets.iter().take(PIECE).position(|b| *b >= 0x80).unwrap_or(octets.len().min(PIECE))
+    let near = octets.get(..octets.len().min(PIECE)).unwrap_or_default();
+    let (blocks, tail) = near.as_chunks::<16>();
+    let whole = blocks.iter().take_while(|block| block.is_ascii()).count();
+    let rest = blocks.get(whole).map_or(tail, <[u8; 16]>::as_slice);
+    16 * whole + rest.iter().take_while(|b| b.is_ascii()).count()
 }
 
 struct Table {
@@ -209,10 +260,6 @@ struct Table {
     signs: Vec<[u8; 2]>,
 }
 
-const FIRST_LEAD: u8 = 0x81;
-const FIRST_TRAIL: u8 = 0x40;
-const TRAILS: usize = 0xff - FIRST_TRAIL as usize;
-
 static SHIFT_JIS_TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(SHIFT_JIS));
 static EUC_JP_TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(EUC_JP));
 static GB18030_TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(GB18030));
@@ -221,35 +268,39 @@ static EUC_KR_TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(EUC_KR));
 
 impl Table {
     fn new(encoding: &'static Encoding) -> Self {
-        let mut entries = Vec::with_capacity(TRAILS * 126);
+        let mut entries = vec![[0; 4]; 1 << 16];
         let mut signs = Vec::new();
-        for lead in FIRST_LEAD..=0xfe {
-            for trail in FIRST_TRAIL..=0xfe {
+        for lead in 0x81..=0xfe {
+            for trail in 0x40..=0xfe {
                 let pair = [lead, trail];
                 let (text, errors) = encoding.decode_without_bom_handling(&pair);
-                let mut entry = [0u8; 4];
-                if !errors {
-                    if matches!(text.as_ref(), "＠" | "﹫" | "＝") {
-                        signs.push(pair);
-                    }
-                    // Longer characters mean nothing to an address.
-                    let text = if text.len() <= 3 { text.as_bytes() } else { UNKNOWN };
+                if errors {
+                    continue;
+                }
+                if matches!(text.as_ref(), "＠" | "﹫" | "＝") {
+                    signs.push(pair);
+                }
+                // Longer characters mean nothing to an address.
+                let text = if text.len() <= 3 { text.as_bytes() } else { UNKNOWN };
+                if let Some(entry) = entries.get_mut(place(pair)) {
                     for (room, b) in entry.iter_mut().zip(text) {
                         *room = *b;
                     }
                     entry[3] = u8::try_from(text.len()).unwrap_or(0);
                 }
-                entries.push(entry);
             }
         }
         Self { entries, signs }
     }
 
-    fn pair(&self, lead: u8, trail: u8) -> Option<[u8; 4]> {
-        let row = usize::from(lead.checked_sub(FIRST_LEAD)?);
-        let column = usize::from(trail.checked_sub(FIRST_TRAIL)?);
-        self.entries.get(row * TRAILS + column).copied().filter(|entry| entry[3] > 0)
+    /// What a pair means; of length 0 where it is no character.
+    fn entry(&self, pair: [u8; 2]) -> [u8; 4] {
+        self.entries.get(place(pair)).copied().unwrap_or_default()
     }
+}
+
+fn place(pair: [u8; 2]) -> usize {
+    usize::from(u16::from_be_bytes(pair))
 }
 
 /// Decodes a charset of single octets.

@@ -26,13 +26,14 @@ impl Kind {
     pub const EACH: [Kind; 6] =
         [Kind::All, Kind::Percent, Kind::Entities, Kind::Backslashes, Kind::Octal, Kind::Quoted];
 
-    fn knows(self, lead: u8) -> bool {
+    /// Where the next octet stands that may begin an escape of this kind.
+    fn next(self, text: &[u8]) -> Option<usize> {
         match self {
-            Kind::All => is_lead(lead),
-            Kind::Percent => lead == b'%',
-            Kind::Entities => lead == b'&',
-            Kind::Backslashes | Kind::Octal => lead == b'\\',
-            Kind::Quoted => lead == b'=',
+            Kind::All => text.iter().position(|b| is_lead(*b)),
+            Kind::Percent => memchr::memchr(b'%', text),
+            Kind::Entities => memchr::memchr(b'&', text),
+            Kind::Backslashes | Kind::Octal => memchr::memchr(b'\\', text),
+            Kind::Quoted => memchr::memchr(b'=', text),
         }
     }
 }
@@ -45,15 +46,16 @@ pub fn is_lead(b: u8) -> bool {
 /// The text with one layer of escapes decoded; `None` when there is none.
 pub fn unescaped(text: &str, kind: Kind) -> Option<String> {
     let bytes = text.as_bytes();
-    let mut out = String::with_capacity(text.len());
+    let mut out = String::new();
     let (mut done, mut at) = (0, 0);
-    while let Some(&b) = bytes.get(at) {
-        if !kind.knows(b) {
-            at += 1;
-            continue;
-        }
+    while let Some(i) = kind.next(bytes.get(at..).unwrap_or_default()) {
+        at += i;
+        let b = bytes.get(at).copied().unwrap_or(0);
         match escape(bytes, at, b, 1, kind, 0) {
             Some((c, end)) if end > at => {
+                if done == 0 {
+                    out.reserve(text.len());
+                }
                 out.push_str(text.get(done..at).unwrap_or_default());
                 out.push(c);
                 (done, at) = (end, end);

@@ -6,6 +6,7 @@
 //! When it fails: never.
 
 use super::compat::{is_caseless, is_framed, is_invisible, plain};
+use std::sync::LazyLock;
 
 /// What else is taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,13 +47,24 @@ impl Folded {
         let bytes = text.as_bytes();
         let (mut at, mut inside, mut line_start) = (0, 0usize, false);
         while let Some(&b) = bytes.get(at) {
-            if inside == 0 && is_ordinary(b) {
-                let rest = bytes.get(at..).unwrap_or_default();
-                let length = rest.iter().take_while(|b| is_ordinary(**b)).count();
+            let rest = bytes.get(at..).unwrap_or_default();
+            let length = if inside == 0 { ordinary_run(rest) } else { 0 };
+            if length > 0 {
                 let (from, run) = (out.bytes.len(), rest.get(..length).unwrap_or_default());
-                out.bytes.extend_from_slice(run);
-                out.bytes.get_mut(from..).unwrap_or_default().make_ascii_lowercase();
+                if length < SHORT {
+                    run.iter().for_each(|b| out.bytes.push(b.to_ascii_lowercase()));
+                } else {
+                    out.bytes.extend_from_slice(run);
+                    out.bytes.get_mut(from..).unwrap_or_default().make_ascii_lowercase();
+                }
                 line_start = false;
+                at += length;
+                continue;
+            }
+            if inside > 0 && b != open && b != close {
+                // Nothing of what is inside stays.
+                let length = memchr::memchr2(open, close, rest).unwrap_or(rest.len());
+                line_start = starts_line(text.get(at..at + length).unwrap_or_default(), line_start);
                 at += length;
                 continue;
             }
@@ -85,10 +97,6 @@ impl Folded {
                     }
                 } else if !is_invisible(c) {
                     let mut room = [0; 4];
-                    if is_caseless(c) {
-                        out.bytes.extend_from_slice(c.encode_utf8(&mut room).as_bytes());
-                        continue;
-                    }
                     for lower in c.to_lowercase() {
                         out.bytes.extend_from_slice(lower.encode_utf8(&mut room).as_bytes());
                     }
@@ -208,10 +216,53 @@ impl Folded {
     }
 }
 
-/// What is no mark of anything that is taken out: most of what stands in a text, and copied in one go.
-fn is_ordinary(b: u8) -> bool {
-    ORDINARY.get(usize::from(b)).copied().unwrap_or(false)
+/// Shortest run that is worth a copy as a whole, in octets.
+const SHORT: usize = 8;
+
+/// Whether a line begins behind `passed`, but for blanks and marks of quoting; `before` is whether one does before it.
+fn starts_line(passed: &str, before: bool) -> bool {
+    let stays = |c: char| c.is_whitespace() || matches!(c, '>' | '|' | '＞' | '｜');
+    match passed.chars().rev().find(|c| *c == '\n' || !stays(*c)) {
+        Some(c) => c == '\n',
+        None => before,
+    }
 }
+
+/// Length of what is no mark of anything that is taken out and stays as it is: most of what stands in a text, and copied
+/// in one go.
+fn ordinary_run(text: &[u8]) -> usize {
+    let stays = STAYS.as_slice();
+    let mut at = 0;
+    while let Some(&b) = text.get(at) {
+        let (code, length) = match (b, text.get(at + 1), text.get(at + 2)) {
+            (0..0x80, ..) if ORDINARY.get(usize::from(b)).copied().unwrap_or(false) => {
+                at += 1;
+                continue;
+            }
+            (0xc2..=0xdf, Some(c), _) => (usize::from(b & 0x1f) << 6 | usize::from(c & 0x3f), 2),
+            (0xe0..=0xef, Some(c), Some(d)) => {
+                (usize::from(b & 0xf) << 12 | usize::from(c & 0x3f) << 6 | usize::from(d & 0x3f), 3)
+            }
+            _ => break,
+        };
+        if stays.get(code / 64).copied().unwrap_or(0) >> (code % 64) & 1 == 0 {
+            break;
+        }
+        at += length;
+    }
+    at
+}
+
+/// The characters of the first plane that stay as they are, a bit each.
+static STAYS: LazyLock<Vec<u64>> = LazyLock::new(|| {
+    let stays = |code: u32| {
+        char::from_u32(code).is_some_and(|c| {
+            let is_lower = is_caseless(c) || c.to_lowercase().eq([c]);
+            code >= 0x80 && is_lower && !c.is_whitespace() && plain(c).is_none() && !is_invisible(c)
+        })
+    };
+    (0..0x400).map(|word| (0..64).fold(0, |bits, i| bits | u64::from(stays(word * 64 + i)) << i)).collect()
+});
 
 static ORDINARY: [bool; 256] = {
     let mut table = [false; 256];

@@ -300,14 +300,21 @@ impl Search<'_> {
         if self.views(&window) {
             return true;
         }
+        // What one kind of escapes leaves is often what another one left: then what lies below it is too.
+        let mut seen: Vec<String> = Vec::new();
         Kind::EACH.into_iter().any(|kind| {
-            let mut decoded = None;
+            let mut last = None;
             for _ in 0..MAX_LAYERS {
-                let Some(next) = unescaped(decoded.as_deref().unwrap_or(&window), kind) else { break };
-                if self.views(&next) {
-                    return true;
+                let below = last.and_then(|i| seen.get(i)).map_or(window.as_ref(), String::as_str);
+                let Some(next) = unescaped(below, kind) else { break };
+                last = seen.iter().position(|other| *other == next);
+                if last.is_none() {
+                    if self.views(&next) {
+                        return true;
+                    }
+                    last = Some(seen.len());
+                    seen.push(next);
                 }
-                decoded = Some(next);
             }
             false
         })

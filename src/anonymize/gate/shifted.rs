@@ -64,10 +64,19 @@ pub fn readings(octets: &[u8]) -> Vec<Reading> {
 
 /// Whether a line may end while two octets still make a character.
 fn ends_line_shifted(octets: &[u8]) -> bool {
-    octets.split(|b| *b == b'\n').any(|line| {
-        let last = memchr::memrchr(0x1b, line).and_then(|at| line.get(at + 1..at + 3));
-        last.is_some_and(|sequence| sequence.starts_with(b"$"))
-    })
+    let mut shifted = false;
+    for at in memchr::memchr2_iter(0x1b, b'\n', octets) {
+        if octets.get(at) == Some(&b'\n') {
+            if shifted {
+                return true;
+            }
+        } else {
+            // A sequence of three octets, of this line.
+            let sequence = octets.get(at + 1..at + 3).filter(|sequence| !sequence.contains(&b'\n'));
+            shifted = sequence.is_some_and(|sequence| sequence.starts_with(b"$"));
+        }
+    }
+    shifted
 }
 
 impl Reading {
@@ -131,17 +140,26 @@ impl Reading {
     }
 }
 
+/// Where the first octet stands of which `is_one` is true; the length of `octets` where there is none. Looked for in blocks.
+fn first(octets: &[u8], is_one: impl Fn(u8) -> bool) -> usize {
+    let (blocks, tail) = octets.as_chunks::<16>();
+    let without = |block: &&[u8; 16]| !block.iter().fold(false, |any, b| any | is_one(*b));
+    let whole = blocks.iter().take_while(without).count();
+    let rest = blocks.get(whole).map_or(tail, <[u8; 16]>::as_slice);
+    16 * whole + rest.iter().take_while(|b| !is_one(**b)).count()
+}
+
 /// How many octets of ASCII begin `octets`, at least one.
 fn ascii_run(octets: &[u8]) -> usize {
     let limit = octets.get(..octets.len().min(1 << 14)).unwrap_or_default();
-    let stops = |b: &u8| matches!(b, 0x1b | 0x0e | 0x0f | b'~' | b'\n');
-    limit.iter().position(stops).unwrap_or(limit.len()).max(1)
+    let stops = |b: u8| (b == 0x1b) | (b == 0x0e) | (b == 0x0f) | (b == b'~') | (b == b'\n');
+    first(limit, stops).max(1)
 }
 
 /// Decodes the shifted octets that begin `octets`; how many they are.
 fn shifted_run(octets: &[u8], set: Set, out: &mut Vec<u8>) -> usize {
     let limit = octets.get(..octets.len().min(1 << 14)).unwrap_or_default();
-    let run = limit.iter().position(|b| !matches!(b, 0x21..=0x7e) || *b == b'~').unwrap_or(limit.len());
+    let run = first(limit, |b| !(0x21..b'~').contains(&b));
     let run = limit.get(..run).unwrap_or_default();
     match set {
         Set::Double(pairs) => {

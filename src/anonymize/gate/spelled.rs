@@ -6,7 +6,9 @@
 
 use super::compat::{is_invisible, plain};
 use super::escapes::{Kind, MAX_LAYERS, is_lead, raw, read, unescaped};
+use memchr::memmem::Finder;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// How far a name reaches before a place, in octets, and how far one look goes behind it.
 const BEFORE: usize = 1024;
@@ -15,6 +17,9 @@ const BEHIND: usize = 4096;
 const CLEAR: usize = 320;
 /// Most characters that are stepped over between two.
 const MAX_STEPS: usize = 16;
+
+/// A letter that is not seen.
+static FILLER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\u{3164}"));
 
 /// Which characters follow each other in names.
 pub struct Pairs {
@@ -51,10 +56,14 @@ impl Pairs {
         self.over_line_ends(text, &mut is_in)
             || self.around(text, memchr::memchr3_iter(b'%', b'&', b'\\', text), &mut is_in)
             || self.around(text, memchr::memchr_iter(b'=', text), &mut is_in)
-            // What begins characters of full width, without width, of mathematics, and soft hyphens in UTF-8.
-            || self.around(text, memchr::memchr3_iter(0xef, 0xe2, 0xc2, text), &mut is_in)
-            || self.around(text, memchr::memchr3_iter(0xcd, 0xf0, 0xf3, text), &mut is_in)
-            || self.around(text, memchr::memmem::find_iter(text, "\u{3164}"), &mut is_in)
+            || (!text.is_ascii() && self.any_beyond_ascii(text, &mut is_in))
+    }
+
+    fn any_beyond_ascii(&self, text: &[u8], is_in: &mut impl FnMut(&[u8]) -> bool) -> bool {
+        // What begins characters of full width, without width, of mathematics, and soft hyphens in UTF-8.
+        self.around(text, memchr::memchr3_iter(0xef, 0xe2, 0xc2, text), is_in)
+            || self.around(text, memchr::memchr3_iter(0xcd, 0xf0, 0xf3, text), is_in)
+            || self.around(text, FILLER.find_iter(text), is_in)
     }
 
     fn around(
@@ -84,25 +93,23 @@ impl Pairs {
             return false;
         }
         let Some((c, end)) = read_at(text, at) else { return false };
-        let reads = reading(c);
-        let reads = reads.as_bytes();
         let behind = || {
             let mut at = end;
             for _ in 0..MAX_STEPS {
                 let (c, end) = read_at(text, at)?;
-                if let Some(first) = reading(c).as_bytes().first() {
-                    return Some(*first);
+                if let Some((first, _)) = reading(c) {
+                    return Some(first);
                 }
                 at = end;
             }
             None
         };
-        match (reads.first(), reads.last()) {
-            (Some(first), Some(last)) => {
-                self.meet(before, *first)
-                    || (self.begins(*last) && behind().is_some_and(|next| self.meet(*last, next)))
+        match reading(c) {
+            Some((first, last)) => {
+                self.meet(before, first)
+                    || (self.begins(last) && behind().is_some_and(|next| self.meet(last, next)))
             }
-            _ => self.begins(before) && behind().is_some_and(|next| self.meet(before, next)),
+            None => self.begins(before) && behind().is_some_and(|next| self.meet(before, next)),
         }
     }
 
@@ -173,13 +180,16 @@ fn read_at(text: &[u8], at: usize) -> Option<(char, usize)> {
     if text.get(at).is_some_and(|b| is_lead(*b)) { read(text, at, MAX_LAYERS) } else { raw(text, at) }
 }
 
-/// What a character reads as in ASCII: nothing where it is not seen, itself where it is no ASCII.
-fn reading(c: char) -> Cow<'static, str> {
-    match plain(c) {
-        Some(reads) => Cow::Borrowed(reads),
-        None if c.is_ascii_graphic() || !is_invisible(c) => Cow::Owned(c.to_string()),
-        None => Cow::Borrowed(""),
-    }
+/// The first and the last octet of what a character reads as: those of ASCII, or its own where it is none; `None` where it
+/// is not seen.
+fn reading(c: char) -> Option<(u8, u8)> {
+    let mut room = [0; 4];
+    let reads = match plain(c) {
+        Some(reads) => reads,
+        None if c.is_ascii_graphic() || !is_invisible(c) => c.encode_utf8(&mut room),
+        None => return None,
+    };
+    Some((*reads.as_bytes().first()?, *reads.as_bytes().last()?))
 }
 
 /// Gives `is_in` the text as it is read through each layer of escapes.

@@ -5,6 +5,9 @@
 //! are given away in pieces that overlap.
 //! When it fails: never; what is no base64 gives octets that mean nothing.
 
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
+
 /// Longest piece of a block that is decoded at once, in digits, and how much the next one repeats.
 const PIECE: usize = 1 << 16;
 const OVERLAP: usize = 1 << 13;
@@ -267,9 +270,12 @@ fn uudecoded(line: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
+/// What stands before the digits of a link that holds its content.
+static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"base64,"));
+
 /// The content of `data:` links in base64, and the charset that each names.
 pub fn data_links(text: &[u8], mut each: impl FnMut(&[u8], Option<&str>)) {
-    for at in memchr::memmem::find_iter(text, b"base64,") {
+    for at in MARK.find_iter(text) {
         let head = text.get(at.saturating_sub(MAX_HEAD)..at).unwrap_or_default();
         let charset = memchr::memmem::rfind(head, b"charset=").and_then(|i| head.get(i + 8..)).map(|name| {
             let end = name.iter().position(|b| !(b.is_ascii_alphanumeric() || b"-_".contains(b)));
