@@ -152,7 +152,7 @@ impl Traces {
         self.found(value).any(|found| found.left_clear && found.right_clear)
     }
 
-    /// Places of a text where a name may be broken by a line end, or in a text that is no UTF-8 by another character:
+    /// Places of a text where a name may be broken by a line end or a tag, or in a text that is no UTF-8 by another character:
     /// what stands before it ends with the beginning of a name.
     pub fn broken_places<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
         let is_ascii = text.is_ascii();
@@ -162,7 +162,7 @@ impl Traces {
         let is_other =
             !is_ascii && (memchr::memchr2(0x1b, 0x0e, text).is_some() || std::str::from_utf8(text).is_err());
         let turns = turns(if is_other { text } else { &[] });
-        memchr::memchr_iter(b'\n', text).chain(shifts).chain(turns).filter(move |at| {
+        memchr::memchr2_iter(b'\n', b'<', text).chain(shifts).chain(turns).filter(move |at| {
             let line = text.get(at.saturating_sub(80)..*at).unwrap_or_default().trim_ascii_end();
             let length = line.iter().rev().take_while(|b| is_host_octet(**b)).count();
             let last = line.get(line.len() - length..).unwrap_or_default();

@@ -9,10 +9,14 @@
 
 use super::escapes::{Kind, MAX_LAYERS, is_lead, unescaped};
 use super::spelled::Pairs;
+use super::tags;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Shortest trace that is looked for.
 const MIN_TRACE: usize = 4;
+/// How much of a text with tags is read behind the beginning of a name, and how many such places are read.
+const TAGS: usize = 1024;
+const MAX_CUTS: usize = 10_000;
 /// Longest name (RFC 1035 §2.3.4) and what may be joined to it.
 const MAX_NAME: usize = 300;
 /// What stands before a country's label in registered domains of three labels.
@@ -82,7 +86,24 @@ impl Traces {
         !self.is_empty()
             && place != Place::Token
             && (self.stand_plainly_in(text, place)
-                || self.pairs.any(text, |text| self.stand_plainly_in(text, place)))
+                || self.pairs.any(text, |text| self.stand_plainly_in(text, place))
+                || (place == Place::Body && self.stand_around_tags(text)))
+    }
+
+    /// Whether a name stands in a text that a tag cuts up: `mail.exa<b></b>mple.jp`.
+    fn stand_around_tags(&self, text: &[u8]) -> bool {
+        let mut left = MAX_CUTS;
+        memchr::memchr_iter(b'<', text).any(|at| {
+            let before = text.get(..at).unwrap_or_default();
+            self.names.iter().any(|name| {
+                let Some(start) = begins(&name.text, before).filter(|_| left > 0) else { return false };
+                left -= 1;
+                let slice = text.get(start..(at + TAGS).min(text.len())).unwrap_or_default();
+                is_whole(text, start, at, name.is_exact)
+                    && tags::View::EACH.into_iter().any(|view| shows(&name.text, slice, view))
+                    && !is_exempt(text, start, Place::Body)
+            })
+        })
     }
 
     /// Whether one stands in plain octets.
@@ -144,6 +165,29 @@ impl Traces {
                 .any(|address: Ipv6Addr| self.v6.contains(&address));
         found && !is_exempt(text, start, place)
     }
+}
+
+/// Where the beginning of a name starts that a text ends with, four octets of it or more.
+fn begins(name: &[u8], text: &[u8]) -> Option<usize> {
+    let most = name.len().saturating_sub(1).min(text.len());
+    let starts = (MIN_TRACE..=most).rev().map(|length| text.len() - length);
+    starts.into_iter().find(|start| {
+        let tail = text.get(*start..).unwrap_or_default();
+        name.get(..tail.len()).is_some_and(|head| head.eq_ignore_ascii_case(tail))
+    })
+}
+
+/// Whether markup begins with a name, as it is shown. What a tag parts from the name's end is another word.
+fn shows(name: &[u8], markup: &[u8], view: tags::View) -> bool {
+    let (mut bare, mut next) = (Vec::new(), None);
+    tags::outside(markup, view, |piece| {
+        if bare.len() < name.len() {
+            bare.extend_from_slice(piece);
+            next = bare.get(name.len()).copied();
+        }
+    });
+    let is_joined = next.is_some_and(|b: u8| b.is_ascii_alphanumeric() || b == b'-');
+    !is_joined && bare.get(..name.len()).is_some_and(|shown| shown.eq_ignore_ascii_case(name))
 }
 
 fn bit(before: u8, behind: u8) -> u64 {

@@ -92,3 +92,44 @@ fn repeated_openings_take_no_more_than_linear_time() {
         }
     }
 }
+
+#[test]
+fn a_host_of_the_path_that_tags_cut_up_gives_way_wherever_it_stands() {
+    let world = World::new(CUSTOMER, crate::anonymize::tests::MERCHANT);
+    for body in [
+        "<p>see pc-ha<b></b>na-7.home.example</p>".to_owned(),
+        "<p>x</p><p>pc-ha<b></b>na-7.home.example</p><p>see x</p>".to_owned(),
+        "<p>see <i>PC-HANA</i>-7.ho<!-- x > -->me.example.</p>".to_owned(),
+        format!("<p>see pc-ha<b class='>'></b>na-7.home.example or {CUSTOMER}</p>"),
+    ] {
+        let message = format!(
+            "Received: from pc-hana-7.home.example ([198.51.100.77]) by mx.mailbox.example; Thu, 1 Jan 2026 00:00:00 +0000\r\n\
+             From: {CUSTOMER}\r\nTo: x@shop.relay.example\r\nSubject: x\r\nMIME-Version: 1.0\r\n\
+             Content-Type: text/html; charset=utf-8\r\n\r\n{body}\r\n"
+        );
+        let bytes = world.pass(Direction::ToMerchant, message.as_bytes()).ok().unwrap().into_bytes();
+        let text = String::from_utf8(bytes).unwrap().to_lowercase();
+        assert!(text.contains("see ") && text.contains("mx.relay.example"), "{text}");
+        assert!(!text.contains("na-7.home") && !text.contains("me.example"), "{text}");
+    }
+}
+
+#[test]
+fn the_gate_reads_a_host_of_the_path_through_tags_by_itself() {
+    use crate::anonymize::{Files, Forbidden, pass_gate};
+    let traces = ["pc-hana-7.home.example".to_owned()];
+    let forbidden = Forbidden { secrets: &[], traces: &traces, files: Files::Checked };
+    let passes = |body: &str| {
+        let head =
+            "From: a@relay.example\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n";
+        pass_gate(format!("{head}{body}\r\n").into_bytes(), &forbidden).is_ok()
+    };
+    assert!(!passes("<p>pc-hana-7.ho<b></b>me.example</p>"));
+    assert!(!passes("<p>pc-h<span a='>'>ana-7.home.exam</span>ple</p>"));
+    assert!(passes("<p>pc-hana-7.ho<b></b>mely.example</p>"));
+    assert!(
+        passes("<p>epc-hana-7.ho<b></b>me.example</p>") && passes("<p>pc-hana-7.ho<b></b>me.examples</p>")
+    );
+    assert!(!passes("<p>x</p><p>pc-hana-7.ho<b></b>me.example</p><p>x</p>"));
+    assert!(!passes(&format!("{}<p>pc-hana-7.ho<b></b>me.example</p>", "<p>pc-h<i>x</i></p>".repeat(5_000))));
+}
