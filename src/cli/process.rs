@@ -103,6 +103,7 @@ pub(super) async fn relay(common: &Common) -> Result<(Config, Relay), Failure> {
     let _making = making(&config)?;
     let (_, vault) = ring(&config, &[])?;
     let (relay, _) = open(&config, vault).await?;
+    relay.works_for(super::desk::account());
     Ok((config, relay))
 }
 

@@ -149,7 +149,7 @@ impl Relay {
         let id = new.id;
         let new = NewCredential { networks: seal_networks(&merchant.key, id, &networks)?, ..new };
         let detail = serde_json::json!({
-            "change": "added", "auth_id": auth_id, "name": name, "networks": networks,
+            "change": "added", "user": self.user(), "auth_id": auth_id, "name": name, "networks": networks,
             "replaces": old.map(|(old, _)| &old.auth_id), "until": old.map(|(_, at)| at.to_rfc3339()),
         });
         let record = self.record_of_change(&merchant, &detail);
@@ -185,7 +185,7 @@ impl Relay {
         }
         let said = now.after(after);
         let at = credential.ends_at.map_or(said, |sooner| sooner.min(said));
-        let detail = serde_json::json!({ "change": "revoked", "auth_id": auth_id, "until": at.to_rfc3339() });
+        let detail = serde_json::json!({ "change": "revoked", "user": self.user(), "auth_id": auth_id, "until": at.to_rfc3339() });
         let record = self.record_of_change(&merchant, &detail);
         let ended = self.store().end_credential(merchant.id, credential.id, at, now, &record).await;
         done(ended.map_err(RelayFault::from)?)?;
@@ -206,7 +206,7 @@ impl Relay {
         let (now, networks) = (Timestamp::now(), parse_networks(networks)?);
         let credential = standing(&kept, auth_id, now)?;
         let sealed = seal_networks(&merchant.key, credential.id, &networks)?;
-        let detail = serde_json::json!({ "change": "networks", "auth_id": auth_id, "networks": networks });
+        let detail = serde_json::json!({ "change": "networks", "user": self.user(), "auth_id": auth_id, "networks": networks });
         let record = self.record_of_change(&merchant, &detail);
         let store = self.store();
         let limited = store.limit_credential(merchant.id, credential.id, sealed.as_ref(), now, &record).await;

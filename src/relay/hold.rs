@@ -182,7 +182,7 @@ impl Relay {
         // Seen to open before anything is destroyed.
         let envelope = Envelope::open(&key, work.message_id, &work.envelope)?;
         let notice = self.notice_about(&key, Subject::from(work), &envelope, outcome, "", now);
-        let detail = serde_json::json!({ "by": by });
+        let detail = serde_json::json!({ "by": by, "user": self.user() });
         Ok(Ruling {
             delivery_id: work.delivery_id,
             message_id: work.message_id,

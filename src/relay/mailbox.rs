@@ -206,7 +206,7 @@ impl Relay {
         let (conversation, side) = self.aliased(alias).await?;
         let address = self.mailbox_of(&conversation, side).await?;
         let address_idx = self.mailbox_indexes(&conversation, &address);
-        let detail = serde_json::json!({ "by": "operator", "action": "unsuppress" });
+        let detail = serde_json::json!({ "by": "operator", "user": self.user(), "action": "unsuppress" });
         let record =
             self.new_record(&conversation.key, Event::Blocked, about(&conversation), None, &detail, None);
         let lifted = self.store().block(Block::Lift { address_idx, record: Some(record) }).await;

@@ -159,6 +159,8 @@ struct Inner {
     installation: Arc<DataKey>,
     segments: keys::Segments,
     missed_a_key: tokio::sync::Notify,
+    /// Under which account of the system somebody gives commands; nobody does to a process that serves.
+    user: std::sync::OnceLock<String>,
     turns: tokio::sync::Semaphore,
     hashes: hashes::Hashes,
     /// Made when somebody first logs in.
@@ -257,6 +259,7 @@ impl Relay {
             installation,
             segments,
             missed_a_key,
+            user: std::sync::OnceLock::new(),
             turns,
             hashes,
             nobody: std::sync::OnceLock::new(),
@@ -304,6 +307,16 @@ impl Relay {
     #[must_use]
     pub fn is_halted(&self) -> bool {
         self.inner.is_halted.load(Ordering::Relaxed) || self.inner.seals_no_more.load(Ordering::Relaxed)
+    }
+
+    /// Says under which account of the system what is decided from now on is.
+    pub fn works_for(&self, account: Account) {
+        let _ = self.inner.user.set(account.to_string());
+    }
+
+    /// That account, where somebody gives commands.
+    fn user(&self) -> Option<&str> {
+        self.inner.user.get().map(String::as_str)
     }
 
     /// How it is set up.

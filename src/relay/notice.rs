@@ -102,6 +102,27 @@ impl Relay {
         fits.then_some(plain)
     }
 
+    /// Tells the operator that a notice did not arrive either, once a store and day: nobody else knows by then. It names what the
+    /// operator can look up, and nobody's address.
+    pub(super) async fn tell_undelivered(&self, work: &Work, status: &str, now: Timestamp) {
+        let id = queue_id(work.message_id);
+        tracing::warn!(event = "notice_failed", queue_id = %id, status, "a notice did not arrive; its reader knows nothing");
+        let Some(operator) = self.policy().postmaster.clone() else { return };
+        let day = now.as_millis().div_euclid(86_400_000);
+        let once = format!("undelivered {} {day}", work.merchant_id);
+        let text = format!(
+            "配送の失敗をお知らせするメールが、お知らせ先にも届きませんでした。宛先のメールボックスの持ち主に、別の方法でご連絡ください。\r\n\
+             同じ店舗の同じ日のほかのお知らせは、あらためてお伝えしません。\r\n\r\n\
+             A notice about a mail did not arrive at its reader, who knows nothing of it: reach the reader another way. Other notices of the \
+             same store and day are not told again.\r\n\r\n\
+             キューID / Queue id: {id}\r\n状態 / Status: {status}\r\n\r\nanshin queue show {id}\r\nanshin log trace {id}\r\n"
+        );
+        let subject = "お知らせが届きませんでした / A notice did not arrive";
+        if let Err(fault) = self.write_to(&operator, &once, subject, &text, now).await {
+            tracing::error!(event = "fault", %fault, "the operator is not told of a notice that failed");
+        }
+    }
+
     /// The same, where the envelope is open already.
     pub(super) fn notice_about(
         &self,

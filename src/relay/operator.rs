@@ -76,7 +76,8 @@ impl Relay {
             Err(Unsent::Fault(fault)) => return Err(fault.into()),
         }
         let now = Timestamp::now();
-        let detail = serde_json::json!({ "by": "operator", "files": envelope.confirmed });
+        let detail =
+            serde_json::json!({ "by": "operator", "user": self.user(), "files": envelope.confirmed });
         let expires_at = now.after(self.policy().expire);
         let ruling = Ruling {
             delivery_id: work.delivery_id,
@@ -113,7 +114,7 @@ impl Relay {
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "the sender of a dropped message can't be told");
                 let (key, about) = (&self.inner.installation, self.about(&work));
-                let detail = serde_json::json!({ "by": "operator" });
+                let detail = serde_json::json!({ "by": "operator", "user": self.user() });
                 Ruling {
                     delivery_id: work.delivery_id,
                     message_id: message,
@@ -158,7 +159,7 @@ impl Relay {
     /// [`RelayFault`] when the database does not answer.
     pub async fn retry(&self, message: Option<i64>) -> Result<u64, RelayFault> {
         let about = About { message, ..About::default() };
-        let detail = serde_json::json!({ "by": "operator", "all": message.is_none() });
+        let detail = serde_json::json!({ "by": "operator", "user": self.user(), "all": message.is_none() });
         let record = self.new_record(&self.inner.installation, Event::Retried, about, None, &detail, None);
         Ok(self.store().retry(message, Timestamp::now(), record).await?)
     }

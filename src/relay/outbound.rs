@@ -153,7 +153,13 @@ impl Relay {
             doubt: result.doubt,
             mailbox: self.mailbox_after(&key, work, result),
         };
-        Ok(self.store().settle(settlement).await?)
+        let is_settled = self.store().settle(settlement).await?;
+        let is_undelivered_notice =
+            next == Next::Failed && work.direction == "notice" && work.merchant_id != super::INSTALLATION;
+        if is_settled && is_undelivered_notice {
+            self.tell_undelivered(work, &result.status, now).await;
+        }
+        Ok(is_settled)
     }
 
     pub(super) fn about(&self, work: &Work) -> About {

@@ -26,7 +26,7 @@ impl Relay {
     /// [`RelayFault`] when the database does not answer.
     pub async fn pause(&self, domain: &Domain) -> Result<bool, RelayFault> {
         let (key, route) = (&self.inner.installation, self.route_of(domain));
-        let detail = serde_json::json!({ "by": "operator", "action": "pause", "domain": domain.as_str() });
+        let detail = serde_json::json!({ "by": "operator", "user": self.user(), "action": "pause", "domain": domain.as_str() });
         let block = Block::Pause {
             route,
             data_key_id: key.id(),
@@ -43,7 +43,7 @@ impl Relay {
     /// [`RelayFault`] when the database does not answer.
     pub async fn resume(&self, domain: &Domain) -> Result<bool, RelayFault> {
         let (key, route) = (&self.inner.installation, self.route_of(domain));
-        let detail = serde_json::json!({ "by": "operator", "action": "resume", "domain": domain.as_str() });
+        let detail = serde_json::json!({ "by": "operator", "user": self.user(), "action": "resume", "domain": domain.as_str() });
         let record = self.new_record(key, Event::Blocked, About::default(), None, &detail, None);
         Ok(self.store().block(Block::Resume { route, record, at: Timestamp::now() }).await? > 0)
     }

@@ -28,6 +28,7 @@ impl Relay {
         let mut envelope = Envelope::open(&key, message, &work.envelope)?;
         let detail = serde_json::json!({
             "by": "operator",
+            "user": self.user(),
             "action": "route",
             "to": to.as_ref().map_or("dns", |(next_hop, _)| next_hop),
             "tls": to.as_ref().map(|(_, tls)| tls),

@@ -5,13 +5,15 @@ use super::letter::{Letter, count_of, header, show};
 use super::mailbox::{Mailbox, Manner, Received};
 use super::process::{On, on_both_databases};
 use super::scene::{Person, Scene};
+use super::watch::Watch;
 use crate::peer::eventually;
+use std::sync::Arc;
 
 on_both_databases! {
     a_refused_mail_comes_back_as_a_report_that_names_the_alias_and_nothing_of_the_other_side,
     a_bounce_to_our_return_address_marks_the_mail_failed_and_is_answered_for_once,
     mail_that_waits_too_long_is_given_up_and_its_sender_told,
-    a_notice_that_fails_makes_no_notice,
+    a_notice_that_fails_makes_no_notice_but_a_word_to_the_operator,
     a_mail_that_failed_is_taken_anew_when_it_is_sent_again,
     a_customer_who_calls_a_mail_spam_is_written_to_no_more_until_the_customer_writes,
 }
@@ -169,8 +171,11 @@ fn mail_that_waits_too_long_is_given_up_and_its_sender_told(on: On) {
     assert!(shown["attempts"].as_i64().unwrap() >= 2, "{shown}");
 }
 
-fn a_notice_that_fails_makes_no_notice(on: On) {
-    let scene = Scene::new(on);
+fn a_notice_that_fails_makes_no_notice_but_a_word_to_the_operator(on: On) {
+    let ops = Mailbox::start(&Arc::new(Watch::default()), "ops");
+    let scene = Scene::with(on, |setup| {
+        setup.route("ops.test", ops.address()).key("domains.postmaster", "'ops@ops.test'")
+    });
     refusing(&scene.hana);
     refusing(&scene.mise);
     scene.submit(&scene.to_customer()).is("250 2.0.0");
@@ -180,7 +185,21 @@ fn a_notice_that_fails_makes_no_notice(on: On) {
     });
     let directions: Vec<&str> = failed.iter().map(|line| line["direction"].as_str().unwrap()).collect();
     assert_eq!(directions, ["to_customer", "notice"]);
-    assert!(scene.relay.queue(None).is_empty(), "nothing else was made of it");
+    let told = ops.wait_for(1).remove(0);
+    let text = String::from_utf8(told.bytes.clone()).unwrap();
+    let parsed = mail_parser::MessageParser::default().parse(&told.bytes).unwrap();
+    let words = parsed.body_text(0).unwrap();
+    assert!(
+        words.contains(failed[1]["queue_id"].as_str().unwrap()) && words.contains("550 5.1.1"),
+        "{words}"
+    );
+    // Whoever runs the relay learns that, and nobody's address.
+    scene.watch.shown("an operator", "a word to the operator", text.as_bytes());
+    // Once a day.
+    scene.submit(&scene.to_customer()).code;
+    scene.deliver(&scene.to_merchant()).code;
+    eventually("the queue is empty", || scene.relay.queue(None).is_empty().then_some(()));
+    assert_eq!(ops.count(), 1);
 }
 
 fn a_mail_that_failed_is_taken_anew_when_it_is_sent_again(on: On) {

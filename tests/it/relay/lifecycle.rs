@@ -2,10 +2,11 @@
 
 use super::client::stuffed;
 use super::letter::body;
+use super::mailbox::Manner;
 use super::process::{On, Setup, TestRelay, on_both_databases};
 use super::scene::{Scene, add_merchant};
 use super::watch::Watch;
-use crate::peer::eventually;
+use crate::peer::{eventually, eventually_within};
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
@@ -52,6 +53,19 @@ fn a_stop_of_an_idle_relay_takes_no_time() {
     let start = Instant::now();
     let ended = scene.relay.terminate();
     assert!(ended[0].success() && start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_next_hop_that_never_answers() {
+    let mut scene = Scene::new(On::Sqlite);
+    scene.hana.mailbox.behave(Manner::WaitsAfterDot);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(1);
+    scene.relay.signal("TERM");
+    let is_cut = || scene.relay.log().contains("drain_cut").then_some(());
+    eventually_within(Duration::from_secs(120), "the attempt has had its time to end", is_cut);
+    let ended = scene.relay.wait();
+    assert!(ended.iter().all(|status| status.success()), "{ended:?}");
 }
 
 #[test]
