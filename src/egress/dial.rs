@@ -1,7 +1,8 @@
 //! Opening a socket to one of a host's addresses.
 //!
-//! Rules: an IPv6 address has a head start of [`HEAD_START`] over an IPv4 one, and whichever answers first is used (as RFC
-//! 8305 has it for browsers): a machine without IPv6, or a host whose IPv6 is dead, costs a quarter of a second. Where
+//! Rules: the first address, which is the IPv6 one unless that lately did not serve, has a head start of [`HEAD_START`], and
+//! whichever answers first is used (as RFC 8305 has it for browsers): a machine without IPv6, or a host whose IPv6 is dead,
+//! costs a quarter of a second. Where
 //! there are several addresses to send from a host always sees the same one, since greylisting remembers it. Time is the
 //! caller's to bound.
 //! When it fails: an error of the system, which tells nothing of a message.

@@ -18,6 +18,8 @@ mod names;
 mod pool;
 mod prepare;
 mod public_address;
+mod reach;
+mod remembered;
 pub mod replies;
 mod report;
 pub mod resolve;

@@ -4,6 +4,7 @@
 //! - An MTA-STS policy that enforces strikes out the hosts that it does not name and wants a proven certificate of the
 //!   others; proven TLSA records come before it (RFC 8461 §2). Neither touches a static route, nor a report on TLS: that
 //!   must arrive where TLS fails, and is not reported on in turn (RFC 8460 §3).
+//! - A host is tried at its other address where one does not serve (`reach`).
 //! - Another host is tried after a failed connection, TLS that is required and did not come about, a refusing
 //!   greeting, a loss or a 421 before the final dot; not after an answer about the message or its recipient, and never
 //!   after the final dot (RFC 1047). At most [`MAX_SESSIONS`] hosts get as far as MAIL.
@@ -17,11 +18,13 @@
 //!
 //! When it fails: never; whatever happens is a [`Report`].
 
-use super::connect::{Connection, Dialer, TlsSeen};
+use super::connect::{Connection, Dialer};
 use super::demand::{Demand, TlsFailure};
 use super::dial::Sources;
 use super::ground::Ground;
 use super::pool::{Pool, PoolLimits};
+use super::reach::{SHUNNED, TlsSeen};
+use super::remembered::Remembered;
 use super::replies::Overrides;
 use super::report::{Report, Reuse};
 use super::resolve::{NextHops, Origin, Resolvers, Target};
@@ -168,8 +171,13 @@ impl Transport {
         )?;
         let policies = StsPolicies::new(hops.dns(), Arc::new(tls.proven_config().clone()), config.ground);
         let hostname = config.hostname.as_str().to_owned();
-        let dialer =
-            Dialer { hostname, deadlines: config.deadlines, tls, sources: Sources(config.source_addresses) };
+        let dialer = Dialer {
+            hostname,
+            deadlines: config.deadlines,
+            tls,
+            sources: Sources(config.source_addresses),
+            shunned: Remembered::new(SHUNNED),
+        };
         Ok(Self {
             hops: Arc::new(hops),
             policies: Arc::new(policies),
@@ -316,19 +324,22 @@ impl Transport {
         }
         self.pool.make_room();
         let reached = self.dialer.reach(target, until).await;
-        let ip = reached.address.map(|address| address.ip());
         if outgoing.purpose == Purpose::Mail && target.origin != Origin::Route {
-            self.tally.count(attempt.domain, &attempt.holding, target, reached.tls, ip);
+            for (address, seen) in &reached.seen {
+                self.tally.count(attempt.domain, &attempt.holding, target, *seen, Some(address.ip()));
+            }
         }
-        let tls_failure = match reached.tls {
-            TlsSeen::Failed(failure) => Some(failure),
-            TlsSeen::Nothing | TlsSeen::Secured(_) => None,
-        };
+        let tls_failure = reached.tls_failure();
         let report = match reached.connection {
             Err(verdict) => Report::at(target, reached.address, None, verdict, Reuse::New),
             Ok(mut connection) => {
+                let address = connection.address();
                 let verdict = connection.transact(&envelope, outgoing.message, until).await;
-                self.finish(target, connection, verdict, Reuse::New, outgoing)
+                let report = self.finish(target, connection, verdict, Reuse::New, outgoing);
+                if report.leaves_hope_elsewhere() {
+                    self.dialer.shun(target, address);
+                }
+                report
             }
         };
         Report { tls_failure, ..report }
