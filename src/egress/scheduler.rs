@@ -439,6 +439,8 @@ fn effect_of(report: &Report) -> Effect {
     let Outcome::Deferred { status, .. } = report.outcome else { return Effect::Answered };
     match report.phase {
         Phase::Slot => Effect::Ours,
+        // The resolver did not answer: that says nothing of whom it was asked about.
+        Phase::Resolve if report.tls_failure.is_none() => Effect::Ours,
         phase if phase < Phase::Reset => Effect::Unreached,
         // Sent away, lost, or silent for too long.
         _ if status.code == 421 || report.remote_text.is_none() => Effect::Slowed,

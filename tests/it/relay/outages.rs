@@ -1,15 +1,19 @@
-//! What is away comes back: the next hop, the database, space on the disk. Nothing that was acknowledged is lost, and
+//! What is away comes back: the next hop, the DNS, the database, space on the disk. Nothing that was acknowledged is lost, and
 //! nothing is acknowledged that was not written.
 
+use super::client::Client;
 use super::letter::{Letter, body};
 use super::mailbox::Manner;
-use super::process::{On, Setup, on_both_databases};
+use super::process::{On, Setup, TestRelay, on_both_databases};
 use super::proxy::Proxy;
-use super::scene::{Scene, open_order};
+use super::scene::{Order, Person, Scene, add_merchant, open_order};
+use super::watch::Watch;
+use crate::peer::nsd::Nsd;
 use crate::peer::postgres::{Database, fresh_database};
 use crate::peer::{Scratch, eventually, eventually_within};
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A little longer than a lease of the egress.
@@ -20,6 +24,7 @@ on_both_databases! {
     a_deferred_mail_is_tried_again_after_a_restart,
     a_next_hop_that_falls_silent_or_hangs_up_after_the_dot_gets_the_mail_again,
     the_same_mail_sent_twice_is_delivered_once,
+    mail_taken_while_the_dns_is_gone_arrives_when_it_is_back_and_nobody_is_thought_dead,
 }
 
 fn mail_taken_while_the_next_hop_is_down_arrives_when_it_is_back(on: On) {
@@ -110,6 +115,55 @@ fn the_same_mail_sent_twice_is_delivered_once(on: On) {
     scene.mise.mailbox.wait_for(1);
     eventually("the queue is empty", || scene.relay.queue(None).is_empty().then_some(()));
     assert_eq!((scene.hana.mailbox.count(), scene.mise.mailbox.count()), (2, 1));
+}
+
+/// A store, a relay and as many customers, each with a domain of its own; each is sent `mails`.
+fn to_many(
+    setup: Setup,
+    watch: &Arc<Watch>,
+    store: &Person,
+    customers: &[&Person],
+    mails: usize,
+) -> (TestRelay, impl Fn(&str)) {
+    let relay = setup.route(&store.domain, store.mailbox.address()).start(watch);
+    let account = add_merchant(&relay, "mise", &[&store.address]);
+    let orders: Vec<(String, Order)> = customers
+        .iter()
+        .map(|customer| {
+            (customer.address.clone(), open_order(&relay, "mise", &customer.domain, &customer.address))
+        })
+        .collect();
+    let (submissions, watch, from) = (relay.submissions(), watch.clone(), store.address.clone());
+    let submit = move |customer: &str| {
+        let mut session =
+            Client::log_in(submissions, &watch, "mise", &account.user, &account.password).unwrap();
+        let (_, order) = orders.iter().find(|(address, _)| address == customer).unwrap();
+        for _ in 0..mails {
+            let letter = Letter::new(&watch, &from, &order.customer_alias);
+            session.send(&from, &[&letter.to], &letter.bytes()).unwrap().is("250 2.0.0");
+        }
+    };
+    (relay, submit)
+}
+
+fn mail_taken_while_the_dns_is_gone_arrives_when_it_is_back_and_nobody_is_thought_dead(on: On) {
+    let watch = Arc::new(Watch::default());
+    let [mise, hana] = ["mise", "hana"].map(|who| Person::new(&watch, who));
+    let mut names = Nsd::start(&[(&hana.domain, Some("mx IN A 127.0.0.1"))]);
+    let (domain, port) = (&hana.domain, hana.mailbox.address().port());
+    let setup = Setup::new(on)
+        .key("dns.servers", &format!("['{}']", names.address()))
+        .route_as(&format!("domain = '{domain}', next_hop = 'mx.{domain}:{port}'"));
+    let (relay, submit) = to_many(setup, &watch, &mise, &[&hana], 12);
+    names.go_down();
+    submit(&hana.address);
+    eventually_within(LEASE * 2, "all were tried", || {
+        let queue = relay.queue(None);
+        (queue.len() == 12 && queue.iter().all(|line| line["last_status"] == "451 4.4.3")).then_some(())
+    });
+    names.come_back();
+    hana.mailbox.wait_for(12);
+    assert!(!relay.log().contains("destination_dead"));
 }
 
 /// The usual people, with a path to the database that can be cut.
