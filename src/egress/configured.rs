@@ -126,7 +126,8 @@ pub(super) fn board(config: &Config, relay: &Relay, shapes: &[config::Shape]) ->
     let has_smarthost = egress.routes.iter().any(|route| route.domain == RouteDomain::Any);
     let groups = Groups::new(named.collect(), has_smarthost.then(|| exact.collect()));
     let shapes = shapes.iter().map(|shape| Shape {
-        connections: shape.connections as usize,
+        // There are no more connections to one host than that.
+        connections: shape.connections.min(egress.per_destination) as usize,
         messages_per_connection: shape.messages_per_connection,
         rate: shape.rate.map(|rate| Rate { messages: rate.messages, per: rate.per }),
     });

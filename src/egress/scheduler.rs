@@ -438,7 +438,7 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
 fn effect_of(report: &Report) -> Effect {
     let Outcome::Deferred { status, .. } = report.outcome else { return Effect::Answered };
     match report.phase {
-        Phase::Slot => Effect::Ours,
+        Phase::Slot => report.crowded.map_or(Effect::Ours, Effect::Crowded),
         // The resolver did not answer: that says nothing of whom it was asked about.
         Phase::Resolve if report.tls_failure.is_none() => Effect::Ours,
         phase if phase < Phase::Reset => Effect::Unreached,

@@ -306,7 +306,7 @@ impl Transport {
         let (outgoing, until) = (attempt.outgoing, attempt.until);
         let patience = until.min(Instant::now() + self.dialer.deadlines.slot);
         let Ok(_slot) = self.pool.slot(target, patience).await else {
-            return Report::nowhere(Verdict::deferred(Status::ours(451, 4, 5), Phase::Slot));
+            return Report::crowded(target);
         };
         let envelope = Envelope {
             reverse_path: outgoing.reverse_path,

@@ -25,6 +25,7 @@ on_both_databases! {
     a_next_hop_that_falls_silent_or_hangs_up_after_the_dot_gets_the_mail_again,
     the_same_mail_sent_twice_is_delivered_once,
     mail_taken_while_the_dns_is_gone_arrives_when_it_is_back_and_nobody_is_thought_dead,
+    a_slow_host_of_many_domains_does_not_keep_the_mail_of_others_waiting,
 }
 
 fn mail_taken_while_the_next_hop_is_down_arrives_when_it_is_back(on: On) {
@@ -164,6 +165,30 @@ fn mail_taken_while_the_dns_is_gone_arrives_when_it_is_back_and_nobody_is_though
     names.come_back();
     hana.mailbox.wait_for(12);
     assert!(!relay.log().contains("destination_dead"));
+}
+
+fn a_slow_host_of_many_domains_does_not_keep_the_mail_of_others_waiting(on: On) {
+    let watch = Arc::new(Watch::default());
+    let [mise, taro] = ["mise", "taro"].map(|who| Person::new(&watch, who));
+    let hosted: Vec<Person> = (0..6).map(|_| Person::new(&watch, "hana")).collect();
+    let host = &hosted[0].mailbox;
+    host.behave(Manner::WaitsAfterDot);
+    let setup = Setup::new(on).key("egress.concurrency", "6").key("egress.per_destination", "2");
+    let setup = setup.route(&taro.domain, taro.mailbox.address());
+    let setup = hosted.iter().fold(setup, |setup, person| setup.route(&person.domain, host.address()));
+    let customers: Vec<&Person> = hosted.iter().chain([&taro]).collect();
+    let (relay, submit) = to_many(setup, &watch, &mise, &customers, 3);
+    for person in &hosted {
+        submit(&person.address);
+    }
+    host.wait_for(2);
+    submit(&taro.address);
+    // Whoever waits for a connection to the host would have to give way to it.
+    taro.mailbox.wait_for(3);
+    assert_eq!(host.count(), 2);
+    host.behave(Manner::Kind);
+    eventually_within(LEASE * 2, "the rest follows", || (host.count() == 18).then_some(()));
+    eventually("the queue is empty", || relay.queue(None).is_empty().then_some(()));
 }
 
 /// The usual people, with a path to the database that can be cut.
