@@ -310,6 +310,43 @@ fn a_full_disk_is_a_452_and_mail_is_taken_again_when_there_is_space() {
     scene.watch.check_hidden_below(disk.path());
 }
 
+#[test]
+fn with_a_certificate_that_has_ended_sessions_go_on_and_the_operator_is_told() {
+    let scene = Scene::prepared(
+        On::Sqlite,
+        |setup| setup,
+        |relay| {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let mut ended = rcgen::CertificateParams::new(["relay.anshin.test".to_owned()]).unwrap();
+            ended.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            ended.not_after = rcgen::date_time_ymd(2020, 3, 1);
+            let dir = relay.state().join("tls");
+            fs::create_dir(&dir).unwrap();
+            fs::write(dir.join("certificate.pem"), ended.self_signed(&key).unwrap().pem()).unwrap();
+            fs::write(dir.join("key.pem"), key.serialize_pem()).unwrap();
+        },
+    );
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    let mut server = scene.customer().unwrap();
+    server.say("STARTTLS").unwrap().is("220");
+    server.wire().start_tls().unwrap();
+    server.say("EHLO client.test").unwrap().is("250");
+    let letter = scene.to_merchant();
+    server.send(&scene.hana.address, &[&letter.to], &letter.bytes()).unwrap().is("250 2.0.0");
+    scene.hana.mailbox.wait_for(1);
+    scene.mise.mailbox.wait_for(1);
+    let log = scene.relay.log();
+    let told = log.lines().find(|line| line.contains("certificate_expired")).expect("the log says so");
+    assert!(told.contains("2020-03-01") && told.contains("days"), "{told}");
+    let checked = scene.relay.anshin(&["config", "check"]);
+    let warnings = checked["warnings"].as_array().unwrap();
+    let of_it = |said: &&serde_json::Value| said.as_str().unwrap().starts_with("ingress.tls.certificate: ");
+    let warning = warnings.iter().find(of_it).expect("the check says so");
+    assert!(checked["ok"] == true && warning.as_str().unwrap().contains("2020-03-01"), "{checked}");
+    let ready = super::http::request(scene.relay.web(), "GET", "/readyz", "", "");
+    assert!(ready.status == 200, "an ended certificate stops nothing");
+}
+
 struct Unmount<'a>(&'a Scratch);
 
 impl Drop for Unmount<'_> {
