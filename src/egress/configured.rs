@@ -45,6 +45,7 @@ pub(super) fn transport(config: &Config) -> Result<EgressConfig, EgressError> {
         idle: reuse.idle,
         messages: reuse.messages,
         age: reuse.age,
+        ..PoolLimits::default()
     };
     let times = &own.timeouts;
     egress.attempt = times.attempt;

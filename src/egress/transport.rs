@@ -296,8 +296,8 @@ impl Transport {
         Ok((allowed, holding))
     }
 
-    /// Begins nothing new, lets what is under way finish, closes all connections. Whoever cannot wait that long stops
-    /// waiting; the connections close when the transport is dropped.
+    /// Begins nothing new, lets what is under way finish for a while ([`PoolLimits::closing`]), closes the connections that
+    /// are kept. The others close when their attempts end or are dropped.
     pub async fn close(&self) {
         self.pool.close().await;
     }

@@ -108,6 +108,25 @@ async fn waiting_for_a_slot_ends_and_blames_nobody() {
 }
 
 #[tokio::test]
+async fn closing_does_not_wait_for_a_next_hop_that_takes_its_time() {
+    let slow = "s: 250 ok\ns: 250 ok\ns: 354 go\ncontent\nhang";
+    let mut server = Script::start(&[[HELLO, ASK, slow].concat()]).await;
+    let mut config = to_server(server.address, "may");
+    config.pool.closing = Duration::from_millis(40);
+    let transport = Transport::new(config).unwrap();
+    let other = transport.clone();
+    let under_way = tokio::spawn(async move { describe(&deliver(&other).await) });
+    while server.most_at_once() == 0 {
+        tokio::task::yield_now().await;
+    }
+    transport.close().await;
+    assert!(!under_way.is_finished());
+    assert_eq!(describe(&deliver(&transport).await), "deferred 4.4.5 slot");
+    under_way.abort();
+    server.one_over().await;
+}
+
+#[tokio::test]
 async fn closing_waits_for_what_is_under_way_and_begins_nothing() {
     let server = Script::start(&[[HELLO, TAKE, "c: QUIT"].concat()]).await;
     let transport = Transport::new(to_server(server.address, "may")).unwrap();
