@@ -125,14 +125,13 @@ fn to_many(
     store: &Person,
     customers: &[&Person],
     mails: usize,
-) -> (TestRelay, impl Fn(&str)) {
+) -> (TestRelay, impl Fn(&str) + use<>) {
     let relay = setup.route(&store.domain, store.mailbox.address()).start(watch);
     let account = add_merchant(&relay, "mise", &[&store.address]);
     let orders: Vec<(String, Order)> = customers
         .iter()
-        .map(|customer| {
-            (customer.address.clone(), open_order(&relay, "mise", &customer.domain, &customer.address))
-        })
+        .zip(1..)
+        .map(|(to, n)| (to.address.clone(), open_order(&relay, "mise", &format!("A-{n}"), &to.address)))
         .collect();
     let (submissions, watch, from) = (relay.submissions(), watch.clone(), store.address.clone());
     let submit = move |customer: &str| {
