@@ -7,10 +7,11 @@
 //! When it fails: a [`Verdict`]; after that the connection is of no use.
 
 use super::demand::{Demand, TlsFailure};
-use super::dial::{Sources, is_this_machine};
+use super::dial::is_this_machine;
 use super::reach::TlsSeen;
 use super::remembered::Remembered;
 use super::resolve::{Origin, Target};
+use super::source::Sources;
 use super::tls::{TlsClient, TlsInfo};
 use crate::smtp::client::{
     Content, Deadlines, Envelope, LoopCheck, Phase, Session, SessionSettings, StartTls, Status, Step, Verdict,
@@ -83,8 +84,7 @@ impl Dialer {
         until: Instant,
     ) -> Result<Connection, Unreached> {
         let deadline = until.min(Instant::now() + self.deadlines.connect);
-        let Ok(Ok((address, stream))) =
-            timeout_at(deadline, self.sources.dial(&target.host, addresses)).await
+        let Ok(Ok((address, stream))) = timeout_at(deadline, self.sources.dial(target, addresses)).await
         else {
             return Err(Unreached::nobody());
         };

@@ -25,7 +25,8 @@ mod exchanges;
 use super::demand::Demand;
 use super::ground::Ground;
 use super::names::{Found, NameService, Proof, Reply, absolute};
-use super::route::{Host, NextHop, Route, TlsPolicy, find_route};
+use super::route::{Host, Route, find_route};
+use super::source::SourcePool;
 use super::validating::Validating;
 use crate::dns::{ResolverFault, name_servers, resolver};
 use crate::mail::Domain;
@@ -57,6 +58,8 @@ pub struct Target {
     pub addresses: Vec<SocketAddr>,
     pub origin: Origin,
     pub demand: Demand,
+    /// Where it is dialled from, if not from where all mail goes.
+    pub pool: Option<SourcePool>,
 }
 
 impl Target {
@@ -146,7 +149,7 @@ impl NextHops {
         random: u64,
     ) -> Result<Vec<Target>, Verdict> {
         if let Some(route) = chosen.or_else(|| find_route(&self.routes, domain)) {
-            return self.by_route(route.next_hop(), route.tls()).await;
+            return self.by_route(route).await;
         }
         if domain.is_literal() {
             return Err(failed(1, 2));
@@ -168,7 +171,8 @@ impl NextHops {
         self.by_exchanges(domain, in_order(hosts.collect(), random), proof, origin).await
     }
 
-    async fn by_route(&self, next_hop: &NextHop, tls: TlsPolicy) -> Result<Vec<Target>, Verdict> {
+    async fn by_route(&self, route: &Route) -> Result<Vec<Target>, Verdict> {
+        let next_hop = route.next_hop();
         let addresses = match &next_hop.host {
             Host::Address(address) => vec![*address],
             Host::Name(name) => match self.named.addresses(name).await {
@@ -179,7 +183,8 @@ impl NextHops {
         };
         let addresses = addresses.into_iter().take(MAX_ADDRESSES);
         let addresses = addresses.map(|address| SocketAddr::new(address, next_hop.port)).collect();
-        Ok(targets(&next_hop.host, addresses, Origin::Route, &Demand::from(tls)))
+        let found = targets(&next_hop.host, addresses, Origin::Route, &Demand::from(route.tls()));
+        Ok(found.into_iter().map(|target| Target { pool: route.pool(), ..target }).collect())
     }
 
     /// Preference and what it is of. Records of which none is usable are records: no implicit MX (RFC 5321 §5.1).
@@ -230,6 +235,7 @@ fn targets(host: &Host, addresses: Vec<SocketAddr>, origin: Origin, demand: &Dem
                 addresses: vec![address],
                 origin,
                 demand: demand.clone(),
+                pool: None,
             }),
         }
     }

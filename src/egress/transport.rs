@@ -20,7 +20,6 @@
 
 use super::connect::{Connection, Dialer};
 use super::demand::{Demand, TlsFailure};
-use super::dial::Sources;
 use super::ground::Ground;
 use super::pool::{Pool, PoolLimits};
 use super::reach::{SHUNNED, TlsSeen};
@@ -29,6 +28,7 @@ use super::replies::Overrides;
 use super::report::{Report, Reuse};
 use super::resolve::{NextHops, Origin, Resolvers, Target};
 use super::route::Route;
+use super::source::Sources;
 use super::sts::Mode;
 use super::sts_policies::{Holding, StsPolicies};
 use super::tls::{TlsClient, TlsFault};
@@ -55,8 +55,8 @@ pub struct EgressConfig {
     pub resolvers: Resolvers,
     /// Addresses under which we are reached: no mail is sent there unless a route says so.
     pub own_addresses: Vec<IpAddr>,
-    /// Addresses of this machine to send from; where a family has none the system chooses.
-    pub source_addresses: Vec<IpAddr>,
+    /// Addresses of this machine to send from.
+    pub sources: Sources,
     /// Replies that mean something else at some providers.
     pub replies: Overrides,
     pub deadlines: Deadlines,
@@ -79,7 +79,7 @@ impl EgressConfig {
             routes: Vec::new(),
             resolvers: Resolvers::Plain(Vec::new()),
             own_addresses: Vec::new(),
-            source_addresses: Vec::new(),
+            sources: Sources::default(),
             replies: Overrides::default(),
             deadlines: Deadlines::default(),
             attempt: Duration::from_secs(30 * 60),
@@ -175,7 +175,7 @@ impl Transport {
             hostname,
             deadlines: config.deadlines,
             tls,
-            sources: Sources(config.source_addresses),
+            sources: config.sources,
             shunned: Remembered::new(SHUNNED),
         };
         Ok(Self {
@@ -219,6 +219,9 @@ impl Transport {
             Ok(Err(report)) => return *report,
             Err(_) => return Report::nowhere(Verdict::deferred(Status::ours(451, 4, 3), Phase::Resolve)),
         };
+        let is_notice = outgoing.reverse_path.is_none();
+        let targets: Vec<Target> =
+            targets.into_iter().map(|target| self.dialer.sources.apply(target, domain, is_notice)).collect();
         let attempt = Attempt { outgoing, domain, holding, until };
         let mut best: Option<Report> = None;
         let mut sessions = 0;
@@ -395,6 +398,7 @@ mod tests {
             addresses: vec![([8, 8, 1, 1], 25).into()],
             origin,
             demand,
+            pool: None,
         };
         let sure = |host: &str, origin, demand| {
             strict(&target(Host::Name(domain(host)), origin, demand), &domain("mail.example"))

@@ -216,6 +216,8 @@ fn routes(egress: &Egress, places: &mut Vec<Place>) {
         concurrency: _,
         per_destination: _,
         source_addresses: _,
+        pools: _,
+        notice_pool: _,
         ca_file: _,
         routes,
         replies: _,

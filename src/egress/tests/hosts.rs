@@ -1,18 +1,22 @@
 //! Which address of a host is used, and from where.
 
-use super::attempt::{AGAIN, ASK, HELLO, HELLO_TLS, TAKE, config, deliver, describe};
+use super::attempt::{AGAIN, ASK, HELLO, HELLO_TLS, TAKE, config, deliver, deliver_to, describe};
 use super::name_server::NameServer;
 use super::script::Script;
-use crate::egress::Transport;
 use crate::egress::ground::Ground;
 use crate::egress::resolve::Resolvers;
+use crate::egress::route::Route;
+use crate::egress::{Outgoing, Purpose, SourcePool, Sources, Transport};
+use crate::mail::{Domain, RealAddress};
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 
 async fn by_zone(zone: &str, port: u16) -> (Transport, NameServer) {
     let names = NameServer::start(&format!("mail.example MX 10 mx.test.example\n{zone}")).await;
     let mut config = config(&[]);
     config.resolvers = Resolvers::Plain(vec![names.address]);
-    config.source_addresses = vec!["127.0.0.2".parse().unwrap()];
+    config.sources.plain = vec!["127.0.0.2".parse().unwrap()];
     config.ground = Ground { smtp: port, may_dial: |_| true, ..Ground::default() };
     (Transport::new(config).unwrap(), names)
 }
@@ -58,6 +62,49 @@ async fn a_host_at_our_own_address_is_ourselves() {
     let (transport, _names) = by_zone("mx.test.example A 127.0.0.2", server.address.port()).await;
     assert_eq!(describe(&deliver(&transport).await), "failed 5.4.6 connect");
     server.ended().await;
+}
+
+#[tokio::test]
+async fn a_host_is_reached_from_the_addresses_of_the_mails_pool() {
+    let listener = TcpListener::bind("127.0.1.1:0").await.unwrap();
+    let hop = listener.local_addr().unwrap().to_string();
+    let server = tokio::spawn(async move {
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            let (mut stream, peer) = listener.accept().await.unwrap();
+            stream.write_all(b"421 4.3.2 busy\r\n").await.unwrap();
+            seen.push(peer.ip().to_string());
+        }
+        seen
+    });
+    let addresses = |text: &str| vec![text.parse().unwrap()];
+    let mut config = config(&[("*", &hop, "none")]);
+    let route = Route::parse("routed.example", &hop, "none").unwrap();
+    config.routes.push(route.from_pool(Some(SourcePool(0))));
+    config.sources = Sources {
+        plain: addresses("127.0.0.2"),
+        pools: ["127.0.0.3", "127.0.0.4", "127.0.0.5"].map(addresses).to_vec(),
+        by_domain: [(Domain::parse("shaped.example").unwrap(), SourcePool(1))].into(),
+        notices: Some(SourcePool(2)),
+    };
+    let transport = Transport::new(config).unwrap();
+    for to in ["hana@routed.example", "hana@shaped.example", "hana@other.example"] {
+        deliver_to(&transport, to, b"a\r\n").await;
+    }
+    let forward_path = RealAddress::parse("hana@other.example").unwrap();
+    let notice = Outgoing {
+        messages_per_connection: 100,
+        route: None,
+        reverse_path: None,
+        forward_path: &forward_path,
+        message: b"a\r\n",
+        eight_bit: false,
+        utf8_headers: false,
+        require_tls: false,
+        purpose: Purpose::Mail,
+    };
+    transport.deliver(notice).await;
+    assert_eq!(server.await.unwrap(), ["127.0.0.3", "127.0.0.4", "127.0.0.2", "127.0.0.5"]);
 }
 
 /// A host that is reached over IPv6 and IPv4, each following its scripts, after so many deliveries with these outcomes.
