@@ -5,7 +5,8 @@
 //! Rules: an attempt that got no connection says at which host ([`Site`]). From then on the domains that met it there share the
 //! places of one destination, for [`KNOWN`]; and the host gets nothing new from them for [`FULL`], since those that hold its
 //! connections may not be known yet. Domains of one shape and those of a smarthost share places anyway and are left
-//! alone. At most [`MOST`] domains are remembered; beyond that they are met anew. A time further ahead than any is was kept
+//! alone. At most [`MOST`] domains are remembered, since a look into the spool names those without room; beyond that those
+//! met longest ago are met anew. A time further ahead than any is was kept
 //! before the clock went back, and is over.
 //! When it fails: it does not; a domain that moved away shares with its old neighbours until it is forgotten.
 
@@ -18,8 +19,8 @@ use std::time::Duration;
 const KNOWN: Duration = Duration::from_secs(3600);
 /// How long a full site is left alone.
 const FULL: Duration = Duration::from_secs(10);
-/// Domains remembered with their site; beyond that the memory is emptied.
-const MOST: usize = 4096;
+/// Domains remembered with their site.
+const MOST: usize = 1024;
 
 /// A host, by a number that says nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,8 +39,12 @@ impl Sites {
         self.by_route.retain(|_, (_, until)| lasts(*until, KNOWN, now));
         self.full.retain(|_, until| lasts(*until, FULL, now));
         if self.by_route.len() >= MOST && !self.by_route.contains_key(&route) {
-            self.by_route.clear();
-            self.full.clear();
+            // Many at once, so that not every new one looks through all of them.
+            let mut ends: Vec<_> = self.by_route.iter().map(|(route, (_, until))| (*until, *route)).collect();
+            ends.sort_unstable();
+            for (_, route) in ends.into_iter().take(MOST / 4) {
+                self.by_route.remove(&route);
+            }
         }
         self.by_route.insert(route, (site, now.after(KNOWN)));
         self.full.insert(site, now.after(FULL));
@@ -64,4 +69,22 @@ impl Sites {
 
 fn lasts(until: Timestamp, at_most: Duration, now: Timestamp) -> bool {
     now < until && until.since(now) <= at_most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_met_last_are_remembered_and_no_more_than_so_many() {
+        let mut sites = Sites::default();
+        let at = |route: i64| Timestamp::from_millis(1_000_000 + route);
+        for route in 0..10_000 {
+            sites.found_full(route, Site(1), at(route));
+        }
+        assert!(sites.by_route.len() <= MOST && sites.by_route.contains_key(&9_999));
+        assert!(!sites.by_route.contains_key(&0) && sites.by_route.contains_key(&9_500));
+        sites.found_full(1, Site(2), at(10_000).after(KNOWN));
+        assert_eq!((sites.by_route.len(), sites.full.len()), (1, 1));
+    }
 }
