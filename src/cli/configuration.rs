@@ -4,6 +4,7 @@ use super::arguments::{Common, ConfigCommand};
 use super::output::{Failure, print};
 use super::process;
 use crate::config::Role;
+use crate::ingress::certificate_warnings;
 use crate::mail::Timestamp;
 use serde_json::json;
 
@@ -13,7 +14,9 @@ pub(super) fn run(command: &ConfigCommand, common: &Common) -> Result<(), Failur
     match command {
         ConfigCommand::Check => {
             let from = process::describe(path.as_deref());
-            let warnings = config.retention.warnings(Timestamp::now());
+            let now = Timestamp::now();
+            let mut warnings = config.retention.warnings(now);
+            warnings.extend(certificate_warnings(&config.ingress.tls, now));
             let text = warnings
                 .iter()
                 .fold(format!("{from}: good"), |text, said| format!("{text}\nwarning: {said}"));

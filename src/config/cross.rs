@@ -5,6 +5,7 @@
 
 use super::egress::{Host, NextHop, RouteDomain};
 use super::listen;
+use super::pool;
 use super::reader::Reader;
 use super::{Config, Dnssec, Profile};
 use crate::geo::{self, Region};
@@ -33,6 +34,7 @@ pub(super) fn check(config: &Config, r: &mut Reader) {
     listeners(config, r);
     routes(config, r);
     shapes(config, r);
+    pool::check(&config.egress, r);
     retry(config, r);
     resolvers(config, r);
     timeouts(config, r);

@@ -5,7 +5,7 @@
 
 use super::delivery::{DkimKey, Reply, Reuse, Timeouts, TlsReports};
 use super::kind::{self, ByteSize};
-use super::listen;
+use super::pool::{self, Pool};
 use super::reader::{Context, Flaw, Reader};
 use super::shape::Shape;
 use super::show;
@@ -31,6 +31,12 @@ pub struct Egress {
     pub per_destination: u32,
     /// Local addresses of our connections; the system chooses for a family that has none here.
     pub source_addresses: Vec<IpAddr>,
+    /// `[[egress.pool]]`
+    #[serde(rename = "pool")]
+    pub pools: Vec<Pool>,
+    /// The pool of mail without a return address.
+    #[serde(serialize_with = "show::optional")]
+    pub notice_pool: Option<String>,
     /// PEM file of further roots for routes with `tls = "verify"`.
     #[serde(serialize_with = "show::optional_path")]
     pub ca_file: Option<PathBuf>,
@@ -59,6 +65,9 @@ pub struct Route {
     pub domain: RouteDomain,
     pub next_hop: NextHop,
     pub tls: RouteTls,
+    /// Where its connections come from.
+    #[serde(serialize_with = "show::optional")]
+    pub pool: Option<String>,
 }
 
 /// What a route is for.
@@ -148,7 +157,9 @@ impl Egress {
         let concurrency = r.value("egress.concurrency", "200", kind::count(1..=10_000));
         let memory = r.value("egress.memory", "256MiB", kind::size(1 << 20..=1 << 40));
         let per_destination = r.value("egress.per_destination", "20", kind::count(1..=10_000));
-        let source_addresses = r.value("egress.source_addresses", "[]", kind::list(source));
+        let source_addresses = r.value("egress.source_addresses", "[]", kind::list(pool::source));
+        let pools = Pool::read_all(r);
+        let notice_pool = r.value("egress.notice_pool", "", kind::optional(kind::label));
         let ca_file = r.value("egress.ca_file", "", kind::optional(kind::path));
         let count = r.tables("egress.route");
         let routes: Vec<_> = (1..=count).filter_map(|i| Route::read(r, i)).collect();
@@ -169,6 +180,8 @@ impl Egress {
             memory: memory?,
             per_destination: per_destination?,
             source_addresses: source_addresses?,
+            pools,
+            notice_pool: notice_pool?,
             ca_file: ca_file?,
             routes,
             replies,
@@ -194,7 +207,8 @@ impl Route {
             next_hop,
         );
         let tls = r.value(&key("tls"), "may", kind::word(&RouteTls::WORDS));
-        Some(Self { domain: domain?, next_hop: next_hop?, tls: tls? })
+        let pool = r.value(&key("pool"), "", kind::optional(kind::label));
+        Some(Self { domain: domain?, next_hop: next_hop?, tls: tls?, pool: pool? })
     }
 }
 
@@ -227,17 +241,6 @@ pub(super) fn route_domain(value: &Value, context: &Context) -> Result<RouteDoma
     } else {
         kind::domain(value, context).map(RouteDomain::Exactly)
     }
-}
-
-fn source(value: &Value, context: &Context) -> Result<IpAddr, Flaw> {
-    let ip = listen::ip(value, context)?;
-    if ip.is_unspecified() || ip.is_multicast() {
-        return Err(Flaw::new(
-            format!("{ip} is no address to send from"),
-            "write addresses of this machine, or none",
-        ));
-    }
-    Ok(ip)
 }
 
 /// An address or a URL that people can turn to.

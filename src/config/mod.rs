@@ -21,6 +21,7 @@ mod listen;
 mod machine;
 mod network;
 mod place;
+mod pool;
 mod problem;
 mod rates;
 mod reader;
@@ -49,6 +50,7 @@ pub use ingress::{ClientCertificates, Ingress, Limits, Mx, NamedCertificate, Sub
 pub use keys::{AwsKms, Keys, Pkcs11, Provider};
 pub use kind::ByteSize;
 pub use network::{Network, mask};
+pub use pool::Pool;
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::{AliasRates, MailRates, PeerRates, RateLimit};
 pub use residency::Residency;

@@ -5,6 +5,7 @@
 
 use super::kind;
 use super::reader::{Context, Flaw, Reader};
+use super::show;
 use super::tree::Value;
 use crate::mail::Domain;
 use serde::{Serialize, Serializer};
@@ -23,6 +24,9 @@ pub struct Shape {
     /// Messages in a time; none: as fast as it takes them.
     #[serde(serialize_with = "rate_text")]
     pub rate: Option<Rate>,
+    /// Where its connections come from.
+    #[serde(serialize_with = "show::optional")]
+    pub pool: Option<String>,
 }
 
 /// So many messages in so long.
@@ -57,7 +61,7 @@ impl Shape {
                 .filter(|domain| !given.iter().any(|shape| shape.domains.contains(domain)))
                 .collect();
             let rate = rate(&Value::Raw(limit.to_owned()), &context).unwrap_or(None);
-            all.push(Shape { domains, connections, messages_per_connection, rate });
+            all.push(Shape { domains, connections, messages_per_connection, rate, pool: None });
         }
         all
     }
@@ -72,11 +76,13 @@ impl Shape {
         let connections = r.value(&key("connections"), "20", kind::count(1..=10_000));
         let messages = r.value(&key("messages_per_connection"), "100", kind::count(1..=10_000));
         let rate = r.value(&key("rate"), "", rate);
+        let pool = r.value(&key("pool"), "", kind::optional(kind::label));
         Some(Self {
             domains: domains?,
             connections: connections?,
             messages_per_connection: messages?,
             rate: rate?,
+            pool: pool?,
         })
     }
 }
@@ -144,6 +150,7 @@ mod tests {
             connections: 1,
             messages_per_connection: 1,
             rate: None,
+            pool: None,
         };
         let shapes = Shape::in_force(std::slice::from_ref(&own));
         let with: Vec<_> = shapes.iter().filter(|s| s.domains.contains(&own.domains[0])).collect();

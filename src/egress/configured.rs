@@ -5,6 +5,7 @@ use super::replies::{Override, Overrides};
 use super::resolve::Resolvers;
 use super::route::Route;
 use super::scheduler::EgressError;
+use super::source::{SourcePool, Sources};
 use super::tls_report::Reporting;
 use super::{EgressConfig, PoolLimits};
 use crate::config::{self, Config, DkimKeyState, Dnssec, Profile, RouteDomain, TlsReports};
@@ -19,7 +20,8 @@ pub(super) fn transport(config: &Config) -> Result<EgressConfig, EgressError> {
     let mut egress = EgressConfig::new(config.hostname.clone());
     for route in &own.routes {
         let (domain, next_hop) = (route.domain.to_string(), route.next_hop.to_string());
-        egress.routes.push(Route::parse(&domain, &next_hop, route.tls.as_str())?);
+        let parsed = Route::parse(&domain, &next_hop, route.tls.as_str())?;
+        egress.routes.push(parsed.from_pool(pool(own, route.pool.as_deref())));
     }
     let mut replies = Vec::new();
     for reply in &own.replies {
@@ -33,10 +35,10 @@ pub(super) fn transport(config: &Config) -> Result<EgressConfig, EgressError> {
         Dnssec::Trust => Resolvers::Validating(servers),
     };
     egress.authorities.clone_from(&own.ca_file);
-    egress.source_addresses.clone_from(&own.source_addresses);
+    egress.sources = sources(own);
     let listeners = [&config.ingress.mx.listen, &config.ingress.submission.listen];
     let bound = listeners.into_iter().flatten().map(|address| address.ip());
-    let bound = bound.chain(own.source_addresses.iter().copied());
+    let bound = bound.chain(egress.sources.all());
     egress.own_addresses = bound.filter(|ip| !ip.is_unspecified()).collect();
     let reuse = &own.reuse;
     egress.pool = PoolLimits {
@@ -45,6 +47,7 @@ pub(super) fn transport(config: &Config) -> Result<EgressConfig, EgressError> {
         idle: reuse.idle,
         messages: reuse.messages,
         age: reuse.age,
+        ..PoolLimits::default()
     };
     let times = &own.timeouts;
     egress.attempt = times.attempt;
@@ -62,6 +65,25 @@ pub(super) fn transport(config: &Config) -> Result<EgressConfig, EgressError> {
         ..Deadlines::default()
     };
     Ok(egress)
+}
+
+/// The pool of this name.
+fn pool(egress: &config::Egress, name: Option<&str>) -> Option<SourcePool> {
+    egress.pools.iter().position(|pool| Some(pool.name.as_str()) == name).map(SourcePool)
+}
+
+/// What is sent from where.
+fn sources(egress: &config::Egress) -> Sources {
+    let of_shape = |shape: &config::Shape| {
+        let pool = pool(egress, shape.pool.as_deref())?;
+        Some(shape.domains.iter().map(move |domain| (domain.clone(), pool)).collect::<Vec<_>>())
+    };
+    Sources {
+        plain: egress.source_addresses.clone(),
+        pools: egress.pools.iter().map(|pool| pool.source_addresses.clone()).collect(),
+        by_domain: egress.shapes.iter().filter_map(of_shape).flatten().collect(),
+        notices: pool(egress, egress.notice_pool.as_deref()),
+    }
 }
 
 /// The signing keys; the development profile makes the first ones.
@@ -126,7 +148,8 @@ pub(super) fn board(config: &Config, relay: &Relay, shapes: &[config::Shape]) ->
     let has_smarthost = egress.routes.iter().any(|route| route.domain == RouteDomain::Any);
     let groups = Groups::new(named.collect(), has_smarthost.then(|| exact.collect()));
     let shapes = shapes.iter().map(|shape| Shape {
-        connections: shape.connections as usize,
+        // There are no more connections to one host than that.
+        connections: shape.connections.min(egress.per_destination) as usize,
         messages_per_connection: shape.messages_per_connection,
         rate: shape.rate.map(|rate| Rate { messages: rate.messages, per: rate.per }),
     });

@@ -2,13 +2,16 @@
 //!
 //! Rules: every wait has the deadline of its phase, counted from the last whole reply, and none but the one for the
 //! final dot goes beyond the end of the attempt. What is to be sent together goes in one write, without Nagle's
-//! delay. Where TLS is opportunistic and its handshake fails, the same address is dialled once more in clear. An
-//! address that the DNS named and that turns out to be this machine is not spoken to (5.4.6).
+//! delay. Which address comes next where one does not serve, `reach` says. An address that the DNS named and that turns
+//! out to be this machine is not spoken to (5.4.6).
 //! When it fails: a [`Verdict`]; after that the connection is of no use.
 
 use super::demand::{Demand, TlsFailure};
-use super::dial::{Sources, is_this_machine};
+use super::dial::is_this_machine;
+use super::reach::TlsSeen;
+use super::remembered::Remembered;
 use super::resolve::{Origin, Target};
+use super::source::Sources;
 use super::tls::{TlsClient, TlsInfo};
 use crate::smtp::client::{
     Content, Deadlines, Envelope, LoopCheck, Phase, Session, SessionSettings, StartTls, Status, Step, Verdict,
@@ -33,24 +36,8 @@ pub(super) struct Dialer {
     pub(super) deadlines: Deadlines,
     pub(super) tls: TlsClient,
     pub(super) sources: Sources,
-}
-
-/// What one dial came to.
-pub(super) struct Reached {
-    pub(super) connection: Result<Connection, Verdict>,
-    pub(super) tls: TlsSeen,
-    /// The address that answered.
-    pub(super) address: Option<SocketAddr>,
-}
-
-/// What was seen of the TLS of a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TlsSeen {
-    /// It never came to that, or was not asked for.
-    Nothing,
-    Failed(TlsFailure),
-    /// With whether the certificate would do under `verify`.
-    Secured(Result<(), TlsFailure>),
+    /// Addresses that answered and did not serve.
+    pub(super) shunned: Remembered,
 }
 
 /// The socket, in clear or not.
@@ -76,7 +63,7 @@ pub(super) struct Connection {
 }
 
 /// Why there is no connection.
-enum Unreached {
+pub(super) enum Unreached {
     /// TLS was agreed on and did not come about.
     Tls(TlsFailure, Verdict, SocketAddr),
     /// TLS is required and was not offered.
@@ -85,33 +72,11 @@ enum Unreached {
 }
 
 impl Dialer {
-    /// Connects to `target`, up to the point where a transaction may begin. `until` ends the attempt.
-    pub(super) async fn reach(&self, target: &Target, until: Instant) -> Reached {
-        match self.open(target, &target.addresses, Clear::Avoided, until).await {
-            Ok(connection) => Reached::open(target, connection),
-            Err(Unreached::Tls(failure, _, address)) if target.demand == Demand::May => {
-                let again = self.open(target, &[address], Clear::Wanted, until).await;
-                // Only where it serves in clear was it the TLS that is broken.
-                if again.is_ok() {
-                    self.tls.note_broken(address);
-                }
-                let connection = again.map_err(Unreached::verdict);
-                Reached { connection, tls: TlsSeen::Failed(failure), address: Some(address) }
-            }
-            Err(unreached) => {
-                let (tls, address) = match &unreached {
-                    Unreached::Tls(failure, _, address) => (TlsSeen::Failed(*failure), Some(*address)),
-                    Unreached::NoTls(_, address) => {
-                        (TlsSeen::Failed(TlsFailure::StartTlsNotSupported), Some(*address))
-                    }
-                    Unreached::Other(_, address) => (TlsSeen::Nothing, *address),
-                };
-                Reached { connection: Err(unreached.verdict()), tls, address }
-            }
-        }
-    }
-
-    async fn open(
+    /// A connection to whichever of these addresses of `target` answers first, ready for a transaction.
+    ///
+    /// # Errors
+    /// [`Unreached`], of the address that answered.
+    pub(super) async fn open(
         &self,
         target: &Target,
         addresses: &[SocketAddr],
@@ -119,10 +84,9 @@ impl Dialer {
         until: Instant,
     ) -> Result<Connection, Unreached> {
         let deadline = until.min(Instant::now() + self.deadlines.connect);
-        let Ok(Ok((address, stream))) =
-            timeout_at(deadline, self.sources.dial(&target.host, addresses)).await
+        let Ok(Ok((address, stream))) = timeout_at(deadline, self.sources.dial(target, addresses)).await
         else {
-            return Err(Unreached::Other(Verdict::deferred(Status::ours(451, 4, 1), Phase::Connect), None));
+            return Err(Unreached::nobody());
         };
         if target.origin != Origin::Route && is_this_machine(&stream) {
             let verdict = Verdict::failed(Status::ours(554, 4, 6), Phase::Connect);
@@ -200,14 +164,32 @@ impl Dialer {
 
 /// Whether a connection is to be in clear.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Clear {
+pub(super) enum Clear {
     /// Where the demand lets us choose.
     Avoided,
     Wanted,
 }
 
 impl Unreached {
-    fn verdict(self) -> Verdict {
+    /// Nobody answers.
+    pub(super) fn nobody() -> Self {
+        Unreached::Other(Verdict::deferred(Status::ours(451, 4, 1), Phase::Connect), None)
+    }
+
+    /// The address that answered.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Unreached::Tls(_, _, address) | Unreached::NoTls(_, address) => Some(*address),
+            Unreached::Other(_, address) => *address,
+        }
+    }
+
+    /// Whether the host is this one, whatever the address (5.4.6).
+    pub(super) fn is_ourselves(&self) -> bool {
+        matches!(self, Unreached::Other(verdict, _) if verdict.outcome.status().enhanced == Some((5, 4, 6)))
+    }
+
+    pub(super) fn verdict(self) -> Verdict {
         match self {
             Unreached::Tls(_, verdict, _) | Unreached::NoTls(verdict, _) | Unreached::Other(verdict, _) => {
                 verdict
@@ -216,24 +198,19 @@ impl Unreached {
     }
 }
 
-impl Reached {
-    fn open(target: &Target, connection: Connection) -> Self {
-        let tls = match connection.public {
-            Some(public) => TlsSeen::Secured(public),
-            None if target.demand == Demand::Never || connection.session.offered().start_tls => {
-                TlsSeen::Nothing
-            }
-            None => TlsSeen::Failed(TlsFailure::StartTlsNotSupported),
-        };
-        let address = Some(connection.address);
-        Reached { connection: Ok(connection), tls, address }
-    }
-}
-
 impl Connection {
     /// What TLS came to, if it is used.
     pub(super) fn tls(&self) -> Option<TlsInfo> {
         self.tls
+    }
+
+    /// What was seen of the host's TLS.
+    pub(super) fn tls_seen(&self, target: &Target) -> TlsSeen {
+        match self.public {
+            Some(public) => TlsSeen::Secured(public),
+            None if target.demand == Demand::Never || self.session.offered().start_tls => TlsSeen::Nothing,
+            None => TlsSeen::Failed(TlsFailure::StartTlsNotSupported),
+        }
     }
 
     /// Where it leads.

@@ -1,12 +1,12 @@
 //! Opening a socket to one of a host's addresses.
 //!
-//! Rules: an IPv6 address has a head start of [`HEAD_START`] over an IPv4 one, and whichever answers first is used (as RFC
-//! 8305 has it for browsers): a machine without IPv6, or a host whose IPv6 is dead, costs a quarter of a second. Where
-//! there are several addresses to send from a host always sees the same one, since greylisting remembers it. Time is the
-//! caller's to bound.
+//! Rules: the first address, which is the IPv6 one unless that lately did not serve, has a head start of [`HEAD_START`], and
+//! whichever answers first is used (as RFC 8305 has it for browsers): a machine without IPv6, or a host whose IPv6 is dead,
+//! costs a quarter of a second. From which address of ours, `source` says. Time is the caller's to bound.
 //! When it fails: an error of the system, which tells nothing of a message.
 
-use super::route::Host;
+use super::resolve::Target;
+use super::source::Sources;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,17 +17,14 @@ use tokio::time::sleep;
 /// How long the first address of a host is tried before the second is tried beside it (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// The addresses to send from; the system's choice for a family that has none here.
-pub(super) struct Sources(pub(super) Vec<IpAddr>);
-
 impl Sources {
-    /// The first of a host's addresses that answers.
+    /// The first of these addresses of a target that answers, dialled from where mail of its pool goes.
     ///
     /// # Errors
     /// When none does.
     pub(super) async fn dial(
         &self,
-        host: &Host,
+        target: &Target,
         addresses: &[SocketAddr],
     ) -> io::Result<(SocketAddr, TcpStream)> {
         let mut left = addresses.iter().copied();
@@ -35,7 +32,7 @@ impl Sources {
         loop {
             if racing.is_empty() {
                 let Some(address) = left.next() else { return Err(io::ErrorKind::HostUnreachable.into()) };
-                racing.spawn(dial_one(address, self.towards(host, address)));
+                racing.spawn(dial_one(address, self.towards(target.pool, &target.host, address.ip())));
             }
             tokio::select! {
                 Some(done) = racing.join_next() => {
@@ -45,22 +42,11 @@ impl Sources {
                 }
                 () = sleep(HEAD_START), if left.len() > 0 => {
                     if let Some(address) = left.next() {
-                        racing.spawn(dial_one(address, self.towards(host, address)));
+                        racing.spawn(dial_one(address, self.towards(target.pool, &target.host, address.ip())));
                     }
                 }
             }
         }
-    }
-
-    /// Which of them a host sees.
-    fn towards(&self, host: &Host, address: SocketAddr) -> Option<IpAddr> {
-        let own: Vec<IpAddr> =
-            self.0.iter().copied().filter(|source| source.is_ipv4() == address.is_ipv4()).collect();
-        let spread = host
-            .to_string()
-            .bytes()
-            .fold(0_usize, |sum, octet| sum.wrapping_mul(31).wrapping_add(usize::from(octet)));
-        own.get(spread.checked_rem(own.len())?).copied()
     }
 }
 
@@ -97,23 +83,5 @@ mod tests {
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let stream = socket.connect(elsewhere.local_addr().unwrap()).await.unwrap();
         assert!(!is_this_machine(&stream));
-    }
-
-    #[test]
-    fn a_host_sees_one_of_several_sources_and_none_of_the_other_family() {
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        let sources = Sources(vec![ip("192.0.2.1"), ip("2001:db8::1"), ip("192.0.2.2")]);
-        let seen = |host: &str, address: &str| {
-            let host = Host::Name(crate::mail::Domain::parse(host).unwrap());
-            sources.towards(&host, address.parse().unwrap())
-        };
-        let hosts = (0..20).map(|n| format!("mx{n}.example"));
-        let four: std::collections::HashSet<_> = hosts.map(|host| seen(&host, "8.8.8.8:25")).collect();
-        assert_eq!(four, [Some(ip("192.0.2.1")), Some(ip("192.0.2.2"))].into());
-        assert_eq!(seen("mx.example", "[2400:cb00::1]:25"), Some(ip("2001:db8::1")));
-        assert_eq!(
-            Sources(vec![ip("192.0.2.1")]).towards(&Host::Address(ip("::1")), "[::1]:25".parse().unwrap()),
-            None
-        );
     }
 }

@@ -21,12 +21,15 @@ mod outcomes;
 mod pool;
 mod prepare;
 mod public_address;
+mod reach;
+mod remembered;
 pub mod replies;
 mod report;
 pub mod resolve;
 pub mod route;
 mod scheduler;
 mod sending;
+mod source;
 pub mod sts;
 mod sts_policies;
 pub mod tls;
@@ -42,6 +45,7 @@ pub use public_address::is_public;
 pub use report::Report;
 pub use route::{NextHop, TlsPolicy};
 pub use scheduler::{Egress, EgressError};
+pub use source::{SourcePool, Sources};
 pub use transport::{EgressConfig, EgressFault, Outgoing, Purpose, Transport};
 
 #[cfg(test)]

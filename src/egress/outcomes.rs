@@ -17,6 +17,9 @@ use std::time::Duration;
 /// Rest after a fault of the database, and the longest of them: each is twice the one before.
 const REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(10);
+/// The longest rest of mail whose attempt met a fault of ours, such as a resolver that is silent; or a host whose connections all are taken.
+const OURS: Duration = Duration::from_secs(120);
+const CROWDED: Duration = Duration::from_secs(15);
 /// How often a result is written again that the database refused.
 const SETTLE_AGAIN: u32 = 10;
 
@@ -44,7 +47,18 @@ impl Shared {
             Outcome::Failed { .. } => {
                 AttemptResult { verdict: Verdict::Failed, status, retry_at: None, doubt, detail }
             }
-            Outcome::Deferred { .. } => AttemptResult { doubt, ..self.deferred(work, status, detail) },
+            Outcome::Deferred { .. } => {
+                let deferred = self.deferred(work, status, detail);
+                // What says nothing of the destination puts its mail off for no longer each time.
+                let soon = match effect_of(report) {
+                    Effect::Ours => Some(OURS),
+                    Effect::Crowded(_) => Some(CROWDED),
+                    _ => None,
+                };
+                let soon = soon.map(|rest| Timestamp::now().after(rest));
+                let retry_at = deferred.retry_at.map(|at| soon.map_or(at, |soon| soon.min(at)));
+                AttemptResult { doubt, retry_at, ..deferred }
+            }
         }
     }
 
@@ -110,7 +124,9 @@ impl Shared {
 pub(super) fn effect_of(report: &Report) -> Effect {
     let Outcome::Deferred { status, .. } = report.outcome else { return Effect::Answered };
     match report.phase {
-        Phase::Slot => Effect::Ours,
+        Phase::Slot => report.crowded.map_or(Effect::Ours, Effect::Crowded),
+        // The resolver did not answer: that says nothing of whom it was asked about.
+        Phase::Resolve if report.tls_failure.is_none() => Effect::Ours,
         phase if phase < Phase::Reset => Effect::Unreached,
         // Sent away, lost, or silent for too long.
         _ if status.code == 421 || report.remote_text.is_none() => Effect::Slowed,

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// Next hops remembered before those without connections are forgotten.
 const MAX_HOPS: usize = 1024;
@@ -31,6 +31,8 @@ pub struct PoolLimits {
     pub messages: u32,
     /// How long a connection is used for further messages.
     pub age: Duration,
+    /// How long closing waits for what is under way.
+    pub closing: Duration,
 }
 
 impl Default for PoolLimits {
@@ -41,6 +43,7 @@ impl Default for PoolLimits {
             idle: Duration::from_secs(10),
             messages: 100,
             age: Duration::from_secs(300),
+            closing: Duration::from_secs(10),
         }
     }
 }
@@ -150,12 +153,15 @@ impl Pool {
         }
     }
 
-    /// Gives out no more slots, waits until all that were given out are back, then closes all connections.
+    /// Gives out no more slots, waits a while until all that were given out are back, then closes the connections that are
+    /// kept. What is still under way, at a next hop that takes its time, ends with its task.
     pub(super) async fn close(&self) {
         self.lock().closed = true;
         let all = u32::try_from(self.limits.total.max(1)).unwrap_or(u32::MAX);
         // Slots that are waited for come first, and then find us closing.
-        let _ = self.total.acquire_many(all).await.map(SemaphorePermit::forget);
+        if let Ok(Ok(all)) = timeout(self.limits.closing, self.total.acquire_many(all)).await {
+            SemaphorePermit::forget(all);
+        }
         self.total.close();
         let hops = std::mem::take(&mut self.lock().hops);
         let mut closing = tokio::task::JoinSet::new();

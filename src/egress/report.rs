@@ -4,7 +4,9 @@ use super::Outgoing;
 use super::demand::TlsFailure;
 use super::resolve::{Origin, Target};
 use super::tls::TlsInfo;
+use crate::schedule::Site;
 use crate::smtp::client::{Outcome, Phase, RemoteText, Status, Verdict};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 
 /// How an attempt ended.
@@ -22,6 +24,8 @@ pub struct Report {
     /// What the next hop said; to be sealed.
     pub remote_text: Option<RemoteText>,
     pub connection_reused: bool,
+    /// The host to which all our connections were in use.
+    pub crowded: Option<Site>,
 }
 
 /// Whether a connection was kept from an earlier message.
@@ -42,7 +46,16 @@ impl Report {
             tls_failure: None,
             remote_text: verdict.remote_text,
             connection_reused: false,
+            crowded: None,
         }
+    }
+
+    /// All connections to the target's host are in use, whatever is demanded of its TLS.
+    pub(super) fn crowded(target: &Target) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (&target.host, target.addresses.first().map(SocketAddr::port)).hash(&mut hasher);
+        let verdict = Verdict::deferred(Status::ours(451, 4, 5), Phase::Slot);
+        Self { crowded: Some(Site(hasher.finish())), ..Self::nowhere(verdict) }
     }
 
     pub(super) fn at(

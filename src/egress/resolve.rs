@@ -7,36 +7,37 @@
 //! | MX: no data | the domain's own addresses (implicit MX) |
 //! | MX: failure, timeout, refusal, a referral | deferred 4.4.3, never anything else |
 //! | MX: only `.` (RFC 7505) | failed 5.1.10 |
+//! | MX: only names that are none | failed 5.4.4, never an implicit MX |
 //! | equal preferences | in random order |
 //! | an exchange is this host, by name or address | it and all that are not preferred to it are dropped; none left: 5.4.6 |
 //! | an exchange without addresses, or with none that is public | skipped; none left: 5.4.4, or 4.4.3 if any look-up failed |
-//!
+//! | an exchange whose addresses cannot be had in time | skipped, likewise |
 //! | a host with proven TLSA records | DANE (RFC 7672): MX, addresses and records must all be proven |
 //! | a host whose TLSA records cannot be had | skipped, for it may have some; none left: deferred 4.7.5 |
 //!
 //! Names are looked up as they are, absolute: no search domains. At most [`MAX_ADDRESSES`] addresses come out, at
 //! most two a host where there are several hosts. An IPv6 and an IPv4 address of a host make one target, IPv6 first;
-//! further ones follow as targets of their own. Randomness comes in as a number.
+//! further ones follow as targets of their own. How long is waited for one of several hosts, `exchanges` says. Randomness comes in as a number.
 //! When it fails: a [`Verdict`] of the phase `resolve`.
 
-use super::demand::{Dane, Demand};
+mod exchanges;
+
+use super::demand::Demand;
 use super::ground::Ground;
-use super::names::{Addresses, Found, NameService, Proof, Reply, absolute};
-use super::route::{Host, NextHop, Route, TlsPolicy, find_route};
-use super::tlsa::{self, Tlsa};
+use super::names::{Found, NameService, Proof, Reply, absolute};
+use super::route::{Host, Route, find_route};
+use super::source::SourcePool;
 use super::validating::Validating;
 use crate::dns::{ResolverFault, name_servers, resolver};
 use crate::mail::Domain;
 use crate::smtp::client::{Phase, Status, Verdict};
 use hickory_resolver::config::ResolveHosts;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{RData, RecordType};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Addresses tried in one attempt.
 pub const MAX_ADDRESSES: usize = 6;
-/// Exchanges looked up in one attempt.
-const MAX_EXCHANGES: usize = 10;
 
 /// How a target was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +58,8 @@ pub struct Target {
     pub addresses: Vec<SocketAddr>,
     pub origin: Origin,
     pub demand: Demand,
+    /// Where it is dialled from, if not from where all mail goes.
+    pub pool: Option<SourcePool>,
 }
 
 impl Target {
@@ -91,14 +94,13 @@ pub struct NextHops {
     ground: Ground,
 }
 
-/// Why a host is left out.
-enum Skipped {
-    /// There is no way to it.
-    Nowhere,
-    /// Its addresses could not be had.
-    Addresses,
-    /// Its TLSA records could not be had.
-    Tlsa,
+/// What an MX record names.
+enum Exchange {
+    /// `.`: no mail at all (RFC 7505).
+    Null,
+    Host(Domain),
+    /// What is no name of a host.
+    Malformed,
 }
 
 impl NextHops {
@@ -147,26 +149,30 @@ impl NextHops {
         random: u64,
     ) -> Result<Vec<Target>, Verdict> {
         if let Some(route) = chosen.or_else(|| find_route(&self.routes, domain)) {
-            return self.by_route(route.next_hop(), route.tls()).await;
+            return self.by_route(route).await;
         }
         if domain.is_literal() {
             return Err(failed(1, 2));
         }
         let (exchanges, proof, origin) = match self.exchanges(domain).await {
             Found::Some((exchanges, proof)) => (exchanges, proof, Origin::Mx),
-            Found::NoData(proof) => (vec![(0, Some(domain.clone()))], proof, Origin::ImplicitMx),
+            Found::NoData(proof) => (vec![(0, Exchange::Host(domain.clone()))], proof, Origin::ImplicitMx),
             Found::NoName => return Err(failed(1, 2)),
             Found::Unknown => return Err(deferred()),
         };
         // RFC 7505 §3: a null MX stands alone. Beside others it means nothing.
-        if exchanges.iter().all(|(_, host)| host.is_none()) {
+        if exchanges.iter().all(|(_, exchange)| matches!(exchange, Exchange::Null)) {
             return Err(Verdict::failed(Status::ours(556, 1, 10), Phase::Resolve));
         }
-        let hosts = exchanges.into_iter().filter_map(|(preference, host)| Some((preference, host?)));
+        let hosts = exchanges.into_iter().filter_map(|(preference, exchange)| match exchange {
+            Exchange::Host(host) => Some((preference, host)),
+            Exchange::Null | Exchange::Malformed => None,
+        });
         self.by_exchanges(domain, in_order(hosts.collect(), random), proof, origin).await
     }
 
-    async fn by_route(&self, next_hop: &NextHop, tls: TlsPolicy) -> Result<Vec<Target>, Verdict> {
+    async fn by_route(&self, route: &Route) -> Result<Vec<Target>, Verdict> {
+        let next_hop = route.next_hop();
         let addresses = match &next_hop.host {
             Host::Address(address) => vec![*address],
             Host::Name(name) => match self.named.addresses(name).await {
@@ -177,11 +183,12 @@ impl NextHops {
         };
         let addresses = addresses.into_iter().take(MAX_ADDRESSES);
         let addresses = addresses.map(|address| SocketAddr::new(address, next_hop.port)).collect();
-        Ok(targets(&next_hop.host, addresses, Origin::Route, &Demand::from(tls)))
+        let found = targets(&next_hop.host, addresses, Origin::Route, &Demand::from(route.tls()));
+        Ok(found.into_iter().map(|target| Target { pool: route.pool(), ..target }).collect())
     }
 
-    /// Preference and host; `None` is the null MX.
-    async fn exchanges(&self, domain: &Domain) -> Found<(Vec<(u16, Option<Domain>)>, Proof)> {
+    /// Preference and what it is of. Records of which none is usable are records: no implicit MX (RFC 5321 §5.1).
+    async fn exchanges(&self, domain: &Domain) -> Found<(Vec<(u16, Exchange)>, Proof)> {
         let Some(name) = absolute(domain) else { return Found::NoName };
         let (records, proof) = match self.dns.ask(&name, RecordType::MX).await {
             Reply::Records(records, proof) => (records, proof),
@@ -190,121 +197,15 @@ impl NextHops {
             Reply::Unknown => return Found::Unknown,
         };
         let exchanges = records.iter().filter_map(|record| match &record.data {
-            RData::MX(mx) if mx.exchange.is_root() => Some((mx.preference, None)),
-            // A name that is none, an address in place of a name: a host without addresses.
+            RData::MX(mx) if mx.exchange.is_root() => Some((mx.preference, Exchange::Null)),
             RData::MX(mx) => {
-                Domain::parse(&mx.exchange.to_ascii()).ok().map(|host| (mx.preference, Some(host)))
+                let host = Domain::parse(&mx.exchange.to_ascii());
+                Some((mx.preference, host.map_or(Exchange::Malformed, Exchange::Host)))
             }
             _ => None,
         });
         let exchanges: Vec<_> = exchanges.collect();
         if exchanges.is_empty() { Found::NoData(proof) } else { Found::Some((exchanges, proof)) }
-    }
-
-    async fn by_exchanges(
-        &self,
-        domain: &Domain,
-        hosts: Vec<(u16, Domain)>,
-        proof: Proof,
-        origin: Origin,
-    ) -> Result<Vec<Target>, Verdict> {
-        let per_host = if hosts.len() > 1 { 2 } else { MAX_ADDRESSES };
-        let mut ours =
-            hosts.iter().filter(|(_, host)| *host == self.hostname).map(|(preference, _)| *preference).min();
-        let mut found: Vec<(u16, Vec<Target>)> = Vec::new();
-        let mut left = MAX_ADDRESSES;
-        let mut skipped = Vec::new();
-        for (preference, host) in hosts.into_iter().take(MAX_EXCHANGES) {
-            if left == 0 || ours.is_some_and(|ours| preference >= ours) {
-                break;
-            }
-            let addresses = match self.dns.addresses(&host).await {
-                Found::Some(addresses) => addresses,
-                Found::Unknown => {
-                    skipped.push(Skipped::Addresses);
-                    continue;
-                }
-                Found::NoData(_) | Found::NoName => {
-                    skipped.push(Skipped::Nowhere);
-                    continue;
-                }
-            };
-            if addresses.v4.iter().chain(&addresses.v6).any(|own| self.own_addresses.contains(own)) {
-                ours = Some(preference);
-                break;
-            }
-            let demand = match self.demand(domain, &host, proof, &addresses).await {
-                Ok(demand) => demand,
-                Err(skip) => {
-                    skipped.push(skip);
-                    continue;
-                }
-            };
-            let public = |family: Vec<IpAddr>| family.into_iter().filter(|ip| (self.ground.may_dial)(*ip));
-            let dialled: Vec<SocketAddr> =
-                in_turn(public(addresses.v6).collect(), public(addresses.v4).collect())
-                    .into_iter()
-                    .take(per_host.min(left))
-                    .map(|ip| SocketAddr::new(ip, self.ground.smtp))
-                    .collect();
-            left = left.saturating_sub(dialled.len());
-            found.push((preference, targets(&Host::Name(host), dialled, origin, &demand)));
-        }
-        // RFC 5321 §5.1: what is not preferred to ourselves would send the mail in a circle.
-        found.retain(|(preference, _)| ours.is_none_or(|ours| *preference < ours));
-        let found: Vec<Target> = found.into_iter().flat_map(|(_, targets)| targets).collect();
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        let any = |of: fn(&Skipped) -> bool| skipped.iter().any(of);
-        Err(if any(|skip| matches!(skip, Skipped::Tlsa)) {
-            Verdict::deferred(Status::ours(451, 7, 5), Phase::Resolve)
-        } else if any(|skip| matches!(skip, Skipped::Addresses)) {
-            deferred()
-        } else if ours.is_some() {
-            failed(4, 6)
-        } else {
-            failed(4, 4)
-        })
-    }
-
-    /// What is demanded of the TLS of a host: DANE, where everything on the way to its records is proven. Where the
-    /// addresses are not, its zone is unsigned and is not asked, since some servers choke on the question (RFC 7672
-    /// §2.2.1).
-    async fn demand(
-        &self,
-        domain: &Domain,
-        host: &Domain,
-        proof: Proof,
-        addresses: &Addresses,
-    ) -> Result<Demand, Skipped> {
-        if proof != Proof::Proven || addresses.proof != Proof::Proven {
-            return Ok(Demand::May);
-        }
-        // RFC 7672 §2.2.2: where the host is an alias, what it stands for comes first.
-        for base in addresses.canonical.iter().chain([host]) {
-            let Ok(name) = Name::from_ascii(format!("_{}._tcp.{base}.", self.ground.smtp)) else { continue };
-            let records = match self.dns.ask(&name, RecordType::TLSA).await {
-                Reply::Records(records, Proof::Proven) => records,
-                Reply::Records(_, Proof::Unproven) | Reply::NoData(_) | Reply::NoName => continue,
-                Reply::Unknown => return Err(Skipped::Tlsa),
-            };
-            let read = records.iter().filter_map(|record| match &record.data {
-                RData::TLSA(tlsa) => Some(Tlsa::read(
-                    tlsa.cert_usage.into(),
-                    tlsa.selector.into(),
-                    tlsa.matching.into(),
-                    &tlsa.cert_data,
-                )),
-                _ => None,
-            });
-            let mut names = vec![base.clone()];
-            // RFC 7672 §3.2.2: the name before the aliases, and the domain that a proven MX was looked up for.
-            names.extend([host, domain].into_iter().filter(|name| *name != base).cloned());
-            let records = tlsa::usable(read);
-            return Ok(Demand::Dane(Arc::new(Dane { base: base.clone(), names, records })));
-        }
-        Ok(Demand::May)
     }
 }
 
@@ -334,6 +235,7 @@ fn targets(host: &Host, addresses: Vec<SocketAddr>, origin: Origin, demand: &Dem
                 addresses: vec![address],
                 origin,
                 demand: demand.clone(),
+                pool: None,
             }),
         }
     }

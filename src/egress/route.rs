@@ -5,6 +5,7 @@
 //! anywhere, in private networks too.
 //! When it fails: [`RouteFault`], at start.
 
+use super::source::SourcePool;
 use crate::mail::Domain;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -103,6 +104,7 @@ pub struct Route {
     domain: Option<Domain>,
     next_hop: NextHop,
     tls: TlsPolicy,
+    pool: Option<SourcePool>,
 }
 
 impl Route {
@@ -115,13 +117,25 @@ impl Route {
             "*" => None,
             domain => Some(Domain::parse(domain).map_err(|_| RouteFault::Domain)?),
         };
-        Ok(Self { domain, next_hop: NextHop::parse(next_hop)?, tls: TlsPolicy::parse(tls)? })
+        Ok(Self { domain, next_hop: NextHop::parse(next_hop)?, tls: TlsPolicy::parse(tls)?, pool: None })
+    }
+
+    /// The same, dialled from this pool.
+    #[must_use]
+    pub fn from_pool(self, pool: Option<SourcePool>) -> Self {
+        Self { pool, ..self }
     }
 
     /// Where it leads.
     #[must_use]
     pub fn next_hop(&self) -> &NextHop {
         &self.next_hop
+    }
+
+    /// Where it is dialled from, if not from where all mail goes.
+    #[must_use]
+    pub fn pool(&self) -> Option<SourcePool> {
+        self.pool
     }
 
     /// How TLS is used on the way.

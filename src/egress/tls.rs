@@ -9,6 +9,7 @@
 //! When it fails: [`TlsFault`], at start.
 
 use super::demand::{Dane, Demand, TlsFailure};
+use super::remembered::Remembered;
 use super::resolve::Target;
 use super::route::Host;
 use super::tlsa::Usage;
@@ -20,17 +21,13 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-
-/// Hosts remembered as broken at the same time; beyond that the memory is emptied.
-const MAX_BROKEN: usize = 4096;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,8 +73,7 @@ pub struct TlsClient {
     any: Arc<ClientConfig>,
     proven: Arc<ClientConfig>,
     verifier: Arc<WebPkiServerVerifier>,
-    broken: Mutex<HashMap<SocketAddr, Instant>>,
-    remember_broken: Duration,
+    broken: Remembered,
 }
 
 impl TlsClient {
@@ -107,7 +103,7 @@ impl TlsClient {
             Arc::new(HostVerifier { will_do: WillDo::Any, provider: Arc::clone(&provider) }),
         )?;
         let proven = client(&provider, Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)?;
-        Ok(Self { provider, any, proven, verifier, broken: Mutex::default(), remember_broken })
+        Ok(Self { provider, any, proven, verifier, broken: Remembered::new(remember_broken) })
     }
 
     /// The set-up that wants a proven certificate, for other uses of TLS in this process.
@@ -165,25 +161,13 @@ impl TlsClient {
 
     /// Notes that the TLS of this address failed.
     pub fn note_broken(&self, address: SocketAddr) {
-        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
-        if broken.len() >= MAX_BROKEN {
-            broken.clear();
-        }
-        broken.insert(address, Instant::now());
+        self.broken.note(address);
     }
 
     /// Whether the TLS of this address failed not long ago.
     #[must_use]
     pub fn is_broken(&self, address: SocketAddr) -> bool {
-        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
-        match broken.get(&address) {
-            Some(since) if since.elapsed() < self.remember_broken => true,
-            Some(_) => {
-                broken.remove(&address);
-                false
-            }
-            None => false,
-        }
+        self.broken.has(address)
     }
 }
 

@@ -4,6 +4,7 @@
 //! - An MTA-STS policy that enforces strikes out the hosts that it does not name and wants a proven certificate of the
 //!   others; proven TLSA records come before it (RFC 8461 §2). Neither touches a static route, nor a report on TLS: that
 //!   must arrive where TLS fails, and is not reported on in turn (RFC 8460 §3).
+//! - A host is tried at its other address where one does not serve (`reach`).
 //! - Another host is tried after a failed connection, TLS that is required and did not come about, a refusing
 //!   greeting, a loss or a 421 before the final dot; not after an answer about the message or its recipient, and never
 //!   after the final dot (RFC 1047). At most [`MAX_SESSIONS`] hosts get as far as MAIL.
@@ -17,15 +18,17 @@
 //!
 //! When it fails: never; whatever happens is a [`Report`].
 
-use super::connect::{Connection, Dialer, TlsSeen};
+use super::connect::{Connection, Dialer};
 use super::demand::{Demand, TlsFailure};
-use super::dial::Sources;
 use super::ground::Ground;
 use super::pool::{Pool, PoolLimits};
+use super::reach::{SHUNNED, TlsSeen};
+use super::remembered::Remembered;
 use super::replies::Overrides;
 use super::report::{Report, Reuse};
 use super::resolve::{NextHops, Origin, Resolvers, Target};
 use super::route::Route;
+use super::source::Sources;
 use super::sts::Mode;
 use super::sts_policies::{Holding, StsPolicies};
 use super::tls::{TlsClient, TlsFault};
@@ -52,8 +55,8 @@ pub struct EgressConfig {
     pub resolvers: Resolvers,
     /// Addresses under which we are reached: no mail is sent there unless a route says so.
     pub own_addresses: Vec<IpAddr>,
-    /// Addresses of this machine to send from; where a family has none the system chooses.
-    pub source_addresses: Vec<IpAddr>,
+    /// Addresses of this machine to send from.
+    pub sources: Sources,
     /// Replies that mean something else at some providers.
     pub replies: Overrides,
     pub deadlines: Deadlines,
@@ -76,7 +79,7 @@ impl EgressConfig {
             routes: Vec::new(),
             resolvers: Resolvers::Plain(Vec::new()),
             own_addresses: Vec::new(),
-            source_addresses: Vec::new(),
+            sources: Sources::default(),
             replies: Overrides::default(),
             deadlines: Deadlines::default(),
             attempt: Duration::from_secs(30 * 60),
@@ -168,8 +171,13 @@ impl Transport {
         )?;
         let policies = StsPolicies::new(hops.dns(), Arc::new(tls.proven_config().clone()), config.ground);
         let hostname = config.hostname.as_str().to_owned();
-        let dialer =
-            Dialer { hostname, deadlines: config.deadlines, tls, sources: Sources(config.source_addresses) };
+        let dialer = Dialer {
+            hostname,
+            deadlines: config.deadlines,
+            tls,
+            sources: config.sources,
+            shunned: Remembered::new(SHUNNED),
+        };
         Ok(Self {
             hops: Arc::new(hops),
             policies: Arc::new(policies),
@@ -211,6 +219,9 @@ impl Transport {
             Ok(Err(report)) => return *report,
             Err(_) => return Report::nowhere(Verdict::deferred(Status::ours(451, 4, 3), Phase::Resolve)),
         };
+        let is_notice = outgoing.reverse_path.is_none();
+        let targets: Vec<Target> =
+            targets.into_iter().map(|target| self.dialer.sources.apply(target, domain, is_notice)).collect();
         let attempt = Attempt { outgoing, domain, holding, until };
         let mut best: Option<Report> = None;
         let mut sessions = 0;
@@ -288,8 +299,8 @@ impl Transport {
         Ok((allowed, holding))
     }
 
-    /// Begins nothing new, lets what is under way finish, closes all connections. Whoever cannot wait that long stops
-    /// waiting; the connections close when the transport is dropped.
+    /// Begins nothing new, lets what is under way finish for a while ([`PoolLimits::closing`]), closes the connections that
+    /// are kept. The others close when their attempts end or are dropped.
     pub async fn close(&self) {
         self.pool.close().await;
     }
@@ -298,7 +309,7 @@ impl Transport {
         let (outgoing, until) = (attempt.outgoing, attempt.until);
         let patience = until.min(Instant::now() + self.dialer.deadlines.slot);
         let Ok(_slot) = self.pool.slot(target, patience).await else {
-            return Report::nowhere(Verdict::deferred(Status::ours(451, 4, 5), Phase::Slot));
+            return Report::crowded(target);
         };
         let envelope = Envelope {
             reverse_path: outgoing.reverse_path,
@@ -316,19 +327,22 @@ impl Transport {
         }
         self.pool.make_room();
         let reached = self.dialer.reach(target, until).await;
-        let ip = reached.address.map(|address| address.ip());
         if outgoing.purpose == Purpose::Mail && target.origin != Origin::Route {
-            self.tally.count(attempt.domain, &attempt.holding, target, reached.tls, ip);
+            for (address, seen) in &reached.seen {
+                self.tally.count(attempt.domain, &attempt.holding, target, *seen, Some(address.ip()));
+            }
         }
-        let tls_failure = match reached.tls {
-            TlsSeen::Failed(failure) => Some(failure),
-            TlsSeen::Nothing | TlsSeen::Secured(_) => None,
-        };
+        let tls_failure = reached.tls_failure();
         let report = match reached.connection {
             Err(verdict) => Report::at(target, reached.address, None, verdict, Reuse::New),
             Ok(mut connection) => {
+                let address = connection.address();
                 let verdict = connection.transact(&envelope, outgoing.message, until).await;
-                self.finish(target, connection, verdict, Reuse::New, outgoing)
+                let report = self.finish(target, connection, verdict, Reuse::New, outgoing);
+                if report.leaves_hope_elsewhere() {
+                    self.dialer.shun(target, address);
+                }
+                report
             }
         };
         Report { tls_failure, ..report }
@@ -384,6 +398,7 @@ mod tests {
             addresses: vec![([8, 8, 1, 1], 25).into()],
             origin,
             demand,
+            pool: None,
         };
         let sure = |host: &str, origin, demand| {
             strict(&target(Host::Name(domain(host)), origin, demand), &domain("mail.example"))

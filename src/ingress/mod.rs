@@ -30,4 +30,4 @@ pub(crate) mod x509;
 
 pub use inherited::{Inherited, InheritedError, Place};
 pub use listener::{Ingress, IngressError, Listening};
-pub use tls::{CertificateError, Certificates, make_self_signed};
+pub use tls::{CertificateError, Certificates, certificate_warnings, make_self_signed};

@@ -132,17 +132,19 @@ impl Certificates {
     }
 
     fn complain(&self) {
+        let now = Timestamp::now();
         for pair in self.pairs() {
-            let Some(until) = pair.valid_until() else { continue };
-            let left = until.since(Timestamp::now());
-            if left < EXPIRES_SOON {
-                tracing::warn!(
-                    event = "certificate_expires",
-                    file = %pair.certificate.display(),
-                    until = %until.to_rfc3339(),
-                    days = left.as_secs() / 86_400,
+            let file = pair.certificate.display();
+            match pair.valid_until().map(|until| (until.to_rfc3339(), Validity::at(until, now))) {
+                None | Some((_, Validity::Good)) => {}
+                Some((until, Validity::Ends { days })) => tracing::warn!(
+                    event = "certificate_expires", %file, until, days,
                     "renew it: servers that verify will not send any more"
-                );
+                ),
+                Some((until, Validity::Ended { days })) => tracing::error!(
+                    event = "certificate_expired", %file, until, days,
+                    "renew it: sessions go on, but servers that verify do not send"
+                ),
             }
         }
     }
@@ -156,6 +158,57 @@ impl Certificates {
         let found = asked.and_then(|asked| self.named.iter().find(|(names, _)| names.contains(&asked)));
         found.map_or(&self.default, |(_, pair)| pair)
     }
+}
+
+/// How far a certificate is from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Validity {
+    Good,
+    /// In so many days.
+    Ends {
+        days: u64,
+    },
+    /// So many days ago.
+    Ended {
+        days: u64,
+    },
+}
+
+impl Validity {
+    fn at(until: Timestamp, now: Timestamp) -> Self {
+        let days = |long: Duration| long.as_secs() / 86_400;
+        match until.since(now) {
+            Duration::ZERO => Validity::Ended { days: days(now.since(until)) },
+            left if left < EXPIRES_SOON => Validity::Ends { days: days(left) },
+            _ => Validity::Good,
+        }
+    }
+}
+
+/// What is to be said of the certificates in these files: those that have ended or soon will. A file that is not there is
+/// no matter of time; starting says what is wrong with it.
+#[must_use]
+pub fn certificate_warnings(files: &TlsFiles, now: Timestamp) -> Vec<String> {
+    let named = files
+        .named
+        .iter()
+        .zip(1..)
+        .map(|(more, i)| (format!("ingress.tls.named[{i}].certificate"), more.certificate.as_path()));
+    std::iter::once(("ingress.tls.certificate".to_owned(), files.certificate.as_path()))
+        .chain(named)
+        .filter_map(|(key, path)| {
+            let own = CertificateDer::from_pem_file(path).ok()?;
+            let until = x509::valid_until(&own)?;
+            let (file, at) = (path.display(), until.to_rfc3339());
+            match Validity::at(until, now) {
+                Validity::Good => None,
+                Validity::Ends { days } => Some(format!("{key}: {file} ends in {days} days, {at}; renew it")),
+                Validity::Ended { days } => Some(format!(
+                    "{key}: {file} ended {days} days ago, {at}; renew it: servers that verify do not send"
+                )),
+            }
+        })
+        .collect()
 }
 
 impl Pair {

@@ -217,6 +217,8 @@ fn routes(egress: &Egress, places: &mut Vec<Place>) {
         memory: _,
         per_destination: _,
         source_addresses: _,
+        pools: _,
+        notice_pool: _,
         ca_file: _,
         routes,
         replies: _,

@@ -1,12 +1,14 @@
 //! The board: what one process knows of the destinations it sends to, and what may be leased next.
 //!
 //! Rules: no more than `concurrency` attempts in all; for one destination no more than its window, which is never wider
-//! than `per_destination` or its shape. A destination that the operator paused rests like a dead one, and is not
+//! than `per_destination` or its shape; for all domains that met at a full host together no more than `per_destination`
+//! ([`Site`]). A destination that the operator paused rests like a dead one, and is not
 //! probed. What is not in use and not dead is forgotten, so that memory follows what is under way, not what there is; of
 //! dead destinations those whose rest ends first are forgotten beyond [`DEAD`]: they are met anew.
 
 use super::rooms::{Groups, Key, Room, Rooms};
 use super::shape::{Meter, Shape};
+use super::site::{Site, Sites};
 use super::window::{INITIAL, Rest, Window};
 use crate::mail::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -40,6 +42,8 @@ pub enum Effect {
     Unreached,
     /// Nothing: the fault was ours.
     Ours,
+    /// Nothing: all our connections to its host are in use.
+    Crowded(Site),
 }
 
 /// What changed.
@@ -66,6 +70,7 @@ pub struct Board {
     groups: Arc<Groups>,
     shapes: Vec<Shape>,
     known: HashMap<Key, Destination>,
+    sites: Sites,
     /// By the domain of the recipients, whatever it shares with others.
     paused: HashSet<i64>,
     sending: usize,
@@ -82,6 +87,7 @@ impl Board {
             groups: Arc::new(groups),
             shapes,
             known: HashMap::new(),
+            sites: Sites::default(),
             paused: HashSet::new(),
             sending: 0,
             forget_at: REMEMBERED,
@@ -134,7 +140,10 @@ impl Board {
             known.entry(Key::Shape(place)).or_insert(Room::For(INITIAL.min(shape.connections)));
         }
         let limit = self.bounds.concurrency.saturating_sub(self.sending).min(most);
+        let sending = |route| self.known.get(&Key::Route(route)).map_or(0, |destination| destination.sending);
+        let sites = self.sites.places(self.bounds.per_destination, sending, now);
         Rooms::new(self.groups.clone(), known, INITIAL.min(self.bounds.per_destination), limit)
+            .sharing(sites)
             .without(&self.paused, now.after(PAUSED))
     }
 
@@ -191,6 +200,12 @@ impl Board {
         let window = &mut destination.window;
         match effect {
             Effect::Ours => Word::Nothing,
+            Effect::Crowded(site) => {
+                if key == Key::Route(route) {
+                    self.sites.found_full(route, site, now);
+                }
+                Word::Nothing
+            }
             Effect::Answered if window.answered(busy, limit) => Word::Revived,
             Effect::Answered => Word::Nothing,
             Effect::Slowed if window.slowed(rest, now, random) => Word::Died,
@@ -228,7 +243,7 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::Rate;
+    use crate::schedule::{Left, Rate};
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
     const REST: Rest = Rest { first: Duration::from_secs(60), max: Duration::from_secs(900) };
@@ -278,6 +293,61 @@ mod tests {
         board.ended(1, Effect::Answered, NOW, 0);
         board.ended(2, Effect::Answered, NOW, 0);
         assert_eq!(board.rooms(NOW, 99).of(2), 1, "the rate has one left");
+    }
+
+    #[test]
+    fn domains_that_met_at_a_full_host_share_the_places_of_one_destination() {
+        let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
+        let site = Site(9);
+        (0..40).for_each(|route| (0..5).for_each(|_| board.began(route, NOW)));
+        // The first four domains got all connections; the others gave up, and left their places.
+        for route in 4..40 {
+            (0..5).for_each(|_| assert_eq!(board.ended(route, Effect::Crowded(site), NOW, 0), Word::Nothing));
+        }
+        let rooms = board.rooms(NOW, 99);
+        let until = rooms.rests_until(39).unwrap();
+        assert_eq!((rooms.of(39), rooms.of(99), board.is_blocked(39)), (0, INITIAL, false));
+        let mut rooms = board.rooms(until, 99);
+        let mut taken = 0;
+        for route in 4..40 {
+            let count = rooms.of(route);
+            rooms.take(route, count);
+            (0..count).for_each(|_| board.began(route, until));
+            taken += count;
+        }
+        assert_eq!((taken, rooms.of(99)), (BOUNDS.per_destination, INITIAL));
+        // None of them has room now: the first four by their windows, the others by their site.
+        assert_eq!(board.rooms(until, 99).left(), Left::Out((0..40).collect()));
+        board.ended(4, Effect::Answered, until, 0);
+        assert_eq!(
+            (board.rooms(until, 99).of(39), board.rooms(until, 99).left()),
+            (1, Left::Out(vec![0, 1, 2, 3, 5, 6, 7]))
+        );
+        // Those that had the connections are known too once they meet the others there.
+        (0..4).for_each(|route| {
+            (0..5).for_each(|_| {
+                board.ended(route, Effect::Answered, until, 0);
+            })
+        });
+        board.began(0, until);
+        board.ended(0, Effect::Crowded(site), until, 0);
+        let later = board.rooms(until, 99).rests_until(0).unwrap();
+        assert_eq!(board.rooms(later, 99).of(0), 1);
+        // An hour later, or by a clock that went back, each domain has a window of its own.
+        let forgotten = until.after(Duration::from_secs(3601));
+        assert_eq!(
+            (board.rooms(forgotten, 99).of(39), board.rooms(Timestamp::from_millis(0), 99).of(39)),
+            (INITIAL, INITIAL)
+        );
+    }
+
+    #[test]
+    fn a_shape_has_its_own_places_at_a_full_host() {
+        let shape = Shape { connections: 30, messages_per_connection: 20, rate: None };
+        let mut board = Board::new(BOUNDS, Groups::new(HashMap::from([(1, 0)]), None), vec![shape]);
+        board.began(1, NOW);
+        board.ended(1, Effect::Crowded(Site(9)), NOW, 0);
+        assert_eq!((board.rooms(NOW, 99).of(1), board.rooms(NOW, 99).rests_until(1)), (INITIAL, None));
     }
 
     #[test]

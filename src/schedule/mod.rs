@@ -11,6 +11,7 @@ mod class;
 mod deadline;
 mod rooms;
 mod shape;
+mod site;
 mod suppression;
 mod window;
 
@@ -20,5 +21,6 @@ pub use class::Class;
 pub use deadline::{Blocked, Deadlines, Look, Told};
 pub use rooms::{Groups, Key, Left, Rooms};
 pub use shape::{Rate, Shape};
+pub use site::Site;
 pub use suppression::{Suppression, means_for_good};
 pub use window::Rest;

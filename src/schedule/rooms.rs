@@ -4,6 +4,7 @@
 //! names, all those share one. A route below zero was chosen by the operator for single mails, and shares nothing. A key
 //! that nothing is known of has the room of a new window.
 
+use super::site::Site;
 use crate::mail::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -77,6 +78,50 @@ pub(super) enum Room {
     Rests(Timestamp),
 }
 
+/// The places that routes share at the hosts where they meet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SitePlaces {
+    of: HashMap<i64, Site>,
+    free: HashMap<Site, usize>,
+    resting: HashMap<Site, Timestamp>,
+}
+
+impl SitePlaces {
+    /// Counts a route of a site that has `each` places, `used` of them taken by this route.
+    pub fn count(&mut self, route: i64, site: Site, each: usize, used: usize) {
+        self.of.insert(route, site);
+        let free = self.free.entry(site).or_insert(each);
+        *free = free.saturating_sub(used);
+    }
+
+    /// Nothing for this site before then.
+    pub fn rest(&mut self, site: Site, until: Timestamp) {
+        self.resting.insert(site, until);
+    }
+
+    fn free(&self, route: i64) -> Option<usize> {
+        self.free.get(self.of.get(&route)?).copied()
+    }
+
+    fn rests_until(&self, route: i64) -> Option<Timestamp> {
+        self.resting.get(self.of.get(&route)?).copied()
+    }
+
+    fn take(&mut self, route: i64, count: usize) {
+        if let Some(free) = self.of.get(&route).and_then(|site| self.free.get_mut(site)) {
+            *free = free.saturating_sub(count);
+        }
+    }
+
+    /// The routes whose site is full. Resting ones are not among them.
+    fn full(&self) -> impl Iterator<Item = i64> {
+        self.of
+            .iter()
+            .filter(|(_, site)| self.free.get(site) == Some(&0) && !self.resting.contains_key(site))
+            .map(|(route, _)| *route)
+    }
+}
+
 /// The room at one moment. Whoever takes some counts it here.
 #[derive(Debug, Clone)]
 pub struct Rooms {
@@ -84,19 +129,25 @@ pub struct Rooms {
     known: HashMap<Key, Room>,
     /// Routes that rest whatever their key does, and until when.
     resting: HashMap<i64, Timestamp>,
+    sites: SitePlaces,
     fresh: usize,
     limit: usize,
 }
 
 impl Rooms {
     pub(super) fn new(groups: Arc<Groups>, known: HashMap<Key, Room>, fresh: usize, limit: usize) -> Self {
-        Self { groups, known, resting: HashMap::new(), fresh, limit }
+        Self { groups, known, resting: HashMap::new(), sites: SitePlaces::default(), fresh, limit }
     }
 
     /// The same without these routes until then.
     pub(super) fn without(mut self, routes: &HashSet<i64>, until: Timestamp) -> Self {
         self.resting = routes.iter().map(|route| (*route, until)).collect();
         self
+    }
+
+    /// The same with the places that routes share.
+    pub(super) fn sharing(self, sites: SitePlaces) -> Self {
+        Self { sites, ..self }
     }
 
     /// Room for `limit` deliveries in all and `each` for a destination, except for the `full` ones. For those who take
@@ -116,13 +167,14 @@ impl Rooms {
     /// For one route.
     #[must_use]
     pub fn of(&self, route: i64) -> usize {
-        if self.resting.contains_key(&route) {
+        if self.resting.contains_key(&route) || self.sites.rests_until(route).is_some() {
             return 0;
         }
+        let limit = self.limit.min(self.sites.free(route).unwrap_or(self.limit));
         match self.known.get(&self.groups.key(route)) {
-            Some(Room::For(count)) => (*count).min(self.limit),
+            Some(Room::For(count)) => (*count).min(limit),
             Some(Room::Rests(_)) => 0,
-            None => self.fresh.min(self.limit),
+            None => self.fresh.min(limit),
         }
     }
 
@@ -133,12 +185,13 @@ impl Rooms {
             Some(Room::Rests(until)) => Some(*until),
             _ => None,
         };
-        self.resting.get(&route).copied().max(rests)
+        self.resting.get(&route).copied().max(rests).max(self.sites.rests_until(route))
     }
 
     /// Counts what was taken for a route.
     pub fn take(&mut self, route: i64, count: usize) {
         self.limit = self.limit.saturating_sub(count);
+        self.sites.take(route, count);
         if let Room::For(left) = self.known.entry(self.groups.key(route)).or_insert(Room::For(self.fresh)) {
             *left = left.saturating_sub(count);
         }
@@ -148,7 +201,7 @@ impl Rooms {
     #[must_use]
     pub fn left(&self) -> Left {
         let full = self.known.iter().filter(|(_, room)| matches!(room, Room::For(0))).map(|(key, _)| *key);
-        let mut out = Vec::new();
+        let mut out: Vec<i64> = self.sites.full().collect();
         for key in full {
             match (key, &self.groups.smarthost) {
                 (Key::Smarthost, Smarthost::AllBut(own)) => {
@@ -158,6 +211,7 @@ impl Rooms {
             }
         }
         out.sort_unstable();
+        out.dedup();
         Left::Out(out)
     }
 }

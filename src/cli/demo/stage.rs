@@ -138,6 +138,7 @@ fn route(player: &Player, server: SocketAddr) -> Result<Route, Failure> {
         domain: RouteDomain::Exactly(Domain::parse(player.domain)?),
         next_hop: NextHop { host: Host::Ip(server.ip()), port: server.port() },
         tls: RouteTls::May,
+        pool: None,
     })
 }
 

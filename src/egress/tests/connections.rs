@@ -51,6 +51,7 @@ async fn a_next_hop_never_sees_more_connections_than_it_has_slots() {
     let server = Script::start(&vec![one; 6]).await;
     let mut config = to_server(server.address, "may");
     config.pool = PoolLimits { per_hop: 2, messages: 1, ..PoolLimits::default() };
+    config.deadlines.slot = Duration::from_secs(60);
     let transport = Transport::new(config).unwrap();
     let mut attempts = tokio::task::JoinSet::new();
     for _ in 0..6 {
@@ -84,7 +85,8 @@ async fn a_kept_connection_makes_room_where_all_are_used() {
 #[tokio::test]
 async fn waiting_for_a_slot_ends_and_blames_nobody() {
     let mut server = Script::start(&[[HELLO, ASK, "hang"].concat()]).await;
-    let mut config = to_server(server.address, "may");
+    let hop = server.address.to_string();
+    let mut config = config(&[("mail.example", &hop, "may"), ("other.example", &hop, "may")]);
     config.pool.per_hop = 1;
     config.deadlines.slot = Duration::from_millis(40);
     let transport = Transport::new(config).unwrap();
@@ -96,10 +98,32 @@ async fn waiting_for_a_slot_ends_and_blames_nobody() {
     let report = deliver(&transport).await;
     assert_eq!(describe(&report), "deferred 4.4.5 slot");
     assert_eq!(report.address, None);
+    // Another domain of the same host meets the same crowd.
+    let neighbour = deliver_to(&transport, "hana@other.example", b"a\r\n").await;
+    assert!(report.crowded.is_some() && neighbour.crowded == report.crowded);
     // An attempt that is dropped closes its connection and frees its slot.
     busy.abort();
     server.one_over().await;
     assert_eq!(deliver(&transport).await.phase, Phase::Greeting);
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_a_next_hop_that_takes_its_time() {
+    let slow = "s: 250 ok\ns: 250 ok\ns: 354 go\ncontent\nhang";
+    let mut server = Script::start(&[[HELLO, ASK, slow].concat()]).await;
+    let mut config = to_server(server.address, "may");
+    config.pool.closing = Duration::from_millis(40);
+    let transport = Transport::new(config).unwrap();
+    let other = transport.clone();
+    let under_way = tokio::spawn(async move { describe(&deliver(&other).await) });
+    while server.most_at_once() == 0 {
+        tokio::task::yield_now().await;
+    }
+    transport.close().await;
+    assert!(!under_way.is_finished());
+    assert_eq!(describe(&deliver(&transport).await), "deferred 4.4.5 slot");
+    under_way.abort();
+    server.one_over().await;
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ async fn delivered(identity: &Identity, tlsa: &[String], script: &[&str]) -> (Re
     let mut config = config(&[]);
     config.resolvers = Resolvers::Validating(vec![dns.address]);
     // Another address than the server's, or it would be ourselves.
-    config.source_addresses = vec!["127.0.0.2".parse().unwrap()];
+    config.sources.plain = vec!["127.0.0.2".parse().unwrap()];
     config.ground = Ground { smtp: port, may_dial: |_| true, ..Ground::default() };
     config.pool.messages = 1;
     let transport = Transport::new(config).unwrap();

@@ -63,6 +63,13 @@ const ZONE: &str = "
     ours.example MX 20 b.mx.example
     address.example MX 10 disguised.mx.example
     disguised.mx.example A 8.8.7.7
+    malformed.example MX 10 mx-.mx.example
+    malformed.example A 8.8.9.9
+    noughts.example MX 0 .
+    noughts.example MX 10 mx-.mx.example
+    noughts.example A 8.8.9.9
+    halfgood.example MX 10 mx-.mx.example
+    halfgood.example MX 20 b.mx.example
     circle.example MX 10 b.mx.example
     circle.example MX 10 disguised.mx.example
     relay.example A 8.8.7.7
@@ -129,6 +136,9 @@ async fn each_row_of_the_table_holds() {
         ("gone.example", "failed 550 5.4.4"),
         ("halfbroken.example", "deferred 451 4.4.3"),
         ("rescued.example", "8.8.2.2:25"),
+        ("malformed.example", "failed 550 5.4.4"),
+        ("noughts.example", "failed 550 5.4.4"),
+        ("halfgood.example", "8.8.2.2:25"),
         ("private.example", "failed 550 5.4.4"),
         ("local.example", "failed 550 5.4.4"),
         ("literal.example", "failed 550 5.4.4"),

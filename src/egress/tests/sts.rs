@@ -56,7 +56,7 @@ impl Lab {
         std::fs::write(&file, authority.pem()).unwrap();
         let mut config = config(&[]);
         config.resolvers = Resolvers::Plain(vec![names.address]);
-        config.source_addresses = vec!["127.0.0.2".parse().unwrap()];
+        config.sources.plain = vec!["127.0.0.2".parse().unwrap()];
         config.authorities = Some(file.clone());
         let https = host.as_ref().map_or(9, |host| host.address.port());
         config.ground = Ground { smtp: server.address.port(), https, may_dial: |_| true };

@@ -3,6 +3,7 @@
 use super::attempt::{ASK, HELLO, HELLO_TLS, TAKE, check, config, deliver, deliver_to, describe, to_server};
 use super::name_server::NameServer;
 use super::script::Script;
+use crate::egress::ground::Ground;
 use crate::egress::resolve::{Origin, Resolvers};
 use crate::egress::{Outgoing, Purpose, Transport};
 use crate::mail::RealAddress;
@@ -195,6 +196,29 @@ async fn silence_of_the_name_server_is_a_deferral() {
     config.deadlines.resolve = Duration::from_millis(60);
     let transport = Transport::new(config).unwrap();
     assert_eq!(describe(&deliver(&transport).await), "deferred 4.4.3 resolve");
+}
+
+#[tokio::test]
+async fn hosts_whose_name_servers_are_silent_do_not_keep_mail_from_one_that_is_known() {
+    let silent = "lame1.test.example A SILENCE\nlame2.test.example A SILENCE\nlame3.test.example A SILENCE\n\
+        lame1.test.example AAAA SILENCE\nlame2.test.example AAAA SILENCE\nlame3.test.example AAAA SILENCE\n\
+        good.test.example A 127.0.1.1\n";
+    let preferred = "mail.example MX 10 good.test.example\nmail.example MX 20 lame1.test.example\n\
+        mail.example MX 30 lame2.test.example\nmail.example MX 40 lame3.test.example\n";
+    let last = "mail.example MX 10 lame1.test.example\nmail.example MX 10 lame2.test.example\n\
+        mail.example MX 10 lame3.test.example\nmail.example MX 20 good.test.example\n";
+    let lab = async |zone: String| {
+        let names = NameServer::start(&zone).await;
+        let server = Script::start_at("127.0.1.1:0", &[[HELLO, TAKE, "c: QUIT"].concat()]).await;
+        let mut config = config(&[]);
+        config.resolvers = Resolvers::Plain(vec![names.address]);
+        config.ground = Ground { smtp: server.address.port(), may_dial: |_| true, ..Ground::default() };
+        let transport = Transport::new(config).unwrap();
+        assert_eq!(describe(&deliver(&transport).await), "delivered 2.0.0 dot", "{zone}");
+        transport.close().await;
+        server.ended().await;
+    };
+    tokio::join!(lab(format!("{silent}{preferred}")), lab(format!("{silent}{last}")));
 }
 
 #[tokio::test]

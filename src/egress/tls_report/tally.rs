@@ -4,8 +4,8 @@
 //! a person or a message. At most [`MAX_KINDS`] kinds are counted between two looks; what comes beyond is not counted.
 //! When it fails: it does not.
 
-use crate::egress::connect::TlsSeen;
 use crate::egress::demand::{Demand, TlsFailure};
+use crate::egress::reach::TlsSeen;
 use crate::egress::resolve::Target;
 use crate::egress::sts::Policy;
 use crate::egress::sts_policies::Holding;

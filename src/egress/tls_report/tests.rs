@@ -195,8 +195,8 @@ impl Drop for Installation {
 #[tokio::test]
 async fn a_days_sessions_become_one_sealed_message_to_who_asked_and_none_to_who_did_not() {
     use super::ledger::{Ledger, Reporting};
-    use crate::egress::connect::TlsSeen;
     use crate::egress::demand::TlsFailure;
+    use crate::egress::reach::TlsSeen;
     use crate::egress::resolve::{Origin, Resolvers, Target};
     use crate::egress::sts_policies::{Holding, Kept};
     use crate::egress::tests::{NameServer, config};
@@ -217,6 +217,7 @@ async fn a_days_sessions_become_one_sealed_message_to_who_asked_and_none_to_who_
         addresses: vec!["192.0.2.1:25".parse().unwrap()],
         origin: Origin::Mx,
         demand: Demand::May,
+        pool: None,
     };
     for (to, seen) in [
         ("asks.example", TlsSeen::Secured(Err(TlsFailure::NotTrusted))),

@@ -242,3 +242,26 @@ fn the_soonest_end_of_all_certificates_counts() {
     assert!(certificates.valid_until().unwrap().to_rfc3339().starts_with("4096-01-01"));
     assert!(Config::development(&scratch.0).unwrap().ingress.tls.named.is_empty());
 }
+
+#[test]
+fn a_certificate_that_has_ended_or_soon_will_is_warned_of_by_its_key_and_days() {
+    let scratch = Scratch::new();
+    let (certificate, key) = scratch.make("relay.example.jp");
+    let (more, more_key) = scratch.make("mx.example.jp");
+    let named = vec![NamedCertificate { names: Vec::new(), certificate: more, key: more_key }];
+    let files = TlsFiles { certificate, key, named };
+    // What the development profile makes ends in the year 4096.
+    let end = Timestamp::parse_rfc3339("4096-01-01T00:00:00Z").unwrap();
+    let day = |days: i64| Timestamp::from_millis(end.as_millis() + days * 86_400_000);
+    assert!(certificate_warnings(&files, day(-15)).is_empty());
+    let soon = certificate_warnings(&files, day(-3));
+    assert!(
+        soon[0].starts_with("ingress.tls.certificate: ") && soon[0].contains("ends in 3 days"),
+        "{soon:?}"
+    );
+    assert!(soon[1].starts_with("ingress.tls.named[1].certificate: "), "{soon:?}");
+    let over = certificate_warnings(&files, day(2));
+    assert!(over.len() == 2 && over[0].contains("ended 2 days ago, 4096-01-01"), "{over:?}");
+    fs::remove_file(&files.certificate).unwrap();
+    assert_eq!(certificate_warnings(&files, day(2)).len(), 1);
+}

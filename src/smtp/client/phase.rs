@@ -86,7 +86,8 @@ impl Default for Deadlines {
         let s = Duration::from_secs;
         Self {
             resolve: s(30),
-            slot: s(60),
+            // Whoever waits here holds a place that another destination could use.
+            slot: s(2),
             connect: s(30),
             handshake: s(60),
             greeting: s(300),

@@ -25,13 +25,7 @@ impl Nsd {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             let scratch = Scratch::new("nsd");
             write_configuration(&scratch, address, zones);
-            let child = Command::new("/usr/sbin/nsd")
-                .args(["-d", "-c"])
-                .arg(scratch.path().join("nsd.conf"))
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap_or_else(|fault| panic!("/usr/sbin/nsd: {fault}; {HOW_TO_RUN}"));
+            let child = spawn(&scratch);
             let mut nsd = Self { scratch, address, child };
             let up = eventually("NSD answers or ends", || {
                 if nsd.child.try_wait().unwrap().is_some() {
@@ -49,6 +43,22 @@ impl Nsd {
         panic!("nsd does not start; {HOW_TO_RUN}, as root");
     }
 
+    /// Answers nobody any more.
+    pub fn go_down(&mut self) {
+        // Its children end with it when it is asked to end, not when it is killed.
+        let asked = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+
+    /// Answers again, where it did before.
+    pub fn come_back(&mut self) {
+        self.child = spawn(&self.scratch);
+        eventually("NSD answers again", || answers(self.address).then_some(()));
+    }
+
     /// Where it answers.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -57,6 +67,13 @@ impl Nsd {
     fn log(&self) -> String {
         fs::read_to_string(self.scratch.path().join("nsd.log")).unwrap_or_default()
     }
+}
+
+fn spawn(scratch: &Scratch) -> Child {
+    let mut command = Command::new("/usr/sbin/nsd");
+    command.args(["-d", "-c"]).arg(scratch.path().join("nsd.conf"));
+    let spawned = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    spawned.unwrap_or_else(|fault| panic!("/usr/sbin/nsd: {fault}; {HOW_TO_RUN}"))
 }
 
 fn write_configuration(scratch: &Scratch, address: SocketAddr, zones: &[(&str, Option<&str>)]) {
@@ -95,11 +112,6 @@ impl Drop for Nsd {
         if std::thread::panicking() {
             eprintln!("{}", self.log());
         }
-        // Its children end with it when it is asked to end, not when it is killed.
-        let asked = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status();
-        if !asked.is_ok_and(|status| status.success()) {
-            let _ = self.child.kill();
-        }
-        let _ = self.child.wait();
+        self.go_down();
     }
 }

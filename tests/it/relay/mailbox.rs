@@ -7,7 +7,7 @@ use super::watch::Watch;
 use super::wire::{Wire, server_config};
 use crate::peer::eventually;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub struct Received {
     /// Dots un-stuffed, lines end in CRLF.
     pub bytes: Vec<u8>,
     pub is_tls: bool,
+    /// Whose connection brought it.
+    pub from: IpAddr,
     /// Whether it was answered with 250.
     pub was_taken: bool,
     /// Whether it was answered with 4yz or 5yz.
@@ -201,14 +203,15 @@ impl Shared {
 }
 
 fn converse(stream: TcpStream, shared: &Shared) -> io::Result<()> {
+    let from = stream.peer_addr()?.ip();
     let mut wire = Wire::new(stream)?;
     let mut said = Vec::new();
-    let result = answer(&mut wire, shared, &mut said);
+    let result = answer(&mut wire, shared, &mut said, from);
     shared.watch.shown(&shared.who, "an SMTP session", &said);
     result
 }
 
-fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>) -> io::Result<()> {
+fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>, from: IpAddr) -> io::Result<()> {
     if let Manner::Greets(reply) = shared.manner() {
         return say(wire, &reply);
     }
@@ -279,6 +282,7 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>) -> io::Result<()
                     forward_paths: std::mem::take(&mut forward_paths),
                     bytes,
                     is_tls: wire.is_tls(),
+                    from,
                     was_taken: false,
                     was_refused: false,
                 };

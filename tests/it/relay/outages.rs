@@ -1,15 +1,19 @@
-//! What is away comes back: the next hop, the database, space on the disk. Nothing that was acknowledged is lost, and
+//! What is away comes back: the next hop, the DNS, the database, space on the disk. Nothing that was acknowledged is lost, and
 //! nothing is acknowledged that was not written.
 
+use super::client::Client;
 use super::letter::{Letter, body};
 use super::mailbox::Manner;
-use super::process::{On, Setup, on_both_databases};
+use super::process::{On, Setup, TestRelay, on_both_databases};
 use super::proxy::Proxy;
-use super::scene::{Scene, open_order};
+use super::scene::{Order, Person, Scene, add_merchant, open_order};
+use super::watch::Watch;
+use crate::peer::nsd::Nsd;
 use crate::peer::postgres::{Database, fresh_database};
 use crate::peer::{Scratch, eventually, eventually_within};
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A little longer than a lease of the egress.
@@ -20,6 +24,8 @@ on_both_databases! {
     a_deferred_mail_is_tried_again_after_a_restart,
     a_next_hop_that_falls_silent_or_hangs_up_after_the_dot_gets_the_mail_again,
     the_same_mail_sent_twice_is_delivered_once,
+    mail_taken_while_the_dns_is_gone_arrives_when_it_is_back_and_nobody_is_thought_dead,
+    a_slow_host_of_many_domains_does_not_keep_the_mail_of_others_waiting,
 }
 
 fn mail_taken_while_the_next_hop_is_down_arrives_when_it_is_back(on: On) {
@@ -110,6 +116,78 @@ fn the_same_mail_sent_twice_is_delivered_once(on: On) {
     scene.mise.mailbox.wait_for(1);
     eventually("the queue is empty", || scene.relay.queue(None).is_empty().then_some(()));
     assert_eq!((scene.hana.mailbox.count(), scene.mise.mailbox.count()), (2, 1));
+}
+
+/// A store, a relay and as many customers, each with a domain of its own; each is sent `mails`.
+fn to_many(
+    setup: Setup,
+    watch: &Arc<Watch>,
+    store: &Person,
+    customers: &[&Person],
+    mails: usize,
+) -> (TestRelay, impl Fn(&str) + use<>) {
+    let relay = setup.route(&store.domain, store.mailbox.address()).start(watch);
+    let account = add_merchant(&relay, "mise", &[&store.address]);
+    let orders: Vec<(String, Order)> = customers
+        .iter()
+        .zip(1..)
+        .map(|(to, n)| (to.address.clone(), open_order(&relay, "mise", &format!("A-{n}"), &to.address)))
+        .collect();
+    let (submissions, watch, from) = (relay.submissions(), watch.clone(), store.address.clone());
+    let submit = move |customer: &str| {
+        let mut session =
+            Client::log_in(submissions, &watch, "mise", &account.user, &account.password).unwrap();
+        let (_, order) = orders.iter().find(|(address, _)| address == customer).unwrap();
+        for _ in 0..mails {
+            let letter = Letter::new(&watch, &from, &order.customer_alias);
+            session.send(&from, &[&letter.to], &letter.bytes()).unwrap().is("250 2.0.0");
+        }
+    };
+    (relay, submit)
+}
+
+fn mail_taken_while_the_dns_is_gone_arrives_when_it_is_back_and_nobody_is_thought_dead(on: On) {
+    let watch = Arc::new(Watch::default());
+    let [mise, hana] = ["mise", "hana"].map(|who| Person::new(&watch, who));
+    let mut names = Nsd::start(&[(&hana.domain, Some("mx IN A 127.0.0.1"))]);
+    let (domain, port) = (&hana.domain, hana.mailbox.address().port());
+    let setup = Setup::new(on)
+        .key("dns.servers", &format!("['{}']", names.address()))
+        .route_as(&format!("domain = '{domain}', next_hop = 'mx.{domain}:{port}'"));
+    let (relay, submit) = to_many(setup, &watch, &mise, &[&hana], 12);
+    names.go_down();
+    submit(&hana.address);
+    eventually_within(LEASE * 2, "all were tried", || {
+        let queue = relay.queue(None);
+        (queue.len() == 12 && queue.iter().all(|line| line["last_status"] == "451 4.4.3")).then_some(())
+    });
+    names.come_back();
+    hana.mailbox.wait_for(12);
+    assert!(!relay.log().contains("destination_dead"));
+}
+
+fn a_slow_host_of_many_domains_does_not_keep_the_mail_of_others_waiting(on: On) {
+    let watch = Arc::new(Watch::default());
+    let [mise, taro] = ["mise", "taro"].map(|who| Person::new(&watch, who));
+    let hosted: Vec<Person> = (0..6).map(|_| Person::new(&watch, "hana")).collect();
+    let host = &hosted[0].mailbox;
+    host.behave(Manner::WaitsAfterDot);
+    let setup = Setup::new(on).key("egress.concurrency", "6").key("egress.per_destination", "2");
+    let setup = setup.route(&taro.domain, taro.mailbox.address());
+    let setup = hosted.iter().fold(setup, |setup, person| setup.route(&person.domain, host.address()));
+    let customers: Vec<&Person> = hosted.iter().chain([&taro]).collect();
+    let (relay, submit) = to_many(setup, &watch, &mise, &customers, 3);
+    for person in &hosted {
+        submit(&person.address);
+    }
+    host.wait_for(2);
+    submit(&taro.address);
+    // Whoever waits for a connection to the host would have to give way to it.
+    taro.mailbox.wait_for(3);
+    assert_eq!(host.count(), 2);
+    host.behave(Manner::Kind);
+    eventually_within(LEASE * 2, "the rest follows", || (host.count() == 18).then_some(()));
+    eventually("the queue is empty", || relay.queue(None).is_empty().then_some(()));
 }
 
 /// The usual people, with a path to the database that can be cut.
@@ -241,6 +319,43 @@ fn a_full_disk_is_a_452_and_mail_is_taken_again_when_there_is_space() {
     let mails = scene.hana.mailbox.wait_for(2);
     assert_eq!(body(&mails[1].bytes), body(&letter.bytes()));
     scene.watch.check_hidden_below(disk.path());
+}
+
+#[test]
+fn with_a_certificate_that_has_ended_sessions_go_on_and_the_operator_is_told() {
+    let scene = Scene::prepared(
+        On::Sqlite,
+        |setup| setup,
+        |relay| {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let mut ended = rcgen::CertificateParams::new(["relay.anshin.test".to_owned()]).unwrap();
+            ended.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            ended.not_after = rcgen::date_time_ymd(2020, 3, 1);
+            let dir = relay.state().join("tls");
+            fs::create_dir(&dir).unwrap();
+            fs::write(dir.join("certificate.pem"), ended.self_signed(&key).unwrap().pem()).unwrap();
+            fs::write(dir.join("key.pem"), key.serialize_pem()).unwrap();
+        },
+    );
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    let mut server = scene.customer().unwrap();
+    server.say("STARTTLS").unwrap().is("220");
+    server.wire().start_tls().unwrap();
+    server.say("EHLO client.test").unwrap().is("250");
+    let letter = scene.to_merchant();
+    server.send(&scene.hana.address, &[&letter.to], &letter.bytes()).unwrap().is("250 2.0.0");
+    scene.hana.mailbox.wait_for(1);
+    scene.mise.mailbox.wait_for(1);
+    let log = scene.relay.log();
+    let told = log.lines().find(|line| line.contains("certificate_expired")).expect("the log says so");
+    assert!(told.contains("2020-03-01") && told.contains("days"), "{told}");
+    let checked = scene.relay.anshin(&["config", "check"]);
+    let warnings = checked["warnings"].as_array().unwrap();
+    let of_it = |said: &&serde_json::Value| said.as_str().unwrap().starts_with("ingress.tls.certificate: ");
+    let warning = warnings.iter().find(of_it).expect("the check says so");
+    assert!(checked["ok"] == true && warning.as_str().unwrap().contains("2020-03-01"), "{checked}");
+    let ready = super::http::request(scene.relay.web(), "GET", "/readyz", "", "");
+    assert!(ready.status == 200, "an ended certificate stops nothing");
 }
 
 struct Unmount<'a>(&'a Scratch);

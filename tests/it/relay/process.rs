@@ -82,8 +82,13 @@ impl Setup {
         self.route_with(domain, next_hop, "may")
     }
 
-    pub fn route_with(mut self, domain: &str, next_hop: SocketAddr, tls: &str) -> Self {
-        self.routes.push(format!("{{ domain = '{domain}', next_hop = '{next_hop}', tls = '{tls}' }}"));
+    pub fn route_with(self, domain: &str, next_hop: SocketAddr, tls: &str) -> Self {
+        self.route_as(&format!("domain = '{domain}', next_hop = '{next_hop}', tls = '{tls}'"))
+    }
+
+    /// A route with these keys.
+    pub fn route_as(mut self, keys: &str) -> Self {
+        self.routes.push(format!("{{ {keys} }}"));
         self
     }
 

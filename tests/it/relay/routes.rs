@@ -1,12 +1,15 @@
 //! The operator sends waiting mail another way, and looks on.
 
-use super::letter::body;
-use super::mailbox::Mailbox;
-use super::process::{On, on_both_databases};
-use super::scene::Scene;
+use super::client::Client;
+use super::letter::{Letter, body};
+use super::mailbox::{Mailbox, Manner};
+use super::process::{On, Setup, on_both_databases};
+use super::scene::{Person, Scene, add_merchant, open_order};
+use super::watch::Watch;
 use crate::peer::eventually;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
+use std::sync::Arc;
 
 on_both_databases! {
     mail_for_a_dead_destination_goes_where_the_operator_sends_it_and_the_rest_waits,
@@ -53,6 +56,44 @@ fn mail_for_a_dead_destination_goes_where_the_operator_sends_it_and_the_rest_wai
     scene.hana.mailbox.wait_for(8 - moved);
     eventually("the queue is empty", || scene.relay.queue(None).is_empty().then_some(()));
     assert_eq!(elsewhere.count(), moved);
+}
+
+#[test]
+fn mail_goes_from_the_addresses_of_its_pool() {
+    let watch = Arc::new(Watch::default());
+    let [mise, hana, taro] = ["mise", "hana", "taro"].map(|who| Person::new(&watch, who));
+    let pool = |name: &str, address: &str| format!("{{ name = '{name}', source_addresses = ['{address}'] }}");
+    let pools = [pool("notices", "127.0.0.3"), pool("routed", "127.0.0.4"), pool("shaped", "127.0.0.5")];
+    let (domain, hop) = (&hana.domain, hana.mailbox.address());
+    let relay = Setup::new(On::Sqlite)
+        .key("egress.source_addresses", "['127.0.0.2']")
+        .key("egress.pool", &format!("[{}]", pools.join(", ")))
+        .key("egress.notice_pool", "'notices'")
+        .key("egress.shape", &format!("[{{ domains = ['{}'], pool = 'shaped' }}]", taro.domain))
+        .route_as(&format!("domain = '{domain}', next_hop = '{hop}', pool = 'routed'"))
+        .route(&taro.domain, taro.mailbox.address())
+        .route(&mise.domain, mise.mailbox.address())
+        .start(&watch);
+    let account = add_merchant(&relay, "mise", &[&mise.address]);
+    let submit = |customer: &Person, order_no: &str| {
+        let order = open_order(&relay, "mise", order_no, &customer.address);
+        let letter = Letter::new(&watch, &mise.address, &order.customer_alias);
+        let (user, password) = (&account.user, &account.password);
+        let mut session = Client::log_in(relay.submissions(), &watch, "mise", user, password).unwrap();
+        session.send(&mise.address, &[&letter.to], &letter.bytes()).unwrap().is("250 2.0.0");
+        order.merchant_alias
+    };
+    let from = |person: &Person, count: usize| person.mailbox.wait_for(count)[count - 1].from.to_string();
+    let alias = submit(&hana, "A-1");
+    submit(&taro, "A-2");
+    assert_eq!((from(&hana, 1), from(&taro, 1)), ("127.0.0.4".into(), "127.0.0.5".into()));
+    let answer = Letter::new(&watch, &hana.address, &alias);
+    let mut server = Client::hello(relay.mx(), &watch, "hana").unwrap();
+    server.send(&hana.address, &[&alias], &answer.bytes()).unwrap().is("250 2.0.0");
+    assert_eq!(from(&mise, 1), "127.0.0.2");
+    hana.mailbox.behave(Manner::Rcpt("550 5.1.1 No such user".into()));
+    submit(&hana, "A-1");
+    assert_eq!(from(&mise, 2), "127.0.0.3", "a report of ours");
 }
 
 #[test]
