@@ -68,7 +68,7 @@ async fn measure(url: &str, deliveries: i64, filled_at: Option<Timestamp>) {
         let one = Instant::now();
         let rooms = Rooms::plain(LIMIT, LIMIT, &[]);
         let until = at.after(Duration::from_secs(86_400));
-        leased += store.claim(at, until, rooms, Class::ALL, Leases::TakenOver).await.unwrap().work.len();
+        leased += store.claim(at, until, rooms, Class::ALL, Leases::TakenOver(at)).await.unwrap().work.len();
         slowest = slowest.max(one.elapsed());
     }
     let took = began.elapsed().as_secs_f64();
@@ -80,7 +80,7 @@ async fn measure(url: &str, deliveries: i64, filled_at: Option<Timestamp>) {
     );
     let began = Instant::now();
     let found = store
-        .claim(now, now, Rooms::plain(LIMIT, LIMIT, &[]), Class::ALL, Leases::TakenOver)
+        .claim(now, now, Rooms::plain(LIMIT, LIMIT, &[]), Class::ALL, Leases::TakenOver(now))
         .await
         .unwrap()
         .work
@@ -110,7 +110,7 @@ async fn fill(url: &str, deliveries: i64, now: Timestamp) {
     for first in (0..deliveries).step_by(lot) {
         let last = (first + i64::try_from(lot).unwrap()).min(deliveries);
         let rows = format!(
-            "WITH RECURSIVE n(i) AS (SELECT {} UNION ALL SELECT i + 1 FROM n WHERE i < {last})",
+            "WITH RECURSIVE n(i) AS (SELECT CAST({} AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {last})",
             first + 1
         );
         // A few destinations take most, as they do; the primes spread the rest.

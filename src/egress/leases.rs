@@ -1,9 +1,9 @@
 //! Leases: what is due is taken for a minute, and for longer as long as it is being sent.
 //!
-//! Rules: a running lease is prolonged; when this process dies its leases end by themselves. Leases go by one clock on all
-//! machines, the database server's where there is one. Before anything is taken over whose lease is over, this process must have been
+//! Rules: a running lease is prolonged; when this process dies its leases end by themselves. Leases end by one clock on all
+//! machines, the database server's where there is one, and by this machine's; what is due is due by this machine's alone. Before anything is taken over whose lease is over, this process must have been
 //! in touch with the database for [`GRACE`]: who had it may have been cut off by the same outage, and be about to write that
-//! it was delivered. Large messages wait for memory before they have a place among those that are sending.
+//! it was delivered.
 //! When it fails: nothing is leased; what is under way goes on.
 
 use super::scheduler::{Egress, REST, Shared};
@@ -106,20 +106,14 @@ impl Running {
 
     fn start(&mut self, work: Work, shared: Arc<Shared>) {
         let (delivery, work) = (work.delivery_id, Arc::new(work));
-        // Taken a second time while it is being sent, by whatever moved the clock: the first attempt says what becomes of it.
-        if self.leases.contains_key(&delivery) {
+        // Taken a second time while it is being sent, by whatever moved the clock: the first attempt says what becomes of it, under
+        // the new lease, so that nobody else takes it meanwhile.
+        if self.leases.insert(delivery, work.lease).is_some() {
             return;
         }
-        self.leases.insert(delivery, work.lease);
-        let octets = usize::try_from(work.size).unwrap_or(usize::MAX);
-        // One that waits for memory has no place yet, so that it keeps none from others.
-        let place = shared.memory.is_free_of_charge(octets).then(|| shared.sending.begin(work.route));
+        let place = shared.sending.begin(work.route);
         let of_task = work.clone();
-        let handle = self.tasks.spawn(async move {
-            let _share = shared.memory.take(octets).await;
-            let place = place.unwrap_or_else(|| shared.sending.begin(work.route));
-            shared.attempt(&work, place).await;
-        });
+        let handle = self.tasks.spawn(async move { shared.attempt(&work, place).await });
         self.by_task.insert(handle.id(), of_task);
     }
 
@@ -141,7 +135,9 @@ impl Running {
         tracing::error!(event = "panic", "an attempt ended abnormally; it is repeated later");
         // Its lease stays ours until that is written: at once again would be at once again the same.
         let (shared, of_task) = (shared.clone(), work.clone());
-        let handle = self.tasks.spawn(async move { shared.put_off(&work).await });
+        let handle = self.tasks.spawn(async move {
+            shared.put_off(&work, shared.back_off.max, "the attempt ended abnormally").await
+        });
         self.by_task.insert(handle.id(), of_task);
     }
 }
@@ -168,8 +164,10 @@ impl Egress {
         }
         let was_away = running.claimed.is_none_or(|at| at.elapsed() > LEASE / 2);
         let spares = was_away || running.spares_until.is_some_and(|until| Instant::now() < until);
-        let leases = if spares { Leases::Left } else { Leases::TakenOver };
-        let claimed = match relay.store().claim(now, now.after(LEASE), rooms, classes, leases).await {
+        let leases = if spares { Leases::Left } else { Leases::TakenOver(now) };
+        let local = Timestamp::now();
+        let until = local.max(now).after(LEASE);
+        let claimed = match relay.store().claim(local, until, rooms, classes, leases).await {
             Ok(claimed) => claimed,
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "nothing can be leased; trying again");
@@ -202,12 +200,17 @@ impl Egress {
         let leases: Vec<(i64, i64)> =
             running.leases.iter().map(|(delivery, lease)| (*delivery, *lease)).collect();
         if !leases.is_empty()
-            && let Err(fault) = self.shared.relay.store().extend(leases, asked.1.after(LEASE)).await
+            && let Err(fault) =
+                self.shared.relay.store().extend(leases, asked.1.max(Timestamp::now()).after(LEASE)).await
         {
             tracing::error!(event = "fault", %fault, "running leases can't be prolonged");
             return false;
         }
         running.renewed = asked;
+        // The database answers, also while there is no room for more.
+        if running.claimed.is_some() && !running.leases.is_empty() {
+            running.claimed = Some(Instant::now());
+        }
         true
     }
 }

@@ -19,7 +19,7 @@ const REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(10);
 /// The longest rest of mail whose attempt met a fault of ours, such as a resolver that is silent; or a host whose connections all are taken.
 const OURS: Duration = Duration::from_secs(120);
-const CROWDED: Duration = Duration::from_secs(15);
+pub(super) const CROWDED: Duration = Duration::from_secs(15);
 /// How often a result is written again that the database refused.
 const SETTLE_AGAIN: u32 = 10;
 
@@ -105,6 +105,12 @@ impl Shared {
                         rest = (2 * rest).min(LONGEST_REST);
                     }
                 }
+                // Not even where a key is not at hand: sent once more is worse than written late.
+                Err(fault) if result.verdict == Verdict::Delivered => {
+                    tracing::error!(event = "fault", %fault, queue_id = %id, "that it was delivered can't be written; trying again");
+                    tokio::time::sleep(rest).await;
+                    rest = (2 * rest).min(LONGEST_REST);
+                }
                 Err(fault) => {
                     tracing::error!(event = "fault", %fault, queue_id = %id, "a result was refused");
                     return;
@@ -113,10 +119,13 @@ impl Shared {
         }
     }
 
-    /// Puts off a delivery whose attempt ended abnormally.
-    pub async fn put_off(&self, work: &Work) {
-        let detail = serde_json::json!({ "attempt": work.attempt, "reason": "the attempt ended abnormally" });
-        self.settle(work, &self.deferred(work, "451 4.3.0".into(), detail)).await;
+    /// Puts off a delivery that was not tried to its end, for no longer than `longest`.
+    pub async fn put_off(&self, work: &Work, longest: Duration, reason: &'static str) {
+        let detail = serde_json::json!({ "attempt": work.attempt, "reason": reason });
+        let deferred = self.deferred(work, "451 4.3.0".into(), detail);
+        let soon = Timestamp::now().after(longest);
+        let result = AttemptResult { retry_at: deferred.retry_at.map(|at| at.min(soon)), ..deferred };
+        self.settle(work, &result).await;
     }
 }
 

@@ -38,8 +38,8 @@ struct Counts {
 type Offer = (Instant, u64);
 
 /// How a session hears that its place is another's.
-#[derive(Default)]
 struct Holder {
+    service: Service,
     has_given: AtomicBool,
     bell: Notify,
 }
@@ -63,8 +63,8 @@ pub(super) enum Claim {
 /// A place among the sessions, given back when dropped.
 pub(super) struct Admitted {
     admission: Arc<Admission>,
-    /// Whose it is; nobody's until a balancer has said so.
-    subjects: Option<[Subject; 2]>,
+    /// Whose it is.
+    subjects: [Subject; 2],
     number: u64,
     holder: Arc<Holder>,
     offer: Option<Instant>,
@@ -81,20 +81,15 @@ impl Admission {
         })
     }
 
-    /// A place for a connection from `ip`, where that is known.
+    /// A place for a connection from `ip`.
     ///
     /// # Errors
     /// The peer has too many, or there is none left for this service.
-    pub fn place(
-        self: &Arc<Self>,
-        service: Service,
-        ip: Option<IpAddr>,
-        claim: Claim,
-    ) -> Result<Admitted, TooMany> {
-        let subjects = ip.map(Subject::of_peer);
+    pub fn place(self: &Arc<Self>, service: Service, ip: IpAddr, claim: Claim) -> Result<Admitted, TooMany> {
+        let subjects = Subject::of_peer(ip);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         // First, so that one who is turned away costs nobody his place.
-        if subjects.is_some_and(|subjects| self.is_full(&counts, subjects)) {
+        if self.is_full(&counts, subjects) {
             return Err(TooMany::FromThisNeighbour);
         }
         let open = match service {
@@ -105,9 +100,12 @@ impl Admission {
             counts.all += 1;
         } else {
             let now = Instant::now();
-            let offer = counts.offers.first_entry();
-            let offer = offer.filter(|offer| claim == Claim::Offered && offer.key().0 <= now);
-            let holder = offer.ok_or(TooMany::Sessions)?.remove();
+            // A stranger on port 25 has none of the quarter that is kept for stores.
+            let may_have = |holder: &Holder| service != Service::Mx || holder.service == Service::Mx;
+            let mut due = counts.offers.iter().take_while(|(offer, _)| offer.0 <= now);
+            let offer = due.find(|(_, holder)| may_have(holder)).map(|(offer, _)| *offer);
+            let offer = offer.filter(|_| claim == Claim::Offered).ok_or(TooMany::Sessions)?;
+            let holder = counts.offers.remove(&offer).ok_or(TooMany::Sessions)?;
             holder.has_given.store(true, Ordering::Relaxed);
             holder.bell.notify_one();
         }
@@ -117,7 +115,7 @@ impl Admission {
             admission: self.clone(),
             subjects,
             number: counts.sessions_so_far,
-            holder: Arc::default(),
+            holder: Arc::new(Holder { service, has_given: AtomicBool::new(false), bell: Notify::new() }),
             offer: None,
         })
     }
@@ -136,29 +134,14 @@ impl Admission {
 }
 
 impl Counts {
-    fn count(&mut self, subjects: Option<[Subject; 2]>) {
-        for subject in subjects.into_iter().flatten() {
+    fn count(&mut self, subjects: [Subject; 2]) {
+        for subject in subjects {
             *self.by_subject.entry(subject).or_default() += 1;
         }
     }
 }
 
 impl Admitted {
-    /// Counts the place for its peer.
-    ///
-    /// # Errors
-    /// The peer has too many; the place is still held.
-    pub fn belongs_to(&mut self, ip: IpAddr) -> Result<(), TooMany> {
-        let subjects = Subject::of_peer(ip);
-        let mut counts = self.admission.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.admission.is_full(&counts, subjects) {
-            return Err(TooMany::FromThisNeighbour);
-        }
-        counts.count(Some(subjects));
-        self.subjects = Some(subjects);
-        Ok(())
-    }
-
     /// Whether idle sessions are to make room.
     pub fn is_crowded(&self) -> bool {
         self.admission.is_crowded()
@@ -203,7 +186,7 @@ impl Drop for Admitted {
         if !self.has_given() {
             counts.all = counts.all.saturating_sub(1);
         }
-        for subject in self.subjects.into_iter().flatten() {
+        for subject in self.subjects {
             if let Some(own) = counts.by_subject.get_mut(&subject) {
                 *own -= 1;
                 if *own == 0 {
@@ -219,7 +202,7 @@ mod tests {
     use super::*;
 
     fn admit(admission: &Arc<Admission>, ip: &str, service: Service) -> Result<Admitted, TooMany> {
-        admission.place(service, Some(ip.parse().unwrap()), Claim::Offered)
+        admission.place(service, ip.parse().unwrap(), Claim::Offered)
     }
 
     #[test]
@@ -233,6 +216,26 @@ mod tests {
         assert_eq!(from("192.0.2.1").err(), Some(TooMany::Sessions));
         drop(b);
         assert!(from("192.0.2.1").is_ok());
+    }
+
+    #[test]
+    fn who_fills_port_25_takes_no_place_of_the_quarter_for_stores() {
+        let admission = Admission::new(8, 8, 8);
+        let now = Instant::now();
+        let mx: Vec<_> = (0..6).map(|_| admit(&admission, "192.0.2.1", Service::Mx).unwrap()).collect();
+        let mut shops: Vec<_> =
+            (0..2).map(|_| admit(&admission, "198.51.100.1", Service::Submission).unwrap()).collect();
+        shops.iter_mut().for_each(|shop| shop.offer(Some(now)));
+        assert_eq!(admit(&admission, "203.0.113.1", Service::Mx).err(), Some(TooMany::Sessions));
+        assert!(!shops.iter().any(Admitted::has_given));
+        // Another store may, and port 25 gives its own to both.
+        let shop = admit(&admission, "203.0.113.2", Service::Submission).unwrap();
+        assert_eq!(shops.iter().filter(|shop| shop.has_given()).count(), 1);
+        let mut mx = mx;
+        mx[0].offer(Some(now));
+        let _stranger = admit(&admission, "203.0.113.1", Service::Mx).unwrap();
+        assert!(mx[0].has_given());
+        drop(shop);
     }
 
     #[test]
@@ -273,16 +276,16 @@ mod tests {
         held[2].offer(None);
         assert_eq!(from(Service::Mx).err(), Some(TooMany::Sessions), "it is too early");
         tokio::time::advance(3 * second).await;
-        let free = admission.place(Service::Mx, None, Claim::Free).err();
+        let free = admission.place(Service::Mx, "203.0.113.9".parse().unwrap(), Claim::Free).err();
         assert_eq!(free, Some(TooMany::Sessions), "who comes too often gets none that is offered");
-        let mut other = admission.place(Service::Mx, None, Claim::Offered).unwrap();
+        let mut other = admission.place(Service::Mx, "203.0.113.9".parse().unwrap(), Claim::Offered).unwrap();
         assert_eq!([0, 1, 2].map(|n| held[n].has_given()), [false, true, false]);
         held[1].given().await;
         // Who has given cannot give again, and is no session any more.
         held[1].offer(Some(now));
         drop(held.remove(1));
         assert_eq!(admission.counts.lock().unwrap().all, 3);
-        let _next = admission.place(Service::Mx, None, Claim::Offered).unwrap();
+        let _next = admission.place(Service::Mx, "203.0.113.9".parse().unwrap(), Claim::Offered).unwrap();
         assert_eq!([0, 1].map(|n| held[n].has_given()), [true, false]);
         assert_eq!(from(Service::Mx).err(), Some(TooMany::Sessions));
         other.offer(Some(now));

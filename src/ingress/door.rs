@@ -1,6 +1,6 @@
 //! The door: what happens to a connection between accept and greeting.
 //!
-//! Rules: a place first, then the PROXY header where the peer is a balancer, then whose place it is, then the rate of
+//! Rules: the PROXY header first where the peer is a balancer, then a place, then the rate of
 //! connections; from there on the client's address counts for everything. A place that another offers goes only to who may come. Whoever is turned away is told why, in clear,
 //! but only so many at once: beyond that a connection is closed without a word, so that refusing costs little.
 //! When it fails: a connection without a good header is closed; the log says from which balancer, once a minute.
@@ -18,12 +18,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// How long a balancer may take for its header; it has it when it connects.
 const HEADER: Duration = Duration::from_secs(5);
+/// Headers that are waited for at once; a balancer sends them at once.
+const HEADERS: usize = 1000;
 /// How long a turned-away peer may take to read why.
 const TURN_AWAY: Duration = Duration::from_secs(2);
 /// Turned-away peers that are told why at once.
@@ -34,11 +36,18 @@ pub(super) struct House {
     pub admission: Arc<Admission>,
     pub limiter: Arc<Limiter>,
     turned_away: Arc<Semaphore>,
+    /// Connections of balancers that have not said yet whom they serve.
+    headers: Arc<Semaphore>,
 }
 
 impl House {
     pub fn new(admission: Arc<Admission>, limiter: Arc<Limiter>) -> Arc<Self> {
-        Arc::new(Self { admission, limiter, turned_away: Arc::new(Semaphore::new(TURNED_AWAY)) })
+        Arc::new(Self {
+            admission,
+            limiter,
+            turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
+            headers: Arc::new(Semaphore::new(HEADERS)),
+        })
     }
 }
 
@@ -62,14 +71,14 @@ impl Door {
         let door = self.clone();
         let (service, admission) = (self.shared.wire.service, &self.house.admission);
         if self.balancers.iter().any(|network| network.contains(from.ip())) {
-            if let Ok(place) = admission.place(service, None, Claim::Offered) {
-                sessions.spawn(async move { door.behind_balancer(stream, from, place, stop).await });
+            // It has not said yet whom it serves: nobody is there to be told, nor to be given another's place.
+            if let Ok(turn) = self.house.headers.clone().try_acquire_owned() {
+                sessions.spawn(async move { door.behind_balancer(stream, from, turn, stop).await });
             }
-            // The balancer has not said yet whom it serves: nobody is there to be told.
             return;
         }
         // Counted before the next connection is accepted, so that a burst from one peer takes no places.
-        match admission.place(service, Some(from.ip()), self.claim(from)) {
+        match admission.place(service, from.ip(), self.claim(from)) {
             Ok(place) => {
                 sessions.spawn(async move { door.serve(stream, from, place, stop).await });
             }
@@ -89,19 +98,22 @@ impl Door {
         self: Arc<Self>,
         mut stream: TcpStream,
         balancer: SocketAddr,
-        mut place: Admitted,
+        turn: OwnedSemaphorePermit,
         stop: watch::Receiver<bool>,
     ) {
         let client = match timeout(HEADER, header(&mut stream)).await {
             Ok(Ok(ProxyHeader::Client(client))) => client,
             // Its own check of health: an ordinary session, from the balancer.
-            Ok(Ok(ProxyHeader::Local)) => return self.serve(stream, balancer, place, stop).await,
+            Ok(Ok(ProxyHeader::Local)) => balancer,
             Ok(Err(None)) => return,
             Ok(Err(Some(fault))) => return self.note_fault(&fault.to_string(), balancer),
             Err(_) => return self.note_fault("the PROXY header did not come in time", balancer),
         };
-        match place.belongs_to(client.ip()) {
-            Ok(()) => self.serve(stream, client, place, stop).await,
+        let service = self.shared.wire.service;
+        let place = self.house.admission.place(service, client.ip(), self.claim(client));
+        drop(turn);
+        match place {
+            Ok(place) => self.serve(stream, client, place, stop).await,
             Err(too_many) => self.tell(stream, too_many.reply(&self.shared.wire.hostname)).await,
         }
     }

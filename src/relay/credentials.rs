@@ -125,7 +125,11 @@ impl Relay {
         let now = Timestamp::now();
         let old = match request.replaces {
             Some((_, overlap)) if overlap > OVERLAP_MAX => return Err(CredentialFault::Overlap),
-            Some((auth_id, overlap)) => Some((standing(&kept, auth_id, now)?, now.after(overlap))),
+            Some((auth_id, overlap)) => {
+                let old = standing(&kept, auth_id, now)?;
+                let said = now.after(overlap);
+                Some((old, old.ends_at.map_or(said, |sooner| sooner.min(said))))
+            }
             None => None,
         };
         let name = match (request.name, old) {

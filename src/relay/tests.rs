@@ -165,7 +165,7 @@ impl Shop {
 
     async fn lease_at(&self, now: Timestamp) -> Vec<Work> {
         let (until, rooms) = (now.after(MINUTE), Rooms::plain(100, 100, &[]));
-        self.relay.store().claim(now, until, rooms, Class::ALL, Leases::TakenOver).await.unwrap().work
+        self.relay.store().claim(now, until, rooms, Class::ALL, Leases::TakenOver(now)).await.unwrap().work
     }
 
     async fn settle(&self, work: &Work, verdict: Verdict, status: &str) {

@@ -127,8 +127,8 @@ pub struct Ask {
 /// What becomes of deliveries whose lease is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leases {
-    /// They are leased like the others: who had them is gone.
-    TakenOver,
+    /// They are leased like the others where the lease is over by this clock too, which all machines share: who had them is gone.
+    TakenOver(Timestamp),
     /// They are left: who had them may only have been without the database, as this process was, and is about to write what
     /// became of them.
     Left,
@@ -167,7 +167,8 @@ pub(super) mod text {
 
     /// Leases the deliveries of one lane that are due longest.
     pub fn lease(leases: Leases, lock: &str) -> String {
-        let free = if leases == Leases::Left { "AND lease = 0 " } else { "" };
+        let free =
+            if leases == Leases::Left { "AND lease = 0 " } else { "AND (lease = 0 OR next_at <= $8) " };
         format!(
             "UPDATE delivery SET attempts = attempts + 1, lease = $1, next_at = $2, \
              doubtful = doubtful + CASE WHEN lease <> 0 THEN 1 ELSE 0 END WHERE id IN \
@@ -281,7 +282,8 @@ impl Look<'_> {
             .try_get(0)?;
         let now = self.ask.now.as_millis();
         // Who got nothing, because those before it took the last room, keeps its place.
-        if self.leased.len() == before && due.is_some_and(|due| due <= now) {
+        let keeps_place = self.ask.leases != Leases::Left;
+        if self.leased.len() == before && keeps_place && due.is_some_and(|due| due <= now) {
             return Ok(());
         }
         let text = match due {
@@ -298,16 +300,18 @@ impl Look<'_> {
 
     /// Leases up to `count` deliveries of a lane, and sends it to the end. How many.
     async fn lane(&mut self, lane: Lane, count: usize) -> Result<usize, sqlx::Error> {
-        let rows = sqlx::query(AssertSqlSafe(text::lease(self.ask.leases, &self.lock(""))))
+        let mut query = sqlx::query(AssertSqlSafe(text::lease(self.ask.leases, &self.lock(""))))
             .bind(self.ask.lease)
             .bind(self.ask.until.as_millis())
             .bind(lane.class)
             .bind(lane.merchant_id)
             .bind(lane.route)
             .bind(self.ask.now.as_millis())
-            .bind(i64::try_from(count).unwrap_or(i64::MAX))
-            .fetch_all(&mut *self.connection)
-            .await?;
+            .bind(i64::try_from(count).unwrap_or(i64::MAX));
+        if let Leases::TakenOver(over_by) = self.ask.leases {
+            query = query.bind(over_by.as_millis());
+        }
+        let rows = query.fetch_all(&mut *self.connection).await?;
         for row in &rows {
             self.leased.push(row.try_get(0)?);
         }

@@ -115,7 +115,9 @@ async fn run<'a>(
 ) -> Result<Vec<Effect>, StoreFault> {
     if slot.is_none() {
         let mut connection = database.connect().await?;
-        announced.restore(&mut connection).await?;
+        tokio::time::timeout(WRITE_PATIENCE, announced.restore(&mut connection))
+            .await
+            .unwrap_or_else(|_| Err(fell_silent()))?;
         *slot = Some(connection);
     }
     let Some(connection) = slot.as_mut() else { return Err(StoreFault::Stopped) };

@@ -91,7 +91,7 @@ pub fn message(vault: &Vault, key: &DataKey, guarded_by: Option<&str>) -> NewMes
 /// Leases up to `count` due deliveries, none to a destination in `full`.
 pub async fn claim(store: &Store, now: Timestamp, until: Timestamp, count: usize, full: &[i64]) -> Vec<Work> {
     store
-        .claim(now, until, Rooms::plain(count, count, full), Class::ALL, Leases::TakenOver)
+        .claim(now, until, Rooms::plain(count, count, full), Class::ALL, Leases::TakenOver(now))
         .await
         .unwrap()
         .work

@@ -64,7 +64,11 @@ fn two_processes_that_accept_and_look_never_wait_for_each_other() {
                 for _ in 0..40 {
                     let (now, rooms) = (Timestamp::now(), Rooms::plain(50, 50, &[]));
                     let until = now.after(Duration::from_secs(600));
-                    store.claim(now, until, rooms, Class::ALL, Leases::TakenOver).await.map(|_| ()).unwrap();
+                    store
+                        .claim(now, until, rooms, Class::ALL, Leases::TakenOver(now))
+                        .await
+                        .map(|_| ())
+                        .unwrap();
                 }
             });
         }
@@ -106,7 +110,7 @@ fn what_rests_is_put_off_without_touching_its_deliveries_and_woken_at_once() {
         let now = Timestamp::now();
         let until = now.after(Duration::from_secs(30));
         let leased =
-            store.claim(now, until, board.rooms(now, 50), Class::ALL, Leases::TakenOver).await.unwrap();
+            store.claim(now, until, board.rooms(now, 50), Class::ALL, Leases::TakenOver(now)).await.unwrap();
         assert_eq!(leased.work.iter().map(|work| work.route).collect::<Vec<_>>(), [8]);
         // The lane rests, so that the next look does not even see it.
         assert!(claim(&store, now, until, 50, &[]).await.is_empty());
@@ -255,7 +259,9 @@ fn what_others_may_be_about_to_settle_is_left_to_them_and_what_was_delivered_is_
         let found = look(Leases::Left).await;
         assert_eq!(found.len(), 1);
         assert_ne!(found[0].delivery_id, first.delivery_id);
-        let second = look(Leases::TakenOver).await.remove(0);
+        // Nor is it over by the clock that all share.
+        assert!(look(Leases::TakenOver(Timestamp::from_millis(now.as_millis() - 1))).await.is_empty());
+        let second = look(Leases::TakenOver(later)).await.remove(0);
         assert_eq!(second.delivery_id, first.delivery_id);
         // The first one's late word that it is to be tried again counts for nothing, that it was delivered does.
         assert!(!store.settle(settlement(&first, &key, Next::Again(later))).await.unwrap());

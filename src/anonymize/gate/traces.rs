@@ -90,18 +90,24 @@ impl Traces {
                 || (place == Place::Body && self.stand_around_tags(text)))
     }
 
-    /// Whether a name stands in a text that a tag cuts up: `mail.exa<b></b>mple.jp`.
+    /// Whether a name stands in a text that a tag cuts up: `mail.exa<b></b>mple.jp`. A text with very many tags behind the beginnings
+    /// of names is no text that anybody wrote: it is taken for one that has a name.
     fn stand_around_tags(&self, text: &[u8]) -> bool {
         let mut left = MAX_CUTS;
         memchr::memchr_iter(b'<', text).any(|at| {
-            let before = text.get(..at).unwrap_or_default();
-            self.names.iter().any(|name| {
-                let Some(start) = begins(&name.text, before).filter(|_| left > 0) else { return false };
-                left -= 1;
-                let slice = text.get(start..(at + TAGS).min(text.len())).unwrap_or_default();
-                is_whole(text, start, at, name.is_exact)
-                    && tags::View::EACH.into_iter().any(|view| shows(&name.text, slice, view))
-                    && !is_exempt(text, start, Place::Body)
+            label_starts(text, at).any(|start| {
+                let head = text.get(start..at).unwrap_or_default();
+                self.names.iter().any(|name| {
+                    if !is_beginning(&name.text, head) {
+                        return false;
+                    }
+                    left -= 1;
+                    let slice = text.get(start..(at + TAGS).min(text.len())).unwrap_or_default();
+                    left == 0
+                        || is_whole(text, start, at, name.is_exact)
+                            && tags::View::EACH.into_iter().any(|view| shows(&name.text, slice, view))
+                            && !is_exempt(text, start, Place::Body)
+                })
             })
         })
     }
@@ -167,14 +173,23 @@ impl Traces {
     }
 }
 
-/// Where the beginning of a name starts that a text ends with, four octets of it or more.
-fn begins(name: &[u8], text: &[u8]) -> Option<usize> {
-    let most = name.len().saturating_sub(1).min(text.len());
-    let starts = (MIN_TRACE..=most).rev().map(|length| text.len() - length);
-    starts.into_iter().find(|start| {
-        let tail = text.get(*start..).unwrap_or_default();
-        name.get(..tail.len()).is_some_and(|head| head.eq_ignore_ascii_case(tail))
+/// Where the labels of the name start that a text has before `end`, as far as a name is long.
+fn label_starts(text: &[u8], end: usize) -> impl Iterator<Item = usize> {
+    let before = text.get(end.saturating_sub(MAX_NAME)..end).unwrap_or_default();
+    let is_part = |b: &u8| b.is_ascii_alphanumeric() || b".-_".contains(b);
+    let length = before.iter().rev().take_while(|b| is_part(b)).count();
+    let from = end - length;
+    (from..end.saturating_sub(MIN_TRACE - 1)).filter(move |start| {
+        *start == from
+            || start.checked_sub(1).and_then(|i| text.get(i)).is_some_and(|b| !b.is_ascii_alphanumeric())
     })
+}
+
+/// Whether a name goes on where `head` ends.
+fn is_beginning(name: &[u8], head: &[u8]) -> bool {
+    head.len() < name.len()
+        && name.first().zip(head.first()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
+        && name.get(..head.len()).is_some_and(|own| own.eq_ignore_ascii_case(head))
 }
 
 /// Whether markup begins with a name, as it is shown. What a tag parts from the name's end is another word.

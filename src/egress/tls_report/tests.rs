@@ -241,7 +241,7 @@ async fn a_days_sessions_become_one_sealed_message_to_who_asked_and_none_to_who_
     let later = now.after(std::time::Duration::from_secs(60));
     let work = relay
         .store()
-        .claim(now, later, Rooms::plain(10, 10, &[]), Class::ALL, crate::store::Leases::TakenOver)
+        .claim(now, later, Rooms::plain(10, 10, &[]), Class::ALL, crate::store::Leases::TakenOver(now))
         .await
         .unwrap()
         .work;

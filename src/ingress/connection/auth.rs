@@ -20,6 +20,8 @@ use zeroize::Zeroizing;
 pub(super) struct Proven {
     login: Box<Login>,
     auth_id: Zeroizing<String>,
+    /// When its credential was looked at.
+    asked_at: Instant,
 }
 
 impl Connection {
@@ -51,6 +53,7 @@ impl Connection {
             }
         };
         let (relay, peer, auth_id) = (&self.shared.relay, &self.peer, credentials.auth_id());
+        let asked_at = Instant::now();
         let result = match credentials.proof() {
             Proof::Password(password) => {
                 let password = Secret::received(Zeroizing::new(password.reveal().to_owned()));
@@ -65,10 +68,10 @@ impl Connection {
                 if let Proof::Known = credentials.proof() {
                     relay.record_proof(&login, auth_id, peer).await;
                     let (login, auth_id) = (Box::new(login), Zeroizing::new(auth_id.to_owned()));
-                    self.proven = Some(Proven { login, auth_id });
+                    self.proven = Some(Proven { login, auth_id, asked_at });
                 } else {
                     tokio::join!(relay.record_login(&login, auth_id, peer), relay.note_network(&login, peer));
-                    (self.login, self.asked_at) = (Some(login), Instant::now());
+                    (self.login, self.asked_at) = (Some(login), asked_at);
                 }
                 self.session.answer_auth(Ok(()));
             }
@@ -87,9 +90,9 @@ impl Connection {
 
     /// The client has taken our proof.
     pub(super) async fn take_in(&mut self) {
-        if let Some(Proven { login, auth_id }) = self.proven.take() {
+        if let Some(Proven { login, auth_id, asked_at }) = self.proven.take() {
             self.shared.relay.record_login(&login, &auth_id, &self.peer).await;
-            (self.login, self.asked_at) = (Some(*login), Instant::now());
+            (self.login, self.asked_at) = (Some(*login), asked_at);
         }
     }
 

@@ -70,14 +70,17 @@ async fn ten_stand_at_once_each_under_a_name_of_its_own_and_ended_ones_do_not_co
     // Replaced at once, it makes its own place.
     let old = &added[2].auth_id;
     shop.relay.add_credential(&request(None, Some((old, NOW)))).await.unwrap();
-    let one_more = shop.relay.add_credential(&request(None, Some((&added[3].auth_id, MINUTE)))).await;
-    assert!(matches!(one_more, Err(CredentialFault::TooMany)), "both stand for a minute");
+    // With an overlap too: ten change one by one.
+    shop.relay.revoke_credential("hana-ya", &added[3].auth_id, MINUTE).await.unwrap();
+    let replaces = Some((added[3].auth_id.as_str(), MINUTE * 60));
+    let next = shop.relay.add_credential(&request(None, replaces)).await.unwrap();
     let standing = shop.relay.credentials("hana-ya").await.unwrap();
-    assert_eq!(
-        standing.iter().filter(|one| one.ends_at.is_none()).count(),
-        10,
-        "the refused change undid nothing"
-    );
+    let sooner = standing.iter().find(|one| one.auth_id == added[3].auth_id).unwrap().ends_at;
+    assert_eq!(next.replaced_until, sooner, "what was to end sooner does");
+    let one_more = shop.relay.add_credential(&request(Some("tool 11"), None)).await;
+    assert!(matches!(one_more, Err(CredentialFault::TooMany)));
+    let last = standing.iter().filter(|one| one.ends_at.is_none()).count();
+    assert_eq!(last, 10, "the refused change undid nothing");
     for (name, replaces) in [(Some(""), None), (Some("a\u{7}"), None), (None, None)] {
         let wrong = shop.relay.add_credential(&request(name, replaces)).await;
         assert!(matches!(wrong, Err(CredentialFault::Name)));

@@ -62,8 +62,8 @@ async fn check(url: &str) {
         (text::turns(out, &lock(" OF t")), &[1, 1_000_100, 32], "lane_due"),
         (text::lanes(out, &lock("")), &[1, 7, 1_000_100, 32], "lane_due"),
         (
-            text::lease(super::Leases::TakenOver, &lock("")),
-            &[9, 2_000_000, 1, 7, 7, 1_000_100, 5],
+            text::lease(super::Leases::TakenOver(crate::mail::Timestamp::from_millis(1_000_100)), &lock("")),
+            &[9, 2_000_000, 1, 7, 7, 1_000_100, 5, 1_000_100],
             "delivery_lane",
         ),
         (text::LANE_DUE.to_owned(), &[1, 7, 7], "delivery_lane"),
