@@ -260,6 +260,7 @@ impl Relay {
         of: Option<&str>,
         facts: BreachFacts,
     ) -> Result<String, BreachFault> {
+        self.may_look(look).await?;
         let is_text = |text: &String| {
             text.chars().count() <= TEXT_MAX && !text.chars().any(|c| c.is_control() && c != '\n')
         };

@@ -7,6 +7,7 @@
 //! clock of a database server must agree too; about that one nobody's word helps, since one of the two is wrong.
 //! When it fails: [`RelayFault`]. A clock in doubt is told ([`ClockDoubt`]), and nothing is destroyed.
 
+use super::desk::DeskFault;
 use super::look::Look;
 use super::{Relay, RelayFault};
 use crate::mail::Timestamp;
@@ -76,12 +77,13 @@ impl Relay {
     /// Takes somebody's word that it is this late.
     ///
     /// # Errors
-    /// [`RelayFault`] when the database does not answer.
-    pub async fn trust_clock(&self, look: &Look, now: Timestamp) -> Result<(), RelayFault> {
-        let known = self.store().known_time().await?.map(Timestamp::to_rfc3339);
+    /// [`DeskFault`] when it is not taken from this one, or the database does not answer.
+    pub async fn trust_clock(&self, look: &Look, now: Timestamp) -> Result<(), DeskFault> {
+        self.may_look(look).await?;
+        let known = self.store().known_time().await.map_err(RelayFault::from)?.map(Timestamp::to_rfc3339);
         let what = json!({ "clock": now.to_rfc3339(), "known": known });
         self.note_deed(look, "clock", what, "set").await?;
-        self.store().set_known_time(now).await?;
+        self.store().set_known_time(now).await.map_err(RelayFault::from)?;
         tracing::info!(event = "clock_trusted", "by the word of a person");
         Ok(())
     }

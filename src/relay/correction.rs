@@ -3,21 +3,22 @@
 //!
 //! Rules: the mail that asks names neither the address before, nor a store, nor an order. Its token went to the new
 //! address alone, so who writes to it from that address reads its mail: that is the proof, as with decisions about
-//! held mail. Who asked for it at the desk, and that it was done, stands among the looks. What waits already goes
-//! where it was taken for; a conversation that the new address has of its own stays.
+//! held mail. It moves somebody's mail, so it takes a second person at the desk, and the address before is told by mail
+//! that it was asked for, and what to do about it. Who asked for it, and that it was done, stands among the looks. What
+//! waits already goes where it was taken for; a conversation that the new address has of its own stays.
 //! When it fails: [`CorrectionFault`], or [`Refusal`] to who answers; then nothing is changed.
 
 use super::accept::Incoming;
 use super::automatic::is_automatic;
 use super::conversation::{Conversation, former_place};
-use super::desk::DeskFault;
 use super::envelope::{AliasText, Envelope};
-use super::look::{Account, Look, LookPurpose};
+use super::look::{Account, Look, LookPurpose, Opening};
 use super::own::Own;
 use super::{INSTALLATION, Refusal, Relay, RelayFault, queue_id};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
-use crate::store::{CorrectionRow, Kind, NewCorrection, Repointed};
+use crate::store::{CorrectionRow, Kind, NewCorrection, NewMessage, Repointed};
 use crate::vault::{Decision, Indexed, Place};
+use data_encoding::HEXLOWER;
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address;
 use mail_builder::headers::raw::Raw;
@@ -46,8 +47,6 @@ pub enum CorrectionFault {
     #[error("customer: no live conversation has this address")]
     Nobody,
     #[error(transparent)]
-    Desk(#[from] DeskFault),
-    #[error(transparent)]
     Fault(#[from] RelayFault),
 }
 
@@ -59,6 +58,12 @@ pub struct CorrectionAsked {
     pub expires_at: Timestamp,
 }
 
+/// Both addresses of a correction that somebody asks for.
+pub(super) struct Correction {
+    before: RealAddress,
+    new: RealAddress,
+}
+
 /// What a correction says, opened.
 struct Detail {
     before: RealAddress,
@@ -67,16 +72,24 @@ struct Detail {
 }
 
 impl Relay {
-    /// Asks a new address by mail whether it is the customer's who had the one before.
+    /// How to have a customer's address corrected, at the desk.
     ///
     /// # Errors
-    /// [`CorrectionFault`]; then nobody is asked.
-    pub async fn ask_correction(
+    /// [`CorrectionFault`] when it can't be.
+    pub async fn correction_of(&self, customer: &str, to: &str) -> Result<Opening, CorrectionFault> {
+        let (_, Correction { before, new }) = self.correctable(customer, to).await?;
+        // The entry about it outlives the keys of whom it is about, so it has indexes and no address.
+        let named = |address| HEXLOWER.encode(self.vault().index.of(Indexed::Stranger(address)).as_bytes());
+        let (person, new) = (named(&before), named(&new));
+        Ok(Opening::Correct { person, new, customer: customer.to_owned(), to: to.to_owned() })
+    }
+
+    /// What an address may be corrected to, and how many live conversations have the one before.
+    pub(super) async fn correctable(
         &self,
-        look: &Look,
         customer: &str,
         to: &str,
-    ) -> Result<CorrectionAsked, CorrectionFault> {
+    ) -> Result<(usize, Correction), CorrectionFault> {
         let before = RealAddress::parse(customer.trim()).map_err(CorrectionFault::Customer)?;
         let new = RealAddress::parse(to.trim()).map_err(CorrectionFault::To)?;
         if self.domains().is_ours(new.reveal_domain()) {
@@ -85,11 +98,20 @@ impl Relay {
         if before.same_mailbox(&new) {
             return Err(CorrectionFault::Same);
         }
-        let now = Timestamp::now();
-        let conversations = self.live_of(&before, now).await?.len();
-        if conversations == 0 {
-            return Err(CorrectionFault::Nobody);
+        match self.live_of(&before, Timestamp::now()).await?.len() {
+            0 => Err(CorrectionFault::Nobody),
+            conversations => Ok((conversations, Correction { before, new })),
         }
+    }
+
+    /// Asks the new address by mail whether it is the customer's, and tells the one before.
+    pub(super) async fn ask_correction(
+        &self,
+        look: &Look,
+        Correction { before, new }: &Correction,
+        conversations: usize,
+        now: Timestamp,
+    ) -> Result<CorrectionAsked, RelayFault> {
         let (id, expires_at) = (self.next_id(), now.after(LASTS));
         let what = json!({ "correction": queue_id(id), "conversations": conversations });
         self.note_deed(look, "correction", what, "asked").await?;
@@ -111,9 +133,11 @@ impl Relay {
             key: new_key,
             detail: key.seal(place(id), detail.as_bytes()),
         };
-        self.store().add_correction(&row).await.map_err(RelayFault::from)?;
-        let message = self.question(id, &new, expires_at, now).await?;
-        self.store().accept(vec![message]).await.map_err(RelayFault::from)?;
+        self.store().add_correction(&row).await?;
+        // Together: nobody is asked without the other's knowing.
+        let mails =
+            vec![self.question(id, new, expires_at, now).await?, self.warning(id, before, now).await?];
+        self.store().accept(mails).await?;
         tracing::info!(event = "correction", correction = queue_id(id), "asked");
         Ok(CorrectionAsked { id: queue_id(id), conversations, expires_at })
     }
@@ -125,29 +149,51 @@ impl Relay {
         new: &RealAddress,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<crate::store::NewMessage, RelayFault> {
-        let domain = self.domains().merchant().clone();
+    ) -> Result<NewMessage, RelayFault> {
         let token = self.vault().decisions.mint(Decision::Correct, correction, expires_at);
-        let answer = Alias::new(token, domain.clone()).to_string();
-        let from = Alias::new("mailer-daemon", domain);
+        let answer = Alias::new(token, self.domains().merchant().clone()).to_string();
+        let subject = "メールアドレス変更の確認 / Please confirm your new address";
+        self.mail_about(correction, new, subject, super::words::new_address(&answer, expires_at), now).await
+    }
+
+    /// The mail that tells the address before.
+    async fn warning(
+        &self,
+        correction: i64,
+        before: &RealAddress,
+        now: Timestamp,
+    ) -> Result<NewMessage, RelayFault> {
+        let subject = "メールアドレス変更のお申し出について / Your address is asked to be changed";
+        self.mail_about(correction, before, subject, super::words::address_before(), now).await
+    }
+
+    async fn mail_about(
+        &self,
+        correction: i64,
+        to: &RealAddress,
+        subject: &str,
+        text: String,
+        now: Timestamp,
+    ) -> Result<NewMessage, RelayFault> {
+        let from = Alias::new("mailer-daemon", self.domains().merchant().clone());
         let id = self.next_id();
         let body = MessageBuilder::new()
             .from(Address::new_address(Some("Mail Delivery System"), from.to_string()))
-            .to(Address::new_address(None::<&str>, new.reveal().to_owned()))
-            .subject("メールアドレス変更の確認 / Please confirm your new address")
+            .to(Address::new_address(None::<&str>, to.reveal().to_owned()))
+            .subject(subject)
             .date(now.as_millis().div_euclid(1000))
             .message_id(format!("{}@{}", queue_id(id), from.domain()))
             .header("Auto-Submitted", Raw::new("auto-generated"))
-            .text_body(super::words::new_address(&answer, expires_at))
+            .text_body(text)
             .write_to_vec()
             .unwrap_or_default();
-        let key = self.key_of_writer(Some(new)).await;
+        let key = self.key_of_writer(Some(to)).await;
         let own = Own {
             key: &key,
             id,
             merchant: INSTALLATION,
             conversation: None,
-            to: new,
+            to,
             envelope: Envelope { confirmed: true, ..Envelope::of_ours(&from, AliasText::from(&from)) },
             body: &body,
             expires: self.policy().expire,

@@ -6,6 +6,7 @@
 //! request, which another actor approves within three days, and which then opens once what it names.
 //! When it fails: [`DeskFault`], and nothing is shown.
 
+use super::correction::{Correction, CorrectionAsked, CorrectionFault};
 use super::erasure::ErasureFault;
 use super::legal_hold::HoldFault;
 use super::look::{Look, Opening};
@@ -45,6 +46,8 @@ pub enum Opened {
     Erased(Vec<i64>),
     /// All that is held about a person.
     Export(Value),
+    /// A new address is asked by mail.
+    Asked(CorrectionAsked),
 }
 
 /// What was decided about a request.
@@ -100,6 +103,8 @@ pub enum DeskFault {
     #[error(transparent)]
     Erasure(#[from] ErasureFault),
     #[error(transparent)]
+    Correction(#[from] CorrectionFault),
+    #[error(transparent)]
     Fault(#[from] RelayFault),
 }
 
@@ -114,6 +119,7 @@ impl DeskFault {
                 | DeskFault::Queue(QueueFault::Fault(_))
                 | DeskFault::Hold(HoldFault::Fault(_))
                 | DeskFault::Erasure(ErasureFault::Fault(_))
+                | DeskFault::Correction(CorrectionFault::Fault(_))
         )
     }
 }
@@ -189,6 +195,9 @@ impl Relay {
             Found::All(customer, conversations, stranger) => {
                 Ok(Opened::Export(self.all_of(&customer, &conversations, stranger, now).await?))
             }
+            Found::Correction(correction) => {
+                Ok(Opened::Asked(self.ask_correction(look, &correction, rows, now).await?))
+            }
         }
     }
 
@@ -240,6 +249,10 @@ impl Relay {
                 let customer = RealAddress::parse(customer).map_err(|_| ErasureFault::Customer)?;
                 let rows = self.count_about(conversations, *stranger).await?;
                 Ok((rows, Found::All(Box::new(customer), conversations.clone(), *stranger)))
+            }
+            Opening::Correct { customer, to, .. } => {
+                let (rows, correction) = self.correctable(customer, to).await?;
+                Ok((rows, Found::Correction(Box::new(correction))))
             }
         }
     }
@@ -405,6 +418,7 @@ enum Found {
     Hold(i64),
     Person(Vec<i64>, Index),
     All(Box<RealAddress>, Vec<i64>, Index),
+    Correction(Box<Correction>),
 }
 
 pub(super) const fn look_place(id: i64) -> Place {

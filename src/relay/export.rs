@@ -3,8 +3,10 @@
 //!
 //! Rules: of a record all is given only where it is of the person's own mail or mailbox; of everything else what names
 //! nobody, by a list of what may. What is somebody else's in a conversation of the person (a guest, the order that
-//! admitted one) is told of by its kind alone. In the end the other party's registered addresses are sought in all of
-//! it and masked, wherever somebody wrote them.
+//! admitted one) is told of by its kind alone. A conversation that has another address now, or had one before, may have been
+//! a stranger's by mistake: of it a person is given what that very address wrote, and nothing of what came to either.
+//! In the end the other party's registered addresses, and the other ones of such a conversation, are sought in all of it and
+//! masked, wherever somebody wrote them.
 //! When it fails: [`RelayFault`]. What does not open any more, since its keys were destroyed, is told as destroyed.
 
 use super::conversation::Conversation;
@@ -43,6 +45,16 @@ enum Whose {
     Others,
 }
 
+/// How much of a conversation is a person's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Share {
+    All,
+    /// It is the person's, and had another address before: what the person wrote.
+    Now,
+    /// It was the person's: records of what the person wrote.
+    Before,
+}
+
 impl Relay {
     /// How many records there are about a person.
     pub(super) async fn count_about(
@@ -76,8 +88,9 @@ impl Relay {
                 }
                 Err(fault) => return Err(fault),
             };
-            others.extend(self.registered(&conversation.merchant).await?);
             of_conversations.push(self.of_conversation(person, &conversation).await?);
+            others.extend(self.registered(&conversation.merchant).await?);
+            others.extend(conversation.former.into_iter().chain([conversation.customer]));
         }
         let mut outside = Vec::new();
         for row in self.store().records_of_stranger(stranger).await? {
@@ -91,7 +104,8 @@ impl Relay {
             "conversations": of_conversations,
             "outside_of_conversations": outside,
         });
-        let others: Vec<String> = others.iter().map(|other| other.reveal().to_lowercase()).collect();
+        let others = others.iter().filter(|other| !other.same_mailbox(person));
+        let others: Vec<String> = others.map(|other| other.reveal().to_lowercase()).collect();
         mask(&mut document, &others);
         Ok(document)
     }
@@ -101,8 +115,14 @@ impl Relay {
         person: &RealAddress,
         conversation: &Conversation,
     ) -> Result<Value, RelayFault> {
-        let of_person = |address: &RealAddress| address.same_mailbox(person);
-        let is_own = of_person(&conversation.customer) || conversation.former.iter().any(of_person);
+        let of_person = |address: &&RealAddress| address.same_mailbox(person);
+        let mut addresses = conversation.former.iter().chain([&conversation.customer]);
+        let is_own = addresses.clone().any(|address| of_person(&address));
+        let share = match (addresses.all(|address| of_person(&address)), of_person(&&conversation.customer)) {
+            (true, _) => Share::All,
+            (false, true) => Share::Now,
+            (false, false) => Share::Before,
+        };
         let kind = match conversation.kind {
             Kind::Order => "order",
             Kind::Inquiry => "inquiry",
@@ -123,14 +143,19 @@ impl Relay {
             fields.insert("of_another_address".into(), why.into());
             return Ok(document);
         }
-        let mut addresses = vec![conversation.customer.reveal()];
-        addresses.extend(conversation.former.iter().map(RealAddress::reveal));
+        let addresses = [&conversation.customer].into_iter().chain(&conversation.former);
+        let addresses: Vec<String> = addresses.filter(of_person).map(RealAddress::reveal).collect();
         fields.insert("your_addresses".into(), addresses.into());
         fields.insert("alias_of_you".into(), conversation.customer_alias.to_string().into());
         fields.insert("alias_of_the_store".into(), conversation.merchant_alias.to_string().into());
-        fields.insert("records".into(), self.records_of(conversation).await?.into());
-        fields.insert("mails_waiting".into(), self.waiting_of(conversation).await?.into());
-        let state = self.store().mailbox_of(conversation.id).await?;
+        let (records, written) = self.records_of(person, share, conversation).await?;
+        fields.insert("records".into(), records.into());
+        fields.insert("mails_waiting".into(), self.waiting_of(share, &written, conversation).await?.into());
+        // It does not say of which address's mailbox.
+        let state = match share {
+            Share::All => self.store().mailbox_of(conversation.id).await?,
+            Share::Now | Share::Before => None,
+        };
         fields.insert(
             "mailbox_refuses_mail".into(),
             state.map_or(Value::Null, |(status, since, until)| {
@@ -140,7 +165,13 @@ impl Relay {
         Ok(document)
     }
 
-    async fn records_of(&self, conversation: &Conversation) -> Result<Vec<Value>, RelayFault> {
+    /// What the log has on a conversation, as far as it may be told, and the mails that the person wrote.
+    async fn records_of(
+        &self,
+        person: &RealAddress,
+        share: Share,
+        conversation: &Conversation,
+    ) -> Result<(Vec<Value>, Vec<i64>), RelayFault> {
         let rows = self.store().records_in(conversation.id).await?;
         let mut lines = Vec::new();
         for row in &rows {
@@ -164,11 +195,10 @@ impl Relay {
         let doubted: Vec<i64> = lines.iter().filter_map(is_in_doubt).collect();
         let is_theirs = |row: &RecordRow, line: &TraceLine| {
             let from = line.detail.get("from").and_then(Value::as_str);
-            let mut own = conversation.former.iter().chain([&conversation.customer]);
             row.message_id.is_some_and(|message| !doubted.contains(&message))
                 && from
                     .and_then(|from| RealAddress::parse(from).ok())
-                    .is_some_and(|from| own.any(|own| super::routing::is_written_by(&from, own)))
+                    .is_some_and(|from| super::routing::is_written_by(&from, person))
         };
         let direction = |message: Option<i64>| {
             let (direction, about) = directions.get(&message?)?;
@@ -187,19 +217,37 @@ impl Relay {
             };
             let whose = match (row.event.as_str(), direction(row.message_id)) {
                 ("accepted", Some("to_merchant")) if is_theirs(row, line) => Whose::Own,
-                ("delivered" | "deferred" | "failed", Some("to_customer")) => Whose::Own,
+                // Of a mail to the customer the log does not say which of the addresses it went to.
+                ("delivered" | "deferred" | "failed", Some("to_customer")) if share == Share::All => {
+                    Whose::Own
+                }
                 _ => Whose::Others,
             };
             record(line, whose)
         });
-        Ok(records.collect())
+        let records = records.collect();
+        let written = lines.iter().filter_map(|(row, line)| {
+            let is_own = row.event == "accepted" && is_theirs(row, line.as_ref()?);
+            is_own.then_some(row.message_id?)
+        });
+        Ok((records, written.collect()))
     }
 
-    async fn waiting_of(&self, conversation: &Conversation) -> Result<Vec<Value>, RelayFault> {
+    /// The mails that wait. Where another address had it before, with the texts of those alone that the person wrote; without any
+    /// where it is another's now.
+    async fn waiting_of(
+        &self,
+        share: Share,
+        written: &[i64],
+        conversation: &Conversation,
+    ) -> Result<Vec<Value>, RelayFault> {
         let mut waiting = Vec::new();
         for (message, direction, at, state, held_for) in self.store().waiting_in(conversation.id).await? {
             let text = match self.store().body(message).await? {
                 _ if held_for.as_deref().is_some_and(is_doubt) => Some(MASKED.to_owned()),
+                _ if share == Share::Before || (share == Share::Now && !written.contains(&message)) => {
+                    Some(MASKED.to_owned())
+                }
                 Some(body) => {
                     let place = super::envelope::body_place(message);
                     match self.open_in(&conversation.key, place, &body).await {

@@ -7,6 +7,7 @@
 //! When it fails: [`LeaveFault`]; what was closed is closed, and the same again does the rest.
 
 use super::conversation::Conversation;
+use super::desk::DeskFault;
 use super::envelope::{AliasText, Envelope};
 use super::look::Look;
 use super::own::Own;
@@ -31,6 +32,8 @@ const TOLD: Duration = Duration::from_secs(30 * 86_400);
 pub enum LeaveFault {
     #[error(transparent)]
     Order(#[from] OrderFault),
+    #[error(transparent)]
+    Desk(#[from] DeskFault),
     #[error(transparent)]
     Fault(#[from] RelayFault),
 }
@@ -57,6 +60,7 @@ impl Relay {
     /// # Errors
     /// [`LeaveFault`]; the same again does the rest.
     pub async fn leave_store(&self, look: &Look, store_id: &str) -> Result<Left, LeaveFault> {
+        self.may_look(look).await?;
         let row = self.merchant_row(store_id).await?.ok_or(OrderFault::NoStore)?;
         let (merchant, now) = (self.open_merchant(&row)?, Timestamp::now());
         self.note_deed(look, "leaving", json!({ "store_id": store_id }), "begun").await?;

@@ -111,6 +111,8 @@ pub enum Opening {
     Erase { person: String, conversations: Vec<i64>, stranger: Index, open_orders: bool },
     /// All that is held about a person, for the person. Written down by the same index.
     Export { person: String, customer: String, conversations: Vec<i64>, stranger: Index },
+    /// Nothing: a customer's address is corrected, once the new one answers. Written down by the same index.
+    Correct { person: String, new: String, customer: String, to: String },
 }
 
 impl Opening {
@@ -122,15 +124,20 @@ impl Opening {
             Opening::Lift { .. } => "hold",
             Opening::Erase { .. } => "erasure",
             Opening::Export { .. } => "export",
+            Opening::Correct { .. } => "correction",
         }
     }
 
     /// Whether it takes a second person however little it is.
     pub(super) fn takes_two(&self) -> bool {
-        matches!(
-            self,
-            Opening::Content { .. } | Opening::Lift { .. } | Opening::Erase { .. } | Opening::Export { .. }
-        )
+        match self {
+            Opening::Trace(_) | Opening::Customer { .. } => false,
+            Opening::Content { .. }
+            | Opening::Lift { .. }
+            | Opening::Erase { .. }
+            | Opening::Export { .. }
+            | Opening::Correct { .. } => true,
+        }
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -149,6 +156,7 @@ impl Opening {
                 json!({ "erase": { "person": person, "open_orders": open_orders } })
             }
             Opening::Export { person, .. } => json!({ "export": { "person": person } }),
+            Opening::Correct { person, new, .. } => json!({ "correct": { "person": person, "to": new } }),
         }
     }
 }

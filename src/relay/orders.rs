@@ -100,7 +100,8 @@ impl Relay {
             Some(row) => (row, false),
             None => {
                 let new = self.new_conversation(merchant, Kind::Order, &order_no, &customer, now, expires_at);
-                let (id, is_new) = self.store().open_conversation(new).await.map_err(RelayFault::from)?;
+                let opened = self.store().open_conversation(new).await.map_err(RelayFault::from)?;
+                let (id, is_new) = opened.ok_or(OrderFault::Left)?;
                 let row = self.store().conversation(id).await.map_err(RelayFault::from)?;
                 (row.ok_or(OrderFault::NoOrder)?, is_new)
             }
@@ -128,7 +129,7 @@ impl Relay {
         sender: &RealAddress,
         lasts: Lasts,
         now: Timestamp,
-    ) -> Result<Conversation, RelayFault> {
+    ) -> Result<Conversation, Refusal> {
         let expires_at = now.after(self.policy().order_lifetime);
         let address = Indexed::CustomerOf { merchant: merchant.id, address: sender };
         let id = match self.find_conversation(merchant.id, Kind::Inquiry, address).await? {
@@ -140,10 +141,11 @@ impl Relay {
             }
             None => {
                 let new = self.new_conversation(merchant.id, Kind::Inquiry, "", sender, now, expires_at);
-                self.store().open_conversation(new).await?.0
+                // It has left since RCPT, and its public alias is unknown from then on.
+                self.store().open_conversation(new).await?.ok_or(Refusal::UnknownAlias)?.0
             }
         };
-        self.conversation_by_id(id).await?.ok_or(RelayFault::Malformed("conversation"))
+        Ok(self.conversation_by_id(id).await?.ok_or(RelayFault::Malformed("conversation"))?)
     }
 
     /// An operator vouches for the sender of a mail: an inquiry lasts as long as if he were proven.
@@ -184,7 +186,7 @@ impl Relay {
         let new = self.new_conversation(merchant, Kind::Guest, label, address, now, expires_at);
         let key = Indexed::GuestOf { conversation: order, address };
         let new = NewConversation { parent: Some(order), key_idx: self.vault().index.of(key), ..new };
-        let (id, _) = self.store().open_conversation(new).await?;
+        let (id, _) = self.store().open_conversation(new).await?.ok_or(Refusal::UnknownAlias)?;
         Ok(self.conversation_by_id(id).await?.ok_or(RelayFault::Malformed("conversation"))?)
     }
 

@@ -1,7 +1,8 @@
 //! Reviews of who has access: people who have had something opened, and API tokens; each certified by somebody else, or not.
 //!
 //! Rules: a review lists who has access now. Who is certified by nobody by the time it is due is suspended, which the desk and the API
-//! see by themselves: nothing has to run for it. Nobody certifies himself, by name or by login. A person who is revoked, and a
+//! see by themselves: nothing has to run for it. One login is one person where the system knows it, whatever names it gives: it is
+//! suspended if any name is that worked under it, and nobody certifies a name of his own login. A person who is revoked, and a
 //! token, stay so until a later review certifies the person; a token is then refused for good. Beginning, certifying and
 //! revoking are in the list of looks, so in the audit tree.
 //! When it fails: [`ReviewFault`]; nothing was decided.
@@ -109,6 +110,15 @@ pub enum ReviewFault {
     Fault(#[from] RelayFault),
 }
 
+/// What all reviews say of a person.
+#[derive(Default)]
+struct Reviewed {
+    /// The latest first, each with when it was due.
+    decisions: Vec<(Option<String>, Timestamp)>,
+    /// Its accounts alone.
+    facts: AccessFacts,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Item {
     whose: Whose,
@@ -178,7 +188,7 @@ impl Relay {
                     suspended(&self.store().token_reviews(token).await.map_err(RelayFault::from)?, now)
                 }
                 (Whose::Person(name), None) => {
-                    suspended(people.get(name).map(Vec::as_slice).unwrap_or_default(), now)
+                    people.get(name).is_some_and(|reviewed| suspended(&reviewed.decisions, now))
                 }
                 (Whose::Token(_), None) => true,
             };
@@ -238,20 +248,22 @@ impl Relay {
         Ok(())
     }
 
-    /// Whether somebody's access to the desk is suspended.
-    pub(super) async fn is_suspended(&self, actor: &str, now: Timestamp) -> Result<bool, RelayFault> {
-        let people = self.people_reviewed().await?;
-        Ok(suspended(people.get(actor).map(Vec::as_slice).unwrap_or_default(), now))
+    /// Whether somebody's access to the desk is suspended: the name's, or that of any name of the same login.
+    async fn is_suspended(&self, look: &Look, now: Timestamp) -> Result<bool, RelayFault> {
+        let mut people = self.people_reviewed().await?;
+        people.retain(|name, reviewed| *name == look.actor || reviewed.facts.is_of(&look.account));
+        Ok(people.values().any(|reviewed| suspended(&reviewed.decisions, now)))
     }
 
-    /// What reviews decided about people, the latest first.
-    async fn people_reviewed(
-        &self,
-    ) -> Result<BTreeMap<String, Vec<(Option<String>, Timestamp)>>, RelayFault> {
-        let mut people: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    /// What reviews decided about people, the latest first, and under which accounts they worked.
+    async fn people_reviewed(&self) -> Result<BTreeMap<String, Reviewed>, RelayFault> {
+        let mut people: BTreeMap<String, Reviewed> = BTreeMap::new();
         for row in self.store().review_items(None).await? {
-            if let Whose::Person(name) = self.open_item(&row)?.whose {
-                people.entry(name).or_default().push((row.decision, row.due_at));
+            let Item { whose, facts } = self.open_item(&row)?;
+            if let Whose::Person(name) = whose {
+                let reviewed = people.entry(name).or_default();
+                reviewed.decisions.push((row.decision, row.due_at));
+                reviewed.facts.accounts.extend(facts.accounts);
             }
         }
         Ok(people)
@@ -347,7 +359,7 @@ impl Relay {
 
     /// Refuses a person whose access is suspended.
     pub(super) async fn may_look(&self, look: &Look) -> Result<(), DeskFault> {
-        if self.is_suspended(&look.actor, Timestamp::now()).await? {
+        if self.is_suspended(look, Timestamp::now()).await? {
             self.note_deed(look, "review", serde_json::Value::Null, "suspended").await?;
             return Err(DeskFault::Suspended);
         }
@@ -358,8 +370,15 @@ impl Relay {
 impl AccessFacts {
     /// Whether somebody who logged in is the person that it is of.
     fn is_of(&self, account: &Account) -> bool {
-        account.login.is_some() && self.accounts.contains(&account.to_string())
+        let Some(login) = account.login else { return false };
+        self.accounts.iter().any(|written| login_of(written) == Some(login))
     }
+}
+
+/// The login in an account as it is written ([`Account`]'s Display): the user, where no other is named.
+fn login_of(written: &str) -> Option<u32> {
+    let (uid, login) = written.split_once(", login ").unwrap_or((written, ""));
+    if login.is_empty() { uid.strip_prefix("uid ")?.parse().ok() } else { login.parse().ok() }
 }
 
 impl Look {
@@ -382,4 +401,22 @@ const fn decided_place(id: i64) -> Place {
 
 const fn begun_place(id: i64) -> Place {
     Place::new("review", "begun_by", id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_login_of_an_account_is_read_as_it_was_written() {
+        for (uid, login) in [(0, 1000), (1000, 1000), (1000, 0)] {
+            let account = Account { uid, login: Some(login) };
+            assert_eq!(login_of(&account.to_string()), Some(login), "{account}");
+        }
+        // Who logged in was not known: the user is what there is.
+        assert_eq!(login_of(&Account { uid: 5, login: None }.to_string()), Some(5));
+        for other in ["", "uid", "uid x", "login 5", "uid 5, login x"] {
+            assert_eq!(login_of(other), None, "{other}");
+        }
+    }
 }

@@ -25,6 +25,21 @@ pub(super) fn new_address(answer: &str, until: Timestamp) -> String {
     )
 }
 
+/// To the address before: that somebody asked for another one. It names neither.
+pub(super) fn address_before() -> String {
+    "マーケットプレイスに登録されているお客様のメールアドレス(このアドレス)を、別のアドレスに変更するお申し出がありました。\r\n\
+     変更先のアドレスの確認が取れると、以後のメールは変更先に届き、このアドレスには届かなくなります。\r\n\
+     ご自身によるお申し出の場合は、何もなさる必要はありません。\r\n\
+     お心当たりのない場合は、ただちにマーケットプレイスのお問い合わせへご連絡ください。\r\n\
+     このメールに返信されても届きません。\r\n\r\n\
+     Somebody asked the marketplace to change the address of its customer from this one to another.\r\n\
+     Once the other address has confirmed it, mail goes there, and no longer to this address.\r\n\
+     If it was you, you need not do anything.\r\n\
+     If it was not you, tell the marketplace at once, by its contact form.\r\n\
+     An answer to this mail does not arrive.\r\n"
+        .to_owned()
+}
+
 /// That a store has left: its name as it is shown, and the alias that ends.
 pub(super) fn store_left(name: &str, alias: &str) -> String {
     format!(

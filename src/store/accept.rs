@@ -257,15 +257,16 @@ pub(super) async fn data_key(connection: &mut AnyConnection, new: &NewKey, at: T
     Ok(())
 }
 
-/// Opens a conversation, or finds the one that is there. Its id, and whether it is new.
+/// Opens a conversation, or finds the one that is there. Its id, and whether it is new. With a store that has left nothing is
+/// opened: then there is no store's id to write, and the statement is refused.
 pub(super) async fn conversation(
     connection: &mut AnyConnection,
     new: &NewConversation,
 ) -> Result<(i64, bool), sqlx::Error> {
     let inserted = sqlx::query(
         "INSERT INTO conversation (id, merchant_id, kind, key_idx, data_key_id, customer_idx, customer, label, \
-         created_at, expires_at, parent_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
-         ON CONFLICT (merchant_id, kind, key_idx) DO NOTHING",
+         created_at, expires_at, parent_id) VALUES ($1, (SELECT id FROM merchant WHERE id = $2 AND left_at IS NULL), \
+         $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (merchant_id, kind, key_idx) DO NOTHING",
     )
     .bind(new.id)
     .bind(new.merchant_id)

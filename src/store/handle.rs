@@ -149,14 +149,17 @@ impl Store {
         self.change(Change::Record(records)).await.map(|_| ())
     }
 
-    /// Opens a conversation or finds it: its id, and whether it is new.
+    /// Opens a conversation or finds it: its id, and whether it is new. `None`: the store has left.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn open_conversation(&self, new: NewConversation) -> Result<(i64, bool), StoreFault> {
-        match self.change(Change::OpenConversation(Box::new(new))).await? {
-            Effect::Conversation { id, is_new } => Ok((id, is_new)),
-            _ => Err(StoreFault::Stopped),
+    pub async fn open_conversation(&self, new: NewConversation) -> Result<Option<(i64, bool)>, StoreFault> {
+        let merchant = new.merchant_id;
+        match self.change(Change::OpenConversation(Box::new(new))).await {
+            Ok(Effect::Conversation { id, is_new }) => Ok(Some((id, is_new))),
+            Ok(_) => Err(StoreFault::Stopped),
+            Err(StoreFault::Refused(_)) if self.has_left(merchant).await? => Ok(None),
+            Err(fault) => Err(fault),
         }
     }
 

@@ -8,10 +8,11 @@ use anshin::mail::{Domain, Timestamp};
 use anshin::relay::{Domains, OrderFault, OrderRequest, Policy, Relay, RelayFault, SenderPolicy};
 use anshin::schedule::{Class, Rooms};
 use anshin::store::{
-    Acceptance, Doubt, Leases, Mailbox, NewDelivery, NewKey, NewMessage, NewRecord, Next, Settlement, Store,
-    StoreFault, Work, random_id,
+    Acceptance, Doubt, Kind, Leases, Mailbox, NewAlias, NewConversation, NewDelivery, NewKey, NewMessage,
+    NewRecord, Next, Settlement, Store, StoreFault, Work, random_id,
 };
 use anshin::vault::{DataKey, Indexed, KeyRing, Make, Place, Vault};
+use sqlx::{AnyConnection, Connection, Row};
 use std::time::Duration;
 
 /// Runs a test on SQLite and on PostgreSQL.
@@ -260,6 +261,48 @@ fn of_many_settlements_in_one_group_each_ends_its_own_delivery_once() {
         let totals = store.queue_totals().await.unwrap();
         let waiting = totals.iter().find(|total| total.state == "waiting").unwrap();
         assert_eq!(waiting.count, 6);
+    });
+}
+
+#[test]
+fn with_a_store_that_has_left_no_conversation_is_opened_even_if_it_was_there_a_moment_ago() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        let text = "INSERT INTO merchant (id, store_idx, data_key_id, profile, menu, created_at)              VALUES (1, 's', 1, 'p', 'm', 1)";
+        sqlx::query(text).execute(&mut connection).await.unwrap();
+        let new = |order_no| {
+            let (id, key_id, now) = (random_id(), random_id(), Timestamp::now());
+            let alias =
+                |side| NewAlias { id: random_id(), side, key_name: "a".into(), domain: "fw.example".into() };
+            NewConversation {
+                id,
+                merchant_id: 1,
+                kind: Kind::Order,
+                parent: None,
+                key_idx: vault.index.of(Indexed::OrderNo { merchant: 1, order_no }),
+                key: NewKey {
+                    id: key_id,
+                    subject: "conversation",
+                    wrapped: vault.seal.new_data_key(key_id).1,
+                },
+                customer_idx: vault.index.of(Indexed::OrderNo { merchant: 1, order_no }),
+                customer: key.seal(Place::new("conversation", "customer", id), b"a@b.example"),
+                label: key.seal(Place::new("conversation", "label", id), b"1"),
+                aliases: [alias("customer"), alias("merchant")],
+                at: now,
+                expires_at: now.after(Duration::from_secs(60)),
+            }
+        };
+        let (id, is_new) = store.open_conversation(new("1")).await.unwrap().unwrap();
+        assert!(is_new);
+        assert_eq!(store.open_conversation(new("1")).await.unwrap(), Some((id, false)));
+        store.leave(1, Timestamp::now()).await.unwrap();
+        assert_eq!(store.open_conversation(new("2")).await.unwrap(), None);
+        let count =
+            sqlx::query("SELECT COUNT(*) FROM conversation").fetch_one(&mut connection).await.unwrap();
+        assert_eq!(count.try_get::<i64, _>(0).unwrap(), 1);
     });
 }
 

@@ -31,7 +31,7 @@ const MAY_REVEAL: [(&str, &str); 38] = [
     ("src/ingress/connection/auth.rs", "a password: to its check"),
     ("src/ingress/limiter.rs", "a reverse-path into a hash under a key of the process"),
     ("src/relay/accept.rs", "into sealed rows and keyed indexes"),
-    ("src/relay/correction.rs", "into sealed rows, and the recipient of the question"),
+    ("src/relay/correction.rs", "into sealed rows, and the recipients of the question and of the warning"),
     ("src/relay/desk.rs", "a customer's address, for a person at the desk"),
     ("src/relay/domains.rs", "the class of an address, by its domain"),
     ("src/relay/draft.rs", "into a sealed row"),

@@ -1,10 +1,11 @@
-//! `anshin compliance correct`: asks a new address whether it is the customer's.
+//! `anshin compliance correct`: with a second person, asks a new address whether it is the customer's.
 
 use crate::cli::arguments::Common;
 use crate::cli::arguments_desk::LookArguments;
 use crate::cli::desk;
 use crate::cli::output::{Failure, print};
 use crate::cli::process;
+use crate::relay::{Goes, Opened};
 use serde_json::json;
 
 pub(super) async fn run(
@@ -16,10 +17,13 @@ pub(super) async fn run(
     let missing = || Failure::new("say who you are, why, and for which case: --actor, --purpose, --case");
     let look = desk::look(arguments)?.ok_or_else(missing)?;
     let (_, relay) = process::relay(common).await?;
-    let asked = relay.ask_correction(&look, customer, to).await?;
+    let opening = relay.correction_of(customer, to).await?;
+    let approved = arguments.approved.as_deref();
+    let opened = relay.open_for(&look, &opening, Goes::ToTheScreen, approved).await?;
+    let Opened::Asked(asked) = opened else { return Err(Failure::new("nobody was asked")) };
     let expires_at = asked.expires_at.to_rfc3339();
     let text = format!(
-        "The new address is asked by mail. {} live conversations get it when it answers, until {expires_at}.\n\
+        "The new address is asked by mail, and the one before is told. {} live conversations get it when it answers, until {expires_at}.\n\
          The list of looks shows when it has (correction {}, done).",
         asked.conversations, asked.id
     );

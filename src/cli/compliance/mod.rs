@@ -58,7 +58,7 @@ pub(in crate::cli) enum ComplianceCommand {
         look: LookArguments,
     },
     /// Correct a customer's address at all stores: asks the new address by mail, and re-points the live aliases when
-    /// it answers.
+    /// it answers; the address before is told. Takes a second person.
     Correct {
         /// The customer's real address of now.
         #[arg(long, value_name = "ADDRESS")]

@@ -144,6 +144,9 @@ async fn who_is_not_certified_by_somebody_else_is_suspended_when_the_review_is_d
         assert!(matches!(own, Err(ReviewFault::Own)), "{name}");
     }
     shop.relay.decide_access(&auditor("botan", 2), &akiko, Decision::Certified).await.unwrap();
+    // The other name of the same login too, or the login is suspended.
+    let (chika, ..) = access(&shop, "chika").await;
+    shop.relay.decide_access(&auditor("botan", 2), &chika, Decision::Certified).await.unwrap();
     let twice = shop.relay.decide_access(&auditor("dai", 4), &akiko, Decision::Certified).await;
     assert!(matches!(twice, Err(ReviewFault::Decided)));
     become_due(&shop).await;
@@ -185,4 +188,73 @@ async fn who_is_revoked_stays_so_until_a_later_review_certifies_and_a_token_for_
     let (id, ..) = access(&shop, "akiko").await;
     shop.relay.decide_access(&auditor("botan", 2), &id, Decision::Certified).await.unwrap();
     see(&shop, "akiko", 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_login_is_one_person_whatever_name_it_gives_and_whoever_it_has_become() {
+    let shop = Shop::open().await;
+    let see_as = async |actor: &str, account: Account| {
+        let look = Look::new(actor, LookPurpose::Audit, "C-1", account).unwrap();
+        let opening = Opening::Customer { store_id: "hana-ya".into(), order_no: "1".into() };
+        shop.relay.open_for(&look, &opening, Goes::ToTheScreen, None).await.map(|_| ())
+    };
+    let root = |login| Account { uid: 0, login };
+    see(&shop, "akiko", 1).await.unwrap();
+    see_as("botan", root(Some(2))).await.unwrap();
+    see(&shop, "chika", 3).await.unwrap();
+    shop.relay.begin_review(&auditor("dai", 4), 60 * MINUTE).await.unwrap();
+    let (akiko, ..) = access(&shop, "akiko").await;
+    let (botan, ..) = access(&shop, "botan").await;
+    // By the login, also where the user has become another one since, or was another one then.
+    for (id, account) in [(&akiko, root(Some(1))), (&botan, person(2)), (&botan, root(Some(2)))] {
+        let look = Look::for_audit("eve", account).unwrap();
+        let own = shop.relay.decide_access(&look, id, Decision::Certified).await;
+        assert!(matches!(own, Err(ReviewFault::Own)), "{account}");
+    }
+    for name in ["akiko", "botan"] {
+        let (id, ..) = access(&shop, name).await;
+        shop.relay.decide_access(&auditor("dai", 4), &id, Decision::Revoked).await.unwrap();
+    }
+    for (name, account) in [
+        ("akiko", person(9)),
+        ("eve", person(1)),
+        ("eve", root(Some(1))),
+        ("fumi", person(2)),
+        ("fumi", root(Some(2))),
+    ] {
+        let seen = see_as(name, account).await;
+        assert!(matches!(seen, Err(DeskFault::Suspended)), "{name}, {account}");
+    }
+    // Where the system does not know who logged in, the name is all there is.
+    see_as("eve", Account { uid: 1, login: None }).await.unwrap();
+    see(&shop, "chika", 3).await.unwrap();
+    see_as("gin", root(Some(5))).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_suspended_corrects_no_address_ends_no_store_sets_no_clock_and_enters_no_breach() {
+    let shop = Shop::open().await;
+    let relay = &shop.relay;
+    see(&shop, "akiko", 1).await.unwrap();
+    relay.begin_review(&auditor("dai", 4), 60 * MINUTE).await.unwrap();
+    let (id, ..) = access(&shop, "akiko").await;
+    relay.decide_access(&auditor("dai", 4), &id, Decision::Revoked).await.unwrap();
+    let (look, now) = (auditor("eve", 1), Timestamp::now());
+    let correction = relay.correction_of(CUSTOMER, "new@customer.example").await.unwrap();
+    let facts = BreachFacts {
+        known_at: Some(now.as_millis()),
+        breached: [Breached::PersonalData].into(),
+        ..BreachFacts::default()
+    };
+    let said = [
+        relay.open_for(&look, &correction, Goes::ToTheScreen, None).await.err().unwrap().to_string(),
+        relay.leave_store(&look, "hana-ya").await.err().map(|fault| fault.to_string()).unwrap_or_default(),
+        relay.trust_clock(&look, now).await.err().map(|fault| fault.to_string()).unwrap_or_default(),
+        relay.enter_breach(&look, None, facts).await.err().map(|fault| fault.to_string()).unwrap_or_default(),
+    ];
+    for (at, said) in said.iter().enumerate() {
+        assert!(said.contains("your access is suspended"), "{at}: {said}");
+    }
+    assert!(relay.breaches().await.unwrap().is_empty());
+    assert!(relay.looks().await.unwrap().iter().all(|look| look.kind != "leaving" && look.kind != "clock"));
 }

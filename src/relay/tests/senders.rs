@@ -415,3 +415,21 @@ async fn a_store_sees_in_its_own_copy_what_it_wrote_whatever_it_guessed() {
     assert!(to(OWNER).contains(&text), "{}", to(OWNER));
     assert!(!to(CUSTOMER).contains(OWNER) && !to(CUSTOMER).contains(CUSTOMER), "{}", to(CUSTOMER));
 }
+
+#[tokio::test]
+async fn a_mail_that_takes_longer_than_its_store_stays_opens_nothing() {
+    let shop = Shop::open().await;
+    let sender = address(OTHER);
+    let recipient = shop.mx(Some(&sender), &address("hana-ya@shop.example")).await.unwrap();
+    let merchant = shop.relay.merchant("hana-ya").await.unwrap().unwrap().id;
+    let now = Timestamp::now();
+    shop.relay.store().leave(merchant, now).await.unwrap();
+    let (peer, parameters) = (peer(), MailParameters::default());
+    let bytes = format!("From: {OTHER}\r\nSubject: x\r\n\r\nIs it there?\r\n").into_bytes();
+    let (recipients, proof) = (vec![(recipient, Wishes::default())], SenderProof::given(proven(OTHER)));
+    let sender = Some(&sender);
+    let incoming = Incoming { peer: &peer, login: None, sender, recipients, parameters, bytes, proof };
+    assert_eq!(shop.relay.accept(incoming).await.err(), Some(Refusal::UnknownAlias));
+    let live = shop.relay.store().live_conversations(merchant, now, 100).await.unwrap();
+    assert_eq!(live.len(), 1, "the order's alone");
+}

@@ -1,4 +1,5 @@
-//! A customer's address is corrected at all stores once the new address has answered, and by nobody else.
+//! A customer's address is corrected at all stores once a second person has approved it and the new address has
+//! answered, and by nobody else; the address before hears of it.
 
 use super::client::Reply;
 use super::letter::{Letter, show};
@@ -12,9 +13,9 @@ on_both_databases! {
 
 const LOOK: [&str; 6] = ["--actor", "akiko", "--purpose", "data-subject-request", "--case", "D-3"];
 
-fn correct(scene: &Scene, customer: &str, to: &str) -> (i32, Value) {
+fn correct(scene: &Scene, customer: &str, to: &str, approved: &[&str]) -> (i32, Value) {
     let base = ["compliance", "correct", "--customer", customer, "--to", to];
-    let ran = scene.relay.run(&[&base[..], &LOOK].concat());
+    let ran = scene.relay.run(&[&base[..], &LOOK, approved].concat());
     (ran.status, ran.json())
 }
 
@@ -38,11 +39,33 @@ fn an_address_is_corrected_everywhere_when_the_new_one_answers_and_the_aliases_s
         (hana, "x@pc.fw.anshin.test", "own domains"),
         (hana, "no address", "to:"),
     ] {
-        let (status, said) = correct(&scene, customer, to);
+        let (status, said) = correct(&scene, customer, to, &[]);
         assert!(status == 1 && said["error"].as_str().unwrap().contains(why), "{said}");
     }
-    let (status, asked) = correct(&scene, hana, taro);
+    // One person alone moves nobody's mail.
+    let (status, asked) = correct(&scene, hana, taro, &[]);
+    let why = asked["error"].as_str().unwrap_or_default();
+    assert!(status == 1 && why.contains("second person"), "{asked}");
+    let words: Vec<&str> = why.split([' ', ';', ':']).collect();
+    let request = words[words.iter().position(|word| *word == "request").unwrap() + 1];
+    let approved = ["--approved", request];
+    let (status, said) = correct(&scene, hana, taro, &approved);
+    assert!(status == 1 && said["error"].as_str().unwrap().contains("nobody has approved"), "{said}");
+    let own = scene.relay.run(&["reveal", "approve", request, "--actor", "akiko"]);
+    assert!(own.status == 1 && own.json()["error"].as_str().unwrap().contains("second person"));
+    scene.relay.anshin(&["reveal", "approve", request, "--actor", "botan"]);
+    let (status, said) = correct(&scene, hana, "somebody@elsewhere.test", &approved);
+    assert!(status == 1 && said["error"].as_str().unwrap().contains("something else"), "{said}");
+    let (status, asked) = correct(&scene, hana, taro, &approved);
     assert_eq!((status, &asked["conversations"]), (0, &3.into()), "{asked}");
+    let (status, said) = correct(&scene, hana, taro, &approved);
+    assert!(status == 1 && said["error"].as_str().unwrap().contains("used already"), "{said}");
+    // The address before hears of it, and neither address is named.
+    let warning = scene.hana.mailbox.wait_for(1).remove(0);
+    let decoded = mail_parser::MessageParser::default().parse(&warning.bytes).unwrap();
+    let decoded = decoded.body_text(0).unwrap().into_owned();
+    assert!(decoded.contains("お心当たりのない場合") && decoded.contains("If it was not you"), "{decoded}");
+    assert!(!decoded.contains('@'), "{decoded}");
     let question = scene.taro.mailbox.wait_for(1).remove(0);
     let text = show(&question.bytes);
     let decoded = mail_parser::MessageParser::default().parse(&question.bytes).unwrap();
@@ -64,7 +87,7 @@ fn an_address_is_corrected_everywhere_when_the_new_one_answers_and_the_aliases_s
     shop.say(&format!("RCPT TO:<{token}>")).unwrap().is("550 5.1.1");
     drop(shop);
     scene.submit(&scene.to_customer()).is("250 2.0.0");
-    scene.hana.mailbox.wait_for(1);
+    scene.hana.mailbox.wait_for(2);
     // The new address answers, twice.
     for _ in 0..2 {
         answer(&scene, taro, &token).is("250 2.0.0");
@@ -73,7 +96,7 @@ fn an_address_is_corrected_everywhere_when_the_new_one_answers_and_the_aliases_s
     scene.submit(&Letter::new(&scene.watch, &scene.mise.address, &other.customer_alias)).is("250 2.0.0");
     let mails = scene.taro.mailbox.wait_for(3);
     assert_eq!(mails[1].forward_paths, [taro.as_str()]);
-    assert_eq!(scene.hana.mailbox.wait_for(1).len(), 1);
+    assert_eq!(scene.hana.mailbox.wait_for(2).len(), 2);
     // He writes to the same alias, and his inquiry is the one that was hers; the closed order stayed what it was.
     let letter = Letter::new(&scene.watch, taro, &scene.order.merchant_alias);
     scene.customer().unwrap().send(taro, &[&letter.to], &letter.bytes()).unwrap().is("250 2.0.0");
@@ -92,7 +115,8 @@ fn an_address_is_corrected_everywhere_when_the_new_one_answers_and_the_aliases_s
         .filter(|look| look["kind"] == "correction")
         .filter_map(|look| look["outcome"].as_str())
         .collect();
-    assert_eq!(outcomes, ["done", "asked"], "the latest first");
+    assert_eq!(outcomes[..3], ["done", "asked", "opened"], "the latest first: {outcomes:?}");
+    assert!(outcomes[3..].contains(&"asked"), "a second person: {outcomes:?}");
     let done = looks.iter().find(|look| look["outcome"] == "done").unwrap();
     assert_eq!(
         (&done["detail"]["what"]["conversations"], &done["detail"]["actor"]),
