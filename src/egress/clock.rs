@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A clock that goes forward by more at once may be wrong: nothing is given up, dropped or purged by it for as long.
+/// A clock that goes forward by more at once may be wrong: no mail is given up or dropped by it for as long.
 const LEAP: Duration = Duration::from_secs(3600);
 
 /// Whether what ends for good may end by the clock.
@@ -69,7 +69,7 @@ impl Clock {
             tracing::error!(
                 event = "clock_leapt_ahead",
                 seconds = seen.0.since(expected).as_secs(),
-                "for an hour nothing is given up, dropped or purged by it; check the time service of this machine"
+                "for an hour no mail is given up or dropped by it; check the time service of this machine"
             );
             self.trust.leapt(seen.1);
         }

@@ -17,8 +17,7 @@ use std::time::Duration;
 /// Rest after a fault of the database, and the longest of them: each is twice the one before.
 const REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(10);
-/// The longest rest of mail whose attempt met a fault of ours, such as a resolver that is silent; or a host whose connections all are taken.
-const OURS: Duration = Duration::from_secs(120);
+/// The longest rest of mail that found all connections of a host taken, or no memory.
 pub(super) const CROWDED: Duration = Duration::from_secs(15);
 /// How often a result is written again that the database refused.
 const SETTLE_AGAIN: u32 = 10;
@@ -49,15 +48,12 @@ impl Shared {
             }
             Outcome::Deferred { .. } => {
                 let deferred = self.deferred(work, status, detail);
-                // What says nothing of the destination puts its mail off for no longer each time.
-                let soon = match effect_of(report) {
-                    Effect::Ours => Some(OURS),
-                    Effect::Crowded(_) => Some(CROWDED),
-                    _ => None,
+                // A full host said nothing of this mail: it is put off for no longer each time.
+                let longest = match effect_of(report) {
+                    Effect::Crowded(_) => CROWDED,
+                    _ => Duration::MAX,
                 };
-                let soon = soon.map(|rest| Timestamp::now().after(rest));
-                let retry_at = deferred.retry_at.map(|at| soon.map_or(at, |soon| soon.min(at)));
-                AttemptResult { doubt, retry_at, ..deferred }
+                AttemptResult { doubt, ..at_most(deferred, longest) }
             }
         }
     }
@@ -92,28 +88,21 @@ impl Shared {
                     tracing::warn!(event = "lease_lost", queue_id = %id, "another worker took it over");
                     return;
                 }
-                Err(RelayFault::Store(fault))
-                    if fault.is_passing()
-                        || refused < SETTLE_AGAIN
-                        || result.verdict == Verdict::Delivered =>
-                {
+                Err(fault) => {
+                    let is_passing = matches!(&fault, RelayFault::Store(fault) if fault.is_passing());
+                    let may_help =
+                        is_passing || matches!(fault, RelayFault::Store(_)) && refused < SETTLE_AGAIN;
+                    if !may_help && result.verdict != Verdict::Delivered {
+                        tracing::error!(event = "fault", %fault, queue_id = %id, "a result was refused");
+                        return;
+                    }
                     // Each try has new ids, so one that met an id of another process does not meet it again.
-                    refused += u32::from(!fault.is_passing());
+                    refused += u32::from(!is_passing);
                     tracing::error!(event = "fault", %fault, "a result can't be written; trying again");
                     tokio::time::sleep(rest).await;
                     if refused >= SETTLE_AGAIN {
                         rest = (2 * rest).min(LONGEST_REST);
                     }
-                }
-                // Not even where a key is not at hand: sent once more is worse than written late.
-                Err(fault) if result.verdict == Verdict::Delivered => {
-                    tracing::error!(event = "fault", %fault, queue_id = %id, "that it was delivered can't be written; trying again");
-                    tokio::time::sleep(rest).await;
-                    rest = (2 * rest).min(LONGEST_REST);
-                }
-                Err(fault) => {
-                    tracing::error!(event = "fault", %fault, queue_id = %id, "a result was refused");
-                    return;
                 }
             }
         }
@@ -123,10 +112,14 @@ impl Shared {
     pub async fn put_off(&self, work: &Work, longest: Duration, reason: &'static str) {
         let detail = serde_json::json!({ "attempt": work.attempt, "reason": reason });
         let deferred = self.deferred(work, "451 4.3.0".into(), detail);
-        let soon = Timestamp::now().after(longest);
-        let result = AttemptResult { retry_at: deferred.retry_at.map(|at| at.min(soon)), ..deferred };
-        self.settle(work, &result).await;
+        self.settle(work, &at_most(deferred, longest)).await;
     }
+}
+
+/// A deferral with its rest cut to `longest`.
+fn at_most(deferred: AttemptResult, longest: Duration) -> AttemptResult {
+    let latest = Timestamp::now().after(longest);
+    AttemptResult { retry_at: deferred.retry_at.map(|at| at.min(latest)), ..deferred }
 }
 
 /// What a report says of the destination, not of the message.

@@ -175,7 +175,7 @@ impl Shared {
     /// One attempt. Its place among those that are sending is free again before the result is written.
     pub async fn attempt(&self, work: &Work, place: Place) {
         let octets = usize::try_from(work.size).unwrap_or(usize::MAX);
-        let Ok(_share) = self.memory.take(octets).await else {
+        let Ok(share) = self.memory.take(octets).await else {
             place.end(Effect::Ours);
             return self.put_off(work, CROWDED, "no memory for it just now").await;
         };
@@ -208,7 +208,7 @@ impl Shared {
                 self.deferred(work, "451 4.3.0".into(), serde_json::json!({ "reason": "not signed" }))
             }
         };
-        drop(outbound);
+        drop((outbound, share));
         let word = place.end(effect);
         self.settle(work, &result).await;
         self.tell(work, word).await;
