@@ -25,6 +25,8 @@ use std::ops::Range;
 
 /// Most traces of one mail; a mail path has a dozen.
 const MAX_TRACES: usize = 64;
+/// Octets that are compared for the places of a text where a name may be broken; beyond that every place is one.
+const MAX_STEPS: usize = 20_000_000;
 /// How much of a line is read before a name (RFC 5322 §2.1.1).
 const MAX_LINE: usize = 998;
 
@@ -162,18 +164,31 @@ impl Traces {
         let is_other =
             !is_ascii && (memchr::memchr2(0x1b, 0x0e, text).is_some() || std::str::from_utf8(text).is_err());
         let turns = turns(if is_other { text } else { &[] });
+        let mut steps = 0;
         memchr::memchr2_iter(b'\n', b'<', text).chain(shifts).chain(turns).filter(move |at| {
-            let line = text.get(at.saturating_sub(80)..*at).unwrap_or_default().trim_ascii_end();
+            let line = text.get(at.saturating_sub(80)..*at).unwrap_or_default();
+            // A tag may part what a line end does not: `192<b></b>.0.2.1`.
+            let is_tag = text.get(*at) == Some(&b'<');
+            let (line, shortest) = if is_tag { (line, 1) } else { (line.trim_ascii_end(), path::SHORTEST) };
             let length = line.iter().rev().take_while(|b| is_host_octet(**b)).count();
             let last = line.get(line.len() - length..).unwrap_or_default();
-            let begins = |name: &String| {
-                let tail = last.get(last.len().saturating_sub(name.len() - 1)..).unwrap_or_default();
-                (path::SHORTEST..=tail.len()).any(|n| {
+            let is_spent = steps > MAX_STEPS;
+            let mut begins = |name: &String| {
+                let most = last.len().min(name.len() - 1);
+                let tail = last.get(last.len() - most..).unwrap_or_default();
+                (shortest..=tail.len()).any(|n| {
                     let end = tail.get(tail.len() - n..).unwrap_or_default();
-                    name.as_bytes().get(..n).is_some_and(|head| head.eq_ignore_ascii_case(end))
+                    // One or two letters begin a name only where a label begins.
+                    let before = last.len().checked_sub(n + 1).and_then(|i| last.get(i));
+                    if n < path::SHORTEST && before.is_some_and(u8::is_ascii_alphanumeric) {
+                        return false;
+                    }
+                    let alike = name.bytes().zip(end).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+                    steps += alike;
+                    alike == n
                 })
             };
-            last.len() >= path::SHORTEST && self.patterns.all().iter().any(begins)
+            last.len() >= shortest && (is_spent || self.patterns.all().iter().any(&mut begins))
         })
     }
 }

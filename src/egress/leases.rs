@@ -6,6 +6,8 @@
 //! it was delivered.
 //! When it fails: nothing is leased; what is under way goes on.
 
+use super::memory::Memory;
+use super::outcomes::NO_MEMORY;
 use super::scheduler::{Egress, REST, Shared};
 use crate::mail::Timestamp;
 use crate::relay::Relay;
@@ -24,6 +26,10 @@ pub(super) const LEASE: Duration = Duration::from_secs(60);
 pub(super) const PROLONG: Duration = Duration::from_secs(15);
 /// How long others have after an outage to write what they did meanwhile; results are tried every ten seconds at least.
 const GRACE: Duration = Duration::from_secs(20);
+/// A process that could lease nothing for longer was away.
+const AWAY: Duration = Duration::from_secs(30);
+/// Looks that leased nothing, though there may be more, before one waits as for an empty queue.
+const IN_VAIN: u32 = 50;
 /// How often the server is asked for its time.
 const ASK_TIME: Duration = Duration::from_secs(30);
 /// A clock that moves so much against one that only goes forward was set.
@@ -89,6 +95,8 @@ pub(super) struct Running {
     claimed: Option<Instant>,
     /// Until when what others had is left to them.
     spares_until: Option<Instant>,
+    /// Looks since the last that leased something.
+    in_vain: u32,
 }
 
 impl Running {
@@ -101,6 +109,7 @@ impl Running {
             renewed: (Instant::now(), Timestamp::now()),
             claimed: None,
             spares_until: None,
+            in_vain: 0,
         }
     }
 
@@ -111,10 +120,30 @@ impl Running {
         if self.leases.insert(delivery, work.lease).is_some() {
             return;
         }
-        let place = shared.sending.begin(work.route);
+        let octets = usize::try_from(work.size).unwrap_or(usize::MAX);
+        // One that waits for memory has no place yet, so that it keeps none from others; only a few may wait.
+        let place = Memory::is_free_of_charge(octets).then(|| shared.sending.begin(work.route));
         let of_task = work.clone();
-        let handle = self.tasks.spawn(async move { shared.attempt(&work, place).await });
+        let handle = self.tasks.spawn(async move {
+            let Ok(share) = shared.memory.take(octets).await else {
+                return shared.put_off(&work, NO_MEMORY, "no memory for it just now").await;
+            };
+            let place = place.unwrap_or_else(|| shared.sending.begin(work.route));
+            shared.attempt(&work, place, share).await;
+        });
         self.by_task.insert(handle.id(), of_task);
+    }
+
+    /// Whether this process was without the database for so long that others may have been too.
+    fn was_away(&self) -> bool {
+        self.claimed.is_none_or(|at| at.elapsed() > AWAY)
+    }
+
+    /// The database answered, while there may be no room for more. That does not end having been away: only a look does.
+    fn was_heard(&mut self) {
+        if !self.was_away() && !self.leases.is_empty() {
+            self.claimed = Some(Instant::now());
+        }
     }
 
     /// Notes the end of an attempt.
@@ -162,7 +191,7 @@ impl Egress {
         if limit == 0 {
             return Found::NoRoom;
         }
-        let was_away = running.claimed.is_none_or(|at| at.elapsed() > LEASE / 2);
+        let was_away = running.was_away();
         let spares = was_away || running.spares_until.is_some_and(|until| Instant::now() < until);
         let leases = if spares { Leases::Left } else { Leases::TakenOver(now) };
         let local = Timestamp::now();
@@ -179,9 +208,10 @@ impl Egress {
             running.spares_until = Some(Instant::now() + GRACE);
         }
         running.claimed = Some(Instant::now());
+        running.in_vain = if claimed.work.is_empty() { running.in_vain.saturating_add(1) } else { 0 };
         let found = match claimed.work.len() {
-            // What is spared is found again and again.
-            0 if spares => Found::Nothing,
+            // What is spared, or over by one clock alone, is found again and again.
+            0 if spares || running.in_vain > IN_VAIN => Found::Nothing,
             _ if claimed.more => Found::More,
             all if all == limit => Found::More,
             _ if claimed.crowded => Found::NoRoom,
@@ -207,10 +237,29 @@ impl Egress {
             return false;
         }
         running.renewed = asked;
-        // The database answers, also while there is no room for more.
-        if running.claimed.is_some() && !running.leases.is_empty() {
-            running.claimed = Some(Instant::now());
-        }
+        running.was_heard();
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_away_leaves_what_others_had_alone_although_its_own_leases_could_be_prolonged() {
+        let mut running = Running::new();
+        assert!(running.was_away(), "at its start");
+        running.claimed = Some(Instant::now());
+        running.leases.insert(1, 1);
+        for _ in 0..10 {
+            tokio::time::advance(PROLONG).await;
+            running.was_heard();
+        }
+        assert!(!running.was_away(), "full, and in touch");
+        tokio::time::advance(AWAY + PROLONG).await;
+        // What it had is renewed first when the database is back.
+        running.was_heard();
+        assert!(running.was_away());
     }
 }

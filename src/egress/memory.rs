@@ -1,48 +1,63 @@
 //! Memory for messages that are being sent: a bound on all together, whatever their number.
 //!
 //! Rules: a message is held twice while it is sent, opened and signed, and once more while it is opened. Small ones cost
-//! nothing here: as many as there are attempts are bounded by their number. The others wait a while in the order in which they came, and
-//! are put off then, so that they keep no place from other mail; one that is larger than everything waits until it is alone.
+//! nothing here: as many as there are attempts are bounded by their number. The others wait in the order in which they came, [`WAITING`]
+//! of them and for a minute at most; beyond that they are put off. One that is larger than everything waits until it is alone.
 
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 /// Copies of a message while it is being sent.
 const COPIES: usize = 3;
 /// Octets up to which a message is free of charge.
 const SMALL: usize = 64 * 1024;
-/// How long a message waits for its part.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a message waits for its part, and how many wait.
+const PATIENCE: Duration = Duration::from_secs(60);
+const WAITING: usize = 32;
 /// Octets that one permit stands for.
 const UNIT: usize = 1024;
 
 /// The bound.
 pub(super) struct Memory {
     permits: Arc<Semaphore>,
+    waiting: Semaphore,
     all: u32,
 }
+
+/// A message's part, if it needs one; given back when dropped.
+pub(super) type Share = Option<OwnedSemaphorePermit>;
+
+/// There is no part for a message now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Taken;
 
 impl Memory {
     /// So many octets for all messages.
     pub fn new(octets: u64) -> Self {
         let all = u32::try_from(octets / UNIT as u64).unwrap_or(u32::MAX).clamp(1, 1 << 28);
-        Self { permits: Arc::new(Semaphore::new(all as usize)), all }
+        Self { permits: Arc::new(Semaphore::new(all as usize)), waiting: Semaphore::new(WAITING), all }
     }
 
-    /// Waits for a message's part, [`PATIENCE`] at most; it is given back when that is dropped.
+    /// Whether a message of so many octets waits for nothing.
+    pub fn is_free_of_charge(octets: usize) -> bool {
+        octets <= SMALL
+    }
+
+    /// Waits for a message's part.
     ///
     /// # Errors
-    /// There is none.
-    pub async fn take(&self, octets: usize) -> Result<Option<OwnedSemaphorePermit>, Elapsed> {
-        if octets <= SMALL {
+    /// [`Taken`] when too many wait already, or it did not come in time.
+    pub async fn take(&self, octets: usize) -> Result<Share, Taken> {
+        if Self::is_free_of_charge(octets) {
             return Ok(None);
         }
         let units = u32::try_from(octets.saturating_mul(COPIES) / UNIT).unwrap_or(u32::MAX).min(self.all);
+        let _turn = self.waiting.try_acquire().map_err(|_| Taken)?;
+        let share = timeout(PATIENCE, self.permits.clone().acquire_many_owned(units)).await;
         // Never closed.
-        timeout(PATIENCE, self.permits.clone().acquire_many_owned(units)).await.map(Result::ok)
+        share.map(Result::ok).map_err(|_| Taken)
     }
 }
 
@@ -65,5 +80,15 @@ mod tests {
         drop((second, third));
         let alone = memory.take(megabytes(500)).await.unwrap();
         assert!(alone.is_some(), "one that is larger than everything is sent alone");
+        let waiting: Vec<_> = (0..WAITING + 1).map(|_| memory.take(megabytes(1))).collect();
+        let mut waiting = futures_util::future::join_all(waiting);
+        let none = std::future::poll_fn(|context| {
+            let polled = std::pin::Pin::new(&mut waiting).poll(context).is_ready();
+            std::task::Poll::Ready(polled)
+        });
+        assert!(!none.await, "all but one wait");
+        drop(alone);
+        let got = waiting.await.into_iter().filter(Result::is_ok).count();
+        assert_eq!(got, 10, "of those that waited as many as fit, and no more");
     }
 }

@@ -17,8 +17,10 @@ use std::time::Duration;
 /// Rest after a fault of the database, and the longest of them: each is twice the one before.
 const REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(10);
-/// The longest rest of mail that found all connections of a host taken, or no memory.
-pub(super) const CROWDED: Duration = Duration::from_secs(15);
+/// The longest rest of mail that found all connections of a host taken.
+const CROWDED: Duration = Duration::from_secs(15);
+/// The longest rest of mail that found no memory.
+pub(super) const NO_MEMORY: Duration = Duration::from_secs(60);
 /// How often a result is written again that the database refused.
 const SETTLE_AGAIN: u32 = 10;
 

@@ -2,7 +2,7 @@
 //!
 //! | what came of an address | next |
 //! |---|---|
-//! | nobody answers at any that is left | nothing: they were dialled side by side |
+//! | nobody answers at any that is left | those where TLS was broken, in clear: they were dialled side by side |
 //! | it answers and does not serve: it refuses, is lost or silent before the session is ready, has no TLS or a broken one | the target's other address |
 //! | it is this host | nothing: another address would be this host too |
 //! | TLS is broken wherever it was tried, and need not be | in clear, where it was broken first, then at the next |
@@ -76,11 +76,13 @@ impl Dialer {
             let (address, ourselves) = (unreached.address(), unreached.is_ourselves());
             tried.add(unreached);
             match address {
-                Some(address) if !ourselves => {
+                _ if ourselves => return tried.reached(),
+                Some(address) => {
                     self.shun(target, address);
                     left.retain(|other| *other != address);
                 }
-                _ => return tried.reached(),
+                // Nobody is there at those that are left; where TLS was broken one may serve in clear.
+                None => break,
             }
         }
         if target.demand == Demand::May {

@@ -11,8 +11,8 @@ use super::configured;
 use super::dkim::{DkimFault, Signer};
 use super::housekeeping::{self, House};
 use super::leases::{Found, LEASE, PROLONG, Running};
-use super::memory::Memory;
-use super::outcomes::{CROWDED, effect_of};
+use super::memory::{Memory, Share};
+use super::outcomes::effect_of;
 use super::prepare::{self, Letter};
 use super::route::Route;
 use super::sending::{Place, Sending};
@@ -173,12 +173,7 @@ impl Egress {
 
 impl Shared {
     /// One attempt. Its place among those that are sending is free again before the result is written.
-    pub async fn attempt(&self, work: &Work, place: Place) {
-        let octets = usize::try_from(work.size).unwrap_or(usize::MAX);
-        let Ok(share) = self.memory.take(octets).await else {
-            place.end(Effect::Ours);
-            return self.put_off(work, CROWDED, "no memory for it just now").await;
-        };
+    pub async fn attempt(&self, work: &Work, place: Place, share: Share) {
         let outbound = match self.relay.outbound(work).await {
             Ok(outbound) => outbound,
             Err(Unsent::Fault(RelayFault::Store(fault))) => {

@@ -1,8 +1,8 @@
 //! How many sessions there may be: in all, from one neighbour (an IPv4 address or an IPv6 /64) and from one network (a
-//! /24 or a /56). A quarter of all places is kept for stores: whoever fills port 25 does not lock them out.
+//! /24 or a /56). A quarter of all places is kept for stores and a quarter for port 25: whoever fills one does not lock out who comes to the other.
 //!
 //! Rules: where no place is left, a session that has offered its own gives it to the newcomer, that first whose offer holds
-//! longest. A session offers while it waits for its peer, from a time on that it names; so who has proven nothing goes first,
+//! longest; but none of the quarter that is kept for its service goes to another's. A session offers while it waits for its peer, from a time on that it names; so who has proven nothing goes first,
 //! and nobody while something of his is being worked on. Who has given his place is told so and ends within seconds. Who
 //! has too many places himself, or comes too often, is given none of another's.
 //! When it fails: never; without an offer the newcomer is turned away.
@@ -26,7 +26,8 @@ pub(super) struct Admission {
 
 #[derive(Default)]
 struct Counts {
-    all: usize,
+    mx: usize,
+    stores: usize,
     /// At most two entries a session.
     by_subject: HashMap<Subject, usize>,
     /// One entry a session at most.
@@ -92,23 +93,22 @@ impl Admission {
         if self.is_full(&counts, subjects) {
             return Err(TooMany::FromThisNeighbour);
         }
-        let open = match service {
-            Service::Mx => self.sessions - self.sessions / 4,
-            Service::Submission | Service::Submissions => self.sessions,
-        };
-        if counts.all < open {
-            counts.all += 1;
-        } else {
+        let kept = self.sessions / 4;
+        let other = counts.others(service);
+        let free = self.sessions.saturating_sub(counts.all());
+        if free <= kept.saturating_sub(other) {
             let now = Instant::now();
-            // A stranger on port 25 has none of the quarter that is kept for stores.
-            let may_have = |holder: &Holder| service != Service::Mx || holder.service == Service::Mx;
+            // Beyond its quarter the other service has nothing kept for it.
+            let may_have = |holder: &Holder| holder.is_same(service) || other > kept;
             let mut due = counts.offers.iter().take_while(|(offer, _)| offer.0 <= now);
             let offer = due.find(|(_, holder)| may_have(holder)).map(|(offer, _)| *offer);
             let offer = offer.filter(|_| claim == Claim::Offered).ok_or(TooMany::Sessions)?;
             let holder = counts.offers.remove(&offer).ok_or(TooMany::Sessions)?;
             holder.has_given.store(true, Ordering::Relaxed);
             holder.bell.notify_one();
+            *counts.of(holder.service) -= 1;
         }
+        *counts.of(service) += 1;
         counts.sessions_so_far += 1;
         counts.count(subjects);
         Ok(Admitted {
@@ -129,11 +129,30 @@ impl Admission {
     /// Whether three quarters of the places are taken, so that idle sessions are to make room.
     pub fn is_crowded(&self) -> bool {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.all.saturating_mul(4) >= self.sessions.saturating_mul(3)
+        counts.all().saturating_mul(4) >= self.sessions.saturating_mul(3)
+    }
+}
+
+impl Holder {
+    fn is_same(&self, service: Service) -> bool {
+        (self.service == Service::Mx) == (service == Service::Mx)
     }
 }
 
 impl Counts {
+    fn all(&self) -> usize {
+        self.mx + self.stores
+    }
+
+    /// Sessions of this service, of both ports of submission together.
+    fn of(&mut self, service: Service) -> &mut usize {
+        if service == Service::Mx { &mut self.mx } else { &mut self.stores }
+    }
+
+    fn others(&self, service: Service) -> usize {
+        if service == Service::Mx { self.stores } else { self.mx }
+    }
+
     fn count(&mut self, subjects: [Subject; 2]) {
         for subject in subjects {
             *self.by_subject.entry(subject).or_default() += 1;
@@ -184,7 +203,7 @@ impl Drop for Admitted {
             counts.offers.remove(&(from, self.number));
         }
         if !self.has_given() {
-            counts.all = counts.all.saturating_sub(1);
+            *counts.of(self.holder.service) -= 1;
         }
         for subject in self.subjects {
             if let Some(own) = counts.by_subject.get_mut(&subject) {
@@ -284,7 +303,7 @@ mod tests {
         // Who has given cannot give again, and is no session any more.
         held[1].offer(Some(now));
         drop(held.remove(1));
-        assert_eq!(admission.counts.lock().unwrap().all, 3);
+        assert_eq!(admission.counts.lock().unwrap().all(), 3);
         let _next = admission.place(Service::Mx, "203.0.113.9".parse().unwrap(), Claim::Offered).unwrap();
         assert_eq!([0, 1].map(|n| held[n].has_given()), [true, false]);
         assert_eq!(from(Service::Mx).err(), Some(TooMany::Sessions));

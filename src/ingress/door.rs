@@ -114,7 +114,14 @@ impl Door {
         drop(turn);
         match place {
             Ok(place) => self.serve(stream, client, place, stop).await,
-            Err(too_many) => self.tell(stream, too_many.reply(&self.shared.wire.hostname)).await,
+            Err(too_many) => self.tell_some(stream, too_many.reply(&self.shared.wire.hostname)).await,
+        }
+    }
+
+    /// Tells whoever is turned away why, as long as not too many are being told.
+    async fn tell_some(&self, stream: TcpStream, reply: Reply) {
+        if let Ok(_permit) = self.house.turned_away.try_acquire() {
+            self.tell(stream, reply).await;
         }
     }
 
@@ -134,9 +141,7 @@ impl Door {
             Err(limited) => {
                 let peer = Peer::new(from, self.shared.service());
                 guard.note(&limited, &self.shared.relay, None, &peer).await;
-                if let Ok(_permit) = self.house.turned_away.try_acquire() {
-                    self.tell(stream, limited.reply(&self.shared.wire.hostname)).await;
-                }
+                self.tell_some(stream, limited.reply(&self.shared.wire.hostname)).await;
             }
         }
     }

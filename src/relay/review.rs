@@ -274,7 +274,14 @@ impl Relay {
         let is_dormant =
             |last: Option<i64>| last.is_none_or(|last| now.since(Timestamp::from_millis(last)) > DORMANT);
         let mut all = Vec::new();
-        for (name, mut facts) in self.people(now).await? {
+        let mut people = self.people(now).await?;
+        // Who is suspended is listed until somebody decides, however long ago that name was used: it suspends its login.
+        for (name, reviewed) in self.people_reviewed().await? {
+            if suspended(&reviewed.decisions, now) {
+                people.entry(name).or_insert(reviewed.facts);
+            }
+        }
+        for (name, mut facts) in people {
             facts.is_dormant = is_dormant(facts.last_use);
             all.push((None, Whose::Person(name), facts));
         }

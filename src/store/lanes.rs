@@ -257,7 +257,7 @@ impl Look<'_> {
         }
         let rows = query.fetch_all(&mut *self.connection).await?;
         self.more |= i64::try_from(rows.len()).is_ok_and(|count| count >= LANES);
-        let before = self.leased.len();
+        let mut has_tried = false;
         for row in &rows {
             let lane = Lane { class, merchant_id: merchant, route: row.try_get(0)? };
             if let Some(until) = self.rooms.rests_until(lane.route) {
@@ -268,6 +268,7 @@ impl Look<'_> {
             if count == 0 {
                 continue;
             }
+            has_tried = true;
             let taken = self.lane(lane, count).await?;
             share -= taken.min(share);
             self.rooms.take(lane.route, taken);
@@ -282,8 +283,7 @@ impl Look<'_> {
             .try_get(0)?;
         let now = self.ask.now.as_millis();
         // Who got nothing, because those before it took the last room, keeps its place.
-        let keeps_place = self.ask.leases != Leases::Left;
-        if self.leased.len() == before && keeps_place && due.is_some_and(|due| due <= now) {
+        if !has_tried && due.is_some_and(|due| due <= now) {
             return Ok(());
         }
         let text = match due {

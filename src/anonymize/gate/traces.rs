@@ -16,7 +16,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 const MIN_TRACE: usize = 4;
 /// How much of a text with tags is read behind the beginning of a name, and how many such places are read.
 const TAGS: usize = 1024;
-const MAX_CUTS: usize = 10_000;
+const MAX_CUTS: usize = 50_000;
+/// Longest spelling of an IPv6 address.
+const MAX_V6: usize = 45;
 /// Longest name (RFC 1035 §2.3.4) and what may be joined to it.
 const MAX_NAME: usize = 300;
 /// What stands before a country's label in registered domains of three labels.
@@ -90,26 +92,36 @@ impl Traces {
                 || (place == Place::Body && self.stand_around_tags(text)))
     }
 
-    /// Whether a name stands in a text that a tag cuts up: `mail.exa<b></b>mple.jp`. A text with very many tags behind the beginnings
-    /// of names is no text that anybody wrote: it is taken for one that has a name.
+    /// Whether a name or an address stands in a text that a tag cuts up: `mail.exa<b></b>mple.jp`. A text with very many tags behind the
+    /// beginnings of names is no text that anybody wrote: it is taken for one that has a name.
     fn stand_around_tags(&self, text: &[u8]) -> bool {
         let mut left = MAX_CUTS;
         memchr::memchr_iter(b'<', text).any(|at| {
+            let slice = |start: usize| text.get(start..(at + TAGS).min(text.len())).unwrap_or_default();
+            let mut is_cut = |start: usize, shown: &dyn Fn(tags::View) -> bool| {
+                left -= 1;
+                left == 0 || tags::View::EACH.into_iter().any(shown) && !is_exempt(text, start, Place::Body)
+            };
             label_starts(text, at).any(|start| {
                 let head = text.get(start..at).unwrap_or_default();
                 self.names.iter().any(|name| {
-                    if !is_beginning(&name.text, head) {
-                        return false;
-                    }
-                    left -= 1;
-                    let slice = text.get(start..(at + TAGS).min(text.len())).unwrap_or_default();
-                    left == 0
-                        || is_whole(text, start, at, name.is_exact)
-                            && tags::View::EACH.into_iter().any(|view| shows(&name.text, slice, view))
-                            && !is_exempt(text, start, Place::Body)
+                    is_beginning(&name.text, head)
+                        && is_whole(text, start, at, name.is_exact)
+                        && is_cut(start, &|view| shows(&name.text, slice(start), view))
                 })
+            }) || self.v6_start(text, at).is_some_and(|start| {
+                is_cut(start, &|view| self.v6_from(&bare(slice(start), view), 0, Place::Body))
             })
         })
+    }
+
+    /// Where what stands before `end` may begin an IPv6 address.
+    fn v6_start(&self, text: &[u8], end: usize) -> Option<usize> {
+        let before = text.get(end.saturating_sub(MAX_V6)..end).filter(|_| !self.v6.is_empty())?;
+        let is_part = |b: &u8| b.is_ascii_hexdigit() || *b == b':';
+        let length = before.iter().rev().take_while(|b| is_part(b)).count();
+        let head = before.get(before.len() - length..)?;
+        (head.len() >= 2 && head.contains(&b':')).then_some(end - length)
     }
 
     /// Whether one stands in plain octets.
@@ -179,7 +191,7 @@ fn label_starts(text: &[u8], end: usize) -> impl Iterator<Item = usize> {
     let is_part = |b: &u8| b.is_ascii_alphanumeric() || b".-_".contains(b);
     let length = before.iter().rev().take_while(|b| is_part(b)).count();
     let from = end - length;
-    (from..end.saturating_sub(MIN_TRACE - 1)).filter(move |start| {
+    (from..end).filter(move |start| {
         *start == from
             || start.checked_sub(1).and_then(|i| text.get(i)).is_some_and(|b| !b.is_ascii_alphanumeric())
     })
@@ -190,6 +202,13 @@ fn is_beginning(name: &[u8], head: &[u8]) -> bool {
     head.len() < name.len()
         && name.first().zip(head.first()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
         && name.get(..head.len()).is_some_and(|own| own.eq_ignore_ascii_case(head))
+}
+
+/// Markup as it is shown.
+fn bare(markup: &[u8], view: tags::View) -> Vec<u8> {
+    let mut bare = Vec::new();
+    tags::outside(markup, view, |piece| bare.extend_from_slice(piece));
+    bare
 }
 
 /// Whether markup begins with a name, as it is shown. What a tag parts from the name's end is another word.

@@ -100,6 +100,7 @@ fn a_host_of_the_path_that_tags_cut_up_gives_way_wherever_it_stands() {
         "<p>see pc-ha<b></b>na-7.home.example</p>".to_owned(),
         "<p>x</p><p>pc-ha<b></b>na-7.home.example</p><p>see x</p>".to_owned(),
         "<p>see <i>PC-HANA</i>-7.ho<!-- x > -->me.example.</p>".to_owned(),
+        "<p>see <b>mx</b> pc<i>-</i>hana<i>-</i>7.home.example</p>".to_owned(),
         format!("<p>see pc-ha<b class='>'></b>na-7.home.example or {CUSTOMER}</p>"),
     ] {
         let message = format!(
@@ -109,6 +110,7 @@ fn a_host_of_the_path_that_tags_cut_up_gives_way_wherever_it_stands() {
         );
         let bytes = world.pass(Direction::ToMerchant, message.as_bytes()).ok().unwrap().into_bytes();
         let text = String::from_utf8(bytes).unwrap().to_lowercase();
+        assert!(!text.contains("hana<i>") && !text.contains("198<"), "{text}");
         assert!(text.contains("see ") && text.contains("mx.relay.example"), "{text}");
         assert!(!text.contains("na-7.home") && !text.contains("me.example"), "{text}");
     }
@@ -117,7 +119,7 @@ fn a_host_of_the_path_that_tags_cut_up_gives_way_wherever_it_stands() {
 #[test]
 fn the_gate_reads_a_host_of_the_path_through_tags_by_itself() {
     use crate::anonymize::{Files, Forbidden, pass_gate};
-    let traces = ["pc-hana-7.home.example".to_owned()];
+    let traces = ["pc-hana-7.home.example", "203.0.113.5", "2001:db8:0:1::5"].map(str::to_owned);
     let forbidden = Forbidden { secrets: &[], traces: &traces, files: Files::Checked };
     let passes = |body: &str| {
         let head =
@@ -131,5 +133,8 @@ fn the_gate_reads_a_host_of_the_path_through_tags_by_itself() {
         passes("<p>epc-hana-7.ho<b></b>me.example</p>") && passes("<p>pc-hana-7.ho<b></b>me.examples</p>")
     );
     assert!(!passes("<p>x</p><p>pc-hana-7.ho<b></b>me.example</p><p>x</p>"));
+    assert!(!passes("<p>pc<span>-</span>hana-7.home.example</p>"));
+    assert!(!passes("<p>203<span>.</span>0<span>.</span>113<span>.</span>5</p>"));
+    assert!(!passes("<p>2001:db8:0:1<b></b>::5</p>") && passes("<p>2001:db8:0:1<b></b>::6</p>"));
     assert!(!passes(&format!("{}<p>pc-hana-7.ho<b></b>me.example</p>", "<p>pc-h<i>x</i></p>".repeat(5_000))));
 }

@@ -185,6 +185,11 @@ async fn who_is_revoked_stays_so_until_a_later_review_certifies_and_a_token_for_
         matches!(see(&shop, "akiko", 1).await, Err(DeskFault::Suspended)),
         "a new review forgives nobody"
     );
+    // Also once the looks of that name are gone: else nobody could ever certify it again.
+    let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
+    let mut database = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    sqlx::query("DELETE FROM look").execute(&mut database).await.unwrap();
+    shop.relay.begin_review(&auditor("dai", 4), 60 * MINUTE).await.unwrap();
     let (id, ..) = access(&shop, "akiko").await;
     shop.relay.decide_access(&auditor("botan", 2), &id, Decision::Certified).await.unwrap();
     see(&shop, "akiko", 1).await.unwrap();
