@@ -37,6 +37,9 @@ pub struct Egress {
     /// The pool of mail without a return address.
     #[serde(serialize_with = "show::optional")]
     pub notice_pool: Option<String>,
+    /// The pool of bulk mail.
+    #[serde(serialize_with = "show::optional")]
+    pub bulk_pool: Option<String>,
     /// PEM file of further roots for routes with `tls = "verify"`.
     #[serde(serialize_with = "show::optional_path")]
     pub ca_file: Option<PathBuf>,
@@ -160,6 +163,7 @@ impl Egress {
         let source_addresses = r.value("egress.source_addresses", "[]", kind::list(pool::source));
         let pools = Pool::read_all(r);
         let notice_pool = r.value("egress.notice_pool", "", kind::optional(kind::label));
+        let bulk_pool = r.value("egress.bulk_pool", "", kind::optional(kind::label));
         let ca_file = r.value("egress.ca_file", "", kind::optional(kind::path));
         let count = r.tables("egress.route");
         let routes: Vec<_> = (1..=count).filter_map(|i| Route::read(r, i)).collect();
@@ -182,6 +186,7 @@ impl Egress {
             source_addresses: source_addresses?,
             pools,
             notice_pool: notice_pool?,
+            bulk_pool: bulk_pool?,
             ca_file: ca_file?,
             routes,
             replies,

@@ -1,7 +1,7 @@
 //! `[[egress.pool]]`: addresses that only some mail is sent from.
 //!
-//! Rules: a pool is named by a route, by a shape, or as `notice_pool`; the first of these that a mail has counts, and all
-//! other mail goes from `egress.source_addresses`.
+//! Rules: a pool is named by a route, by a shape, or as `notice_pool` or `bulk_pool`; the first of these that a mail has
+//! counts, and all other mail goes from `egress.source_addresses`.
 
 use super::egress::Egress;
 use super::kind;
@@ -59,8 +59,9 @@ pub(super) fn check(egress: &Egress, r: &mut Reader) {
         egress.routes.iter().zip(1..).map(|(route, i)| (format!("egress.route[{i}].pool"), &route.pool));
     let shapes =
         egress.shapes.iter().zip(1..).map(|(shape, i)| (format!("egress.shape[{i}].pool"), &shape.pool));
-    let notices = std::iter::once(("egress.notice_pool".to_owned(), &egress.notice_pool));
-    for (key, pool) in routes.chain(shapes).chain(notices) {
+    let kinds = [("egress.notice_pool", &egress.notice_pool), ("egress.bulk_pool", &egress.bulk_pool)];
+    let kinds = kinds.map(|(key, pool)| (key.to_owned(), pool));
+    for (key, pool) in routes.chain(shapes).chain(kinds) {
         if let Some(name) = pool
             && !names.contains(name.as_str())
         {

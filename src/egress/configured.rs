@@ -83,6 +83,7 @@ fn sources(egress: &config::Egress) -> Sources {
         pools: egress.pools.iter().map(|pool| pool.source_addresses.clone()).collect(),
         by_domain: egress.shapes.iter().filter_map(of_shape).flatten().collect(),
         notices: pool(egress, egress.notice_pool.as_deref()),
+        bulk: pool(egress, egress.bulk_pool.as_deref()),
     }
 }
 

@@ -21,7 +21,7 @@ use super::{EgressFault, Purpose, Report, Transport};
 use crate::config::{self, Config, Retention};
 use crate::mail::Timestamp;
 use crate::relay::{INSTALLATION, Outbound, Relay, RelayFault, Unsent, queue_id};
-use crate::schedule::{BackOff, Effect, Word};
+use crate::schedule::{BackOff, Class, Effect, Word};
 use crate::smtp::client::{self, Phase, Status};
 use crate::store::Work;
 use crate::vault::VaultError;
@@ -242,12 +242,20 @@ impl Shared {
             message: outbound.message.as_bytes(),
             utf8_headers: outbound.utf8,
             require_tls: outbound.require_tls,
-            // What is the installation's own is a report on TLS.
-            purpose: if work.merchant_id == INSTALLATION { Purpose::TlsReport } else { Purpose::Mail },
+            purpose: purpose(work),
             domain: &outbound.domain,
             messages_per_connection: self.sending.board().messages_per_connection(work.route),
         };
         prepare::send(&self.transport, &self.signer, &letter).await
+    }
+}
+
+/// What is the installation's own is a report on TLS.
+fn purpose(work: &Work) -> Purpose {
+    match work.class {
+        _ if work.merchant_id == INSTALLATION => Purpose::TlsReport,
+        Class::Bulk => Purpose::Bulk,
+        Class::Notice | Class::Order => Purpose::Mail,
     }
 }
 

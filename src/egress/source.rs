@@ -5,6 +5,7 @@
 //! | by a route that names a pool | that pool |
 //! | to a domain whose shape names a pool | that pool |
 //! | without a return address: notices, reports, automatic replies | the pool for notices, if there is one |
+//! | to many: bulk mail | the pool for bulk, if there is one |
 //! | all other | `source_addresses` |
 //!
 //! Rules: the first row that fits counts. Connections are not shared between pools. Within a pool a host always sees the
@@ -13,6 +14,7 @@
 //! does not touch the mail of another.
 //! When it fails: an address that is none of this machine fails each connection from it.
 
+use super::Purpose;
 use super::resolve::Target;
 use super::route::Host;
 use crate::mail::Domain;
@@ -31,6 +33,7 @@ pub struct Sources {
     pub pools: Vec<Vec<IpAddr>>,
     pub by_domain: HashMap<Domain, SourcePool>,
     pub notices: Option<SourcePool>,
+    pub bulk: Option<SourcePool>,
 }
 
 impl Sources {
@@ -45,10 +48,18 @@ impl Sources {
         self.plain.iter().chain(self.pools.iter().flatten()).copied()
     }
 
-    /// The target as mail to `domain` goes there.
-    pub(super) fn apply(&self, mut target: Target, domain: &Domain, is_notice: bool) -> Target {
-        let notices = self.notices.filter(|_| is_notice);
-        target.pool = target.pool.or_else(|| self.by_domain.get(domain).copied()).or(notices);
+    /// The pool of a kind of mail, where neither route nor shape says otherwise.
+    pub(super) fn of_kind(&self, is_notice: bool, purpose: Purpose) -> Option<SourcePool> {
+        match purpose {
+            _ if is_notice => self.notices,
+            Purpose::Bulk => self.bulk,
+            Purpose::Mail | Purpose::TlsReport => None,
+        }
+    }
+
+    /// The target as mail to `domain` goes there. `otherwise`: the pool of its kind.
+    pub(super) fn apply(&self, mut target: Target, domain: &Domain, otherwise: Option<SourcePool>) -> Target {
+        target.pool = target.pool.or_else(|| self.by_domain.get(domain).copied()).or(otherwise);
         if target.pool.is_some() {
             let own = self.of(target.pool);
             let has = |ip: IpAddr| own.iter().any(|source| source.is_ipv4() == ip.is_ipv4());
@@ -105,16 +116,19 @@ mod tests {
     }
 
     #[test]
-    fn a_route_comes_before_a_shape_and_a_shape_before_notices() {
+    fn a_route_comes_before_a_shape_and_a_shape_before_the_kind_of_mail() {
         let domain = |text: &str| Domain::parse(text).unwrap();
-        let pools = ["192.0.2.10", "192.0.2.11", "192.0.2.12"].map(|text| vec![ip(text)]).to_vec();
+        let pools =
+            ["192.0.2.10", "192.0.2.11", "192.0.2.12", "192.0.2.13"].map(|text| vec![ip(text)]).to_vec();
         let by_domain = HashMap::from([(domain("shaped.example"), SourcePool(1))]);
-        let sources = Sources { pools, by_domain, notices: Some(SourcePool(2)), ..Sources::default() };
+        let (notices, bulk) = (Some(SourcePool(2)), Some(SourcePool(3)));
+        let sources = Sources { pools, by_domain, notices, bulk, ..Sources::default() };
         let seen = |route: Option<SourcePool>, to: &str, is_notice: bool, addresses: &[&str]| {
             let addresses = addresses.iter().map(|text| SocketAddr::new(ip(text), 25)).collect();
             let host = Host::Name(domain("mx.example"));
             let target = Target { host, addresses, origin: Origin::Mx, demand: Demand::May, pool: route };
-            let target = sources.apply(target, &domain(to), is_notice);
+            let purpose = if to.starts_with("many") { Purpose::Bulk } else { Purpose::Mail };
+            let target = sources.apply(target, &domain(to), sources.of_kind(is_notice, purpose));
             let first = target.addresses[0].ip();
             (sources.towards(target.pool, &target.host, first), target.addresses.len())
         };
@@ -124,6 +138,8 @@ mod tests {
         assert_eq!(seen(None, "shaped.example", true, &both), (from("192.0.2.11"), 1));
         assert_eq!(seen(None, "other.example", true, &both), (from("192.0.2.12"), 1));
         assert_eq!(seen(None, "other.example", false, &both), (None, 2));
+        assert_eq!(seen(None, "many.example", false, &both), (from("192.0.2.13"), 1));
+        assert_eq!(seen(None, "many.example", true, &both), (from("192.0.2.12"), 1), "a report about bulk");
         // Nothing but IPv6 there: better from an address of the system's choice than not at all.
         assert_eq!(seen(None, "shaped.example", false, &both[..1]), (None, 1));
     }

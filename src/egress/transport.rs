@@ -130,6 +130,8 @@ pub struct Outgoing<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     Mail,
+    /// The same to many: it may go from other addresses.
+    Bulk,
     /// It tells its reader how TLS to the reader's own servers went.
     TlsReport,
 }
@@ -219,9 +221,10 @@ impl Transport {
             Ok(Err(report)) => return *report,
             Err(_) => return Report::nowhere(Verdict::deferred(Status::ours(451, 4, 3), Phase::Resolve)),
         };
-        let is_notice = outgoing.reverse_path.is_none();
+        let sources = &self.dialer.sources;
+        let own = sources.of_kind(outgoing.reverse_path.is_none(), outgoing.purpose);
         let targets: Vec<Target> =
-            targets.into_iter().map(|target| self.dialer.sources.apply(target, domain, is_notice)).collect();
+            targets.into_iter().map(|target| sources.apply(target, domain, own)).collect();
         let attempt = Attempt { outgoing, domain, holding, until };
         let mut best: Option<Report> = None;
         let mut sessions = 0;
@@ -327,7 +330,7 @@ impl Transport {
         }
         self.pool.make_room();
         let reached = self.dialer.reach(target, until).await;
-        if outgoing.purpose == Purpose::Mail && target.origin != Origin::Route {
+        if outgoing.purpose != Purpose::TlsReport && target.origin != Origin::Route {
             for (address, seen) in &reached.seen {
                 self.tally.count(attempt.domain, &attempt.holding, target, *seen, Some(address.ip()));
             }

@@ -219,6 +219,7 @@ fn routes(egress: &Egress, places: &mut Vec<Place>) {
         source_addresses: _,
         pools: _,
         notice_pool: _,
+        bulk_pool: _,
         ca_file: _,
         routes,
         replies: _,

@@ -56,6 +56,7 @@ use super::parties::KeyRow;
 use super::rows::{Bounced, Doubt, NewMessage, NewRecord, Next, Settlement};
 use super::writer::Change;
 use crate::mail::Timestamp;
+use crate::schedule::Class;
 use crate::vault::Sealed;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use std::collections::HashSet;
@@ -73,6 +74,7 @@ pub struct Work {
     pub recipient: Sealed,
     pub envelope: Sealed,
     pub direction: String,
+    pub class: Class,
     pub key: KeyRow,
     pub size: i64,
     pub received_at: Timestamp,
@@ -81,7 +83,8 @@ pub struct Work {
 }
 
 const WORK: &str = "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, d.route, d.attempts, d.recipient, \
-    m.envelope, m.direction, m.data_key_id, k.wrapped, m.size, m.received_at, d.expires_at, d.delay_noticed_at, d.lease \
+    m.envelope, m.direction, m.data_key_id, k.wrapped, m.size, m.received_at, d.expires_at, d.delay_noticed_at, d.lease, \
+    d.class \
     FROM delivery d JOIN message m ON m.id = d.message_id JOIN data_key k ON k.id = m.data_key_id ";
 
 fn read_work(row: &sqlx::any::AnyRow) -> Result<Work, sqlx::Error> {
@@ -101,6 +104,7 @@ fn read_work(row: &sqlx::any::AnyRow) -> Result<Work, sqlx::Error> {
         expires_at: Timestamp::from_millis(row.try_get(13)?),
         delay_noticed: row.try_get::<Option<i64>, _>(14)?.is_some(),
         lease: row.try_get(15)?,
+        class: row.try_get::<Option<i64>, _>(16)?.map_or(Class::Order, Class::of),
     })
 }
 

@@ -86,6 +86,7 @@ async fn a_host_is_reached_from_the_addresses_of_the_mails_pool() {
         pools: ["127.0.0.3", "127.0.0.4", "127.0.0.5"].map(addresses).to_vec(),
         by_domain: [(Domain::parse("shaped.example").unwrap(), SourcePool(1))].into(),
         notices: Some(SourcePool(2)),
+        bulk: None,
     };
     let transport = Transport::new(config).unwrap();
     for to in ["hana@routed.example", "hana@shaped.example", "hana@other.example"] {

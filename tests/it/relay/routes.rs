@@ -61,28 +61,35 @@ fn mail_for_a_dead_destination_goes_where_the_operator_sends_it_and_the_rest_wai
 #[test]
 fn mail_goes_from_the_addresses_of_its_pool() {
     let watch = Arc::new(Watch::default());
-    let [mise, hana, taro] = ["mise", "hana", "taro"].map(|who| Person::new(&watch, who));
+    let [mise, hana, taro, jiro] = ["mise", "hana", "taro", "jiro"].map(|who| Person::new(&watch, who));
     let pool = |name: &str, address: &str| format!("{{ name = '{name}', source_addresses = ['{address}'] }}");
     let pools = [pool("notices", "127.0.0.3"), pool("routed", "127.0.0.4"), pool("shaped", "127.0.0.5")];
+    let pools = [&pools[..], &[pool("many", "127.0.0.6")]].concat();
     let (domain, hop) = (&hana.domain, hana.mailbox.address());
     let relay = Setup::new(On::Sqlite)
         .key("egress.source_addresses", "['127.0.0.2']")
         .key("egress.pool", &format!("[{}]", pools.join(", ")))
         .key("egress.notice_pool", "'notices'")
+        .key("egress.bulk_pool", "'many'")
         .key("egress.shape", &format!("[{{ domains = ['{}'], pool = 'shaped' }}]", taro.domain))
         .route_as(&format!("domain = '{domain}', next_hop = '{hop}', pool = 'routed'"))
         .route(&taro.domain, taro.mailbox.address())
         .route(&mise.domain, mise.mailbox.address())
+        .route(&jiro.domain, jiro.mailbox.address())
         .start(&watch);
     let account = add_merchant(&relay, "mise", &[&mise.address]);
-    let submit = |customer: &Person, order_no: &str| {
+    let submit_as = |field: &str, customer: &Person, order_no: &str| {
         let order = open_order(&relay, "mise", order_no, &customer.address);
         let letter = Letter::new(&watch, &mise.address, &order.customer_alias);
         let (user, password) = (&account.user, &account.password);
         let mut session = Client::log_in(relay.submissions(), &watch, "mise", user, password).unwrap();
-        session.send(&mise.address, &[&letter.to], &letter.bytes()).unwrap().is("250 2.0.0");
+        session
+            .send(&mise.address, &[&letter.to], &[field.as_bytes(), &letter.bytes()].concat())
+            .unwrap()
+            .is("250 2.0.0");
         order.merchant_alias
     };
+    let submit = |customer: &Person, order_no: &str| submit_as("", customer, order_no);
     let from = |person: &Person, count: usize| person.mailbox.wait_for(count)[count - 1].from.to_string();
     let alias = submit(&hana, "A-1");
     submit(&taro, "A-2");
@@ -91,6 +98,8 @@ fn mail_goes_from_the_addresses_of_its_pool() {
     let mut server = Client::hello(relay.mx(), &watch, "hana").unwrap();
     server.send(&hana.address, &[&alias], &answer.bytes()).unwrap().is("250 2.0.0");
     assert_eq!(from(&mise, 1), "127.0.0.2");
+    submit_as("List-Unsubscribe: <https://shop.example/stop>\r\n", &jiro, "A-3");
+    assert_eq!(from(&jiro, 1), "127.0.0.6", "a newsletter");
     hana.mailbox.behave(Manner::Rcpt("550 5.1.1 No such user".into()));
     submit(&hana, "A-1");
     assert_eq!(from(&mise, 2), "127.0.0.3", "a report of ours");
