@@ -47,6 +47,7 @@ mod postmaster;
 mod secure_delivery;
 mod programs;
 mod providers;
+mod rolling;
 mod rotation;
 mod residency;
 mod routes;

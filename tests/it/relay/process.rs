@@ -122,6 +122,7 @@ impl Setup {
             running: Vec::new(),
             bound: Bound::default(),
             environment: self.environment,
+            program: env!("CARGO_BIN_EXE_anshin").into(),
             looks: AtomicU32::new(0),
         }
     }
@@ -151,6 +152,7 @@ pub struct TestRelay {
     running: Vec<Child>,
     bound: Bound,
     environment: BTreeMap<String, String>,
+    program: PathBuf,
     looks: AtomicU32,
 }
 
@@ -269,6 +271,23 @@ impl TestRelay {
         child.wait().unwrap();
     }
 
+    /// SIGTERM to the one that was started as the `number`-th of those that run; how it ended.
+    pub fn terminate_one(&mut self, number: usize) -> ExitStatus {
+        let mut child = self.running.remove(number);
+        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        eventually("the process ends", || child.try_wait().unwrap())
+    }
+
+    /// Starts and runs another program from now on.
+    pub fn use_program(&mut self, program: impl Into<PathBuf>) {
+        self.program = program.into();
+    }
+
+    /// Starts and runs the program that is tested from now on.
+    pub fn use_this_program(&mut self) {
+        self.use_program(env!("CARGO_BIN_EXE_anshin"));
+    }
+
     /// SIGTERM to every process of it; how each ended.
     pub fn terminate(&mut self) -> Vec<ExitStatus> {
         self.signal("TERM");
@@ -310,7 +329,7 @@ impl TestRelay {
 
     /// The binary, with this installation's configuration and `--json`.
     pub fn binary(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_anshin"));
+        let mut command = Command::new(&self.program);
         command.envs(&self.environment);
         command.arg("--json").arg("--config").arg(self.config());
         command
