@@ -1,5 +1,6 @@
 //! Notices that the machine's clock went back, and brings up what would wait until it is there again; and that it leapt ahead, when
-//! nothing is ended for good by what it says.
+//! nothing is ended for good by what it says. Nor is it where the clock disagrees with what the database knows of the time
+//! (`relay/clock.rs`): a machine that begins with a clock of next week would end all that waits.
 //!
 //! Rules: the clock is compared with one that only goes forward. One look changes a lot of rows at most, so that leases are
 //! prolonged meanwhile. On SQLite, where all processes have one clock, leases that were taken by the clock as it was are ended
@@ -8,7 +9,7 @@
 
 use crate::mail::Timestamp;
 use crate::store::{Rewind, Store};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -17,17 +18,34 @@ const LEAP: Duration = Duration::from_secs(3600);
 
 /// Whether what ends for good may end by the clock.
 #[derive(Clone, Default)]
-pub(super) struct Trust(Arc<Mutex<Option<Instant>>>);
+pub(super) struct Trust(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    /// When it leapt ahead, in that nothing ends until then.
+    leapt: Option<Instant>,
+    /// Whether what the database knows of the time agrees. A process that begins does not know yet.
+    agrees: bool,
+}
 
 impl Trust {
-    /// Whether the clock has not leapt ahead lately.
+    /// Whether the clock has not leapt ahead lately, and agrees with what the database knows of the time.
     pub fn is_good(&self) -> bool {
-        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_none_or(|until| Instant::now() >= until)
+        let seen = self.seen();
+        seen.agrees && seen.leapt.is_none_or(|until| Instant::now() >= until)
+    }
+
+    /// Takes what was last found out about the clock.
+    pub fn agrees(&self, agrees: bool) {
+        self.seen().agrees = agrees;
     }
 
     fn leapt(&self, now: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + LEAP);
+        self.seen().leapt = Some(now + LEAP);
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -11,7 +11,7 @@ use super::{EgressConfig, PoolLimits};
 use crate::config::{self, Config, DkimKeyState, Dnssec, Profile, RouteDomain, TlsReports};
 use crate::mail::Timestamp;
 use crate::relay::Relay;
-use crate::schedule::{Board, Bounds, Groups, Rate, Rest, Shape};
+use crate::schedule::{Board, Bounds, Groups, Rate, Rest, Shape, at_once};
 use crate::smtp::client::Deadlines;
 
 /// The transport's set-up.
@@ -43,7 +43,7 @@ pub(super) fn transport(config: &Config) -> Result<EgressConfig, EgressError> {
     let reuse = &own.reuse;
     egress.pool = PoolLimits {
         per_hop: own.per_destination as usize,
-        total: own.concurrency as usize,
+        total: at_once(own.concurrency as usize),
         idle: reuse.idle,
         messages: reuse.messages,
         age: reuse.age,

@@ -83,6 +83,7 @@ async fn deadlines(relay: &Relay, sending: &Sending, house: &House) -> Result<()
     while relay.store().adopt(now).await? > 0 {
         relay.store().ring();
     }
+    house.trust.agrees(relay.clock_doubt(now).await?.is_none());
     if !house.trust.is_good() {
         return Ok(());
     }
@@ -118,7 +119,9 @@ async fn purge(
 ) -> Result<(), RelayFault> {
     let now = Timestamp::now();
     // What was written while a clock was ahead would wait until it is there again, also where nobody saw it go back.
-    if relay.store().waits_beyond(now.after(house.longest)).await? {
+    // Where the server's clock contradicts this one, it is this one that may be behind.
+    if relay.clock_doubt(now).await?.is_none() && relay.store().waits_beyond(now.after(house.longest)).await?
+    {
         tracing::warn!(
             event = "waits_too_long",
             "something waits for longer than any mail does; it is due now"

@@ -126,7 +126,7 @@ impl Running {
         let of_task = work.clone();
         let handle = self.tasks.spawn(async move {
             let Ok(share) = shared.memory.take(octets).await else {
-                return shared.put_off(&work, NO_MEMORY, "no memory for it just now").await;
+                return shared.put_off_untried(&work, NO_MEMORY, "no memory for it just now").await;
             };
             let place = place.unwrap_or_else(|| shared.sending.begin(work.route));
             shared.attempt(&work, place, share).await;
@@ -164,9 +164,8 @@ impl Running {
         tracing::error!(event = "panic", "an attempt ended abnormally; it is repeated later");
         // Its lease stays ours until that is written: at once again would be at once again the same.
         let (shared, of_task) = (shared.clone(), work.clone());
-        let handle = self.tasks.spawn(async move {
-            shared.put_off(&work, shared.back_off.max, "the attempt ended abnormally").await
-        });
+        let handle =
+            self.tasks.spawn(async move { shared.put_off(&work, "the attempt ended abnormally").await });
         self.by_task.insert(handle.id(), of_task);
     }
 }

@@ -42,20 +42,30 @@ impl Shared {
         });
         let doubt = if report.outcome.is_ambiguous() { Doubt::Ambiguous } else { Doubt::Clear };
         match report.outcome {
-            Outcome::Delivered { .. } => {
-                AttemptResult { verdict: Verdict::Delivered, status, retry_at: None, doubt, detail }
-            }
-            Outcome::Failed { .. } => {
-                AttemptResult { verdict: Verdict::Failed, status, retry_at: None, doubt, detail }
-            }
+            Outcome::Delivered { .. } => AttemptResult {
+                verdict: Verdict::Delivered,
+                status,
+                retry_at: None,
+                was_tried: true,
+                doubt,
+                detail,
+            },
+            Outcome::Failed { .. } => AttemptResult {
+                verdict: Verdict::Failed,
+                status,
+                retry_at: None,
+                was_tried: true,
+                doubt,
+                detail,
+            },
             Outcome::Deferred { .. } => {
                 let deferred = self.deferred(work, status, detail);
                 // A full host said nothing of this mail: it is put off for no longer each time.
-                let longest = match effect_of(report) {
-                    Effect::Crowded(_) => CROWDED,
-                    _ => Duration::MAX,
+                let result = match effect_of(report) {
+                    Effect::Crowded(_) => untried(deferred, CROWDED),
+                    _ => deferred,
                 };
-                AttemptResult { doubt, ..at_most(deferred, longest) }
+                AttemptResult { doubt, ..result }
             }
         }
     }
@@ -65,11 +75,18 @@ impl Shared {
         let random = u64::from_be_bytes(crate::vault::random_bytes());
         let retry_at = match self.back_off.after(attempts, self.relay.begun(work), Timestamp::now(), random) {
             NextAttempt::At(at) => Some(at),
-            // A clock that leapt ahead ends nothing.
+            // A clock that leapt ahead, or that is in doubt, ends nothing.
             NextAttempt::Expired if !self.trust.is_good() => Some(Timestamp::now().after(self.back_off.max)),
             NextAttempt::Expired => None,
         };
-        AttemptResult { verdict: Verdict::Deferred, status, retry_at, doubt: Doubt::Clear, detail }
+        AttemptResult {
+            verdict: Verdict::Deferred,
+            status,
+            retry_at,
+            was_tried: true,
+            doubt: Doubt::Clear,
+            detail,
+        }
     }
 
     pub async fn settle(&self, work: &Work, result: &AttemptResult) {
@@ -110,18 +127,24 @@ impl Shared {
         }
     }
 
-    /// Puts off a delivery that was not tried to its end, for no longer than `longest`.
-    pub async fn put_off(&self, work: &Work, longest: Duration, reason: &'static str) {
+    /// Puts off a delivery whose attempt broke off by a fault of ours.
+    pub async fn put_off(&self, work: &Work, reason: &'static str) {
+        let detail = serde_json::json!({ "attempt": work.attempt, "reason": reason });
+        self.settle(work, &self.deferred(work, "451 4.3.0".into(), detail)).await;
+    }
+
+    /// The same for one that was not tried at all, for no longer than `longest`.
+    pub async fn put_off_untried(&self, work: &Work, longest: Duration, reason: &'static str) {
         let detail = serde_json::json!({ "attempt": work.attempt, "reason": reason });
         let deferred = self.deferred(work, "451 4.3.0".into(), detail);
-        self.settle(work, &at_most(deferred, longest)).await;
+        self.settle(work, &untried(deferred, longest)).await;
     }
 }
 
-/// A deferral with its rest cut to `longest`.
-fn at_most(deferred: AttemptResult, longest: Duration) -> AttemptResult {
+/// A deferral of what nobody was asked to take, with its rest cut to `longest`.
+fn untried(deferred: AttemptResult, longest: Duration) -> AttemptResult {
     let latest = Timestamp::now().after(longest);
-    AttemptResult { retry_at: deferred.retry_at.map(|at| at.min(latest)), ..deferred }
+    AttemptResult { retry_at: deferred.retry_at.map(|at| at.min(latest)), was_tried: false, ..deferred }
 }
 
 /// What a report says of the destination, not of the message.
@@ -134,6 +157,42 @@ pub(super) fn effect_of(report: &Report) -> Effect {
         phase if phase < Phase::Reset => Effect::Unreached,
         // Sent away, lost, or silent for too long.
         _ if status.code == 421 || report.remote_text.is_none() => Effect::Slowed,
+        phase if asks_for_less(phase, status.enhanced) => Effect::Slowed,
         _ => Effect::Answered,
+    }
+}
+
+/// Whether a deferral is of the server rather than of one message or recipient: it takes no mail now, is congested (RFC 3463
+/// §3.4, §3.5), or turns the whole transaction away by a policy, as the large receivers do with who sends too much.
+/// Policy at RCPT is greylisting, which is of one pair.
+fn asks_for_less(phase: Phase, enhanced: Option<(u8, u16, u16)>) -> bool {
+    match enhanced {
+        Some((4, 3, 2) | (4, 4, 5)) => true,
+        Some((4, 7, _)) | None => phase == Phase::Mail,
+        Some(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_server_asks_for_less_and_one_that_knows_a_message_or_recipient_does_not() {
+        let asks = [
+            (Phase::Mail, Some((4, 7, 500))),
+            (Phase::Mail, None),
+            (Phase::Rcpt, Some((4, 3, 2))),
+            (Phase::Dot, Some((4, 4, 5))),
+        ];
+        assert!(asks.into_iter().all(|(phase, enhanced)| asks_for_less(phase, enhanced)));
+        let of_one = [
+            (Phase::Rcpt, Some((4, 7, 1))),
+            (Phase::Rcpt, None),
+            (Phase::Rcpt, Some((4, 2, 2))),
+            (Phase::Mail, Some((4, 3, 1))),
+            (Phase::Dot, Some((4, 7, 0))),
+        ];
+        assert!(!of_one.into_iter().any(|(phase, enhanced)| asks_for_less(phase, enhanced)));
     }
 }

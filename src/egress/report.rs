@@ -88,7 +88,9 @@ impl Report {
         match (self.phase, self.outcome) {
             (_, Outcome::Delivered { .. } | Outcome::Deferred { ambiguous: true, .. }) => false,
             (_, outcome) if outcome.status() == Status::REQUIRE_TLS => true,
-            (Phase::Connect | Phase::Handshake, outcome) => matches!(outcome, Outcome::Deferred { .. }),
+            (Phase::Slot | Phase::Connect | Phase::Handshake, outcome) => {
+                matches!(outcome, Outcome::Deferred { .. })
+            }
             // All but a host that is ourselves.
             (Phase::Greeting | Phase::Ehlo | Phase::StartTls, outcome) => {
                 outcome.status().enhanced != Some((5, 4, 6))

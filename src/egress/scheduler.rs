@@ -20,7 +20,7 @@ use super::tls_report::{Ledger, Reporting};
 use super::{EgressFault, Purpose, Report, Transport};
 use crate::config::{self, Config, Retention};
 use crate::mail::Timestamp;
-use crate::relay::{INSTALLATION, Outbound, Relay, RelayFault, Unsent, queue_id};
+use crate::relay::{Outbound, Relay, RelayFault, Unsent, queue_id};
 use crate::schedule::{BackOff, Class, Effect, Word};
 use crate::smtp::client::{self, Phase, Status};
 use crate::store::Work;
@@ -35,6 +35,8 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) const REST: Duration = Duration::from_secs(1);
 /// How far back the clock may go unnoticed.
 const SLIPS: Duration = Duration::from_secs(2);
+/// An attempt that lasts for longer waits aside: its place is another's.
+const LASTS: Duration = Duration::from_secs(15);
 /// How long running attempts may take to end after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(60);
 
@@ -173,7 +175,7 @@ impl Egress {
 
 impl Shared {
     /// One attempt. Its place among those that are sending is free again before the result is written.
-    pub async fn attempt(&self, work: &Work, place: Place, share: Share) {
+    pub async fn attempt(&self, work: &Work, mut place: Place, share: Share) {
         let outbound = match self.relay.outbound(work).await {
             Ok(outbound) => outbound,
             Err(Unsent::Fault(RelayFault::Store(fault))) => {
@@ -193,7 +195,17 @@ impl Shared {
             }
         };
         let mut effect = Effect::Ours;
-        let result = match self.send(work, &outbound).await {
+        let sent = {
+            let mut sent = std::pin::pin!(self.send(work, &outbound));
+            tokio::select! {
+                sent = &mut sent => sent,
+                () = tokio::time::sleep(LASTS) => {
+                    place.step_aside();
+                    sent.await
+                }
+            }
+        };
+        let result = match sent {
             Ok(report) => {
                 effect = effect_of(&report);
                 self.result(work, &report)
@@ -242,7 +254,7 @@ impl Shared {
             message: outbound.message.as_bytes(),
             utf8_headers: outbound.utf8,
             require_tls: outbound.require_tls,
-            purpose: purpose(work),
+            purpose: purpose(work, outbound),
             domain: &outbound.domain,
             messages_per_connection: self.sending.board().messages_per_connection(work.route),
         };
@@ -250,10 +262,9 @@ impl Shared {
     }
 }
 
-/// What is the installation's own is a report on TLS.
-fn purpose(work: &Work) -> Purpose {
+fn purpose(work: &Work, outbound: &Outbound) -> Purpose {
     match work.class {
-        _ if work.merchant_id == INSTALLATION => Purpose::TlsReport,
+        _ if outbound.tells_of_tls => Purpose::TlsReport,
         Class::Bulk => Purpose::Bulk,
         Class::Notice | Class::Order => Purpose::Mail,
     }

@@ -20,6 +20,7 @@ struct Inner {
 pub(super) struct Place {
     sending: Sending,
     route: i64,
+    is_aside: bool,
     ended: Option<Effect>,
 }
 
@@ -42,16 +43,24 @@ impl Sending {
     /// Counts an attempt to this destination.
     pub fn begin(&self, route: i64) -> Place {
         self.board().began(route, Timestamp::now());
-        Place { sending: self.clone(), route, ended: None }
+        Place { sending: self.clone(), route, is_aside: false, ended: None }
     }
 
-    /// Waits until an attempt has ended since this was last asked.
+    /// Waits until an attempt has ended, or stepped aside, since this was last asked.
     pub async fn ended(&self) {
         self.inner.ended.notified().await;
     }
 }
 
 impl Place {
+    /// The attempt lasts: it waits aside, where there is room, and another may begin.
+    pub fn step_aside(&mut self) {
+        if !self.is_aside {
+            self.is_aside = self.sending.board().step_aside();
+            self.sending.inner.ended.notify_one();
+        }
+    }
+
     /// Ends the attempt with what it said of its destination.
     pub fn end(mut self, effect: Effect) -> Word {
         self.ended = Some(effect);
@@ -61,7 +70,12 @@ impl Place {
     fn leave(&self) -> Word {
         let random = u64::from_be_bytes(crate::vault::random_bytes());
         let effect = self.ended.unwrap_or(Effect::Ours);
-        let word = self.sending.board().ended(self.route, effect, Timestamp::now(), random);
+        let mut board = self.sending.board();
+        if self.is_aside {
+            board.come_back();
+        }
+        let word = board.ended(self.route, effect, Timestamp::now(), random);
+        drop(board);
         self.sending.inner.ended.notify_one();
         word
     }
@@ -86,12 +100,15 @@ mod tests {
         let rest = Rest { first: Duration::from_secs(60), max: Duration::from_secs(900) };
         let bounds = Bounds { concurrency: 9, per_destination: 2, messages_per_connection: 1, rest };
         let sending = Sending::new(Board::new(bounds, Groups::default(), Vec::new()));
-        let (first, second) = (sending.begin(7), sending.begin(7));
+        let (first, mut second) = (sending.begin(7), sending.begin(7));
         let room = || sending.rooms(Timestamp::now(), 9).0;
-        assert_eq!((room().of(7), room().of(8)), (0, 2));
+        assert_eq!((room().of(7), room().of(8), room().limit()), (0, 2, 7));
+        second.step_aside();
+        second.step_aside();
+        assert_eq!((room().of(7), room().limit()), (0, 8));
         drop(first);
         assert_eq!(room().of(7), 1);
         assert_eq!(second.end(Effect::Answered), Word::Nothing);
-        assert_eq!((room().of(7), sending.board().sending()), (2, 0));
+        assert_eq!((room().of(7), room().limit(), sending.board().sending()), (2, 9, 0));
     }
 }

@@ -110,6 +110,7 @@ impl Relay {
             original: leg.original.clone().filter(|_| leg.quotes),
             full: incoming.parameters.full && leg.quotes && leg.doubt.is_none(),
             require_tls: incoming.parameters.require_tls,
+            tells_of_tls: false,
             next_hop: None,
             secrets: leg
                 .secrets

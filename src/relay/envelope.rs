@@ -85,6 +85,9 @@ pub(super) struct Envelope {
     /// Whether it may go only over proven TLS (RFC 8689).
     #[serde(default)]
     pub require_tls: bool,
+    /// Whether it is a report on TLS (RFC 8460 §3), which goes also where TLS does not work.
+    #[serde(default)]
+    pub tells_of_tls: bool,
     /// Where the operator sends it instead of where its domain goes.
     #[serde(default)]
     pub next_hop: Option<ChosenHop>,

@@ -20,6 +20,8 @@ pub struct Outbound {
     pub utf8: bool,
     /// Whether it may go only over proven TLS (RFC 8689).
     pub require_tls: bool,
+    /// Whether it tells its reader how TLS to the reader's own servers went (RFC 8460).
+    pub tells_of_tls: bool,
     /// Whose DKIM key signs.
     pub domain: Domain,
     /// Where the operator sends it instead of where its domain goes.
@@ -51,6 +53,8 @@ pub struct AttemptResult {
     pub status: String,
     /// When to try again; none when the time is over.
     pub retry_at: Option<Timestamp>,
+    /// Whether anybody was asked to take it. What was put off by us alone costs no attempt, and is no event.
+    pub was_tried: bool,
     /// Whether the next hop may have taken it all the same.
     pub doubt: Doubt,
     /// What is sealed in the record: next hop, TLS, what the remote server said.
@@ -78,6 +82,7 @@ impl Relay {
             forward_path,
             utf8: envelope.utf8 && message.needs_smtputf8(),
             require_tls: envelope.require_tls,
+            tells_of_tls: envelope.tells_of_tls,
             message,
             domain: from.domain().clone(),
             next_hop: envelope.next_hop,
@@ -147,7 +152,9 @@ impl Relay {
             at: now,
             next,
             status: Some(result.status.clone()),
-            record: self.new_record(&key, event, self.about(work), None, &result.detail, None),
+            was_tried: result.was_tried,
+            record: (result.was_tried || next.is_end())
+                .then(|| self.new_record(&key, event, self.about(work), None, &result.detail, None)),
             notice: notice.map(Box::new),
             late: (outcome == Some(Outcome::Delayed)).then(|| Deadlines::told(work.expires_at)),
             doubt: result.doubt,

@@ -58,6 +58,7 @@ impl Envelope {
             original: None,
             full: false,
             require_tls: false,
+            tells_of_tls: false,
             next_hop: None,
         }
     }

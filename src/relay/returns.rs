@@ -13,7 +13,7 @@ use super::admission::Admitted;
 use super::leg::Leg;
 use super::notice::Outcome;
 use super::record::{About, peer_json};
-use super::routing::check_alive;
+use super::routing::{check_alive, is_program};
 use super::threads::parse_pseudonym;
 use super::{
     Conversation, Event, Notify, Recipient, Refusal, Relay, RelayFault, Wishes, parse_queue_id, queue_id,
@@ -75,6 +75,9 @@ impl Relay {
         let mut queue_ids = Vec::new();
         for (recipient, _) in &incoming.recipients {
             let id = match recipient {
+                Recipient::Return { .. } if !is_program(incoming.sender) && kind != Automatic::Complaint => {
+                    return Err(Refusal::UnknownAlias);
+                }
                 Recipient::Return { delivery } => self.take_return(*delivery, &kind, incoming, now).await?,
                 Recipient::Automatic { conversation, side } => {
                     self.take_at_alias(conversation, *side, &kind, incoming, now).await?

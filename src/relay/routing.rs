@@ -170,11 +170,12 @@ impl Relay {
             return Ok(operator);
         }
         if let Some(returned) = self.vault().returns.open(local, now) {
-            // Bounces come from the null sender (RFC 5321 §4.5.5); anything else has no business here.
-            return if is_program(sender) && !returned.expired {
-                Ok(Recipient::Return { delivery: returned.delivery })
-            } else {
+            // Bounces come from the null sender (RFC 5321 §4.5.5), complaints from a provider's own (RFC 5965). Anything else has
+            // no business here, which its text tells.
+            return if returned.expired {
                 Err(Refusal::UnknownAlias)
+            } else {
+                Ok(Recipient::Return { delivery: returned.delivery })
             };
         }
         if sender.is_some()
@@ -257,7 +258,7 @@ impl Relay {
 }
 
 /// Whether a program sends: the null sender (RFC 5321 §4.5.5), or a mailer daemon that has an address.
-fn is_program(sender: Option<&RealAddress>) -> bool {
+pub(super) fn is_program(sender: Option<&RealAddress>) -> bool {
     sender.is_none_or(|sender| {
         let text = sender.reveal();
         let local = text.rsplit_once('@').map_or("", |(local, _)| local);

@@ -172,6 +172,7 @@ impl Shop {
         let result = AttemptResult {
             verdict,
             status: status.into(),
+            was_tried: true,
             retry_at: None,
             doubt: crate::store::Doubt::Clear,
             detail: serde_json::json!({}),

@@ -185,7 +185,11 @@ impl Relay {
         let from = Alias::new("mailer-daemon", self.domains().merchant().clone());
         let said = format!("{} {} {}", report.day, report.domain, report.recipient.reveal());
         // It holds nobody's file but our own.
-        let envelope = Envelope { confirmed: true, ..Envelope::of_ours(&from, AliasText::from(&from)) };
+        let envelope = Envelope {
+            confirmed: true,
+            tells_of_tls: true,
+            ..Envelope::of_ours(&from, AliasText::from(&from))
+        };
         let own = Own {
             key: &self.inner.installation,
             id,

@@ -1,6 +1,6 @@
 //! The board: what one process knows of the destinations it sends to, and what may be leased next.
 //!
-//! Rules: no more than `concurrency` attempts in all; for one destination no more than its window, which is never wider
+//! Rules: no more than `concurrency` attempts in all, beside those that last long and wait aside ([`ASIDE`]); for one destination no more than its window, which is never wider
 //! than `per_destination` or its shape; for all domains that met at a full host together no more than `per_destination`
 //! ([`Site`]). A destination that the operator paused rests like a dead one, and is not
 //! probed. What is not in use and not dead is forgotten, so that memory follows what is under way, not what there is; of
@@ -19,6 +19,16 @@ use std::time::Duration;
 const REMEMBERED: usize = 1024;
 /// Destinations, dead ones among them, that are remembered at most, but for those in use.
 const DEAD: usize = 16 * REMEMBERED;
+/// Attempts that may wait aside, in parts of `concurrency`: they keep their place at their destination, and none from others.
+/// So hosts that take connections and say nothing, however many, are in nobody's way until they hold as many.
+const ASIDE: usize = 2;
+
+/// Attempts that may be under way at once, those that wait aside among them.
+#[must_use]
+pub fn at_once(concurrency: usize) -> usize {
+    (1 + ASIDE).saturating_mul(concurrency)
+}
+
 /// How long a paused destination's lanes are put off at a time. Resuming makes them due at once.
 const PAUSED: Duration = Duration::from_secs(300);
 
@@ -74,6 +84,8 @@ pub struct Board {
     /// By the domain of the recipients, whatever it shares with others.
     paused: HashSet<i64>,
     sending: usize,
+    /// Those among them that wait aside.
+    aside: usize,
     /// At how many known ones some are forgotten.
     forget_at: usize,
     turn: u64,
@@ -90,6 +102,7 @@ impl Board {
             sites: Sites::default(),
             paused: HashSet::new(),
             sending: 0,
+            aside: 0,
             forget_at: REMEMBERED,
             turn: 0,
         }
@@ -139,7 +152,7 @@ impl Board {
         for (place, shape) in self.shapes.iter().enumerate() {
             known.entry(Key::Shape(place)).or_insert(Room::For(INITIAL.min(shape.connections)));
         }
-        let limit = self.bounds.concurrency.saturating_sub(self.sending).min(most);
+        let limit = (self.bounds.concurrency + self.aside).saturating_sub(self.sending).min(most);
         let sending = |route| self.known.get(&Key::Route(route)).map_or(0, |destination| destination.sending);
         let sites = self.sites.places(self.bounds.per_destination, sending, now);
         Rooms::new(self.groups.clone(), known, INITIAL.min(self.bounds.per_destination), limit)
@@ -170,6 +183,19 @@ impl Board {
         if let Some(rate) = shape.rate {
             destination.meter.count(rate, now);
         }
+    }
+
+    /// An attempt has lasted for long: others may take its place among all, if not too many wait already. Whether it is so;
+    /// then [`Self::come_back`] goes before its end.
+    pub fn step_aside(&mut self) -> bool {
+        let may = self.aside < ASIDE * self.bounds.concurrency;
+        self.aside += usize::from(may);
+        may
+    }
+
+    /// One that waited aside is about to end.
+    pub fn come_back(&mut self) {
+        self.aside = self.aside.saturating_sub(1);
     }
 
     /// Makes room for destinations that come.
@@ -268,6 +294,26 @@ mod tests {
         assert_eq!(board.rooms(until, 99).of(1), 0);
         assert_eq!(board.ended(1, Effect::Answered, until, 0), Word::Revived);
         assert_eq!(board.rooms(until, 99).of(1), INITIAL);
+    }
+
+    #[test]
+    fn hosts_that_say_nothing_take_no_places_for_long_and_their_own_stay_bounded() {
+        let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
+        (0..10).for_each(|route| (0..5).for_each(|_| board.began(route, NOW)));
+        assert_eq!((board.rooms(NOW, 99).limit(), board.rooms(NOW, 99).of(99)), (0, 0));
+        assert!((0..50).all(|_| board.step_aside()));
+        let rooms = board.rooms(NOW, 99);
+        assert_eq!((rooms.of(0), rooms.of(99), rooms.limit()), (0, INITIAL, 50));
+        // As many again, and no more.
+        (10..20).for_each(|route| (0..5).for_each(|_| board.began(route, NOW)));
+        assert!((0..50).all(|_| board.step_aside()));
+        (20..30).for_each(|route| (0..5).for_each(|_| board.began(route, NOW)));
+        assert!(!board.step_aside());
+        assert_eq!(board.rooms(NOW, 99).limit(), 0);
+        board.come_back();
+        board.ended(0, Effect::Unreached, NOW, 0);
+        assert!(board.step_aside());
+        assert_eq!(board.rooms(NOW, 99).limit(), 1);
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod suppression;
 mod window;
 
 pub use backoff::{BackOff, NextAttempt};
-pub use board::{Board, Bounds, Effect, Word};
+pub use board::{Board, Bounds, Effect, Word, at_once};
 pub use class::Class;
 pub use deadline::{Blocked, Deadlines, Look, Told};
 pub use rooms::{Groups, Key, Left, Rooms};

@@ -164,9 +164,10 @@ pub(super) async fn settle(
             "UPDATE delivery SET state = v.column3, next_at = v.column4, ended_at = v.column5, \
              last_status = v.column6, lease = 0, delay_noticed_at = COALESCE(delay_noticed_at, v.column7), \
              held_for = v.column8, expires_at = COALESCE(v.column9, expires_at), \
-             look_at = CASE WHEN v.column7 IS NULL THEN look_at ELSE v.column10 END, doubtful = doubtful + v.column11 \
+             look_at = CASE WHEN v.column7 IS NULL THEN look_at ELSE v.column10 END, doubtful = doubtful + v.column11, \
+             attempts = attempts - v.column12 \
              FROM (VALUES",
-            "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             lot.len(),
             ") AS v WHERE delivery.id = v.column1 AND (delivery.lease = v.column2 OR v.column3 = 'delivered') \
              AND delivery.state = 'waiting' \
@@ -192,7 +193,8 @@ pub(super) async fn settle(
                 .bind(hold.map(|(why, _)| why))
                 .bind(hold.map(|(_, until)| until.as_millis()))
                 .bind(done.late.map(Timestamp::as_millis))
-                .bind(i64::from(done.doubt == Doubt::Ambiguous));
+                .bind(i64::from(done.doubt == Doubt::Ambiguous))
+                .bind(i64::from(!done.was_tried));
         }
         for row in query.fetch_all(&mut *connection).await? {
             updated.insert(row.try_get::<i64, _>(0)?);
@@ -214,7 +216,7 @@ pub(super) async fn settle(
         query.execute(&mut *connection).await?;
     }
     blocks::mailboxes(connection, effective()).await?;
-    let records: Vec<&NewRecord> = done.iter().map(|done| &done.record).collect();
+    let records: Vec<&NewRecord> = done.iter().filter_map(|done| done.record.as_ref()).collect();
     accept::records(connection, &records).await?;
     let notices: Vec<&NewMessage> = effective().filter_map(|done| done.notice.as_deref()).collect();
     accept::messages(connection, touched, &notices).await?;

@@ -212,7 +212,7 @@ pub enum Next {
 
 impl Next {
     /// Whether the delivery has ended.
-    pub(super) fn is_end(self) -> bool {
+    pub(crate) fn is_end(self) -> bool {
         matches!(self, Next::Delivered | Next::Failed)
     }
 }
@@ -226,7 +226,9 @@ pub struct Settlement {
     pub at: Timestamp,
     pub next: Next,
     pub status: Option<String>,
-    pub record: NewRecord,
+    /// Whether it counts as an attempt.
+    pub was_tried: bool,
+    pub record: Option<NewRecord>,
     /// A notice to the sender, committed with the result.
     pub notice: Option<Box<NewMessage>>,
     /// Set where the notice says "delayed": when the delivery is looked at next.

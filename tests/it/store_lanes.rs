@@ -154,7 +154,8 @@ fn a_mailbox_that_refused_is_suppressed_for_longer_each_time_and_until_it_takes_
                     at: now,
                     next: Next::Failed,
                     status: None,
-                    record: record(key, None),
+                    was_tried: true,
+                    record: Some(record(key, None)),
                     notice: None,
                     late: None,
                     doubt: Doubt::Clear,
@@ -235,12 +236,31 @@ fn settlement(work: &anshin::store::Work, key: &anshin::vault::DataKey, next: Ne
         at: Timestamp::now(),
         next,
         status: None,
-        record: record(key, None),
+        was_tried: true,
+        record: Some(record(key, None)),
         notice: None,
         late: None,
         doubt: Doubt::Clear,
         mailbox: Mailbox::Nothing,
     }
+}
+
+#[test]
+fn what_was_put_off_untried_costs_no_attempt_and_leaves_no_record() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        store.accept(vec![message(&vault, &key, None)]).await.unwrap();
+        let mut now = Timestamp::now();
+        for (was_tried, attempt) in [(false, 1), (false, 1), (true, 1), (true, 2)] {
+            let until = now.after(Duration::from_secs(30));
+            let work = claim(&store, now, until, 1, &[]).await.pop().unwrap();
+            assert_eq!(work.attempt, attempt);
+            let next = settlement(&work, &key, Next::Again(now));
+            let record = next.record.filter(|_| was_tried);
+            assert!(store.settle(Settlement { was_tried, record, ..next }).await.unwrap());
+            now = now.after(Duration::from_secs(1));
+        }
+    });
 }
 
 #[test]

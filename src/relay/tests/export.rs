@@ -90,6 +90,7 @@ async fn of_a_conversation_that_was_readdressed_each_address_is_given_its_own_al
             let result = AttemptResult {
                 verdict: Verdict::Delivered,
                 status: "250 2.0.0".into(),
+                was_tried: true,
                 retry_at: None,
                 doubt: crate::store::Doubt::Clear,
                 detail: serde_json::json!({ "host": host }),

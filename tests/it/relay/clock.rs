@@ -61,6 +61,30 @@ fn nothing_is_given_up_by_a_clock_that_leaps_ahead_by_days() {
 }
 
 #[test]
+fn nothing_is_given_up_or_dropped_by_a_machine_that_begins_with_a_clock_of_next_week() {
+    let control = Scratch::new("clock");
+    let (mut scene, offset) = with_a_clock(&control);
+    scene.mise.mailbox.behave(Manner::Rcpt("450 4.2.1 Come back later".into()));
+    scene.deliver(&scene.to_merchant()).is("250 2.0.0");
+    let log = |scene: &Scene| scene.relay.log();
+    eventually("it was tried", || log(&scene).contains("\"event\":\"deferred\"").then_some(()));
+    let ended = scene.relay.terminate();
+    assert!(ended.iter().all(|status| status.success()), "{ended:?}");
+    fs::write(&offset, "864000").unwrap();
+    scene.relay.start(&["all"]);
+    let tries = || log(&scene).matches("\"event\":\"deferred\"").count();
+    let before = tries();
+    eventually("it was tried twice", || (tries() > before + 1).then_some(()));
+    assert!(log(&scene).contains("clock_in_doubt"));
+    fs::write(&offset, "0").unwrap();
+    eventually("it is seen", || log(&scene).contains("clock_went_back").then_some(()));
+    scene.mise.mailbox.behave(Manner::Kind);
+    scene.mise.mailbox.wait_for(1);
+    eventually("the queue is empty", || scene.relay.queue(None).is_empty().then_some(()));
+    assert!(!log(&scene).contains("\"event\":\"failed\""));
+}
+
+#[test]
 fn what_waits_is_tried_and_what_comes_is_taken_when_the_clock_goes_back_by_an_hour() {
     let control = Scratch::new("clock");
     let (scene, offset) = with_a_clock(&control);

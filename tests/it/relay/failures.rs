@@ -149,14 +149,21 @@ fn a_customer_who_calls_a_mail_spam_is_written_to_no_more_until_the_customer_wri
         domain = scene.hana.domain,
         address = scene.hana.address,
     );
+    // A person has no business at a return address; a provider's loop writes from an address of its own.
+    let person = Letter::new(&scene.watch, &scene.hana.address, &return_address);
     let mut server = scene.customer().unwrap();
-    server.send("", &[&return_address], complaint.as_bytes()).unwrap().is("250");
+    server.send(&scene.hana.address, &[&return_address], &person.bytes()).unwrap().is("550 5.1.1");
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(2);
+    let feedback = format!("feedback@{}", scene.hana.domain);
+    let mut server = scene.customer().unwrap();
+    server.send(&feedback, &[&return_address], complaint.as_bytes()).unwrap().is("250");
     scene.submit(&scene.to_customer()).is("550 5.2.1");
     let listed = scene.relay.anshin(&["queue", "suppress", "list"]);
     assert_eq!((&listed[0]["status"], listed.as_array().unwrap().len()), (&"complaint".into(), 1));
     scene.deliver(&scene.to_merchant()).is("250 2.0.0");
     scene.submit(&scene.to_customer()).is("250 2.0.0");
-    scene.hana.mailbox.wait_for(2);
+    scene.hana.mailbox.wait_for(3);
 }
 
 fn mail_that_waits_too_long_is_given_up_and_its_sender_told(on: On) {

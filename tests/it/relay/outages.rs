@@ -12,6 +12,7 @@ use crate::peer::nsd::Nsd;
 use crate::peer::postgres::{Database, fresh_database};
 use crate::peer::{Scratch, eventually, eventually_within};
 use std::fs;
+use std::net::TcpListener;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ on_both_databases! {
     the_same_mail_sent_twice_is_delivered_once,
     mail_taken_while_the_dns_is_gone_arrives_when_it_is_back_and_nobody_is_thought_dead,
     a_slow_host_of_many_domains_does_not_keep_the_mail_of_others_waiting,
+    nor_do_many_hosts_that_take_connections_and_say_nothing,
 }
 
 fn mail_taken_while_the_next_hop_is_down_arrives_when_it_is_back(on: On) {
@@ -188,6 +190,32 @@ fn a_slow_host_of_many_domains_does_not_keep_the_mail_of_others_waiting(on: On) 
     host.behave(Manner::Kind);
     eventually_within(LEASE * 2, "the rest follows", || (host.count() == 18).then_some(()));
     eventually("the queue is empty", || relay.queue(None).is_empty().then_some(()));
+}
+
+fn nor_do_many_hosts_that_take_connections_and_say_nothing(on: On) {
+    let watch = Arc::new(Watch::default());
+    let [mise, taro] = ["mise", "taro"].map(|who| Person::new(&watch, who));
+    let silent: Vec<(Person, TcpListener)> =
+        (0..5).map(|_| (Person::new(&watch, "hana"), TcpListener::bind(("127.0.0.1", 0)).unwrap())).collect();
+    // Three of them hold all places, and would for five minutes.
+    let setup = Setup::new(on).key("egress.concurrency", "6").key("egress.per_destination", "2");
+    let setup = setup.route(&taro.domain, taro.mailbox.address());
+    let setup = silent
+        .iter()
+        .fold(setup, |setup, (person, host)| setup.route(&person.domain, host.local_addr().unwrap()));
+    let customers: Vec<&Person> = silent.iter().map(|(person, _)| person).chain([&taro]).collect();
+    let (relay, submit) = to_many(setup, &watch, &mise, &customers, 3);
+    for (person, _) in &silent {
+        submit(&person.address);
+    }
+    eventually("all places are taken", || {
+        let queue = relay.queue(None);
+        let sending = queue.iter().filter(|line| line["state"] == "in delivery").count();
+        (sending >= 6).then_some(())
+    });
+    submit(&taro.address);
+    eventually_within(LEASE, "the others' mail arrives", || (taro.mailbox.count() == 3).then_some(()));
+    drop(relay);
 }
 
 /// The usual people, with a path to the database that can be cut.

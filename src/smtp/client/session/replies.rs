@@ -82,8 +82,12 @@ impl Session {
             return None;
         }
         if self.settings.start_tls == StartTls::Required {
-            let verdict = without_tls().with_text(reply.into_text());
-            return Some(self.finish(verdict, State::Closed));
+            // 454: not now (RFC 3207 §4). A server that offers it and refuses for good has none.
+            let verdict = match reply.code() {
+                400..=499 => Verdict::deferred(Status::ours(454, 7, 0), Phase::StartTls),
+                _ => without_tls(),
+            };
+            return Some(self.finish(verdict.with_text(reply.into_text()), State::Closed));
         }
         match classify(Phase::StartTls, reply) {
             // 454 and the like (RFC 3207 §4): the session goes on in clear.
