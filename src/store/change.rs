@@ -1,7 +1,7 @@
 //! What is asked of the writer, and what it answers: one list.
 
 use super::blocks::Block;
-use super::clock::Rewind;
+use super::clock::{LaneKey, Rewind};
 use super::lanes::{Ask, Claimed, Woken};
 use super::rows::{
     Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement, Verifiers,
@@ -60,6 +60,13 @@ pub(super) enum Change {
     LookAgain(Vec<(i64, Timestamp)>),
     /// The clock went back.
     Rewind(Rewind),
+    WakeLanes {
+        lanes: (LaneKey, LaneKey),
+        now: Timestamp,
+    },
+    WakeTurns {
+        now: Timestamp,
+    },
     EndLeases {
         now: Timestamp,
         longest: Duration,

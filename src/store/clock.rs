@@ -1,7 +1,7 @@
 //! What is stored as a time of the clock, when the clock goes back: without this, mail that was due a moment ago would wait
 //! until the clock is there again.
 //!
-//! Rules: turns and lanes become due at once, since a look finds out what is really due in them. Of the idle deliveries those
+//! Rules: turns and lanes become due, each once, since a look finds out what is really due in them. Of the idle deliveries those
 //! become due that were so by the clock as it was, and those that would wait for longer than any delivery does; the others
 //! keep their time, so that none waits for longer than the longest back-off. Doing it again changes nothing, so it does
 //! not matter how many processes see the clock go back, nor whether the others' did. Leases are left alone: who holds one
@@ -11,13 +11,15 @@
 
 use super::fault::StoreFault;
 use super::handle::Store;
+use super::lanes::Touched;
 use super::writer::Change;
 use crate::mail::Timestamp;
 use sqlx::{AnyConnection, Row};
 use std::time::Duration;
 
-/// Most deliveries of one change.
+/// Most deliveries of one change, and most lanes.
 const LOT: i64 = 5000;
+const LANES: i64 = 20_000;
 
 /// The clock was at `was` and is at `now`, which is earlier. No delivery waits for longer than `longest`.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +39,38 @@ pub(super) async fn lanes(connection: &mut AnyConnection, now: Timestamp) -> Res
     Ok(())
 }
 
-/// Makes some idle deliveries due that should be. How many; none when all are.
-pub(super) async fn deliveries(connection: &mut AnyConnection, rewind: Rewind) -> Result<u64, sqlx::Error> {
+/// A lane's place among all.
+pub(super) type LaneKey = (i64, i64, i64);
+
+/// Makes some lanes due: those after the first place, up to the second.
+pub(super) async fn some_lanes(
+    connection: &mut AnyConnection,
+    (after, until): (LaneKey, LaneKey),
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let text = "UPDATE lane SET due_at = $1 WHERE due_at > $1 AND (class, merchant_id, route) > ($2, $3, $4) \
+        AND (class, merchant_id, route) <= ($5, $6, $7)";
+    let mut query = sqlx::query(text).bind(now.as_millis());
+    for (class, merchant, route) in [after, until] {
+        query = query.bind(class).bind(merchant).bind(route);
+    }
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// Makes turns due.
+pub(super) async fn turns(connection: &mut AnyConnection, now: Timestamp) -> Result<(), sqlx::Error> {
+    let text = "UPDATE turn SET due_at = $1 WHERE due_at > $1";
+    sqlx::query(text).bind(now.as_millis()).execute(connection).await?;
+    Ok(())
+}
+
+/// Makes some idle deliveries due that should be, and their lanes. How many; none when all are.
+pub(super) async fn deliveries(
+    connection: &mut AnyConnection,
+    touched: &mut Touched,
+    rewind: Rewind,
+) -> Result<u64, sqlx::Error> {
     let (now, never) = (rewind.now.as_millis(), i64::MAX);
     let mut done = 0;
     for (after, until) in
@@ -47,15 +79,19 @@ pub(super) async fn deliveries(connection: &mut AnyConnection, rewind: Rewind) -
         // A lease may begin between finding a row and changing it.
         let changed = sqlx::query(
             "UPDATE delivery SET next_at = $1 WHERE state = 'waiting' AND lease = 0 AND id IN (SELECT id FROM delivery \
-             WHERE state = 'waiting' AND lease = 0 AND next_at > $2 AND next_at <= $3 ORDER BY next_at LIMIT $4)",
+             WHERE state = 'waiting' AND lease = 0 AND next_at > $2 AND next_at <= $3 ORDER BY next_at LIMIT $4) \
+             RETURNING class, merchant_id, route",
         )
         .bind(now)
         .bind(after)
         .bind(until)
         .bind(LOT)
-        .execute(&mut *connection)
+        .fetch_all(&mut *connection)
         .await?;
-        done += changed.rows_affected();
+        for row in &changed {
+            touched.touch_row(row, 0, rewind.now)?;
+        }
+        done += changed.len() as u64;
     }
     Ok(done)
 }
@@ -98,8 +134,29 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn rewind(&self, rewind: Rewind) -> Result<u64, StoreFault> {
         let count = self.count(Change::Rewind(rewind)).await?;
+        if count == 0 {
+            self.wake_lanes(rewind.now).await?;
+        }
         self.ring();
         Ok(count)
+    }
+
+    /// Makes all lanes and turns due, once and in lots: there may be millions.
+    async fn wake_lanes(&self, now: Timestamp) -> Result<(), StoreFault> {
+        let next = "SELECT class, merchant_id, route FROM lane WHERE (class, merchant_id, route) > ($1, $2, $3) \
+            ORDER BY class, merchant_id, route LIMIT 1 OFFSET $4";
+        let (mut after, last) = ((i64::MIN, i64::MIN, i64::MIN), (i64::MAX, i64::MAX, i64::MAX));
+        while after != last {
+            let query = sqlx::query(next).bind(after.0).bind(after.1).bind(after.2).bind(LANES);
+            let until = match query.fetch_optional(self.pool()).await? {
+                Some(row) => (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?),
+                None => last,
+            };
+            self.change(Change::WakeLanes { lanes: (after, until), now }).await?;
+            after = until;
+        }
+        self.change(Change::WakeTurns { now }).await?;
+        Ok(())
     }
 
     /// Ends leases that last for longer than `longest` from now. How many.

@@ -278,9 +278,14 @@ async fn execute(
             holds::look_again(connection, deliveries).await?;
             Effect::Done
         }
-        Change::Rewind(rewind) => {
-            clock::lanes(connection, rewind.now).await?;
-            Effect::Count(clock::deliveries(connection, *rewind).await?)
+        Change::Rewind(rewind) => Effect::Count(clock::deliveries(connection, touched, *rewind).await?),
+        Change::WakeLanes { lanes, now } => {
+            clock::some_lanes(connection, *lanes, *now).await?;
+            Effect::Done
+        }
+        Change::WakeTurns { now } => {
+            clock::turns(connection, *now).await?;
+            Effect::Done
         }
         Change::EndLeases { now, longest } => {
             Effect::Count(clock::end_leases(connection, *now, *longest).await?)
