@@ -49,6 +49,7 @@ mod programs;
 mod providers;
 mod rotation;
 mod residency;
+mod staff;
 mod routes;
 mod senders;
 mod senders_rows;
