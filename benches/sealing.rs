@@ -9,10 +9,11 @@
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for its developers")]
 
 use anshin::anonymize::Rules;
-use anshin::config::{CustomerName, MerchantName, Names, OtherAddress, Unproven};
+use anshin::config::{CustomerName, Enforce, MerchantName, Names, OtherAddress, Unproven};
 use anshin::ledger::LogRow;
 use anshin::mail::{Domain, RealAddress, Timestamp};
 use anshin::relay::{Domains, Grown, Policy, Relay, SenderPolicy};
+use anshin::residency::Staff;
 use anshin::store::{Ids, Store};
 use anshin::vault::{Class, Indexed, KeyRing, Make, Place, Vault};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
@@ -136,6 +137,7 @@ async fn tree(rows: u32) {
         rules: Rules::default(),
         names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
         senders: SenderPolicy { unproven: Unproven::Hold, other_address: OtherAddress::Refuse },
+        staff: std::sync::Arc::new(Staff::of_nobody(Enforce::Refuse)),
     };
     let relay = Relay::open(Store::open(&url).await.unwrap(), vault, domains, policy).await.unwrap();
     let mut database = AnyConnection::connect(&url).await.unwrap();

@@ -4,7 +4,7 @@ use crate::relay::LookPurpose;
 use clap::Subcommand;
 
 /// Who has something opened, and why. It is written down before it is opened.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(super) struct LookArguments {
     /// Your name.
     #[arg(long, value_name = "NAME", requires_all = ["purpose", "case"])]

@@ -2,8 +2,8 @@
 
 use super::arguments::{Common, ConfigCommand};
 use super::output::{Failure, print};
-use super::process;
-use crate::config::Role;
+use super::{process, residency};
+use crate::config::{Enforce, Profile, Role};
 use crate::ingress::certificate_warnings;
 use crate::mail::Timestamp;
 use serde_json::json;
@@ -16,6 +16,14 @@ pub(super) fn run(command: &ConfigCommand, common: &Common) -> Result<(), Failur
             let from = process::describe(path.as_deref());
             let now = Timestamp::now();
             let mut warnings = config.retention.warnings(now);
+            let checker = residency::checker(&config)?;
+            warnings.extend(checker.geo().data_files().iter().filter_map(|file| file.warning(now)));
+            if config.profile == Profile::Production && config.residency.staff.enforce == Enforce::Warn {
+                warnings.push(
+                    "residency.staff.enforce: \"warn\" lets people have user information opened from abroad"
+                        .to_owned(),
+                );
+            }
             warnings.extend(certificate_warnings(&config.ingress.tls, now));
             let text = warnings
                 .iter()

@@ -2,7 +2,7 @@
 
 use super::arguments::Common;
 use super::output::{Failure, print, table};
-use super::process;
+use super::{desk, process};
 use crate::config::Config;
 use crate::mail::Timestamp;
 use crate::relay::{CredentialView, NewCredentialRequest};
@@ -67,7 +67,7 @@ pub(super) enum CredentialCommand {
 }
 
 pub(super) async fn run(command: CredentialCommand, common: &Common) -> Result<(), Failure> {
-    let (config, relay) = process::relay(common).await?;
+    let (config, relay) = desk::relay(common, "merchant credential").await?;
     match command {
         CredentialCommand::Add { store_id, name, networks, replaces, overlap } => {
             let overlap = duration("--overlap", &overlap)?;

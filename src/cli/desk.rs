@@ -1,30 +1,90 @@
-//! `anshin reveal list|approve|refuse|log`, and what the commands that open something for a person share.
+//! `anshin reveal list|approve|refuse|log`, and what the commands share that open something for a person, or decide: from where
+//! he comes is asked before anything else, of every command that uses the database.
 
 use super::arguments::Common;
 use super::arguments_desk::{LookArguments, RevealCommand};
-use super::output::{Failure, print, table};
+use super::output::{self, Failure, print, table};
 use super::process;
-use crate::relay::{Account, Goes, Look, LookPurpose, Ruling};
+use crate::config::Config;
+use crate::relay::{Account, Goes, Look, LookPurpose, Relay, Ruling};
+use crate::residency;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+/// Configuration and relay, for somebody who need not say who he is. `what`: the command, as its entry has it.
+pub(super) async fn relay(common: &Common, what: &'static str) -> Result<(Config, Relay), Failure> {
+    let (config, relay) = process::relay(common).await?;
+    come(&relay, what).await?;
+    Ok((config, relay))
+}
+
+/// The same, and who looks and why, where somebody says so.
+pub(super) async fn relay_for(
+    common: &Common,
+    what: &'static str,
+    arguments: &LookArguments,
+) -> Result<(Config, Relay, Option<Look>), Failure> {
+    let (config, relay) = process::relay(common).await?;
+    let look = admitted(&relay, what, arguments).await?;
+    Ok((config, relay, look))
+}
+
+/// Lets somebody through by where he comes from, under his name where he says it.
+pub(super) async fn admitted(
+    relay: &Relay,
+    what: &'static str,
+    arguments: &LookArguments,
+) -> Result<Option<Look>, Failure> {
+    let Some(look) = look(arguments, account(relay))? else {
+        come(relay, what).await?;
+        return Ok(None);
+    };
+    warn(relay);
+    Ok(Some(relay.let_in(look).await?))
+}
+
+/// Somebody who reviews, or enters what is no look.
+pub(super) async fn auditor(relay: &Relay, actor: &str) -> Result<Look, Failure> {
+    warn(relay);
+    Ok(relay.let_in(Look::for_audit(actor, account(relay))?).await?)
+}
+
+/// Lets a command through by where its user comes from.
+pub(super) async fn come(relay: &Relay, what: &'static str) -> Result<(), Failure> {
+    warn(relay);
+    Ok(relay.may_command(&account(relay), what).await?)
+}
+
+/// Says what is refused in production, where the configuration only warns.
+fn warn(relay: &Relay) {
+    let judged = relay.staff().judge(account(relay).from);
+    if !judged.ruling.is_allowed() && !relay.staff().refuses() {
+        output::warn(&format!("residency.staff: {judged}; {}", judged.cure()));
+    }
+}
+
 /// Who looks and why, where somebody says so.
-pub(super) fn look(arguments: &LookArguments) -> Result<Option<Look>, Failure> {
+fn look(arguments: &LookArguments, account: Account) -> Result<Option<Look>, Failure> {
     let (Some(actor), Some(purpose), Some(case)) = (&arguments.actor, &arguments.purpose, &arguments.case)
     else {
         return Ok(None);
     };
     let purpose = LookPurpose::parse(purpose).ok_or_else(|| Failure::new("--purpose: one of the list"))?;
-    Ok(Some(Look::new(actor, purpose, case, account())?))
+    Ok(Some(Look::new(actor, purpose, case, account)?))
 }
 
-/// The account, as the system knows it: a name can be claimed, this can't.
-pub(super) fn account() -> Account {
+/// The account, as the system knows it: a name can be claimed, this can't. And from where its user came; of several logins the
+/// one that has the least right.
+pub(super) fn account(relay: &Relay) -> Account {
     // Kept by the kernel through `su` and `sudo`; its largest number says that nobody logged in (proc(5)).
     let login = std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
-    Account { uid: rustix::process::getuid().as_raw(), login: login.filter(|login| *login != u32::MAX) }
+    Account {
+        uid: rustix::process::getuid().as_raw(),
+        login: login.filter(|login| *login != u32::MAX),
+        from: relay.staff().worst(&residency::origins()),
+    }
 }
 
 /// Where standard output goes: also a shell can write a file.
@@ -44,14 +104,17 @@ pub(super) async fn run(command: RevealCommand, common: &Common) -> Result<(), F
     let (_, relay) = process::relay(common).await?;
     match command {
         RevealCommand::Approve { request, actor } => {
-            relay.decide_look(&request, &actor, account(), Ruling::Approved).await?;
+            warn(&relay);
+            relay.decide_look(&request, &actor, account(&relay), Ruling::Approved).await?;
             print(common, &json!({ "request": request, "state": "approved" }), "approved: good for one use");
         }
         RevealCommand::Refuse { request, actor } => {
-            relay.decide_look(&request, &actor, account(), Ruling::Refused).await?;
+            warn(&relay);
+            relay.decide_look(&request, &actor, account(&relay), Ruling::Refused).await?;
             print(common, &json!({ "request": request, "state": "refused" }), "refused");
         }
         RevealCommand::List => {
+            come(&relay, "list of requests").await?;
             let requests = relay.look_requests().await?;
             let document = requests.iter().map(|request| {
                 json!({
@@ -75,6 +138,7 @@ pub(super) async fn run(command: RevealCommand, common: &Common) -> Result<(), F
             print(common, &Value::Array(document.collect()), &table(&head, &rows));
         }
         RevealCommand::Log => {
+            come(&relay, "list of looks").await?;
             let looks = relay.looks().await?;
             let document = looks.iter().map(|look| {
                 json!({

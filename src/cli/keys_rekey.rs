@@ -7,7 +7,7 @@
 
 use super::arguments::Common;
 use super::output::{Failure, print, table};
-use super::{keys, process};
+use super::{desk, keys, process};
 use crate::mail::Timestamp;
 use crate::relay::{Need, SETTLED, Stage, Step};
 use crate::vault::Purpose;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 
 pub(super) async fn rewrap(common: &Common) -> Result<(), Failure> {
-    let (config, relay) = process::relay(common).await?;
+    let (config, relay) = desk::relay(common, "keys rewrap").await?;
     let files = {
         let _turn = process::turn_at_ring(&config)?;
         keys::as_it_is(&config)?.wrap_anew()?
@@ -70,7 +70,7 @@ pub(super) async fn retire(key: &str, common: &Common) -> Result<(), Failure> {
     let purpose = Purpose::parse(word).ok_or_else(wrong)?;
     let mut letters = name.chars();
     let (Some(name), None) = (letters.next(), letters.next()) else { return Err(wrong()) };
-    let (config, relay) = process::relay(common).await?;
+    let (config, relay) = desk::relay(common, "keys retire").await?;
     still_needed(key, &relay.needs(purpose, name, Timestamp::now()).await?)?;
     // The database first: a process that starts in between does not miss the file.
     relay.retire(purpose, name, Some(Timestamp::now())).await?;

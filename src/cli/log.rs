@@ -3,7 +3,7 @@
 use super::arguments::Common;
 use super::arguments_log::LogCommand;
 use super::output::{Failure, print};
-use super::{desk, log_tree, process};
+use super::{desk, log_tree};
 use crate::relay::{EventLine, Goes, Opened, Opening, TraceOf};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -20,8 +20,8 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
             return Err(Failure::new("say what to trace: --message, --alias, or --store-id with --order-no"));
         }
     };
-    let (_, relay) = process::relay(common).await?;
-    let Some(named) = desk::look(&look)? else {
+    let (_, relay, named) = desk::relay_for(common, "log trace", &look).await?;
+    let Some(named) = named else {
         let lines = relay.events(&of).await?;
         let row = |line: &EventLine| {
             let id = line.queue_id.as_deref().unwrap_or("-");

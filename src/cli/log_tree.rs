@@ -7,7 +7,7 @@ use super::arguments::Common;
 use super::arguments_log::LogCommand;
 use super::compliance::residency::{make_key, read_key, write_new};
 use super::output::{Failure, print, table};
-use super::process;
+use super::{desk, process};
 use crate::config::Config;
 use crate::ledger::{Bundle, Entry, LookEntry, ProvenRow, Signs, Verifier};
 use crate::mail::Timestamp;
@@ -27,7 +27,7 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
         LogCommand::Prove { message, look, out } => prove(message, look, &out, common).await,
         LogCommand::VerifyBundle { file, keys } => verify_bundle(&file, &keys, common),
         LogCommand::Key => {
-            let (_, relay) = process::relay(common).await?;
+            let (_, relay) = desk::relay(common, "log").await?;
             let keys: Vec<String> = relay.tree_keys().await?.iter().map(ToString::to_string).collect();
             if keys.is_empty() {
                 return Err(Failure::new(
@@ -38,7 +38,7 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
             Ok(())
         }
         LogCommand::Checkpoint => {
-            let (_, relay) = process::relay(common).await?;
+            let (_, relay) = desk::relay(common, "log").await?;
             let last = relay.last_checkpoint().await?;
             let Signed { checkpoint, note } =
                 last.ok_or_else(|| Failure::new("the audit tree is empty so far"))?;
@@ -82,7 +82,7 @@ async fn verify(
     keys: &[String],
     common: &Common,
 ) -> Result<(), Failure> {
-    let (config, relay) = process::relay(common).await?;
+    let (config, relay) = desk::relay(common, "log").await?;
     let keys = if keys.is_empty() { relay.tree_keys().await? } else { parse_keys(keys)? };
     let since = since.map(|text| {
         let wrong = || Failure::new("--since: a time such as 2026-11-26T00:00:00+09:00");
@@ -190,7 +190,7 @@ async fn prove(
     out: &Path,
     common: &Common,
 ) -> Result<(), Failure> {
-    let (_, relay) = process::relay(common).await?;
+    let (_, relay) = desk::relay(common, "log").await?;
     let bundle = match (&message, &look) {
         (Some(message), _) => relay.prove_message(message).await?,
         (None, Some(look)) => relay.prove_look(look).await?,

@@ -2,7 +2,7 @@
 
 use super::arguments::{Common, MerchantCommand};
 use super::output::{Failure, print};
-use super::{credential, process};
+use super::{credential, desk, process};
 use crate::relay::NewMerchantRequest;
 use crate::web::merchant_json;
 
@@ -11,7 +11,7 @@ pub(super) async fn run(command: MerchantCommand, common: &Common) -> Result<(),
         MerchantCommand::Credential { command } => return credential::run(command, common).await,
         MerchantCommand::Add { store_id, name, addresses } => (store_id, name, addresses),
     };
-    let (config, relay) = process::relay(common).await?;
+    let (config, relay) = desk::relay(common, "merchant").await?;
     let added = relay.add_merchant(NewMerchantRequest { store_id, name, addresses }).await?;
     let smtp = process::smtp_access(&config, None);
     let text = format!(

@@ -1,15 +1,21 @@
 //! `anshin order open|show|list|extend|readdress|close`.
 
 use super::arguments::{Common, OrderCommand};
+use super::desk;
 use super::output::{Failure, print, table};
-use super::{desk, process};
 use crate::mail::Timestamp;
 use crate::relay::{Opened, Opening, OrderRequest, OrderView};
 use crate::web::order_json;
 use serde_json::Value;
 
 pub(super) async fn run(command: OrderCommand, common: &Common) -> Result<(), Failure> {
-    let (_, relay) = process::relay(common).await?;
+    let (_, relay, named) = match &command {
+        OrderCommand::Show { look, .. } => desk::relay_for(common, "order show", look).await?,
+        _ => {
+            let (config, relay) = desk::relay(common, "order").await?;
+            (config, relay, None)
+        }
+    };
     let order = match command {
         OrderCommand::Open { order, customer, expires_at } => {
             let expires_at = expires_at.as_deref().map(time).transpose()?;
@@ -18,7 +24,7 @@ pub(super) async fn run(command: OrderCommand, common: &Common) -> Result<(), Fa
         }
         OrderCommand::Show { order, look } => {
             let shown = relay.show_order(&order.store_id, &order.order_no).await?;
-            if let Some(named) = desk::look(&look)? {
+            if let Some(named) = named {
                 let (store_id, order_no) = (order.store_id, order.order_no);
                 let opening = Opening::Customer { store_id, order_no };
                 let opened =

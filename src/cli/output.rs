@@ -53,6 +53,11 @@ pub(super) fn failed(failure: &Failure, json: bool) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Says what a command does not fail for.
+pub(super) fn warn(text: &str) {
+    let _ = writeln!(std::io::stderr(), "anshin: warning: {text}");
+}
+
 /// Lines of a table, columns aligned.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {

@@ -8,7 +8,7 @@ use crate::egress::Egress;
 use crate::ingress::{Ingress, Inherited, Listening, make_self_signed};
 use crate::mail::{RealAddress, Timestamp};
 use crate::relay::{Domains, Policy, Relay, RelayFault, SenderPolicy};
-use crate::residency::Checker;
+use crate::residency::{Checker, Staff};
 use crate::senders;
 use crate::store::Store;
 use crate::vault::{Keeper, Make, Vault};
@@ -82,6 +82,7 @@ pub(super) async fn open(config: &Config, vault: Vault) -> Result<(Relay, Checke
             unproven: config.senders.unproven,
             other_address: config.senders.other_address,
         },
+        staff: Arc::new(Staff::new(config, checker.geo().clone())),
     };
     let relay = Relay::open(store, vault, domains, policy).await?;
     residency::database(&checker, relay.store(), config.profile).await?;
@@ -97,13 +98,13 @@ pub(super) fn senders(config: &Config) -> senders::Setup {
     }
 }
 
-/// Configuration and relay of a command that only uses the database.
+/// Configuration and relay of a command that only uses the database. Who asks from where is not asked here: `desk.rs` does.
 pub(super) async fn relay(common: &Common) -> Result<(Config, Relay), Failure> {
     let config = load(common, &[])?;
     let _making = making(&config)?;
     let (_, vault) = ring(&config, &[])?;
     let (relay, _) = open(&config, vault).await?;
-    relay.works_for(super::desk::account());
+    relay.works_for(super::desk::account(&relay));
     Ok((config, relay))
 }
 

@@ -2,7 +2,7 @@
 
 use super::arguments::{ClassName, Common, QueueCommand, QueueSelection};
 use super::output::{Failure, print, table};
-use super::{desk, process, queue_blocks, queue_counts, queue_route};
+use super::{desk, queue_blocks, queue_counts, queue_route};
 use crate::anonymize::Files;
 use crate::config::Config;
 use crate::mail::{Domain, Timestamp};
@@ -12,11 +12,17 @@ use crate::store::{QueueFilter, QueueRow};
 use serde_json::{Value, json};
 
 pub(super) async fn run(command: QueueCommand, common: &Common) -> Result<(), Failure> {
-    let (config, relay) = process::relay(common).await?;
+    let (config, relay, named) = match &command {
+        QueueCommand::Show { content: true, look, .. } => desk::relay_for(common, "queue show", look).await?,
+        _ => {
+            let (config, relay) = desk::relay(common, "queue").await?;
+            (config, relay, None)
+        }
+    };
     match command {
         QueueCommand::List { selection, limit } => list(common, &relay, &selection, limit).await,
         QueueCommand::Show { queue_id, content: true, look } => {
-            let named = desk::look(&look)?.ok_or_else(|| Failure::new("name yourself with --actor"))?;
+            let named = named.ok_or_else(|| Failure::new("name yourself with --actor"))?;
             let opening = Opening::Content { queue_id: queue_id.clone() };
             let opened =
                 relay.open_for(&named, &opening, desk::output_goes(), look.approved.as_deref()).await?;

@@ -48,9 +48,10 @@ pub(super) async fn next_hop(config: &Config, host: &str) -> Result<(), Failure>
     refuse(&report, config.profile)
 }
 
-fn checker(config: &Config) -> Result<Checker, Failure> {
+pub(in crate::cli) fn checker(config: &Config) -> Result<Checker, Failure> {
     Checker::new(config).map_err(|fault| {
-        Failure::new(format!("residency.country_overlay: {fault}; take it out, or name another"))
+        let keys = "residency.country_overlay, residency.network_overlay";
+        Failure::new(format!("{keys}: {fault}; take it out, or name another"))
     })
 }
 
@@ -114,6 +115,9 @@ pub(super) async fn watch(
             let is_due = is_asked || now != print || relay.is_halted() || looked_at.elapsed() >= EVERY;
             if !is_due {
                 continue;
+            }
+            if let Err(fault) = checker.geo().renew() {
+                tracing::error!(event = "geo", %fault, "it is judged by the file as it was before");
             }
             (print, looked_at) = (now, Instant::now());
             match told(relay.store()).await {

@@ -1,8 +1,8 @@
 //! `anshin token add|list|revoke`.
 
 use super::arguments::Common;
+use super::desk;
 use super::output::{Failure, print, table};
-use super::process;
 use crate::mail::Timestamp;
 use crate::relay::TokenView;
 use clap::Subcommand;
@@ -29,7 +29,7 @@ pub(super) enum TokenCommand {
 }
 
 pub(super) async fn run(command: TokenCommand, common: &Common) -> Result<(), Failure> {
-    let (_, relay) = process::relay(common).await?;
+    let (_, relay) = desk::relay(common, "token").await?;
     match command {
         TokenCommand::Add { name, scope } => {
             let added = relay.add_token(&name, &scope).await?;

@@ -53,7 +53,7 @@ pub use network::{Network, mask};
 pub use pool::Pool;
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::{AliasRates, MailRates, PeerRates, RateLimit};
-pub use residency::Residency;
+pub use residency::{Enforce, Residency, Staff, StaffNetwork};
 pub use retention::{Retention, Rule};
 pub use senders::{OtherAddress, Senders, Unproven};
 pub use session::Session;
@@ -237,7 +237,7 @@ impl Config {
         let limits = Limits::read(r, profile);
         let content = Content::read(r);
         let names = Names::read(r);
-        let residency = Residency::read(r);
+        let residency = Residency::read(r, profile);
         let audit = Audit::read(r);
         let retention = Retention::read(r);
         let compliance = Compliance::read(r);

@@ -10,7 +10,7 @@ use super::witnesses::{self, WitnessFault};
 use crate::config::{Audit, Witness};
 use crate::ledger::{Checkpoint, notes};
 use crate::mail::{RealAddress, Timestamp};
-use crate::relay::{Grown, ProofFault, Relay, RelayFault, Signed};
+use crate::relay::{Grown, ProofFault, Relay, RelayFault, Signed, queue_id};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -53,11 +53,13 @@ struct Auditing {
     /// Whether the next round looks at entries of any age.
     all: bool,
     told_on: Option<i64>,
+    /// Until when each break-glass is good that the log has.
+    known: Vec<(i64, Timestamp)>,
 }
 
 /// Keeps the tree until `stop` turns true.
 pub(super) async fn keep(relay: Relay, audit: Audit, mut stop: watch::Receiver<bool>) {
-    let mut auditing = Auditing { relay, audit, all: true, told_on: None };
+    let mut auditing = Auditing { relay, audit, all: true, told_on: None, known: Vec::new() };
     let mut tick = interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The same fault is told once.
@@ -86,12 +88,15 @@ pub(super) async fn keep(relay: Relay, audit: Audit, mut stop: watch::Receiver<b
 
 impl Auditing {
     async fn round(&mut self, now: Timestamp) -> Vec<AuditFault> {
+        let mut faults = Vec::from_iter(self.watch(now).await.err());
         let newest = match self.grow(now).await {
             Ok(Some(newest)) => newest,
-            Ok(None) => return Vec::new(),
-            Err(fault) => return vec![fault],
+            Ok(None) => return faults,
+            Err(fault) => {
+                faults.push(fault);
+                return faults;
+            }
         };
-        let mut faults = Vec::new();
         for witness in &self.audit.witnesses {
             let shown = self.show(witness, &newest).await;
             faults.extend(shown.err());
@@ -176,6 +181,21 @@ impl Auditing {
                 Err(other) => return Err(fault(other)),
             }
         }
+        Ok(())
+    }
+
+    /// Says once of each break-glass that stands, so that whoever watches the log knows of it.
+    async fn watch(&mut self, now: Timestamp) -> Result<(), AuditFault> {
+        let standing = self.relay.standing_break_glasses(now).await?;
+        for (id, until) in standing.iter().filter(|one| !self.known.contains(one)) {
+            tracing::warn!(
+                event = "break_glass",
+                break_glass = queue_id(*id),
+                until = until.to_rfc3339(),
+                "somebody may have user information opened from elsewhere than Japan"
+            );
+        }
+        self.known = standing;
         Ok(())
     }
 

@@ -3,15 +3,25 @@
 //! Rules: a country or nothing, never a city, since that is where such data is wrong. Where the two disagree the answer
 //! says so. Cloud providers register world-wide ranges in one country, which an overlay knows better for IPv4; for IPv6
 //! overlays are worse than the registries, so there they only cast doubt.
-//! When it fails: [`OverlayError`] at start. A look-up has no error, only "unknown".
+//! When it fails: [`OverlayError`] at start, or when a file has changed. A look-up has no error, only "unknown".
 
+mod database;
+mod hosting;
+#[cfg(test)]
+pub(crate) mod made;
 mod provider;
+#[cfg(test)]
+mod tests;
 
+pub use database::{DataFile, OverlayError};
+pub use hosting::Operator;
 pub use provider::{Region, may_register, region};
 
+use database::Database;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A country (ISO 3166-1 alpha-2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,6 +86,14 @@ impl Located {
     }
 }
 
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word =
+            |country: Option<Country>| country.map_or_else(|| "nothing".to_owned(), |one| one.to_string());
+        write!(f, "registry {}, overlay {}", word(self.registry), word(self.overlay))
+    }
+}
+
 /// The IPv4 address that stands in an IPv6 one: mapped (RFC 4291 §2.5.5.2), NAT64 (RFC 6052 §2.1) or 6to4 (RFC 3056 §2); else
 /// the address itself.
 #[must_use]
@@ -89,33 +107,49 @@ pub fn embedded(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Why the operator's database cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum OverlayError {
-    #[error("{0} cannot be read ({1})")]
-    Unreadable(String, std::io::ErrorKind),
-    #[error("{0} is no country database in MaxMind's format (MMDB): {1}")]
-    Malformed(String, String),
+/// Looks countries and operators of networks up. The registries' data is compiled in, files of the operator lie over it. Cheap
+/// to clone; all clones see a file that was read again.
+#[derive(Clone, Default)]
+pub struct Geo {
+    files: Arc<Files>,
 }
 
-/// Looks countries up. The registries' data is compiled in.
 #[derive(Default)]
-pub struct Geo {
-    overlay: Option<maxminddb::Reader<Vec<u8>>>,
+struct Files {
+    overlay: Option<Database>,
+    networks: Option<Database>,
 }
 
 impl Geo {
-    /// With the database in the file `overlay`, whose records have `country.iso_code` or `country_code`.
+    /// With a country database, whose records have `country.iso_code` or `country_code`, and one of operators of networks
+    /// ([`Operator`]), where there are such.
     ///
     /// # Errors
     /// [`OverlayError`].
-    pub fn with_overlay(overlay: &Path) -> Result<Self, OverlayError> {
-        let name = overlay.display().to_string();
-        let octets =
-            std::fs::read(overlay).map_err(|fault| OverlayError::Unreadable(name.clone(), fault.kind()))?;
-        let reader = maxminddb::Reader::from_source(octets)
-            .map_err(|fault| OverlayError::Malformed(name, fault.to_string()))?;
-        Ok(Self { overlay: Some(reader) })
+    pub fn open(overlay: Option<&Path>, networks: Option<&Path>) -> Result<Self, OverlayError> {
+        let open = |key, path: Option<&Path>| path.map(|path| Database::open(key, path)).transpose();
+        let files = Files {
+            overlay: open("residency.country_overlay", overlay)?,
+            networks: open("residency.network_overlay", networks)?,
+        };
+        Ok(Self { files: Arc::new(files) })
+    }
+
+    /// Reads files again that have changed.
+    ///
+    /// # Errors
+    /// [`OverlayError`]; then what is known of that file stays as it was.
+    pub fn renew(&self) -> Result<(), OverlayError> {
+        let Files { overlay, networks } = &*self.files;
+        let renewed: Vec<_> = overlay.iter().chain(networks).map(Database::renew).collect();
+        renewed.into_iter().collect()
+    }
+
+    /// The files of the operator.
+    #[must_use]
+    pub fn data_files(&self) -> Vec<DataFile> {
+        let Files { overlay, networks } = &*self.files;
+        overlay.iter().chain(networks).map(Database::file).collect()
     }
 
     /// What both say of `ip`. An IPv4 address within IPv6 is looked up as the IPv4 address.
@@ -123,74 +157,20 @@ impl Geo {
     pub fn locate(&self, ip: IpAddr) -> Located {
         let ip = embedded(ip);
         let registry = iptocc::country_code(ip).and_then(Country::parse);
-        Located { registry, overlay: self.overlaid(ip) }
+        let told = |database: &Database| database.text(ip, &[&["country", "iso_code"], &["country_code"]]);
+        let overlay = self.files.overlay.as_ref().and_then(told).and_then(|code| Country::parse(&code));
+        Located { registry, overlay }
     }
 
-    fn overlaid(&self, ip: IpAddr) -> Option<Country> {
-        use maxminddb::PathElement::Key;
-        let found = self.overlay.as_ref()?.lookup(ip).ok()?;
-        let by = |path: &[maxminddb::PathElement<'_>]| found.decode_path::<&str>(path).ok().flatten();
-        by(&[Key("country"), Key("iso_code")]).or_else(|| by(&[Key("country_code")])).and_then(Country::parse)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn country(ip: &str) -> Option<Country> {
-        let ip = ip.parse().unwrap();
-        Geo::default().locate(ip).country(embedded(ip).is_ipv4())
+    /// Who runs the network of `ip`, by the operator's database.
+    #[must_use]
+    pub fn operator(&self, ip: IpAddr) -> Option<Operator> {
+        Operator::read(self.files.networks.as_ref()?, embedded(ip))
     }
 
-    #[test]
-    fn the_registries_know_japanese_carriers_on_both_protocols() {
-        for ip in ["49.98.1.1", "106.128.3.4", "126.1.2.3", "133.237.16.234", "2001:268::1", "240a:6b::1"] {
-            assert_eq!(country(ip), Some(Country::JAPAN), "{ip}");
-        }
-        assert_eq!(country("12.0.0.1"), Country::parse("US"));
-        assert_eq!(country("114.114.114.114"), Country::parse("CN"));
-        for ip in ["::ffff:126.1.2.3", "64:ff9b::7e01:203", "2002:7e01:203::1"] {
-            assert_eq!(country(ip), Some(Country::JAPAN), "{ip}");
-        }
-    }
-
-    #[test]
-    fn what_nobody_delegated_has_no_country() {
-        for ip in ["10.1.2.3", "192.168.0.1", "100.64.0.1", "127.0.0.1", "::1", "fe80::1", "198.51.100.1"] {
-            assert_eq!(country(ip), None, "{ip}");
-        }
-    }
-
-    #[test]
-    fn a_contradiction_is_no_country_but_for_a_cloud_in_japan() {
-        let us = Country::parse("US");
-        let located = |registry, overlay| Located { registry, overlay };
-        let japan = Some(Country::JAPAN);
-        assert_eq!(located(us, japan).country(true), japan);
-        assert_eq!(located(us, japan).country(false), us);
-        assert_eq!(located(japan, us).country(true), None);
-        assert_eq!(located(japan, us).country(false), japan);
-        assert_eq!((located(None, japan).country(true), located(japan, None).country(true)), (japan, japan));
-        assert!(located(us, japan).is_disputed() && !located(None, japan).is_disputed());
-    }
-
-    #[test]
-    fn only_two_capital_letters_are_a_country() {
-        for bad in ["", "J", "jp", "JPN", "ZZ", "日本"] {
-            assert_eq!(Country::parse(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_no_database_is_named() {
-        let dir = std::env::temp_dir().join(format!("anshin-geo-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let file = dir.join("overlay.mmdb");
-        std::fs::write(&file, b"country,JP\n").unwrap();
-        let error = Geo::with_overlay(&file).err().unwrap().to_string();
-        assert!(error.contains("overlay.mmdb is no country database"), "{error}");
-        std::fs::remove_dir_all(&dir).unwrap();
-        assert!(matches!(Geo::with_overlay(&file), Err(OverlayError::Unreadable(..))));
+    /// The provider of servers that runs the network of `ip`, by the operator's database and by a list of the largest.
+    #[must_use]
+    pub fn hoster(&self, ip: IpAddr) -> Option<String> {
+        hosting::hoster(embedded(ip), self.operator(ip).as_ref())
     }
 }

@@ -16,6 +16,7 @@ use super::look::{Account, Look, LookPurpose, Opening};
 use super::own::Own;
 use super::{INSTALLATION, Refusal, Relay, RelayFault, queue_id};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
+use crate::residency::{Hidden, Origin};
 use crate::store::{CorrectionRow, Kind, NewCorrection, NewMessage, Repointed};
 use crate::vault::{Decision, Indexed, Place};
 use data_encoding::HEXLOWER;
@@ -254,7 +255,9 @@ impl Relay {
         let address = |name: &str| RealAddress::parse(word(name)?).map_err(|_| malformed());
         let number =
             |name: &str| detail.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
-        let account = Account { uid: number("uid").ok_or_else(malformed)?, login: number("login") };
+        let uid = number("uid").ok_or_else(malformed)?;
+        // From where it was asked for stands in the entry about that.
+        let account = Account { uid, login: number("login"), from: Origin::Hidden(Hidden::Earlier) };
         let purpose = LookPurpose::parse(word("purpose")?).ok_or_else(malformed)?;
         let look = Look::new(word("actor")?, purpose, word("case")?, account).map_err(|_| malformed())?;
         Ok(Detail { before: address("before")?, new: address("new")?, look })

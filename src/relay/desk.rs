@@ -13,7 +13,8 @@ use super::look::{Look, Opening};
 use super::trace::{TraceFault, TraceLine};
 use super::{OrderFault, QueueFault, Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
-use crate::store::{NewLook, NewLookRequest};
+use crate::residency::Judged;
+use crate::store::NewLookRequest;
 use crate::vault::{Class, Index, Indexed, Place};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -88,6 +89,16 @@ pub enum DeskFault {
         "your access is suspended: nobody certified it in the last review; somebody else does (`anshin compliance review`)"
     )]
     Suspended,
+    #[error("{}; {}", .0, .0.cure())]
+    Elsewhere(Box<Judged>),
+    #[error("break-glass: there is none of this id that waits or stands")]
+    NoBreakGlass,
+    #[error("--hours: 1 to 24")]
+    Hours,
+    #[error("--reason: why it can't wait, 1 to 1000 characters in one line")]
+    Reason,
+    #[error("break-glass: this was asked for 10 times in 24 hours; end those, and come from Japan")]
+    TooMany,
     #[error("this is enough for one day: 200 looks in 24 hours; come again later, or let a colleague look")]
     Limited,
     #[error("the message has no text any more: it was delivered, or ended")]
@@ -366,48 +377,6 @@ impl Relay {
     ) -> Result<Value, RelayFault> {
         let plain = self.open_in(&*self.data_key(key)?, place, sealed).await?;
         serde_json::from_slice(&plain).map_err(|_| RelayFault::Malformed("look.detail"))
-    }
-
-    /// Writes down what somebody does who opens nothing.
-    pub(super) async fn note_deed(
-        &self,
-        look: &Look,
-        kind: &'static str,
-        what: Value,
-        outcome: &'static str,
-    ) -> Result<(), RelayFault> {
-        Ok(self.store().look(&self.entry(look, kind, Some(what), 0, outcome, None)).await?)
-    }
-
-    pub(super) fn entry(
-        &self,
-        look: &Look,
-        kind: &'static str,
-        what: Option<Value>,
-        rows: usize,
-        outcome: &'static str,
-        request_id: Option<i64>,
-    ) -> NewLook {
-        let id = self.next_id();
-        let key = &self.inner.installation;
-        let detail = json!({
-            "actor": look.actor,
-            "user": look.account.to_string(),
-            "case": look.case,
-            "what": what,
-        });
-        NewLook {
-            id,
-            at: Timestamp::now(),
-            actor_idx: self.vault().index.of(Indexed::Actor(&look.actor)),
-            purpose: look.purpose.as_str(),
-            kind,
-            rows: i64::try_from(rows).unwrap_or(i64::MAX),
-            outcome,
-            request_id,
-            data_key_id: key.id(),
-            detail: self.seal_in(Class::Audit, key, look_place(id), detail.to_string().as_bytes()),
-        }
     }
 }
 

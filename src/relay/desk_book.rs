@@ -6,9 +6,9 @@ use super::desk::{DeskFault, Ruling, look_place, request_place};
 use super::look::{Account, Look, LookPurpose};
 use super::{Relay, RelayFault, queue_id};
 use crate::mail::Timestamp;
-use crate::store::LookRow;
-use crate::vault::Indexed;
-use serde_json::Value;
+use crate::store::{LookRow, NewLook};
+use crate::vault::{Class, Indexed};
+use serde_json::{Value, json};
 
 /// Most entries and requests in one list.
 const LIST_MAX: i64 = 1000;
@@ -119,5 +119,64 @@ impl Relay {
             });
         }
         Ok(views)
+    }
+
+    /// Writes down what somebody does who opens nothing.
+    pub(super) async fn note_deed(
+        &self,
+        look: &Look,
+        kind: &'static str,
+        what: Value,
+        outcome: &'static str,
+    ) -> Result<(), RelayFault> {
+        Ok(self.store().look(&self.entry(look, kind, Some(what), 0, outcome, None)).await?)
+    }
+
+    pub(super) fn entry(
+        &self,
+        look: &Look,
+        kind: &'static str,
+        what: Option<Value>,
+        rows: usize,
+        outcome: &'static str,
+        request_id: Option<i64>,
+    ) -> NewLook {
+        self.entry_of(Some(look), &look.account, kind, what, rows, outcome, request_id)
+    }
+
+    /// An entry about somebody, who may not have named himself.
+    #[expect(clippy::too_many_arguments, reason = "the columns of a row")]
+    pub(super) fn entry_of(
+        &self,
+        look: Option<&Look>,
+        account: &Account,
+        kind: &'static str,
+        what: Option<Value>,
+        rows: usize,
+        outcome: &'static str,
+        request_id: Option<i64>,
+    ) -> NewLook {
+        let id = self.next_id();
+        let key = &self.inner.installation;
+        let detail = json!({
+            "actor": look.map(|look| &look.actor),
+            "user": account.to_string(),
+            "case": look.map(|look| &look.case),
+            "what": what,
+            "origin": self.staff().judge(account.from).to_json(),
+        });
+        let actor = look.map_or("", |look| &look.actor);
+        NewLook {
+            id,
+            at: Timestamp::now(),
+            actor_idx: self.vault().index.of(Indexed::Actor(actor)),
+            purpose: look.map_or(LookPurpose::Audit, |look| look.purpose).as_str(),
+            kind,
+            rows: i64::try_from(rows).unwrap_or(i64::MAX),
+            outcome,
+            request_id,
+            data_key_id: key.id(),
+            detail: self.seal_in(Class::Audit, key, look_place(id), detail.to_string().as_bytes()),
+        }
     }
 }

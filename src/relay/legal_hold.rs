@@ -5,6 +5,7 @@
 //! destroyed.
 //! When it fails: [`HoldFault`], and nothing is held.
 
+use super::desk::DeskFault;
 use super::look::Look;
 use super::{OrderFault, Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
@@ -57,15 +58,16 @@ impl Relay {
     /// Sets a hold; its id, and how many conversations it names.
     ///
     /// # Errors
-    /// [`HoldFault`]; then nothing is held.
-    pub async fn add_legal_hold(&self, look: &Look, scope: HoldScope) -> Result<(String, usize), HoldFault> {
+    /// [`DeskFault`]; then nothing is held.
+    pub async fn add_legal_hold(&self, look: &Look, scope: HoldScope) -> Result<(String, usize), DeskFault> {
+        self.may_look(look).await?;
         if scope == HoldScope::default() {
-            return Err(HoldFault::Empty);
+            return Err(HoldFault::Empty.into());
         }
         if let (Some(from), Some(until)) = (scope.from, scope.until)
             && from >= until
         {
-            return Err(HoldFault::Times);
+            return Err(HoldFault::Times.into());
         }
         let merchant_id = match &scope.store_id {
             Some(store_id) => {
@@ -79,7 +81,7 @@ impl Relay {
                 let address = RealAddress::parse(customer).map_err(|_| HoldFault::Customer)?;
                 let found = self.conversations_ever(&address).await?;
                 if found.is_empty() {
-                    return Err(HoldFault::Nobody);
+                    return Err(HoldFault::Nobody.into());
                 }
                 Some(found)
             }

@@ -2,6 +2,7 @@
 
 use super::desk::DeskFault;
 use super::trace::TraceOf;
+use crate::residency::Origin;
 use crate::vault::Index;
 use serde_json::{Value, json};
 use std::fmt;
@@ -51,13 +52,21 @@ impl LookPurpose {
     }
 }
 
-/// Under which account of the system somebody works.
+/// Under which account of the system somebody works, and from where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account {
     /// The user that runs this process.
     pub uid: u32,
     /// The user who logged in, whoever he has become since; not known everywhere.
     pub login: Option<u32>,
+    pub from: Origin,
+}
+
+impl Account {
+    /// The user who works, as far as the system knows.
+    pub(super) fn person(self) -> u32 {
+        self.login.unwrap_or(self.uid)
+    }
 }
 
 impl fmt::Display for Account {
@@ -74,6 +83,8 @@ pub struct Look {
     pub(super) purpose: LookPurpose,
     pub(super) case: String,
     pub(super) account: Account,
+    /// Whether from where he comes was found good.
+    pub(super) has_passed: bool,
 }
 
 impl Look {
@@ -86,7 +97,7 @@ impl Look {
         let actor = named(actor).ok_or(DeskFault::Actor)?.nfkc().collect::<String>().to_lowercase();
         let actor = actor.split_whitespace().collect::<Vec<_>>().join(" ");
         let case = named(case).ok_or(DeskFault::Case)?.to_owned();
-        Ok(Self { actor, purpose, case, account })
+        Ok(Self { actor, purpose, case, account, has_passed: false })
     }
 }
 

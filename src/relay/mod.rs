@@ -8,6 +8,7 @@ mod accept;
 mod admission;
 mod automatic;
 mod breach;
+mod break_glass;
 mod class;
 mod clock;
 mod conversation;
@@ -39,6 +40,7 @@ mod needs;
 mod notice;
 mod operator;
 mod orders;
+mod origin;
 mod outbound;
 mod own;
 mod postmaster;
@@ -67,6 +69,7 @@ mod words;
 
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
 pub use breach::{Breach, BreachFacts, BreachFault, Breached, Clock, Stage as ReportStage};
+pub use break_glass::BreakGlass;
 pub use clock::ClockDoubt;
 pub use conversation::{Conversation, Merchant};
 pub use correction::{CorrectionAsked, CorrectionFault};
@@ -104,6 +107,7 @@ pub use tree::{Anchors, Broken, Grown, Progress, ProofFault, Signed, Verificatio
 use crate::anonymize::Rules;
 use crate::config::{Names, OtherAddress, Unproven};
 use crate::mail::{RealAddress, Timestamp};
+use crate::residency::Staff;
 use crate::store::{Ids, NewKey, Store, StoreFault};
 use crate::vault::{DataKey, Place, Vault, VaultError};
 use arc_swap::ArcSwap;
@@ -134,6 +138,8 @@ pub struct Policy {
     pub names: Names,
     /// What becomes of mail whose sender is not proven, or another than the order's.
     pub senders: SenderPolicy,
+    /// From where people may have something opened.
+    pub staff: Arc<Staff>,
 }
 
 /// What becomes of mail whose sender is in doubt.
@@ -323,6 +329,12 @@ impl Relay {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.inner.policy
+    }
+
+    /// Who judges from where people may have something opened.
+    #[must_use]
+    pub fn staff(&self) -> &Staff {
+        &self.inner.policy.staff
     }
 
     /// The number by which the spool knows a domain.

@@ -148,6 +148,7 @@ impl Relay {
         if !(Duration::from_secs(3600)..=DUE_MAX).contains(&due) {
             return Err(ReviewFault::Due);
         }
+        self.may_come(look).await?;
         let now = Timestamp::now();
         let (key, new_key) = self.new_data_key("review");
         let id = self.next_id();
@@ -220,6 +221,7 @@ impl Relay {
         access: &str,
         decision: Decision,
     ) -> Result<(), ReviewFault> {
+        self.may_come(look).await?;
         let id = super::parse_queue_id(access).ok_or(ReviewFault::NoAccess)?;
         let reviews = self.store().reviews().await.map_err(RelayFault::from)?;
         let review = reviews.into_iter().next().ok_or(ReviewFault::NoReview)?;
@@ -303,6 +305,7 @@ impl Relay {
     async fn people(&self, now: Timestamp) -> Result<BTreeMap<String, AccessFacts>, RelayFault> {
         let since = Timestamp::from_millis(now.as_millis().saturating_sub(REMEMBERED_MS));
         let mut people: BTreeMap<String, AccessFacts> = BTreeMap::new();
+        let mut places: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         let mut after = 0;
         loop {
             let rows = self.store().looks_after(after, since, MANY).await?;
@@ -322,6 +325,8 @@ impl Relay {
                     "exported" => facts.exported += 1,
                     "asked" => facts.asked += 1,
                     "approved" | "refused" => facts.decided += 1,
+                    "elsewhere" => places.entry(actor.to_owned()).or_default().0 += 1,
+                    "used" if row.kind == "break-glass" => places.entry(actor.to_owned()).or_default().1 += 1,
                     _ => {}
                 }
             }
@@ -333,6 +338,13 @@ impl Relay {
             }
         }
         for (name, facts) in &mut people {
+            let (refused, used) = places.get(name).copied().unwrap_or_default();
+            if refused > 0 {
+                facts.conflicts.push(format!("was refused {refused} times for where he came from"));
+            }
+            if used > 0 {
+                facts.conflicts.push(format!("came from elsewhere {used} times, by break-glass"));
+            }
             if facts.decided > 0 && facts.opened + facts.exported > 0 {
                 facts.conflicts.push("decides about requests, and opens".to_owned());
             }
@@ -364,8 +376,14 @@ impl Relay {
         Ok(String::from_utf8_lossy(&plain).into_owned())
     }
 
-    /// Refuses a person whose access is suspended.
+    /// Refuses a person who comes from where nobody may, or whose access is suspended.
     pub(super) async fn may_look(&self, look: &Look) -> Result<(), DeskFault> {
+        self.may_come(look).await?;
+        self.is_not_suspended(look).await
+    }
+
+    /// Refuses a person whose access is suspended.
+    pub(super) async fn is_not_suspended(&self, look: &Look) -> Result<(), DeskFault> {
         if self.is_suspended(look, Timestamp::now()).await? {
             self.note_deed(look, "review", serde_json::Value::Null, "suspended").await?;
             return Err(DeskFault::Suspended);
@@ -417,11 +435,11 @@ mod tests {
     #[test]
     fn the_login_of_an_account_is_read_as_it_was_written() {
         for (uid, login) in [(0, 1000), (1000, 1000), (1000, 0)] {
-            let account = Account { uid, login: Some(login) };
+            let account = Account { uid, login: Some(login), from: crate::residency::Origin::Here };
             assert_eq!(login_of(&account.to_string()), Some(login), "{account}");
         }
         // Who logged in was not known: the user is what there is.
-        assert_eq!(login_of(&Account { uid: 5, login: None }.to_string()), Some(5));
+        assert_eq!(login_of("uid 5"), Some(5));
         for other in ["", "uid", "uid x", "login 5", "uid 5, login x"] {
             assert_eq!(login_of(other), None, "{other}");
         }

@@ -11,14 +11,16 @@ mod rekey;
 mod roles;
 mod logins;
 mod operator_mail;
+mod origin;
 mod senders;
 mod reports;
 mod retention;
 mod scram;
 
 use super::*;
-use crate::config::{CustomerName, MerchantName, OtherAddress, Unproven};
+use crate::config::{CustomerName, Enforce, MerchantName, OtherAddress, Unproven};
 use crate::mail::RealAddress;
+use crate::residency::{Origin, Staff};
 use crate::schedule::{Class, Rooms};
 use crate::senders::Findings;
 use crate::store::{Leases, Work};
@@ -84,6 +86,7 @@ impl Policy {
             rules: Rules::default(),
             names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
             senders: SenderPolicy { unproven: Unproven::Hold, other_address: OtherAddress::Refuse },
+            staff: Arc::new(Staff::of_nobody(Enforce::Refuse)),
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::places::{At, Place, Purpose, at_host, places};
 use super::site::{Site, SiteError};
-use super::{Finding, Origin, Report, Standing, mounts};
+use super::{Finding, Report, Source, Standing, mounts};
 use crate::config::Config;
 use crate::geo::{self, Country, Geo, Located, OverlayError, Region};
 use crate::ledger::Verifier;
@@ -83,12 +83,16 @@ impl Checker {
     /// # Errors
     /// [`OverlayError`].
     pub fn new(config: &Config) -> Result<Self, OverlayError> {
-        let geo = match &config.residency.country_overlay {
-            Some(path) => Geo::with_overlay(path)?,
-            None => Geo::default(),
-        };
+        let of = &config.residency;
+        let geo = Geo::open(of.country_overlay.as_deref(), of.network_overlay.as_deref())?;
         let (files, officers) = (config.residency.sites.clone(), config.residency.officers.clone());
         Ok(Self { places: places(config), files, officers, geo, ground: Ground::default() })
+    }
+
+    /// The data about addresses that it judges by.
+    #[must_use]
+    pub fn geo(&self) -> &Geo {
+        &self.geo
     }
 
     /// For a next hop that an operator names, and nothing else.
@@ -112,7 +116,7 @@ impl Checker {
                     place: file.display().to_string(),
                     standing,
                     evidence,
-                    origin: Origin::Configured,
+                    source: Source::Configured,
                 }),
             }
         }
@@ -124,11 +128,12 @@ impl Checker {
         Report { at: now, findings }
     }
 
-    /// Changes when a statement, the list of mounts or that of resolvers does.
+    /// Changes when a statement, a file about addresses, the list of mounts or that of resolvers does.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        for file in &self.files {
+        let data = self.geo.data_files();
+        for file in self.files.iter().chain(data.iter().map(|file| &file.path)) {
             let meta = std::fs::metadata(file).ok();
             meta.map(|meta| (meta.len(), meta.modified().ok())).hash(&mut hasher);
         }
@@ -173,15 +178,15 @@ fn replica(replica: &Replica) -> Place {
 
 impl Look<'_> {
     async fn at(&self, place: &Place, findings: &mut Vec<Finding>) {
-        let mut add = |shown: String, judged: Judged, origin: Origin| {
+        let mut add = |shown: String, judged: Judged, source: Source| {
             let (key, purpose) = (place.key.clone(), place.purpose);
             let Judged { standing, evidence } = judged;
-            findings.push(Finding { key, purpose, place: shown, standing, evidence, origin });
+            findings.push(Finding { key, purpose, place: shown, standing, evidence, source });
         };
         let (shown, judged) = match &place.at {
             At::SystemResolvers => {
-                for (shown, judged, origin) in self.system_resolvers() {
-                    add(shown, judged, origin);
+                for (shown, judged, source) in self.system_resolvers() {
+                    add(shown, judged, source);
                 }
                 return;
             }
@@ -201,7 +206,7 @@ impl Look<'_> {
                 ("a replica".to_owned(), Judged::new(Standing::Unproven, why))
             }
         };
-        add(shown, judged, Origin::Configured);
+        add(shown, judged, Source::Configured);
     }
 
     async fn file(&self, path: &Path) -> Judged {
@@ -236,7 +241,7 @@ impl Look<'_> {
             place: ip.to_string(),
             standing: judged.standing,
             evidence: format!("the database says that it is there; {}", judged.evidence),
-            origin: Origin::Configured,
+            source: Source::Configured,
         })
     }
 
@@ -251,7 +256,7 @@ impl Look<'_> {
             return stated(site, located);
         }
         let Located { registry, overlay } = located;
-        let disputed = if located.is_disputed() { format!(" ({})", told(located)) } else { String::new() };
+        let disputed = if located.is_disputed() { format!(" ({located})") } else { String::new() };
         let fits = |country: Option<Country>| {
             country.is_none_or(|country| {
                 country == Country::JAPAN || name.is_some_and(|(host, _)| geo::may_register(host, country))
@@ -316,7 +321,7 @@ impl Look<'_> {
     }
 
     /// The resolvers that nobody named here, one by one; behind a stub also those that it asks.
-    fn system_resolvers(&self) -> Vec<(String, Judged, Origin)> {
+    fn system_resolvers(&self) -> Vec<(String, Judged, Source)> {
         let listed = |file: &Path| name_servers(&std::fs::read_to_string(file).unwrap_or_default());
         let mut servers: Vec<_> =
             listed(&self.ground.resolvers).into_iter().map(|ip| (ip, &self.ground.resolvers)).collect();
@@ -325,8 +330,8 @@ impl Look<'_> {
             servers.extend(listed(behind).into_iter().map(|ip| (ip, behind)));
         }
         let of = |(ip, file): (IpAddr, &PathBuf)| {
-            let origin = if is_neighbour(ip) { Origin::Neighbour } else { Origin::Delegated };
-            (format!("{ip} (of {})", file.display()), self.ip(ip, None), origin)
+            let source = if is_neighbour(ip) { Source::Neighbour } else { Source::Delegated };
+            (format!("{ip} (of {})", file.display()), self.ip(ip, None), source)
         };
         servers.into_iter().map(of).collect()
     }
@@ -373,12 +378,6 @@ fn stated(site: &Site, located: Located) -> Judged {
     };
     let said = format!("site {}, stated by {officer} until {until}{registered}", statement.site);
     Judged::new(Standing::InJapan, said)
-}
-
-/// What registry and overlay say.
-fn told(located: Located) -> String {
-    let word = |country: Option<Country>| country.map_or_else(|| "nothing".to_owned(), |one| one.to_string());
-    format!("registry {}, overlay {}", word(located.registry), word(located.overlay))
 }
 
 fn badness(standing: Standing) -> u8 {

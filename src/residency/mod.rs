@@ -4,17 +4,21 @@
 //! Rules: a place is proven by being this machine, by a site that an officer of the operator stated and signed, or by a
 //! provider's own name for a region in Japan whose addresses do not contradict it. A country database never proves
 //! where a server stands, it can only show that one is abroad. Delivery to recipients is their communication: listed,
-//! never judged.
+//! never judged. Who has something opened is judged by where he comes from ([`Staff`]).
 //! When it fails: at start, where the country database cannot be read; what is found is a [`Report`], not an error.
 
 mod check;
+mod logins;
 mod mounts;
 mod places;
 mod site;
+mod staff;
 
 pub use check::{Checker, Told};
+pub use logins::origins;
 pub use places::{At, Place, Purpose, places};
 pub use site::{Site, SiteError, Statement};
+pub use staff::{By, Hidden, Judged, Origin, Ruling, Staff};
 
 use crate::config::Profile;
 use crate::mail::Timestamp;
@@ -42,7 +46,7 @@ pub enum Standing {
 
 /// Where the name of a place comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum Source {
     /// This program's configuration.
     Configured,
     /// The machine's own configuration, which nobody made for this program: a private address, believed to stand where
@@ -65,7 +69,7 @@ pub struct Finding {
     pub evidence: String,
     /// Who put it there.
     #[serde(skip)]
-    pub origin: Origin,
+    pub source: Source,
 }
 
 /// What was found of all places.
@@ -104,10 +108,10 @@ impl Finding {
         match (self.standing, profile) {
             (Standing::InJapan | Standing::Apart | Standing::Ended, _) => false,
             (Standing::Void, _) => true,
-            (Standing::Abroad, Profile::Development) => self.origin == Origin::Configured,
+            (Standing::Abroad, Profile::Development) => self.source == Source::Configured,
             (Standing::Abroad, Profile::Production) => true,
             (Standing::Unproven | Standing::Unknown, Profile::Development) => false,
-            (Standing::Unproven | Standing::Unknown, Profile::Production) => self.origin != Origin::Neighbour,
+            (Standing::Unproven | Standing::Unknown, Profile::Production) => self.source != Source::Neighbour,
         }
     }
 

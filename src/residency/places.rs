@@ -107,10 +107,11 @@ pub fn places(config: &Config) -> Vec<Place> {
         places.push(place("domains.postmaster", Purpose::Operator, At::Zone(domain.to_owned())));
     }
     anchors(audit, &mut places);
-    // Statements and country data hold nothing of users; `web` only listens, and its links and reports go to readers
+    // Statements and data about networks hold nothing of users, people who come from somewhere are judged apart; `web` only listens, and its links and reports go to readers
     // of our own DNS records, who send to it.
-    let Residency { storage: _, officers: _, sites: _, country_overlay: _ } = residency;
-    let Web { listen: _, public_url: _, mta_sts: _ } = web;
+    let Residency { storage: _, officers: _, sites: _, country_overlay: _, network_overlay: _, staff: _ } =
+        residency;
+    let Web { listen: _, public_url: _, proxies: _, mta_sts: _ } = web;
     places
 }
 

@@ -9,6 +9,7 @@
 mod accept;
 mod batch;
 mod blocks;
+mod break_glass;
 mod change;
 mod clock;
 mod credentials;
@@ -48,6 +49,7 @@ mod tree;
 mod writer;
 
 pub use blocks::{Block, PauseRow, SuppressedRow};
+pub use break_glass::{BreakGlassRow, NewBreakGlass};
 pub use certificates::{CertificateRow, day_text};
 pub use clock::Rewind;
 pub use corrections::{CorrectionRow, NewCorrection, Repointed};

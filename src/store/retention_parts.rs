@@ -33,6 +33,9 @@ pub(super) enum Then {
 
 const REQUEST: &str =
     "id, at, expires_at, actor_idx, data_key_id, detail, decision, decided_at, decider_idx, used_at";
+/// In the places of a request.
+const BREAK_GLASS: &str =
+    "id, at, expires_at, actor_idx, data_key_id, detail, decision, decided_at, decider_idx, ended_at";
 const REJECTED: &str = "event IN ('refused', 'limited')";
 const LOGINS: &str = "event IN ('login', 'login_proven', 'login_new_network', 'login_refused', 'credential')";
 const METADATA: &str = "event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential')";
@@ -71,6 +74,13 @@ pub(super) fn parts(class: Class) -> Vec<Part> {
                 table: "look_request",
                 of: "1 = 1",
                 columns: REQUEST,
+                then: Then::Delete,
+                held: HELD_LOOK,
+            },
+            Part {
+                table: "break_glass",
+                of: "1 = 1",
+                columns: BREAK_GLASS,
                 then: Then::Delete,
                 held: HELD_LOOK,
             },

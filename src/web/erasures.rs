@@ -2,20 +2,22 @@
 //!
 //! Rules: a preview unless `carry_out` is true. To carry it out takes a second person, at the relay (`anshin reveal
 //! approve`): until then the answer is 202 with the request that waits. The same call asked again does nothing twice:
-//! it says how far it has come, and in the end that all is erased.
+//! it says how far it has come, and in the end that all is erased. Who calls must come from where staff may, also for a preview.
 //! When it fails: a problem document, and nothing is erased.
 
 use super::Shared;
 use super::api::{Body, authorize, parse};
+use super::origin;
 use super::problem::Problem;
 use crate::mail::Timestamp;
 use crate::relay::{Account, ErasurePending, ErasureStep, Look, LookPurpose, Scope, queue_id};
 use crate::store::Holdings;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -34,27 +36,36 @@ struct ErasureBody {
 /// `POST /v1/erasures`
 pub(super) async fn erase(
     State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     authorize(&shared, &headers, Scope::Erasures).await?;
     let body: ErasureBody = parse(body)?;
     let relay = &shared.relay;
+    let breaks = |detail: &str| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", detail.to_owned())
+    };
+    // Who called is behind a token; the account is that of this process.
+    let from = origin::of(peer.ip(), &headers, &shared.proxies);
+    let account = Account { uid: rustix::process::getuid().as_raw(), login: None, from };
+    let look = match (&body.actor, &body.case) {
+        (Some(actor), Some(case)) => {
+            let purpose = body.purpose.as_deref().unwrap_or(LookPurpose::DataSubjectRequest.as_str());
+            let purpose =
+                LookPurpose::parse(purpose).ok_or_else(|| breaks("purpose: one of the desk's list"))?;
+            Some(relay.let_in(Look::new(actor, purpose, case, account)?).await?)
+        }
+        _ => {
+            relay.may_command(&account, "POST /v1/erasures").await?;
+            None
+        }
+    };
     if !body.carry_out {
         let (held, _) = relay.erasure_of(&body.customer, body.open_orders).await?;
         return Ok((StatusCode::OK, Json(held_json(&held, false))));
     }
-    let breaks = |detail: &str| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", detail.to_owned())
-    };
-    let (Some(actor), Some(case)) = (&body.actor, &body.case) else {
-        return Err(breaks("actor, case: who asks for it, and the number of the case"));
-    };
-    let purpose = body.purpose.as_deref().unwrap_or(LookPurpose::DataSubjectRequest.as_str());
-    let purpose = LookPurpose::parse(purpose).ok_or_else(|| breaks("purpose: one of the desk's list"))?;
-    // Who called is behind a token; the account is that of this process.
-    let account = Account { uid: rustix::process::getuid().as_raw(), login: None };
-    let look = Look::new(actor, purpose, case, account)?;
+    let look = look.ok_or_else(|| breaks("actor, case: who asks for it, and the number of the case"))?;
     let (held, step) = relay.step_erasure(&look, &body.customer, body.open_orders).await?;
     let mut document = held_json(&held, step == ErasureStep::Erased);
     let status = match &step {

@@ -8,13 +8,14 @@ mod api;
 mod erasures;
 mod help;
 pub mod mta_sts;
+mod origin;
 mod problem;
 pub mod witness;
 
 pub(crate) use api::{merchant_json, order_json};
 pub(crate) use erasures::{held_json, pending_json};
 
-use crate::config::Config;
+use crate::config::{Config, Network};
 use crate::ingress::{Certificates, Inherited, Place};
 use crate::relay::Relay;
 use axum::Router;
@@ -56,6 +57,7 @@ pub struct SmtpAccess {
 pub struct Web {
     listeners: Vec<TcpListener>,
     policy: Option<String>,
+    proxies: Vec<Network>,
     pub listening: Vec<SocketAddr>,
 }
 
@@ -67,6 +69,8 @@ pub(crate) struct Shared {
     certificates: Option<Arc<Certificates>>,
     /// Our MTA-STS policy.
     policy: Option<String>,
+    /// Whose word counts on who asks.
+    proxies: Vec<Network>,
 }
 
 impl Web {
@@ -86,7 +90,7 @@ impl Web {
             listeners.push(listener);
         }
         let policy = mta_sts::policy(&config.web.mta_sts, &config.hostname);
-        Ok(Self { listeners, policy, listening })
+        Ok(Self { listeners, policy, proxies: config.web.proxies.clone(), listening })
     }
 
     /// Serves until `stop` turns true; running requests end first.
@@ -111,7 +115,15 @@ impl Web {
             .fallback(api::not_found)
             .method_not_allowed_fallback(api::not_allowed)
             .layer(DefaultBodyLimit::max(BODY_MAX))
-            .with_state(Arc::new(Shared { relay, smtp, ready, certificates, policy: self.policy }));
+            .with_state(Arc::new(Shared {
+                relay,
+                smtp,
+                ready,
+                certificates,
+                policy: self.policy,
+                proxies: self.proxies,
+            }))
+            .into_make_service_with_connect_info::<SocketAddr>();
         let mut servers = JoinSet::new();
         for listener in self.listeners {
             let mut stop = stop.clone();

@@ -103,6 +103,7 @@ impl From<DeskFault> for Problem {
         match fault {
             DeskFault::Fault(fault) => fault.into(),
             DeskFault::Erasure(fault) => fault.into(),
+            DeskFault::Elsewhere(_) => Self::new(StatusCode::FORBIDDEN, "Not from there", fault.to_string()),
             DeskFault::Limited => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "Enough for one day", fault.to_string())
             }

@@ -387,6 +387,7 @@ pub fn policy() -> Policy {
         rules: Rules::default(),
         names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
         senders: SenderPolicy { unproven: Unproven::Hold, other_address: OtherAddress::Refuse },
+        staff: std::sync::Arc::new(anshin::residency::Staff::of_nobody(anshin::config::Enforce::Refuse)),
     }
 }
 

@@ -75,7 +75,7 @@ fn a_clock_that_jumped_ahead_destroys_nothing_until_it_is_right_or_somebody_says
             record(&relay, &vault, &ids, old).await;
             assert!(matches!(keep(&relay, now).await, Some(ClockDoubt::Ahead { .. })));
             assert_eq!(left(&relay).await, [old, today]);
-            let account = Account { uid: 1, login: None };
+            let account = Account { uid: 1, login: None, from: anshin::residency::Origin::Here };
             let look = Look::new("akiko", LookPurpose::Audit, "K-1", account).unwrap();
             relay.trust_clock(&look, now).await.unwrap();
             assert_eq!(keep(&relay, now).await, None);

@@ -223,9 +223,13 @@ fn who_looked_can_be_neither_changed_nor_forgotten() {
         ["DELETE FROM look", "UPDATE look SET outcome = 'refused'", "UPDATE look SET actor_idx = detail"]
     {
         on_both(|ground| async move {
-            let look =
-                Look::new("akiko", LookPurpose::Audit, "C-1", anshin::relay::Account { uid: 1, login: None })
-                    .unwrap();
+            let look = Look::new(
+                "akiko",
+                LookPurpose::Audit,
+                "C-1",
+                anshin::relay::Account { uid: 1, login: None, from: anshin::residency::Origin::Here },
+            )
+            .unwrap();
             let opening = Opening::Trace(TraceOf::Message(format!("{:016X}", 8)));
             let _ = ground.relay.open_for(&look, &opening, Goes::ToTheScreen, None).await;
             ground.grow(5).await;
@@ -313,9 +317,13 @@ fn of_processes_that_add_at_once_one_does_and_the_tree_is_whole() {
 #[test]
 fn a_bundle_proves_a_message_and_a_look_without_the_database() {
     on_both(|ground| async move {
-        let look =
-            Look::new("akiko", LookPurpose::Audit, "C-1", anshin::relay::Account { uid: 1, login: None })
-                .unwrap();
+        let look = Look::new(
+            "akiko",
+            LookPurpose::Audit,
+            "C-1",
+            anshin::relay::Account { uid: 1, login: None, from: anshin::residency::Origin::Here },
+        )
+        .unwrap();
         let message = format!("{:016X}", 7);
         let opening = Opening::Trace(TraceOf::Message(message.clone()));
         ground.relay.open_for(&look, &opening, Goes::ToTheScreen, None).await.ok();

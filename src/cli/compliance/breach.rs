@@ -2,12 +2,12 @@
 
 use super::page::{Page, time};
 use crate::cli::arguments::Common;
-use crate::cli::desk::account;
+use crate::cli::desk;
 use crate::cli::output::{Failure, print, table};
 use crate::cli::process;
 use crate::config::Compliance;
 use crate::mail::Timestamp;
-use crate::relay::{Breach, BreachFacts, Breached, Clock, Look, ReportStage};
+use crate::relay::{Breach, BreachFacts, Breached, Clock, ReportStage};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -151,6 +151,22 @@ impl FactArguments {
     }
 }
 
+impl BreachCommand {
+    /// Whether it says who gives it.
+    fn is_of_somebody(&self) -> bool {
+        match self {
+            BreachCommand::Add { .. }
+            | BreachCommand::Set { .. }
+            | BreachCommand::Reported { .. }
+            | BreachCommand::Close { .. } => true,
+            BreachCommand::List
+            | BreachCommand::Show { .. }
+            | BreachCommand::Report { .. }
+            | BreachCommand::Affected { .. } => false,
+        }
+    }
+}
+
 /// A time that somebody wrote.
 pub(super) fn at(option: &str, text: &str) -> Result<Timestamp, Failure> {
     let wrong = || Failure::new(format!("{option}: a time such as 2027-01-31T09:00:00+09:00, not {text:?}"));
@@ -159,12 +175,15 @@ pub(super) fn at(option: &str, text: &str) -> Result<Timestamp, Failure> {
 
 pub(super) async fn run(command: BreachCommand, common: &Common) -> Result<(), Failure> {
     let (config, relay) = process::relay(common).await?;
+    if !command.is_of_somebody() {
+        desk::come(&relay, "compliance breach").await?;
+    }
     let entered = match command {
         BreachCommand::Add { actor, facts } => {
-            relay.enter_breach(&Look::for_audit(&actor, account())?, None, facts.read()?).await?
+            relay.enter_breach(&desk::auditor(&relay, &actor).await?, None, facts.read()?).await?
         }
         BreachCommand::Set { breach, actor, facts } => {
-            relay.enter_breach(&Look::for_audit(&actor, account())?, Some(&breach), facts.read()?).await?
+            relay.enter_breach(&desk::auditor(&relay, &actor).await?, Some(&breach), facts.read()?).await?
         }
         BreachCommand::Reported { breach, actor, breached, stage, at: said } => {
             let made = said.map_or(Ok(Timestamp::now()), |text| at("--at", &text))?;
@@ -174,11 +193,11 @@ pub(super) async fn run(command: BreachCommand, common: &Common) -> Result<(), F
             };
             let facts =
                 BreachFacts { reported: vec![(breached, stage, made.as_millis())], ..Default::default() };
-            relay.enter_breach(&Look::for_audit(&actor, account())?, Some(&breach), facts).await?
+            relay.enter_breach(&desk::auditor(&relay, &actor).await?, Some(&breach), facts).await?
         }
         BreachCommand::Close { breach, actor } => {
             let facts = BreachFacts { closed: Some(true), ..Default::default() };
-            relay.enter_breach(&Look::for_audit(&actor, account())?, Some(&breach), facts).await?
+            relay.enter_breach(&desk::auditor(&relay, &actor).await?, Some(&breach), facts).await?
         }
         BreachCommand::List => return list(&relay.breaches().await?, common),
         BreachCommand::Show { breach } => breach,

@@ -4,7 +4,6 @@ use crate::cli::arguments::Common;
 use crate::cli::arguments_desk::LookArguments;
 use crate::cli::desk;
 use crate::cli::output::{Failure, print};
-use crate::cli::process;
 use crate::relay::{Goes, Opened};
 use serde_json::json;
 
@@ -15,8 +14,8 @@ pub(super) async fn run(
     common: &Common,
 ) -> Result<(), Failure> {
     let missing = || Failure::new("say who you are, why, and for which case: --actor, --purpose, --case");
-    let look = desk::look(arguments)?.ok_or_else(missing)?;
-    let (_, relay) = process::relay(common).await?;
+    let (_, relay, look) = desk::relay_for(common, "compliance correct", arguments).await?;
+    let look = look.ok_or_else(missing)?;
     let opening = relay.correction_of(customer, to).await?;
     let approved = arguments.approved.as_deref();
     let opened = relay.open_for(&look, &opening, Goes::ToTheScreen, approved).await?;

@@ -7,7 +7,6 @@ use crate::cli::arguments::Common;
 use crate::cli::arguments_desk::LookArguments;
 use crate::cli::desk;
 use crate::cli::output::{Failure, print};
-use crate::cli::process;
 use crate::relay::{Goes, Opened};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -21,8 +20,8 @@ pub(super) async fn run(
     common: &Common,
 ) -> Result<(), Failure> {
     let missing = || Failure::new("say who you are, why, and for which case: --actor, --purpose, --case");
-    let look = desk::look(arguments)?.ok_or_else(missing)?;
-    let (_, relay) = process::relay(common).await?;
+    let (_, relay, look) = desk::relay_for(common, "compliance export", arguments).await?;
+    let look = look.ok_or_else(missing)?;
     let opening = relay.export_of(customer).await?;
     let paths = ["json", "txt"].map(|ending| with_ending(out, ending));
     let [json_path, text_path] = &paths;

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Failure> {
     let (_, relay) = process::relay(common).await?;
+    let admitted = async |look| named(desk::admitted(&relay, "compliance hold", look).await?);
     match command {
         HoldCommand::Add { look, store_id, customer, from, until } => {
-            let look = named(desk::look(&look)?)?;
+            let look = admitted(&look).await?;
             let time = |text: &String| {
                 let cure = || Failure::new(format!("{text} is no time such as 2027-01-31T00:00:00+09:00"));
                 Timestamp::parse_rfc3339(text).ok_or_else(cure)
@@ -26,12 +27,13 @@ pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Fai
         }
         HoldCommand::Lift { hold, look } => {
             let approved = look.approved.clone();
-            let look = named(desk::look(&look)?)?;
+            let look = admitted(&look).await?;
             let opening = Opening::Lift { hold: hold.clone() };
             relay.open_for(&look, &opening, Goes::ToTheScreen, approved.as_deref()).await?;
             print(common, &json!({ "hold": hold, "state": "lifted" }), "lifted");
         }
         HoldCommand::List => {
+            desk::come(&relay, "compliance hold list").await?;
             let holds = relay.legal_holds().await?;
             let time = |at: Option<Timestamp>| at.map(Timestamp::to_rfc3339);
             let document = holds.iter().map(|hold| {

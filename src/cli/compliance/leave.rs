@@ -4,7 +4,6 @@ use crate::cli::arguments::Common;
 use crate::cli::arguments_desk::LookArguments;
 use crate::cli::desk;
 use crate::cli::output::{Failure, print};
-use crate::cli::process;
 use crate::mail::Timestamp;
 use serde_json::json;
 
@@ -13,7 +12,8 @@ pub(super) async fn run(
     leaving: Option<&LookArguments>,
     common: &Common,
 ) -> Result<(), Failure> {
-    let (_, relay) = process::relay(common).await?;
+    let none = LookArguments::default();
+    let (_, relay, look) = desk::relay_for(common, "compliance leave", leaving.unwrap_or(&none)).await?;
     let held = relay.store_holdings(store_id).await?;
     let mut document = json!({
         "store_id": store_id,
@@ -29,15 +29,15 @@ pub(super) async fn run(
         "credentials {}, open orders {}, inquiries {}, guests {}, mails that wait {}",
         held.credentials, held.orders, held.inquiries, held.guests, held.waiting
     );
-    let Some(arguments) = leaving else {
+    if leaving.is_none() {
         let text = format!(
             "{counts}\nnothing was changed: this was a preview; with --yes all of it ends, but for mails that wait"
         );
         print(common, &document, &text);
         return Ok(());
-    };
+    }
     let missing = || Failure::new("--yes: say who you are: --actor, --purpose, --case");
-    let look = desk::look(arguments)?.ok_or_else(missing)?;
+    let look = look.ok_or_else(missing)?;
     let left = relay.leave_store(&look, store_id).await?;
     if let Some(fields) = document.as_object_mut() {
         fields.insert("left".into(), true.into());

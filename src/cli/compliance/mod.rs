@@ -3,6 +3,7 @@
 //! Rules: a report says what is so now, with what shows it, and its exit status is 1 where something is not as it must be.
 
 mod breach;
+mod break_glass;
 mod correct;
 mod erase;
 mod export;
@@ -13,9 +14,11 @@ mod leave;
 pub(super) mod residency;
 mod retention;
 mod review;
+mod staff;
 mod statement;
 
 use self::breach::BreachCommand;
+use self::break_glass::BreakGlassCommand;
 use self::review::ReviewCommand;
 
 use super::arguments::Common;
@@ -91,6 +94,11 @@ pub(in crate::cli) enum ComplianceCommand {
         #[command(subcommand)]
         command: BreachCommand,
     },
+    /// Come from elsewhere than Japan for some hours, approved by another person.
+    BreakGlass {
+        #[command(subcommand)]
+        command: BreakGlassCommand,
+    },
     /// Review who has access: people at the desk and API tokens.
     Review {
         #[command(subcommand)]
@@ -165,6 +173,11 @@ pub(in crate::cli) enum ResidencyCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// From where an address is, who runs its network, and whether staff may come from there; without an address, of whoever asks.
+    Origin {
+        /// The address.
+        address: Option<std::net::IpAddr>,
+    },
     /// Write a signed statement that a site lies in Japan.
     Attest(Attest),
 }
@@ -209,6 +222,9 @@ pub(super) async fn run(command: ComplianceCommand, common: &Common) -> Result<(
         ComplianceCommand::Residency { command: ResidencyCommand::Key { name, out } } => {
             residency::key(&name, &out, common)
         }
+        ComplianceCommand::Residency { command: ResidencyCommand::Origin { address } } => {
+            staff::run(address, common)
+        }
         ComplianceCommand::Residency { command: ResidencyCommand::Attest(attest) } => {
             residency::attest(&attest, common)
         }
@@ -229,6 +245,7 @@ pub(super) async fn run(command: ComplianceCommand, common: &Common) -> Result<(
         }
         ComplianceCommand::Hold { command } => hold::run(command, common).await,
         ComplianceCommand::Breach { command } => breach::run(command, common).await,
+        ComplianceCommand::BreakGlass { command } => break_glass::run(command, common).await,
         ComplianceCommand::Review { command } => review::run(command, common).await,
         ComplianceCommand::Statement { year, out } => statement::run(year, out.as_deref(), common).await,
     }

@@ -7,7 +7,7 @@ use crate::cli::{process, residency};
 use crate::config::{self, Config, Network};
 use crate::ledger::{Signer, Signs};
 use crate::mail::Timestamp;
-use crate::residency::{Checker, Finding, Statement, Told};
+use crate::residency::{Checker, Finding, Staff, Statement, Told};
 use crate::store::Store;
 use serde_json::json;
 use std::io::Write;
@@ -44,7 +44,13 @@ pub(super) async fn report(common: &Common) -> Result<(), Failure> {
         .collect();
     let refused: Vec<_> = found.findings.iter().filter(|finding| is_refused(finding)).collect();
     let at = found.at.to_rfc3339();
-    let document = json!({ "at": at, "ok": refused.is_empty(), "findings": found.findings });
+    let now = Timestamp::now();
+    let staff = Staff::new(&config, checker.geo().clone());
+    let warnings: Vec<String> =
+        checker.geo().data_files().iter().filter_map(|file| file.warning(now)).collect();
+    let document = json!({
+        "at": at, "ok": refused.is_empty(), "findings": found.findings, "staff": staff.to_json(), "warnings": warnings,
+    });
     let end = match refused.as_slice() {
         [] => "Nothing here stops a start.".to_owned(),
         some => {
@@ -55,11 +61,41 @@ pub(super) async fn report(common: &Common) -> Result<(), Failure> {
         }
     };
     let head = ["standing", "use", "place", "key", "evidence"];
-    print(common, &document, &format!("{}\n\n{end}", table(&head, &rows)));
+    let mut text = format!("{}\n\n{end}\n\n{}", table(&head, &rows), staff_text(&staff));
+    for warning in &warnings {
+        text.push_str(&format!("\nwarning: {warning}"));
+    }
+    print(common, &document, &text);
     if refused.is_empty() {
         return Ok(());
     }
     Err(Failure::new(format!("{} of {} places are not as they must be", refused.len(), rows.len())))
+}
+
+/// From where people may have something opened.
+fn staff_text(staff: &Staff) -> String {
+    let rules = staff.to_json();
+    let list = |value: &serde_json::Value| {
+        let texts = value.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+        texts.collect::<Vec<_>>().join(", ")
+    };
+    let does = if staff.refuses() { "refused" } else { "warned" };
+    let mut text = format!(
+        "Staff may come from this machine, from the networks below, and from addresses registered in Japan that no provider of \
+         servers runs; who comes from elsewhere is {does}."
+    );
+    for office in rules["networks"].as_array().into_iter().flatten() {
+        let name = office["name"].as_str().unwrap_or_default();
+        text.push_str(&format!("\n- {name}: {}", list(&office["networks"])));
+    }
+    let hosting = list(&rules["hosting"]);
+    if !hosting.is_empty() {
+        text.push_str(&format!("\nprovider of servers, by residency.staff.hosting: {hosting}"));
+    }
+    for file in staff.geo().data_files() {
+        text.push_str(&format!("\n{}: {}, made {}", file.key, file.path.display(), file.built.to_rfc3339()));
+    }
+    text
 }
 
 /// Makes a key and writes its private half to a new file. The public half.

@@ -4,7 +4,6 @@ use crate::cli::arguments::Common;
 use crate::cli::arguments_desk::LookArguments;
 use crate::cli::desk;
 use crate::cli::output::{Failure, print, table};
-use crate::cli::process;
 use crate::mail::Timestamp;
 use crate::relay::{CertificateView, ClassStanding, DayLeft};
 use crate::store::day_text;
@@ -18,11 +17,13 @@ pub(super) async fn run(
     trusting: Option<&LookArguments>,
     common: &Common,
 ) -> Result<(), Failure> {
-    let (config, relay) = process::relay(common).await?;
+    let none = LookArguments::default();
+    let (config, relay, look) =
+        desk::relay_for(common, "compliance retention", trusting.unwrap_or(&none)).await?;
     let now = Timestamp::now();
-    if let Some(arguments) = trusting {
+    if trusting.is_some() {
         let missing = || Failure::new("say who you are, why, and for which case: --actor, --purpose, --case");
-        relay.trust_clock(&desk::look(arguments)?.ok_or_else(missing)?, now).await?;
+        relay.trust_clock(&look.ok_or_else(missing)?, now).await?;
     }
     let doubt = relay.clock_doubt(now).await?.map(|doubt| doubt.to_string());
     let standings = relay.retention(&config.retention, now).await?;

@@ -1,13 +1,14 @@
 //! `anshin compliance review`: who has access, certified by somebody else, as a list and as a page to sign.
 
+use super::break_glass;
 use super::page::{Page, time};
 use crate::cli::arguments::Common;
-use crate::cli::desk::account;
+use crate::cli::desk;
 use crate::cli::output::{Failure, print, table};
 use crate::cli::process;
 use crate::config::{Compliance, Config};
 use crate::mail::Timestamp;
-use crate::relay::{Decision, Look, ReviewView, ReviewedAccess, Whose};
+use crate::relay::{BreakGlass, Decision, ReviewView, ReviewedAccess, Whose};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -54,7 +55,7 @@ pub(in crate::cli) enum ReviewCommand {
 pub(super) async fn run(command: ReviewCommand, common: &Common) -> Result<(), Failure> {
     let (config, relay) = process::relay(common).await?;
     let decide = async |accesses: &[String], actor: &str, decision| -> Result<(), Failure> {
-        let look = Look::for_audit(actor, account())?;
+        let look = desk::auditor(&relay, actor).await?;
         for access in accesses {
             relay
                 .decide_access(&look, access, decision)
@@ -67,9 +68,12 @@ pub(super) async fn run(command: ReviewCommand, common: &Common) -> Result<(), F
         ReviewCommand::Begin { actor, due } => {
             let due = Config::duration(&due)
                 .ok_or_else(|| Failure::new(format!("--due: a duration such as 14d, not {due:?}")))?;
-            relay.begin_review(&Look::for_audit(&actor, account())?, due).await?
+            relay.begin_review(&desk::auditor(&relay, &actor).await?, due).await?
         }
-        ReviewCommand::Show => relay.last_review().await?,
+        ReviewCommand::Show => {
+            desk::come(&relay, "compliance review").await?;
+            relay.last_review().await?
+        }
         ReviewCommand::Certify { accesses, actor } => {
             decide(&accesses, &actor, Decision::Certified).await?;
             relay.last_review().await?
@@ -79,27 +83,36 @@ pub(super) async fn run(command: ReviewCommand, common: &Common) -> Result<(), F
             relay.last_review().await?
         }
         ReviewCommand::Page { out } => {
+            desk::come(&relay, "compliance review").await?;
             let view = relay.last_review().await?;
-            page(&view, &config.compliance).write(&out)?;
+            let glass = break_glass::recent(&relay, Timestamp::now()).await?;
+            page(&view, &glass, &config.compliance).write(&out)?;
             let text = format!("{} is written", out.display());
             print(common, &json!({ "review": view.id, "file": out.display().to_string() }), &text);
             return Ok(());
         }
     };
+    let now = Timestamp::now();
+    let glass = break_glass::recent(&relay, now).await?;
     let rows: Vec<Vec<String>> = view.accesses.iter().map(row).collect();
     let head = [
         "access", "whose", "what", "last use", "opened", "exported", "asked", "decided", "state", "by",
         "notable",
     ];
     let text = format!(
-        "review {}, begun {} by {}, due {}\n\n{}",
+        "review {}, begun {} by {}, due {}\n\n{}\n\n{}",
         view.id,
         time(view.at),
         view.begun_by,
         time(view.due_at),
-        table(&head, &rows)
+        table(&head, &rows),
+        break_glass::shown(&glass, now)
     );
-    print(common, &document(&view), &text);
+    let mut document = document(&view);
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("break_glass".into(), break_glass::list(&glass, now));
+    }
+    print(common, &document, &text);
     Ok(())
 }
 
@@ -171,7 +184,7 @@ fn document(view: &ReviewView) -> Value {
     })
 }
 
-fn page(view: &ReviewView, of: &Compliance) -> Page {
+fn page(view: &ReviewView, glass: &[BreakGlass], of: &Compliance) -> Page {
     let mut page = Page::new("アクセス権限の棚卸し");
     page.paragraph(&format!(
         "{}\n棚卸し番号 {}\n開始 {}({})\n期限 {}(期限までに承認されない権限は停止されます)",
@@ -215,6 +228,8 @@ fn page(view: &ReviewView, of: &Compliance) -> Page {
         })
         .collect();
     page.table(&["権限", "範囲・アカウント", "最終使用", "件数", "注意点", "判断"], &rows);
+    page.heading("緊急アクセス(過去395日)");
+    break_glass::section(&mut page, glass, Timestamp::now());
     page.signatures(&["実施者", "特定利用者情報統括管理者"]);
     page
 }

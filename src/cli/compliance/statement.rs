@@ -5,11 +5,11 @@ use super::page::{Page, time};
 use crate::cli::arguments::Common;
 use crate::cli::log_tree::{one, verification};
 use crate::cli::output::{Failure, print};
-use crate::cli::{process, residency};
+use crate::cli::{desk, residency};
 use crate::config::Config;
 use crate::mail::Timestamp;
-use crate::relay::{Breach, Relay, SpanCounts};
-use crate::residency::{Checker, Report};
+use crate::relay::{Breach, BreakGlass, Relay, SpanCounts};
+use crate::residency::{Checker, Report, Staff};
 use crate::store::{Protection, Table, inventory};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -25,6 +25,8 @@ struct Pack {
     places: Report,
     counts: SpanCounts,
     breaches: Vec<Breach>,
+    break_glass: Vec<BreakGlass>,
+    staff: Staff,
     /// Whether the log is intact, or why that can't be told.
     verified: Result<Value, String>,
     is_intact: bool,
@@ -32,7 +34,7 @@ struct Pack {
 }
 
 pub(super) async fn run(year: i32, out: Option<&Path>, common: &Common) -> Result<(), Failure> {
-    let (config, relay) = process::relay(common).await?;
+    let (config, relay) = desk::relay(common, "compliance statement").await?;
     let now = Timestamp::now();
     let start = |year: i32| {
         let text = format!("{year:04}-01-01T00:00:00+09:00");
@@ -83,6 +85,8 @@ async fn gather(
         places,
         counts: relay.counts(from, until).await?,
         breaches: breaches.into_iter().filter(is_stated).collect(),
+        break_glass: relay.break_glasses(from, until).await?,
+        staff: relay.staff().clone(),
         verified,
         is_intact,
         warnings: config.retention.warnings(Timestamp::now()),
@@ -99,6 +103,7 @@ fn summary(pack: &Pack) -> String {
         format!("places: {}", pack.places.findings.len()),
         format!("looks: {} opened, {} exported, {} asked", sum("opened"), sum("exported"), sum("asked")),
         format!("persons erased: {}", pack.counts.erasures),
+        format!("break-glasses: {}", pack.break_glass.len()),
         format!("breaches of the last {YEARS} years: {}", pack.breaches.len()),
         match &pack.verified {
             Ok(_) if pack.is_intact => "the log is intact".to_owned(),
@@ -146,6 +151,8 @@ fn document(pack: &Pack, config: &Config) -> Value {
             .map(|(kind, count)| json!({ "kind": kind, "count": count })).collect::<Vec<_>>(),
         "persons_erased": pack.counts.erasures,
         "breaches": pack.breaches.iter().map(super::breach::json).collect::<Vec<_>>(),
+        "staff": pack.staff.to_json(),
+        "break_glass": super::break_glass::list(&pack.break_glass, Timestamp::now()),
         "verification": match &pack.verified {
             Ok(found) => found.clone(),
             Err(why) => json!({ "not_verified": why }),
@@ -233,6 +240,12 @@ fn what_happened(page: &mut Page, pack: &Pack) {
         ]
     });
     page.table(&["目的", "対象", "結果", "回数", "行数"], &looks.collect::<Vec<_>>());
+    page.paragraph(if pack.staff.refuses() {
+        "情報を開く操作は、この機器、登録した事業所のネットワーク、国内に登録されたアドレス(サーバー事業者を除く)からだけ行えます。"
+    } else {
+        "国外等からの操作は、設定により警告のみです。"
+    });
+    super::break_glass::section(page, &pack.break_glass, Timestamp::now());
     page.heading("5. 取扱いの件数");
     let events = pack.counts.events.iter().map(|(event, count)| vec![event.clone(), count.to_string()]);
     page.table(&["出来事", "件数"], &events.collect::<Vec<_>>());
@@ -311,6 +324,9 @@ fn outcome(word: &str) -> &str {
         "nothing" => "該当なし",
         "suspended" => "権限停止により拒否",
         "entered" => "登録",
+        "elsewhere" => "国外等からのため拒否",
+        "used" => "緊急アクセスの利用",
+        "ended" => "終了",
         other => other,
     }
 }
@@ -342,6 +358,7 @@ fn purpose(table: &str) -> &'static str {
         "rekeying" => "鍵の更新の進み具合",
         "look" => "開示の記録",
         "look_request" => "二人目の承認",
+        "break_glass" => "国外等からの緊急アクセスの申請と承認",
         "tree" | "tree_leaf" | "tree_node" | "tree_checkpoint" | "tree_cosignature" | "tree_pass" => {
             "監査ツリー(ハッシュと署名)"
         }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn account(uid: u32) -> Account {
-    Account { uid, login: None }
+    Account { uid, login: None, from: Origin::Here }
 }
 
 fn akiko() -> Look {
@@ -61,7 +61,7 @@ async fn one_person_has_two_hundred_looks_a_day_and_another_has_his_own() {
 async fn what_was_approved_is_no_more_than_was_asked_for_and_not_by_the_same_login() {
     let shop = Shop::open().await;
     record(&shop, 301).await;
-    let at = |login| Account { uid: 0, login };
+    let at = |login| Account { uid: 0, login, from: Origin::Here };
     let look = Look::new("Akiko", LookPurpose::Audit, "C-1", at(Some(1001))).unwrap();
     let open = async |approved| shop.relay.open_for(&look, &order(), Goes::ToTheScreen, approved).await;
     let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("it was opened") };

@@ -3,7 +3,7 @@
 use super::*;
 
 fn person(uid: u32) -> Account {
-    Account { uid, login: Some(uid) }
+    Account { uid, login: Some(uid), from: Origin::Here }
 }
 
 fn auditor(name: &str, uid: u32) -> Look {
@@ -203,7 +203,7 @@ async fn one_login_is_one_person_whatever_name_it_gives_and_whoever_it_has_becom
         let opening = Opening::Customer { store_id: "hana-ya".into(), order_no: "1".into() };
         shop.relay.open_for(&look, &opening, Goes::ToTheScreen, None).await.map(|_| ())
     };
-    let root = |login| Account { uid: 0, login };
+    let root = |login| Account { uid: 0, login, from: Origin::Here };
     see(&shop, "akiko", 1).await.unwrap();
     see_as("botan", root(Some(2))).await.unwrap();
     see(&shop, "chika", 3).await.unwrap();
@@ -231,7 +231,7 @@ async fn one_login_is_one_person_whatever_name_it_gives_and_whoever_it_has_becom
         assert!(matches!(seen, Err(DeskFault::Suspended)), "{name}, {account}");
     }
     // Where the system does not know who logged in, the name is all there is.
-    see_as("eve", Account { uid: 1, login: None }).await.unwrap();
+    see_as("eve", Account { uid: 1, login: None, from: Origin::Here }).await.unwrap();
     see(&shop, "chika", 3).await.unwrap();
     see_as("gin", root(Some(5))).await.unwrap();
 }

@@ -6,12 +6,17 @@ const IMPOSTOR: std::net::Ipv4Addr = std::net::Ipv4Addr::new(203, 0, 113, 66);
 
 /// All that a person is given.
 async fn export(shop: &Shop, person: &str) -> serde_json::Value {
-    let look =
-        Look::new("akiko", LookPurpose::DataSubjectRequest, "D-1", Account { uid: 1, login: None }).unwrap();
+    let look = Look::new(
+        "akiko",
+        LookPurpose::DataSubjectRequest,
+        "D-1",
+        Account { uid: 1, login: None, from: Origin::Here },
+    )
+    .unwrap();
     let opening = shop.relay.export_of(person).await.unwrap();
     let open = async |approved| shop.relay.open_for(&look, &opening, Goes::ToAFile, approved).await;
     let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("one was enough") };
-    let botan = Account { uid: 2, login: None };
+    let botan = Account { uid: 2, login: None, from: Origin::Here };
     shop.relay.decide_look(&request, "botan", botan, Ruling::Approved).await.unwrap();
     let Ok(Opened::Export(document)) = open(Some(&request)).await else { panic!("nothing was given") };
     document

@@ -46,8 +46,13 @@ async fn who_wrote_to_the_operator_is_erased_with_mail_and_record_and_nobody_els
     let shop = Shop::with_operator().await;
     shop.to_operator(Some(WRITER), 1).await.unwrap();
     shop.to_operator(Some("other@outside.example"), 2).await.unwrap();
-    let look =
-        Look::new("akiko", LookPurpose::DataSubjectRequest, "D-1", Account { uid: 1, login: None }).unwrap();
+    let look = Look::new(
+        "akiko",
+        LookPurpose::DataSubjectRequest,
+        "D-1",
+        Account { uid: 1, login: None, from: Origin::Here },
+    )
+    .unwrap();
     let trace = async |queue_id: &str| {
         let opening = Opening::Trace(TraceOf::Message(queue_id.to_owned()));
         shop.relay.open_for(&look, &opening, Goes::ToTheScreen, None).await
@@ -61,7 +66,7 @@ async fn who_wrote_to_the_operator_is_erased_with_mail_and_record_and_nobody_els
     }
     let open = async |approved| shop.relay.open_for(&look, &erasure, Goes::ToTheScreen, approved).await;
     let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("one was enough") };
-    let botan = Account { uid: 2, login: None };
+    let botan = Account { uid: 2, login: None, from: Origin::Here };
     shop.relay.decide_look(&request, "botan", botan, Ruling::Approved).await.unwrap();
     assert!(matches!(open(Some(&request)).await, Ok(Opened::Erased(keys)) if keys.len() == 1));
     let waits = shop.relay.store().waiting_for_installation(

@@ -11,7 +11,8 @@ fn rules() -> crate::config::Retention {
 }
 
 fn look(actor: &str) -> Look {
-    Look::new(actor, LookPurpose::LegalRequest, "C-9", Account { uid: 1, login: None }).unwrap()
+    Look::new(actor, LookPurpose::LegalRequest, "C-9", Account { uid: 1, login: None, from: Origin::Here })
+        .unwrap()
 }
 
 fn order() -> Opening {
@@ -68,9 +69,9 @@ async fn a_hold_on_a_person_keeps_the_persons_records_and_two_persons_lift_it() 
     shop.one_mail().await;
     let scope = |customer: &str| HoldScope { customer: Some(customer.into()), ..HoldScope::default() };
     let nobody = shop.relay.add_legal_hold(&look("akiko"), scope("nobody@x.example")).await;
-    assert!(matches!(nobody, Err(HoldFault::Nobody)));
+    assert!(matches!(nobody, Err(DeskFault::Hold(HoldFault::Nobody))));
     let empty = shop.relay.add_legal_hold(&look("akiko"), HoldScope::default()).await;
-    assert!(matches!(empty, Err(HoldFault::Empty)));
+    assert!(matches!(empty, Err(DeskFault::Hold(HoldFault::Empty))));
     let (hold, count) =
         shop.relay.add_legal_hold(&look("akiko"), scope("HANA@customer.example")).await.unwrap();
     assert_eq!(count, 1);
@@ -81,12 +82,14 @@ async fn a_hold_on_a_person_keeps_the_persons_records_and_two_persons_lift_it() 
         shop.relay.open_for(&look(actor), &lift, Goes::ToTheScreen, approved).await
     };
     let Err(DeskFault::SecondPerson(request)) = open("akiko", None).await else { panic!("one was enough") };
-    let own =
-        shop.relay.decide_look(&request, "akiko", Account { uid: 1, login: None }, Ruling::Approved).await;
+    let own = shop
+        .relay
+        .decide_look(&request, "akiko", Account { uid: 1, login: None, from: Origin::Here }, Ruling::Approved)
+        .await;
     assert!(matches!(own, Err(DeskFault::OwnRequest)));
     assert!(matches!(open("akiko", Some(&request)).await, Err(DeskFault::NotApproved)));
     shop.relay
-        .decide_look(&request, "botan", Account { uid: 2, login: None }, Ruling::Approved)
+        .decide_look(&request, "botan", Account { uid: 2, login: None, from: Origin::Here }, Ruling::Approved)
         .await
         .unwrap();
     assert!(matches!(open("akiko", Some(&request)).await, Ok(Opened::Lifted)));
@@ -117,7 +120,7 @@ async fn who_was_refused_outside_of_a_conversation_is_erased_too_or_goes_with_th
         async |approved| shop.relay.open_for(&look("akiko"), &erasure, Goes::ToTheScreen, approved).await;
     let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("one was enough") };
     shop.relay
-        .decide_look(&request, "botan", Account { uid: 2, login: None }, Ruling::Approved)
+        .decide_look(&request, "botan", Account { uid: 2, login: None, from: Origin::Here }, Ruling::Approved)
         .await
         .unwrap();
     let Ok(Opened::Erased(erased)) = open(Some(&request)).await else { panic!("it was not erased") };

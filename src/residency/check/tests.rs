@@ -24,27 +24,27 @@ impl Drop for Dir {
     }
 }
 
-async fn found(place: Place, ground: Ground) -> Vec<(Standing, Origin)> {
+async fn found(place: Place, ground: Ground) -> Vec<(Standing, Source)> {
     let (files, officers, geo) = (Vec::new(), Vec::new(), Geo::default());
     let checker = Checker { places: vec![place], files, officers, geo, ground };
     let report = checker.look(&Told::default(), Timestamp::from_millis(0)).await;
-    report.findings.iter().map(|finding| (finding.standing, finding.origin)).collect()
+    report.findings.iter().map(|finding| (finding.standing, finding.source)).collect()
 }
 
 #[tokio::test]
 async fn resolvers_of_the_machine_are_told_apart_also_behind_a_stub() {
     let dir = Dir::new("resolvers");
     for (first, behind, expected) in [
-        ("nameserver 10.1.2.3\n", "", vec![(Standing::Unproven, Origin::Neighbour)]),
-        ("nameserver fe80::1%eth0\n", "", vec![(Standing::Unproven, Origin::Neighbour)]),
-        ("# x\nnameserver 8.8.8.8\n", "", vec![(Standing::Abroad, Origin::Delegated)]),
-        ("nameserver 64:ff9b::808:808\n", "", vec![(Standing::Abroad, Origin::Delegated)]),
-        ("nameserver 126.1.2.3\n", "", vec![(Standing::Unproven, Origin::Delegated)]),
-        ("nameserver 127.0.0.1\n", "nameserver 8.8.8.8\n", vec![(Standing::InJapan, Origin::Neighbour)]),
+        ("nameserver 10.1.2.3\n", "", vec![(Standing::Unproven, Source::Neighbour)]),
+        ("nameserver fe80::1%eth0\n", "", vec![(Standing::Unproven, Source::Neighbour)]),
+        ("# x\nnameserver 8.8.8.8\n", "", vec![(Standing::Abroad, Source::Delegated)]),
+        ("nameserver 64:ff9b::808:808\n", "", vec![(Standing::Abroad, Source::Delegated)]),
+        ("nameserver 126.1.2.3\n", "", vec![(Standing::Unproven, Source::Delegated)]),
+        ("nameserver 127.0.0.1\n", "nameserver 8.8.8.8\n", vec![(Standing::InJapan, Source::Neighbour)]),
         (
             "nameserver 127.0.0.53\n",
             "nameserver 8.8.8.8\n",
-            vec![(Standing::InJapan, Origin::Neighbour), (Standing::Abroad, Origin::Delegated)],
+            vec![(Standing::InJapan, Source::Neighbour), (Standing::Abroad, Source::Delegated)],
         ),
     ] {
         let ground = Ground {
@@ -77,7 +77,7 @@ async fn a_path_on_a_server_is_judged_by_the_server_whatever_leads_there() {
     ] {
         let ground = Ground { mountinfo: dir.file("mountinfo", mountinfo), ..Ground::default() };
         let place = Place { key: "keys.dir".to_owned(), purpose: Purpose::Keys, at: At::File(path.clone()) };
-        assert_eq!(found(place, ground).await, [(standing, Origin::Configured)], "{}", path.display());
+        assert_eq!(found(place, ground).await, [(standing, Source::Configured)], "{}", path.display());
     }
 }
 
@@ -103,4 +103,44 @@ fn a_japanese_name_needs_addresses_that_can_be_there() {
     ] {
         assert_eq!(look.ip(ip.parse().unwrap(), name).standing, standing, "{ip}");
     }
+}
+
+#[tokio::test]
+async fn a_replica_is_judged_by_its_address_and_one_that_is_hidden_is_not_proven() {
+    let (files, officers, geo) = (Vec::new(), Vec::new(), Geo::default());
+    let checker = Checker { places: Vec::new(), files, officers, geo, ground: Ground::default() };
+    for (replica, standing) in [
+        (Replica::At("12.0.0.1".parse().unwrap()), Standing::Abroad),
+        (Replica::At("10.9.9.9".parse().unwrap()), Standing::Unproven),
+        (Replica::Hidden, Standing::Unproven),
+        (Replica::Local, Standing::InJapan),
+    ] {
+        let told = Told { server: None, replicas: vec![replica] };
+        let report = checker.look(&told, Timestamp::from_millis(0)).await;
+        let [finding] = &report.findings[..] else { panic!("one finding") };
+        assert_eq!((finding.key.as_str(), finding.standing), ("storage.url", standing));
+        let stops = report.refused(crate::config::Profile::Production).count();
+        assert_eq!(stops == 0, standing == Standing::InJapan);
+    }
+}
+
+#[tokio::test]
+async fn keys_database_and_anchors_on_a_server_abroad_stop_a_start() {
+    let dir = Dir::new("served");
+    let real = dir.0.canonicalize().unwrap();
+    let mounts =
+        format!("1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / {} rw - nfs 12.0.0.1:/x rw\n", real.display());
+    let mountinfo = std::env::temp_dir().join(format!("anshin-residency-mounts-{}", std::process::id()));
+    std::fs::write(&mountinfo, mounts).unwrap();
+    for (key, purpose) in [
+        ("storage.url", Purpose::Storage),
+        ("keys.dir", Purpose::Keys),
+        ("egress.dkim.dir", Purpose::Keys),
+        ("audit.anchors", Purpose::Anchor),
+    ] {
+        let place = Place { key: key.to_owned(), purpose, at: At::File(real.join("it")) };
+        let ground = Ground { mountinfo: mountinfo.clone(), ..Ground::default() };
+        assert_eq!(found(place, ground).await, [(Standing::Abroad, Source::Configured)], "{key}");
+    }
+    std::fs::remove_file(&mountinfo).unwrap();
 }

@@ -39,11 +39,23 @@ impl Answer {
 
 /// One request; `body` empty for none, `token` empty for none.
 pub fn request(server: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> Answer {
+    request_with(server, method, path, token, "", body)
+}
+
+/// The same with more header fields, each ending in CRLF.
+pub fn request_with(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    token: &str,
+    fields: &str,
+    body: &str,
+) -> Answer {
     let mut stream = TcpStream::connect(server).unwrap();
     let authorization =
         if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
     let text = format!(
-        "{method} {path} HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\n{authorization}\
+        "{method} {path} HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\n{authorization}{fields}\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );

@@ -50,6 +50,7 @@ mod providers;
 mod rolling;
 mod rotation;
 mod residency;
+mod staff;
 mod routes;
 mod senders;
 mod senders_rows;

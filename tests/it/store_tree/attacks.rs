@@ -15,7 +15,13 @@ fn whats(found: &Verification) -> Vec<&str> {
 }
 
 async fn one_look(ground: &Ground) {
-    let look = Look::new("akiko", LookPurpose::Audit, "C-1", Account { uid: 1, login: None }).unwrap();
+    let look = Look::new(
+        "akiko",
+        LookPurpose::Audit,
+        "C-1",
+        Account { uid: 1, login: None, from: anshin::residency::Origin::Here },
+    )
+    .unwrap();
     let opening = Opening::Trace(TraceOf::Message(format!("{:016X}", 8)));
     let _ = ground.relay.open_for(&look, &opening, Goes::ToTheScreen, None).await;
     ground.grow(5).await;
