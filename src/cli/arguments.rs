@@ -398,7 +398,7 @@ pub(super) enum KeysCommand {
     /// after a while. The first keys too.
     Rotate {
         /// Only this purpose.
-        #[arg(long, value_parser = ["alias", "index", "seal", "body", "log", "tree"])]
+        #[arg(long, value_parser = ["alias", "index", "seal", "body", "log", "tree", "file"])]
         purpose: Option<String>,
         /// How long until it seals; a ring that lies in several places must have it everywhere by then.
         #[arg(long, value_name = "DURATION", default_value = "1m")]
