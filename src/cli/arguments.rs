@@ -405,7 +405,7 @@ pub(super) enum KeysCommand {
         seals_after: String,
     },
     /// Wrap every data key with the newest keys, index every row with the newest key, and wrap the key files as
-    /// keys.provider says. Can be stopped and started again at any time; mail goes on.
+    /// keys.provider says. A SQLite file is brought to the newest key if no other process has it open. Can be stopped and started again at any time; mail goes on.
     Rewrap,
     /// Destroy a key that nothing needs any more. Refused, with the reason, while something does.
     Retire {

@@ -27,9 +27,9 @@ const REST: Duration = Duration::from_millis(100);
 /// How much of a replaced file is spoiled: its header and schema, without which SQLite reads none of it.
 const HEAD: usize = 64 * 1024;
 /// SQLITE_NOTADB: the first page is none, with this key.
-const NOT_A_DATABASE: &str = "26";
+const NOT_A_DATABASE: u32 = 26;
 /// SQLITE_BUSY: another connection has it open.
-const BUSY: &str = "5";
+const BUSY: u32 = 5;
 
 /// A file that this process may open: the key, and the right to have it open.
 pub(super) struct DatabaseFile {
@@ -105,6 +105,9 @@ impl DatabaseFile {
 pub async fn bring_to_newest_key(url: &str, keys: &FileKeys) -> Result<Brought, StoreFault> {
     let Some(path) = file_of(url)? else { return Ok(Brought::IsNewest) };
     let newest = keys.newest().ok_or(StoreFault::NoFileKey)?;
+    if !path.exists() {
+        return Ok(Brought::IsNewest);
+    }
     let held = lock_of(&path)?;
     if !is_alone(&held)? {
         let held = shared(held).await?;
@@ -180,8 +183,10 @@ async fn opens(path: &Path, key: Option<&FileKey>) -> Result<bool, StoreFault> {
     }
 }
 
-fn has_code(error: &sqlx::Error, code: &str) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|own| own == code)
+/// By the primary code, which stands in the low octet.
+fn has_code(error: &sqlx::Error, primary: u32) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == primary)
 }
 
 async fn find(path: &Path, keys: &FileKeys) -> Result<Opens, StoreFault> {
@@ -264,4 +269,13 @@ fn spoil(mut file: File, length: u64) -> io::Result<()> {
     let head = usize::try_from(length).unwrap_or(HEAD).min(HEAD);
     file.write_all(&vec![b'#'; head])?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests;
+
+/// A connection of somebody who may read the key ring.
+#[cfg(test)]
+pub(crate) async fn connect_for_tests(path: &Path, keys: &FileKeys) -> SqliteConnection {
+    connect(path, keys.newest()).await.unwrap()
 }

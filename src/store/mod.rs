@@ -59,6 +59,8 @@ pub use evidence::{
     Affected, BreachEntryRow, LookCount, NewBreachEntry, NewReviewItem, ReviewItemRow, ReviewRow, TokenRow,
 };
 pub use fault::StoreFault;
+#[cfg(test)]
+pub(crate) use file::connect_for_tests;
 pub use file::{Brought, bring_to_newest_key};
 pub use greylist::Patience;
 pub use handle::Store;

@@ -60,6 +60,19 @@ impl FileKeys {
         self.iter().find(|key| key.name == name)
     }
 
+    /// These, then those.
+    #[cfg(test)]
+    pub(crate) fn with(self, others: &Self) -> Self {
+        let again = |key: &FileKey| FileKey { name: key.name, key: LockedKey::new(Zeroizing::new(**key.key)) };
+        Self(self.iter().chain(others.iter()).map(again).collect())
+    }
+
+    /// A key whose octets are all this one.
+    #[cfg(test)]
+    pub(crate) fn for_tests(name: char, octet: u8) -> Self {
+        Self(Arc::new([FileKey { name, key: LockedKey::new(Zeroizing::new([octet; 32])) }]))
+    }
+
     pub(super) fn is_locked(&self) -> bool {
         self.iter().all(|key| key.key.is_locked())
     }

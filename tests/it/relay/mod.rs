@@ -26,6 +26,7 @@ mod clock;
 mod commands;
 mod correction;
 mod decisions;
+mod database_file;
 mod dialogues;
 mod dns_check;
 mod door;
