@@ -146,7 +146,8 @@ async fn a_file_comes_to_the_newest_key_while_nobody_has_it_open_and_stays_with_
     let file = DatabaseFile::claim(&scratch.path(), &old).await.unwrap();
     assert_eq!(bring_to_newest_key(&scratch.url(), &both).await, Ok(Brought::InUse));
     let mut reader = connect_for_tests(&scratch.path(), &old).await;
-    sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut reader).await.unwrap();
+    let text = "PRAGMA journal_mode = WAL; SELECT COUNT(*) FROM mail";
+    sqlx::raw_sql(text).execute(&mut reader).await.unwrap();
     drop(file);
     assert_eq!(bring_to_newest_key(&scratch.url(), &both).await, Ok(Brought::InUse), "a reader without our lock");
     reader.close().await.unwrap();

@@ -2,7 +2,7 @@
 
 use data_encoding::{BASE64, HEXLOWER};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Connects to a database; to a SQLite file with whichever file key opens it of the key rings that lie beside or below it.
 pub async fn connect(url: &str) -> AnyConnection {
@@ -48,7 +48,8 @@ fn is_file_key(path: &Path) -> bool {
 }
 
 /// Writes all that is in an encrypted file into a plain one.
-pub async fn write_plain(url: &str, to: &Path) -> PathBuf {
+pub async fn write_plain(url: &str, to: &Path) {
+    std::fs::write(to, "").unwrap();
     let mut connection = connect(url).await;
     let text = format!(
         "ATTACH DATABASE '{}' AS plain KEY ''; SELECT sqlcipher_export('plain'); DETACH DATABASE plain",
@@ -56,5 +57,4 @@ pub async fn write_plain(url: &str, to: &Path) -> PathBuf {
     );
     sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-    to.to_owned()
 }

@@ -3,7 +3,8 @@
 use super::process::{On, Setup, TestRelay};
 use super::scene::open_order;
 use super::watch::Watch;
-use crate::peer::{Scratch, preload, sqlite};
+use crate::peer::{Scratch, eventually, preload, sqlite};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,16 @@ fn installation() -> TestRelay {
         open_order(&relay, "mise", &format!("A-{number}"), &format!("hana{number}@mail.test"));
     }
     relay
+}
+
+/// Makes a newer file key and waits until it is the one that seals.
+fn rotate(relay: &TestRelay) {
+    relay.anshin(&["keys", "rotate", "--purpose", "file", "--seals-after", "1s"]);
+    eventually("the newer key seals", || {
+        let keys = relay.anshin(&["keys", "list"]);
+        let is_it = |key: &&Value| key["purpose"] == "file" && key["name"] == "b";
+        (keys.as_array().unwrap().iter().find(is_it).unwrap()["seals"] == true).then_some(())
+    });
 }
 
 fn database(relay: &TestRelay) -> PathBuf {
@@ -114,7 +125,7 @@ fn a_file_of_an_older_version_is_encrypted_at_the_first_start_wherever_the_power
 #[test]
 fn a_file_comes_to_a_newer_key_wherever_the_power_is_cut_and_the_old_key_can_go() {
     let relay = installation();
-    relay.anshin(&["keys", "rotate", "--purpose", "file", "--seals-after", "0s"]);
+    rotate(&relay);
     assert!(sqlite::keys_below(&relay.state()).len() == 2);
     let refused = relay.run(&["keys", "retire", "file-a"]);
     assert!(refused.stdout.contains("the database file is encrypted with it"), "{}", refused.stdout);
@@ -136,7 +147,7 @@ fn a_file_comes_to_a_newer_key_wherever_the_power_is_cut_and_the_old_key_can_go(
 fn a_running_relay_keeps_its_file_and_a_lost_or_other_key_is_said_as_such() {
     let mut relay = installation();
     relay.start(&["all"]);
-    relay.anshin(&["keys", "rotate", "--purpose", "file", "--seals-after", "0s"]);
+    rotate(&relay);
     let rewrapped = relay.anshin(&["keys", "rewrap"]);
     let stage = rewrapped.as_array().unwrap().iter().find(|stage| stage["stage"] == "database file").unwrap();
     assert!(stage["state"].as_str().unwrap().starts_with("left: another process has it open"), "{stage}");

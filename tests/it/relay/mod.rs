@@ -45,6 +45,7 @@ mod logins;
 mod machines;
 mod outages;
 mod postmaster;
+mod searcher;
 mod secure_delivery;
 mod programs;
 mod providers;
