@@ -54,7 +54,13 @@ pub(super) fn ring(config: &Config, roles: &[Role]) -> Result<(Keeper, Vault), F
         Profile::Production => Make::Nothing,
     };
     let wrapping = super::providers::wrapping(&config.keys)?;
-    Ok(Keeper::open(&config.keys.dir, wrapping, Keys::take(roles, &config.storage.url), make, Timestamp::now())?)
+    Ok(Keeper::open(
+        &config.keys.dir,
+        wrapping,
+        Keys::take(roles, &config.storage.url),
+        make,
+        Timestamp::now(),
+    )?)
 }
 
 /// Opens the database with its keys, once it is proven where it lies.

@@ -43,8 +43,7 @@ impl Served {
         let store = Store::open(&config.storage.url.connect_url(), &vault.file).await.unwrap();
         let domain = |text| Domain::parse(text).unwrap();
         let domains = Domains::new(&domain("fw.example"), &domain("shop.example")).unwrap();
-        let relay =
-            Relay::open(store, vault, domains, Policy::for_tests()).await.unwrap();
+        let relay = Relay::open(store, vault, domains, Policy::for_tests()).await.unwrap();
         let merchant = NewMerchantRequest {
             store_id: "hana-ya".into(),
             name: "Hana-ya".into(),

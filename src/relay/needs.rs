@@ -44,7 +44,10 @@ impl fmt::Display for Need {
             Need::Successor(at) => write!(f, "the newer key seals from {at}: come again 15 seconds later"),
             Need::Rows { count, what, cure } => write!(f, "{count} {what}: {cure}"),
             Need::File => {
-                write!(f, "the database file is encrypted with it: stop every process and run `anshin keys rewrap`")
+                write!(
+                    f,
+                    "the database file is encrypted with it: stop every process and run `anshin keys rewrap`"
+                )
             }
             Need::Stage(stage) => write!(f, "{}: run `anshin keys rewrap`", stage.as_str()),
         }

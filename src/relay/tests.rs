@@ -98,8 +98,7 @@ impl Shop {
         let store = Store::open(&url, &vault.file).await.unwrap();
         let domain = |text| crate::mail::Domain::parse(text).unwrap();
         let domains = Domains::new(&domain("fw.example"), &domain("shop.example")).unwrap();
-        let relay =
-            Relay::open(store, vault, domains, Policy::for_tests()).await.unwrap();
+        let relay = Relay::open(store, vault, domains, Policy::for_tests()).await.unwrap();
         let merchant = NewMerchantRequest {
             store_id: "hana-ya".into(),
             name: "Hana-ya".into(),

@@ -157,9 +157,7 @@ fn beside(path: &Path, end: &str) -> PathBuf {
 fn opening(key: Option<&FileKey>) -> SqlStr {
     const QUIET: &str = "PRAGMA cipher_log_level = NONE;";
     match key {
-        Some(key) => {
-            AssertSqlSafe(format!("{QUIET} PRAGMA key = \"{}\";", *key.raw())).into_sql_str()
-        }
+        Some(key) => AssertSqlSafe(format!("{QUIET} PRAGMA key = \"{}\";", *key.raw())).into_sql_str(),
         None => QUIET.into_sql_str(),
     }
 }
@@ -237,7 +235,8 @@ async fn rewrite(path: &Path, from: Option<&FileKey>, to: &FileKey) -> Result<()
         Err(error) if has_code(&error, BUSY) => return Err(StoreFault::PlainFileInUse),
         other => other?,
     };
-    let mode: String = sqlx::query("PRAGMA main.journal_mode").fetch_one(&mut connection).await?.try_get(0)?;
+    let mode: String =
+        sqlx::query("PRAGMA main.journal_mode").fetch_one(&mut connection).await?.try_get(0)?;
     if mode != "delete" {
         return Err(StoreFault::PlainFileInUse);
     }

@@ -63,7 +63,8 @@ impl FileKeys {
     /// These, then those.
     #[cfg(test)]
     pub(crate) fn with(self, others: &Self) -> Self {
-        let again = |key: &FileKey| FileKey { name: key.name, key: LockedKey::new(Zeroizing::new(**key.key)) };
+        let again =
+            |key: &FileKey| FileKey { name: key.name, key: LockedKey::new(Zeroizing::new(**key.key)) };
         Self(self.iter().chain(others.iter()).map(again).collect())
     }
 

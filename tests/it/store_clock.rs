@@ -1,12 +1,12 @@
 //! What retention destroys by the machine's own clock, on both engines: nothing by one that is ahead, whether it
 //! jumped while a process ran or while none did; and what it does destroy verifies, unless somebody changed it before.
 
+use crate::peer::sqlite;
 use crate::store::{domains, on_both, policy};
 use anshin::config::Config;
 use anshin::mail::Timestamp;
 use anshin::relay::{Account, ClockDoubt, Grown, Look, LookPurpose, Piece, Relay};
 use anshin::store::{DAY_MS, Ids, NewRecord, NewSegment, Store, random_id};
-use crate::peer::sqlite;
 use anshin::vault::{Class, KeyRing, Make, Sealed, Vault};
 use sqlx::{AssertSqlSafe, Connection};
 use std::path::Path;

@@ -86,15 +86,18 @@ async fn a_new_file_is_encrypted_from_its_first_page_on_and_opens_with_its_key_a
 async fn processes_that_start_at_once_make_one_file() {
     let scratch = Scratch::new();
     let keys = FileKeys::for_tests('a', 1);
-    let url = scratch.url();
+    let path = scratch.path();
     let starts: Vec<_> = (0..8)
         .map(|_| {
-            let (url, keys) = (url.clone(), keys.clone());
-            tokio::spawn(async move { Store::open(&url, &keys).await.map(|_| ()) })
+            let (path, keys) = (path.clone(), keys.clone());
+            tokio::spawn(async move {
+                let file = DatabaseFile::claim(&path, &keys).await?;
+                Ok::<_, StoreFault>((file, opens(&path, keys.newest()).await?))
+            })
         })
         .collect();
     for start in starts {
-        assert_eq!(start.await.unwrap(), Ok(()));
+        assert!(matches!(start.await.unwrap(), Ok((_, true))));
     }
 }
 
@@ -149,7 +152,11 @@ async fn a_file_comes_to_the_newest_key_while_nobody_has_it_open_and_stays_with_
     let text = "PRAGMA journal_mode = WAL; SELECT COUNT(*) FROM mail";
     sqlx::raw_sql(text).execute(&mut reader).await.unwrap();
     drop(file);
-    assert_eq!(bring_to_newest_key(&scratch.url(), &both).await, Ok(Brought::InUse), "a reader without our lock");
+    assert_eq!(
+        bring_to_newest_key(&scratch.url(), &both).await,
+        Ok(Brought::InUse),
+        "a reader without our lock"
+    );
     reader.close().await.unwrap();
     assert_eq!(bring_to_newest_key(&scratch.url(), &both).await, Ok(Brought::Rewritten));
     assert_eq!(bring_to_newest_key(&scratch.url(), &both).await, Ok(Brought::IsNewest));

@@ -16,15 +16,23 @@ pub async fn connect_with(url: &str, dir: &Path) -> AnyConnection {
     if !url.starts_with("sqlite:") {
         return AnyConnection::connect(url).await.unwrap();
     }
-    for key in keys_below(dir) {
+    open(url, &keys_below(dir))
+        .await
+        .unwrap_or_else(|| panic!("{url}: no file key below {} opens it", dir.display()))
+}
+
+/// With one of these keys.
+async fn open(url: &str, keys: &[String]) -> Option<AnyConnection> {
+    for key in keys {
         let mut connection = AnyConnection::connect(url).await.unwrap();
-        let text = format!("PRAGMA cipher_log_level = NONE; PRAGMA key = \"{key}\"; PRAGMA busy_timeout = 10000");
+        let text =
+            format!("PRAGMA cipher_log_level = NONE; PRAGMA key = \"{key}\"; PRAGMA busy_timeout = 10000");
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
         if sqlx::query("SELECT COUNT(*) FROM sqlite_schema").fetch_one(&mut connection).await.is_ok() {
-            return connection;
+            return Some(connection);
         }
     }
-    panic!("{url}: no file key below {} opens it", dir.display())
+    None
 }
 
 /// The keys of database files below a directory, as SQLCipher takes them.
@@ -36,7 +44,9 @@ pub fn keys_below(dir: &Path) -> Vec<String> {
         } else if is_file_key(&path) {
             let text = std::fs::read_to_string(&path).unwrap();
             let key = text.lines().find_map(|line| line.strip_prefix("key = \"")?.strip_suffix('"'));
-            keys.extend(key.map(|key| format!("x'{}'", HEXLOWER.encode(&BASE64.decode(key.as_bytes()).unwrap()))));
+            keys.extend(
+                key.map(|key| format!("x'{}'", HEXLOWER.encode(&BASE64.decode(key.as_bytes()).unwrap()))),
+            );
         }
     }
     keys

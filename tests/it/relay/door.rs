@@ -8,9 +8,9 @@ use super::wire::Wire;
 use crate::peer::clamd::{self, Clamd, MALWARE};
 use crate::peer::rspamd::{self, Rspamd};
 use crate::peer::{HOW_TO_RUN, eventually, sqlite};
+use sqlx::Row;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use sqlx::Row;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 use super::letter::Letter;
 use super::process::{On, on_both_databases};
 use super::scene::{Scene, open_order};
-use crate::peer::{eventually, sqlite};
 use crate::peer::postgres::{Database, fresh_database};
+use crate::peer::{eventually, sqlite};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use std::fs;

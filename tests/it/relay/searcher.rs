@@ -1,8 +1,9 @@
 //! A search for anything that is known, in octets that must hold nothing of it: whatever stands there for twelve octets in a
 //! row, in any of the charsets and encodings that mail, dumps and archives have, one within another.
 //!
-//! Rules: what is known is kept as all its runs of twelve octets, in each charset; what is searched is decoded. So a hit needs
-//! no guess at where a text begins, or how its encoding was aligned.
+//! Rules: what is known is kept as all its runs of twelve octets, in each charset, capitals made small as in what is searched,
+//! which is decoded. So a hit needs no guess at where a text begins, or how its encoding was aligned. Each octet is passed
+//! once; only what looks like an encoding is decoded and passed again.
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use encoding_rs::{EUC_JP, ISO_2022_JP, SHIFT_JIS};
@@ -12,8 +13,9 @@ use miniz_oxide::inflate::{decompress_to_vec_with_limit, decompress_to_vec_zlib_
 pub const RUN: usize = 12;
 /// The least length of a run of digits that is decoded: what holds a run of twelve.
 const DIGITS: usize = 16;
-/// How far one packed stream is unpacked.
-const UNPACKED: usize = 16 << 20;
+/// How much of one packed stream is unpacked, and to how much: the library makes room for twice what it is given.
+const PACKED: usize = 1 << 16;
+const UNPACKED: usize = 1 << 20;
 /// Bits of the filter in front of the sorted runs: a 16-fold of the most that is known.
 const FILTER_BITS: u32 = 29;
 /// Encodings within encodings.
@@ -30,23 +32,22 @@ pub struct Known {
 pub struct Knowing(Vec<[u8; RUN]>);
 
 impl Knowing {
-    /// A text: all its runs, as it stands and in small letters, in each charset. What is shorter than a run counts for nothing.
+    /// A text: all its runs, in each charset. What is shorter than a run counts for nothing.
     pub fn learn(&mut self, text: &str) {
-        for text in [text.to_owned(), text.to_ascii_lowercase()] {
-            self.octets(text.as_bytes());
-            let units: Vec<u16> = text.encode_utf16().collect();
-            self.octets(&units.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<_>>());
-            self.octets(&units.iter().flat_map(|unit| unit.to_be_bytes()).collect::<Vec<_>>());
-            if !text.is_ascii() {
-                for charset in [SHIFT_JIS, ISO_2022_JP, EUC_JP] {
-                    self.octets(&charset.encode(&text).0);
-                }
+        self.octets(text.as_bytes());
+        let units: Vec<u16> = text.encode_utf16().collect();
+        self.octets(&units.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<_>>());
+        self.octets(&units.iter().flat_map(|unit| unit.to_be_bytes()).collect::<Vec<_>>());
+        if !text.is_ascii() {
+            for charset in [SHIFT_JIS, ISO_2022_JP, EUC_JP] {
+                self.octets(&charset.encode(text).0);
             }
         }
     }
 
     fn octets(&mut self, octets: &[u8]) {
-        self.0.extend(octets.windows(RUN).map(|run| <[u8; RUN]>::try_from(run).unwrap()));
+        let small = octets.to_ascii_lowercase();
+        self.0.extend(small.windows(RUN).map(|run| <[u8; RUN]>::try_from(run).unwrap()));
     }
 
     pub fn done(mut self) -> Known {
@@ -54,18 +55,22 @@ impl Knowing {
         self.0.dedup();
         let mut filter = vec![0_u64; 1 << (FILTER_BITS - 6)];
         for run in &self.0 {
-            let bit = place(run);
+            let bit = place(number(run));
             filter[bit / 64] |= 1 << (bit % 64);
         }
         Known { runs: self.0, filter }
     }
 }
 
-fn place(run: &[u8]) -> usize {
-    let head = u64::from_le_bytes(run[..8].try_into().unwrap());
-    let tail = u64::from(u32::from_le_bytes(run[8..RUN].try_into().unwrap()));
-    let mixed = (head ^ tail.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    usize::try_from(mixed >> (64 - FILTER_BITS)).unwrap()
+/// The octets of a run as a number.
+fn number(run: &[u8; RUN]) -> u128 {
+    run.iter().fold(0, |number, octet| number << 8 | u128::from(*octet))
+}
+
+/// Where the filter has a run.
+fn place(run: u128) -> usize {
+    let mixed = ((run as u64) ^ ((run >> 64) as u64).rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> (64 - FILTER_BITS)) as usize
 }
 
 impl Known {
@@ -74,13 +79,18 @@ impl Known {
         self.runs.len()
     }
 
+    /// Whether anything known stands there as it is.
+    pub fn stands_in(&self, octets: &[u8]) -> bool {
+        self.first(octets).is_some()
+    }
+
     /// Where anything known stands: under which encodings, and what.
     pub fn find(&self, octets: &[u8]) -> Option<String> {
         self.find_in(octets, "raw", DEPTH)
     }
 
     fn find_in(&self, octets: &[u8], way: &str, depth: usize) -> Option<String> {
-        if let Some(run) = self.first(octets).or_else(|| self.first(&octets.to_ascii_lowercase())) {
+        if let Some(run) = self.first(octets) {
             return Some(format!("{way}: {}", String::from_utf8_lossy(&run).escape_debug()));
         }
         if depth == 0 {
@@ -90,28 +100,71 @@ impl Known {
             (decoded.len() >= RUN).then(|| self.find_in(&decoded, &format!("{way}, {name}"), depth - 1))?
         };
         for (mark, name) in [(b'=', "quoted-printable"), (b'%', "percent")] {
-            if memchr::memchr(mark, octets).is_some()
-                && let Some(found) = self.first(&unescaped(octets, mark))
-            {
-                return Some(format!("{way}, {name}: {}", String::from_utf8_lossy(&found).escape_debug()));
+            if let Some(run) = self.first(&unescaped_parts(octets, mark)) {
+                return Some(format!("{way}, {name}: {}", String::from_utf8_lossy(&run).escape_debug()));
             }
         }
-        next("base64", digits(octets, is_base64, |run| {
-            let run: Vec<u8> = run.iter().map(|b| match b { b'-' => b'+', b'_' => b'/', b => *b }).collect();
-            aligned(&run, 4, |run| BASE64_NOPAD.decode(run).or_else(|_| BASE64URL_NOPAD.decode(run)).ok())
-        }))
-        .or_else(|| next("hexadecimal", digits(octets, |b| b.is_ascii_hexdigit(), |run| aligned(run, 2, |run| HEXLOWER_PERMISSIVE.decode(run).ok()))))
+        next(
+            "base64",
+            digits(octets, is_base64, |run| {
+                let run: Vec<u8> = run
+                    .iter()
+                    .map(|b| match b {
+                        b'-' => b'+',
+                        b'_' => b'/',
+                        b => *b,
+                    })
+                    .collect();
+                aligned(&run, 4, |run| BASE64_NOPAD.decode(run).or_else(|_| BASE64URL_NOPAD.decode(run)).ok())
+            }),
+        )
+        .or_else(|| {
+            next(
+                "hexadecimal",
+                digits(
+                    octets,
+                    |b| b.is_ascii_hexdigit(),
+                    |run| aligned(run, 2, |run| HEXLOWER_PERMISSIVE.decode(run).ok()),
+                ),
+            )
+        })
         .or_else(|| next("packed", unpacked(octets)))
     }
 
+    /// The first known run. Written for a build without optimization: each octet costs a few operations.
     fn first(&self, octets: &[u8]) -> Option<[u8; RUN]> {
-        octets.windows(RUN).find_map(|run| {
-            let bit = place(run);
-            let may_be = self.filter[bit / 64] & (1 << (bit % 64)) != 0;
-            let run = <[u8; RUN]>::try_from(run).unwrap();
-            (may_be && self.runs.binary_search(&run).is_ok()).then_some(run)
-        })
+        const MASK: u128 = (1 << (8 * RUN)) - 1;
+        let mut window = 0_u128;
+        for (at, octet) in octets.iter().enumerate() {
+            window = window << 8 & MASK
+                | u128::from(if octet.is_ascii_uppercase() { octet | 0x20 } else { *octet });
+            let bit = place(window);
+            if self.filter[bit / 64] & (1 << (bit % 64)) != 0 && at + 1 >= RUN {
+                let run: [u8; RUN] = window.to_be_bytes()[16 - RUN..].try_into().unwrap();
+                if self.runs.binary_search(&run).is_ok() {
+                    return Some(run);
+                }
+            }
+        }
+        None
     }
+}
+
+/// What stands around escapes, decoded: as far as a run of twelve with one in it can reach.
+fn unescaped_parts(octets: &[u8], mark: u8) -> Vec<u8> {
+    const AROUND: usize = 5 * RUN;
+    let (mut decoded, mut done) = (Vec::new(), 0);
+    for at in memchr::memchr_iter(mark, octets) {
+        let is_escape =
+            hex_pair(octets, at + 1).is_some() || matches!(octets.get(at + 1), Some(b'\r' | b'\n'));
+        if is_escape && at + AROUND > done {
+            let from = at.saturating_sub(AROUND).max(done.saturating_sub(AROUND));
+            done = octets.len().min(at + 2 * AROUND);
+            decoded.extend(unescaped(&octets[from..done], mark));
+            decoded.push(0);
+        }
+    }
+    decoded
 }
 
 fn is_base64(octet: u8) -> bool {
@@ -176,12 +229,15 @@ fn aligned(run: &[u8], group: usize, decode: impl Fn(&[u8]) -> Option<Vec<u8>>) 
 /// What gzip (RFC 1952) or zlib (RFC 1950) packed, wherever a stream begins.
 fn unpacked(octets: &[u8]) -> Vec<u8> {
     let mut all = Vec::new();
-    for (at, pair) in octets.windows(2).enumerate() {
-        let plain = match pair {
-            [0x1f, 0x8b] if octets.get(at + 2) == Some(&8) => {
-                octets.get(at + 10..).map(|packed| decompress_to_vec_with_limit(packed, UNPACKED))
+    for at in memchr::memchr2_iter(0x1f, 0x78, octets) {
+        let packed = &octets[at..octets.len().min(at + PACKED)];
+        let plain = match packed {
+            [0x1f, 0x8b, 8, ..] => {
+                packed.get(10..).map(|packed| decompress_to_vec_with_limit(packed, UNPACKED))
             }
-            [0x78, 0x01 | 0x5e | 0x9c | 0xda] => Some(decompress_to_vec_zlib_with_limit(&octets[at..], UNPACKED)),
+            [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => {
+                Some(decompress_to_vec_zlib_with_limit(packed, UNPACKED))
+            }
             _ => None,
         };
         // What broke off is looked at too.
@@ -206,9 +262,11 @@ fn what_is_known_is_found_in_every_charset_and_encoding_and_nothing_else_is() {
     getrandom::fill(&mut noise).unwrap();
     assert_eq!(known.find(&noise), None);
     let planted = |octets: &[u8]| [&noise[..50_000], octets, &noise[50_000..]].concat();
-    let gzip = |octets: &[u8]| [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &compress_to_vec(octets, 6)].concat();
+    let gzip =
+        |octets: &[u8]| [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &compress_to_vec(octets, 6)].concat();
     let base64 = |octets: &[u8]| data_encoding::BASE64.encode(octets).into_bytes();
-    let escaped = |mark: char| secret.bytes().map(|b| format!("{mark}{b:02X}")).collect::<String>().into_bytes();
+    let escaped =
+        |mark: char| secret.bytes().map(|b| format!("{mark}{b:02X}")).collect::<String>().into_bytes();
     let utf16 = |to: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(to).collect::<Vec<u8>>();
     let raw = secret.as_bytes();
     let mut ways: Vec<(String, Vec<u8>)> = vec![

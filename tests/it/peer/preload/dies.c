@@ -1,19 +1,21 @@
 /*
  * A power cut at one instruction, for one process: preloaded by tests/it/relay/database_file.rs.
  *
- * The process is killed before the ANSHIN_TEST_DIES_AT-th of the calls that change files. When it ends by itself, how many of
- * them there were stands in the file $ANSHIN_TEST_DIES_COUNT.
+ * The process is killed before the ANSHIN_TEST_DIES_AT-th of the calls that change files. When it ends by itself, the file
+ * $ANSHIN_TEST_DIES_COUNT says which of them gave a rewritten database its name.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static long at;
 static long done;
+static long named;
 
 static void count(void) {
     if (__atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST) == at) kill(getpid(), SIGKILL);
@@ -33,7 +35,7 @@ __attribute__((destructor)) static void end(void) {
     const char *path = getenv("ANSHIN_TEST_DIES_COUNT");
     FILE *file = path ? fopen(path, "w") : NULL;
     if (file) {
-        fprintf(file, "%ld", done);
+        fprintf(file, "%ld", named);
         fclose(file);
     }
 }
@@ -71,6 +73,7 @@ int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
 
 int rename(const char *from, const char *to) {
     count();
+    if (strstr(from, "-unfinished")) named = done;
     return REAL("rename", int (*)(const char *, const char *))(from, to);
 }
 

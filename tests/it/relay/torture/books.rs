@@ -1,7 +1,7 @@
 //! What came of each mail, by four books: the sessions' acknowledgements, the mailboxes, the queue and the log.
 
-use crate::relay::kills::{Acknowledged, token};
 use crate::peer::sqlite;
+use crate::relay::kills::{Acknowledged, token};
 use crate::relay::mailbox::Mailbox;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use std::collections::{BTreeMap, BTreeSet};
