@@ -122,6 +122,7 @@ async fn tree(rows: u32) {
     let dir = std::env::temp_dir().join(format!("anshin-tree-{}", std::process::id()));
     let vault =
         Vault::open(&KeyRing::open(&dir.join("keys"), Make::Missing, Timestamp::now()).unwrap()).unwrap();
+    let keys = vault.file.clone();
     let url = format!("sqlite:{}", dir.join("relay.db").display());
     let domain = |text| Domain::parse(text).unwrap();
     let domains = Domains::new(&domain("fw.example"), &domain("shop.example")).unwrap();
@@ -139,8 +140,10 @@ async fn tree(rows: u32) {
         senders: SenderPolicy { unproven: Unproven::Hold, other_address: OtherAddress::Refuse },
         staff: std::sync::Arc::new(Staff::of_nobody(Enforce::Refuse)),
     };
-    let relay = Relay::open(Store::open(&url).await.unwrap(), vault, domains, policy).await.unwrap();
+    let relay = Relay::open(Store::open(&url, &keys).await.unwrap(), vault, domains, policy).await.unwrap();
     let mut database = AnyConnection::connect(&url).await.unwrap();
+    let key = format!("PRAGMA key = \"{}\"", *keys.newest().unwrap().raw());
+    sqlx::raw_sql(AssertSqlSafe(key)).execute(&mut database).await.unwrap();
     sqlx::raw_sql("PRAGMA synchronous = OFF").execute(&mut database).await.unwrap();
     let begins = Timestamp::parse_rfc3339("2026-11-01T00:00:00Z").unwrap();
     let (start, cpu) = (Instant::now(), processor());

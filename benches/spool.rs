@@ -12,6 +12,7 @@
 use anshin::mail::Timestamp;
 use anshin::schedule::{Class, Rooms};
 use anshin::store::{Leases, Store};
+use anshin::vault::{FileKeys, KeyRing, Make, Vault};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use std::time::{Duration, Instant};
 
@@ -39,22 +40,24 @@ fn main() {
     std::fs::create_dir(&dir).unwrap();
     let url = storage.unwrap_or_else(|| format!("sqlite:{}", dir.join("spool.db").display()));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(measure(&url, deliveries, filled_at.map(Timestamp::from_millis)));
+    let ring = KeyRing::open(&dir.join("keys"), Make::Missing, Timestamp::now()).unwrap();
+    let keys = Vault::open(&ring).unwrap().file;
+    runtime.block_on(measure(&url, &keys, deliveries, filled_at.map(Timestamp::from_millis)));
     drop(runtime);
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
-async fn measure(url: &str, deliveries: i64, filled_at: Option<Timestamp>) {
+async fn measure(url: &str, keys: &FileKeys, deliveries: i64, filled_at: Option<Timestamp>) {
     let now = filled_at.unwrap_or_else(Timestamp::now);
     if filled_at.is_none() {
         let began = Instant::now();
-        drop(Store::open(url).await.unwrap());
-        fill(url, deliveries, now).await;
+        drop(Store::open(url, keys).await.unwrap());
+        fill(url, keys, deliveries, now).await;
         println!("{deliveries} deliveries filled in {:.0} s", began.elapsed().as_secs_f64());
     }
 
     let began = Instant::now();
-    let store = Store::open(url).await.unwrap();
+    let store = Store::open(url, keys).await.unwrap();
     store.ping().await.unwrap();
     println!("start-up {:.1} ms", began.elapsed().as_secs_f64() * 1000.0);
     let at_start = memory("VmRSS");
@@ -89,7 +92,7 @@ async fn measure(url: &str, deliveries: i64, filled_at: Option<Timestamp>) {
     println!("memory: {at_start} at start, {} now, {} at most", memory("VmRSS"), memory("VmHWM"));
 }
 
-async fn fill(url: &str, deliveries: i64, now: Timestamp) {
+async fn fill(url: &str, keys: &FileKeys, deliveries: i64, now: Timestamp) {
     sqlx::any::install_default_drivers();
     let url = match url.strip_prefix("sqlite:") {
         Some(path) => format!("sqlite:{path}?mode=rw"),
@@ -97,6 +100,8 @@ async fn fill(url: &str, deliveries: i64, now: Timestamp) {
     };
     let mut connection = AnyConnection::connect(&url).await.unwrap();
     if url.starts_with("sqlite:") {
+        let key = format!("PRAGMA key = \"{}\"", *keys.newest().unwrap().raw());
+        sqlx::raw_sql(AssertSqlSafe(key)).execute(&mut connection).await.unwrap();
         sqlx::raw_sql("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -200000;")
             .execute(&mut connection)
             .await

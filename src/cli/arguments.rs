@@ -398,14 +398,14 @@ pub(super) enum KeysCommand {
     /// after a while. The first keys too.
     Rotate {
         /// Only this purpose.
-        #[arg(long, value_parser = ["alias", "index", "seal", "body", "log", "tree"])]
+        #[arg(long, value_parser = ["alias", "index", "seal", "body", "log", "tree", "file"])]
         purpose: Option<String>,
         /// How long until it seals; a ring that lies in several places must have it everywhere by then.
         #[arg(long, value_name = "DURATION", default_value = "1m")]
         seals_after: String,
     },
     /// Wrap every data key with the newest keys, index every row with the newest key, and wrap the key files as
-    /// keys.provider says. Can be stopped and started again at any time; mail goes on.
+    /// keys.provider says. A SQLite file is brought to the newest key if no other process has it open. Can be stopped and started again at any time; mail goes on.
     Rewrap,
     /// Destroy a key that nothing needs any more. Refused, with the reason, while something does.
     Retire {

@@ -3,6 +3,7 @@
 //! Rules: the work goes in bounded batches, each one transaction with its place, so it can be stopped and started again.
 //! A key is destroyed when the database says that nothing needs it, and not before: it is marked as retired, which ends the
 //! processes that would still seal with it, and after some seconds the database is asked once more.
+//! A SQLite file is written anew under another key only while no other process has it open.
 //! When it fails: what was done stays done.
 
 use super::arguments::Common;
@@ -10,11 +11,14 @@ use super::output::{Failure, print, table};
 use super::{desk, keys, process};
 use crate::mail::Timestamp;
 use crate::relay::{Need, SETTLED, Stage, Step};
+use crate::store::{Brought, bring_to_newest_key};
 use crate::vault::Purpose;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 
 pub(super) async fn rewrap(common: &Common) -> Result<(), Failure> {
+    // Before the database is open here; it shows nobody anything, so it is asked below from where its user comes.
+    let brought = bring_file(common).await?;
     let (config, relay) = desk::relay(common, "keys rewrap").await?;
     let files = {
         let _turn = process::turn_at_ring(&config)?;
@@ -22,6 +26,15 @@ pub(super) async fn rewrap(common: &Common) -> Result<(), Failure> {
     };
     let mut rows = vec![vec!["key files".to_owned(), files.to_string(), "done".to_owned()]];
     let mut document = vec![json!({ "stage": "key files", "written": files, "state": "done" })];
+    if config.storage.url.file().is_some() {
+        let (written, state) = match brought {
+            Brought::IsNewest => (0, "done"),
+            Brought::Rewritten => (1, "done"),
+            Brought::InUse => (0, "left: another process has it open; stop every process and come again"),
+        };
+        rows.push(vec!["database file".to_owned(), written.to_string(), state.to_owned()]);
+        document.push(json!({ "stage": "database file", "written": written, "state": state }));
+    }
     for stage in Stage::ALL {
         let (mut written, mut looked, mut unreadable) = (0, 0, 0);
         let state = loop {
@@ -53,6 +66,13 @@ pub(super) async fn rewrap(common: &Common) -> Result<(), Failure> {
     }
     print(common, &Value::Array(document), &table(&["what", "written", "state"], &rows));
     Ok(())
+}
+
+/// Brings a SQLite file to the newest key, before this process opens it.
+async fn bring_file(common: &Common) -> Result<Brought, Failure> {
+    let config = process::load(common, &[])?;
+    let (_, vault) = process::ring(&config, &[])?;
+    Ok(bring_to_newest_key(&config.storage.url.connect_url(), &vault.file).await?)
 }
 
 /// Where the work is, on a terminal that shows it.

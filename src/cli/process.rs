@@ -54,13 +54,19 @@ pub(super) fn ring(config: &Config, roles: &[Role]) -> Result<(Keeper, Vault), F
         Profile::Production => Make::Nothing,
     };
     let wrapping = super::providers::wrapping(&config.keys)?;
-    Ok(Keeper::open(&config.keys.dir, wrapping, Keys::take(roles), make, Timestamp::now())?)
+    Ok(Keeper::open(
+        &config.keys.dir,
+        wrapping,
+        Keys::take(roles, &config.storage.url),
+        make,
+        Timestamp::now(),
+    )?)
 }
 
 /// Opens the database with its keys, once it is proven where it lies.
 pub(super) async fn open(config: &Config, vault: Vault) -> Result<(Relay, Checker), Failure> {
     let checker = residency::before(config).await?;
-    let store = Store::open(&config.storage.url.connect_url()).await?;
+    let store = Store::open(&config.storage.url.connect_url(), &vault.file).await?;
     let domains = Domains::new(&config.domains.customer, &config.domains.merchant)?;
     let policy = Policy {
         hostname: config.hostname.to_string(),

@@ -3,7 +3,7 @@
 use super::kind;
 use super::reader::{Context, Flaw, Reader};
 use super::tree::Value;
-use super::{Role, show};
+use super::{Role, StorageUrl, show};
 use crate::vault::{Purpose, Take};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -120,9 +120,10 @@ impl Keys {
         }
     }
 
-    /// What a process of these roles takes from the ring; without a role, a command, what its user may read.
+    /// What a process of these roles takes from the ring for its work on this database; without a role, a command, what its
+    /// user may read.
     #[must_use]
-    pub fn take(roles: &[Role]) -> Take {
+    pub fn take(roles: &[Role], storage: &StorageUrl) -> Take {
         if roles.is_empty() {
             return Take::Found;
         }
@@ -132,6 +133,9 @@ impl Keys {
         }
         if roles.contains(&Role::Egress) {
             purposes.extend([Purpose::Body, Purpose::Tree]);
+        }
+        if storage.file().is_some() {
+            purposes.push(Purpose::File);
         }
         Take::Only(purposes)
     }
@@ -173,6 +177,7 @@ fn string(value: &Value, _: &Context) -> Result<String, Flaw> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::storage;
     use super::*;
 
     #[test]
@@ -197,12 +202,16 @@ mod tests {
 
     #[test]
     fn each_role_takes_what_its_work_needs() {
-        let of = |role| Keys::take(&[role]);
+        let context = Context { dir: PathBuf::new() };
+        let server = storage::url(&Value::Text("postgres://127.0.0.1/anshin".into()), &context).ok().unwrap();
+        let of = |role| Keys::take(&[role], &server);
         let (ingress, egress, web) = (of(Role::Ingress), of(Role::Egress), of(Role::Web));
         let basis = [Purpose::Alias, Purpose::Index, Purpose::Guard];
         assert_eq!(web, Take::Only(basis.to_vec()));
         assert_eq!(ingress, Take::Only([&basis[..], &[Purpose::Seal]].concat()));
         assert_eq!(egress, Take::Only([&basis[..], &[Purpose::Seal, Purpose::Body, Purpose::Tree]].concat()));
-        assert_eq!(Keys::take(&Role::ALL), egress);
+        assert_eq!(Keys::take(&Role::ALL, &server), egress);
+        let in_a_file = Keys::take(&[Role::Web], &StorageUrl::sqlite("a.db"));
+        assert_eq!(in_a_file, Take::Only([&basis[..], &[Purpose::File]].concat()));
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn check(config: &Config, roles: &[Role], file: Option<&Path>, r: &mu
     }
     let production = config.profile == Profile::Production;
     if production {
-        key_ring(&config.keys.dir, roles, r);
+        key_ring(config, roles, r);
         secrets_of_provider(config, r);
         database(config, r);
         if let Some(file) = file.filter(|_| config.storage.url.holds_password())
@@ -55,7 +55,8 @@ pub(super) fn check(config: &Config, roles: &[Role], file: Option<&Path>, r: &mu
     }
 }
 
-fn key_ring(dir: &Path, roles: &[Role], r: &mut Reader) {
+fn key_ring(config: &Config, roles: &[Role], r: &mut Reader) {
+    let dir = &config.keys.dir;
     if !r.are_sound(&["keys.dir"])
         || !private_directory(
             "keys.dir",
@@ -66,7 +67,7 @@ fn key_ring(dir: &Path, roles: &[Role], r: &mut Reader) {
     {
         return;
     }
-    let take = Keys::take(roles);
+    let take = Keys::take(roles, &config.storage.url);
     let needed = Purpose::ALL.into_iter().filter(|purpose| take.needs(*purpose));
     // A ring that an older version made numbers with its index key.
     let mut missing: Vec<Purpose> = needed.filter(|purpose| *purpose != Purpose::Guard).collect();
@@ -89,7 +90,13 @@ fn key_ring(dir: &Path, roles: &[Role], r: &mut Reader) {
             r.refuse("keys.dir", reason, format!("chmod 600 {}", path.display()));
         }
     }
-    let cure = "restore the key ring from its backup, or make the first keys with `anshin keys rotate`";
+    let cure = match missing.as_slice() {
+        // What an older version made.
+        [Purpose::File] => {
+            "make one with `anshin keys rotate --purpose file`, and copy it to every directory of a role on this machine"
+        }
+        _ => "restore the key ring from its backup, or make the first keys with `anshin keys rotate`",
+    };
     if !missing.is_empty() {
         let reason = format!("has no key for: {}; the production profile makes none", words(&missing));
         r.refuse("keys.dir", reason, cure);

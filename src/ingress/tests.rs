@@ -39,11 +39,11 @@ impl Served {
         let mut config = Config::development(&dir).unwrap();
         change(&mut config);
         let ring = KeyRing::open(&config.keys.dir, Make::Missing, Timestamp::now()).unwrap();
-        let store = Store::open(&config.storage.url.connect_url()).await.unwrap();
+        let vault = Vault::open(&ring).unwrap();
+        let store = Store::open(&config.storage.url.connect_url(), &vault.file).await.unwrap();
         let domain = |text| Domain::parse(text).unwrap();
         let domains = Domains::new(&domain("fw.example"), &domain("shop.example")).unwrap();
-        let relay =
-            Relay::open(store, Vault::open(&ring).unwrap(), domains, Policy::for_tests()).await.unwrap();
+        let relay = Relay::open(store, vault, domains, Policy::for_tests()).await.unwrap();
         let merchant = NewMerchantRequest {
             store_id: "hana-ya".into(),
             name: "Hana-ya".into(),

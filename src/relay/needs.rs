@@ -28,6 +28,8 @@ pub enum Need {
         what: &'static str,
         cure: &'static str,
     },
+    /// The database file is encrypted with it.
+    File,
     /// This stage was not brought to the newest key.
     Stage(Stage),
 }
@@ -41,6 +43,12 @@ impl fmt::Display for Need {
             Need::Signed => write!(f, "the audit tree is verified with it"),
             Need::Successor(at) => write!(f, "the newer key seals from {at}: come again 15 seconds later"),
             Need::Rows { count, what, cure } => write!(f, "{count} {what}: {cure}"),
+            Need::File => {
+                write!(
+                    f,
+                    "the database file is encrypted with it: stop every process and run `anshin keys rewrap`"
+                )
+            }
             Need::Stage(stage) => write!(f, "{}: run `anshin keys rewrap`", stage.as_str()),
         }
     }
@@ -133,7 +141,8 @@ impl Relay {
                     }
                 }
             }
-            Purpose::Guard | Purpose::Tree => {}
+            Purpose::File if store.file_key() == Some(name) => needs.push(Need::File),
+            Purpose::Guard | Purpose::Tree | Purpose::File => {}
         }
         Ok(needs)
     }

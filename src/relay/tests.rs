@@ -96,11 +96,12 @@ impl Shop {
         let dir = std::env::temp_dir().join(format!("anshin-relay-{}", crate::store::random_id()));
         std::fs::create_dir(&dir).unwrap();
         let ring = KeyRing::open(&dir.join("keys"), Make::Missing, Timestamp::now()).unwrap();
-        let store = Store::open(&format!("sqlite:{}", dir.join("relay.db").display())).await.unwrap();
+        let vault = Vault::open(&ring).unwrap();
+        let url = format!("sqlite:{}", dir.join("relay.db").display());
+        let store = Store::open(&url, &vault.file).await.unwrap();
         let domain = |text| crate::mail::Domain::parse(text).unwrap();
         let domains = Domains::new(&domain("fw.example"), &domain("shop.example")).unwrap();
-        let relay =
-            Relay::open(store, Vault::open(&ring).unwrap(), domains, Policy::for_tests()).await.unwrap();
+        let relay = Relay::open(store, vault, domains, Policy::for_tests()).await.unwrap();
         let merchant = NewMerchantRequest {
             store_id: "hana-ya".into(),
             name: "Hana-ya".into(),
@@ -118,6 +119,12 @@ impl Shop {
             .await
             .unwrap();
         Self { relay, order, login, dir }
+    }
+
+    /// Its database, behind its back.
+    async fn database(&self) -> sqlx::SqliteConnection {
+        let ring = KeyRing::open(&self.dir.join("keys"), Make::Nothing, Timestamp::now()).unwrap();
+        crate::store::connect_for_tests(&self.dir.join("relay.db"), &Vault::open(&ring).unwrap().file).await
     }
 
     /// The same installation under another policy.
@@ -294,9 +301,10 @@ async fn a_key_that_was_replaced_or_lost_stops_the_start_and_a_new_one_does_not(
     let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
     let open = async || {
         let ring = KeyRing::open(&keys, Make::Missing, Timestamp::now()).unwrap();
-        let store = Store::open(&url).await.unwrap();
+        let vault = Vault::open(&ring).unwrap();
+        let store = Store::open(&url, &vault.file).await.unwrap();
         let (domains, policy) = (shop.relay.domains().clone(), shop.relay.policy().clone());
-        Relay::open(store, Vault::open(&ring).unwrap(), domains, policy).await.err().map(|e| e.to_string())
+        Relay::open(store, vault, domains, policy).await.err().map(|e| e.to_string())
     };
     make_alias_key(&keys);
     assert_eq!(open().await, None, "a rotated key is remembered");

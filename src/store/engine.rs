@@ -1,10 +1,15 @@
 //! Opening the database: which engine the URL names, and what each connection is told.
 
 use super::StoreFault;
+use super::file::DatabaseFile;
 use super::reader::fell_silent;
+use crate::vault::FileKeys;
 use sqlx::any::AnyConnectOptions;
-use sqlx::{AnyConnection, Connection, Row};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AnyConnection, ConnectOptions, Connection, Row};
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long opening a connection may take.
@@ -31,12 +36,15 @@ pub(super) struct Database {
     options: AnyConnectOptions,
     /// As it was given, credentials included.
     url: String,
+    /// What opens the file of SQLite; none in memory.
+    file: Option<Arc<DatabaseFile>>,
 }
 
 impl Database {
-    pub(super) fn from_url(url: &str) -> Result<Self, StoreFault> {
+    /// The database of a URL. A SQLite file is found, made or encrypted first.
+    pub(super) async fn from_url(url: &str, keys: &FileKeys) -> Result<Self, StoreFault> {
         sqlx::any::install_default_drivers();
-        let (engine, url) = if let Some(path) = url.strip_prefix("sqlite:") {
+        let (engine, text) = if let Some(path) = url.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             let glue = if path.contains('?') { '&' } else { '?' };
             (Engine::Sqlite, format!("sqlite:{path}{glue}mode=rwc"))
@@ -45,7 +53,18 @@ impl Database {
         } else {
             return Err(StoreFault::Url);
         };
-        Ok(Self { engine, options: AnyConnectOptions::from_str(&url).map_err(|_| StoreFault::Url)?, url })
+        let options = AnyConnectOptions::from_str(&text).map_err(|_| StoreFault::Url)?;
+        let file = match file_of(url)? {
+            Some(path) => Some(Arc::new(DatabaseFile::claim(&path, keys).await?)),
+            None => None,
+        };
+        // The first statement of a connection may be a key.
+        Ok(Self { engine, options: options.disable_statement_logging(), url: text, file })
+    }
+
+    /// The name of the key that the file is encrypted with.
+    pub(super) fn file_key(&self) -> Option<char> {
+        self.file.as_ref().map(|file| file.key_name())
     }
 
     /// Where a listener connects to; none for SQLite, which tells nobody.
@@ -70,9 +89,21 @@ impl Database {
     /// A connection that was told what every one is.
     pub(super) async fn open(&self) -> Result<AnyConnection, sqlx::Error> {
         let mut connection = AnyConnection::connect_with(&self.options).await?;
+        if let Some(file) = &self.file {
+            sqlx::raw_sql(file.opening()).execute(&mut connection).await?;
+        }
         prepare(self.engine, &mut connection).await?;
         Ok(connection)
     }
+}
+
+/// The file of a SQLite database; none of another one, or of one in memory.
+pub(super) fn file_of(url: &str) -> Result<Option<PathBuf>, StoreFault> {
+    if !url.starts_with("sqlite:") || url.contains(":memory:") {
+        return Ok(None);
+    }
+    let options = SqliteConnectOptions::from_str(url).map_err(|_| StoreFault::Url)?;
+    Ok(Some(options.get_filename().to_owned()))
 }
 
 async fn prepare(engine: Engine, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {

@@ -17,6 +17,20 @@ pub enum StoreFault {
     Refused(String),
     #[error("[storage] url is neither sqlite:PATH nor postgres://USER@HOST/NAME")]
     Url,
+    #[error(
+        "the key ring has no file key, with which a SQLite database is encrypted; make one with `anshin keys rotate --purpose file`"
+    )]
+    NoFileKey,
+    #[error(
+        "no file key of this key ring opens the database file (tried: {0}); copy file-*.key from the whole key ring, or restore \
+         the ring that the file was made with, or the file from its backup"
+    )]
+    OtherFileKey(String),
+    #[error(
+        "another process has the database file open, and it is not encrypted yet; stop every process of Anshin Mail: the next \
+         start encrypts it"
+    )]
+    PlainFileInUse,
     #[error("the schema can't be brought up to date ({0})")]
     Schema(String),
     #[error(
@@ -73,6 +87,15 @@ impl From<sqlx::Error> for StoreFault {
             sqlx::Error::Protocol(_) => StoreFault::Unreachable("the connection broke".into()),
             sqlx::Error::ColumnDecode { index, .. } => StoreFault::Refused(format!("column {index}")),
             _ => StoreFault::Refused("unexpected answer".into()),
+        }
+    }
+}
+
+impl From<std::io::Error> for StoreFault {
+    fn from(fault: std::io::Error) -> Self {
+        match fault.kind() {
+            std::io::ErrorKind::StorageFull => StoreFault::Full,
+            kind => StoreFault::Unreachable(kind.to_string()),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::writer::{Change, Effect, Job, WOKEN, write};
 use super::{Ruling, accept, fault::StoreFault, schema};
 use crate::mail::Timestamp;
 use crate::schedule::{Class, Rooms};
-use crate::vault::{Index, Sealed};
+use crate::vault::{FileKeys, Index, Sealed};
 use sqlx::Row;
 use sqlx::postgres::PgListener;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,13 +47,14 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the database, brings its schema up to date and starts the writer.
+    /// Opens the database, brings its schema up to date and starts the writer. A SQLite file is encrypted with one of `keys`;
+    /// a plain one of an older version is encrypted first.
     ///
     /// # Errors
-    /// [`StoreFault`] when the URL is none, the server can't be reached or promises no durability, or the schema is
-    /// newer than this program.
-    pub async fn open(url: &str) -> Result<Self, StoreFault> {
-        let database = Database::from_url(url)?;
+    /// [`StoreFault`] when the URL is none, no key opens the file, the server can't be reached or promises no durability, or
+    /// the schema is newer than this program.
+    pub async fn open(url: &str, keys: &FileKeys) -> Result<Self, StoreFault> {
+        let database = Database::from_url(url, keys).await?;
         let mut connection = database.connect().await?;
         // Two roles that start at once may both try; the second finds it done.
         if schema::migrate(database.engine, &mut connection).await.is_err() {
@@ -78,6 +79,12 @@ impl Store {
 
     pub(super) fn pool(&self) -> &Reader {
         &self.inner.pool
+    }
+
+    /// The name of the file key that a SQLite file is encrypted with.
+    #[must_use]
+    pub fn file_key(&self) -> Option<char> {
+        self.inner.database.file_key()
     }
 
     /// Whether the database is the embedded one.

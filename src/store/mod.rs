@@ -3,7 +3,7 @@
 //! Rules: what is written goes through one writer per process, which commits in groups (`writer`); what is read goes
 //! through a pool. SQL sees numbers, sealed bytes and keyed indexes only. SQLite runs in WAL mode with
 //! `synchronous=FULL`, so that a commit survives a power cut; PostgreSQL with `synchronous_commit` as the server has
-//! it, which must not be `off`.
+//! it, which must not be `off`. A SQLite file is encrypted whole (`file`).
 //! When it fails: [`StoreFault`], which names the cause and never a value.
 
 mod accept;
@@ -20,6 +20,7 @@ mod erasure;
 mod errands;
 mod evidence;
 mod fault;
+mod file;
 mod greylist;
 mod handle;
 mod holds;
@@ -60,6 +61,9 @@ pub use evidence::{
     Affected, BreachEntryRow, LookCount, NewBreachEntry, NewReviewItem, ReviewItemRow, ReviewRow, TokenRow,
 };
 pub use fault::StoreFault;
+#[cfg(test)]
+pub(crate) use file::connect_for_tests;
+pub use file::{Brought, bring_to_newest_key};
 pub use greylist::Patience;
 pub use handle::Store;
 pub use holds::{Ruled, Ruling, Standing};

@@ -252,10 +252,11 @@ impl<'c> Executor<'c> for &'c Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::FileKeys;
     use futures_util::poll;
 
-    fn reader() -> Reader {
-        Reader::new(Database::from_url("sqlite::memory:").unwrap())
+    async fn reader() -> Reader {
+        Reader::new(Database::from_url("sqlite::memory:", &FileKeys::default()).await.unwrap())
     }
 
     fn idle(reader: &Reader) -> usize {
@@ -264,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_comes_when_all_connections_are_taken_waits_in_turn_and_one_is_enough_for_many() {
-        let reader = reader();
+        let reader = reader().await;
         let mut held = Vec::new();
         for _ in 0..READERS {
             held.push(reader.take().await.unwrap());
@@ -283,7 +284,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_ever() {
-        let reader = reader();
+        let reader = reader().await;
         let mut held = Vec::new();
         for _ in 0..READERS {
             held.push(reader.take().await.unwrap());
@@ -296,7 +297,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_whose_read_was_given_up_is_not_used_again_and_one_that_was_refused_is() {
-        let reader = reader();
+        let reader = reader().await;
         assert!(sqlx::query("SELECT nothing").fetch_one(&reader).await.is_err());
         assert_eq!(idle(&reader), 1);
         let long = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT COUNT(*) FROM n";

@@ -7,6 +7,7 @@ mod aead;
 mod cache;
 mod class;
 mod erasure_tree;
+mod file;
 mod hops;
 mod index;
 mod keeper;
@@ -28,6 +29,7 @@ mod tree;
 mod wrapping;
 
 pub use class::{Class, ClassKeys, Segment};
+pub use file::{FileKey, FileKeys};
 pub use hops::HopMarks;
 pub use index::{Index, IndexKey, Indexed};
 pub use keeper::Keeper;
@@ -60,6 +62,8 @@ pub struct Vault {
     pub log: ClassKeys,
     /// Seeds of the keys that sign the audit tree (Ed25519), the one that signs first; none in an old ring.
     pub tree: Vec<TreeSeed>,
+    /// Of the database file.
+    pub file: FileKeys,
     /// Of every key, by its name.
     pub fingerprints: std::collections::BTreeMap<String, String>,
     /// The names of those whose secret is here.
@@ -95,7 +99,9 @@ impl Vault {
         let tree = ring.tree();
         let seal = SealKeys::new(&ring.publics(Purpose::Seal, now), &secrets(Purpose::Seal), tree.clone());
         let (body, log) = (class(Purpose::Body), class(Purpose::Log));
-        let is_locked = ring.is_locked() && seal.is_locked() && body.is_locked() && log.is_locked();
+        let file = FileKeys::new(&secrets(Purpose::File));
+        let is_locked = (ring.is_locked() && seal.is_locked() && body.is_locked())
+            && (log.is_locked() && file.is_locked());
         Ok(Self {
             alias: AliasTokens::new(ring.keys(Purpose::Alias, now)?),
             returns: ReturnTokens::new(ring.keys(Purpose::Alias, now)?),
@@ -107,6 +113,7 @@ impl Vault {
             body,
             log,
             tree: secrets(Purpose::Tree).into_iter().map(TreeSeed::new).collect(),
+            file,
             fingerprints: ring.fingerprints(),
             secrets: ring.old_fingerprints().into_keys().collect(),
             old_fingerprints: ring.old_fingerprints(),

@@ -17,11 +17,13 @@ pub enum Purpose {
     Log,
     /// Signs the checkpoints of the audit tree and certificates of destruction.
     Tree,
+    /// Encrypts the database file, where it is one of SQLite.
+    File,
 }
 
 impl Purpose {
     /// All of them, in the order of lists.
-    pub const ALL: [Purpose; 7] = [
+    pub const ALL: [Purpose; 8] = [
         Purpose::Alias,
         Purpose::Index,
         Purpose::Guard,
@@ -29,11 +31,19 @@ impl Purpose {
         Purpose::Body,
         Purpose::Log,
         Purpose::Tree,
+        Purpose::File,
     ];
 
     /// Those that a new key can be made of later.
-    pub const ROTATED: [Purpose; 6] =
-        [Purpose::Alias, Purpose::Index, Purpose::Seal, Purpose::Body, Purpose::Log, Purpose::Tree];
+    pub const ROTATED: [Purpose; 7] = [
+        Purpose::Alias,
+        Purpose::Index,
+        Purpose::Seal,
+        Purpose::Body,
+        Purpose::Log,
+        Purpose::Tree,
+        Purpose::File,
+    ];
 
     /// The word in file names and lists.
     #[must_use]
@@ -46,6 +56,7 @@ impl Purpose {
             Purpose::Body => "body",
             Purpose::Log => "log",
             Purpose::Tree => "tree",
+            Purpose::File => "file",
         }
     }
 
@@ -82,12 +93,12 @@ impl Take {
     }
 
     /// Whether nothing works without a secret key of this purpose. Mail passes without a tree, which a ring of an older
-    /// version has no key for.
+    /// version has no key for. Whether a command needs one for the database file the store knows, which says so.
     #[must_use]
     pub fn needs(&self, purpose: Purpose) -> bool {
         match self {
             _ if purpose == Purpose::Tree => false,
-            Take::Found => !purpose.has_halves(),
+            Take::Found => !purpose.has_halves() && purpose != Purpose::File,
             Take::Only(purposes) => purposes.contains(&purpose),
         }
     }

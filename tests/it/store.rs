@@ -1,7 +1,7 @@
 //! The store by itself, on both engines: leases, the duplicate guard, groups, idempotent opening, and that both engines
 //! answer alike.
 
-use crate::peer::{Scratch, postgres};
+use crate::peer::{Scratch, postgres, sqlite};
 use anshin::anonymize::Rules;
 use anshin::config::{CustomerName, MerchantName, Names, OtherAddress, Unproven};
 use anshin::mail::{Domain, Timestamp};
@@ -12,7 +12,7 @@ use anshin::store::{
     NewRecord, Next, Settlement, Store, StoreFault, Work, random_id,
 };
 use anshin::vault::{DataKey, Indexed, KeyRing, Make, Place, Vault};
-use sqlx::{AnyConnection, Connection, Row};
+use sqlx::Row;
 use std::time::Duration;
 
 /// Runs a test on SQLite and on PostgreSQL.
@@ -99,7 +99,7 @@ pub async fn claim(store: &Store, now: Timestamp, until: Timestamp, count: usize
 }
 
 pub async fn open(url: &str, vault: &Vault) -> (Store, DataKey) {
-    let store = Store::open(url).await.unwrap();
+    let store = Store::open(url, &vault.file).await.unwrap();
     let Subject { key, new_key } = subject(vault);
     store
         .install(&new_key, &key.seal(Place::new("installation", "probe", 1), b"x"), Timestamp::now())
@@ -270,8 +270,7 @@ fn of_many_settlements_in_one_group_each_ends_its_own_delivery_once() {
 fn with_a_store_that_has_left_no_conversation_is_opened_even_if_it_was_there_a_moment_ago() {
     on_both(|url, vault| async move {
         let (store, key) = open(&url, &vault).await;
-        sqlx::any::install_default_drivers();
-        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        let mut connection = sqlite::connect(&url).await;
         let text = "INSERT INTO merchant (id, store_idx, data_key_id, profile, menu, created_at)              VALUES (1, 's', 1, 'p', 'm', 1)";
         sqlx::query(text).execute(&mut connection).await.unwrap();
         let new = |order_no| {
@@ -396,7 +395,8 @@ pub fn domains() -> Domains {
 }
 
 async fn relay(url: &str, vault: Vault) -> Relay {
-    Relay::open(Store::open(url).await.unwrap(), vault, domains(), policy()).await.unwrap()
+    let store = Store::open(url, &vault.file).await.unwrap();
+    Relay::open(store, vault, domains(), policy()).await.unwrap()
 }
 
 #[test]
@@ -439,9 +439,11 @@ fn a_database_with_another_key_ring_is_refused() {
     on_both(|url, vault| {
         let scratch = &scratch;
         async move {
+            let file = vault.file.clone();
             drop(relay(&url, vault).await);
             let wrong = self::vault(scratch);
-            let refused = Relay::open(Store::open(&url).await.unwrap(), wrong, domains(), policy()).await;
+            let store = Store::open(&url, &file).await.unwrap();
+            let refused = Relay::open(store, wrong, domains(), policy()).await;
             assert!(matches!(refused.err(), Some(RelayFault::WrongRing(_))));
         }
     });

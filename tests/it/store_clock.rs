@@ -1,13 +1,14 @@
 //! What retention destroys by the machine's own clock, on both engines: nothing by one that is ahead, whether it
 //! jumped while a process ran or while none did; and what it does destroy verifies, unless somebody changed it before.
 
+use crate::peer::sqlite;
 use crate::store::{domains, on_both, policy};
 use anshin::config::Config;
 use anshin::mail::Timestamp;
 use anshin::relay::{Account, ClockDoubt, Grown, Look, LookPurpose, Piece, Relay};
 use anshin::store::{DAY_MS, Ids, NewRecord, NewSegment, Store, random_id};
 use anshin::vault::{Class, KeyRing, Make, Sealed, Vault};
-use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 async fn start(url: &str, keys: &Path) -> Relay {
     let vault = Vault::open(&KeyRing::open(keys, Make::Missing, Timestamp::now()).unwrap()).unwrap();
-    Relay::open(Store::open(url).await.unwrap(), vault, domains(), policy()).await.unwrap()
+    let store = Store::open(url, &vault.file).await.unwrap();
+    Relay::open(store, vault, domains(), policy()).await.unwrap()
 }
 
 /// A record of a day, with the key of its day.
@@ -65,7 +67,7 @@ fn a_clock_that_jumped_ahead_destroys_nothing_until_it_is_right_or_somebody_says
             assert_eq!(left(&relay).await, [today]);
             // While nothing ran: the time that was known is a year ago, and all that was not due then is still there.
             drop(relay);
-            let mut connection = AnyConnection::connect(&url).await.unwrap();
+            let mut connection = sqlite::connect(&url).await;
             let ago = (400 * DAY).as_millis();
             let text = format!("UPDATE clock SET known_at = known_at - {ago}");
             sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
@@ -108,7 +110,7 @@ fn what_retention_destroys_verifies_and_a_row_that_was_changed_before_it_went_do
                 // First the header blocks, then the rows.
                 relay.keep_retention(&rules, Piece::Days, now).await.unwrap();
                 if changed {
-                    let mut connection = AnyConnection::connect(&url).await.unwrap();
+                    let mut connection = sqlite::connect(&url).await;
                     let text = "UPDATE record SET message_id = 5 WHERE id = (SELECT MIN(id) FROM record)";
                     sqlx::query(text).execute(&mut connection).await.unwrap();
                     connection.close().await.unwrap();

@@ -12,7 +12,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn an_errand_is_one_processs_until_it_is_done_or_its_time_is_over() {
     on_both(|url, vault| async move {
         let (one, _) = open(&url, &vault).await;
-        let two = Store::open(&url).await.unwrap();
+        let two = Store::open(&url, &vault.file).await.unwrap();
         let guard = vault.index.of(Indexed::Told { conversation: 0, what: "a report" });
         let now = Timestamp::now();
         let until = now.after(MINUTE);

@@ -1,7 +1,7 @@
 //! Which deliveries a look into the spool takes, on both engines: fairness between stores, classes, rest and wake, what is
 //! doubtful, who is suppressed, and that the engines use the indexes.
 
-use crate::peer::{Scratch, postgres};
+use crate::peer::{Scratch, postgres, sqlite};
 use crate::store::{claim, message, on_both, open, record, vault};
 use anshin::mail::Timestamp;
 use anshin::schedule::{Board, Bounds, Class, Groups, Rest, Rooms};
@@ -44,7 +44,7 @@ fn a_store_with_much_mail_does_not_keep_back_another_ones_single_one() {
 fn two_processes_that_accept_and_look_never_wait_for_each_other() {
     on_both(|url, vault| async move {
         let (first, key) = open(&url, &vault).await;
-        let second = anshin::store::Store::open(&url).await.unwrap();
+        let second = anshin::store::Store::open(&url, &vault.file).await.unwrap();
         let (vault, key) = (Arc::new(vault), Arc::new(key));
         let mut tasks = tokio::task::JoinSet::new();
         for store in [first, second] {
@@ -192,8 +192,7 @@ fn what_an_older_version_accepted_is_adopted() {
         let (store, key) = open(&url, &vault).await;
         store.accept(vec![message(&vault, &key, None)]).await.unwrap();
         // As a process writes it that knows no lanes.
-        sqlx::any::install_default_drivers();
-        let mut old = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let mut old = sqlite::connect(&url).await;
         let text = "UPDATE delivery SET class = NULL, merchant_id = NULL, look_at = NULL; DELETE FROM lane; DELETE FROM turn";
         sqlx::raw_sql(text).execute(&mut old).await.unwrap();
         old.close().await.unwrap();
@@ -212,7 +211,7 @@ fn what_one_process_accepts_wakes_another_one_on_postgres() {
     let vault = vault(&scratch);
     runtime.block_on(async {
         let (store, key) = open(&database.url(), &vault).await;
-        let other = anshin::store::Store::open(&database.url()).await.unwrap();
+        let other = anshin::store::Store::open(&database.url(), &vault.file).await.unwrap();
         other.serve_due();
         // It may not listen yet when the first is accepted.
         let mut woken = false;

@@ -109,7 +109,7 @@ fn a_day_goes_keys_first_and_one_certificate_is_exact_however_often_it_was_stopp
         assert!(store.segment(id).await.unwrap().unwrap().wrapped.is_empty());
         assert_eq!(store.rows_of_day(Class::Metadata, DAY).await.unwrap(), (4500, 0));
         // Nodes that come and go; on PostgreSQL two at a time, and on SQLite one after the other.
-        let other = Store::open(&url).await.unwrap();
+        let other = Store::open(&url, &vault.file).await.unwrap();
         let mut certified = 0;
         for _ in 0..20 {
             let pair = (work(&store, Class::Metadata, 1, now), work(&other, Class::Metadata, 1, now));

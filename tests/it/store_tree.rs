@@ -4,13 +4,13 @@
 mod attacks;
 mod ground;
 
-use crate::peer::postgres;
+use crate::peer::{postgres, sqlite};
 use anshin::ledger::What;
 use anshin::mail::Timestamp;
 use anshin::relay::{Broken, Goes, Grown, Look, LookPurpose, Opening, TraceOf, Verification};
 use anshin::vault::{KeyRing, Purpose};
 use ground::*;
-use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection};
 use std::process::Command;
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ fn a_cut_off_end_is_seen_by_what_was_kept_outside_alone() {
             format!("DELETE FROM tree_checkpoint WHERE size > {size}"),
             format!("UPDATE tree SET size = {size}, edge = {edge}"),
         ];
-        let mut connection = AnyConnection::connect(&ground.url).await.unwrap();
+        let mut connection = sqlite::connect(&ground.url).await;
         for text in edit {
             sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
         }
@@ -199,7 +199,7 @@ fn a_tree_that_was_computed_anew_over_a_changed_log_has_no_signature() {
             "DELETE FROM tree".into(),
             "DELETE FROM ring_key WHERE purpose = 'tree'".into(),
         ];
-        let mut connection = AnyConnection::connect(&ground.url).await.unwrap();
+        let mut connection = sqlite::connect(&ground.url).await;
         for text in edit {
             sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
         }

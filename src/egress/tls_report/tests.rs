@@ -170,12 +170,12 @@ impl Installation {
         let dir = std::env::temp_dir().join(format!("anshin-ledger-{}", crate::store::random_id()));
         std::fs::create_dir(&dir).unwrap();
         let ring = KeyRing::open(&dir.join("keys"), Make::Missing, Timestamp::now()).unwrap();
+        let vault = Vault::open(&ring).unwrap();
         let url = format!("sqlite:{}", dir.join("relay.db").display());
-        let store = crate::store::Store::open(&url).await.unwrap();
+        let store = crate::store::Store::open(&url, &vault.file).await.unwrap();
         let domain = |text| Domain::parse(text).unwrap();
         let domains = crate::relay::Domains::new(&domain("fw.example"), &domain("shop.example")).unwrap();
         let policy = crate::relay::Policy::for_tests();
-        let vault = Vault::open(&ring).unwrap();
         Self { relay: crate::relay::Relay::open(store, vault, domains, policy).await.unwrap(), dir }
     }
 

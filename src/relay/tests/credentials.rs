@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::Network;
 use crate::vault::Secret;
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::Row;
 
 const NOW: Duration = Duration::ZERO;
 
@@ -127,8 +127,7 @@ async fn from_elsewhere_than_its_networks_a_credential_is_refused_like_a_wrong_o
     assert_eq!(from("198.51.100.1").await.err(), Some(Refusal::Credentials));
     let scram = shop.relay.authenticated(user, "2001:db8:1::1".parse().unwrap()).await;
     assert_eq!(scram.err(), Some(Refusal::Credentials));
-    let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
-    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    let mut database = shop.database().await;
     let count = "SELECT COUNT(*) FROM record WHERE event = 'login_refused' AND merchant_id IS NOT NULL";
     let told: i64 = sqlx::query(count).fetch_one(&mut database).await.unwrap().get(0);
     assert_eq!(told, 2, "each is told in the store's log");

@@ -89,8 +89,7 @@ async fn who_asks_for_what_is_not_there_is_written_down() {
 async fn what_cannot_be_written_down_is_not_shown() {
     use sqlx::Connection;
     let shop = Shop::open().await;
-    let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
-    let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let mut database = shop.database().await;
     sqlx::query("ALTER TABLE look RENAME TO gone").execute(&mut database).await.unwrap();
     database.close().await.unwrap();
     let opened = shop.relay.open_for(&akiko(), &order(), Goes::ToTheScreen, None).await;

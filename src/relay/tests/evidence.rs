@@ -115,9 +115,7 @@ async fn access(shop: &Shop, name: &str) -> (String, bool, Vec<String>) {
 
 /// Lets the last review be due.
 async fn become_due(shop: &Shop) {
-    use sqlx::Connection;
-    let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
-    let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let mut database = shop.database().await;
     sqlx::query("UPDATE review SET due_at = 1").execute(&mut database).await.unwrap();
 }
 
@@ -186,8 +184,7 @@ async fn who_is_revoked_stays_so_until_a_later_review_certifies_and_a_token_for_
         "a new review forgives nobody"
     );
     // Also once the looks of that name are gone: else nobody could ever certify it again.
-    let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
-    let mut database = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    let mut database = shop.database().await;
     sqlx::query("DELETE FROM look").execute(&mut database).await.unwrap();
     shop.relay.begin_review(&auditor("dai", 4), 60 * MINUTE).await.unwrap();
     let (id, ..) = access(&shop, "akiko").await;

@@ -1,14 +1,13 @@
 //! What was told to have failed does not happen afterwards, and what a person forbade a server does not allow.
 
 use super::*;
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::{Connection, Row};
 use std::time::Duration;
 
 #[tokio::test]
 async fn a_change_that_nobody_waits_for_any_more_is_not_made() {
     let shop = Shop::open().await;
-    let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
-    let mut other = SqliteConnection::connect(&url).await.unwrap();
+    let mut other = shop.database().await;
     // Another process writes: the writer waits.
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let relay = shop.relay.clone();

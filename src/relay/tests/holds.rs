@@ -290,15 +290,13 @@ async fn a_spooled_message_that_the_gate_stops_now_is_held_for_good_and_told_onc
 
 /// Puts another body in the place of a message's.
 async fn replace_body(shop: &Shop, message: i64, body: &[u8]) {
-    let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
-    let pool = sqlx::AnyPool::connect(&url).await.unwrap();
+    let mut database = shop.database().await;
     sqlx::query("UPDATE message_body SET body = $1 WHERE message_id = $2")
         .bind(body)
         .bind(message)
-        .execute(&pool)
+        .execute(&mut database)
         .await
         .unwrap();
-    pool.close().await;
 }
 
 #[tokio::test]

@@ -2,23 +2,18 @@
 
 use super::*;
 use crate::vault::{Secret, SecretHash};
-use sqlx::{Connection, Row, SqliteConnection};
-
-async fn database(shop: &Shop) -> SqliteConnection {
-    let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
-    SqliteConnection::connect(&url).await.unwrap()
-}
+use sqlx::Row;
 
 /// What stands of the one credential: the fast hash, and whether there is a verifier.
 async fn kept(shop: &Shop) -> (Vec<u8>, bool) {
-    let mut database = database(shop).await;
+    let mut database = shop.database().await;
     let row = sqlx::query("SELECT secret, verifier FROM credential").fetch_one(&mut database).await.unwrap();
     (row.get(0), row.get::<Option<Vec<u8>>, _>(1).is_some())
 }
 
 async fn shop_with_credential() -> (Shop, String, Secret) {
     let shop = Shop::open().await;
-    let mut database = database(&shop).await;
+    let mut database = shop.database().await;
     sqlx::query("DELETE FROM credential").execute(&mut database).await.unwrap();
     let addresses = vec!["two@store.example".to_owned()];
     let request = NewMerchantRequest { store_id: "two".into(), name: "Two".into(), addresses };
@@ -29,7 +24,7 @@ async fn shop_with_credential() -> (Shop, String, Secret) {
 #[tokio::test]
 async fn a_password_of_an_older_version_goes_on_and_gets_a_slow_hash_at_its_next_login() {
     let (shop, user, password) = shop_with_credential().await;
-    let mut database = database(&shop).await;
+    let mut database = shop.database().await;
     sqlx::query("UPDATE credential SET verifier = NULL, verifier_at = NULL")
         .execute(&mut database)
         .await
@@ -57,7 +52,7 @@ async fn a_password_of_an_older_version_goes_on_and_gets_a_slow_hash_at_its_next
 async fn the_slow_hash_counts_where_the_fast_one_says_otherwise() {
     let (shop, user, password) = shop_with_credential().await;
     let other = Secret::generate("ansm_");
-    let mut database = database(&shop).await;
+    let mut database = shop.database().await;
     let fast = other.fingerprint().to_stored();
     sqlx::query("UPDATE credential SET secret = $1").bind(fast).execute(&mut database).await.unwrap();
     assert_eq!(shop.relay.authenticate(&user, &other, HERE).await.err(), Some(Refusal::Credentials));
@@ -68,7 +63,7 @@ async fn the_slow_hash_counts_where_the_fast_one_says_otherwise() {
 async fn what_is_remembered_of_a_password_ends_with_its_credential() {
     let (shop, user, password) = shop_with_credential().await;
     assert!(shop.relay.authenticate(&user, &password, HERE).await.is_ok());
-    let mut database = database(&shop).await;
+    let mut database = shop.database().await;
     sqlx::query("UPDATE credential SET revoked_at = 1").execute(&mut database).await.unwrap();
     assert_eq!(shop.relay.authenticate(&user, &password, HERE).await.err(), Some(Refusal::Credentials));
     sqlx::query("UPDATE credential SET revoked_at = NULL").execute(&mut database).await.unwrap();
@@ -87,7 +82,7 @@ async fn what_is_remembered_of_a_password_ends_with_its_credential() {
 async fn a_password_that_is_remembered_costs_a_hash_where_its_credential_does_not_stand() {
     let (shop, user, password) = shop_with_credential().await;
     assert!(shop.relay.authenticate(&user, &password, HERE).await.is_ok());
-    let mut database = database(&shop).await;
+    let mut database = shop.database().await;
     sqlx::query("UPDATE credential SET revoked_at = 1").execute(&mut database).await.unwrap();
     let occupied = shop.relay.inner.hashes.occupy();
     tokio::time::pause();
@@ -123,7 +118,7 @@ async fn the_first_login_from_another_network_is_told_to_the_store_once_a_day() 
     assert_eq!(log_in("198.51.100.7").await, [(OWNER.to_owned(), true)]);
     assert_eq!(log_in("198.51.100.7").await, []);
     assert_eq!(log_in("2001:db8::1").await, [], "one a day");
-    let mut database = database(&shop).await;
+    let mut database = shop.database().await;
     let count = "SELECT COUNT(*) FROM record WHERE event = 'login_new_network'";
     let count: i64 = sqlx::query(count).fetch_one(&mut database).await.unwrap().get(0);
     assert_eq!(count, 2, "each is recorded");

@@ -59,8 +59,7 @@ async fn after_rewrapping_the_old_keys_can_go_and_everything_opens_and_is_found(
     });
     erased.await.unwrap();
     let erased = shop.relay.order("hana-ya", "2").await.unwrap();
-    let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
-    let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let mut database = shop.database().await;
     let destroy = sqlx::query("UPDATE data_key SET wrapped = X'' WHERE id = $1").bind(erased.key.id());
     destroy.execute(&mut database).await.unwrap();
 

@@ -51,8 +51,7 @@ async fn a_credential_that_is_older_gets_its_verifier_when_its_password_comes_an
     let shop = Shop::open().await;
     let one = add(&shop, "one").await;
     let (told, _) = exchange(&shop, &one.auth_id, &one.auth_password).await;
-    let url = format!("sqlite:{}", shop.dir.join("relay.db").display());
-    let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let mut database = shop.database().await;
     sqlx::query("UPDATE credential SET scram = NULL").execute(&mut database).await.unwrap();
     database.close().await.unwrap();
     assert_eq!(exchange(&shop, &one.auth_id, &one.auth_password).await, (told.clone(), false));

@@ -5,6 +5,7 @@
 use super::text;
 use crate::store::engine::{Database, Engine};
 use crate::store::schema::migrate;
+use crate::vault::FileKeys;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
 
 /// 30,000 deliveries of 300 stores to 97 destinations, their lanes and turns.
@@ -20,7 +21,7 @@ const FILL: [&str; 3] = [
 ];
 
 async fn filled(url: &str, name: &str) -> (Engine, AnyConnection) {
-    let database = Database::from_url(url).unwrap();
+    let database = Database::from_url(url, &FileKeys::for_tests('a', 1)).await.unwrap();
     let mut connection = database.connect().await.unwrap();
     if database.engine == Engine::Postgres {
         let text =

@@ -15,6 +15,7 @@ pub mod postfix;
 pub mod postgres;
 pub mod preload;
 pub mod rspamd;
+pub mod sqlite;
 pub mod swaks;
 
 use std::path::{Path, PathBuf};

@@ -4,11 +4,11 @@
 
 use super::process::{On, on_both_databases};
 use super::scene::Scene;
-use crate::peer::{Scratch, eventually_within};
+use crate::peer::{Scratch, eventually_within, sqlite};
 use anshin::ledger::notes;
 use mail_parser::MessageParser;
 use serde_json::Value;
-use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -66,8 +66,7 @@ impl Witness {
 
 fn edit(url: &str, statements: &[&str]) {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        sqlx::any::install_default_drivers();
-        let mut connection = AnyConnection::connect(url).await.unwrap();
+        let mut connection = sqlite::connect(url).await;
         for text in statements {
             sqlx::query(AssertSqlSafe(text.to_string())).execute(&mut connection).await.unwrap();
         }

@@ -7,7 +7,8 @@ use super::watch::Watch;
 use super::wire::Wire;
 use crate::peer::clamd::{self, Clamd, MALWARE};
 use crate::peer::rspamd::{self, Rspamd};
-use crate::peer::{HOW_TO_RUN, eventually};
+use crate::peer::{HOW_TO_RUN, eventually, sqlite};
+use sqlx::Row;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -27,12 +28,12 @@ pub fn log_has(relay: &TestRelay, event: &str, word: &str) -> bool {
 
 /// Log records of an event.
 pub fn records(relay: &TestRelay, event: &str) -> usize {
-    let count = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(\
-                 'SELECT count(*) FROM record WHERE event = ?', [sys.argv[2]]).fetchone()[0])";
-    let database = relay.state().join("anshin.db");
-    let output = Command::new("python3").args(["-c", count]).arg(database).arg(event).output();
-    let output = output.unwrap_or_else(|fault| panic!("python3: {fault}; {HOW_TO_RUN}"));
-    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let mut connection = sqlite::connect(&relay.database_url()).await;
+        let count = sqlx::query("SELECT COUNT(*) FROM record WHERE event = $1").bind(event);
+        let count: i64 = count.fetch_one(&mut connection).await.unwrap().get(0);
+        usize::try_from(count).unwrap()
+    })
 }
 
 #[test]

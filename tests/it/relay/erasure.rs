@@ -3,10 +3,10 @@
 use super::letter::Letter;
 use super::process::{On, on_both_databases};
 use super::scene::{Scene, open_order};
-use crate::peer::eventually;
 use crate::peer::postgres::{Database, fresh_database};
+use crate::peer::{eventually, sqlite};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::AssertSqlSafe;
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -24,8 +24,7 @@ fn copy(scene: &Scene) -> (String, Option<Database>) {
         let path = scene.relay.state().join("copy.db");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            sqlx::any::install_default_drivers();
-            let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+            let mut connection = sqlite::connect(&url).await;
             let text = format!("VACUUM INTO '{}'", path.display());
             sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
         });

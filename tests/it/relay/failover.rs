@@ -51,7 +51,8 @@ fn a_standby_that_is_promoted_under_load_has_everything_that_was_acknowledged() 
     all.extend(acknowledged.try_iter());
 
     let mailboxes = [&scene.hana.mailbox, &scene.mise.mailbox];
-    let mut ledger = Ledger::at(&format!("postgres://anshin@{}/anshin", standby.address()));
+    let mut ledger =
+        Ledger::at(&format!("postgres://anshin@{}/anshin", standby.address()), &scene.relay.state());
     eventually_within(LEASES_END, "the queue is empty", || (ledger.waiting() == 0).then_some(()));
     let books = Books::of(&mailboxes);
     let (doubled, doubtful) = (books.doubled(), ledger.doubtful());

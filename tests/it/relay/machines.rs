@@ -3,7 +3,7 @@
 use super::kills::LEASES_END;
 use super::process::{On, on_both_databases};
 use super::scene::Scene;
-use crate::peer::eventually_within;
+use crate::peer::{eventually_within, sqlite};
 use sqlx::Connection;
 
 on_both_databases! {
@@ -22,8 +22,7 @@ fn a_process_that_runs_goes_on_when_a_newer_version_has_extended_the_schema(on: 
     scene.hana.mailbox.wait_for(1);
     let url = scene.relay.database_url();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        sqlx::any::install_default_drivers();
-        let mut later = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let mut later = sqlite::connect(&url).await;
         sqlx::raw_sql(EXPANDS).execute(&mut later).await.unwrap();
         let octet = if on == On::Sqlite { "X'00'" } else { "'\\x00'" };
         let text = format!(

@@ -5,7 +5,7 @@
 
 use super::watch::Watch;
 use crate::peer::postgres::{Database, fresh_database};
-use crate::peer::{Scratch, eventually, eventually_within};
+use crate::peer::{Scratch, eventually, eventually_within, sqlite};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -388,11 +388,22 @@ impl TestRelay {
         self.anshin(&[&["log", "trace"], of, &look].concat()).as_array().unwrap().clone()
     }
 
-    /// All bytes at rest: files of the state, and the dump of a database server.
+    /// All bytes at rest: files of the state, and the dump of a database server, or what is within an encrypted file: what is
+    /// sealed there must hold by itself.
     pub fn check_at_rest(&self) {
         self.watch.check_hidden_below(&self.state());
         if let Some(database) = &self.database {
             self.watch.check_hidden("the database", &database.dump());
+        } else if self.state().join("anshin.db").exists() && !sqlite::keys_below(&self.state()).is_empty() {
+            let (url, plain) = (self.database_url(), self.scratch.path().join("plain.db"));
+            // On a thread of its own: it may be dropped within a runtime.
+            let written = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Runtime::new().unwrap();
+                runtime.block_on(sqlite::write_plain(&url, &plain));
+                fs::read(plain).unwrap()
+            });
+            let octets = written.join().unwrap();
+            self.watch.check_hidden("what is within the database file", &octets);
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::peer::{Scratch, eventually, postgres};
 use anshin::ledger::Signer;
 use anshin::mail::Timestamp;
 use anshin::store::{Replica, Store};
+use anshin::vault::FileKeys;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -207,8 +208,10 @@ fn who_copies_the_database_is_seen_and_told_apart_from_who_is_hidden() {
         .spawn()
         .unwrap_or_else(|fault| panic!("pg_receivewal: {fault}"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let seen =
-        |url: &str| runtime.block_on(async { Store::open(url).await.unwrap().replicas().await.unwrap() });
+    let seen = |url: &str| {
+        let keys = FileKeys::default();
+        runtime.block_on(async { Store::open(url, &keys).await.unwrap().replicas().await.unwrap() })
+    };
     eventually("the copier is seen", || (!seen(&url).is_empty()).then_some(()));
     let all = seen(&url);
     assert!(all.iter().all(|replica| matches!(replica, Replica::At(ip) if ip.is_loopback())), "{all:?}");

@@ -78,7 +78,7 @@ fn torture(on: On, nodes: usize) {
     sessions.into_iter().for_each(|session| session.join().unwrap());
     all.extend(acknowledged.try_iter());
 
-    let mut ledger = Ledger::at(&ground.own_url());
+    let mut ledger = Ledger::at(&ground.own_url(), &scene.relay.state());
     eventually_within(LEASES_END, "the queue is empty", || (ledger.waiting() == 0).then_some(()));
     let books = Books::of(&mailboxes);
     let (doubled, doubtful) = (books.doubled(), ledger.doubtful());

@@ -1,13 +1,13 @@
 //! An installation whose log has some hours, on both engines, and ways to change its database behind its back.
 
-use crate::peer::{Scratch, postgres};
+use crate::peer::{Scratch, postgres, sqlite};
 use crate::store::{domains, policy};
 use anshin::ledger::{Verifier, What};
 use anshin::mail::Timestamp;
 use anshin::relay::{Anchors, Grown, Relay, Verification};
 use anshin::store::{Ids, NewRecord, NextRows, Store};
 use anshin::vault::{KeyRing, Make, Sealed, Vault};
-use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -48,7 +48,8 @@ pub fn on_both<F: Future<Output = ()>>(test: impl Fn(Ground) -> F) {
 
 pub async fn open(url: &str, keys: &std::path::Path) -> Relay {
     let vault = Vault::open(&KeyRing::open(keys, Make::Missing, Timestamp::now()).unwrap()).unwrap();
-    Relay::open(Store::open(url).await.unwrap(), vault, domains(), policy()).await.unwrap()
+    let store = Store::open(url, &vault.file).await.unwrap();
+    Relay::open(store, vault, domains(), policy()).await.unwrap()
 }
 
 /// The beginning of an hour of the test. The fifth is the one that runs: rows of the desk and certificates have the
@@ -97,7 +98,7 @@ impl Ground {
 
     /// Does something to the database behind the relay's back, while it runs.
     pub async fn edit(&self, edit: &[String]) {
-        let mut connection = AnyConnection::connect(&self.url).await.unwrap();
+        let mut connection = sqlite::connect(&self.url).await;
         for text in edit {
             sqlx::query(AssertSqlSafe(text.clone())).execute(&mut connection).await.unwrap();
         }
@@ -109,7 +110,7 @@ impl Ground {
         let headers_alone = what == What::Headers;
         let next = NextRows { table: "record", headers_alone, ids: ids.to_vec(), begun_at: Timestamp::now() };
         let notes = self.relay.certify_destruction(&next, rule).await.unwrap().unwrap().notes;
-        let mut connection = AnyConnection::connect(&self.url).await.unwrap();
+        let mut connection = sqlite::connect(&self.url).await;
         for (id, note) in &notes {
             let query = sqlx::query("INSERT INTO destruction (id, note) VALUES ($1, $2)")
                 .bind(*id)

@@ -1,9 +1,11 @@
 //! What came of each mail, by four books: the sessions' acknowledgements, the mailboxes, the queue and the log.
 
+use crate::peer::sqlite;
 use crate::relay::kills::{Acknowledged, token};
 use crate::relay::mailbox::Mailbox;
-use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// What mailboxes hold.
 #[derive(Default)]
@@ -95,10 +97,9 @@ const NEVER: [(&str, &str); 10] = [
 ];
 
 impl Ledger {
-    pub fn at(url: &str) -> Self {
-        sqlx::any::install_default_drivers();
+    pub fn at(url: &str, keys: &Path) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let connection = runtime.block_on(AnyConnection::connect(url)).unwrap();
+        let connection = runtime.block_on(sqlite::connect_with(url, keys));
         Self { runtime, connection }
     }
 
