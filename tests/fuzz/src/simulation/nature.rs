@@ -38,6 +38,8 @@ pub enum Manner {
     Dead,
     /// Holds each session until the attempt's end.
     Tarpit,
+    /// Takes connections and never greets.
+    Silent,
     Refuses,
 }
 

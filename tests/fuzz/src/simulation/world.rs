@@ -20,6 +20,14 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 /// The longest attempt: 30 minutes and the answer to the dot.
 const LONGEST: Duration = Duration::from_secs(40 * 60);
+/// How long a greeting is waited for (RFC 5321 §4.5.3.2.1).
+const GREETING: Duration = Duration::from_secs(300);
+/// Of so many worlds one is besieged.
+const BESIEGED: u64 = 40;
+/// Hosts that take connections and say nothing, in a besieged world: what is sent to them wants all places there are.
+const SILENT: i64 = 40;
+/// The route of the first of them.
+const FIRST_SILENT: i64 = 1000;
 
 /// What is measured.
 #[derive(Default)]
@@ -47,14 +55,16 @@ pub struct World {
     pub dark: Vec<(Timestamp, Timestamp)>,
     dark_since: Option<Timestamp>,
     shaped: bool,
+    /// Whether most destinations are silent, and have mail that wants all places.
+    pub is_besieged: bool,
 }
 
 impl World {
     pub fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let concurrency = 20 + usize::try_from(random.below(80)).unwrap();
+        let (is_besieged, concurrency) = (seed % BESIEGED == 7, 20 + usize::try_from(random.below(80)).unwrap());
         let rest = Rest { first: Duration::from_secs(60), max: HOUR };
-        let per_destination = concurrency / 5;
+        let (concurrency, per_destination) = if is_besieged { (200, 20) } else { (concurrency, concurrency / 5) };
         let bounds = Bounds { concurrency, per_destination, messages_per_connection: 100, rest };
         let expire = HOUR * u32::try_from(2 + random.below(46)).unwrap();
         let rules = Deadlines { expire, delay_notice: expire.min(HOUR * 4), up_since: Timestamp::from_millis(0) };
@@ -76,6 +86,7 @@ impl World {
             dark: Vec::new(),
             dark_since: Some(start),
             shaped,
+            is_besieged,
             random,
         };
         for route in 0..routes {
@@ -125,7 +136,27 @@ impl World {
             world.at(at, Event::Accept { store: 0, count: 4000, class: Class::Order, to });
             world.at(at.after(SECOND), Event::Accept { store: 1, count: 1, class: Class::Order, to });
         }
+        if is_besieged {
+            world.besiege(start);
+        }
         world
+    }
+
+    /// Again and again one store has much mail for hosts that say nothing, and others a single one for the one that is well.
+    fn besiege(&mut self, start: Timestamp) {
+        let silent = FIRST_SILENT..FIRST_SILENT + SILENT;
+        self.manners.extend(silent.clone().map(|route| (route, vec![(start, Manner::Silent)])));
+        for wave in 0..1 + self.random.below(4) {
+            let at = start.after(SECOND + HOUR * u32::try_from(wave).unwrap());
+            for route in silent.clone() {
+                let count = 5 + self.random.below(10);
+                self.at(at, Event::Accept { store: 0, count, class: Class::Order, to: Some(route) });
+            }
+            for store in 1..4 {
+                let at = at.after(self.random.millis(0, 600_000));
+                self.at(at, Event::Accept { store, count: 1, class: Class::Order, to: Some(0) });
+            }
+        }
     }
 
     fn some_time(&mut self) -> Timestamp {
@@ -182,7 +213,8 @@ impl World {
         let now = self.now;
         match event {
             Event::Accept { store, count, class, to } => {
-                let routes = u64::try_from(self.manners.len()).unwrap();
+                let silent = if self.is_besieged { SILENT } else { 0 };
+                let routes = u64::try_from(self.manners.len()).unwrap() - u64::try_from(silent).unwrap();
                 for i in 0..count {
                     let any = i64::try_from(self.random.below(routes)).unwrap();
                     let well = store > 0 && i == 0 && self.random.below(2) == 0;
@@ -320,6 +352,7 @@ impl World {
             }
             Manner::Dead => self.random.millis(1, 30_000),
             Manner::Tarpit => LONGEST,
+            Manner::Silent => GREETING,
         };
         if self.manner(route, now) == Manner::Dead {
             self.measured.attempts_while_dead += 1;
@@ -343,7 +376,7 @@ impl World {
         let effect = match manner {
             Manner::Takes | Manner::Defers | Manner::Refuses => Effect::Answered,
             Manner::SendsAway | Manner::Tarpit => Effect::Slowed,
-            Manner::Dead => Effect::Unreached,
+            Manner::Dead | Manner::Silent => Effect::Unreached,
         };
         let word = self.nodes[node].board.ended(route, effect, now, random);
         let delivery = &mut self.spool.deliveries[id];
