@@ -128,9 +128,29 @@ pub async fn bring_to_newest_key(url: &str, keys: &FileKeys) -> Result<Brought, 
     }
 }
 
-/// The file whose lock stands for the database file.
+/// The file whose lock stands for the database file. Its owner and mode are that file's: a command of root's must not keep the
+/// service out.
 fn lock_of(path: &Path) -> Result<File, StoreFault> {
-    Ok(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(beside(path, "-lock"))?)
+    let lock = beside(path, "-lock");
+    match File::open(&lock) {
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
+        opened => return Ok(opened?),
+    }
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock)?;
+    if let Ok(of) = fs::metadata(path) {
+        // Who may use the file and not give the lock away shares it with those who may use both.
+        let _ = belong(&made, &of);
+    }
+    Ok(made)
+}
+
+/// Gives a file the owner and the mode of another.
+fn belong(file: &File, of: &fs::Metadata) -> io::Result<()> {
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) != (of.uid(), of.gid()) {
+        fchown(file, Some(of.uid()), Some(of.gid()))?;
+    }
+    file.set_permissions(of.permissions())
 }
 
 /// Waits until nobody rewrites the file.
@@ -222,12 +242,27 @@ async fn rewrite(path: &Path, from: Option<&FileKey>, to: &FileKey) -> Result<()
     // The file itself, where the name is a link to it.
     let path = &fs::canonicalize(path)?;
     let fresh = beside(path, "-unfinished");
+    remove(&fresh)?;
+    let written = replace(path, &fresh, from, to).await;
+    if written.is_err() {
+        // On a full disk most of all. What can't be removed now goes the next time.
+        let _ = remove(&fresh);
+    }
+    written
+}
+
+/// Removes an unfinished file.
+fn remove(fresh: &Path) -> io::Result<()> {
     for end in ["", "-journal", "-wal", "-shm"] {
-        match fs::remove_file(beside(&fresh, end)) {
-            Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault.into()),
+        match fs::remove_file(beside(fresh, end)) {
+            Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
             _ => {}
         }
     }
+    Ok(())
+}
+
+async fn replace(path: &Path, fresh: &Path, from: Option<&FileKey>, to: &FileKey) -> Result<(), StoreFault> {
     let mut connection = connect(path, from).await?;
     // What is in the WAL comes into the file, and the WAL goes: only who is alone with it can do that, and stays alone.
     let alone = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE; COMMIT;";
@@ -241,25 +276,19 @@ async fn rewrite(path: &Path, from: Option<&FileKey>, to: &FileKey) -> Result<()
         return Err(StoreFault::PlainFileInUse);
     }
     let old = OpenOptions::new().write(true).open(path)?;
-    let metadata = old.metadata()?;
-    let file = OpenOptions::new().write(true).create_new(true).mode(metadata.mode() & 0o777).open(&fresh)?;
-    file.set_permissions(metadata.permissions())?;
-    let made = file.metadata()?;
-    if (made.uid(), made.gid()) != (metadata.uid(), metadata.gid()) {
-        // A command of root's must not keep the file from the service.
-        fchown(&file, Some(metadata.uid()), Some(metadata.gid()))?;
-    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(fresh)?;
+    let of = old.metadata()?;
+    belong(&file, &of)?;
     sqlx::query("ATTACH DATABASE $1 AS fresh KEY $2")
         .bind(fresh.to_string_lossy().into_owned())
         .bind(to.raw().to_string())
         .execute(&mut connection)
         .await?;
-    sqlx::raw_sql("SELECT sqlcipher_export('fresh')").execute(&mut connection).await?;
-    sqlx::raw_sql("DETACH DATABASE fresh").execute(&mut connection).await?;
+    sqlx::raw_sql("SELECT sqlcipher_export('fresh'); DETACH DATABASE fresh").execute(&mut connection).await?;
     file.sync_all()?;
-    fs::rename(&fresh, path)?;
+    fs::rename(fresh, path)?;
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()?;
-    spoil(old, metadata.len())?;
+    spoil(old, of.len())?;
     Ok(connection.close().await?)
 }
 

@@ -183,13 +183,19 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// Makes a first key of every purpose that has none, and the public files that are missing. The tree's key has no public
-    /// half by which a part of a ring would show that there is one: only a new ring and who signs with it get it.
+    /// Makes a first key of every purpose that has none, and the public files that are missing. The tree's key and the file's
+    /// have no public half by which a part of a ring would show that there is one: only a new ring and who uses it get it.
     ///
     /// # Errors
     /// [`RingError`] when a file can't be written.
     pub fn complete(&mut self, now: Timestamp, take: &Take) -> Result<(), RingError> {
-        let signs = self.keys.is_empty() || matches!(take, Take::Only(only) if only.contains(&Purpose::Tree));
+        let is_new = self.keys.is_empty();
+        let may_make = |purpose: Purpose| match purpose {
+            Purpose::Tree | Purpose::File => {
+                is_new || matches!(take, Take::Only(only) if only.contains(&purpose))
+            }
+            _ => true,
+        };
         for key in &self.keys {
             keyfile::write_public(&self.dir, key)?;
         }
@@ -197,7 +203,7 @@ impl KeyRing {
         if self.guard().is_err() {
             self.make(Purpose::Guard, now, Duration::ZERO)?;
         }
-        for purpose in Purpose::ROTATED.into_iter().filter(|purpose| *purpose != Purpose::Tree || signs) {
+        for purpose in Purpose::ROTATED.into_iter().filter(|purpose| may_make(*purpose)) {
             if !self.keys.iter().any(|key| key.purpose == purpose) {
                 self.make(purpose, now, Duration::ZERO)?;
             }

@@ -51,9 +51,11 @@ fn scene_of_roles(on: On) -> Scene {
     let token =
         relay.anshin(&["token", "add", "--name", "shop", "--scope", "merchants,orders"])["token"].clone();
     let token = token.as_str().unwrap();
-    let basis = ["alias", "index", "guard"];
+    // A role that opens an SQLite file takes its key; PostgreSQL has none.
+    let basis: &[&str] =
+        if on == On::Sqlite { &["alias", "index", "guard", "file"] } else { &["alias", "index", "guard"] };
     for (role, more) in [("web", &[][..]), ("ingress", &["seal"]), ("egress", &["seal", "body", "tree"])] {
-        let dir = part(&relay, role, &[&basis[..], more].concat());
+        let dir = part(&relay, role, &[basis, more].concat());
         relay.set(KEYS, dir.to_str().unwrap());
         relay.start(&[role]);
     }
