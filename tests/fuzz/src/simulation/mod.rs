@@ -13,6 +13,7 @@
 //! - a mail is taken twice only where a process died while it had it.
 
 mod nature;
+mod siege;
 mod spool;
 mod world;
 
@@ -53,7 +54,10 @@ mod tests {
             );
         }
         let wait = world.measured.longest_wait;
-        assert!(wait <= if world.is_besieged { BESIEGED } else { FIRST }, "seed {seed}: a single mail waited {wait:?}");
+        assert!(
+            wait <= if world.is_besieged { BESIEGED } else { FIRST },
+            "seed {seed}: a single mail waited {wait:?}"
+        );
         let most = world.measured.most_at_once;
         assert!(most <= world.bounds.per_destination, "seed {seed}: {most} at once to one destination");
         // Each life of a process learns anew that a destination is dead: a window of attempts for each time it dies, and
