@@ -8,10 +8,12 @@
 //! one is cut with an overlap in which any address fits.
 //! When it fails: never. What is found in vain costs time only.
 
+mod follows;
 mod signs;
 
 use super::needle::Needle;
 use crate::mime::charset::Charset;
+use follows::may_follow;
 use signs::next_sign;
 use std::ops::Range;
 
@@ -43,11 +45,38 @@ pub fn windows(
     also: &[usize],
     known: &[Range<usize>],
 ) -> Vec<Window> {
-    let mut around: Vec<Range<usize>> = Vec::new();
     let is_known = |at: usize| {
         let next = known.partition_point(|range| range.end <= at);
         known.get(next).is_some_and(|range| range.start <= at)
     };
+    around(text, needles, also, |range| {
+        let is_letter = match first {
+            Charset::Utf8 => is_inside_utf8(text, range),
+            Charset::Iso2022Jp => is_half_of_a_pair(text, range),
+            _ => false,
+        };
+        is_letter || is_known(range.start) || is_ruled_out(text, range, needles)
+    })
+}
+
+/// The windows of a text that was decoded to UTF-8: fewer than those of its octets, since what stands behind a sign is a
+/// character there, and no octet of any.
+pub fn windows_in_unicode(text: &[u8], needles: &[Needle], also: &[usize]) -> Vec<Window> {
+    around(text, needles, also, |range| {
+        is_inside_utf8(text, range)
+            || is_ruled_out(text, range, needles)
+            || !may_follow(text.get(range.end..).unwrap_or_default(), needles)
+    })
+}
+
+/// The windows around the places `also` and the signs that nothing rules out.
+fn around(
+    text: &[u8],
+    needles: &[Needle],
+    also: &[usize],
+    rules_out: impl Fn(&Range<usize>) -> bool,
+) -> Vec<Window> {
+    let mut around: Vec<Range<usize>> = Vec::new();
     let mut add = |at: usize| {
         let (from, to) = (at.saturating_sub(MARGIN), (at + MARGIN).min(text.len()));
         match around.last_mut() {
@@ -61,12 +90,7 @@ pub fn windows(
         while let Some(place) = also.next_if(|place| *place <= range.start) {
             add(place);
         }
-        let is_letter = match first {
-            Charset::Utf8 => is_inside_utf8(text, &range),
-            Charset::Iso2022Jp => is_half_of_a_pair(text, &range),
-            _ => false,
-        };
-        if !is_letter && !is_known(range.start) && !is_ruled_out(text, &range, needles) {
+        if !rules_out(&range) {
             add(range.start);
         }
     });

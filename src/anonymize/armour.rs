@@ -1,20 +1,24 @@
 //! OpenPGP and certificates in a text, and files that stand in one: taken out, or searched, before the text is.
 //!
 //! Rules: signature frames go and leave the text (RFC 9580 §7), keys and certificates go whole; a text that holds an
-//! encrypted message is refused, since nobody here can read it. A uuencoded file is searched like an attached one; where
-//! it is a text it is edited, and encoded again.
+//! encrypted message is refused, since nobody here can read it. A file in uuencode or in lines of base64 is searched like an
+//! attached one; where it is a text it is edited, and encoded again.
 //! When it fails: [`Refusal::Signed`] where the installation refuses signatures, [`Refusal::Encrypted`].
 
 use super::body::Writer;
 use super::outcome::Removed;
 use super::search::Kind;
 use super::text::{self, Sought};
-use super::{Refusal, SignatureRule, embedded, file};
+use super::{DocumentRule, Refusal, SignatureRule, embedded, file};
 use crate::document;
+use crate::mime::base64_block;
 use crate::mime::charset::Charset;
 use crate::mime::slice;
 use crate::mime::transfer::{Edit, apply};
 use crate::mime::{pgp, uuencode};
+
+/// Most files in lines of base64 that are looked into; with more, the message waits for its sender.
+const MAX_FILES: usize = 64;
 
 /// A text without signatures and keys; `None` where it has none.
 ///
@@ -93,13 +97,44 @@ fn file_edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: 
     out
 }
 
+/// The edits of what stands in a text as lines of base64 that nothing declares. A file among it is searched as one.
+fn block_edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: Kind) -> Vec<Edit> {
+    let (mut out, mut files) = (Vec::new(), 0);
+    for block in base64_block::blocks(text) {
+        let octets = block.decoded(text);
+        if document::kind(&octets, "", "").is_some() || is_file(&octets) {
+            files += 1;
+            let stops = || files > MAX_FILES || file::stops(&octets, "", "", writer.search);
+            let stopped = writer.passage.rules.documents != DocumentRule::Pass && stops();
+            writer.names_in_document |= stopped;
+            continue;
+        }
+        let sought = Sought { search: writer.search, traces: writer.traces, ids: None, kind };
+        // What the text declares of itself says nothing of what was encoded before.
+        let label = label.filter(|_| !octets.is_ascii());
+        let edits = text::edits(&octets, label, &sought);
+        if !edits.is_empty() {
+            drop(octets);
+            let with = block.edited(text, &edits);
+            out.push(Edit { range: block.range, with });
+        }
+    }
+    out
+}
+
 /// The edits of a text and of the files in it, in order, apart from each other.
 pub fn edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: Kind) -> Vec<Edit> {
     let ids = (kind == Kind::Markup).then_some(&writer.ids);
     let sought = Sought { search: writer.search, traces: writer.traces, ids, kind };
     let mut edits = text::edits(text, label, &sought);
     writer.names_in_document |= embedded::stop(text, writer.passage.rules.documents, writer.search);
-    let files = file_edits(writer, text, label, kind);
+    let mut files = file_edits(writer, text, label, kind);
+    for block in block_edits(writer, text, label, kind) {
+        let apart = |file: &Edit| block.range.end <= file.range.start || block.range.start >= file.range.end;
+        if files.iter().all(apart) {
+            files.push(block);
+        }
+    }
     if !files.is_empty() {
         edits.retain(|edit| {
             files.iter().all(|file| edit.range.end <= file.range.start || edit.range.start >= file.range.end)

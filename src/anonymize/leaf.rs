@@ -15,7 +15,7 @@ use crate::mime::MAX_DEPTH;
 use crate::mime::charset::Charset;
 use crate::mime::lines::{self, Break, MAX_LINE};
 use crate::mime::transfer::{self, Edit, Encoding};
-use crate::mime::tree::{Budget, Entity};
+use crate::mime::tree::{self, Budget, Entity};
 use crate::mime::uuencode;
 use crate::mime::{room, slice};
 use std::borrow::Cow;
@@ -39,7 +39,12 @@ impl Writer<'_> {
         self.rest = bytes.len().saturating_sub(entity.body.end);
         let treatment =
             policy::treatment(&entity.media, entity.content_type.as_ref(), &name, &self.passage.rules)?;
+        let is_named_only = !tree::is_message(&entity.media);
         match treatment {
+            // What only its name calls a message, and what is none, would be written anew as one.
+            Treatment::Message if is_named_only && !may_be_message(raw, entity) => {
+                self.file(raw, entity, &name, out)
+            }
             // What is called a text and is a document is opened as one, by whatever goes by its name.
             Treatment::Text(_) | Treatment::ContentLines | Treatment::Report | Treatment::MessageHeader
                 if is_document(raw, entity) =>
@@ -74,14 +79,17 @@ impl Writer<'_> {
             // A message that is nothing else: what else is there would be empty.
             Treatment::Dropped(Removed::Signature) => Err(Refusal::Signed),
             Treatment::Dropped(_) => Err(Refusal::Key),
-            Treatment::File if is_text(raw, entity, &name) => {
-                self.one_text(raw, entity.encoding, None, Kind::Plain, out)
-            }
-            Treatment::File => {
-                file::pass(self, raw, entity, &name, out);
-                Ok(())
-            }
+            Treatment::File => self.file(raw, entity, &name, out),
         }
+    }
+
+    /// A file: a text of no type that is known, or what is passed as it is.
+    fn file(&mut self, raw: &[u8], entity: &Entity, name: &str, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        if is_text(raw, entity, name) {
+            return self.one_text(raw, entity.encoding, None, Kind::Plain, out);
+        }
+        file::pass(self, raw, entity, name, out);
+        Ok(())
     }
 
     /// A text; what stands behind its encoded lines is one too, as it stands.
@@ -135,7 +143,8 @@ impl Writer<'_> {
     fn content_lines(&mut self, raw: &[u8], entity: &Entity, out: &mut Vec<u8>) {
         let decoded = entity.encoding.decode(raw);
         let label = entity.content_type.as_ref().and_then(|value| value.text("charset"));
-        let sought = Sought { search: self.search, traces: self.traces, ids: None, kind: Kind::Plain };
+        let ids = Some(&self.ids);
+        let sought = Sought { search: self.search, traces: self.traces, ids, kind: Kind::Plain };
         let label = label.as_deref().map(str::as_bytes);
         let passage = self.passage;
         self.names_in_document |= embedded::stop(&decoded, passage.rules.documents, self.search);
@@ -283,6 +292,17 @@ const DOCUMENT_PREFIX: usize = 1024;
 fn is_document(raw: &[u8], entity: &Entity) -> bool {
     let head = entity.encoding.decode(slice(raw, 0..raw.len().min(DOCUMENT_PREFIX)));
     document::kind(&head, "", "").is_some()
+}
+
+/// Whether a file may be a message: a text in whose beginning any line reads as a field.
+fn may_be_message(raw: &[u8], entity: &Entity) -> bool {
+    let head = entity.encoding.decode(slice(raw, 0..raw.len().min(HEAD)));
+    let is_field = |line: &[u8]| {
+        let name = line.split(|b| *b == b':').next().unwrap_or_default();
+        let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        name.len() < line.len() && !name.is_empty() && name.trim_ascii_end().iter().all(is_name)
+    };
+    is_plain(&head) && document::kind(&head, "", "").is_none() && head.split(|b| *b == b'\n').any(is_field)
 }
 
 /// Whether a file is a text that can be edited: one of no type that is known, without anything but text in it.

@@ -102,6 +102,18 @@ impl Search {
         anchors::windows(text, first, &self.needles, also, known)
     }
 
+    /// The windows of a text in UTF-8 that was decoded, in which a secret or a name of the path can stand, and the places
+    /// `also`.
+    pub fn windows_in_unicode(&self, text: &[u8], mut also: Vec<usize>) -> Vec<Window> {
+        if !self.traces.is_empty() {
+            also.extend(anchors::veils(text));
+            also.extend(self.traces.broken_places(text));
+            also.extend(self.traces.found(text).map(|found| found.range.start));
+        }
+        also.sort_unstable();
+        anchors::windows_in_unicode(text, &self.needles, &also)
+    }
+
     /// The addresses that stand in octets as they are, whatever charset they are in of those that keep ASCII, in order:
     /// what [`hits`](Self::hits) finds first in each of them.
     pub fn plain_edits(&self, text: &[u8], kind: Kind) -> Vec<Edit> {

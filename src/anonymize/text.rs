@@ -210,7 +210,14 @@ fn read(
     if is_wide(charset) && good {
         all.state = State::Read;
     }
-    let mut hits = sought.search.hits(text.as_bytes(), sought.kind, sought.ids);
+    let hits_in = |text: &[u8]| {
+        if is_wide(charset) {
+            sought.search.hits(text, sought.kind, sought.ids)
+        } else {
+            hits_near(text, sought)
+        }
+    };
+    let mut hits = hits_in(text.as_bytes());
     if hits.is_empty() {
         return good;
     }
@@ -219,7 +226,7 @@ fn read(
         // Only this text has the way back for octets that make no sense.
         let view = charset.decode_view(&octets.bytes);
         text = Cow::Owned(String::from_utf8_lossy(view.bytes()).into_owned());
-        hits = sought.search.hits(text.as_bytes(), sought.kind, sought.ids);
+        hits = hits_in(text.as_bytes());
         way = Some(WayBack::Whole(view));
     }
     let mut way = way.unwrap_or_else(|| WayBack::new(charset, &octets.bytes, text.as_bytes()));
@@ -247,11 +254,31 @@ fn read(
     good
 }
 
-/// In UTF-7 a run of base64 changes as a whole: what it holds beside the hit is written again.
+/// The hits in a text that was decoded, looked for only where its characters leave room for one: octets that are no text
+/// have signs everywhere, and in each charset others.
+fn hits_near(text: &[u8], sought: &Sought<'_>) -> Vec<Hit> {
+    let links = if sought.ids.is_some() { link_places(text) } else { Vec::new() };
+    let mut out: Vec<Hit> = Vec::new();
+    for window in sought.search.windows_in_unicode(text, links) {
+        let near = text.get(window.range.clone()).unwrap_or_default();
+        for mut hit in sought.search.hits(near, sought.kind, sought.ids) {
+            for range in &mut hit.ranges {
+                *range = range.start + window.range.start..range.end + window.range.start;
+            }
+            let first = hit.ranges.first().map_or(0, |range| range.start);
+            if first >= window.core_start && first < window.core_end {
+                out.push(hit);
+            }
+        }
+    }
+    out
+}
+
+/// In UTF-7 a run of base64 changes as a whole: what it holds beside what is replaced is written again.
 fn utf7_edits(octets: &[u8], text: &str, way: &mut WayBack<'_>, hits: &[Hit]) -> Vec<Edit> {
-    let flat = replacements(hits, |range| vec![range]);
-    let mut out: Vec<Edit> = Vec::new();
-    for (range, with) in &flat {
+    // Octets, the text that they stand for, and what is replaced in it. A run may hold several pieces of one hit.
+    let mut runs: Vec<(Range<usize>, Range<usize>, Vec<(Range<usize>, &str)>)> = Vec::new();
+    for (range, with) in replacements(hits, |range| vec![range]) {
         let Some(source) =
             way.sources(range.clone()).into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
         else {
@@ -267,14 +294,27 @@ fn utf7_edits(octets: &[u8], text: &str, way: &mut WayBack<'_>, hits: &[Hit]) ->
         while to < text.len() && same(to) {
             to += 1;
         }
-        let before = text.get(from..range.start).unwrap_or_default();
-        let behind = text.get(range.end..to).unwrap_or_default();
-        let new = Charset::Utf7.encode(&format!("{before}{with}{behind}")).unwrap_or_default();
-        if out.last().is_none_or(|last| last.range.end <= source.start) && source.end <= octets.len() {
-            out.push(Edit { range: source, with: new });
+        match runs.last_mut() {
+            Some((octets, whole, replaced)) if source.start < octets.end => {
+                octets.end = octets.end.max(source.end);
+                whole.end = whole.end.max(to);
+                replaced.push((range, with));
+            }
+            _ => runs.push((source, from..to, vec![(range, with)])),
         }
     }
-    out
+    let written = |whole: Range<usize>, replaced: Vec<(Range<usize>, &str)>| {
+        let (mut new, mut at) = (String::new(), whole.start);
+        for (range, with) in replaced {
+            new.push_str(text.get(at..range.start).unwrap_or_default());
+            new.push_str(with);
+            at = at.max(range.end);
+        }
+        new.push_str(text.get(at..whole.end).unwrap_or_default());
+        Charset::Utf7.encode(&new).unwrap_or_default()
+    };
+    let inside = runs.into_iter().filter(|(source, ..)| source.end <= octets.len());
+    inside.map(|(range, whole, replaced)| Edit { range, with: written(whole, replaced) }).collect()
 }
 
 /// The parts of `ranges` that lie in `window`, counted from where it begins.
@@ -341,3 +381,6 @@ pub fn replacements(
     out.dedup_by(|next, kept| next.0.start < kept.0.end && next.1.is_empty());
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@
 
 pub mod automatic;
 mod base64;
+pub mod base64_block;
 pub mod binary;
 pub mod charset;
 pub mod cms;

@@ -265,7 +265,10 @@ impl Search<'_> {
                         .get(at.saturating_sub(8)..at)
                         .is_some_and(|near| near.iter().any(|b| is_lead(*b)))
             }
-            b'>' | b';' | b'"' | 0x80.. => true,
+            b'>' | b';' | b'"' => true,
+            0x80.. => {
+                self.follows.is_some() || !ends_in_letter_of_its_own(self.text.get(..at).unwrap_or_default())
+            }
             _ => false,
         };
         apart && self.domain_may_follow(at + 1)
@@ -363,5 +366,19 @@ impl Search<'_> {
                 .iter()
                 .filter(|wanted| wanted.domains().any(|domain| text.holds(domain)))
                 .any(|wanted| text.signs().any(|at| wanted.stands_at(text, at, self.joints)))
+    }
+}
+
+/// Whether a text in UTF-8 ends with a letter of Japanese, Chinese or Korean, or with what stands for an octet that makes no
+/// sense: none of them is an `a` in any form, nor nothing.
+fn ends_in_letter_of_its_own(before: &[u8]) -> bool {
+    let Some(letter) = before.last_chunk::<3>() else { return false };
+    match letter {
+        [0xe3, 0x81, 0x81..=0xbf] | [0xe3, 0x82, 0x80..=0x96 | 0xa1..=0xbf] | [0xe3, 0x83, 0x80..=0xba] => {
+            true
+        }
+        [0xe4..=0xec, 0x80..=0xbf, 0x80..=0xbf] => true,
+        [0xef, 0xbd, 0xa6..=0xbf] | [0xef, 0xbe, 0x80..=0x9d] | [.., 0xc2, 0xa4] => true,
+        _ => false,
     }
 }
