@@ -20,6 +20,12 @@ pub(super) fn look(arguments: &LookArguments) -> Result<Option<Look>, Failure> {
     Ok(Some(Look::new(actor, purpose, case, account())?))
 }
 
+/// Who looks and why, where nothing is done without.
+pub(super) fn named(arguments: &LookArguments) -> Result<Look, Failure> {
+    let missing = || Failure::new("say who you are, why, and for which case: --actor, --purpose, --case");
+    look(arguments)?.ok_or_else(missing)
+}
+
 /// The account, as the system knows it: a name can be claimed, this can't.
 pub(super) fn account() -> Account {
     // Kept by the kernel through `su` and `sudo`; its largest number says that nobody logged in (proc(5)).

@@ -153,7 +153,8 @@ impl Relay {
         let token = self.vault().decisions.mint(Decision::Correct, correction, expires_at);
         let answer = Alias::new(token, self.domains().merchant().clone()).to_string();
         let subject = "メールアドレス変更の確認 / Please confirm your new address";
-        self.mail_about(correction, new, subject, super::words::new_address(&answer, expires_at), now).await
+        let about = json!({ "action": "correction", "what": queue_id(correction) });
+        self.mail_about(about, new, subject, super::words::new_address(&answer, expires_at), now).await
     }
 
     /// The mail that tells the address before.
@@ -164,12 +165,14 @@ impl Relay {
         now: Timestamp,
     ) -> Result<NewMessage, RelayFault> {
         let subject = "メールアドレス変更のお申し出について / Your address is asked to be changed";
-        self.mail_about(correction, before, subject, super::words::address_before(), now).await
+        let about = json!({ "action": "correction", "what": queue_id(correction) });
+        self.mail_about(about, before, subject, super::words::address_before(), now).await
     }
 
-    async fn mail_about(
+    /// A mail to a person in the installation's name, about a change of the address.
+    pub(super) async fn mail_about(
         &self,
-        correction: i64,
+        detail: Value,
         to: &RealAddress,
         subject: &str,
         text: String,
@@ -197,7 +200,7 @@ impl Relay {
             envelope: Envelope { confirmed: true, ..Envelope::of_ours(&from, AliasText::from(&from)) },
             body: &body,
             expires: self.policy().expire,
-            detail: json!({ "action": "correction", "what": queue_id(correction) }),
+            detail,
             guard: None,
         };
         self.own_row(own, now)

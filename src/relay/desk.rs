@@ -10,8 +10,9 @@ use super::correction::{Correction, CorrectionAsked, CorrectionFault};
 use super::erasure::ErasureFault;
 use super::legal_hold::HoldFault;
 use super::look::{Look, Opening};
+use super::readdress::Readdressing;
 use super::trace::{TraceFault, TraceLine};
-use super::{OrderFault, QueueFault, Relay, RelayFault, queue_id};
+use super::{OrderFault, OrderView, QueueFault, Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
 use crate::store::{NewLook, NewLookRequest};
 use crate::vault::{Class, Index, Indexed, Place};
@@ -48,6 +49,8 @@ pub enum Opened {
     Export(Value),
     /// A new address is asked by mail.
     Asked(CorrectionAsked),
+    /// An order with its new address.
+    Readdressed(OrderView),
 }
 
 /// What was decided about a request.
@@ -198,6 +201,7 @@ impl Relay {
             Found::Correction(correction) => {
                 Ok(Opened::Asked(self.ask_correction(look, &correction, rows, now).await?))
             }
+            Found::Order(order) => Ok(Opened::Readdressed(self.readdress(look, &order, now).await?)),
         }
     }
 
@@ -253,6 +257,9 @@ impl Relay {
             Opening::Correct { customer, to, .. } => {
                 let (rows, correction) = self.correctable(customer, to).await?;
                 Ok((rows, Found::Correction(Box::new(correction))))
+            }
+            Opening::Readdress { store_id, order_no, to, .. } => {
+                Ok((1, Found::Order(Box::new(self.readdressable(store_id, order_no, to).await?))))
             }
         }
     }
@@ -419,6 +426,7 @@ enum Found {
     Person(Vec<i64>, Index),
     All(Box<RealAddress>, Vec<i64>, Index),
     Correction(Box<Correction>),
+    Order(Box<Readdressing>),
 }
 
 pub(super) const fn look_place(id: i64) -> Place {

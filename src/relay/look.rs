@@ -113,6 +113,8 @@ pub enum Opening {
     Export { person: String, customer: String, conversations: Vec<i64>, stranger: Index },
     /// Nothing: a customer's address is corrected, once the new one answers. Written down by the same index.
     Correct { person: String, new: String, customer: String, to: String },
+    /// Nothing: one order gets another customer address at once. The new one is written down by its index.
+    Readdress { store_id: String, order_no: String, new: String, to: String },
 }
 
 impl Opening {
@@ -125,6 +127,7 @@ impl Opening {
             Opening::Erase { .. } => "erasure",
             Opening::Export { .. } => "export",
             Opening::Correct { .. } => "correction",
+            Opening::Readdress { .. } => "readdress",
         }
     }
 
@@ -136,7 +139,8 @@ impl Opening {
             | Opening::Lift { .. }
             | Opening::Erase { .. }
             | Opening::Export { .. }
-            | Opening::Correct { .. } => true,
+            | Opening::Correct { .. }
+            | Opening::Readdress { .. } => true,
         }
     }
 
@@ -157,6 +161,9 @@ impl Opening {
             }
             Opening::Export { person, .. } => json!({ "export": { "person": person } }),
             Opening::Correct { person, new, .. } => json!({ "correct": { "person": person, "to": new } }),
+            Opening::Readdress { store_id, order_no, new, .. } => {
+                json!({ "readdress": { "store_id": store_id, "order_no": order_no, "to": new } })
+            }
         }
     }
 }

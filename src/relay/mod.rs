@@ -45,6 +45,7 @@ mod postmaster;
 mod person;
 mod proof;
 mod pause;
+mod readdress;
 mod record;
 mod rekey;
 mod refusal;

@@ -1,11 +1,11 @@
-//! Orders: opening a conversation and its alias pair, showing, extending, re-addressing and closing it. Opening is
+//! Orders: opening a conversation and its alias pair, showing, extending and closing it. Opening is
 //! idempotent: the same order gives the same aliases.
 
 use super::admission::GUESTS_MAX;
 use super::domains::AddressClass;
 use super::{Conversation, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
-use crate::store::{ConversationRow, Kind, NewAlias, NewConversation, Repointed, random_id};
+use crate::store::{ConversationRow, Kind, NewAlias, NewConversation, random_id};
 use crate::vault::{Indexed, Place, Side};
 
 /// Longest order number, in characters.
@@ -62,6 +62,8 @@ pub enum OrderFault {
     OwnDomain,
     #[error("customer: this order is open with another address; use `anshin order readdress` to change it")]
     OtherCustomer,
+    #[error("customer: it is the address of now")]
+    Same,
     #[error("expires_at: it must lie in the future")]
     Past,
     #[error("the order is closed; a closed conversation stays closed")]
@@ -114,7 +116,7 @@ impl Relay {
         Ok(self.view(&row, order_no, is_new)?)
     }
 
-    fn parse_customer(&self, text: &str) -> Result<RealAddress, OrderFault> {
+    pub(super) fn parse_customer(&self, text: &str) -> Result<RealAddress, OrderFault> {
         let customer = RealAddress::parse(text.trim())?;
         if self.domains().is_ours(customer.reveal_domain()) {
             return Err(OrderFault::OwnDomain);
@@ -320,29 +322,6 @@ impl Relay {
             return Err(OrderFault::Past);
         }
         self.store().extend_conversation(conversation.id, expires_at).await.map_err(RelayFault::from)?;
-        self.show_order(store_id, order_no).await
-    }
-
-    /// Gives an order another customer address; the aliases stay.
-    ///
-    /// # Errors
-    /// [`OrderFault`] when there is none, it is closed, or the address is none.
-    pub async fn readdress_order(
-        &self,
-        store_id: &str,
-        order_no: &str,
-        customer: &str,
-    ) -> Result<OrderView, OrderFault> {
-        let conversation = self.order(store_id, order_no).await?;
-        if conversation.closed_at.is_some() {
-            return Err(OrderFault::Closed);
-        }
-        let customer = self.parse_customer(customer)?;
-        let Repointed { customer_idx, customer, former, .. } = self.repointed(&conversation, &customer)?;
-        self.store()
-            .readdress_conversation(conversation.id, customer_idx, customer, former)
-            .await
-            .map_err(RelayFault::from)?;
         self.show_order(store_id, order_no).await
     }
 

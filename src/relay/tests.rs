@@ -11,6 +11,7 @@ mod rekey;
 mod roles;
 mod logins;
 mod operator_mail;
+mod readdress;
 mod senders;
 mod reports;
 mod retention;
@@ -262,7 +263,7 @@ async fn a_recipient_who_is_named_twice_gets_one_message() {
 async fn an_address_the_customer_had_before_passes_no_more_than_the_present_one() {
     let shop = Shop::open().await;
     let now = "hana.new@customer.example";
-    shop.relay.readdress_order("hana-ya", "1", now).await.unwrap();
+    shop.readdress("1", now).await;
     let sender = address(now);
     let to = address(&shop.order.merchant_alias.to_string());
     let recipient = shop.mx(Some(&sender), &to).await.unwrap();

@@ -8,8 +8,9 @@ use super::accept;
 use super::erasure::destroy_key;
 use super::fault::StoreFault;
 use super::handle::Store;
+use super::looks::NewLook;
 use super::parties::KeyRow;
-use super::rows::NewKey;
+use super::rows::{NewKey, NewMessage};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, Row};
@@ -39,6 +40,13 @@ pub struct Repointed {
     pub former: Sealed,
     /// Of what it is found by, where that is the address.
     pub key_idx: Option<Index>,
+}
+
+/// An order with another customer address, the entry about it, and the mail that tells the address before.
+pub struct Readdressed {
+    pub to: Repointed,
+    pub look: NewLook,
+    pub warning: NewMessage,
 }
 
 impl Store {
@@ -144,7 +152,9 @@ impl Store {
     }
 }
 
-async fn repoint(connection: &mut AnyConnection, new: &Repointed) -> Result<i64, sqlx::Error> {
+/// Gives an open conversation another customer address. How many: one, or none where it was closed meanwhile, or would be
+/// found as another that is there.
+pub(super) async fn repoint(connection: &mut AnyConnection, new: &Repointed) -> Result<i64, sqlx::Error> {
     if let Some(key) = new.key_idx {
         let text = "SELECT c.id FROM conversation c JOIN conversation own ON own.id = $1 WHERE c.id <> own.id \
              AND c.merchant_id = own.merchant_id AND c.kind = own.kind AND c.key_idx = $2";

@@ -12,7 +12,7 @@ use super::rows::{
     Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement,
 };
 use super::writer::{Change, Effect, Job, WOKEN, write};
-use super::{Ruling, accept, fault::StoreFault, schema};
+use super::{Readdressed, Ruling, accept, fault::StoreFault, schema};
 use crate::mail::Timestamp;
 use crate::schedule::{Class, Rooms};
 use crate::vault::{Index, Sealed};
@@ -171,18 +171,15 @@ impl Store {
         self.change(Change::ExtendConversation { id, expires_at }).await.map(|_| ())
     }
 
-    /// Gives a conversation another customer address; `former` are all that it had before.
+    /// Gives an order another customer address, with the entry about it and the mail to the address before. `false`: it was
+    /// closed meanwhile, and nothing is changed.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn readdress_conversation(
-        &self,
-        id: i64,
-        customer_idx: Index,
-        customer: Sealed,
-        former: Sealed,
-    ) -> Result<(), StoreFault> {
-        self.change(Change::ReaddressConversation { id, customer_idx, customer, former }).await.map(|_| ())
+    pub async fn readdress(&self, new: Readdressed) -> Result<bool, StoreFault> {
+        let changed = self.count(Change::Readdress(Box::new(new))).await? > 0;
+        self.ring();
+        Ok(changed)
     }
 
     /// Closes a conversation.

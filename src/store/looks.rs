@@ -6,8 +6,8 @@ use super::handle::Store;
 use super::parties::KeyRow;
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// An entry to be kept.
 pub struct NewLook {
@@ -73,23 +73,7 @@ impl Store {
     /// [`StoreFault`] when the database does not answer; then nothing may be opened.
     pub async fn look(&self, new: &NewLook) -> Result<(), StoreFault> {
         self.save_announced().await?;
-        sqlx::query(
-            "INSERT INTO look (id, at, actor_idx, purpose, kind, rows, outcome, request_id, data_key_id, detail) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        )
-        .bind(new.id)
-        .bind(new.at.as_millis())
-        .bind(new.actor_idx.as_bytes())
-        .bind(new.purpose)
-        .bind(new.kind)
-        .bind(new.rows)
-        .bind(new.outcome)
-        .bind(new.request_id)
-        .bind(new.data_key_id)
-        .bind(new.detail.stored())
-        .execute(self.pool())
-        .await?;
-        Ok(())
+        self.pool().bounded(async { Ok(add(&mut *self.pool().take().await?, new).await?) }).await
     }
 
     /// How often something was opened for somebody since a time.
@@ -217,6 +201,26 @@ impl Store {
         .await?;
         Ok(done.rows_affected() == 1)
     }
+}
+
+/// Adds an entry.
+pub(super) async fn add(connection: &mut AnyConnection, new: &NewLook) -> Result<(), sqlx::Error> {
+    let text = "INSERT INTO look (id, at, actor_idx, purpose, kind, rows, outcome, request_id, data_key_id, detail) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    sqlx::query(text)
+        .bind(new.id)
+        .bind(new.at.as_millis())
+        .bind(new.actor_idx.as_bytes())
+        .bind(new.purpose)
+        .bind(new.kind)
+        .bind(new.rows)
+        .bind(new.outcome)
+        .bind(new.request_id)
+        .bind(new.data_key_id)
+        .bind(new.detail.stored())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 fn read_request(row: &AnyRow) -> Result<LookRequestRow, sqlx::Error> {

@@ -50,7 +50,7 @@ mod writer;
 pub use blocks::{Block, PauseRow, SuppressedRow};
 pub use certificates::{CertificateRow, day_text};
 pub use clock::Rewind;
-pub use corrections::{CorrectionRow, NewCorrection, Repointed};
+pub use corrections::{CorrectionRow, NewCorrection, Readdressed, Repointed};
 pub use credentials::{CREDENTIALS_MAX, Changed, KeptCredential};
 pub use erasure::{ErasureRow, Holdings};
 pub use errands::Errand;

@@ -14,8 +14,7 @@ pub(super) async fn run(
     arguments: &LookArguments,
     common: &Common,
 ) -> Result<(), Failure> {
-    let missing = || Failure::new("say who you are, why, and for which case: --actor, --purpose, --case");
-    let look = desk::look(arguments)?.ok_or_else(missing)?;
+    let look = desk::named(arguments)?;
     let (_, relay) = process::relay(common).await?;
     let opening = relay.correction_of(customer, to).await?;
     let approved = arguments.approved.as_deref();

@@ -6,14 +6,14 @@ use crate::cli::desk;
 use crate::cli::output::{Failure, print, table};
 use crate::cli::process;
 use crate::mail::Timestamp;
-use crate::relay::{Goes, HoldScope, Look, Opening};
+use crate::relay::{Goes, HoldScope, Opening};
 use serde_json::{Value, json};
 
 pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Failure> {
     let (_, relay) = process::relay(common).await?;
     match command {
         HoldCommand::Add { look, store_id, customer, from, until } => {
-            let look = named(desk::look(&look)?)?;
+            let look = desk::named(&look)?;
             let time = |text: &String| {
                 let cure = || Failure::new(format!("{text} is no time such as 2027-01-31T00:00:00+09:00"));
                 Timestamp::parse_rfc3339(text).ok_or_else(cure)
@@ -26,7 +26,7 @@ pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Fai
         }
         HoldCommand::Lift { hold, look } => {
             let approved = look.approved.clone();
-            let look = named(desk::look(&look)?)?;
+            let look = desk::named(&look)?;
             let opening = Opening::Lift { hold: hold.clone() };
             relay.open_for(&look, &opening, Goes::ToTheScreen, approved.as_deref()).await?;
             print(common, &json!({ "hold": hold, "state": "lifted" }), "lifted");
@@ -66,8 +66,4 @@ pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Fai
         }
     }
     Ok(())
-}
-
-fn named(look: Option<Look>) -> Result<Look, Failure> {
-    look.ok_or_else(|| Failure::new("say who you are, why, and for which case: --actor, --purpose, --case"))
 }

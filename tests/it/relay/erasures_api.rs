@@ -22,7 +22,7 @@ fn a_call_previews_asks_a_second_person_erases_once_and_says_so_again(on: On) {
     let scene = Scene::new(on);
     let (erasures, orders) = (token(&scene, "erasures"), token(&scene, "orders"));
     open_order(&scene.relay, "mise", "A-1002", &scene.taro.address);
-    scene.relay.anshin(&[
+    scene.by_two(&[
         "order",
         "readdress",
         "--store-id",
