@@ -9,7 +9,7 @@ use super::arguments::Common;
 use super::output::{Failure, print, table};
 use super::{keys, process};
 use crate::mail::Timestamp;
-use crate::relay::{Need, SETTLED, Stage, Step};
+use crate::relay::{Need, Relay, SETTLED, Stage, Step};
 use crate::vault::Purpose;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
@@ -71,6 +71,24 @@ pub(super) async fn retire(key: &str, common: &Common) -> Result<(), Failure> {
     let mut letters = name.chars();
     let (Some(name), None) = (letters.next(), letters.next()) else { return Err(wrong()) };
     let (config, relay) = process::relay(common).await?;
+    // One that was cut off between the mark and the end goes on to the end.
+    if !relay.is_half_retired(purpose, name).await? {
+        mark(key, purpose, name, &relay).await?;
+    }
+    let _turn = process::turn_at_ring(&config)?;
+    keys::as_it_is(&config)?.destroy(purpose, name)?;
+    // Only now: what certifies that nothing opens any more waits for it, and other machines destroy their copies.
+    relay.key_is_gone(purpose, name, Timestamp::now()).await?;
+    print(
+        common,
+        &json!({ "key": key, "retired": true }),
+        &format!("{key} is destroyed; running processes on other machines follow, its copies in backups are yours"),
+    );
+    Ok(())
+}
+
+/// Marks a key as retired, and waits until no process seals with it.
+async fn mark(key: &str, purpose: Purpose, name: char, relay: &Relay) -> Result<(), Failure> {
     still_needed(key, &relay.needs(purpose, name, Timestamp::now()).await?)?;
     // The database first: a process that starts in between does not miss the file.
     relay.retire(purpose, name, Some(Timestamp::now())).await?;
@@ -84,13 +102,6 @@ pub(super) async fn retire(key: &str, common: &Common) -> Result<(), Failure> {
         relay.retire(purpose, name, None).await?;
         still_needed(key, &needs)?;
     }
-    let _turn = process::turn_at_ring(&config)?;
-    keys::as_it_is(&config)?.destroy(purpose, name)?;
-    print(
-        common,
-        &json!({ "key": key, "retired": true }),
-        &format!("{key} is destroyed; its copies in backups are yours"),
-    );
     Ok(())
 }
 

@@ -271,6 +271,9 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
                     "what was erased is still in the tree of this key ring"
                 );
             }
+            let destroyed = follow_retired(&relay, keeper).await;
+            let Ok(again) = destroyed else { return };
+            keeper = again;
             // A provider may take its time.
             let looked = tokio::task::spawn_blocking(move || {
                 let found = keeper.look(Timestamp::now());
@@ -322,6 +325,25 @@ async fn follow_erasures(
         (keeper, done)
     };
     tokio::task::spawn_blocking(taken_out).await
+}
+
+/// Destroys in this ring's directory what was destroyed in another machine's. What can't be is told each time: it opens old
+/// copies of the database.
+async fn follow_retired(relay: &Relay, keeper: Keeper) -> Result<Keeper, tokio::task::JoinError> {
+    let keys = relay.keys_to_destroy().await.unwrap_or_default();
+    let destroyed = move || {
+        for (purpose, name) in keys {
+            let key = format!("{}-{name}", purpose.as_str());
+            match keeper.destroy(purpose, name) {
+                Ok(()) => tracing::info!(event = "key_destroyed", key, "it was retired"),
+                Err(fault) => {
+                    tracing::error!(event = "fault", key, %fault, "a key that was retired is still in this key ring");
+                }
+            }
+        }
+        keeper
+    };
+    tokio::task::spawn_blocking(destroyed).await
 }
 
 /// Logging to standard error: our own events only, since libraries name hosts and statements.

@@ -2,21 +2,23 @@
 //!
 //! Rules: the keys are destroyed in the database first and in the ring's tree then, by every process that holds the tree; what
 //! was begun is so found again after a crash. The certificate is written when no copy of the database opens anything with the
-//! ring as it is: the leaves are out of the tree, and no seal key is left that once wrapped one of the keys without it.
+//! ring as it is: the leaves are out of the tree, and the file of every seal key is destroyed that once wrapped one of the keys
+//! without it.
 //! When it fails: [`ErasureFault`], and nothing is erased.
 
 use super::desk::{DeskFault, Goes};
 use super::look::{Look, Opening};
 use super::{Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
-use crate::store::{ErasureRow, Holdings};
-use crate::vault::{Index, Indexed};
+use crate::store::{ErasureRow, Holdings, RingKeyRow};
+use crate::vault::{Index, Indexed, KeyLine, Purpose};
 use data_encoding::HEXLOWER;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// How long after its mark a key of the ring is gone: whoever retires it waits for less.
-const RETIRED: Duration = Duration::from_secs(60);
+/// How long after the first file of a key of the ring is destroyed those of other machines may last: each process looks every
+/// five seconds.
+const FOLLOWED: Duration = Duration::from_secs(60);
 /// How long a transaction may take between its ids and its commit.
 const LATE: Duration = Duration::from_secs(600);
 
@@ -214,9 +216,11 @@ impl Relay {
     /// [`RelayFault`] when the database does not answer.
     pub async fn certify_erasures(&self, now: Timestamp) -> Result<Vec<ErasurePending>, RelayFault> {
         let mut waiting = Vec::new();
-        for row in self.store().erasures_pending().await? {
+        let rows = self.store().erasures_pending().await?;
+        let is_forgotten = rows.is_empty() || self.store().forget_pages().await?;
+        for row in rows {
             let seal_keys = self.seals_that_open(&row).await?;
-            if seal_keys.is_empty() && self.is_out(&row).await? {
+            if is_forgotten && seal_keys.is_empty() && self.is_out(&row).await? {
                 let id = self.next_id();
                 if self.store().certify_erasure(row.id, id, &body(&row, id, now), now).await? {
                     tracing::info!(event = "destroyed", class = "person", certificate = queue_id(id));
@@ -248,9 +252,14 @@ impl Relay {
             own.map_or(row.at, |key| key.since)
         });
         let Some(until) = since.max() else { return Ok(Vec::new()) };
-        // A mark is not yet the end of a key, and may be taken back.
-        let ended = |at: Timestamp| at.after(RETIRED) < Timestamp::now();
-        let opens = seals().filter(|key| !key.retired_at.is_some_and(ended) && key.since <= until);
+        // A mark is not yet the end of a key, and may be taken back. Whose own ring still holds it certifies nothing.
+        let ended = |at: Timestamp| at.after(FOLLOWED) < Timestamp::now();
+        let vault = self.vault();
+        let is_here = |key: &RingKeyRow| {
+            let is_it = |line: &KeyLine| line.opens && line.fingerprint == key.fingerprint;
+            vault.lines.iter().any(|line| line.purpose == Purpose::Seal && is_it(line))
+        };
+        let opens = seals().filter(|key| (!key.gone_at.is_some_and(ended) || is_here(key)) && key.since <= until);
         Ok(opens.map(|key| format!("seal-{}", key.name)).collect())
     }
 }

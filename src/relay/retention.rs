@@ -127,6 +127,10 @@ impl Relay {
                     is_followed = true;
                 }
                 self.store().begin_destruction(class, day, now).await?;
+                // The certificate says that the key is gone: it is, once no copy of its page is left.
+                if !self.store().forget_pages().await? {
+                    continue;
+                }
                 loop {
                     let id = self.next_id();
                     let next = self.store().next_rows(class, day).await?;

@@ -5,6 +5,7 @@
 //! When it fails: [`StoreFault`]; then nothing is erased.
 
 use super::certificates::certify;
+use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::ids;
@@ -207,6 +208,19 @@ impl Store {
         transaction.commit().await?;
         Ok(Some(keys))
         }).await
+    }
+
+    /// Has the database file forget what was overwritten: SQLite's log holds pages as they were until it is emptied. `false`:
+    /// somebody reads there just now; come again. A server keeps old rows and its own log as it is set up (docs/retention.md).
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn forget_pages(&self) -> Result<bool, StoreFault> {
+        if self.engine() == Engine::Postgres {
+            return Ok(true);
+        }
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(self.pool()).await?;
+        Ok(row.try_get::<i64, _>(0)? == 0)
     }
 
     /// Data keys that were destroyed for good since a time.
