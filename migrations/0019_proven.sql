@@ -9,7 +9,9 @@ CREATE INDEX look_request_id ON look (request_id);
 
 ALTER TABLE conversation ADD COLUMN revision BYTEA;  -- sealed: how often its address was changed, and a hash of what leads mail; null: an older version wrote it
 ALTER TABLE alias ADD COLUMN tag BYTEA;              -- sealed: whose alias it is, at which revision; null: an older version wrote it
-ALTER TABLE installation ADD COLUMN bound BYTEA;     -- sealed: since when no conversation is without its revision; null: some may be
+ALTER TABLE installation ADD COLUMN bound BYTEA;     -- keyed: that no conversation and no decision is without its proof; null: some may be
+
+ALTER TABLE clock ADD COLUMN trusted_at BIGINT;      -- the time that a person has said it is; null: nobody had to
 
 ALTER TABLE look_request ADD COLUMN ruling BYTEA;    -- keyed: of the request, the decision and who decided
 ALTER TABLE review_item ADD COLUMN ruling BYTEA;     -- keyed: of the access, the decision and when it was decided

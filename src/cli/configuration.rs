@@ -3,7 +3,7 @@
 use super::arguments::{Common, ConfigCommand};
 use super::output::{Failure, print};
 use super::process;
-use crate::config::Role;
+use crate::config::{Profile, Role};
 use crate::ingress::certificate_warnings;
 use crate::mail::Timestamp;
 use serde_json::json;
@@ -16,6 +16,9 @@ pub(super) fn run(command: &ConfigCommand, common: &Common) -> Result<(), Failur
             let from = process::describe(path.as_deref());
             let now = Timestamp::now();
             let mut warnings = config.retention.warnings(now);
+            if config.profile == Profile::Production {
+                warnings.extend(config.audit.warnings());
+            }
             warnings.extend(certificate_warnings(&config.ingress.tls, now));
             let text = warnings
                 .iter()

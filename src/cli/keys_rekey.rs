@@ -9,7 +9,7 @@ use super::arguments::Common;
 use super::output::{Failure, print, table};
 use super::{keys, process};
 use crate::mail::Timestamp;
-use crate::relay::{Need, Relay, SETTLED, Stage, Step};
+use crate::relay::{Binding, Need, Relay, SETTLED, Stage, Step};
 use crate::vault::Purpose;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
@@ -39,20 +39,45 @@ pub(super) async fn rewrap(common: &Common) -> Result<(), Failure> {
                 }
             }
         };
-        let shown = match unreadable {
-            0 => state.clone(),
-            count => format!("{state}; {count} that do not open are left, the log says which"),
-        };
+        let shown = told(&state, unreadable);
         rows.push(vec![stage.as_str().to_owned(), written.to_string(), shown]);
         let stage = stage.as_str();
         document
             .push(json!({ "stage": stage, "written": written, "unreadable": unreadable, "state": state }));
     }
+    let (state, written, unreadable) = bind(&relay).await?;
+    rows.push(vec!["bindings".to_owned(), written.to_string(), told(&state, unreadable)]);
+    document.push(json!({ "stage": "bindings", "written": written, "unreadable": unreadable, "state": state }));
     if std::io::stderr().is_terminal() {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
     print(common, &Value::Array(document), &table(&["what", "written", "state"], &rows));
     Ok(())
+}
+
+/// Binds what older versions have left unbound.
+async fn bind(relay: &Relay) -> Result<(String, u64, u64), Failure> {
+    let (mut from, mut written, mut unreadable) = (-1, 0, 0);
+    loop {
+        match relay.bind_some(from).await? {
+            Binding::Done => return Ok(("done".to_owned(), written, unreadable)),
+            Binding::NoKey(purpose) => {
+                return Ok((format!("left: no {} key here", purpose.as_str()), written, unreadable));
+            }
+            Binding::More { position, written: more, unreadable: shut } => {
+                from = position;
+                written += more;
+                unreadable += shut;
+            }
+        }
+    }
+}
+
+fn told(state: &str, unreadable: u64) -> String {
+    match unreadable {
+        0 => state.to_owned(),
+        count => format!("{state}; {count} that do not open are left, the log says which"),
+    }
 }
 
 /// Where the work is, on a terminal that shows it.

@@ -3,8 +3,8 @@
 use super::arguments::Common;
 use super::output::Failure;
 use super::residency;
-use crate::config::{self, Config, Keys, Profile, Role};
-use crate::egress::Egress;
+use crate::config::{self, Audit, Config, Keys, Profile, Role};
+use crate::egress::{Egress, close_audit};
 use crate::ingress::{Ingress, Inherited, Listening, make_self_signed};
 use crate::mail::{RealAddress, Timestamp};
 use crate::relay::{Domains, Policy, Relay, RelayFault, SenderPolicy};
@@ -146,6 +146,9 @@ pub(super) struct Process {
     ring: Arc<Notify>,
     keeping: tokio::task::JoinHandle<()>,
     tasks: JoinSet<()>,
+    roles: Vec<&'static str>,
+    /// Where the role egress is.
+    audit: Option<Audit>,
 }
 
 impl Process {
@@ -177,6 +180,10 @@ impl Process {
             true => Some(Web::bind(config, &mut inherited).await?),
             false => None,
         };
+        let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        if let Err(fault) = relay.note_process(super::desk::account(), &names, "started").await {
+            tracing::error!(event = "fault", %fault, "that this process has started is not written down");
+        }
         drop(making);
         let mut reload = Arc::default();
         let places = Arc::new(Notify::new());
@@ -203,7 +210,21 @@ impl Process {
         }
         let ring = Arc::new(Notify::new());
         let keeping = keep_keys(relay.clone(), keeper, ring.clone());
-        Ok(Self { relay, listening, web: addresses, stop, ready, reload, places, ring, keeping, tasks })
+        let audit = roles.contains(&Role::Egress).then(|| config.audit.clone());
+        Ok(Self {
+            relay,
+            listening,
+            web: addresses,
+            stop,
+            ready,
+            reload,
+            places,
+            ring,
+            keeping,
+            tasks,
+            roles: names,
+            audit,
+        })
     }
 
     /// Reads the certificates again, whether or not their files changed, the key ring if it did, and looks at the places of
@@ -219,6 +240,19 @@ impl Process {
         self.ready.store(false, Ordering::Release);
         let _ = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}
+        let closed = async {
+            let stopped = self.relay.note_process(super::desk::account(), &self.roles, "stopped").await;
+            if let Err(fault) = stopped {
+                tracing::error!(event = "fault", %fault, "that this process has stopped is not written down");
+            }
+            if let Some(audit) = &self.audit {
+                close_audit(&self.relay, audit).await;
+            }
+        };
+        // What is not entered now is entered after the next start; nobody waits for a database that is away.
+        if tokio::time::timeout(CLOSING, closed).await.is_err() {
+            tracing::warn!(event = "audit", "what happened last is not in the audit tree: it took too long");
+        }
         self.keeping.abort();
     }
 
@@ -235,6 +269,9 @@ impl Process {
         }
     }
 }
+
+/// How long a stop takes for its last entries.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// How often the key ring is looked at. A new key seals a minute after it was made, so every process knows it by then.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -271,6 +308,7 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
                     "what was erased is still in the tree of this key ring"
                 );
             }
+            let _ = relay.learn_bound().await;
             let destroyed = follow_retired(&relay, keeper).await;
             let Ok(again) = destroyed else { return };
             keeper = again;

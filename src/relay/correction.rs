@@ -291,11 +291,14 @@ impl Relay {
         former.drain(..former.len().saturating_sub(FORMER_MAX));
         let malformed = |_| RelayFault::Malformed("conversation.former");
         let former = Zeroizing::new(serde_json::to_vec(&former).map_err(malformed)?);
+        let customer = key.seal(Place::new("conversation", "customer", id), new.reveal().as_bytes());
+        let former = key.seal(former_place(id), &former);
         Ok(Repointed {
             id,
             customer_idx,
-            customer: key.seal(Place::new("conversation", "customer", id), new.reveal().as_bytes()),
-            former: key.seal(former_place(id), &former),
+            bound: conversation.bound_to(&customer, &former)?,
+            customer,
+            former,
             key_idx: match conversation.kind {
                 Kind::Order => None,
                 Kind::Inquiry => Some(customer_idx),

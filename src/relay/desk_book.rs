@@ -4,6 +4,7 @@
 
 use super::desk::{DeskFault, Ruling, look_place, request_place};
 use super::look::{Account, Look, LookPurpose};
+use super::rulings::request_said;
 use super::{Relay, RelayFault, queue_id};
 use crate::mail::Timestamp;
 use crate::store::LookRow;
@@ -54,7 +55,12 @@ impl Relay {
         let purpose =
             LookPurpose::parse(&word("purpose")).ok_or(RelayFault::Malformed("look_request.detail"))?;
         let look = Look::new(actor, purpose, &word("case"), account)?;
-        self.may_look(&look).await?;
+        match self.may_look(&look).await {
+            // The way out of a review that suspended everybody.
+            Err(DeskFault::Suspended)
+                if detail.pointer("/what/certify").is_some() && self.is_nobody_left().await? => {}
+            allowed => allowed?,
+        }
         // By name, under whichever key the request was indexed, and by who logged in where the system knows that.
         let login = detail.get("login").and_then(Value::as_u64);
         if look.actor == word("actor") || (login.is_some() && login == account.login.map(u64::from)) {
@@ -65,11 +71,13 @@ impl Relay {
             Ruling::Refused => "refused",
         };
         let decider = self.vault().index.of(Indexed::Actor(&look.actor));
+        let now = Timestamp::now();
+        let ruling = self.proof_of("look_request", id, &request_said(outcome, now, decider.as_bytes()));
         let entry = self.entry(&look, "request", None, 0, outcome, Some(id));
         self.store().look(&entry).await.map_err(RelayFault::from)?;
         match self
             .store()
-            .decide_look(id, outcome, decider, Timestamp::now())
+            .decide_look(id, outcome, decider, ruling, now)
             .await
             .map_err(RelayFault::from)?
         {

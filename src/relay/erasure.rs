@@ -62,6 +62,26 @@ pub struct ErasurePending {
 }
 
 impl Relay {
+    /// What is kept about a customer, for somebody who is written down before he is told, whether there is anything or not: an
+    /// address that can be asked for is a question about a person.
+    ///
+    /// # Errors
+    /// [`DeskFault`]; [`ErasureFault::Nobody`] when there is nothing.
+    pub async fn preview_erasure(
+        &self,
+        look: &Look,
+        customer: &str,
+        open_orders: bool,
+    ) -> Result<(Holdings, Opening), DeskFault> {
+        let (holdings, opening) = self.all_about(customer, open_orders).await?;
+        let conversations = holdings.orders + holdings.inquiries + holdings.guests;
+        self.note_alone(look, &opening, usize::try_from(conversations).unwrap_or(0), "previewed").await?;
+        if is_nobody(&holdings, &opening) {
+            return Err(ErasureFault::Nobody.into());
+        }
+        Ok((holdings, opening))
+    }
+
     /// What is kept about a customer, and how to erase it at the desk.
     ///
     /// # Errors
@@ -72,14 +92,7 @@ impl Relay {
         open_orders: bool,
     ) -> Result<(Holdings, Opening), ErasureFault> {
         let (holdings, opening) = self.all_about(customer, open_orders).await?;
-        match &opening {
-            Opening::Erase { conversations, .. }
-                if conversations.is_empty() && holdings.refused_days == 0 =>
-            {
-                Err(ErasureFault::Nobody)
-            }
-            _ => Ok((holdings, opening)),
-        }
+        if is_nobody(&holdings, &opening) { Err(ErasureFault::Nobody) } else { Ok((holdings, opening)) }
     }
 
     /// How to have all opened that is kept about a customer, at the desk.
@@ -128,12 +141,14 @@ impl Relay {
         let (goes, now) = (Goes::ToTheScreen, Timestamp::now());
         let what = self.what_idx(look, &opening, goes);
         let last = self.store().request_for(what, now).await.map_err(RelayFault::from)?;
-        let is_nobody = matches!(&opening, Opening::Erase { conversations, .. } if conversations.is_empty())
-            && holdings.refused_days == 0;
+        let is_nobody = is_nobody(&holdings, &opening);
         let state = last.map(|row| (queue_id(row.id), row.decision, row.used_at.is_some()));
         let done = match state {
             Some((_, _, true)) if is_nobody => return Ok((holdings, ErasureStep::Erased)),
-            _ if is_nobody => return Err(ErasureFault::Nobody.into()),
+            _ if is_nobody => {
+                self.note_alone(look, &opening, 0, "previewed").await?;
+                return Err(ErasureFault::Nobody.into());
+            }
             Some((id, None, _)) => return Ok((holdings, ErasureStep::Asked(id))),
             Some((id, Some(word), false)) if word != "approved" => {
                 return Ok((holdings, ErasureStep::Refused(id)));
@@ -262,6 +277,11 @@ impl Relay {
         let opens = seals().filter(|key| (!key.gone_at.is_some_and(ended) || is_here(key)) && key.since <= until);
         Ok(opens.map(|key| format!("seal-{}", key.name)).collect())
     }
+}
+
+/// Whether nothing is kept about an address.
+fn is_nobody(holdings: &Holdings, opening: &Opening) -> bool {
+    matches!(opening, Opening::Erase { conversations, .. } if conversations.is_empty()) && holdings.refused_days == 0
 }
 
 fn body(row: &ErasureRow, id: i64, now: Timestamp) -> String {

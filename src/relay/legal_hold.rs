@@ -3,8 +3,9 @@
 //! Rules: who sets one says who he is, why, and for which case, which is written down among the looks; lifting takes a second
 //! person (`desk.rs`). A hold on a person follows the person: conversations that began since are added before anything is
 //! destroyed.
-//! When it fails: [`HoldFault`], and nothing is held.
+//! When it fails: [`DeskFault`], and nothing is held.
 
+use super::desk::DeskFault;
 use super::look::Look;
 use super::{OrderFault, Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
@@ -48,8 +49,6 @@ pub enum HoldFault {
     #[error("hold: no such hold, or it was lifted already")]
     NoHold,
     #[error(transparent)]
-    Order(#[from] OrderFault),
-    #[error(transparent)]
     Fault(#[from] RelayFault),
 }
 
@@ -57,20 +56,21 @@ impl Relay {
     /// Sets a hold; its id, and how many conversations it names.
     ///
     /// # Errors
-    /// [`HoldFault`]; then nothing is held.
-    pub async fn add_legal_hold(&self, look: &Look, scope: HoldScope) -> Result<(String, usize), HoldFault> {
+    /// [`DeskFault`]; then nothing is held.
+    pub async fn add_legal_hold(&self, look: &Look, scope: HoldScope) -> Result<(String, usize), DeskFault> {
+        self.may_look(look).await?;
         if scope == HoldScope::default() {
-            return Err(HoldFault::Empty);
+            return Err(HoldFault::Empty.into());
         }
         if let (Some(from), Some(until)) = (scope.from, scope.until)
             && from >= until
         {
-            return Err(HoldFault::Times);
+            return Err(HoldFault::Times.into());
         }
         let merchant_id = match &scope.store_id {
             Some(store_id) => {
                 let row = self.merchant_row(store_id).await?;
-                Some(row.ok_or(HoldFault::Order(OrderFault::NoStore))?.id)
+                Some(row.ok_or(OrderFault::NoStore)?.id)
             }
             None => None,
         };
@@ -79,7 +79,7 @@ impl Relay {
                 let address = RealAddress::parse(customer).map_err(|_| HoldFault::Customer)?;
                 let found = self.conversations_ever(&address).await?;
                 if found.is_empty() {
-                    return Err(HoldFault::Nobody);
+                    return Err(HoldFault::Nobody.into());
                 }
                 Some(found)
             }
@@ -139,11 +139,16 @@ impl Relay {
 
     /// Adds to the holds on persons what they have begun since.
     pub(super) async fn follow_held_persons(&self) -> Result<(), RelayFault> {
+        self.hold_what_is_not_lifted().await?;
         for row in self.store().legal_holds().await? {
             if !row.by_person || row.lifted_at.is_some() {
                 continue;
             }
             let detail = self.hold_detail(&row)?;
+            // One that holds again, whose own key is gone: what it named before it keeps.
+            if detail.is_none() {
+                continue;
+            }
             let customer = detail.as_ref().and_then(|detail| detail.get("customer")?.as_str());
             let malformed = RelayFault::Malformed("legal_hold.detail");
             let address = customer.and_then(|text| RealAddress::parse(text).ok()).ok_or(malformed)?;

@@ -74,6 +74,8 @@ pub struct Look {
     pub(super) purpose: LookPurpose,
     pub(super) case: String,
     pub(super) account: Account,
+    /// The API token by which somebody calls, where it is one.
+    pub(super) token: Option<i64>,
 }
 
 impl Look {
@@ -86,7 +88,21 @@ impl Look {
         let actor = named(actor).ok_or(DeskFault::Actor)?.nfkc().collect::<String>().to_lowercase();
         let actor = actor.split_whitespace().collect::<Vec<_>>().join(" ");
         let case = named(case).ok_or(DeskFault::Case)?.to_owned();
-        Ok(Self { actor, purpose, case, account })
+        Ok(Self { actor, purpose, case, account, token: None })
+    }
+
+    /// The same, called by an API token.
+    #[must_use]
+    pub fn by_token(self, token: i64) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    /// Under which account it is, as it is written down.
+    pub(super) fn user(&self) -> String {
+        match self.token {
+            Some(token) => format!("{}, token {}", self.account, super::queue_id(token)),
+            None => self.account.to_string(),
+        }
     }
 }
 
@@ -115,6 +131,8 @@ pub enum Opening {
     Correct { person: String, new: String, customer: String, to: String },
     /// Nothing: one order gets another customer address at once. The new one is written down by its index.
     Readdress { store_id: String, order_no: String, new: String, to: String },
+    /// Nothing: where everybody is suspended, an access is certified by two who are.
+    Certify { access: String },
 }
 
 impl Opening {
@@ -128,6 +146,7 @@ impl Opening {
             Opening::Export { .. } => "export",
             Opening::Correct { .. } => "correction",
             Opening::Readdress { .. } => "readdress",
+            Opening::Certify { .. } => "review",
         }
     }
 
@@ -140,7 +159,8 @@ impl Opening {
             | Opening::Erase { .. }
             | Opening::Export { .. }
             | Opening::Correct { .. }
-            | Opening::Readdress { .. } => true,
+            | Opening::Readdress { .. }
+            | Opening::Certify { .. } => true,
         }
     }
 
@@ -164,6 +184,7 @@ impl Opening {
             Opening::Readdress { store_id, order_no, new, .. } => {
                 json!({ "readdress": { "store_id": store_id, "order_no": order_no, "to": new } })
             }
+            Opening::Certify { access } => json!({ "certify": { "access": access } }),
         }
     }
 }

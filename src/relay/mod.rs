@@ -5,8 +5,10 @@
 //! When it fails: [`Refusal`] (our decision, told to the peer) or [`RelayFault`] (our breakage).
 
 mod accept;
+mod access;
 mod admission;
 mod automatic;
+mod binding;
 mod breach;
 mod class;
 mod clock;
@@ -19,6 +21,7 @@ mod desk_book;
 mod decision;
 mod domains;
 mod draft;
+mod entries;
 mod envelope;
 mod erasure;
 mod export;
@@ -55,6 +58,7 @@ mod retention;
 mod returns;
 mod review;
 mod routing;
+mod rulings;
 #[cfg(test)]
 mod tests;
 mod statement;
@@ -67,6 +71,7 @@ mod turns;
 mod words;
 
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
+pub use binding::Binding;
 pub use breach::{Breach, BreachFacts, BreachFault, Breached, Clock, Stage as ReportStage};
 pub use clock::ClockDoubt;
 pub use conversation::{Conversation, Merchant};
@@ -170,7 +175,7 @@ struct Inner {
     /// Up to when erased keys are known to be out of the tree.
     erased_until: std::sync::Mutex<Timestamp>,
     /// When the clock was last found to be right, by the clock and by one that only goes forward.
-    clock_seen: std::sync::Mutex<Option<(Timestamp, std::time::Instant)>>,
+    clock_began: std::sync::Mutex<Option<clock::Began>>,
     /// Held while a mail to the operator is counted and taken.
     for_operator: tokio::sync::Mutex<()>,
     /// Days without a key of their own.
@@ -179,6 +184,8 @@ struct Inner {
     is_halted: AtomicBool,
     /// Whether nothing may be sealed any more.
     seals_no_more: AtomicBool,
+    /// Whether nothing that an older version wrote is without its proof.
+    is_bound: AtomicBool,
 }
 
 /// Our breakage.
@@ -190,6 +197,8 @@ pub enum RelayFault {
     Vault(#[from] VaultError),
     #[error("what is kept in {0} is not what this program wrote")]
     Malformed(&'static str),
+    #[error("rows of conversation {0} do not belong together: somebody changed them, or put old ones back")]
+    Tampered(i64),
     #[error("this key ring does not belong to this database: {0}")]
     WrongRing(VaultError),
     #[error(
@@ -229,7 +238,8 @@ impl Relay {
             let id = crate::store::random_id();
             let (key, wrapped) = vault.seal.new_data_key(id);
             let new = NewKey { id, subject: "installation", wrapped };
-            store.install(&new, &key.seal(PROBE, b"{}"), Timestamp::now()).await?;
+            let bound = binding::bound_mark(&vault.index);
+            store.install(&new, &key.seal(PROBE, b"{}"), bound, Timestamp::now()).await?;
         }
         let (row, probe) = store.installation().await?.ok_or(RelayFault::Malformed("installation"))?;
         let installation = if vault.seal.open_it() {
@@ -266,13 +276,16 @@ impl Relay {
             nobody: std::sync::OnceLock::new(),
             opened_at,
             erased_until: std::sync::Mutex::new(Timestamp::from_millis(0)),
-            clock_seen: std::sync::Mutex::new(None),
+            clock_began: std::sync::Mutex::new(None),
             for_operator: tokio::sync::Mutex::new(()),
             strays: std::sync::Mutex::default(),
             is_halted: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),
+            is_bound: AtomicBool::new(false),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let relay = Self { inner: Arc::new(inner) };
+        relay.learn_bound().await?;
+        Ok(relay)
     }
 
     /// The database below.

@@ -2,6 +2,7 @@
 //! idempotent: the same order gives the same aliases.
 
 use super::admission::GUESTS_MAX;
+use super::binding::Leads;
 use super::domains::AddressClass;
 use super::{Conversation, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
@@ -101,7 +102,8 @@ impl Relay {
         let (row, is_new) = match self.order_row(merchant, &order_no).await? {
             Some(row) => (row, false),
             None => {
-                let new = self.new_conversation(merchant, Kind::Order, &order_no, &customer, now, expires_at);
+                let new =
+                    self.new_conversation((merchant, None), Kind::Order, &order_no, &customer, now, expires_at)?;
                 let opened = self.store().open_conversation(new).await.map_err(RelayFault::from)?;
                 let (id, is_new) = opened.ok_or(OrderFault::Left)?;
                 let row = self.store().conversation(id).await.map_err(RelayFault::from)?;
@@ -142,7 +144,8 @@ impl Relay {
                 found.id
             }
             None => {
-                let new = self.new_conversation(merchant.id, Kind::Inquiry, "", sender, now, expires_at);
+                let new =
+                    self.new_conversation((merchant.id, None), Kind::Inquiry, "", sender, now, expires_at)?;
                 // It has left since RCPT, and its public alias is unknown from then on.
                 self.store().open_conversation(new).await?.ok_or(Refusal::UnknownAlias)?.0
             }
@@ -185,9 +188,10 @@ impl Relay {
         }
         let (merchant, label) = (conversation.merchant.id, conversation.order_no.as_str());
         let expires_at = conversation.expires_at;
-        let new = self.new_conversation(merchant, Kind::Guest, label, address, now, expires_at);
+        let of = (merchant, Some(order));
+        let new = self.new_conversation(of, Kind::Guest, label, address, now, expires_at)?;
         let key = Indexed::GuestOf { conversation: order, address };
-        let new = NewConversation { parent: Some(order), key_idx: self.vault().index.of(key), ..new };
+        let new = NewConversation { key_idx: self.vault().index.of(key), ..new };
         let (id, _) = self.store().open_conversation(new).await?.ok_or(Refusal::UnknownAlias)?;
         Ok(self.conversation_by_id(id).await?.ok_or(RelayFault::Malformed("conversation"))?)
     }
@@ -221,15 +225,16 @@ impl Relay {
         Ok(None)
     }
 
+    /// A conversation with a store, and of a guest with the order's conversation.
     fn new_conversation(
         &self,
-        merchant: i64,
+        (merchant, parent): (i64, Option<i64>),
         kind: Kind,
         order_no: &str,
         customer: &RealAddress,
         at: Timestamp,
         expires_at: Timestamp,
-    ) -> NewConversation {
+    ) -> Result<NewConversation, RelayFault> {
         let id = self.next_id();
         let vault = self.vault();
         let customer_idx = vault.index.of(Indexed::CustomerOf { merchant, address: customer });
@@ -248,20 +253,26 @@ impl Relay {
                 Side::Merchant => self.domains().merchant().to_string(),
             },
         };
-        NewConversation {
+        let customer = key.seal(Place::new("conversation", "customer", id), customer.reveal().as_bytes());
+        let aliases = [alias(Side::Customer), alias(Side::Merchant)];
+        let [of_customer, of_merchant] = &aliases;
+        let ids = [of_customer.id, of_merchant.id];
+        let leads = Leads { id, merchant, parent, customer: &customer, former: None, aliases: ids };
+        Ok(NewConversation {
             id,
             merchant_id: merchant,
             kind,
-            parent: None,
+            parent,
             key_idx,
             customer_idx,
-            customer: key.seal(Place::new("conversation", "customer", id), customer.reveal().as_bytes()),
+            bound: leads.bind(&key, 0)?,
+            customer,
             label: key.seal(Place::new("conversation", "label", id), order_no.as_bytes()),
-            aliases: [alias(Side::Customer), alias(Side::Merchant)],
+            aliases,
             key: new_key,
             at,
             expires_at,
-        }
+        })
     }
 
     pub(super) async fn conversation_by_id(&self, id: i64) -> Result<Option<Conversation>, RelayFault> {

@@ -1,6 +1,7 @@
 //! The relay's decisions on a real database, without a socket: what an accepted message, a result and a bounce become.
 //! Everybody in it is made up, and what they must never read of each other is looked for.
 
+mod binding;
 mod credentials;
 mod desk;
 mod evidence;
@@ -9,6 +10,7 @@ mod given_up;
 mod holds;
 mod rekey;
 mod roles;
+mod rulings;
 mod logins;
 mod operator_mail;
 mod readdress;
@@ -274,7 +276,9 @@ async fn an_address_the_customer_had_before_passes_no_more_than_the_present_one(
     let incoming =
         Incoming { peer: &peer, login: None, sender: Some(&sender), recipients, parameters, bytes, proof };
     shop.relay.accept(incoming).await.unwrap();
-    let sent = shop.relay.outbound(&shop.lease().await[0]).await.unwrap().message.into_bytes();
+    let due = shop.lease().await;
+    let work = due.iter().find(|work| work.direction == "to_merchant").unwrap();
+    let sent = shop.relay.outbound(work).await.unwrap().message.into_bytes();
     let sent = String::from_utf8(sent).unwrap();
     assert!(sent.contains("Hana, once a") && !sent.contains("@customer.example"), "{sent}");
 }

@@ -55,6 +55,16 @@ pub(super) fn readdressed() -> String {
         .to_owned()
 }
 
+/// That rows of a conversation were changed by somebody else than this program.
+pub(super) fn tampered(conversation: &str) -> String {
+    format!(
+        "会話 {conversation} のデータベースの行が、互いに一致しません。何者かが行を変更したか、古い行を戻した可能性があります。\r\n\
+         この会話あてのメールは配送されず、送信側で再送されます。`anshin log verify` の結果をご確認ください。\r\n\r\n\
+         Rows of conversation {conversation} in the database do not belong together: somebody changed them, or put old ones\r\n\
+         back. Mail for it is deferred. See what `anshin log verify` says; put the rows back from a backup of the whole.\r\n"
+    )
+}
+
 /// That a store has left: its name as it is shown, and the alias that ends.
 pub(super) fn store_left(name: &str, alias: &str) -> String {
     format!(

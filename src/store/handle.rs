@@ -346,7 +346,7 @@ impl Store {
         .map_err(|error: sqlx::Error| error.into())
     }
 
-    /// Sets the installation up, unless another process was faster.
+    /// Sets the installation up, unless another process was faster. `bound` says that nothing in it is without its proof.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
@@ -354,18 +354,20 @@ impl Store {
         &self,
         key: &super::NewKey,
         probe: &Sealed,
+        bound: Index,
         at: Timestamp,
     ) -> Result<(), StoreFault> {
         self.pool()
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
                 let first = sqlx::query(
-                    "INSERT INTO installation (id, data_key_id, probe, created_at) VALUES (1, $1, $2, $3) \
+                    "INSERT INTO installation (id, data_key_id, probe, created_at, bound) VALUES (1, $1, $2, $3, $4) \
              ON CONFLICT (id) DO NOTHING",
                 )
                 .bind(key.id)
                 .bind(probe.stored())
                 .bind(at.as_millis())
+                .bind(bound.as_bytes())
                 .execute(&mut *transaction)
                 .await?;
                 if first.rows_affected() == 1 {

@@ -8,6 +8,7 @@
 
 mod accept;
 mod batch;
+mod bindings;
 mod blocks;
 mod change;
 mod clock;
@@ -47,6 +48,7 @@ mod tls;
 mod tree;
 mod writer;
 
+pub use bindings::Bound;
 pub use blocks::{Block, PauseRow, SuppressedRow};
 pub use certificates::{CertificateRow, day_text};
 pub use clock::Rewind;

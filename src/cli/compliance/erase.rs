@@ -10,10 +10,12 @@ use crate::relay::{Goes, Opened, queue_id};
 use crate::web::{held_json, pending_json};
 
 pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(), Failure> {
+    let look = desk::named(&arguments.look)?;
     let config = process::load(common, &[])?;
     let (mut keeper, vault) = process::ring(&config, &[])?;
     let (relay, _) = process::open(&config, vault).await?;
-    let (held, opening) = relay.erasure_of(&arguments.customer, arguments.open_orders).await?;
+    let (held, opening) =
+        relay.preview_erasure(&look, &arguments.customer, arguments.open_orders).await?;
     let holds: Vec<String> = held.holds.iter().copied().map(queue_id).collect();
     let mut document = held_json(&held, arguments.yes);
     let mut text = format!(
@@ -29,8 +31,6 @@ pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(
         if holds.is_empty() { "none".to_owned() } else { holds.join(", ") }
     );
     if arguments.yes {
-        let look = desk::look(&arguments.look)?;
-        let look = look.ok_or_else(|| Failure::new("--yes: say who you are: --actor, --purpose, --case"))?;
         let approved = arguments.look.approved.as_deref();
         let opened = relay.open_for(&look, &opening, Goes::ToTheScreen, approved).await?;
         let Opened::Erased(keys) = opened else { return Err(Failure::new("nothing was erased")) };

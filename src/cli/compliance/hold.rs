@@ -6,7 +6,7 @@ use crate::cli::desk;
 use crate::cli::output::{Failure, print, table};
 use crate::cli::process;
 use crate::mail::Timestamp;
-use crate::relay::{Goes, HoldScope, Opening};
+use crate::relay::{Goes, HoldScope, LegalHoldView, Opening};
 use serde_json::{Value, json};
 
 pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Failure> {
@@ -24,15 +24,22 @@ pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Fai
             let document = json!({ "hold": id, "conversations": conversations });
             print(common, &document, &format!("{id} holds ({conversations} conversations named)"));
         }
-        HoldCommand::Lift { hold, look } => {
+        HoldCommand::Lift { hold, of_case, look } => {
             let approved = look.approved.clone();
             let look = desk::named(&look)?;
+            let hold = match (hold, of_case) {
+                (Some(hold), _) => hold,
+                (None, case) => {
+                    let holds = of(relay.legal_holds().await?, case.as_deref());
+                    holds.into_iter().map(|hold| hold.id).collect::<Vec<_>>().join(" ")
+                }
+            };
             let opening = Opening::Lift { hold: hold.clone() };
             relay.open_for(&look, &opening, Goes::ToTheScreen, approved.as_deref()).await?;
             print(common, &json!({ "hold": hold, "state": "lifted" }), "lifted");
         }
-        HoldCommand::List => {
-            let holds = relay.legal_holds().await?;
+        HoldCommand::List { of_case } => {
+            let holds = of(relay.legal_holds().await?, of_case.as_deref());
             let time = |at: Option<Timestamp>| at.map(Timestamp::to_rfc3339);
             let document = holds.iter().map(|hold| {
                 json!({
@@ -47,7 +54,7 @@ pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Fai
                 })
             });
             let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-            let row = |hold: &crate::relay::LegalHoldView| {
+            let row = |hold: &LegalHoldView| {
                 let person = if hold.by_person { "one" } else { "-" };
                 vec![
                     hold.id.clone(),
@@ -66,4 +73,12 @@ pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Fai
         }
     }
     Ok(())
+}
+
+/// Those that hold for a case; all without one.
+fn of(mut holds: Vec<LegalHoldView>, case: Option<&str>) -> Vec<LegalHoldView> {
+    if case.is_some() {
+        holds.retain(|hold| hold.lifted_at.is_none() && hold.case.as_deref() == case);
+    }
+    holds
 }

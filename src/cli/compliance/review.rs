@@ -25,7 +25,8 @@ pub(in crate::cli) enum ReviewCommand {
     },
     /// Show the last review.
     Show,
-    /// Certify accesses: they are needed, and right as they are. Nobody certifies himself.
+    /// Certify accesses: they are needed, and right as they are. Nobody certifies himself. Where everybody is suspended, two
+    /// of them certify one together: one asks, another approves (`anshin reveal approve`).
     Certify {
         /// Accesses, as the review shows them.
         #[arg(required = true)]
@@ -33,6 +34,9 @@ pub(in crate::cli) enum ReviewCommand {
         /// Your name.
         #[arg(long, value_name = "NAME")]
         actor: String,
+        /// The request that another one has approved.
+        #[arg(long, value_name = "REQUEST")]
+        approved: Option<String>,
     },
     /// Revoke accesses: refused from now on.
     Revoke {
@@ -53,11 +57,11 @@ pub(in crate::cli) enum ReviewCommand {
 
 pub(super) async fn run(command: ReviewCommand, common: &Common) -> Result<(), Failure> {
     let (config, relay) = process::relay(common).await?;
-    let decide = async |accesses: &[String], actor: &str, decision| -> Result<(), Failure> {
+    let decide = async |accesses: &[String], actor: &str, decision, approved: Option<&str>| -> Result<(), Failure> {
         let look = Look::for_audit(actor, account())?;
         for access in accesses {
             relay
-                .decide_access(&look, access, decision)
+                .decide_access(&look, access, decision, approved)
                 .await
                 .map_err(|fault| Failure::new(format!("{access}: {fault}")))?;
         }
@@ -70,12 +74,12 @@ pub(super) async fn run(command: ReviewCommand, common: &Common) -> Result<(), F
             relay.begin_review(&Look::for_audit(&actor, account())?, due).await?
         }
         ReviewCommand::Show => relay.last_review().await?,
-        ReviewCommand::Certify { accesses, actor } => {
-            decide(&accesses, &actor, Decision::Certified).await?;
+        ReviewCommand::Certify { accesses, actor, approved } => {
+            decide(&accesses, &actor, Decision::Certified, approved.as_deref()).await?;
             relay.last_review().await?
         }
         ReviewCommand::Revoke { accesses, actor } => {
-            decide(&accesses, &actor, Decision::Revoked).await?;
+            decide(&accesses, &actor, Decision::Revoked, None).await?;
             relay.last_review().await?
         }
         ReviewCommand::Page { out } => {
