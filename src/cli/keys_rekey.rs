@@ -47,7 +47,8 @@ pub(super) async fn rewrap(common: &Common) -> Result<(), Failure> {
     }
     let (state, written, unreadable) = bind(&relay).await?;
     rows.push(vec!["bindings".to_owned(), written.to_string(), told(&state, unreadable)]);
-    document.push(json!({ "stage": "bindings", "written": written, "unreadable": unreadable, "state": state }));
+    document
+        .push(json!({ "stage": "bindings", "written": written, "unreadable": unreadable, "state": state }));
     if std::io::stderr().is_terminal() {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
@@ -107,7 +108,9 @@ pub(super) async fn retire(key: &str, common: &Common) -> Result<(), Failure> {
     print(
         common,
         &json!({ "key": key, "retired": true }),
-        &format!("{key} is destroyed; running processes on other machines follow, its copies in backups are yours"),
+        &format!(
+            "{key} is destroyed; running processes on other machines follow, its copies in backups are yours"
+        ),
     );
     Ok(())
 }

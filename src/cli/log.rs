@@ -57,10 +57,11 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
         std::io::Write::write_all(&mut file, &document)?;
         file.sync_all()?;
         let until = relay.note_export(&named, &[&document]).await?.to_rfc3339();
-        let written =
-            json!({ "file": path.display().to_string(), "rows": lines.len(), "destroy_by": until });
+        let written = json!({ "file": path.display().to_string(), "rows": lines.len(), "destroy_by": until });
         let (rows, path) = (lines.len(), path.display());
-        let text = format!("{rows} rows are in {path}: destroy it when the case needs it no more, by {until} at the latest");
+        let text = format!(
+            "{rows} rows are in {path}: destroy it when the case needs it no more, by {until} at the latest"
+        );
         print(common, &written, &text);
         return Ok(());
     }

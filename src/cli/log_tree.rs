@@ -197,7 +197,10 @@ fn told(found: &Verification) -> String {
     line("leaves of the tree", found.leaves.to_string());
     line("rows as they were entered", found.rows.to_string());
     line("looks", found.looks.to_string());
-    line("decisions held against the looks", if found.decisions { "yes" } else { "no: the log's key is not here" }.to_owned());
+    line(
+        "decisions held against the looks",
+        if found.decisions { "yes" } else { "no: the log's key is not here" }.to_owned(),
+    );
     line("rows destroyed lawfully, by certificate", found.destroyed.to_string());
     line("rows that came late and are entered", found.late.to_string());
     line("rows and looks not entered yet", found.open.to_string());

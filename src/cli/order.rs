@@ -41,7 +41,8 @@ pub(super) async fn run(command: OrderCommand, common: &Common) -> Result<(), Fa
         OrderCommand::Readdress { order, customer, look } => {
             let named = desk::named(&look)?;
             let opening = relay.readdressing_of(&order.store_id, &order.order_no, &customer).await?;
-            let opened = relay.open_for(&named, &opening, Goes::ToTheScreen, look.approved.as_deref()).await?;
+            let opened =
+                relay.open_for(&named, &opening, Goes::ToTheScreen, look.approved.as_deref()).await?;
             let Opened::Readdressed(order) = opened else { return Err(Failure::new("nothing was changed")) };
             order
         }

@@ -78,7 +78,11 @@ fn mend(file: &mut File) -> std::io::Result<u64> {
     if whole == length || length - whole > NOTE_MAX {
         return Ok(length);
     }
-    tracing::warn!(event = "audit", octets = length - whole, "a note that was not written to its end is cut off");
+    tracing::warn!(
+        event = "audit",
+        octets = length - whole,
+        "a note that was not written to its end is cut off"
+    );
     file.set_len(whole)?;
     file.sync_all()?;
     Ok(whole)

@@ -3,10 +3,11 @@
 //! When it fails: [`RelayFault`]; nobody is listed.
 
 use super::desk::look_place;
-use super::tree::PROCESS;
 use super::review::{AccessFacts, Whose, suspended};
+use super::tree::PROCESS;
 use super::{Relay, RelayFault};
 use crate::mail::Timestamp;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -17,9 +18,38 @@ const REMEMBERED_MS: i64 = 395 * 86_400_000;
 /// Looks read at once.
 const MANY: i64 = 1000;
 
+/// Who else has access: shown in a review, which decides nothing about them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OtherAccess {
+    /// Accounts of the system under which processes with keys began, with their roles, and when one last did.
+    pub processes: BTreeMap<(String, String), Timestamp>,
+    /// Credentials of stores that stand.
+    pub credentials: i64,
+}
+
 impl Relay {
+    /// Who has access beside people at the desk and API tokens, as far as it shows.
+    pub(super) async fn other_access(&self, now: Timestamp) -> Result<OtherAccess, RelayFault> {
+        let credentials = self.store().count_credentials(now).await?;
+        let mut others = OtherAccess { credentials, ..OtherAccess::default() };
+        for row in self.store().looks_of_kind(PROCESS, MANY).await? {
+            // One that does not open says nothing, and stops no review.
+            let Ok(detail) = self.opened_detail(&row.key, look_place(row.id), &row.detail).await else {
+                continue;
+            };
+            let user = detail.get("user").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let roles = detail.pointer("/what/roles").and_then(Value::as_array);
+            let roles: Vec<&str> = roles.into_iter().flatten().filter_map(Value::as_str).collect();
+            others.processes.entry((user, roles.join(", "))).or_insert(row.at);
+        }
+        Ok(others)
+    }
+
     /// Who has access now.
-    pub(super) async fn accesses(&self, now: Timestamp) -> Result<Vec<(Option<i64>, Whose, AccessFacts)>, RelayFault> {
+    pub(super) async fn accesses(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<(Option<i64>, Whose, AccessFacts)>, RelayFault> {
         let is_dormant =
             |last: Option<i64>| last.is_none_or(|last| now.since(Timestamp::from_millis(last)) > DORMANT);
         let mut all = Vec::new();
@@ -60,7 +90,7 @@ impl Relay {
             // A process that begins or ends is nobody.
             for row in rows.iter().filter(|row| row.kind != PROCESS) {
                 let detail = self.opened_detail(&row.key, look_place(row.id), &row.detail).await?;
-                let word = |name: &str| detail.get(name).and_then(serde_json::Value::as_str);
+                let word = |name: &str| detail.get(name).and_then(Value::as_str);
                 let Some(actor) = word("actor") else { continue };
                 let facts = people.entry(actor.to_owned()).or_default();
                 let at = row.at.as_millis();

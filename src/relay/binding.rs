@@ -215,7 +215,8 @@ fn bound_revision(row: &ConversationRow, key: &DataKey) -> Option<u64> {
         (tag == own).then_some(())
     };
     let pair = [(&row.customer_alias, Side::Customer), (&row.merchant_alias, Side::Merchant)];
-    let is_whole = revision.hash == Leads::of(row).hash() && pair.into_iter().all(|one| is_bound(one).is_some());
+    let is_whole =
+        revision.hash == Leads::of(row).hash() && pair.into_iter().all(|one| is_bound(one).is_some());
     is_whole.then_some(revision.number)
 }
 

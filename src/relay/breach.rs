@@ -307,8 +307,7 @@ impl Relay {
         let key = &self.inner.installation;
         let detail = key.seal(entry_place(id), &text);
         let hash = hash_of(detail.stored());
-        let what =
-            serde_json::json!({ "breach": queue_id(breach_id), "entry": queue_id(id), "hash": hash });
+        let what = serde_json::json!({ "breach": queue_id(breach_id), "entry": queue_id(id), "hash": hash });
         let entered = self.entry(look, "breach", Some(what), 0, "entered", None);
         let new = NewBreachEntry { id, breach_id, at: now, data_key_id: key.id(), detail };
         self.store().add_breach_entry(&entered, &new).await.map_err(RelayFault::from)?;

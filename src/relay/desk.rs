@@ -81,7 +81,9 @@ pub enum DeskFault {
     NotApproved,
     #[error("request: it was refused")]
     Refused,
-    #[error("request: nothing proves that somebody approved it; see `anshin log verify`, and ask for it anew")]
+    #[error(
+        "request: nothing proves that somebody approved it; see `anshin log verify`, and ask for it anew"
+    )]
     Unproven,
     #[error("request: it was used already; ask for it anew")]
     Used,

@@ -75,12 +75,7 @@ impl Relay {
         let ruling = self.proof_of("look_request", id, &request_said(outcome, now, decider.as_bytes()));
         let entry = self.entry(&look, "request", None, 0, outcome, Some(id));
         self.store().look(&entry).await.map_err(RelayFault::from)?;
-        match self
-            .store()
-            .decide_look(id, outcome, decider, ruling, now)
-            .await
-            .map_err(RelayFault::from)?
-        {
+        match self.store().decide_look(id, outcome, decider, ruling, now).await.map_err(RelayFault::from)? {
             true => Ok(()),
             false => Err(DeskFault::Decided),
         }

@@ -231,11 +231,10 @@ impl Relay {
     /// [`RelayFault`] when the database does not answer.
     pub async fn certify_erasures(&self, now: Timestamp) -> Result<Vec<ErasurePending>, RelayFault> {
         let mut waiting = Vec::new();
-        let rows = self.store().erasures_pending().await?;
-        let is_forgotten = rows.is_empty() || self.store().forget_pages().await?;
-        for row in rows {
+        for row in self.store().erasures_pending().await? {
             let seal_keys = self.seals_that_open(&row).await?;
-            if is_forgotten && seal_keys.is_empty() && self.is_out(&row).await? {
+            let is_gone = seal_keys.is_empty() && self.is_out(&row).await?;
+            if is_gone && self.store().forget_pages().await? {
                 let id = self.next_id();
                 if self.store().certify_erasure(row.id, id, &body(&row, id, now), now).await? {
                     tracing::info!(event = "destroyed", class = "person", certificate = queue_id(id));
@@ -274,14 +273,16 @@ impl Relay {
             let is_it = |line: &KeyLine| line.opens && line.fingerprint == key.fingerprint;
             vault.lines.iter().any(|line| line.purpose == Purpose::Seal && is_it(line))
         };
-        let opens = seals().filter(|key| (!key.gone_at.is_some_and(ended) || is_here(key)) && key.since <= until);
+        let opens =
+            seals().filter(|key| (!key.gone_at.is_some_and(ended) || is_here(key)) && key.since <= until);
         Ok(opens.map(|key| format!("seal-{}", key.name)).collect())
     }
 }
 
 /// Whether nothing is kept about an address.
 fn is_nobody(holdings: &Holdings, opening: &Opening) -> bool {
-    matches!(opening, Opening::Erase { conversations, .. } if conversations.is_empty()) && holdings.refused_days == 0
+    matches!(opening, Opening::Erase { conversations, .. } if conversations.is_empty())
+        && holdings.refused_days == 0
 }
 
 fn body(row: &ErasureRow, id: i64, now: Timestamp) -> String {

@@ -21,6 +21,7 @@ mod desk_book;
 mod decision;
 mod domains;
 mod draft;
+mod endings;
 mod entries;
 mod envelope;
 mod erasure;
@@ -71,6 +72,7 @@ mod turns;
 mod words;
 
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
+pub use access::OtherAccess;
 pub use binding::Binding;
 pub use breach::{Breach, BreachFacts, BreachFault, Breached, Clock, Stage as ReportStage};
 pub use clock::ClockDoubt;
@@ -178,6 +180,8 @@ struct Inner {
     clock_began: std::sync::Mutex<Option<clock::Began>>,
     /// Held while a mail to the operator is counted and taken.
     for_operator: tokio::sync::Mutex<()>,
+    /// After which conversation those that ended are looked for.
+    ended_from: std::sync::Mutex<i64>,
     /// Days without a key of their own.
     strays: std::sync::Mutex<retention::Strays>,
     /// Whether nothing more may be taken.
@@ -278,6 +282,7 @@ impl Relay {
             erased_until: std::sync::Mutex::new(Timestamp::from_millis(0)),
             clock_began: std::sync::Mutex::new(None),
             for_operator: tokio::sync::Mutex::new(()),
+            ended_from: std::sync::Mutex::new(-1),
             strays: std::sync::Mutex::default(),
             is_halted: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),

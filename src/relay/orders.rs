@@ -102,8 +102,14 @@ impl Relay {
         let (row, is_new) = match self.order_row(merchant, &order_no).await? {
             Some(row) => (row, false),
             None => {
-                let new =
-                    self.new_conversation((merchant, None), Kind::Order, &order_no, &customer, now, expires_at)?;
+                let new = self.new_conversation(
+                    (merchant, None),
+                    Kind::Order,
+                    &order_no,
+                    &customer,
+                    now,
+                    expires_at,
+                )?;
                 let opened = self.store().open_conversation(new).await.map_err(RelayFault::from)?;
                 let (id, is_new) = opened.ok_or(OrderFault::Left)?;
                 let row = self.store().conversation(id).await.map_err(RelayFault::from)?;
@@ -137,6 +143,8 @@ impl Relay {
         let expires_at = now.after(self.policy().order_lifetime);
         let address = Indexed::CustomerOf { merchant: merchant.id, address: sender };
         let id = match self.find_conversation(merchant.id, Kind::Inquiry, address).await? {
+            // It ended long ago and is about to be forgotten; then this mail begins another.
+            Some(found) if found.closed_at.is_some() => return Err(Refusal::TryAgain),
             Some(found) => {
                 if lasts == Lasts::Longer {
                     self.store().extend_conversation(found.id, expires_at).await?;

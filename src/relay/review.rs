@@ -8,6 +8,7 @@
 //! revoking are in the list of looks, so in the audit tree.
 //! When it fails: [`ReviewFault`]; nothing was decided.
 
+use super::access::OtherAccess;
 use super::look::{LookPurpose, Opening};
 use super::rulings::item_said;
 use super::{Account, DeskFault, Look, Relay, RelayFault, queue_id};
@@ -71,6 +72,7 @@ pub struct ReviewView {
     pub due_at: Timestamp,
     pub begun_by: String,
     pub accesses: Vec<ReviewedAccess>,
+    pub others: OtherAccess,
 }
 
 /// What may be decided.
@@ -190,9 +192,7 @@ impl Relay {
         for item in self.store().review_items(Some(row.id)).await.map_err(RelayFault::from)?.iter().rev() {
             let Item { whose, facts } = self.open_item(item)?;
             let is_suspended = match (&whose, item.token_id) {
-                (_, Some(token)) => {
-                    suspended(&self.token_decisions(token).await?, now)
-                }
+                (_, Some(token)) => suspended(&self.token_decisions(token).await?, now),
                 (Whose::Person(name), None) => {
                     people.get(name).is_some_and(|reviewed| suspended(&reviewed.decisions, now))
                 }
@@ -213,7 +213,8 @@ impl Relay {
             });
         }
         let begun_by = self.open_name(&row.key, begun_place(row.id), &row.begun_by)?;
-        Ok(ReviewView { id: queue_id(row.id), at: row.at, due_at: row.due_at, begun_by, accesses })
+        let others = self.other_access(now).await?;
+        Ok(ReviewView { id: queue_id(row.id), at: row.at, due_at: row.due_at, begun_by, accesses, others })
     }
 
     /// Decides about an access of the last review. Where everybody is suspended, two of them together certify: `approved` names

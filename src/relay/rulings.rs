@@ -94,9 +94,8 @@ impl Relay {
     }
 
     fn is_lifted(&self, row: &LegalHoldRow) -> bool {
-        row.lifted_at.is_some_and(|at| {
-            self.is_ruled("legal_hold", row.id, &hold_said(at), row.ruling.as_ref())
-        })
+        row.lifted_at
+            .is_some_and(|at| self.is_ruled("legal_hold", row.id, &hold_said(at), row.ruling.as_ref()))
     }
 
     /// What was decided, or entered, and is in no entry of the desk, or not as that says. `None`: the key of the log is not here.
@@ -140,7 +139,9 @@ impl Relay {
                 Some(Some(hash)) if *hash != hash_of(detail.stored()) => {
                     tell(id, "the row of breach_entry is not what was entered");
                 }
-                None if !is_old(Some(at)) => tell(id, "no look says that the row of breach_entry was entered"),
+                None if !is_old(Some(at)) => {
+                    tell(id, "no look says that the row of breach_entry was entered")
+                }
                 _ => {}
             }
         }

@@ -219,8 +219,12 @@ impl Store {
         if self.engine() == Engine::Postgres {
             return Ok(true);
         }
-        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(self.pool()).await?;
-        Ok(row.try_get::<i64, _>(0)? == 0)
+        // While it waits for readers nobody writes: not for long, it is asked for again.
+        let mut held = self.pool().take().await?;
+        sqlx::raw_sql("PRAGMA busy_timeout = 250").execute(&mut *held).await?;
+        let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *held).await;
+        sqlx::raw_sql("PRAGMA busy_timeout = 10000").execute(&mut *held).await?;
+        Ok(emptied?.try_get::<i64, _>(0)? == 0)
     }
 
     /// Data keys that were destroyed for good since a time.

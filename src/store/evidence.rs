@@ -294,6 +294,15 @@ impl Store {
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
+    /// How many credentials of stores stand.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn count_credentials(&self, now: Timestamp) -> Result<i64, StoreFault> {
+        let text = "SELECT COUNT(*) FROM credential WHERE revoked_at IS NULL OR revoked_at > $1";
+        Ok(sqlx::query(text).bind(now.as_millis()).fetch_one(self.pool()).await?.try_get(0)?)
+    }
+
     /// Revokes an API token. Whether it stood.
     ///
     /// # Errors

@@ -180,7 +180,8 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn ring_key_is_gone(&self, purpose: &str, name: &str, at: Timestamp) -> Result<(), StoreFault> {
-        let text = "UPDATE ring_key SET gone_at = $3 WHERE purpose = $1 AND name = $2 AND retired_at IS NOT NULL";
+        let text =
+            "UPDATE ring_key SET gone_at = $3 WHERE purpose = $1 AND name = $2 AND retired_at IS NOT NULL";
         let query = sqlx::query(text).bind(purpose).bind(name).bind(at.as_millis());
         query.execute(self.pool()).await?;
         Ok(())

@@ -139,7 +139,8 @@ impl Store {
         self.pool()
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
-                let text = "UPDATE legal_hold SET lifted_at = $1, ruling = $3 WHERE id = $2 AND lifted_at IS NULL";
+                let text =
+                    "UPDATE legal_hold SET lifted_at = $1, ruling = $3 WHERE id = $2 AND lifted_at IS NULL";
                 let query = sqlx::query(text).bind(at.as_millis()).bind(id).bind(ruling.as_bytes());
                 let lifted = query.execute(&mut *transaction).await?;
                 let is_lifted = lifted.rows_affected() == 1;

@@ -250,6 +250,17 @@ impl Store {
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
+    /// The last entries of a kind, the latest first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn looks_of_kind(&self, kind: &str, limit: i64) -> Result<Vec<LookRow>, StoreFault> {
+        let text = "SELECT l.id, l.at, l.purpose, l.kind, l.rows, l.outcome, l.request_id, l.data_key_id, k.wrapped, \
+             l.detail FROM look l JOIN data_key k ON k.id = l.data_key_id WHERE l.kind = $1 ORDER BY l.id DESC LIMIT $2";
+        let rows = sqlx::query(text).bind(kind).bind(limit).fetch_all(self.pool()).await?;
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
     /// When the first entry was made that is still there.
     ///
     /// # Errors

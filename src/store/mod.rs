@@ -15,6 +15,7 @@ mod clock;
 mod credentials;
 mod certificates;
 mod corrections;
+mod endings;
 mod engine;
 mod erasure;
 mod errands;
@@ -54,6 +55,7 @@ pub use certificates::{CertificateRow, day_text};
 pub use clock::Rewind;
 pub use corrections::{CorrectionRow, NewCorrection, Readdressed, Repointed};
 pub use credentials::{CREDENTIALS_MAX, Changed, KeptCredential};
+pub use endings::Endings;
 pub use erasure::{ErasureRow, Holdings};
 pub use errands::Errand;
 pub use evidence::{

@@ -92,7 +92,8 @@ const CONVERSATION: &str = "\
     JOIN alias ma ON ma.conversation_id = c.id AND ma.side = 'merchant' ";
 
 fn read_conversation(row: &AnyRow) -> Result<ConversationRow, sqlx::Error> {
-    let sealed = |at: usize| Ok::<_, sqlx::Error>(row.try_get::<Option<Vec<u8>>, _>(at)?.map(Sealed::from_stored));
+    let sealed =
+        |at: usize| Ok::<_, sqlx::Error>(row.try_get::<Option<Vec<u8>>, _>(at)?.map(Sealed::from_stored));
     let alias = |at: usize, tag: usize| -> Result<AliasRow, sqlx::Error> {
         let key_name: String = row.try_get(at + 1)?;
         Ok(AliasRow {

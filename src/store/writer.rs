@@ -15,7 +15,8 @@ use super::lanes::{self, Touched};
 use super::reader::fell_silent;
 use super::rows::{Bounced, NewMessage, NewRecord, Settlement};
 use super::{
-    accept, blocks, clock, corrections, credentials, fault::StoreFault, greylist, holds, looks, parties, queue, tls,
+    accept, blocks, clock, corrections, credentials, fault::StoreFault, greylist, holds, looks, parties,
+    queue, tls,
 };
 use crate::mail::Timestamp;
 use sqlx::{AnyConnection, Connection};

@@ -8,8 +8,8 @@ use anshin::mail::{Domain, Timestamp};
 use anshin::relay::{Domains, OrderFault, OrderRequest, Policy, Relay, RelayFault, SenderPolicy};
 use anshin::schedule::{Class, Rooms};
 use anshin::store::{
-    Acceptance, Bound, Doubt, Kind, Leases, Mailbox, NewAlias, NewConversation, NewDelivery, NewKey, NewMessage,
-    NewRecord, Next, Settlement, Store, StoreFault, Work, random_id,
+    Acceptance, Bound, Doubt, Kind, Leases, Mailbox, NewAlias, NewConversation, NewDelivery, NewKey,
+    NewMessage, NewRecord, Next, Settlement, Store, StoreFault, Work, random_id,
 };
 use anshin::vault::{DataKey, Indexed, KeyRing, Make, Place, Vault};
 use sqlx::{AnyConnection, Connection, Row};
@@ -290,7 +290,10 @@ fn with_a_store_that_has_left_no_conversation_is_opened_even_if_it_was_there_a_m
                 customer: key.seal(Place::new("conversation", "customer", id), b"a@b.example"),
                 label: key.seal(Place::new("conversation", "label", id), b"1"),
                 aliases: [alias("customer"), alias("merchant")],
-                bound: Bound { revision: key.seal(Place::new("conversation", "revision", id), b"1"), tags: Vec::new() },
+                bound: Bound {
+                    revision: key.seal(Place::new("conversation", "revision", id), b"1"),
+                    tags: Vec::new(),
+                },
                 at: now,
                 expires_at: now.after(Duration::from_secs(60)),
             }

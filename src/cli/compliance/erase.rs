@@ -14,8 +14,7 @@ pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(
     let config = process::load(common, &[])?;
     let (mut keeper, vault) = process::ring(&config, &[])?;
     let (relay, _) = process::open(&config, vault).await?;
-    let (held, opening) =
-        relay.preview_erasure(&look, &arguments.customer, arguments.open_orders).await?;
+    let (held, opening) = relay.preview_erasure(&look, &arguments.customer, arguments.open_orders).await?;
     let holds: Vec<String> = held.holds.iter().copied().map(queue_id).collect();
     let mut document = held_json(&held, arguments.yes);
     let mut text = format!(

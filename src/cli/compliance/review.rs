@@ -57,16 +57,17 @@ pub(in crate::cli) enum ReviewCommand {
 
 pub(super) async fn run(command: ReviewCommand, common: &Common) -> Result<(), Failure> {
     let (config, relay) = process::relay(common).await?;
-    let decide = async |accesses: &[String], actor: &str, decision, approved: Option<&str>| -> Result<(), Failure> {
-        let look = Look::for_audit(actor, account())?;
-        for access in accesses {
-            relay
-                .decide_access(&look, access, decision, approved)
-                .await
-                .map_err(|fault| Failure::new(format!("{access}: {fault}")))?;
-        }
-        Ok(())
-    };
+    let decide =
+        async |accesses: &[String], actor: &str, decision, approved: Option<&str>| -> Result<(), Failure> {
+            let look = Look::for_audit(actor, account())?;
+            for access in accesses {
+                relay
+                    .decide_access(&look, access, decision, approved)
+                    .await
+                    .map_err(|fault| Failure::new(format!("{access}: {fault}")))?;
+            }
+            Ok(())
+        };
     let view = match command {
         ReviewCommand::Begin { actor, due } => {
             let due = Config::duration(&due)
@@ -96,15 +97,23 @@ pub(super) async fn run(command: ReviewCommand, common: &Common) -> Result<(), F
         "notable",
     ];
     let text = format!(
-        "review {}, begun {} by {}, due {}\n\n{}",
+        "review {}, begun {} by {}, due {}\n\n{}\n\nbeside them: {} credentials of stores (`anshin merchant credential list`)\n{}",
         view.id,
         time(view.at),
         view.begun_by,
         time(view.due_at),
-        table(&head, &rows)
+        table(&head, &rows),
+        view.others.credentials,
+        table(&["account that ran a process with keys", "roles", "last begun"], &processes(&view))
     );
     print(common, &document(&view), &text);
     Ok(())
+}
+
+fn processes(view: &ReviewView) -> Vec<Vec<String>> {
+    let row =
+        |((user, roles), at): (&(String, String), &Timestamp)| vec![user.clone(), roles.clone(), time(*at)];
+    view.others.processes.iter().map(row).collect()
 }
 
 fn state(access: &ReviewedAccess) -> &'static str {
@@ -172,6 +181,10 @@ fn document(view: &ReviewView) -> Value {
                 "decided_by": access.decided_by,
             })
         }).collect::<Vec<_>>(),
+        "store_credentials": view.others.credentials,
+        "processes": view.others.processes.iter().map(|((user, roles), at)| json!({
+            "account": user, "roles": roles, "last_begun_at": at.to_rfc3339(),
+        })).collect::<Vec<_>>(),
     })
 }
 
@@ -219,6 +232,9 @@ fn page(view: &ReviewView, of: &Compliance) -> Page {
         })
         .collect();
     page.table(&["権限", "範囲・アカウント", "最終使用", "件数", "注意点", "判断"], &rows);
+    page.heading("参考: 鍵を持つプロセスのアカウントと店舗の認証情報");
+    page.table(&["アカウント", "役割", "最後の起動"], &processes(view));
+    page.paragraph(&format!("店舗の送信用認証情報: {}件", view.others.credentials));
     page.signatures(&["実施者", "特定利用者情報統括管理者"]);
     page
 }

@@ -29,7 +29,7 @@ impl Shop {
 
 async fn run(database: &mut SqliteConnection, text: &'static str) {
     let changed = sqlx::raw_sql(text).execute(database).await.unwrap().rows_affected();
-    assert!(changed > 0, "{text}");
+    assert!(changed > 0 || text.starts_with("CREATE"), "{text}");
 }
 
 fn is_deferred(told: &[Option<Refusal>; 2]) -> bool {
@@ -39,7 +39,8 @@ fn is_deferred(told: &[Option<Refusal>; 2]) -> bool {
 #[tokio::test]
 async fn swapped_aliases_lead_nowhere_and_the_operator_is_told_once() {
     let mut shop = Shop::open().await;
-    let policy = Policy { postmaster: Some(Arc::new(address("ops@operator.example"))), ..Policy::for_tests() };
+    let policy =
+        Policy { postmaster: Some(Arc::new(address("ops@operator.example"))), ..Policy::for_tests() };
     shop.reopen(policy).await;
     let other = shop.order_of("2", OTHER).await;
     assert_eq!(shop.told(&shop.order).await, [None, None]);
@@ -80,7 +81,11 @@ async fn an_address_that_was_put_back_gets_no_mail() {
     .await;
     assert!(is_deferred(&shop.told(&shop.order).await));
     // The addresses before alone, which must not pass either.
-    run(&mut database, "UPDATE conversation SET (customer, customer_idx) = (SELECT customer, customer_idx FROM now)").await;
+    run(
+        &mut database,
+        "UPDATE conversation SET (customer, customer_idx) = (SELECT customer, customer_idx FROM now)",
+    )
+    .await;
     assert_eq!(shop.told(&shop.order).await, [None, None]);
     run(&mut database, "UPDATE conversation SET former = NULL").await;
     assert!(is_deferred(&shop.told(&shop.order).await));
@@ -116,7 +121,11 @@ async fn a_conversation_that_was_given_to_another_store_or_copied_leads_nowhere(
     )
     .await;
     assert!(shop.told(&other).await.iter().all(|refusal| *refusal == Some(Refusal::TryAgain)));
-    run(&mut database, "UPDATE alias SET tag = (SELECT revision FROM conversation WHERE id = conversation_id)").await;
+    run(
+        &mut database,
+        "UPDATE alias SET tag = (SELECT revision FROM conversation WHERE id = conversation_id)",
+    )
+    .await;
     assert!(shop.told(&other).await.iter().all(|refusal| *refusal == Some(Refusal::TryAgain)));
 }
 

@@ -142,6 +142,7 @@ async fn who_is_not_certified_by_somebody_else_is_suspended_when_the_review_is_d
     let view = shop.relay.begin_review(&auditor("dai", 4), WEEK).await.unwrap();
     assert_eq!(view.accesses.len(), 4, "three who looked, and a token");
     assert_eq!((view.begun_by.as_str(), allows().await), ("dai", Some(true)));
+    assert!(view.others.credentials == 1 && view.others.processes.is_empty());
     let (akiko, is_suspended, conflicts) = access(&shop, "akiko").await;
     assert!(!is_suspended, "not before it is due");
     assert_eq!(conflicts, ["shares an account with chika"]);
@@ -244,7 +245,8 @@ async fn one_login_is_one_person_whatever_name_it_gives_and_whoever_it_has_becom
 }
 
 #[tokio::test]
-async fn who_is_suspended_corrects_no_address_ends_no_store_sets_no_clock_reviews_nobody_and_enters_no_breach() {
+async fn who_is_suspended_corrects_no_address_ends_no_store_sets_no_clock_reviews_nobody_and_enters_no_breach()
+ {
     let shop = Shop::open().await;
     let relay = &shop.relay;
     for (actor, uid) in [("akiko", 1), ("botan", 2)] {
@@ -312,4 +314,20 @@ async fn where_everybody_is_suspended_two_of_them_certify_one_together_and_no_on
     assert!(matches!(other, Err(ReviewFault::Desk(DeskFault::Suspended))));
     relay.decide_access(&auditor("botan", 2), &akiko, Decision::Certified, None).await.unwrap();
     see(&shop, "akiko", 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_review_shows_under_which_accounts_processes_with_keys_began_and_takes_none_for_a_person() {
+    let shop = Shop::open().await;
+    let daemon = Account { uid: 990, login: None };
+    for outcome in ["started", "stopped", "started"] {
+        shop.relay.note_process(daemon, &["ingress", "web"], outcome).await.unwrap();
+    }
+    see(&shop, "akiko", 1).await.unwrap();
+    let view = shop.relay.begin_review(&auditor("dai", 4), 60 * MINUTE).await.unwrap();
+    let people: Vec<&Whose> = view.accesses.iter().map(|access| &access.whose).collect();
+    assert_eq!(people, [&Whose::Person("akiko".into())]);
+    let of = |((user, roles), _): (&(String, String), _)| (user.clone(), roles.clone());
+    let processes: Vec<_> = view.others.processes.iter().map(of).collect();
+    assert_eq!(processes, [("uid 990".to_owned(), "ingress, web".to_owned())]);
 }

@@ -247,3 +247,65 @@ async fn a_clock_that_slips_a_little_again_and_again_is_in_doubt_until_a_person_
     assert_eq!(shop.relay.know_time(minutes(2050)).await.unwrap(), None);
     assert!(shop.relay.know_time(minutes(2100)).await.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn what_ended_long_ago_is_forgotten_once_the_log_has_nothing_of_it() {
+    let shop = Shop::open().await;
+    let open = async |order_no: &str, customer: &str| {
+        let (store_id, order_no) = ("hana-ya".into(), order_no.into());
+        let request = OrderRequest { store_id, order_no, customer: customer.into(), expires_at: None };
+        shop.relay.open_order(request).await.unwrap()
+    };
+    open("2", "taro@customer.example").await;
+    open("3", "held@customer.example").await;
+    shop.one_mail().await;
+    let scope = HoldScope { customer: Some("held@customer.example".into()), ..HoldScope::default() };
+    shop.relay.add_legal_hold(&look("akiko"), scope).await.unwrap();
+    let rule = &rules().conversations;
+    let orders = async || {
+        let rows = shop.relay.list_orders("hana-ya").await.unwrap();
+        rows.into_iter().map(|order| order.order_no).collect::<Vec<_>>()
+    };
+    let end = async |days: u32, minutes: u32| {
+        let mut count = 0;
+        for _ in 0..3 {
+            count += shop
+                .relay
+                .end_conversations(rule, Timestamp::now().after(DAY * days + MINUTE * minutes))
+                .await
+                .unwrap();
+        }
+        count
+    };
+    assert_eq!(end(90, 0).await, 0, "it ended an hour after it began");
+    assert_eq!((end(90, 120).await, orders().await.len()), (0, 3), "closed first");
+    let row = shop.relay.order_of("hana-ya", "2").await.unwrap();
+    assert!(row.closed_at.is_some() && !row.key.wrapped.is_empty());
+    assert_eq!((end(90, 190).await, orders().await), (1, vec!["1".to_owned(), "3".to_owned()]));
+    let certificate = shop.relay.certificates(1).await.unwrap().remove(0);
+    assert!(
+        certificate.kind == "conversations" && certificate.text.contains("conversations 1\n"),
+        "{}",
+        certificate.text
+    );
+    let mut database = shop.database().await;
+    for (text, left) in [
+        ("SELECT COUNT(*) FROM alias", 4),
+        ("SELECT COUNT(*) FROM conversation", 2),
+        ("SELECT COUNT(*) FROM data_key WHERE subject = 'conversation'", 2),
+        ("SELECT COUNT(*) FROM erased_key", 0),
+    ] {
+        let count: i64 = sqlx::query_scalar(text).fetch_one(&mut database).await.unwrap();
+        assert_eq!(count, left, "{text}");
+    }
+    // The mail of the first waits, and its records are there; the third is held.
+    assert_eq!(end(300, 0).await, 0);
+    let work = shop.lease().await.remove(0);
+    shop.settle(&work, Verdict::Delivered, "250 2.0.0").await;
+    shop.relay.store().purge(Timestamp::now().after(DAY), Timestamp::now().after(DAY)).await.unwrap();
+    assert_eq!(end(300, 0).await, 0, "its records are sealed with its key");
+    shop.all_done(397).await;
+    end(397, 0).await;
+    assert_eq!((end(397, 120).await, orders().await), (1, vec!["3".to_owned()]));
+    assert!(open("1", CUSTOMER).await.is_new);
+}

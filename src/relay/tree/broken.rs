@@ -48,7 +48,8 @@ pub struct Broken {
 impl Verification {
     /// Tells that the file of checkpoints holds none.
     pub fn tell_lost(&mut self, path: &str) {
-        let why = format!("{path} holds no checkpoint: it was emptied, or is gone (`anshin log begin-anchors`)");
+        let why =
+            format!("{path} holds no checkpoint: it was emptied, or is gone (`anshin log begin-anchors`)");
         self.broken.push(Broken { what: "deleted", hour: None, row: None, leaf: None, why });
         self.intact = false;
     }

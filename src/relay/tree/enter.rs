@@ -17,12 +17,8 @@ use std::time::Duration;
 /// How long after its end an hour is entered.
 pub(super) const SETTLES: Duration = Duration::from_secs(300);
 /// The same, and when it is looked at again.
-const PASSES: [Duration; 4] = [
-    SETTLES,
-    Duration::from_secs(2 * 3600),
-    Duration::from_secs(26 * 3600),
-    Duration::from_secs(8 * 86_400),
-];
+const PASSES: [Duration; 4] =
+    [SETTLES, Duration::from_secs(2 * 3600), Duration::from_secs(26 * 3600), Duration::from_secs(8 * 86_400)];
 /// Most rows of a leaf: what a verification reads at once.
 pub(super) const LEAF_ROWS: usize = 4096;
 /// Rows and hours after which a round ends.
@@ -108,10 +104,13 @@ impl Relay {
             let first = passed.iter().find(|(pass, ..)| *pass == 0).map(|(_, hour, _)| *hour);
             let first = match first {
                 Some(hour) => hour,
-                None => self.store().tree_passes().await?.iter().find(|(pass, _)| *pass == 0).map_or(
-                    hour_of(now),
-                    |(_, hour)| *hour,
-                ),
+                None => self
+                    .store()
+                    .tree_passes()
+                    .await?
+                    .iter()
+                    .find(|(pass, _)| *pass == 0)
+                    .map_or(hour_of(now), |(_, hour)| *hour),
             };
             for hour in first..=hour_of(now) {
                 self.enter_hour(hour, now, &mut fresh).await?;

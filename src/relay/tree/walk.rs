@@ -284,7 +284,8 @@ impl Walk {
     pub fn finish(mut self, is_own: bool) -> Verification {
         for id in self.unclaimed.difference(&self.claimed) {
             let at = Ids::time_of(*id);
-            let is_later = |(hour, entered): (i64, Timestamp)| hour == hour_of(at) && at.after(COMMITS) >= entered;
+            let is_later =
+                |(hour, entered): (i64, Timestamp)| hour == hour_of(at) && at.after(COMMITS) >= entered;
             if self.running.is_some_and(is_later) {
                 self.done.open += 1;
                 continue;

@@ -47,7 +47,11 @@ fn a_call_previews_asks_a_second_person_erases_once_and_says_so_again(on: On) {
     );
     let nobody = json!({ "customer": "nobody@elsewhere.test", "actor": "akiko", "case": "D-7" });
     assert!(call(&scene, &erasures, &nobody).problem(404).contains("nothing is kept"));
-    assert!(call(&scene, &erasures, &json!({ "customer": "no address", "actor": "a", "case": "1" })).problem(422).contains("customer"));
+    assert!(
+        call(&scene, &erasures, &json!({ "customer": "no address", "actor": "a", "case": "1" }))
+            .problem(422)
+            .contains("customer")
+    );
     let looks = scene.relay.anshin(&["reveal", "log"]);
     let previews = looks.as_array().unwrap().iter().filter(|look| look["outcome"] == "previewed");
     let users: Vec<&str> = previews.filter_map(|look| look["detail"]["user"].as_str()).collect();
