@@ -191,13 +191,15 @@ pub(super) enum OrderCommand {
         #[arg(long, value_name = "RFC3339")]
         expires_at: String,
     },
-    /// Give an order another customer address; the aliases stay.
+    /// Give an order another customer address; the aliases stay, and the address before is told. Takes a second person.
     Readdress {
         #[command(flatten)]
         order: OrderName,
         /// The customer's new real address.
         #[arg(long, value_name = "ADDRESS")]
         customer: String,
+        #[command(flatten)]
+        look: LookArguments,
     },
     /// End an order's aliases now.
     Close {

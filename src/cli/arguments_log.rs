@@ -68,6 +68,16 @@ pub(super) enum LogCommand {
     Key,
     /// Print the last signed checkpoint.
     Checkpoint,
+    /// Begin audit.anchors anew with the last checkpoint, where it was lost: written down among the looks. Look at `anshin log
+    /// verify` with what else is kept first.
+    BeginAnchors {
+        /// Your name.
+        #[arg(long, value_name = "NAME")]
+        actor: String,
+        /// The number of the case.
+        #[arg(long, value_name = "CASE")]
+        case: String,
+    },
     /// Make a witness's key; prints the line for audit.witness.
     WitnessKey {
         /// Whose it is, such as witness.example.jp; no spaces.

@@ -24,6 +24,9 @@ pub(super) fn run(command: &ConfigCommand, common: &Common) -> Result<(), Failur
                         .to_owned(),
                 );
             }
+            if config.profile == Profile::Production {
+                warnings.extend(config.audit.warnings());
+            }
             warnings.extend(certificate_warnings(&config.ingress.tls, now));
             let text = warnings
                 .iter()

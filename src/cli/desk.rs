@@ -31,6 +31,16 @@ pub(super) async fn relay_for(
     Ok((config, relay, look))
 }
 
+/// The same, where nothing is done without a name.
+pub(super) async fn relay_named(
+    common: &Common,
+    what: &'static str,
+    arguments: &LookArguments,
+) -> Result<(Config, Relay, Look), Failure> {
+    let (config, relay, look) = relay_for(common, what, arguments).await?;
+    Ok((config, relay, named(look)?))
+}
+
 /// Lets somebody through by where he comes from, under his name where he says it.
 pub(super) async fn admitted(
     relay: &Relay,
@@ -49,6 +59,12 @@ pub(super) async fn admitted(
 pub(super) async fn auditor(relay: &Relay, actor: &str) -> Result<Look, Failure> {
     warn(relay);
     Ok(relay.let_in(Look::for_audit(actor, account(relay))?).await?)
+}
+
+/// The same, for a case.
+pub(super) async fn for_audit(relay: &Relay, actor: &str, case: &str) -> Result<Look, Failure> {
+    warn(relay);
+    Ok(relay.let_in(Look::new(actor, LookPurpose::Audit, case, account(relay))?).await?)
 }
 
 /// Lets a command through by where its user comes from.
@@ -73,6 +89,11 @@ fn look(arguments: &LookArguments, account: Account) -> Result<Option<Look>, Fai
     };
     let purpose = LookPurpose::parse(purpose).ok_or_else(|| Failure::new("--purpose: one of the list"))?;
     Ok(Some(Look::new(actor, purpose, case, account)?))
+}
+
+/// Who looks and why, where nothing is done without.
+pub(super) fn named(look: Option<Look>) -> Result<Look, Failure> {
+    look.ok_or_else(|| Failure::new("say who you are, why, and for which case: --actor, --purpose, --case"))
 }
 
 /// The account, as the system knows it: a name can be claimed, this can't. And from where its user came; of several logins the

@@ -10,7 +10,7 @@ use super::arguments::Common;
 use super::output::{Failure, print, table};
 use super::{desk, keys, process};
 use crate::mail::Timestamp;
-use crate::relay::{Need, SETTLED, Stage, Step};
+use crate::relay::{Binding, Need, Relay, SETTLED, Stage, Step};
 use crate::store::{Brought, bring_to_newest_key};
 use crate::vault::Purpose;
 use serde_json::{Value, json};
@@ -52,15 +52,16 @@ pub(super) async fn rewrap(common: &Common) -> Result<(), Failure> {
                 }
             }
         };
-        let shown = match unreadable {
-            0 => state.clone(),
-            count => format!("{state}; {count} that do not open are left, the log says which"),
-        };
+        let shown = told(&state, unreadable);
         rows.push(vec![stage.as_str().to_owned(), written.to_string(), shown]);
         let stage = stage.as_str();
         document
             .push(json!({ "stage": stage, "written": written, "unreadable": unreadable, "state": state }));
     }
+    let (state, written, unreadable) = bind(&relay).await?;
+    rows.push(vec!["bindings".to_owned(), written.to_string(), told(&state, unreadable)]);
+    document
+        .push(json!({ "stage": "bindings", "written": written, "unreadable": unreadable, "state": state }));
     if std::io::stderr().is_terminal() {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
@@ -73,6 +74,31 @@ async fn bring_file(common: &Common) -> Result<Brought, Failure> {
     let config = process::load(common, &[])?;
     let (_, vault) = process::ring(&config, &[])?;
     Ok(bring_to_newest_key(&config.storage.url.connect_url(), &vault.file).await?)
+}
+
+/// Binds what older versions have left unbound.
+async fn bind(relay: &Relay) -> Result<(String, u64, u64), Failure> {
+    let (mut from, mut written, mut unreadable) = (-1, 0, 0);
+    loop {
+        match relay.bind_some(from).await? {
+            Binding::Done => return Ok(("done".to_owned(), written, unreadable)),
+            Binding::NoKey(purpose) => {
+                return Ok((format!("left: no {} key here", purpose.as_str()), written, unreadable));
+            }
+            Binding::More { position, written: more, unreadable: shut } => {
+                from = position;
+                written += more;
+                unreadable += shut;
+            }
+        }
+    }
+}
+
+fn told(state: &str, unreadable: u64) -> String {
+    match unreadable {
+        0 => state.to_owned(),
+        count => format!("{state}; {count} that do not open are left, the log says which"),
+    }
 }
 
 /// Where the work is, on a terminal that shows it.
@@ -91,6 +117,26 @@ pub(super) async fn retire(key: &str, common: &Common) -> Result<(), Failure> {
     let mut letters = name.chars();
     let (Some(name), None) = (letters.next(), letters.next()) else { return Err(wrong()) };
     let (config, relay) = desk::relay(common, "keys retire").await?;
+    // One that was cut off between the mark and the end goes on to the end.
+    if !relay.is_half_retired(purpose, name).await? {
+        mark(key, purpose, name, &relay).await?;
+    }
+    let _turn = process::turn_at_ring(&config)?;
+    keys::as_it_is(&config)?.destroy(purpose, name)?;
+    // Only now: what certifies that nothing opens any more waits for it, and other machines destroy their copies.
+    relay.key_is_gone(purpose, name, Timestamp::now()).await?;
+    print(
+        common,
+        &json!({ "key": key, "retired": true }),
+        &format!(
+            "{key} is destroyed; running processes on other machines follow, its copies in backups are yours"
+        ),
+    );
+    Ok(())
+}
+
+/// Marks a key as retired, and waits until no process seals with it.
+async fn mark(key: &str, purpose: Purpose, name: char, relay: &Relay) -> Result<(), Failure> {
     still_needed(key, &relay.needs(purpose, name, Timestamp::now()).await?)?;
     // The database first: a process that starts in between does not miss the file.
     relay.retire(purpose, name, Some(Timestamp::now())).await?;
@@ -104,13 +150,6 @@ pub(super) async fn retire(key: &str, common: &Common) -> Result<(), Failure> {
         relay.retire(purpose, name, None).await?;
         still_needed(key, &needs)?;
     }
-    let _turn = process::turn_at_ring(&config)?;
-    keys::as_it_is(&config)?.destroy(purpose, name)?;
-    print(
-        common,
-        &json!({ "key": key, "retired": true }),
-        &format!("{key} is destroyed; its copies in backups are yours"),
-    );
     Ok(())
 }
 

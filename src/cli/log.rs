@@ -3,7 +3,7 @@
 use super::arguments::Common;
 use super::arguments_log::LogCommand;
 use super::output::{Failure, print};
-use super::{desk, log_tree};
+use super::{desk, log_tree, residency};
 use crate::relay::{EventLine, Goes, Opened, Opening, TraceOf};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
             return Err(Failure::new("say what to trace: --message, --alias, or --store-id with --order-no"));
         }
     };
-    let (_, relay, named) = desk::relay_for(common, "log trace", &look).await?;
+    let (config, relay, named) = desk::relay_for(common, "log trace", &look).await?;
     let Some(named) = named else {
         let lines = relay.events(&of).await?;
         let row = |line: &EventLine| {
@@ -37,7 +37,10 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
         return Ok(());
     };
     let goes = if export.is_some() { Goes::ToAFile } else { desk::output_goes() };
-    // The file first: what can't be written must not be opened.
+    // The file first: what can't be written, or lies outside Japan, must not be opened.
+    if let Some(path) = &export {
+        residency::export(&config, "--export", path).await?;
+    }
     let file = export.as_deref().map(desk::file).transpose()?;
     let opened = relay.open_for(&named, &Opening::Trace(of), goes, look.approved.as_deref()).await;
     let (lines, path) = match (opened, &export) {
@@ -53,16 +56,13 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
             serde_json::to_vec_pretty(&lines).map_err(|_| Failure::new("the lines are no JSON"))?;
         std::io::Write::write_all(&mut file, &document)?;
         file.sync_all()?;
-        let written = json!({ "file": path.display().to_string(), "rows": lines.len() });
-        print(
-            common,
-            &written,
-            &format!(
-                "{} rows are in {}: destroy it when the case needs it no more",
-                lines.len(),
-                path.display()
-            ),
+        let until = relay.note_export(&named, &[&document]).await?.to_rfc3339();
+        let written = json!({ "file": path.display().to_string(), "rows": lines.len(), "destroy_by": until });
+        let (rows, path) = (lines.len(), path.display());
+        let text = format!(
+            "{rows} rows are in {path}: destroy it when the case needs it no more, by {until} at the latest"
         );
+        print(common, &written, &text);
         return Ok(());
     }
     let mut text = String::new();

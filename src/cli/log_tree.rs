@@ -7,9 +7,10 @@ use super::arguments::Common;
 use super::arguments_log::LogCommand;
 use super::compliance::residency::{make_key, read_key, write_new};
 use super::output::{Failure, print, table};
-use super::{desk, process};
+use super::{desk, process, residency};
 use crate::config::Config;
-use crate::ledger::{Bundle, Entry, LookEntry, ProvenRow, Signs, Verifier};
+use crate::egress::NotesFile;
+use crate::ledger::{Bundle, Entry, LookEntry, ProvenRow, Signs, Verifier, notes, whole_notes};
 use crate::mail::Timestamp;
 use crate::relay::{Anchors, Broken, Progress, Relay, Signed, Verification, queue_id};
 use crate::web::witness::Witness;
@@ -17,6 +18,7 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Failure> {
     match command {
@@ -45,6 +47,7 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
             print(common, &json!({ "size": checkpoint.size, "checkpoint": note }), &note);
             Ok(())
         }
+        LogCommand::BeginAnchors { actor, case } => begin_anchors(&actor, &case, common).await,
         LogCommand::WitnessKey { name, out } => {
             let public = make_key(&name, Signs::Cosignatures, &out)?;
             let text = format!(
@@ -107,6 +110,23 @@ async fn verify(
     }
 }
 
+async fn begin_anchors(actor: &str, case: &str, common: &Common) -> Result<(), Failure> {
+    let (config, relay) = process::relay(common).await?;
+    let look = desk::for_audit(&relay, actor, case).await?;
+    let path = config.audit.anchors.as_ref().ok_or_else(|| Failure::new("audit.anchors: none is set"))?;
+    let fault = |fault: std::io::Error| Failure::new(format!("{}: {}", path.display(), fault.kind()));
+    let mut file = NotesFile::open(path).map_err(fault)?;
+    if !notes(&file.tail().map_err(fault)?).is_empty() {
+        return Err(Failure::new(format!("{}: it has checkpoints; nothing begins anew", path.display())));
+    }
+    let last = relay.begin_anchors(&look).await?;
+    let last = last.ok_or_else(|| Failure::new("the audit tree is empty so far"))?;
+    file.add(&last.note).map_err(fault)?;
+    let (size, shown) = (last.checkpoint.size, path.display().to_string());
+    print(common, &json!({ "file": shown, "size": size }), &format!("{shown} begins with {size} leaves"));
+    Ok(())
+}
+
 /// Holds the log against the tree and against what is kept of it elsewhere.
 pub(super) async fn verification(
     config: &Config,
@@ -122,12 +142,23 @@ pub(super) async fn verification(
     let configured = config.audit.anchors.as_ref().filter(|path| path.exists());
     let mut anchors = Vec::new();
     for path in configured.into_iter().chain(files) {
-        let text = std::fs::read_to_string(path)
+        let mut text = std::fs::read_to_string(path)
             .map_err(|fault| Failure::new(format!("{}: {}", path.display(), fault.kind())))?;
+        // What a power cut has left of the last note is no note; the relay cuts it off when it starts.
+        if Some(path) == config.audit.anchors.as_ref() {
+            let whole = whole_notes(text.as_bytes());
+            text.truncate(if whole == 0 { text.len() } else { whole });
+        }
         // Mails and files of other systems.
         anchors.push(Anchors { name: path.display().to_string(), text: text.replace("\r\n", "\n") });
     }
-    let found = relay.verify_tree(keys, &anchors, since, progress).await?;
+    let mut found = relay.verify_tree(keys, &anchors, since, progress).await?;
+    if let Some(path) = &config.audit.anchors
+        && !anchors.iter().any(|own| own.name == path.display().to_string() && !notes(&own.text).is_empty())
+        && relay.is_tree_older(Timestamp::now(), Duration::from_secs(3600)).await?
+    {
+        found.tell_lost(&path.display().to_string());
+    }
     if std::io::stderr().is_terminal() {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
@@ -165,6 +196,10 @@ fn told(found: &Verification) -> String {
     line("leaves of the tree", found.leaves.to_string());
     line("rows as they were entered", found.rows.to_string());
     line("looks", found.looks.to_string());
+    line(
+        "decisions held against the looks",
+        if found.decisions { "yes" } else { "no: the log's key is not here" }.to_owned(),
+    );
     line("rows destroyed lawfully, by certificate", found.destroyed.to_string());
     line("rows that came late and are entered", found.late.to_string());
     line("rows and looks not entered yet", found.open.to_string());
@@ -190,7 +225,8 @@ async fn prove(
     out: &Path,
     common: &Common,
 ) -> Result<(), Failure> {
-    let (_, relay) = desk::relay(common, "log").await?;
+    let (config, relay) = desk::relay(common, "log").await?;
+    residency::export(&config, "--out", out).await?;
     let bundle = match (&message, &look) {
         (Some(message), _) => relay.prove_message(message).await?,
         (None, Some(look)) => relay.prove_look(look).await?,

@@ -4,13 +4,14 @@ use super::arguments::{Common, OrderCommand};
 use super::desk;
 use super::output::{Failure, print, table};
 use crate::mail::Timestamp;
-use crate::relay::{Opened, Opening, OrderRequest, OrderView};
+use crate::relay::{Goes, Opened, Opening, OrderRequest, OrderView};
 use crate::web::order_json;
 use serde_json::Value;
 
 pub(super) async fn run(command: OrderCommand, common: &Common) -> Result<(), Failure> {
     let (_, relay, named) = match &command {
         OrderCommand::Show { look, .. } => desk::relay_for(common, "order show", look).await?,
+        OrderCommand::Readdress { look, .. } => desk::relay_for(common, "order readdress", look).await?,
         _ => {
             let (config, relay) = desk::relay(common, "order").await?;
             (config, relay, None)
@@ -44,8 +45,13 @@ pub(super) async fn run(command: OrderCommand, common: &Common) -> Result<(), Fa
         OrderCommand::Extend { order, expires_at } => {
             relay.extend_order(&order.store_id, &order.order_no, time(&expires_at)?).await?
         }
-        OrderCommand::Readdress { order, customer } => {
-            relay.readdress_order(&order.store_id, &order.order_no, &customer).await?
+        OrderCommand::Readdress { order, customer, look } => {
+            let named = desk::named(named)?;
+            let opening = relay.readdressing_of(&order.store_id, &order.order_no, &customer).await?;
+            let opened =
+                relay.open_for(&named, &opening, Goes::ToTheScreen, look.approved.as_deref()).await?;
+            let Opened::Readdressed(order) = opened else { return Err(Failure::new("nothing was changed")) };
+            order
         }
         OrderCommand::Close { order } => relay.close_order(&order.store_id, &order.order_no).await?,
     };

@@ -3,8 +3,8 @@
 use super::arguments::Common;
 use super::output::Failure;
 use super::residency;
-use crate::config::{self, Config, Keys, Profile, Role};
-use crate::egress::Egress;
+use crate::config::{self, Audit, Config, Keys, Profile, Role};
+use crate::egress::{Egress, close_audit};
 use crate::ingress::{Ingress, Inherited, Listening, make_self_signed};
 use crate::mail::{RealAddress, Timestamp};
 use crate::relay::{Domains, Policy, Relay, RelayFault, SenderPolicy};
@@ -153,6 +153,9 @@ pub(super) struct Process {
     ring: Arc<Notify>,
     keeping: tokio::task::JoinHandle<()>,
     tasks: JoinSet<()>,
+    roles: Vec<&'static str>,
+    /// Where the role egress is.
+    audit: Option<Audit>,
 }
 
 impl Process {
@@ -184,6 +187,10 @@ impl Process {
             true => Some(Web::bind(config, &mut inherited).await?),
             false => None,
         };
+        let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        if let Err(fault) = relay.note_process(super::desk::account(&relay), &names, "started").await {
+            tracing::error!(event = "fault", %fault, "that this process has started is not written down");
+        }
         drop(making);
         let mut reload = Arc::default();
         let places = Arc::new(Notify::new());
@@ -210,7 +217,21 @@ impl Process {
         }
         let ring = Arc::new(Notify::new());
         let keeping = keep_keys(relay.clone(), keeper, ring.clone());
-        Ok(Self { relay, listening, web: addresses, stop, ready, reload, places, ring, keeping, tasks })
+        let audit = roles.contains(&Role::Egress).then(|| config.audit.clone());
+        Ok(Self {
+            relay,
+            listening,
+            web: addresses,
+            stop,
+            ready,
+            reload,
+            places,
+            ring,
+            keeping,
+            tasks,
+            roles: names,
+            audit,
+        })
     }
 
     /// Reads the certificates again, whether or not their files changed, the key ring if it did, and looks at the places of
@@ -226,6 +247,20 @@ impl Process {
         self.ready.store(false, Ordering::Release);
         let _ = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}
+        let closed = async {
+            let stopped =
+                self.relay.note_process(super::desk::account(&self.relay), &self.roles, "stopped").await;
+            if let Err(fault) = stopped {
+                tracing::error!(event = "fault", %fault, "that this process has stopped is not written down");
+            }
+            if let Some(audit) = &self.audit {
+                close_audit(&self.relay, audit).await;
+            }
+        };
+        // What is not entered now is entered after the next start; nobody waits for a database that is away.
+        if tokio::time::timeout(CLOSING, closed).await.is_err() {
+            tracing::warn!(event = "audit", "what happened last is not in the audit tree: it took too long");
+        }
         self.keeping.abort();
     }
 
@@ -242,6 +277,9 @@ impl Process {
         }
     }
 }
+
+/// How long a stop takes for its last entries.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// How often the key ring is looked at. A new key seals a minute after it was made, so every process knows it by then.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -278,6 +316,10 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
                     "what was erased is still in the tree of this key ring"
                 );
             }
+            let _ = relay.learn_bound().await;
+            let destroyed = follow_retired(&relay, keeper).await;
+            let Ok(again) = destroyed else { return };
+            keeper = again;
             // A provider may take its time.
             let looked = tokio::task::spawn_blocking(move || {
                 let found = keeper.look(Timestamp::now());
@@ -329,6 +371,25 @@ async fn follow_erasures(
         (keeper, done)
     };
     tokio::task::spawn_blocking(taken_out).await
+}
+
+/// Destroys in this ring's directory what was destroyed in another machine's. What can't be is told each time: it opens old
+/// copies of the database.
+async fn follow_retired(relay: &Relay, keeper: Keeper) -> Result<Keeper, tokio::task::JoinError> {
+    let keys = relay.keys_to_destroy().await.unwrap_or_default();
+    let destroyed = move || {
+        for (purpose, name) in keys {
+            let key = format!("{}-{name}", purpose.as_str());
+            match keeper.destroy(purpose, name) {
+                Ok(()) => tracing::info!(event = "key_destroyed", key, "it was retired"),
+                Err(fault) => {
+                    tracing::error!(event = "fault", key, %fault, "a key that was retired is still in this key ring");
+                }
+            }
+        }
+        keeper
+    };
+    tokio::task::spawn_blocking(destroyed).await
 }
 
 /// Logging to standard error: our own events only, since libraries name hosts and statements.

@@ -12,6 +12,7 @@ use crate::mail::Timestamp;
 use crate::relay::Relay;
 use crate::residency::{Checker, Finding, Report, Standing, Told};
 use crate::store::{Store, StoreFault};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -45,6 +46,12 @@ pub(super) async fn before(config: &Config) -> Result<Checker, Failure> {
 /// Looks at a next hop that an operator names: other people's mail goes there.
 pub(super) async fn next_hop(config: &Config, host: &str) -> Result<(), Failure> {
     let report = checker(config)?.for_next_hop(host).look(&Told::default(), Timestamp::now()).await;
+    refuse(&report, config.profile)
+}
+
+/// Looks at where a file lies into which somebody has user information written.
+pub(in crate::cli) async fn export(config: &Config, key: &str, path: &Path) -> Result<(), Failure> {
+    let report = checker(config)?.for_export(key, path).look(&Told::default(), Timestamp::now()).await;
     refuse(&report, config.profile)
 }
 

@@ -44,6 +44,18 @@ impl Audit {
     }
 }
 
+impl Audit {
+    /// What a person should know: who can write both database and file leaves no trace that is kept elsewhere.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        if self.officer.is_some() || !self.witnesses.is_empty() {
+            return Vec::new();
+        }
+        let said = "audit: neither officer nor witness is set; who can write the database and audit.anchors can cut off their end unseen";
+        vec![said.to_owned()]
+    }
+}
+
 impl Witness {
     fn read(r: &mut Reader, i: usize) -> Option<Self> {
         let name = |name: &str| format!("audit.witness[{i}].{name}");

@@ -34,6 +34,16 @@ pub enum Role {
 impl Role {
     /// All of them, as `anshin serve` runs without `--role`.
     pub const ALL: [Self; 3] = [Self::Ingress, Self::Egress, Self::Web];
+
+    /// The word on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Ingress => "ingress",
+            Role::Egress => "egress",
+            Role::Web => "web",
+        }
+    }
 }
 
 /// `[domains]`: where our aliases live.

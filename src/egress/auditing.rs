@@ -5,14 +5,13 @@
 //! (an old copy of the database, leaves that were changed) is not added to, and nothing of it is kept or shown to witnesses.
 //! When it fails: the log says so once, mail goes on, and it is tried again every few seconds.
 
+use super::notes_file::NotesFile;
 use super::scheduler::stopped;
 use super::witnesses::{self, WitnessFault};
 use crate::config::{Audit, Witness};
 use crate::ledger::{Checkpoint, notes};
 use crate::mail::{RealAddress, Timestamp};
 use crate::relay::{Grown, ProofFault, Relay, RelayFault, Signed, queue_id};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -20,9 +19,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// How often: how long an entry may wait for its checkpoint.
 const EVERY: Duration = Duration::from_secs(15);
-/// Octets at the end of the file that are read; a checkpoint has some three hundred.
-const TAIL: u64 = 64 * 1024;
 const DAY_MS: i64 = 86_400_000;
+/// How long after the first checkpoint of a tree its file may be empty: a first start may have been cut off.
+const FIRST_START: Duration = Duration::from_secs(3600);
 
 /// Why the tree is not kept as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +32,12 @@ enum AuditFault {
     Proof(#[from] ProofFault),
     #[error("{path}: {kind}; the user that runs anshin must be able to write there", path = .0.display(), kind = .1.kind())]
     File(PathBuf, std::io::Error),
+    #[error(
+        "{path}: the audit tree has checkpoints, and this file has none: it was emptied, is gone, or is a new one; put it back, or \
+         look at `anshin log verify` with what else is kept and begin it anew with `anshin log begin-anchors`; nothing is added \
+         to the tree until then", path = .0.display()
+    )]
+    Emptied(PathBuf),
     #[error("{path}: it holds no checkpoint that a key of this ring signed", path = .0.display())]
     Anchors(PathBuf),
     #[error(
@@ -40,6 +45,11 @@ enum AuditFault {
          added to the tree until `anshin log verify` was looked at (docs/audit-tree.md)", path = .0.display()
     )]
     Broken(PathBuf),
+    #[error(
+        "the audit tree's own row is not what its last checkpoint says: the database was changed; nothing is added to the tree \
+         until `anshin log verify` was looked at (docs/audit-tree.md)"
+    )]
+    Edge,
     #[error("the key ring has no key `tree`: make one with `anshin keys rotate --purpose tree`")]
     NoKey,
     #[error("witness {0}: {1}")]
@@ -50,16 +60,36 @@ enum AuditFault {
 struct Auditing {
     relay: Relay,
     audit: Audit,
-    /// Whether the next round looks at entries of any age.
-    all: bool,
+    /// What the next round looks at.
+    round: Round,
     told_on: Option<i64>,
     /// Until when each break-glass is good that the log has.
     known: Vec<(i64, Timestamp)>,
 }
 
+/// What a round looks at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// The first: entries of any age.
+    First,
+    Next,
+    /// At a stop: the hour that runs, too.
+    Last,
+}
+
+/// Enters all that there is, the hour that runs included, when a process has stopped in order: what is in no leaf while nothing
+/// runs could be changed unseen.
+pub async fn close_audit(relay: &Relay, audit: &Audit) {
+    let (relay, audit) = (relay.clone(), audit.clone());
+    let mut auditing = Auditing { relay, audit, round: Round::Last, told_on: None, known: Vec::new() };
+    for fault in auditing.round(Timestamp::now()).await {
+        tracing::error!(event = "audit", %fault, "what happened last is not in the audit tree");
+    }
+}
+
 /// Keeps the tree until `stop` turns true.
 pub(super) async fn keep(relay: Relay, audit: Audit, mut stop: watch::Receiver<bool>) {
-    let mut auditing = Auditing { relay, audit, all: true, told_on: None, known: Vec::new() };
+    let mut auditing = Auditing { relay, audit, round: Round::First, told_on: None, known: Vec::new() };
     let mut tick = interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The same fault is told once.
@@ -101,46 +131,81 @@ impl Auditing {
             let shown = self.show(witness, &newest).await;
             faults.extend(shown.err());
         }
-        faults.extend(self.tell(now).await.err());
+        // Mail that nobody sends any more is sent after the next start.
+        if self.round != Round::Last {
+            faults.extend(self.tell(now).await.err());
+        }
         faults
     }
 
     /// Adds to the tree and to the file.
     async fn grow(&mut self, now: Timestamp) -> Result<Option<Signed>, AuditFault> {
         let path = self.audit.anchors.clone();
-        let last = match &path {
-            Some(path) => self.last_anchor(path).await?,
+        let fault = |path: &Path| {
+            let path = path.to_owned();
+            move |fault| AuditFault::File(path, fault)
+        };
+        let mut file = match &path {
+            Some(path) => Some((path, NotesFile::open(path).map_err(fault(path))?)),
             None => None,
         };
-        if let (Some(path), Some(last)) = (&path, &last)
-            && !self.relay.tree_was(last).await?
+        let last = match &mut file {
+            Some((path, file)) => {
+                let text = file.tail().map_err(fault(path))?;
+                self.last_anchor(path, &text).await?
+            }
+            None => None,
+        };
+        if let (Some((path, _)), None) = (&file, &last)
+            && self.relay.is_tree_older(now, FIRST_START).await?
         {
-            return Err(AuditFault::Broken(path.clone()));
+            return Err(AuditFault::Emptied((*path).clone()));
         }
-        while match self.relay.grow_tree(now, self.all).await? {
+        // Before anything is added: the tree was so, and what it has become since continues it.
+        if let (Some((path, _)), Some(last)) = (&file, &last) {
+            let broken = || AuditFault::Broken((*path).clone());
+            if !self.relay.tree_was(last).await? {
+                return Err(broken());
+            }
+            let now = self.relay.last_checkpoint().await?.ok_or_else(broken)?;
+            match self.relay.continues(last, &now.checkpoint).await {
+                Err(ProofFault::Broken) => return Err(broken()),
+                other => other?,
+            }
+        }
+        while match self.step(now).await? {
             Grown::More => true,
             Grown::Whole | Grown::Overtaken => false,
             Grown::NoKey => return Err(AuditFault::NoKey),
+            Grown::Broken => return Err(AuditFault::Edge),
         } {}
-        self.all = false;
+        if self.round == Round::First {
+            self.round = Round::Next;
+        }
         let Some(newest) = self.relay.last_checkpoint().await? else { return Ok(None) };
-        if let Some(path) = path {
+        if let Some((path, file)) = &mut file {
             if let Some(last) = &last {
                 match self.relay.continues(last, &newest.checkpoint).await {
-                    Err(ProofFault::Broken) => return Err(AuditFault::Broken(path)),
+                    Err(ProofFault::Broken) => return Err(AuditFault::Broken((*path).clone())),
                     other => other?,
                 }
             }
             if last.is_none_or(|last| last.size < newest.checkpoint.size) {
-                add(&path, &newest.note).map_err(|fault| AuditFault::File(path, fault))?;
+                file.add(&newest.note).map_err(fault(path))?;
             }
         }
         Ok(Some(newest))
     }
 
-    /// The last checkpoint in the file; none in one that is not there or is empty.
-    async fn last_anchor(&self, path: &Path) -> Result<Option<Checkpoint>, AuditFault> {
-        let text = tail(path).map_err(|fault| AuditFault::File(path.to_owned(), fault))?;
+    async fn step(&self, now: Timestamp) -> Result<Grown, RelayFault> {
+        match self.round {
+            Round::Last => self.relay.close_tree(now).await,
+            round => self.relay.grow_tree(now, round == Round::First).await,
+        }
+    }
+
+    /// The last checkpoint at the end of the file; none in an empty one.
+    async fn last_anchor(&self, path: &Path, text: &str) -> Result<Option<Checkpoint>, AuditFault> {
         if text.is_empty() {
             return Ok(None);
         }
@@ -150,7 +215,7 @@ impl Auditing {
         }
         let read =
             |note: &String| Checkpoint::read(note.as_bytes(), &keys).ok().map(|(checkpoint, _)| checkpoint);
-        let last = notes(&text).iter().filter_map(read).max_by_key(|checkpoint| checkpoint.size);
+        let last = notes(text).iter().filter_map(read).max_by_key(|checkpoint| checkpoint.size);
         last.map(Some).ok_or_else(|| AuditFault::Anchors(path.to_owned()))
     }
 
@@ -208,25 +273,4 @@ impl Auditing {
         }
         Ok(())
     }
-}
-
-/// The end of a file, from the first whole note on.
-fn tail(path: &Path) -> std::io::Result<String> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
-        Err(fault) => return Err(fault),
-    };
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut octets = Vec::new();
-    file.read_to_end(&mut octets)?;
-    Ok(String::from_utf8_lossy(&octets).into_owned())
-}
-
-/// Adds a note to the end of a file, on the disk before this returns.
-fn add(path: &Path, note: &str) -> std::io::Result<()> {
-    let mut file = File::options().append(true).create(true).open(path)?;
-    file.write_all(format!("{note}\n").as_bytes())?;
-    file.sync_all()
 }

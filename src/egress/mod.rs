@@ -18,6 +18,7 @@ mod memory;
 mod http_response;
 mod https;
 mod names;
+mod notes_file;
 mod outcomes;
 mod pool;
 mod prepare;
@@ -40,7 +41,9 @@ mod transport;
 mod validating;
 mod witnesses;
 
+pub use auditing::close_audit;
 pub use https::policy_of;
+pub use notes_file::NotesFile;
 pub use pool::PoolLimits;
 pub use public_address::is_public;
 pub use report::Report;

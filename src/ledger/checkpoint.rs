@@ -101,6 +101,20 @@ pub fn notes(text: &str) -> Vec<String> {
     pairs.map(|pair| format!("{}\n", pair.join("\n\n"))).collect()
 }
 
+/// How many octets at the beginning of a file of notes are whole: up to the empty line below the last signature. What follows
+/// was not written to its end.
+#[must_use]
+pub fn whole_notes(octets: &[u8]) -> usize {
+    let is_whole = |end: &usize| {
+        let lines = octets.get(..*end).unwrap_or_default();
+        let last = lines.rsplit(|octet| *octet == b'\n').nth(1).unwrap_or_default();
+        last.starts_with(DASH.as_bytes())
+    };
+    // The end of a line that an empty one follows.
+    let ends = memchr::memmem::rfind_iter(octets, b"\n\n").map(|at| at + 1);
+    ends.into_iter().find(is_whole).map_or(0, |end| end + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +138,13 @@ mod tests {
         assert_eq!(notes(&file), [note.as_str(); 3]);
         assert_eq!(notes(&format!("To: officer\n\nSee below.\n\n{note}")), [note.as_str()]);
         assert!(notes("").is_empty() && notes("cut\n").is_empty());
+        // Whatever a write was cut off after, the notes before it count.
+        let one = format!("{note}\n");
+        let two = format!("{one}{one}");
+        for cut in 0..=two.len() {
+            let whole = whole_notes(&two.as_bytes()[..cut]);
+            assert_eq!(whole, [0, one.len(), two.len()][cut / one.len()], "{cut}");
+        }
         let other = Checkpoint { origin: "relay.example.jp/log".to_owned(), ..checkpoint };
         let error = Checkpoint::read(other.sign(&signer()).unwrap().as_bytes(), &known).unwrap_err();
         assert_eq!(error, CheckpointError::Origin);

@@ -16,7 +16,7 @@ mod row;
 pub(crate) use bundle::written;
 pub use bundle::{Bundle, BundleError, Evidence, ProvenRow};
 pub use certificate::{Certificate, CertificateError, Gone, What};
-pub use checkpoint::{Checkpoint, CheckpointError, notes};
+pub use checkpoint::{Checkpoint, CheckpointError, notes, whole_notes};
 pub use entry::{Entry, Table};
 pub use note::{Note, NoteError, Signer, Signs, Verifier};
 pub use row::{LogRow, LookEntry, Mark, RequestEntry, pack, root_of, unpack};

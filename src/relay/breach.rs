@@ -8,6 +8,7 @@
 //! 60 where somebody meant harm (APPI art. 26, its Enforcement Rules art. 8). Nothing of the register is destroyed.
 //! When it fails: [`BreachFault`]; nothing was entered.
 
+use super::rulings::hash_of;
 use super::{DeskFault, Look, Relay, RelayFault, queue_id};
 use crate::mail::Timestamp;
 use crate::store::{Affected, BreachEntryRow, NewBreachEntry};
@@ -304,16 +305,12 @@ impl Relay {
         let detail = Detail { actor: look.actor.clone(), facts };
         let text = serde_json::to_vec(&detail).map_err(|_| RelayFault::Malformed("breach_entry.detail"))?;
         let key = &self.inner.installation;
-        let what = serde_json::json!({ "breach": queue_id(breach_id), "entry": queue_id(id) });
-        self.note_deed(look, "breach", what, "entered").await?;
-        let new = NewBreachEntry {
-            id,
-            breach_id,
-            at: now,
-            data_key_id: key.id(),
-            detail: key.seal(entry_place(id), &text),
-        };
-        self.store().add_breach_entry(&new).await.map_err(RelayFault::from)?;
+        let detail = key.seal(entry_place(id), &text);
+        let hash = hash_of(detail.stored());
+        let what = serde_json::json!({ "breach": queue_id(breach_id), "entry": queue_id(id), "hash": hash });
+        let entered = self.entry(look, "breach", Some(what), 0, "entered", None);
+        let new = NewBreachEntry { id, breach_id, at: now, data_key_id: key.id(), detail };
+        self.store().add_breach_entry(&entered, &new).await.map_err(RelayFault::from)?;
         Ok(queue_id(breach_id))
     }
 

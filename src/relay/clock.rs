@@ -1,10 +1,12 @@
 //! Whether this machine's clock may decide that something is due: what is destroyed is gone, and a clock that is ahead
 //! by a year would have destroyed a year too much.
 //!
-//! Rules: the database keeps the last time by which somebody kept house. While a process runs, its clock may be ahead
-//! of that by hardly more than one that only goes forward has counted since; when it begins, by what a machine may
-//! have stood still. Whatever lies beyond waits for the word of a person, which is written down among the looks. The
-//! clock of a database server must agree too; about that one nobody's word helps, since one of the two is wrong.
+//! Rules: the database keeps the last time by which somebody kept house. When a process begins, its clock may be ahead of
+//! that by what a machine may have stood still. While it runs, its clock may be ahead of where it began by hardly more
+//! than one that only goes forward has counted since, over the whole run: a clock that slips a little again and again is
+//! no better than one that leaps. Whatever lies beyond waits for the word of a person, which is written down among the
+//! looks and from which it counts anew. The clock of a database server must agree too; about that one nobody's word
+//! helps, since one of the two is wrong.
 //! When it fails: [`RelayFault`]. A clock in doubt is told ([`ClockDoubt`]), and nothing is destroyed.
 
 use super::desk::DeskFault;
@@ -37,11 +39,19 @@ pub enum ClockDoubt {
     Ahead { now: Timestamp, known: Timestamp },
 }
 
-/// Whether a clock is further ahead than can be. `ran`: when it was last right, and how long ago that is by another
-/// clock.
+/// Where a run began, or a person said what time it is: by this clock and by one that only goes forward.
+#[derive(Clone, Copy)]
+pub(super) struct Began {
+    at: Timestamp,
+    by: Instant,
+    /// The word of a person that it goes by.
+    trusted: Option<Timestamp>,
+}
+
+/// Whether a clock is further ahead than can be. `ran`: when the run began, and how long ago that is by another clock.
 fn judge(now: Timestamp, known: Timestamp, ran: Option<(Timestamp, Duration)>) -> Result<(), ClockDoubt> {
     let latest = match ran {
-        Some((seen, since)) => known.max(seen.after(since)).after(SLIPS),
+        Some((began, since)) => began.after(since).after(SLIPS),
         None => known.after(STOOD_STILL),
     };
     if now > latest { Err(ClockDoubt::Ahead { now, known }) } else { Ok(()) }
@@ -59,9 +69,20 @@ impl Relay {
             return Ok(Some(ClockDoubt::Server { now, server }));
         }
         let Some(known) = self.store().known_time().await? else { return Ok(None) };
-        let ran = *self.inner.clock_seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let ran = ran.map(|(seen, at): (Timestamp, Instant)| (seen, at.elapsed()));
+        let ran = self.began().await?.map(|began| (began.at, began.by.elapsed()));
         Ok(judge(now, known, ran).err())
+    }
+
+    /// Where this run began, or somebody's word since.
+    async fn began(&self) -> Result<Option<Began>, RelayFault> {
+        let trusted = self.store().trusted_time().await?;
+        let mut began = self.inner.clock_began.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(began), Some(at)) = (began.as_mut(), trusted)
+            && began.trusted != trusted
+        {
+            *began = Began { at, by: Instant::now(), trusted };
+        }
+        Ok(*began)
     }
 
     /// The same, and where there is nothing, notes that it is this late.
@@ -70,7 +91,9 @@ impl Relay {
             return Ok(Some(doubt));
         }
         self.store().know_time(now).await?;
-        *self.inner.clock_seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Instant::now()));
+        let trusted = self.store().trusted_time().await?;
+        let mut began = self.inner.clock_began.lock().unwrap_or_else(PoisonError::into_inner);
+        began.get_or_insert(Began { at: now, by: Instant::now(), trusted });
         Ok(None)
     }
 
@@ -106,8 +129,8 @@ mod tests {
         assert_eq!(judge(known.after(minutes(50)), known, ran(minutes(1))), Ok(()));
         assert!(judge(known.after(minutes(90)), known, ran(minutes(1))).is_err());
         assert_eq!(judge(known.after(365 * day), known, ran(365 * day)), Ok(()));
-        // Another process, or a person, knows better.
-        assert_eq!(judge(later, later, ran(minutes(1))), Ok(()));
+        // What was noted by this clock since proves nothing.
+        assert!(judge(known.after(minutes(100)), known.after(minutes(50)), ran(minutes(2))).is_err());
         // A clock that is behind destroys nothing too early.
         assert_eq!(judge(known, known.after(365 * day), None), Ok(()));
     }

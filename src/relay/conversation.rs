@@ -30,6 +30,8 @@ pub struct Conversation {
     pub customer_alias: Alias,
     pub merchant_alias: Alias,
     pub(super) alias_ids: [i64; 2],
+    /// How often its address was changed.
+    pub(super) revision: u64,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub closed_at: Option<Timestamp>,
@@ -74,8 +76,19 @@ impl Relay {
         Ok(Merchant { id: row.id, store_id: profile.store_id, name: profile.name, key })
     }
 
+    /// Opens a conversation whose rows belong together.
     pub(super) fn open_conversation_row(&self, row: &ConversationRow) -> Result<Conversation, RelayFault> {
         let key = self.data_key(&row.key)?;
+        let revision = self.revision_of(row, &key)?;
+        Ok(Conversation { revision, ..self.open_unbound(row, key)? })
+    }
+
+    /// Opens a conversation, whatever its rows say of each other.
+    pub(super) fn open_unbound(
+        &self,
+        row: &ConversationRow,
+        key: Arc<DataKey>,
+    ) -> Result<Conversation, RelayFault> {
         let customer = open_address(&key, Place::new("conversation", "customer", row.id), &row.customer)?;
         let label = key.open(Place::new("conversation", "label", row.id), &row.label)?;
         let order_no =
@@ -95,6 +108,7 @@ impl Relay {
             customer_alias: self.alias_of(Side::Customer, &row.customer_alias)?,
             merchant_alias: self.alias_of(Side::Merchant, &row.merchant_alias)?,
             alias_ids: [row.customer_alias.id, row.merchant_alias.id],
+            revision: 0,
             key,
             created_at: row.created_at,
             expires_at: row.expires_at,

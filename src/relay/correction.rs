@@ -154,7 +154,8 @@ impl Relay {
         let token = self.vault().decisions.mint(Decision::Correct, correction, expires_at);
         let answer = Alias::new(token, self.domains().merchant().clone()).to_string();
         let subject = "メールアドレス変更の確認 / Please confirm your new address";
-        self.mail_about(correction, new, subject, super::words::new_address(&answer, expires_at), now).await
+        let about = json!({ "action": "correction", "what": queue_id(correction) });
+        self.mail_about(about, new, subject, super::words::new_address(&answer, expires_at), now).await
     }
 
     /// The mail that tells the address before.
@@ -165,12 +166,14 @@ impl Relay {
         now: Timestamp,
     ) -> Result<NewMessage, RelayFault> {
         let subject = "メールアドレス変更のお申し出について / Your address is asked to be changed";
-        self.mail_about(correction, before, subject, super::words::address_before(), now).await
+        let about = json!({ "action": "correction", "what": queue_id(correction) });
+        self.mail_about(about, before, subject, super::words::address_before(), now).await
     }
 
-    async fn mail_about(
+    /// A mail to a person in the installation's name, about a change of the address.
+    pub(super) async fn mail_about(
         &self,
-        correction: i64,
+        detail: Value,
         to: &RealAddress,
         subject: &str,
         text: String,
@@ -198,7 +201,7 @@ impl Relay {
             envelope: Envelope { confirmed: true, ..Envelope::of_ours(&from, AliasText::from(&from)) },
             body: &body,
             expires: self.policy().expire,
-            detail: json!({ "action": "correction", "what": queue_id(correction) }),
+            detail,
             guard: None,
         };
         self.own_row(own, now)
@@ -291,11 +294,14 @@ impl Relay {
         former.drain(..former.len().saturating_sub(FORMER_MAX));
         let malformed = |_| RelayFault::Malformed("conversation.former");
         let former = Zeroizing::new(serde_json::to_vec(&former).map_err(malformed)?);
+        let customer = key.seal(Place::new("conversation", "customer", id), new.reveal().as_bytes());
+        let former = key.seal(former_place(id), &former);
         Ok(Repointed {
             id,
             customer_idx,
-            customer: key.seal(Place::new("conversation", "customer", id), new.reveal().as_bytes()),
-            former: key.seal(former_place(id), &former),
+            bound: conversation.bound_to(&customer, &former)?,
+            customer,
+            former,
             key_idx: match conversation.kind {
                 Kind::Order => None,
                 Kind::Inquiry => Some(customer_idx),

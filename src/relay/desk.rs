@@ -10,8 +10,10 @@ use super::correction::{Correction, CorrectionAsked, CorrectionFault};
 use super::erasure::ErasureFault;
 use super::legal_hold::HoldFault;
 use super::look::{Look, Opening};
+use super::readdress::Readdressing;
+use super::rulings::hold_said;
 use super::trace::{TraceFault, TraceLine};
-use super::{OrderFault, QueueFault, Relay, RelayFault, queue_id};
+use super::{OrderFault, OrderView, QueueFault, Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
 use crate::residency::Judged;
 use crate::store::NewLookRequest;
@@ -23,7 +25,6 @@ use std::time::Duration;
 pub const ROWS_ALONE: usize = 300;
 /// Looks of one person in 24 hours.
 pub const LOOKS_A_DAY: i64 = 200;
-const DAY: Duration = Duration::from_secs(86_400);
 /// How long a request may be decided and used.
 const REQUEST_LIFE: Duration = Duration::from_secs(72 * 3600);
 
@@ -49,6 +50,8 @@ pub enum Opened {
     Export(Value),
     /// A new address is asked by mail.
     Asked(CorrectionAsked),
+    /// An order with its new address.
+    Readdressed(OrderView),
 }
 
 /// What was decided about a request.
@@ -79,6 +82,10 @@ pub enum DeskFault {
     NotApproved,
     #[error("request: it was refused")]
     Refused,
+    #[error(
+        "request: nothing proves that somebody approved it; see `anshin log verify`, and ask for it anew"
+    )]
+    Unproven,
     #[error("request: it was used already; ask for it anew")]
     Used,
     #[error("request: a second person decides, not who asked")]
@@ -194,11 +201,15 @@ impl Relay {
             }
             Found::Content(work) => Ok(Opened::Content(self.content(&work).await?)),
             Found::Customer(row) => Ok(Opened::Customer(self.open_conversation_row(&row)?.customer.reveal())),
-            Found::Hold(id) => {
-                match self.store().lift_hold(id, self.next_id(), now).await.map_err(RelayFault::from)? {
-                    true => Ok(Opened::Lifted),
-                    false => Err(HoldFault::NoHold.into()),
+            Found::Holds(ids) => {
+                for id in ids {
+                    let ruling = self.proof_of("legal_hold", id, &hold_said(now));
+                    let lifted = self.store().lift_hold(id, ruling, self.next_id(), now).await;
+                    if !lifted.map_err(RelayFault::from)? {
+                        return Err(HoldFault::NoHold.into());
+                    }
                 }
+                Ok(Opened::Lifted)
             }
             Found::Person(conversations, stranger) => {
                 Ok(Opened::Erased(self.erase(&conversations, stranger, now).await?))
@@ -209,27 +220,8 @@ impl Relay {
             Found::Correction(correction) => {
                 Ok(Opened::Asked(self.ask_correction(look, &correction, rows, now).await?))
             }
+            Found::Order(order) => Ok(Opened::Readdressed(self.readdress(look, &order, now).await?)),
         }
-    }
-
-    /// Commits an entry about a look.
-    async fn note(
-        &self,
-        look: &Look,
-        opening: &Opening,
-        rows: usize,
-        outcome: &'static str,
-        request: Option<i64>,
-    ) -> Result<(), RelayFault> {
-        let entry = self.entry(look, opening.kind(), Some(opening.to_json()), rows, outcome, request);
-        Ok(self.store().look(&entry).await?)
-    }
-
-    /// How often somebody was shown something in the last 24 hours.
-    async fn looks_today(&self, look: &Look, now: Timestamp) -> Result<i64, RelayFault> {
-        let actors = self.vault().index.all(Indexed::Actor(&look.actor));
-        let since = Timestamp::from_millis(now.as_millis() - i64::try_from(DAY.as_millis()).unwrap_or(0));
-        Ok(self.store().looks_since(&actors, since).await?)
     }
 
     async fn find(&self, opening: &Opening) -> Result<(usize, Found), DeskFault> {
@@ -246,11 +238,16 @@ impl Relay {
             Opening::Customer { store_id, order_no } => {
                 Ok((1, Found::Customer(Box::new(self.order_of(store_id, order_no).await?))))
             }
+            // One, or all of a case: every one of them stands.
             Opening::Lift { hold } => {
-                let id = super::parse_queue_id(hold).ok_or(HoldFault::NoHold)?;
                 let holds = self.store().legal_holds().await.map_err(RelayFault::from)?;
-                let stands = holds.iter().any(|row| row.id == id && row.lifted_at.is_none());
-                stands.then_some((1, Found::Hold(id))).ok_or(HoldFault::NoHold.into())
+                let standing = |word: &str| {
+                    let id = super::parse_queue_id(word)?;
+                    holds.iter().any(|row| row.id == id && row.lifted_at.is_none()).then_some(id)
+                };
+                let ids: Option<Vec<i64>> = hold.split_whitespace().map(standing).collect();
+                let ids = ids.filter(|ids| !ids.is_empty()).ok_or(HoldFault::NoHold)?;
+                Ok((ids.len(), Found::Holds(ids)))
             }
             Opening::Erase { conversations, stranger, open_orders, .. } => {
                 self.may_erase(conversations, *stranger, *open_orders).await?;
@@ -264,6 +261,11 @@ impl Relay {
             Opening::Correct { customer, to, .. } => {
                 let (rows, correction) = self.correctable(customer, to).await?;
                 Ok((rows, Found::Correction(Box::new(correction))))
+            }
+            // Decided in the review itself.
+            Opening::Certify { .. } => Err(DeskFault::NoRequest),
+            Opening::Readdress { store_id, order_no, to, .. } => {
+                Ok((1, Found::Order(Box::new(self.readdressable(store_id, order_no, to).await?))))
             }
         }
     }
@@ -282,7 +284,7 @@ impl Relay {
     }
 
     /// Keeps a request for a second person.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         look: &Look,
         opening: &Opening,
@@ -329,7 +331,7 @@ impl Relay {
     }
 
     /// The request with this id, if it is approved and for exactly this.
-    async fn approved(
+    pub(super) async fn approved(
         &self,
         id: &str,
         look: &Look,
@@ -364,7 +366,14 @@ impl Relay {
         match (row.decision.as_deref(), row.used_at) {
             (_, Some(_)) => Err(DeskFault::Used),
             (None, _) => Err(DeskFault::NotApproved),
-            (Some("approved"), None) => Ok(id),
+            (Some("approved"), None) => {
+                let is_entered = self.store().is_approval_entered(&row).await.map_err(RelayFault::from)?;
+                if is_entered && self.is_request_ruled(&row) {
+                    return Ok(id);
+                }
+                tracing::error!(event = "tampered", request = %queue_id(id), "nothing proves that it was approved");
+                Err(DeskFault::Unproven)
+            }
             (Some(_), None) => Err(DeskFault::Refused),
         }
     }
@@ -384,10 +393,11 @@ enum Found {
     Trace(Vec<crate::store::RecordRow>),
     Content(Box<crate::store::Work>),
     Customer(Box<crate::store::ConversationRow>),
-    Hold(i64),
+    Holds(Vec<i64>),
     Person(Vec<i64>, Index),
     All(Box<RealAddress>, Vec<i64>, Index),
     Correction(Box<Correction>),
+    Order(Box<Readdressing>),
 }
 
 pub(super) const fn look_place(id: i64) -> Place {

@@ -2,21 +2,23 @@
 //!
 //! Rules: the keys are destroyed in the database first and in the ring's tree then, by every process that holds the tree; what
 //! was begun is so found again after a crash. The certificate is written when no copy of the database opens anything with the
-//! ring as it is: the leaves are out of the tree, and no seal key is left that once wrapped one of the keys without it.
+//! ring as it is: the leaves are out of the tree, and the file of every seal key is destroyed that once wrapped one of the keys
+//! without it.
 //! When it fails: [`ErasureFault`], and nothing is erased.
 
 use super::desk::{DeskFault, Goes};
 use super::look::{Look, Opening};
 use super::{Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
-use crate::store::{ErasureRow, Holdings};
-use crate::vault::{Index, Indexed};
+use crate::store::{ErasureRow, Holdings, RingKeyRow};
+use crate::vault::{Index, Indexed, KeyLine, Purpose};
 use data_encoding::HEXLOWER;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// How long after its mark a key of the ring is gone: whoever retires it waits for less.
-const RETIRED: Duration = Duration::from_secs(60);
+/// How long after the first file of a key of the ring is destroyed those of other machines may last: each process looks every
+/// five seconds.
+const FOLLOWED: Duration = Duration::from_secs(60);
 /// How long a transaction may take between its ids and its commit.
 const LATE: Duration = Duration::from_secs(600);
 
@@ -60,6 +62,26 @@ pub struct ErasurePending {
 }
 
 impl Relay {
+    /// What is kept about a customer, for somebody who is written down before he is told, whether there is anything or not: an
+    /// address that can be asked for is a question about a person.
+    ///
+    /// # Errors
+    /// [`DeskFault`]; [`ErasureFault::Nobody`] when there is nothing.
+    pub async fn preview_erasure(
+        &self,
+        look: &Look,
+        customer: &str,
+        open_orders: bool,
+    ) -> Result<(Holdings, Opening), DeskFault> {
+        let (holdings, opening) = self.all_about(customer, open_orders).await?;
+        let conversations = holdings.orders + holdings.inquiries + holdings.guests;
+        self.note_alone(look, &opening, usize::try_from(conversations).unwrap_or(0), "previewed").await?;
+        if is_nobody(&holdings, &opening) {
+            return Err(ErasureFault::Nobody.into());
+        }
+        Ok((holdings, opening))
+    }
+
     /// What is kept about a customer, and how to erase it at the desk.
     ///
     /// # Errors
@@ -70,14 +92,7 @@ impl Relay {
         open_orders: bool,
     ) -> Result<(Holdings, Opening), ErasureFault> {
         let (holdings, opening) = self.all_about(customer, open_orders).await?;
-        match &opening {
-            Opening::Erase { conversations, .. }
-                if conversations.is_empty() && holdings.refused_days == 0 =>
-            {
-                Err(ErasureFault::Nobody)
-            }
-            _ => Ok((holdings, opening)),
-        }
+        if is_nobody(&holdings, &opening) { Err(ErasureFault::Nobody) } else { Ok((holdings, opening)) }
     }
 
     /// How to have all opened that is kept about a customer, at the desk.
@@ -126,12 +141,14 @@ impl Relay {
         let (goes, now) = (Goes::ToTheScreen, Timestamp::now());
         let what = self.what_idx(look, &opening, goes);
         let last = self.store().request_for(what, now).await.map_err(RelayFault::from)?;
-        let is_nobody = matches!(&opening, Opening::Erase { conversations, .. } if conversations.is_empty())
-            && holdings.refused_days == 0;
+        let is_nobody = is_nobody(&holdings, &opening);
         let state = last.map(|row| (queue_id(row.id), row.decision, row.used_at.is_some()));
         let done = match state {
             Some((_, _, true)) if is_nobody => return Ok((holdings, ErasureStep::Erased)),
-            _ if is_nobody => return Err(ErasureFault::Nobody.into()),
+            _ if is_nobody => {
+                self.note_alone(look, &opening, 0, "previewed").await?;
+                return Err(ErasureFault::Nobody.into());
+            }
             Some((id, None, _)) => return Ok((holdings, ErasureStep::Asked(id))),
             Some((id, Some(word), false)) if word != "approved" => {
                 return Ok((holdings, ErasureStep::Refused(id)));
@@ -216,7 +233,8 @@ impl Relay {
         let mut waiting = Vec::new();
         for row in self.store().erasures_pending().await? {
             let seal_keys = self.seals_that_open(&row).await?;
-            if seal_keys.is_empty() && self.is_out(&row).await? {
+            let is_gone = seal_keys.is_empty() && self.is_out(&row).await?;
+            if is_gone && self.store().forget_pages().await? {
                 let id = self.next_id();
                 if self.store().certify_erasure(row.id, id, &body(&row, id, now), now).await? {
                     tracing::info!(event = "destroyed", class = "person", certificate = queue_id(id));
@@ -248,11 +266,23 @@ impl Relay {
             own.map_or(row.at, |key| key.since)
         });
         let Some(until) = since.max() else { return Ok(Vec::new()) };
-        // A mark is not yet the end of a key, and may be taken back.
-        let ended = |at: Timestamp| at.after(RETIRED) < Timestamp::now();
-        let opens = seals().filter(|key| !key.retired_at.is_some_and(ended) && key.since <= until);
+        // A mark is not yet the end of a key, and may be taken back. Whose own ring still holds it certifies nothing.
+        let ended = |at: Timestamp| at.after(FOLLOWED) < Timestamp::now();
+        let vault = self.vault();
+        let is_here = |key: &RingKeyRow| {
+            let is_it = |line: &KeyLine| line.opens && line.fingerprint == key.fingerprint;
+            vault.lines.iter().any(|line| line.purpose == Purpose::Seal && is_it(line))
+        };
+        let opens =
+            seals().filter(|key| (!key.gone_at.is_some_and(ended) || is_here(key)) && key.since <= until);
         Ok(opens.map(|key| format!("seal-{}", key.name)).collect())
     }
+}
+
+/// Whether nothing is kept about an address.
+fn is_nobody(holdings: &Holdings, opening: &Opening) -> bool {
+    matches!(opening, Opening::Erase { conversations, .. } if conversations.is_empty())
+        && holdings.refused_days == 0
 }
 
 fn body(row: &ErasureRow, id: i64, now: Timestamp) -> String {

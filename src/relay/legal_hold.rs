@@ -3,7 +3,7 @@
 //! Rules: who sets one says who he is, why, and for which case, which is written down among the looks; lifting takes a second
 //! person (`desk.rs`). A hold on a person follows the person: conversations that began since are added before anything is
 //! destroyed.
-//! When it fails: [`HoldFault`], and nothing is held.
+//! When it fails: [`DeskFault`], and nothing is held.
 
 use super::desk::DeskFault;
 use super::look::Look;
@@ -49,8 +49,6 @@ pub enum HoldFault {
     #[error("hold: no such hold, or it was lifted already")]
     NoHold,
     #[error(transparent)]
-    Order(#[from] OrderFault),
-    #[error(transparent)]
     Fault(#[from] RelayFault),
 }
 
@@ -72,7 +70,7 @@ impl Relay {
         let merchant_id = match &scope.store_id {
             Some(store_id) => {
                 let row = self.merchant_row(store_id).await?;
-                Some(row.ok_or(HoldFault::Order(OrderFault::NoStore))?.id)
+                Some(row.ok_or(OrderFault::NoStore)?.id)
             }
             None => None,
         };
@@ -141,11 +139,16 @@ impl Relay {
 
     /// Adds to the holds on persons what they have begun since.
     pub(super) async fn follow_held_persons(&self) -> Result<(), RelayFault> {
+        self.hold_what_is_not_lifted().await?;
         for row in self.store().legal_holds().await? {
             if !row.by_person || row.lifted_at.is_some() {
                 continue;
             }
             let detail = self.hold_detail(&row)?;
+            // One that holds again, whose own key is gone: what it named before it keeps.
+            if detail.is_none() {
+                continue;
+            }
             let customer = detail.as_ref().and_then(|detail| detail.get("customer")?.as_str());
             let malformed = RelayFault::Malformed("legal_hold.detail");
             let address = customer.and_then(|text| RealAddress::parse(text).ok()).ok_or(malformed)?;

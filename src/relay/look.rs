@@ -85,6 +85,8 @@ pub struct Look {
     pub(super) account: Account,
     /// Whether from where he comes was found good.
     pub(super) has_passed: bool,
+    /// The API token by which somebody calls, where it is one.
+    pub(super) token: Option<i64>,
 }
 
 impl Look {
@@ -97,7 +99,21 @@ impl Look {
         let actor = named(actor).ok_or(DeskFault::Actor)?.nfkc().collect::<String>().to_lowercase();
         let actor = actor.split_whitespace().collect::<Vec<_>>().join(" ");
         let case = named(case).ok_or(DeskFault::Case)?.to_owned();
-        Ok(Self { actor, purpose, case, account, has_passed: false })
+        Ok(Self { actor, purpose, case, account, has_passed: false, token: None })
+    }
+
+    /// The same, called by an API token.
+    #[must_use]
+    pub fn by_token(self, token: i64) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    /// Under which account it is, as it is written down.
+    pub(super) fn user(&self) -> String {
+        match self.token {
+            Some(token) => format!("{}, token {}", self.account, super::queue_id(token)),
+            None => self.account.to_string(),
+        }
     }
 }
 
@@ -124,6 +140,10 @@ pub enum Opening {
     Export { person: String, customer: String, conversations: Vec<i64>, stranger: Index },
     /// Nothing: a customer's address is corrected, once the new one answers. Written down by the same index.
     Correct { person: String, new: String, customer: String, to: String },
+    /// Nothing: one order gets another customer address at once. The new one is written down by its index.
+    Readdress { store_id: String, order_no: String, new: String, to: String },
+    /// Nothing: where everybody is suspended, an access is certified by two who are.
+    Certify { access: String },
 }
 
 impl Opening {
@@ -136,6 +156,8 @@ impl Opening {
             Opening::Erase { .. } => "erasure",
             Opening::Export { .. } => "export",
             Opening::Correct { .. } => "correction",
+            Opening::Readdress { .. } => "readdress",
+            Opening::Certify { .. } => "review",
         }
     }
 
@@ -147,7 +169,9 @@ impl Opening {
             | Opening::Lift { .. }
             | Opening::Erase { .. }
             | Opening::Export { .. }
-            | Opening::Correct { .. } => true,
+            | Opening::Correct { .. }
+            | Opening::Readdress { .. }
+            | Opening::Certify { .. } => true,
         }
     }
 
@@ -168,6 +192,10 @@ impl Opening {
             }
             Opening::Export { person, .. } => json!({ "export": { "person": person } }),
             Opening::Correct { person, new, .. } => json!({ "correct": { "person": person, "to": new } }),
+            Opening::Readdress { store_id, order_no, new, .. } => {
+                json!({ "readdress": { "store_id": store_id, "order_no": order_no, "to": new } })
+            }
+            Opening::Certify { access } => json!({ "certify": { "access": access } }),
         }
     }
 }

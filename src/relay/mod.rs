@@ -5,8 +5,10 @@
 //! When it fails: [`Refusal`] (our decision, told to the peer) or [`RelayFault`] (our breakage).
 
 mod accept;
+mod access;
 mod admission;
 mod automatic;
+mod binding;
 mod breach;
 mod break_glass;
 mod class;
@@ -21,6 +23,8 @@ mod destination;
 mod decision;
 mod domains;
 mod draft;
+mod endings;
+mod entries;
 mod envelope;
 mod erasure;
 mod export;
@@ -48,6 +52,7 @@ mod postmaster;
 mod person;
 mod proof;
 mod pause;
+mod readdress;
 mod record;
 mod rekey;
 mod refusal;
@@ -58,6 +63,7 @@ mod retry;
 mod returns;
 mod review;
 mod routing;
+mod rulings;
 #[cfg(test)]
 mod tests;
 mod statement;
@@ -70,6 +76,8 @@ mod turns;
 mod words;
 
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
+pub use access::OtherAccess;
+pub use binding::Binding;
 pub use breach::{Breach, BreachFacts, BreachFault, Breached, Clock, Stage as ReportStage};
 pub use break_glass::BreakGlass;
 pub use clock::ClockDoubt;
@@ -179,15 +187,19 @@ struct Inner {
     /// Up to when erased keys are known to be out of the tree.
     erased_until: std::sync::Mutex<Timestamp>,
     /// When the clock was last found to be right, by the clock and by one that only goes forward.
-    clock_seen: std::sync::Mutex<Option<(Timestamp, std::time::Instant)>>,
+    clock_began: std::sync::Mutex<Option<clock::Began>>,
     /// Held while a mail to the operator is counted and taken.
     for_operator: tokio::sync::Mutex<()>,
+    /// After which conversation those that ended are looked for.
+    ended_from: std::sync::Mutex<i64>,
     /// Days without a key of their own.
     strays: std::sync::Mutex<retention::Strays>,
     /// Whether nothing more may be taken.
     is_halted: AtomicBool,
     /// Whether nothing may be sealed any more.
     seals_no_more: AtomicBool,
+    /// Whether nothing that an older version wrote is without its proof.
+    is_bound: AtomicBool,
 }
 
 /// Our breakage.
@@ -199,6 +211,8 @@ pub enum RelayFault {
     Vault(#[from] VaultError),
     #[error("what is kept in {0} is not what this program wrote")]
     Malformed(&'static str),
+    #[error("rows of conversation {0} do not belong together: somebody changed them, or put old ones back")]
+    Tampered(i64),
     #[error("this key ring does not belong to this database: {0}")]
     WrongRing(VaultError),
     #[error(
@@ -238,7 +252,8 @@ impl Relay {
             let id = crate::store::random_id();
             let (key, wrapped) = vault.seal.new_data_key(id);
             let new = NewKey { id, subject: "installation", wrapped };
-            store.install(&new, &key.seal(PROBE, b"{}"), Timestamp::now()).await?;
+            let bound = binding::bound_mark(&vault.index);
+            store.install(&new, &key.seal(PROBE, b"{}"), bound, Timestamp::now()).await?;
         }
         let (row, probe) = store.installation().await?.ok_or(RelayFault::Malformed("installation"))?;
         let installation = if vault.seal.open_it() {
@@ -275,13 +290,17 @@ impl Relay {
             nobody: std::sync::OnceLock::new(),
             opened_at,
             erased_until: std::sync::Mutex::new(Timestamp::from_millis(0)),
-            clock_seen: std::sync::Mutex::new(None),
+            clock_began: std::sync::Mutex::new(None),
             for_operator: tokio::sync::Mutex::new(()),
+            ended_from: std::sync::Mutex::new(-1),
             strays: std::sync::Mutex::default(),
             is_halted: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),
+            is_bound: AtomicBool::new(false),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let relay = Self { inner: Arc::new(inner) };
+        relay.learn_bound().await?;
+        Ok(relay)
     }
 
     /// The database below.

@@ -7,7 +7,7 @@ use super::rekey::{SETTLED, Stage};
 use super::{Relay, RelayFault};
 use crate::mail::Timestamp;
 use crate::store::RekeyingRow;
-use crate::vault::Purpose;
+use crate::vault::{KeyLine, Purpose};
 use std::fmt;
 
 /// What still needs a key.
@@ -159,5 +159,43 @@ impl Relay {
         at: Option<Timestamp>,
     ) -> Result<(), RelayFault> {
         Ok(self.store().retire_ring_key(purpose.as_str(), &name.to_string(), at).await?)
+    }
+
+    /// Whether a key is marked as retired and no longer in this ring: whoever retired it was cut off on the way.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn is_half_retired(&self, purpose: Purpose, name: char) -> Result<bool, RelayFault> {
+        let is_it = |of: &str, letter: &str| of == purpose.as_str() && letter == name.to_string();
+        let is_here = self.vault().lines.iter().any(|line| line.purpose == purpose && line.name == name);
+        let known = self.store().ring_keys().await?;
+        let is_marked = known.iter().any(|key| is_it(&key.purpose, &key.name) && key.retired_at.is_some());
+        Ok(!is_here && is_marked)
+    }
+
+    /// Notes that the file of a retired key is destroyed. From then on other processes destroy theirs.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn key_is_gone(&self, purpose: Purpose, name: char, at: Timestamp) -> Result<(), RelayFault> {
+        Ok(self.store().ring_key_is_gone(purpose.as_str(), &name.to_string(), at).await?)
+    }
+
+    /// Keys in this ring whose file was destroyed elsewhere: this process destroys its own.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn keys_to_destroy(&self) -> Result<Vec<(Purpose, char)>, RelayFault> {
+        let vault = self.vault();
+        let known = self.store().ring_keys().await?;
+        let is_gone = |line: &&KeyLine| {
+            known.iter().any(|key| {
+                key.gone_at.is_some()
+                    && key.purpose == line.purpose.as_str()
+                    && key.name == line.name.to_string()
+                    && key.fingerprint == line.fingerprint
+            })
+        };
+        Ok(vault.lines.iter().filter(is_gone).map(|line| (line.purpose, line.name)).collect())
     }
 }

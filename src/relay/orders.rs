@@ -1,11 +1,12 @@
-//! Orders: opening a conversation and its alias pair, showing, extending, re-addressing and closing it. Opening is
+//! Orders: opening a conversation and its alias pair, showing, extending and closing it. Opening is
 //! idempotent: the same order gives the same aliases.
 
 use super::admission::GUESTS_MAX;
+use super::binding::Leads;
 use super::domains::AddressClass;
 use super::{Conversation, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
-use crate::store::{ConversationRow, Kind, NewAlias, NewConversation, Repointed, random_id};
+use crate::store::{ConversationRow, Kind, NewAlias, NewConversation, random_id};
 use crate::vault::{Indexed, Place, Side};
 
 /// Longest order number, in characters.
@@ -62,6 +63,8 @@ pub enum OrderFault {
     OwnDomain,
     #[error("customer: this order is open with another address; use `anshin order readdress` to change it")]
     OtherCustomer,
+    #[error("customer: it is the address of now")]
+    Same,
     #[error("expires_at: it must lie in the future")]
     Past,
     #[error("the order is closed; a closed conversation stays closed")]
@@ -99,7 +102,14 @@ impl Relay {
         let (row, is_new) = match self.order_row(merchant, &order_no).await? {
             Some(row) => (row, false),
             None => {
-                let new = self.new_conversation(merchant, Kind::Order, &order_no, &customer, now, expires_at);
+                let new = self.new_conversation(
+                    (merchant, None),
+                    Kind::Order,
+                    &order_no,
+                    &customer,
+                    now,
+                    expires_at,
+                )?;
                 let opened = self.store().open_conversation(new).await.map_err(RelayFault::from)?;
                 let (id, is_new) = opened.ok_or(OrderFault::Left)?;
                 let row = self.store().conversation(id).await.map_err(RelayFault::from)?;
@@ -114,7 +124,7 @@ impl Relay {
         Ok(self.view(&row, order_no, is_new)?)
     }
 
-    fn parse_customer(&self, text: &str) -> Result<RealAddress, OrderFault> {
+    pub(super) fn parse_customer(&self, text: &str) -> Result<RealAddress, OrderFault> {
         let customer = RealAddress::parse(text.trim())?;
         if self.domains().is_ours(customer.reveal_domain()) {
             return Err(OrderFault::OwnDomain);
@@ -133,6 +143,8 @@ impl Relay {
         let expires_at = now.after(self.policy().order_lifetime);
         let address = Indexed::CustomerOf { merchant: merchant.id, address: sender };
         let id = match self.find_conversation(merchant.id, Kind::Inquiry, address).await? {
+            // It ended long ago and is about to be forgotten; then this mail begins another.
+            Some(found) if found.closed_at.is_some() => return Err(Refusal::TryAgain),
             Some(found) => {
                 if lasts == Lasts::Longer {
                     self.store().extend_conversation(found.id, expires_at).await?;
@@ -140,7 +152,8 @@ impl Relay {
                 found.id
             }
             None => {
-                let new = self.new_conversation(merchant.id, Kind::Inquiry, "", sender, now, expires_at);
+                let new =
+                    self.new_conversation((merchant.id, None), Kind::Inquiry, "", sender, now, expires_at)?;
                 // It has left since RCPT, and its public alias is unknown from then on.
                 self.store().open_conversation(new).await?.ok_or(Refusal::UnknownAlias)?.0
             }
@@ -183,9 +196,10 @@ impl Relay {
         }
         let (merchant, label) = (conversation.merchant.id, conversation.order_no.as_str());
         let expires_at = conversation.expires_at;
-        let new = self.new_conversation(merchant, Kind::Guest, label, address, now, expires_at);
+        let of = (merchant, Some(order));
+        let new = self.new_conversation(of, Kind::Guest, label, address, now, expires_at)?;
         let key = Indexed::GuestOf { conversation: order, address };
-        let new = NewConversation { parent: Some(order), key_idx: self.vault().index.of(key), ..new };
+        let new = NewConversation { key_idx: self.vault().index.of(key), ..new };
         let (id, _) = self.store().open_conversation(new).await?.ok_or(Refusal::UnknownAlias)?;
         Ok(self.conversation_by_id(id).await?.ok_or(RelayFault::Malformed("conversation"))?)
     }
@@ -219,15 +233,16 @@ impl Relay {
         Ok(None)
     }
 
+    /// A conversation with a store, and of a guest with the order's conversation.
     fn new_conversation(
         &self,
-        merchant: i64,
+        (merchant, parent): (i64, Option<i64>),
         kind: Kind,
         order_no: &str,
         customer: &RealAddress,
         at: Timestamp,
         expires_at: Timestamp,
-    ) -> NewConversation {
+    ) -> Result<NewConversation, RelayFault> {
         let id = self.next_id();
         let vault = self.vault();
         let customer_idx = vault.index.of(Indexed::CustomerOf { merchant, address: customer });
@@ -246,20 +261,26 @@ impl Relay {
                 Side::Merchant => self.domains().merchant().to_string(),
             },
         };
-        NewConversation {
+        let customer = key.seal(Place::new("conversation", "customer", id), customer.reveal().as_bytes());
+        let aliases = [alias(Side::Customer), alias(Side::Merchant)];
+        let [of_customer, of_merchant] = &aliases;
+        let ids = [of_customer.id, of_merchant.id];
+        let leads = Leads { id, merchant, parent, customer: &customer, former: None, aliases: ids };
+        Ok(NewConversation {
             id,
             merchant_id: merchant,
             kind,
-            parent: None,
+            parent,
             key_idx,
             customer_idx,
-            customer: key.seal(Place::new("conversation", "customer", id), customer.reveal().as_bytes()),
+            bound: leads.bind(&key, 0)?,
+            customer,
             label: key.seal(Place::new("conversation", "label", id), order_no.as_bytes()),
-            aliases: [alias(Side::Customer), alias(Side::Merchant)],
+            aliases,
             key: new_key,
             at,
             expires_at,
-        }
+        })
     }
 
     pub(super) async fn conversation_by_id(&self, id: i64) -> Result<Option<Conversation>, RelayFault> {
@@ -320,29 +341,6 @@ impl Relay {
             return Err(OrderFault::Past);
         }
         self.store().extend_conversation(conversation.id, expires_at).await.map_err(RelayFault::from)?;
-        self.show_order(store_id, order_no).await
-    }
-
-    /// Gives an order another customer address; the aliases stay.
-    ///
-    /// # Errors
-    /// [`OrderFault`] when there is none, it is closed, or the address is none.
-    pub async fn readdress_order(
-        &self,
-        store_id: &str,
-        order_no: &str,
-        customer: &str,
-    ) -> Result<OrderView, OrderFault> {
-        let conversation = self.order(store_id, order_no).await?;
-        if conversation.closed_at.is_some() {
-            return Err(OrderFault::Closed);
-        }
-        let customer = self.parse_customer(customer)?;
-        let Repointed { customer_idx, customer, former, .. } = self.repointed(&conversation, &customer)?;
-        self.store()
-            .readdress_conversation(conversation.id, customer_idx, customer, former)
-            .await
-            .map_err(RelayFault::from)?;
         self.show_order(store_id, order_no).await
     }
 

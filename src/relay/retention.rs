@@ -38,7 +38,7 @@ pub(super) type Strays = HashMap<Class, (i64, Vec<i64>)>;
 pub enum Piece {
     /// Days of classes.
     Days,
-    /// Deliveries in the list of the queue.
+    /// Deliveries in the list of the queue, and conversations that ended.
     Queue,
 }
 
@@ -72,7 +72,7 @@ fn last_due(rule: &Rule, now: Timestamp, ahead: i64) -> i64 {
     now.as_millis().saturating_sub(period).div_euclid(DAY_MS).saturating_add(ahead) - 1
 }
 
-fn lines(rule: &Rule) -> String {
+pub(super) fn lines(rule: &Rule) -> String {
     let said = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     format!(
         "period {}d\nreason {}\napprover {}\nreview {}\n",
@@ -106,6 +106,7 @@ impl Relay {
                 let before = Timestamp::from_millis(now.as_millis().saturating_sub(period));
                 self.store().purge(before, now).await?;
                 self.store().end_corrections(|| self.next_id(), now).await?;
+                self.end_conversations(&retention.conversations, now).await?;
             }
         }
         Ok(doubt)
@@ -127,6 +128,10 @@ impl Relay {
                     is_followed = true;
                 }
                 self.store().begin_destruction(class, day, now).await?;
+                // The certificate says that the key is gone: it is, once no copy of its page is left.
+                if !self.store().forget_pages().await? {
+                    continue;
+                }
                 loop {
                     let id = self.next_id();
                     let next = self.store().next_rows(class, day).await?;

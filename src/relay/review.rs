@@ -2,13 +2,15 @@
 //!
 //! Rules: a review lists who has access now. Who is certified by nobody by the time it is due is suspended, which the desk and the API
 //! see by themselves: nothing has to run for it. One login is one person where the system knows it, whatever names it gives: it is
-//! suspended if any name is that worked under it, and nobody certifies a name of his own login. A person who is revoked, and a
+//! suspended if any name is that worked under it, and nobody certifies a name of his own login. Who is suspended begins, certifies
+//! and revokes nothing; where everybody is, two of them together certify one, who then certifies the others. A person who is revoked, and a
 //! token, stay so until a later review certifies the person; a token is then refused for good. Beginning, certifying and
 //! revoking are in the list of looks, so in the audit tree.
 //! When it fails: [`ReviewFault`]; nothing was decided.
 
-use super::desk::look_place;
-use super::look::LookPurpose;
+use super::access::OtherAccess;
+use super::look::{LookPurpose, Opening};
+use super::rulings::item_said;
 use super::{Account, DeskFault, Look, Relay, RelayFault, queue_id};
 use crate::mail::Timestamp;
 use crate::store::{KeyRow, NewReviewItem, ReviewItemRow, ReviewRow};
@@ -17,14 +19,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Who has not used his access for so long sleeps.
-const DORMANT: Duration = Duration::from_secs(90 * 86_400);
-/// People are remembered for so long after their last look.
-const REMEMBERED_MS: i64 = 395 * 86_400_000;
+/// Shortest time until a review is due, and until one is that lists API tokens.
+const DUE_MIN: Duration = Duration::from_secs(3600);
+const DUE_MIN_OF_TOKENS: Duration = Duration::from_secs(7 * 86_400);
 /// Longest time until a review is due.
 const DUE_MAX: Duration = Duration::from_secs(90 * 86_400);
-/// Looks read at once.
-const MANY: i64 = 1000;
 
 /// Whose access it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +72,7 @@ pub struct ReviewView {
     pub due_at: Timestamp,
     pub begun_by: String,
     pub accesses: Vec<ReviewedAccess>,
+    pub others: OtherAccess,
 }
 
 /// What may be decided.
@@ -104,6 +104,8 @@ pub enum ReviewFault {
     Own,
     #[error("due: at least an hour and at most 90 days")]
     Due,
+    #[error("due: at least 7 days, since it lists API tokens, without which the marketplace stands still")]
+    DueOfTokens,
     #[error(transparent)]
     Desk(#[from] DeskFault),
     #[error(transparent)]
@@ -112,11 +114,11 @@ pub enum ReviewFault {
 
 /// What all reviews say of a person.
 #[derive(Default)]
-struct Reviewed {
+pub(super) struct Reviewed {
     /// The latest first, each with when it was due.
-    decisions: Vec<(Option<String>, Timestamp)>,
+    pub(super) decisions: Vec<(Option<String>, Timestamp)>,
     /// Its accounts alone.
-    facts: AccessFacts,
+    pub(super) facts: AccessFacts,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -145,15 +147,20 @@ impl Relay {
     /// # Errors
     /// [`ReviewFault`] when that is no good time, or the database does not answer.
     pub async fn begin_review(&self, look: &Look, due: Duration) -> Result<ReviewView, ReviewFault> {
-        if !(Duration::from_secs(3600)..=DUE_MAX).contains(&due) {
+        if !(DUE_MIN..=DUE_MAX).contains(&due) {
             return Err(ReviewFault::Due);
         }
-        self.may_come(look).await?;
+        self.may_look(look).await?;
         let now = Timestamp::now();
         let (key, new_key) = self.new_data_key("review");
         let id = self.next_id();
         let mut items = Vec::new();
-        for (token_id, whose, facts) in self.accesses(now).await? {
+        let accesses = self.accesses(now).await?;
+        // The marketplace stands still when its tokens are suspended.
+        if due < DUE_MIN_OF_TOKENS && accesses.iter().any(|(token, ..)| token.is_some()) {
+            return Err(ReviewFault::DueOfTokens);
+        }
+        for (token_id, whose, facts) in accesses {
             let id = self.next_id();
             let text = serde_json::to_vec(&Item { whose, facts })
                 .map_err(|_| RelayFault::Malformed("review_item.detail"))?;
@@ -185,9 +192,7 @@ impl Relay {
         for item in self.store().review_items(Some(row.id)).await.map_err(RelayFault::from)?.iter().rev() {
             let Item { whose, facts } = self.open_item(item)?;
             let is_suspended = match (&whose, item.token_id) {
-                (_, Some(token)) => {
-                    suspended(&self.store().token_reviews(token).await.map_err(RelayFault::from)?, now)
-                }
+                (_, Some(token)) => suspended(&self.token_decisions(token).await?, now),
                 (Whose::Person(name), None) => {
                     people.get(name).is_some_and(|reviewed| suspended(&reviewed.decisions, now))
                 }
@@ -201,17 +206,19 @@ impl Relay {
                 id: queue_id(item.id),
                 whose,
                 facts,
-                decision: item.decision.clone(),
+                decision: self.proven(item),
                 decided_at: item.decided_at,
                 decided_by,
                 is_suspended,
             });
         }
         let begun_by = self.open_name(&row.key, begun_place(row.id), &row.begun_by)?;
-        Ok(ReviewView { id: queue_id(row.id), at: row.at, due_at: row.due_at, begun_by, accesses })
+        let others = self.other_access(now).await?;
+        Ok(ReviewView { id: queue_id(row.id), at: row.at, due_at: row.due_at, begun_by, accesses, others })
     }
 
-    /// Decides about an access of the last review.
+    /// Decides about an access of the last review. Where everybody is suspended, two of them together certify: `approved` names
+    /// the request that another one has approved.
     ///
     /// # Errors
     /// [`ReviewFault`] when it can't be decided, or not by this one.
@@ -220,8 +227,8 @@ impl Relay {
         look: &Look,
         access: &str,
         decision: Decision,
+        approved: Option<&str>,
     ) -> Result<(), ReviewFault> {
-        self.may_come(look).await?;
         let id = super::parse_queue_id(access).ok_or(ReviewFault::NoAccess)?;
         let reviews = self.store().reviews().await.map_err(RelayFault::from)?;
         let review = reviews.into_iter().next().ok_or(ReviewFault::NoReview)?;
@@ -233,6 +240,12 @@ impl Relay {
         {
             return Err(ReviewFault::Own);
         }
+        match self.may_look(look).await {
+            Err(DeskFault::Suspended) if decision == Decision::Certified && self.is_nobody_left().await? => {
+                self.by_two(look, &Opening::Certify { access: queue_id(id) }, approved).await?;
+            }
+            allowed => allowed?,
+        }
         let what = serde_json::json!({ "access": queue_id(id), "whose": whose });
         self.note_deed(look, "review", what, decision.as_str()).await?;
         let by = self
@@ -241,7 +254,9 @@ impl Relay {
             .seal(decided_place(id), look.actor.as_bytes());
         let now = Timestamp::now();
         let store = self.store();
-        if !store.decide_review(id, decision.as_str(), now, &by).await.map_err(RelayFault::from)? {
+        let ruling = self.proof_of("review_item", id, &item_said(decision.as_str(), now));
+        let decided = store.decide_review(id, decision.as_str(), now, &by, ruling).await;
+        if !decided.map_err(RelayFault::from)? {
             return Err(ReviewFault::Decided);
         }
         if let (Decision::Revoked, Some(token)) = (decision, item.token_id) {
@@ -257,105 +272,30 @@ impl Relay {
         Ok(people.values().any(|reviewed| suspended(&reviewed.decisions, now)))
     }
 
+    /// What reviews decided about an API token, the latest first, each with when it was due.
+    pub(super) async fn token_decisions(
+        &self,
+        token: i64,
+    ) -> Result<Vec<(Option<String>, Timestamp)>, RelayFault> {
+        let items = self.store().token_reviews(token).await?;
+        Ok(items.iter().map(|item| (self.proven(item), item.due_at)).collect())
+    }
+
+    /// Whether everybody whom reviews know is suspended.
+    pub(super) async fn is_nobody_left(&self) -> Result<bool, RelayFault> {
+        let (people, now) = (self.people_reviewed().await?, Timestamp::now());
+        Ok(!people.is_empty() && people.values().all(|reviewed| suspended(&reviewed.decisions, now)))
+    }
+
     /// What reviews decided about people, the latest first, and under which accounts they worked.
-    async fn people_reviewed(&self) -> Result<BTreeMap<String, Reviewed>, RelayFault> {
+    pub(super) async fn people_reviewed(&self) -> Result<BTreeMap<String, Reviewed>, RelayFault> {
         let mut people: BTreeMap<String, Reviewed> = BTreeMap::new();
         for row in self.store().review_items(None).await? {
             let Item { whose, facts } = self.open_item(&row)?;
             if let Whose::Person(name) = whose {
                 let reviewed = people.entry(name).or_default();
-                reviewed.decisions.push((row.decision, row.due_at));
+                reviewed.decisions.push((self.proven(&row), row.due_at));
                 reviewed.facts.accounts.extend(facts.accounts);
-            }
-        }
-        Ok(people)
-    }
-
-    /// Who has access now.
-    async fn accesses(&self, now: Timestamp) -> Result<Vec<(Option<i64>, Whose, AccessFacts)>, RelayFault> {
-        let is_dormant =
-            |last: Option<i64>| last.is_none_or(|last| now.since(Timestamp::from_millis(last)) > DORMANT);
-        let mut all = Vec::new();
-        let mut people = self.people(now).await?;
-        // Who is suspended is listed until somebody decides, however long ago that name was used: it suspends its login.
-        for (name, reviewed) in self.people_reviewed().await? {
-            if suspended(&reviewed.decisions, now) {
-                people.entry(name).or_insert(reviewed.facts);
-            }
-        }
-        for (name, mut facts) in people {
-            facts.is_dormant = is_dormant(facts.last_use);
-            all.push((None, Whose::Person(name), facts));
-        }
-        for token in self.tokens().await?.into_iter().filter(|token| token.revoked_at.is_none()) {
-            let last_use = token.used_at.map(Timestamp::as_millis);
-            let facts = AccessFacts {
-                scopes: Some(token.scopes),
-                since: Some(token.created_at.as_millis()),
-                last_use,
-                is_dormant: is_dormant(last_use.or(Some(token.created_at.as_millis()))),
-                ..AccessFacts::default()
-            };
-            all.push((super::parse_queue_id(&token.id), Whose::Token(token.name), facts));
-        }
-        Ok(all)
-    }
-
-    /// People at the desk, as the looks that are kept show them.
-    async fn people(&self, now: Timestamp) -> Result<BTreeMap<String, AccessFacts>, RelayFault> {
-        let since = Timestamp::from_millis(now.as_millis().saturating_sub(REMEMBERED_MS));
-        let mut people: BTreeMap<String, AccessFacts> = BTreeMap::new();
-        let mut places: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        let mut after = 0;
-        loop {
-            let rows = self.store().looks_after(after, since, MANY).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.id;
-            for row in &rows {
-                let detail = self.opened_detail(&row.key, look_place(row.id), &row.detail).await?;
-                let word = |name: &str| detail.get(name).and_then(serde_json::Value::as_str);
-                let Some(actor) = word("actor") else { continue };
-                let facts = people.entry(actor.to_owned()).or_default();
-                let at = row.at.as_millis();
-                facts.since = Some(facts.since.map_or(at, |since| since.min(at)));
-                facts.last_use = Some(facts.last_use.map_or(at, |last| last.max(at)));
-                facts.accounts.extend(word("user").map(str::to_owned));
-                match row.outcome.as_str() {
-                    "opened" => facts.opened += 1,
-                    "exported" => facts.exported += 1,
-                    "asked" => facts.asked += 1,
-                    "approved" | "refused" => facts.decided += 1,
-                    "elsewhere" => places.entry(actor.to_owned()).or_default().0 += 1,
-                    "used" if row.kind == "break-glass" => places.entry(actor.to_owned()).or_default().1 += 1,
-                    _ => {}
-                }
-            }
-        }
-        let mut by_account: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (name, facts) in &people {
-            for account in &facts.accounts {
-                by_account.entry(account.clone()).or_default().insert(name.clone());
-            }
-        }
-        for (name, facts) in &mut people {
-            let (refused, used) = places.get(name).copied().unwrap_or_default();
-            if refused > 0 {
-                facts.conflicts.push(format!("was refused {refused} times for where he came from"));
-            }
-            if used > 0 {
-                facts.conflicts.push(format!("came from elsewhere {used} times, by break-glass"));
-            }
-            if facts.decided > 0 && facts.opened + facts.exported > 0 {
-                facts.conflicts.push("decides about requests, and opens".to_owned());
-            }
-            if facts.accounts.len() > 1 {
-                facts.conflicts.push(format!("works under {} accounts", facts.accounts.len()));
-            }
-            let shared = facts.accounts.iter().filter_map(|account| by_account.get(account));
-            let others: BTreeSet<&String> = shared.flatten().filter(|other| *other != name).collect();
-            if !others.is_empty() {
-                let others: Vec<&str> = others.into_iter().map(String::as_str).collect();
-                facts.conflicts.push(format!("shares an account with {}", others.join(", ")));
             }
         }
         Ok(people)

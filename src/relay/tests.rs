@@ -1,6 +1,7 @@
 //! The relay's decisions on a real database, without a socket: what an accepted message, a result and a bounce become.
 //! Everybody in it is made up, and what they must never read of each other is looked for.
 
+mod binding;
 mod credentials;
 mod desk;
 mod evidence;
@@ -9,9 +10,11 @@ mod given_up;
 mod holds;
 mod rekey;
 mod roles;
+mod rulings;
 mod logins;
 mod operator_mail;
 mod origin;
+mod readdress;
 mod senders;
 mod reports;
 mod retention;
@@ -273,7 +276,7 @@ async fn a_recipient_who_is_named_twice_gets_one_message() {
 async fn an_address_the_customer_had_before_passes_no_more_than_the_present_one() {
     let shop = Shop::open().await;
     let now = "hana.new@customer.example";
-    shop.relay.readdress_order("hana-ya", "1", now).await.unwrap();
+    shop.readdress("1", now).await;
     let sender = address(now);
     let to = address(&shop.order.merchant_alias.to_string());
     let recipient = shop.mx(Some(&sender), &to).await.unwrap();
@@ -284,7 +287,9 @@ async fn an_address_the_customer_had_before_passes_no_more_than_the_present_one(
     let incoming =
         Incoming { peer: &peer, login: None, sender: Some(&sender), recipients, parameters, bytes, proof };
     shop.relay.accept(incoming).await.unwrap();
-    let sent = shop.relay.outbound(&shop.lease().await[0]).await.unwrap().message.into_bytes();
+    let due = shop.lease().await;
+    let work = due.iter().find(|work| work.direction == "to_merchant").unwrap();
+    let sent = shop.relay.outbound(work).await.unwrap().message.into_bytes();
     let sent = String::from_utf8(sent).unwrap();
     assert!(sent.contains("Hana, once a") && !sent.contains("@customer.example"), "{sent}");
 }

@@ -110,7 +110,7 @@ impl Relay {
                 created_at: row.created_at,
                 used_at: row.used_at,
                 revoked_at: row.revoked_at,
-                is_suspended: suspended(&self.store().token_reviews(row.id).await?, now),
+                is_suspended: suspended(&self.token_decisions(row.id).await?, now),
             });
         }
         Ok(views)
@@ -126,11 +126,11 @@ impl Relay {
         done.then_some(()).ok_or(TokenFault::NotThere)
     }
 
-    /// Whether a bearer token has a scope: `None` when there is no such token.
+    /// The id of a bearer token, and whether it has a scope: `None` when there is no such token.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
-    pub async fn token_allows(&self, token: &str, scope: Scope) -> Result<Option<bool>, RelayFault> {
+    pub async fn token_allows(&self, token: &str, scope: Scope) -> Result<Option<(i64, bool)>, RelayFault> {
         for index in self.vault().index.all(Indexed::Token(token)) {
             if let Some(found) = self.store().token(index).await? {
                 let newest = self.vault().index.of(Indexed::Token(token));
@@ -141,14 +141,14 @@ impl Relay {
                 if newest != index || is_unsure {
                     self.store().reindex_token(index, newest, now).await?;
                 }
-                if suspended(&self.store().token_reviews(found.id).await?, now) {
+                if suspended(&self.token_decisions(found.id).await?, now) {
                     return Ok(None);
                 }
                 // The day is enough to tell that it sleeps.
                 if found.used_at.is_none_or(|at| now.since(at) > USED_AGAIN) {
                     self.store().token_used(found.id, now).await?;
                 }
-                return Ok(Some(found.scopes.split(',').any(|word| word == scope.as_str())));
+                return Ok(Some((found.id, found.scopes.split(',').any(|word| word == scope.as_str()))));
             }
         }
         Ok(None)

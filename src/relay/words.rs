@@ -40,6 +40,31 @@ pub(super) fn address_before() -> String {
         .to_owned()
 }
 
+/// That an order has another address than this one from now on.
+pub(super) fn readdressed() -> String {
+    "マーケットプレイスのご注文1件のご連絡先メールアドレスが、このアドレスから別のアドレスに変更されました。\r\n\
+     以後、そのご注文に関するメールは変更先に届き、このアドレスには届きません。\r\n\
+     ご自身によるお申し出の場合は、何もなさる必要はありません。\r\n\
+     お心当たりのない場合は、ただちにマーケットプレイスのお問い合わせへご連絡ください。\r\n\
+     このメールに返信されても届きません。\r\n\r\n\
+     The address of one of your orders at the marketplace was changed from this one to another.\r\n\
+     Mail about that order goes there from now on, and no longer to this address.\r\n\
+     If it was you who asked for it, you need not do anything.\r\n\
+     If it was not you, tell the marketplace at once, by its contact form.\r\n\
+     An answer to this mail does not arrive.\r\n"
+        .to_owned()
+}
+
+/// That rows of a conversation were changed by somebody else than this program.
+pub(super) fn tampered(conversation: &str) -> String {
+    format!(
+        "会話 {conversation} のデータベースの行が、互いに一致しません。何者かが行を変更したか、古い行を戻した可能性があります。\r\n\
+         この会話あてのメールは配送されず、送信側で再送されます。`anshin log verify` の結果をご確認ください。\r\n\r\n\
+         Rows of conversation {conversation} in the database do not belong together: somebody changed them, or put old ones\r\n\
+         back. Mail for it is deferred. See what `anshin log verify` says; put the rows back from a backup of the whole.\r\n"
+    )
+}
+
 /// That a store has left: its name as it is shown, and the alias that ends.
 pub(super) fn store_left(name: &str, alias: &str) -> String {
     format!(

@@ -102,6 +102,15 @@ impl Checker {
         Self { places: vec![place], ..self }
     }
 
+    /// For a file into which somebody has user information written, and nothing else.
+    #[must_use]
+    pub fn for_export(self, key: &str, path: &Path) -> Self {
+        // What is to be written is not there yet; where its directory lies it lies too.
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let place = Place { key: key.to_owned(), purpose: Purpose::Export, at: At::File(dir.to_owned()) };
+        Self { places: vec![place], ..self }
+    }
+
     /// Looks at all places, and at what the database told of itself, if it was asked.
     pub async fn look(&self, told: &Told, now: Timestamp) -> Report {
         let mut findings = Vec::new();

@@ -37,6 +37,8 @@ pub enum Purpose {
     Operator,
     /// Checkpoints of the audit tree are kept there.
     Anchor,
+    /// A file into which somebody has user information written.
+    Export,
     /// No place: a statement about some.
     Statement,
 }

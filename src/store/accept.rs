@@ -1,6 +1,7 @@
 //! Writing accepted messages: everything that a 250 promises, in the transaction of the caller.
 
 use super::batch::{lots, statement};
+use super::bindings;
 use super::lanes::{Lane, Touched};
 use super::rows::{Acceptance, NewConversation, NewKey, NewMessage, NewNotice, NewRecord, NewThread};
 use crate::mail::Timestamp;
@@ -265,8 +266,9 @@ pub(super) async fn conversation(
 ) -> Result<(i64, bool), sqlx::Error> {
     let inserted = sqlx::query(
         "INSERT INTO conversation (id, merchant_id, kind, key_idx, data_key_id, customer_idx, customer, label, \
-         created_at, expires_at, parent_id) VALUES ($1, (SELECT id FROM merchant WHERE id = $2 AND left_at IS NULL), \
-         $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (merchant_id, kind, key_idx) DO NOTHING",
+         created_at, expires_at, parent_id, revision) \
+         VALUES ($1, (SELECT id FROM merchant WHERE id = $2 AND left_at IS NULL), \
+         $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (merchant_id, kind, key_idx) DO NOTHING",
     )
     .bind(new.id)
     .bind(new.merchant_id)
@@ -279,6 +281,7 @@ pub(super) async fn conversation(
     .bind(new.at.as_millis())
     .bind(new.expires_at.as_millis())
     .bind(new.parent)
+    .bind(new.bound.revision.stored())
     .execute(&mut *connection)
     .await?;
     if inserted.rows_affected() == 0 {
@@ -304,5 +307,6 @@ pub(super) async fn conversation(
         .execute(&mut *connection)
         .await?;
     }
+    bindings::tag(connection, new.id, &new.bound).await?;
     Ok((new.id, true))
 }

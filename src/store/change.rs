@@ -7,7 +7,7 @@ use super::rows::{
     Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement, Verifiers,
 };
 use super::tls::{NewPolicy, NewTlsCount};
-use super::{Patience, Ruling};
+use super::{Patience, Readdressed, Ruling};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use std::time::Duration;
@@ -21,12 +21,7 @@ pub(super) enum Change {
         id: i64,
         expires_at: Timestamp,
     },
-    ReaddressConversation {
-        id: i64,
-        customer_idx: Index,
-        customer: Sealed,
-        former: Sealed,
-    },
+    Readdress(Box<Readdressed>),
     CloseConversation {
         id: i64,
         at: Timestamp,

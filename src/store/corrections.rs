@@ -5,11 +5,13 @@
 //! When it fails: [`StoreFault`]; then nothing is changed.
 
 use super::accept;
+use super::bindings::{self, Bound};
 use super::erasure::destroy_key;
 use super::fault::StoreFault;
 use super::handle::Store;
+use super::looks::NewLook;
 use super::parties::KeyRow;
-use super::rows::NewKey;
+use super::rows::{NewKey, NewMessage};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, Row};
@@ -39,6 +41,14 @@ pub struct Repointed {
     pub former: Sealed,
     /// Of what it is found by, where that is the address.
     pub key_idx: Option<Index>,
+    pub bound: Bound,
+}
+
+/// An order with another customer address, the entry about it, and the mail that tells the address before.
+pub struct Readdressed {
+    pub to: Repointed,
+    pub look: NewLook,
+    pub warning: NewMessage,
 }
 
 impl Store {
@@ -144,7 +154,9 @@ impl Store {
     }
 }
 
-async fn repoint(connection: &mut AnyConnection, new: &Repointed) -> Result<i64, sqlx::Error> {
+/// Gives an open conversation another customer address. How many: one, or none where it was closed meanwhile, or would be
+/// found as another that is there.
+pub(super) async fn repoint(connection: &mut AnyConnection, new: &Repointed) -> Result<i64, sqlx::Error> {
     if let Some(key) = new.key_idx {
         let text = "SELECT c.id FROM conversation c JOIN conversation own ON own.id = $1 WHERE c.id <> own.id \
              AND c.merchant_id = own.merchant_id AND c.kind = own.kind AND c.key_idx = $2";
@@ -155,13 +167,18 @@ async fn repoint(connection: &mut AnyConnection, new: &Repointed) -> Result<i64,
         let text = "UPDATE conversation SET key_idx = $1 WHERE id = $2 AND closed_at IS NULL";
         sqlx::query(text).bind(key.as_bytes()).bind(new.id).execute(&mut *connection).await?;
     }
-    let text = "UPDATE conversation SET customer_idx = $1, customer = $2, former = $3 WHERE id = $4 AND closed_at IS NULL";
+    let text = "UPDATE conversation SET customer_idx = $1, customer = $2, former = $3, revision = $5 \
+         WHERE id = $4 AND closed_at IS NULL";
     let changed = sqlx::query(text)
         .bind(new.customer_idx.as_bytes())
         .bind(new.customer.stored())
         .bind(new.former.stored())
         .bind(new.id)
-        .execute(connection)
+        .bind(new.bound.revision.stored())
+        .execute(&mut *connection)
         .await?;
+    if changed.rows_affected() > 0 {
+        bindings::tag(connection, new.id, &new.bound).await?;
+    }
     Ok(i64::try_from(changed.rows_affected()).unwrap_or(0))
 }

@@ -76,9 +76,12 @@ impl Database {
     pub(super) async fn connect(&self) -> Result<AnyConnection, StoreFault> {
         let opened = async {
             let mut connection = self.open().await?;
-            if self.engine == Engine::Postgres {
-                sqlx::raw_sql(WRITER_LIMITS).execute(&mut connection).await?;
-            }
+            // The writer destroys no key: pages of bodies that were delivered need not be written once more.
+            let own = match self.engine {
+                Engine::Postgres => WRITER_LIMITS,
+                Engine::Sqlite => "PRAGMA secure_delete = FAST",
+            };
+            sqlx::raw_sql(own).execute(&mut connection).await?;
             // Each time: after a failover it is another server.
             check_durability(self.engine, &mut connection).await?;
             Ok(connection)
@@ -109,10 +112,11 @@ pub(super) fn file_of(url: &str) -> Result<Option<PathBuf>, StoreFault> {
 async fn prepare(engine: Engine, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
     match engine {
         Engine::Sqlite => {
-            // WAL with FULL: a commit is on the disk when it returns. Other processes (roles) may write: wait for them.
+            // WAL with FULL: a commit is on the disk when it returns. Other processes (roles) may write: wait for them. What is
+            // deleted is overwritten: keys that are destroyed must not lie about in free pages.
             sqlx::raw_sql(
                 "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                 PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;",
+                 PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;",
             )
             .execute(&mut *connection)
             .await?;

@@ -5,6 +5,7 @@
 //! When it fails: [`StoreFault`]; then nothing is erased.
 
 use super::certificates::certify;
+use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::ids;
@@ -207,6 +208,23 @@ impl Store {
         transaction.commit().await?;
         Ok(Some(keys))
         }).await
+    }
+
+    /// Has the database file forget what was overwritten: SQLite's log holds pages as they were until it is emptied. `false`:
+    /// somebody reads there just now; come again. A server keeps old rows and its own log as it is set up (docs/retention.md).
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn forget_pages(&self) -> Result<bool, StoreFault> {
+        if self.engine() == Engine::Postgres {
+            return Ok(true);
+        }
+        // While it waits for readers nobody writes: not for long, it is asked for again.
+        let mut held = self.pool().take().await?;
+        sqlx::raw_sql("PRAGMA busy_timeout = 250").execute(&mut *held).await?;
+        let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *held).await;
+        sqlx::raw_sql("PRAGMA busy_timeout = 10000").execute(&mut *held).await?;
+        Ok(emptied?.try_get::<i64, _>(0)? == 0)
     }
 
     /// Data keys that were destroyed for good since a time.

@@ -8,12 +8,13 @@ use super::accept;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::ids;
+use super::looks::{self, NewLook};
 use super::parties::KeyRow;
 use super::rows::NewKey;
 use crate::mail::Timestamp;
-use crate::vault::Sealed;
-use sqlx::Row;
+use crate::vault::{Index, Sealed};
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row};
 
 /// An entry about a breach, to be kept.
 pub struct NewBreachEntry {
@@ -51,6 +52,8 @@ pub struct ReviewItemRow {
     pub decision: Option<String>,
     pub decided_at: Option<Timestamp>,
     pub decided_by: Option<Sealed>,
+    /// What proves the decision; not known of those of an older version.
+    pub ruling: Option<Vec<u8>>,
 }
 
 /// A review, as it is kept.
@@ -92,23 +95,34 @@ pub struct LookCount {
     pub rows: i64,
 }
 
+const ITEM: &str = "SELECT i.id, i.review_id, r.due_at, r.data_key_id, k.wrapped, i.token_id, i.detail, i.decision, \
+    i.decided_at, i.decided_by, i.ruling FROM review_item i JOIN review r ON r.id = i.review_id \
+    JOIN data_key k ON k.id = r.data_key_id ";
+
 impl Store {
-    /// Keeps an entry about a breach.
+    /// Keeps an entry about a breach, and the look that says so.
     ///
     /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn add_breach_entry(&self, new: &NewBreachEntry) -> Result<(), StoreFault> {
-        let text =
-            "INSERT INTO breach_entry (id, breach_id, at, data_key_id, detail) VALUES ($1, $2, $3, $4, $5)";
-        sqlx::query(text)
-            .bind(new.id)
-            .bind(new.breach_id)
-            .bind(new.at.as_millis())
-            .bind(new.data_key_id)
-            .bind(new.detail.stored())
-            .execute(self.pool())
-            .await?;
-        Ok(())
+    /// [`StoreFault`] when the database does not answer; then neither is kept.
+    pub async fn add_breach_entry(&self, look: &NewLook, new: &NewBreachEntry) -> Result<(), StoreFault> {
+        self.save_announced().await?;
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                looks::add(&mut transaction, look).await?;
+                let text = "INSERT INTO breach_entry (id, breach_id, at, data_key_id, detail) VALUES ($1, $2, $3, $4, $5)";
+                sqlx::query(text)
+                    .bind(new.id)
+                    .bind(new.breach_id)
+                    .bind(new.at.as_millis())
+                    .bind(new.data_key_id)
+                    .bind(new.detail.stored())
+                    .execute(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+                Ok(())
+            })
+            .await
     }
 
     /// All entries about breaches, in the order in which they were made.
@@ -197,11 +211,21 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn review_items(&self, review: Option<i64>) -> Result<Vec<ReviewItemRow>, StoreFault> {
-        let text = "SELECT i.id, i.review_id, r.due_at, r.data_key_id, k.wrapped, i.token_id, i.detail, i.decision, \
-             i.decided_at, i.decided_by FROM review_item i JOIN review r ON r.id = i.review_id \
-             JOIN data_key k ON k.id = r.data_key_id \
-             WHERE (i.review_id = $1 OR ($1 = 0 AND i.token_id IS NULL)) ORDER BY i.id DESC";
-        let rows = sqlx::query(text).bind(review.unwrap_or_default()).fetch_all(self.pool()).await?;
+        let which = "WHERE (i.review_id = $1 OR ($1 = 0 AND i.token_id IS NULL))";
+        self.items(which, review.unwrap_or_default()).await
+    }
+
+    /// All accesses about which somebody decided, the latest first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn decided_items(&self) -> Result<Vec<ReviewItemRow>, StoreFault> {
+        self.items("WHERE i.decision IS NOT NULL AND i.id > $1", 0).await
+    }
+
+    async fn items(&self, which: &'static str, id: i64) -> Result<Vec<ReviewItemRow>, StoreFault> {
+        let text = format!("{ITEM}{which} ORDER BY i.id DESC");
+        let rows = sqlx::query(AssertSqlSafe(text)).bind(id).fetch_all(self.pool()).await?;
         rows.iter().map(read_item).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
@@ -215,29 +239,37 @@ impl Store {
         decision: &'static str,
         at: Timestamp,
         by: &Sealed,
+        ruling: Index,
     ) -> Result<bool, StoreFault> {
-        let text = "UPDATE review_item SET decision = $1, decided_at = $2, decided_by = $3 WHERE id = $4 \
+        let text = "UPDATE review_item SET decision = $1, decided_at = $2, decided_by = $3, ruling = $5 WHERE id = $4 \
              AND (decision IS NULL OR ($1 = 'revoked' AND decision = 'certified'))";
         let done = sqlx::query(text)
             .bind(decision)
             .bind(at.as_millis())
             .bind(by.stored())
             .bind(item)
+            .bind(ruling.as_bytes())
             .execute(self.pool())
             .await?;
         Ok(done.rows_affected() == 1)
     }
 
-    /// What reviews decided about an API token: decisions and when each was due, the latest first.
+    /// Gives a decision about an access what proves it, where it has none.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn token_reviews(&self, token: i64) -> Result<Vec<(Option<String>, Timestamp)>, StoreFault> {
-        let text = "SELECT i.decision, r.due_at FROM review_item i JOIN review r ON r.id = i.review_id \
-             WHERE i.token_id = $1 ORDER BY i.id DESC";
-        let rows = sqlx::query(text).bind(token).fetch_all(self.pool()).await?;
-        let read = |row: &AnyRow| Ok((row.try_get(0)?, Timestamp::from_millis(row.try_get(1)?)));
-        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    pub async fn rule_item(&self, item: i64, ruling: Index) -> Result<(), StoreFault> {
+        let text = "UPDATE review_item SET ruling = $1 WHERE id = $2 AND ruling IS NULL";
+        sqlx::query(text).bind(ruling.as_bytes()).bind(item).execute(self.pool()).await?;
+        Ok(())
+    }
+
+    /// What reviews decided about an API token, the latest first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn token_reviews(&self, token: i64) -> Result<Vec<ReviewItemRow>, StoreFault> {
+        self.items("WHERE i.token_id = $1", token).await
     }
 
     /// All API tokens, the oldest first.
@@ -260,6 +292,15 @@ impl Store {
         };
         let rows = sqlx::query(text).fetch_all(self.pool()).await?;
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
+    /// How many credentials of stores stand.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn count_credentials(&self, now: Timestamp) -> Result<i64, StoreFault> {
+        let text = "SELECT COUNT(*) FROM credential WHERE revoked_at IS NULL OR revoked_at > $1";
+        Ok(sqlx::query(text).bind(now.as_millis()).fetch_one(self.pool()).await?.try_get(0)?)
     }
 
     /// Revokes an API token. Whether it stood.
@@ -400,5 +441,6 @@ fn read_item(row: &AnyRow) -> Result<ReviewItemRow, sqlx::Error> {
         decision: row.try_get(7)?,
         decided_at: row.try_get::<Option<i64>, _>(8)?.map(Timestamp::from_millis),
         decided_by: row.try_get::<Option<Vec<u8>>, _>(9)?.map(Sealed::from_stored),
+        ruling: row.try_get(10)?,
     })
 }

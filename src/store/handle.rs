@@ -12,7 +12,7 @@ use super::rows::{
     Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement,
 };
 use super::writer::{Change, Effect, Job, WOKEN, write};
-use super::{Ruling, accept, fault::StoreFault, schema};
+use super::{Readdressed, Ruling, accept, fault::StoreFault, schema};
 use crate::mail::Timestamp;
 use crate::schedule::{Class, Rooms};
 use crate::vault::{FileKeys, Index, Sealed};
@@ -178,18 +178,15 @@ impl Store {
         self.change(Change::ExtendConversation { id, expires_at }).await.map(|_| ())
     }
 
-    /// Gives a conversation another customer address; `former` are all that it had before.
+    /// Gives an order another customer address, with the entry about it and the mail to the address before. `false`: it was
+    /// closed meanwhile, and nothing is changed.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn readdress_conversation(
-        &self,
-        id: i64,
-        customer_idx: Index,
-        customer: Sealed,
-        former: Sealed,
-    ) -> Result<(), StoreFault> {
-        self.change(Change::ReaddressConversation { id, customer_idx, customer, former }).await.map(|_| ())
+    pub async fn readdress(&self, new: Readdressed) -> Result<bool, StoreFault> {
+        let changed = self.count(Change::Readdress(Box::new(new))).await? > 0;
+        self.ring();
+        Ok(changed)
     }
 
     /// Closes a conversation.
@@ -356,7 +353,7 @@ impl Store {
         .map_err(|error: sqlx::Error| error.into())
     }
 
-    /// Sets the installation up, unless another process was faster.
+    /// Sets the installation up, unless another process was faster. `bound` says that nothing in it is without its proof.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
@@ -364,18 +361,20 @@ impl Store {
         &self,
         key: &super::NewKey,
         probe: &Sealed,
+        bound: Index,
         at: Timestamp,
     ) -> Result<(), StoreFault> {
         self.pool()
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
                 let first = sqlx::query(
-                    "INSERT INTO installation (id, data_key_id, probe, created_at) VALUES (1, $1, $2, $3) \
+                    "INSERT INTO installation (id, data_key_id, probe, created_at, bound) VALUES (1, $1, $2, $3, $4) \
              ON CONFLICT (id) DO NOTHING",
                 )
                 .bind(key.id)
                 .bind(probe.stored())
                 .bind(at.as_millis())
+                .bind(bound.as_bytes())
                 .execute(&mut *transaction)
                 .await?;
                 if first.rows_affected() == 1 {

@@ -37,6 +37,8 @@ pub struct RingKeyRow {
     pub fingerprint: String,
     pub since: Timestamp,
     pub retired_at: Option<Timestamp>,
+    /// When its file was destroyed.
+    pub gone_at: Option<Timestamp>,
 }
 
 /// Segments that are made and not yet committed.
@@ -127,18 +129,21 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn ring_keys(&self) -> Result<Vec<RingKeyRow>, StoreFault> {
         let rows = sqlx::query(
-            "SELECT purpose, name, fingerprint, retired_at, since FROM ring_key ORDER BY purpose, name",
+            "SELECT purpose, name, fingerprint, retired_at, since, gone_at FROM ring_key ORDER BY purpose, name",
         )
         .fetch_all(self.pool())
         .await?;
         rows.iter()
             .map(|row| {
+                let time =
+                    |at| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(at)?.map(Timestamp::from_millis));
                 Ok(RingKeyRow {
                     purpose: row.try_get(0)?,
                     name: row.try_get(1)?,
                     fingerprint: row.try_get(2)?,
                     since: Timestamp::from_millis(row.try_get(4)?),
-                    retired_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis),
+                    retired_at: time(3)?,
+                    gone_at: time(5)?,
                 })
             })
             .collect::<Result<_, sqlx::Error>>()
@@ -159,7 +164,7 @@ impl Store {
         sqlx::query(
             "INSERT INTO ring_key (purpose, name, fingerprint, since) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (purpose, name) DO UPDATE SET fingerprint = excluded.fingerprint, since = excluded.since, \
-             retired_at = NULL WHERE ring_key.retired_at IS NOT NULL",
+             retired_at = NULL, gone_at = NULL WHERE ring_key.retired_at IS NOT NULL",
         )
         .bind(purpose)
         .bind(name)
@@ -167,6 +172,18 @@ impl Store {
         .bind(at.as_millis())
         .execute(self.pool())
         .await?;
+        Ok(())
+    }
+
+    /// Notes that the file of a retired key was destroyed.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn ring_key_is_gone(&self, purpose: &str, name: &str, at: Timestamp) -> Result<(), StoreFault> {
+        let text =
+            "UPDATE ring_key SET gone_at = $3 WHERE purpose = $1 AND name = $2 AND retired_at IS NOT NULL";
+        let query = sqlx::query(text).bind(purpose).bind(name).bind(at.as_millis());
+        query.execute(self.pool()).await?;
         Ok(())
     }
 

@@ -36,6 +36,18 @@ impl Store {
             .map_err(|error: sqlx::Error| error.into())
     }
 
+    /// The time that a person has said it is, the last time that one had to.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn trusted_time(&self) -> Result<Option<Timestamp>, StoreFault> {
+        let text = "SELECT trusted_at FROM clock WHERE id = 1 AND trusted_at IS NOT NULL";
+        let row = sqlx::query(text).fetch_optional(self.pool()).await?;
+        row.map(|row| Ok(Timestamp::from_millis(row.try_get(0)?)))
+            .transpose()
+            .map_err(|error: sqlx::Error| error.into())
+    }
+
     /// Notes that it is this late now; an earlier time changes nothing.
     ///
     /// # Errors
@@ -57,7 +69,8 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn set_known_time(&self, now: Timestamp) -> Result<(), StoreFault> {
         sqlx::query(
-            "INSERT INTO clock (id, known_at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET known_at = excluded.known_at",
+            "INSERT INTO clock (id, known_at, trusted_at) VALUES (1, $1, $1) \
+             ON CONFLICT (id) DO UPDATE SET known_at = excluded.known_at, trusted_at = excluded.trusted_at",
         )
         .bind(now.as_millis())
         .execute(self.pool())

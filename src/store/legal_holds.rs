@@ -42,6 +42,8 @@ pub struct LegalHoldRow {
     pub key: KeyRow,
     pub detail: Sealed,
     pub lifted_at: Option<Timestamp>,
+    /// What proves that it was lifted; not known of those of an older version.
+    pub ruling: Option<Vec<u8>>,
 }
 
 impl Store {
@@ -100,7 +102,7 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn legal_holds(&self) -> Result<Vec<LegalHoldRow>, StoreFault> {
         let text = "SELECT h.id, h.at, h.merchant_id, h.by_person, h.from_at, h.until_at, h.data_key_id, k.wrapped, \
-             h.detail, h.lifted_at FROM legal_hold h JOIN data_key k ON k.id = h.data_key_id ORDER BY h.id";
+             h.detail, h.lifted_at, h.ruling FROM legal_hold h JOIN data_key k ON k.id = h.data_key_id ORDER BY h.id";
         let rows = sqlx::query(text).fetch_all(self.pool()).await?;
         rows.iter()
             .map(|row| {
@@ -116,6 +118,7 @@ impl Store {
                     key: KeyRow { id: row.try_get(6)?, wrapped: row.try_get(7)? },
                     detail: Sealed::from_stored(row.try_get(8)?),
                     lifted_at: time(9)?,
+                    ruling: row.try_get(10)?,
                 })
             })
             .collect::<Result<_, sqlx::Error>>()
@@ -126,13 +129,20 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then it holds on.
-    pub async fn lift_hold(&self, id: i64, next_id: i64, at: Timestamp) -> Result<bool, StoreFault> {
+    pub async fn lift_hold(
+        &self,
+        id: i64,
+        ruling: Index,
+        next_id: i64,
+        at: Timestamp,
+    ) -> Result<bool, StoreFault> {
         self.pool()
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
-                let text = "UPDATE legal_hold SET lifted_at = $1 WHERE id = $2 AND lifted_at IS NULL";
-                let lifted =
-                    sqlx::query(text).bind(at.as_millis()).bind(id).execute(&mut *transaction).await?;
+                let text =
+                    "UPDATE legal_hold SET lifted_at = $1, ruling = $3 WHERE id = $2 AND lifted_at IS NULL";
+                let query = sqlx::query(text).bind(at.as_millis()).bind(id).bind(ruling.as_bytes());
+                let lifted = query.execute(&mut *transaction).await?;
                 let is_lifted = lifted.rows_affected() == 1;
                 if is_lifted {
                     let text = "SELECT data_key_id FROM legal_hold WHERE id = $1";
@@ -143,6 +153,26 @@ impl Store {
                 Ok(is_lifted)
             })
             .await
+    }
+
+    /// Holds on again what was marked as lifted.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn hold_again(&self, id: i64) -> Result<(), StoreFault> {
+        let text = "UPDATE legal_hold SET lifted_at = NULL, ruling = NULL WHERE id = $1";
+        sqlx::query(text).bind(id).execute(self.pool()).await?;
+        Ok(())
+    }
+
+    /// Gives the lifting of a hold what proves it, where it has none.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn rule_hold(&self, id: i64, ruling: Index) -> Result<(), StoreFault> {
+        let text = "UPDATE legal_hold SET ruling = $1 WHERE id = $2 AND ruling IS NULL";
+        sqlx::query(text).bind(ruling.as_bytes()).bind(id).execute(self.pool()).await?;
+        Ok(())
     }
 
     /// The ids of all stores.

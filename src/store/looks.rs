@@ -6,14 +6,16 @@ use super::handle::Store;
 use super::parties::KeyRow;
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// An entry to be kept.
 pub struct NewLook {
     pub id: i64,
     pub at: Timestamp,
     pub actor_idx: Index,
+    /// Of the login or API token, where it is known.
+    pub login_idx: Option<Index>,
     pub purpose: &'static str,
     pub kind: &'static str,
     pub rows: i64,
@@ -58,13 +60,17 @@ pub struct LookRequestRow {
     pub key: KeyRow,
     pub detail: Sealed,
     pub decision: Option<String>,
+    pub decided_at: Option<Timestamp>,
+    pub decider_idx: Option<Vec<u8>>,
+    /// What proves the decision; not known of those of an older version.
+    pub ruling: Option<Vec<u8>>,
     pub used_at: Option<Timestamp>,
     /// Of all that it asks for, and how many rows it was about; not known of those of an older version.
     pub what: Option<(Vec<u8>, i64)>,
 }
 
 const REQUEST: &str = "SELECT r.id, r.at, r.expires_at, r.actor_idx, r.data_key_id, k.wrapped, r.detail, r.decision, \
-    r.used_at, r.what_idx, r.rows FROM look_request r JOIN data_key k ON k.id = r.data_key_id ";
+    r.used_at, r.what_idx, r.rows, r.decided_at, r.decider_idx, r.ruling FROM look_request r JOIN data_key k ON k.id = r.data_key_id ";
 
 impl Store {
     /// Commits an entry.
@@ -73,38 +79,40 @@ impl Store {
     /// [`StoreFault`] when the database does not answer; then nothing may be opened.
     pub async fn look(&self, new: &NewLook) -> Result<(), StoreFault> {
         self.save_announced().await?;
-        sqlx::query(
-            "INSERT INTO look (id, at, actor_idx, purpose, kind, rows, outcome, request_id, data_key_id, detail) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        )
-        .bind(new.id)
-        .bind(new.at.as_millis())
-        .bind(new.actor_idx.as_bytes())
-        .bind(new.purpose)
-        .bind(new.kind)
-        .bind(new.rows)
-        .bind(new.outcome)
-        .bind(new.request_id)
-        .bind(new.data_key_id)
-        .bind(new.detail.stored())
-        .execute(self.pool())
-        .await?;
-        Ok(())
+        self.pool().bounded(async { Ok(add(&mut *self.pool().take().await?, new).await?) }).await
     }
 
-    /// How often something was opened for somebody since a time.
+    /// How often something was opened for somebody since a time: under these names or this login, whichever is more.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn looks_since(&self, actors: &[Index], since: Timestamp) -> Result<i64, StoreFault> {
-        let mut count = 0;
+    pub async fn looks_since(
+        &self,
+        actors: &[Index],
+        login: Option<Index>,
+        since: Timestamp,
+    ) -> Result<i64, StoreFault> {
+        let mut named = 0;
         for actor in actors {
-            let text = "SELECT COUNT(*) FROM look WHERE actor_idx = $1 AND at > $2 AND outcome IN ('opened', 'exported')";
-            let query = sqlx::query(text).bind(actor.as_bytes()).bind(since.as_millis());
-            let own: i64 = query.fetch_one(self.pool()).await?.try_get(0)?;
-            count += own;
+            named += self.opened_since("actor_idx", *actor, since).await?;
         }
-        Ok(count)
+        match login {
+            Some(login) => Ok(named.max(self.opened_since("login_idx", login, since).await?)),
+            None => Ok(named),
+        }
+    }
+
+    async fn opened_since(
+        &self,
+        column: &'static str,
+        who: Index,
+        since: Timestamp,
+    ) -> Result<i64, StoreFault> {
+        let text = format!(
+            "SELECT COUNT(*) FROM look WHERE {column} = $1 AND at > $2 AND outcome IN ('opened', 'exported', 'previewed')"
+        );
+        let query = sqlx::query(AssertSqlSafe(text)).bind(who.as_bytes()).bind(since.as_millis());
+        Ok(query.fetch_one(self.pool()).await?.try_get(0)?)
     }
 
     /// The last entries, the latest first.
@@ -147,7 +155,7 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn look_request(&self, id: i64) -> Result<Option<LookRequestRow>, StoreFault> {
         let text = format!("{REQUEST} WHERE r.id = $1");
-        let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(id).fetch_optional(self.pool()).await?;
+        let row = sqlx::query(AssertSqlSafe(text)).bind(id).fetch_optional(self.pool()).await?;
         row.as_ref().map(read_request).transpose().map_err(Into::into)
     }
 
@@ -162,7 +170,7 @@ impl Store {
     ) -> Result<Option<LookRequestRow>, StoreFault> {
         let text =
             format!("{REQUEST} WHERE r.what_idx = $1 AND r.expires_at > $2 ORDER BY r.id DESC LIMIT 1");
-        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(what.as_bytes()).bind(now.as_millis());
+        let query = sqlx::query(AssertSqlSafe(text)).bind(what.as_bytes()).bind(now.as_millis());
         let row = query.fetch_optional(self.pool()).await?;
         row.as_ref().map(read_request).transpose().map_err(Into::into)
     }
@@ -173,7 +181,7 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn look_requests(&self, now: Timestamp, limit: i64) -> Result<Vec<LookRequestRow>, StoreFault> {
         let text = format!("{REQUEST} WHERE r.expires_at > $1 AND r.used_at IS NULL ORDER BY r.id LIMIT $2");
-        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(now.as_millis()).bind(limit);
+        let query = sqlx::query(AssertSqlSafe(text)).bind(now.as_millis()).bind(limit);
         let rows = query.fetch_all(self.pool()).await?;
         rows.iter().map(read_request).collect::<Result<_, _>>().map_err(Into::into)
     }
@@ -187,19 +195,81 @@ impl Store {
         id: i64,
         decision: &'static str,
         decider: Index,
+        ruling: Index,
         at: Timestamp,
     ) -> Result<bool, StoreFault> {
         let done = sqlx::query(
-            "UPDATE look_request SET decision = $1, decider_idx = $2, decided_at = $3 WHERE id = $4 AND decision IS NULL \
-             AND expires_at > $3",
+            "UPDATE look_request SET decision = $1, decider_idx = $2, decided_at = $3, ruling = $5 WHERE id = $4 \
+             AND decision IS NULL AND expires_at > $3",
         )
         .bind(decision)
         .bind(decider.as_bytes())
         .bind(at.as_millis())
         .bind(id)
+        .bind(ruling.as_bytes())
         .execute(self.pool())
         .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Whether an entry says that this one, who is not who asked, has approved a request.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn is_approval_entered(&self, request: &LookRequestRow) -> Result<bool, StoreFault> {
+        let text = "SELECT COUNT(*) FROM look WHERE request_id = $1 AND kind = 'request' AND outcome = 'approved' \
+             AND actor_idx = $2 AND actor_idx <> $3";
+        let row = sqlx::query(text)
+            .bind(request.id)
+            .bind(request.decider_idx.as_deref())
+            .bind(request.actor_idx.as_slice())
+            .fetch_one(self.pool())
+            .await?;
+        Ok(row.try_get::<i64, _>(0)? > 0)
+    }
+
+    /// Requests that were decided, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn decided_requests(&self) -> Result<Vec<LookRequestRow>, StoreFault> {
+        let text = format!("{REQUEST} WHERE r.decision IS NOT NULL ORDER BY r.id");
+        let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(self.pool()).await?;
+        rows.iter().map(read_request).collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// Entries about decisions, holds and breaches after an id, in their order, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn rulings_after(&self, after: i64, limit: i64) -> Result<Vec<LookRow>, StoreFault> {
+        let text = "SELECT l.id, l.at, l.purpose, l.kind, l.rows, l.outcome, l.request_id, l.data_key_id, k.wrapped, \
+             l.detail FROM look l JOIN data_key k ON k.id = l.data_key_id \
+             WHERE l.id > $1 AND l.kind IN ('request', 'review', 'hold', 'breach') ORDER BY l.id LIMIT $2";
+        let rows = sqlx::query(text).bind(after).bind(limit).fetch_all(self.pool()).await?;
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
+    /// The last entries of a kind, the latest first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn looks_of_kind(&self, kind: &str, limit: i64) -> Result<Vec<LookRow>, StoreFault> {
+        let text = "SELECT l.id, l.at, l.purpose, l.kind, l.rows, l.outcome, l.request_id, l.data_key_id, k.wrapped, \
+             l.detail FROM look l JOIN data_key k ON k.id = l.data_key_id WHERE l.kind = $1 ORDER BY l.id DESC LIMIT $2";
+        let rows = sqlx::query(text).bind(kind).bind(limit).fetch_all(self.pool()).await?;
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
+    /// When the first entry was made that is still there.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn first_look(&self) -> Result<Option<Timestamp>, StoreFault> {
+        let row = sqlx::query("SELECT at FROM look ORDER BY id LIMIT 1").fetch_optional(self.pool()).await?;
+        row.map(|row| Ok(Timestamp::from_millis(row.try_get(0)?)))
+            .transpose()
+            .map_err(|error: sqlx::Error| error.into())
     }
 
     /// Uses an approved request, which can be done once. `false` when it can't be.
@@ -219,6 +289,27 @@ impl Store {
     }
 }
 
+/// Adds an entry.
+pub(super) async fn add(connection: &mut AnyConnection, new: &NewLook) -> Result<(), sqlx::Error> {
+    let text = "INSERT INTO look (id, at, actor_idx, purpose, kind, rows, outcome, request_id, data_key_id, detail, login_idx) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    sqlx::query(text)
+        .bind(new.id)
+        .bind(new.at.as_millis())
+        .bind(new.actor_idx.as_bytes())
+        .bind(new.purpose)
+        .bind(new.kind)
+        .bind(new.rows)
+        .bind(new.outcome)
+        .bind(new.request_id)
+        .bind(new.data_key_id)
+        .bind(new.detail.stored())
+        .bind(new.login_idx.as_ref().map(Index::as_bytes))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 fn read_request(row: &AnyRow) -> Result<LookRequestRow, sqlx::Error> {
     Ok(LookRequestRow {
         id: row.try_get(0)?,
@@ -230,6 +321,9 @@ fn read_request(row: &AnyRow) -> Result<LookRequestRow, sqlx::Error> {
         decision: row.try_get(7)?,
         used_at: row.try_get::<Option<i64>, _>(8)?.map(Timestamp::from_millis),
         what: row.try_get::<Option<Vec<u8>>, _>(9)?.zip(row.try_get(10)?),
+        decided_at: row.try_get::<Option<i64>, _>(11)?.map(Timestamp::from_millis),
+        decider_idx: row.try_get(12)?,
+        ruling: row.try_get(13)?,
     })
 }
 

@@ -8,6 +8,7 @@
 
 mod accept;
 mod batch;
+mod bindings;
 mod blocks;
 mod break_glass;
 mod change;
@@ -15,6 +16,7 @@ mod clock;
 mod credentials;
 mod certificates;
 mod corrections;
+mod endings;
 mod engine;
 mod erasure;
 mod errands;
@@ -50,12 +52,14 @@ mod tls;
 mod tree;
 mod writer;
 
+pub use bindings::Bound;
 pub use blocks::{Block, PauseRow, SuppressedRow};
 pub use break_glass::{BreakGlassRow, NewBreakGlass};
 pub use certificates::{CertificateRow, day_text};
 pub use clock::Rewind;
-pub use corrections::{CorrectionRow, NewCorrection, Repointed};
+pub use corrections::{CorrectionRow, NewCorrection, Readdressed, Repointed};
 pub use credentials::{CREDENTIALS_MAX, Changed, KeptCredential};
+pub use endings::Endings;
 pub use erasure::{ErasureRow, Holdings};
 pub use errands::Errand;
 pub use evidence::{

@@ -37,6 +37,8 @@ pub struct ConversationRow {
     pub customer_idx: Vec<u8>,
     /// Addresses the customer had before.
     pub former: Option<Sealed>,
+    /// What of it leads mail; not known of one that an older version wrote.
+    pub revision: Option<Sealed>,
     pub label: Sealed,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
@@ -50,6 +52,8 @@ pub struct AliasRow {
     pub id: i64,
     pub key_name: u8,
     pub domain: String,
+    /// Whose it is; not known of one that an older version wrote.
+    pub tag: Option<Sealed>,
 }
 
 /// A submission credential as it is kept.
@@ -78,7 +82,7 @@ pub struct TokenUse {
 
 const CONVERSATION: &str = "\
     SELECT c.id, c.kind, c.data_key_id, ck.wrapped, c.customer, c.label, c.created_at, \
-    COALESCE(p.expires_at, c.expires_at), COALESCE(p.closed_at, c.closed_at), m.id, m.data_key_id, mk.wrapped, m.profile, ca.id, ca.key_name, ca.domain, ma.id, ma.key_name, ma.domain, c.former, c.parent_id, c.customer_idx \
+    COALESCE(p.expires_at, c.expires_at), COALESCE(p.closed_at, c.closed_at), m.id, m.data_key_id, mk.wrapped, m.profile, ca.id, ca.key_name, ca.domain, ma.id, ma.key_name, ma.domain, c.former, c.parent_id, c.customer_idx, c.revision, ca.tag, ma.tag \
     FROM conversation c \
     LEFT JOIN conversation p ON p.id = c.parent_id \
     JOIN data_key ck ON ck.id = c.data_key_id \
@@ -88,12 +92,15 @@ const CONVERSATION: &str = "\
     JOIN alias ma ON ma.conversation_id = c.id AND ma.side = 'merchant' ";
 
 fn read_conversation(row: &AnyRow) -> Result<ConversationRow, sqlx::Error> {
-    let alias = |at: usize| -> Result<AliasRow, sqlx::Error> {
+    let sealed =
+        |at: usize| Ok::<_, sqlx::Error>(row.try_get::<Option<Vec<u8>>, _>(at)?.map(Sealed::from_stored));
+    let alias = |at: usize, tag: usize| -> Result<AliasRow, sqlx::Error> {
         let key_name: String = row.try_get(at + 1)?;
         Ok(AliasRow {
             id: row.try_get(at)?,
             key_name: key_name.bytes().next().unwrap_or_default(),
             domain: row.try_get(at + 2)?,
+            tag: sealed(tag)?,
         })
     };
     Ok(ConversationRow {
@@ -114,11 +121,12 @@ fn read_conversation(row: &AnyRow) -> Result<ConversationRow, sqlx::Error> {
             key: KeyRow { id: row.try_get(10)?, wrapped: row.try_get(11)? },
             profile: Sealed::from_stored(row.try_get(12)?),
         },
-        customer_alias: alias(13)?,
-        merchant_alias: alias(16)?,
-        former: row.try_get::<Option<Vec<u8>>, _>(19)?.map(Sealed::from_stored),
+        customer_alias: alias(13, 23)?,
+        merchant_alias: alias(16, 24)?,
+        former: sealed(19)?,
         parent: row.try_get(20)?,
         customer_idx: row.try_get(21)?,
+        revision: sealed(22)?,
     })
 }
 
@@ -189,6 +197,21 @@ impl Store {
             .bind(limit)
             .fetch_all(self.pool())
             .await?;
+        rows.iter().map(read_conversation).collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// All conversations after `after`, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn conversations_after(
+        &self,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<ConversationRow>, StoreFault> {
+        let text = format!("{CONVERSATION} WHERE c.id > $1 ORDER BY c.id LIMIT $2");
+        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(after).bind(limit);
+        let rows = query.fetch_all(self.pool()).await?;
         rows.iter().map(read_conversation).collect::<Result<_, _>>().map_err(Into::into)
     }
 

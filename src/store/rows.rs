@@ -1,5 +1,6 @@
 //! What is written: rows before they are rows. Everything textual is already [`Sealed`] or an [`Index`].
 
+use super::bindings::Bound;
 use crate::mail::Timestamp;
 use crate::schedule::Class;
 use crate::vault::{Index, Sealed};
@@ -88,6 +89,7 @@ pub struct NewConversation {
     pub customer: Sealed,
     pub label: Sealed,
     pub aliases: [NewAlias; 2],
+    pub bound: Bound,
     pub at: Timestamp,
     pub expires_at: Timestamp,
 }

@@ -6,7 +6,7 @@ use super::engine::{Engine, WRITER_LIMITS};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 
-pub(super) const MIGRATIONS: [(i64, &str, &str); 18] = [
+pub(super) const MIGRATIONS: [(i64, &str, &str); 19] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
@@ -24,6 +24,7 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 18] = [
     (15, "rights", include_str!("../../migrations/0015_rights.sql")),
     (16, "persons", include_str!("../../migrations/0016_persons.sql")),
     (17, "break_glass", include_str!("../../migrations/0017_break_glass.sql")),
+    (19, "proven", include_str!("../../migrations/0019_proven.sql")),
     (20, "retry", include_str!("../../migrations/0020_retry.sql")),
 ];
 

@@ -15,7 +15,8 @@ use super::lanes::{self, Touched};
 use super::reader::fell_silent;
 use super::rows::{Bounced, NewMessage, NewRecord, Settlement};
 use super::{
-    accept, blocks, clock, credentials, fault::StoreFault, greylist, holds, parties, queue, retries, tls,
+    accept, blocks, clock, corrections, credentials, fault::StoreFault, greylist, holds, looks, parties,
+    queue, retries, tls,
 };
 use crate::mail::Timestamp;
 use sqlx::{AnyConnection, Connection};
@@ -231,17 +232,13 @@ async fn execute(
                 .await?;
             Effect::Done
         }
-        Change::ReaddressConversation { id, customer_idx, customer, former } => {
-            sqlx::query(
-                "UPDATE conversation SET customer_idx = $1, customer = $2, former = $3 WHERE id = $4",
-            )
-            .bind(customer_idx.as_bytes())
-            .bind(customer.stored())
-            .bind(former.stored())
-            .bind(*id)
-            .execute(connection)
-            .await?;
-            Effect::Done
+        Change::Readdress(new) => {
+            let changed = corrections::repoint(connection, &new.to).await?;
+            if changed > 0 {
+                looks::add(connection, &new.look).await?;
+                accept::messages(connection, touched, &[&new.warning]).await?;
+            }
+            Effect::Count(changed.unsigned_abs())
         }
         Change::CloseConversation { id, at } => {
             sqlx::query("UPDATE conversation SET closed_at = COALESCE(closed_at, $1) WHERE id = $2")

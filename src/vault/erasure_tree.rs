@@ -35,6 +35,8 @@ type Seed = Zeroizing<[u8; 32]>;
 pub struct Tree {
     /// What tells it from another tree; stays the same whatever is taken out.
     id: String,
+    /// What keeps the key of its file.
+    wrapped_by: String,
     /// By the first id below each: how many bits of it are fixed, and the seed.
     nodes: BTreeMap<u64, (u32, Seed)>,
 }
@@ -66,7 +68,8 @@ fn bit(id: u64, fixed: u32) -> u64 {
 impl Tree {
     fn new() -> Self {
         let root = (0, Zeroizing::new(random_bytes()));
-        Self { id: HEXLOWER.encode(&random_bytes::<8>()), nodes: BTreeMap::from([(0, root)]) }
+        let id = HEXLOWER.encode(&random_bytes::<8>());
+        Self { id, wrapped_by: Wrapping::File.name(), nodes: BTreeMap::from([(0, root)]) }
     }
 
     /// What tells it from another tree.
@@ -145,6 +148,7 @@ pub(super) fn read(dir: &Path, wrapping: &Wrapping) -> Result<Option<Tree>, Ring
     }
     let text = Zeroizing::new(fs::read_to_string(&path).map_err(fault)?);
     let file: TreeFile = toml::from_str(&text).map_err(|_| malformed("this is no tree of erasure"))?;
+    let wrapped_by = file.wrapped_by.clone().unwrap_or_else(|| Wrapping::File.name());
     let decoded = |text: &str| BASE64.decode(text.as_bytes()).map_err(|_| malformed("it has no base64"));
     let key = match (file.key, file.wrapped, file.wrapped_by) {
         (Some(key), None, None) => {
@@ -158,12 +162,22 @@ pub(super) fn read(dir: &Path, wrapping: &Wrapping) -> Result<Option<Tree>, Ring
     };
     let octets = aead::decrypt(&Aes256Gcm::new((&*key).into()), file.id.as_bytes(), &decoded(&file.nodes)?);
     let nodes = octets.and_then(|octets| Tree::from_octets(&octets));
-    Ok(Some(Tree { id: file.id, nodes: nodes.ok_or(malformed("its nodes do not open"))? }))
+    Ok(Some(Tree { id: file.id, wrapped_by, nodes: nodes.ok_or(malformed("its nodes do not open"))? }))
 }
 
 /// Makes the tree of a ring that has none.
 pub(super) fn make(dir: &Path, wrapping: &Wrapping) -> Result<(), RingError> {
     if path_of(dir).exists() { Ok(()) } else { write(dir, wrapping, &Tree::new(), Over::Nothing) }
+}
+
+/// Writes the tree anew whose file's key lies otherwise wrapped. Whether it did.
+pub(super) fn wrap_anew(dir: &Path, wrapping: &Wrapping) -> Result<bool, RingError> {
+    match read(dir, wrapping)? {
+        Some(tree) if tree.wrapped_by != wrapping.name() => {
+            write(dir, wrapping, &tree, Over::ItsFile).map(|()| true)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// Takes the leaves of data keys out of the tree of a ring. How many were still there.

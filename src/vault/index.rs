@@ -53,6 +53,10 @@ pub enum Indexed<'a> {
     GuestOf { conversation: i64, address: &'a RealAddress },
     /// Somebody who had something opened.
     Actor(&'a str),
+    /// The login of the system, or the API token, under which somebody had something opened.
+    Login(&'a str),
+    /// What was decided about a row: who has only the database decides nothing. Compared, and never searched for.
+    Ruling { table: &'static str, row: i64, said: &'a str },
     /// What somebody asks a second person for.
     Request(&'a str),
     /// A peer's network address.
@@ -96,6 +100,8 @@ impl Indexed<'_> {
             | Indexed::Submission { .. }
             | Indexed::Stranger(_)
             | Indexed::Request(_)
+            | Indexed::Login(_)
+            | Indexed::Ruling { .. }
             | Indexed::Told { .. }
             | Indexed::StsPolicy(_)
             | Indexed::TlsKind { .. }
@@ -165,6 +171,12 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
         Indexed::AuthId(id) => put(b"auth", 0, id.as_bytes()),
         Indexed::Token(token) => put(b"token", 0, token.as_bytes()),
         Indexed::Request(what) => put(b"request", 0, what.as_bytes()),
+        Indexed::Login(login) => put(b"login", 0, login.as_bytes()),
+        Indexed::Ruling { table, row, said } => {
+            put(b"ruling", row, table.as_bytes());
+            mac.update(&[0]);
+            mac.update(said.as_bytes());
+        }
         Indexed::Actor(actor) => put(b"actor", 0, actor.as_bytes()),
         Indexed::Ip(ip) => put(b"ip", 0, ip.to_canonical().to_string().as_bytes()),
         Indexed::Domain(domain) => put(b"domain", 0, domain.as_str().as_bytes()),

@@ -4,7 +4,7 @@
 //! nothing: the process goes on with the keys it has.
 //! When it fails: [`RingError`], at each look until it succeeds.
 
-use super::{KeyRing, Make, RingError, Take, Vault, Wrapping};
+use super::{KeyRing, Make, Purpose, RingError, Take, Vault, Wrapping};
 use crate::mail::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,6 +71,18 @@ impl Keeper {
         super::erasure_tree::take_out(&self.dir, &self.wrapping, data_keys)
     }
 
+    /// Destroys a key in the ring's directory.
+    ///
+    /// # Errors
+    /// [`RingError`] when its file can't be removed.
+    pub fn destroy(&self, purpose: Purpose, name: char) -> Result<(), RingError> {
+        let fault = |cause| RingError::Directory { path: self.dir.clone(), cause };
+        let lock = std::fs::File::open(&self.dir).map_err(fault)?;
+        lock.lock().map_err(fault)?;
+        let Ok(name) = u8::try_from(name) else { return Ok(()) };
+        super::keyfile::destroy(&self.dir, purpose, name)
+    }
+
     /// The keys that were given last can't be used: the next look gives them again.
     pub fn again(&mut self) {
         self.seen.clear();
@@ -92,7 +104,7 @@ fn listing(dir: &Path) -> Listing {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Purpose, Side, random_bytes};
+    use super::super::{Side, random_bytes};
     use super::*;
     use std::time::Duration;
 

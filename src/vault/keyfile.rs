@@ -2,7 +2,8 @@
 //! (`wrapping.rs`), `PURPOSE-NAME.pub` a public half.
 //!
 //! Rules: a secret file that others may read, a public file that others may write, a malformed file and a public half that
-//! is another key's are refused, each by its path. A file is there whole or not at all.
+//! is another key's are refused, each by its path. A file is there whole or not at all. What a crash has left of a key that
+//! was being written or destroyed is wiped when the ring is opened next.
 //! When it fails: [`RingError`] with path and cure.
 
 use super::locked::LockedKey;
@@ -16,10 +17,13 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Mode bits of group and others.
 const NOT_THE_OWNER: u32 = 0o077;
+/// A file that was not written to its end after so long never will be.
+const STALE: Duration = Duration::from_secs(600);
 /// The right to write of group and others.
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -203,6 +207,50 @@ pub(super) fn write_whole(path: &Path, text: &[u8], mode: u32, over: Over) -> Re
     before.map_or(Ok(()), |mut file| overwrite(&mut file).map_err(fault))
 }
 
+/// Removes a file, unless another process was faster.
+fn remove(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Finishes what a crash has left in a directory: keys that were being destroyed, and files that were not written to their end.
+/// A process that may not write there leaves it to one that may.
+pub(super) fn finish(dir: &Path) -> Result<(), RingError> {
+    let fault = |cause| RingError::Directory { path: dir.into(), cause };
+    let mut is_changed = false;
+    for entry in fs::read_dir(dir).map_err(fault)? {
+        let path = entry.map_err(fault)?.path();
+        let left = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("destroyed") => true,
+            Some("unfinished") => is_stale(&path),
+            _ => false,
+        };
+        let wiped = || -> std::io::Result<()> {
+            overwrite(&mut fs::OpenOptions::new().write(true).open(&path)?)?;
+            remove(&path)
+        };
+        match if left { wiped() } else { continue } {
+            Ok(()) => is_changed = true,
+            Err(cause) if is_out_of_reach(&cause) => {}
+            Err(cause) => return Err(RingError::File { path, cause }),
+        }
+    }
+    if is_changed { fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(fault) } else { Ok(()) }
+}
+
+/// Whether a file that is not finished is older than any writing takes.
+fn is_stale(path: &Path) -> bool {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > STALE))
+}
+
+fn is_out_of_reach(cause: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    matches!(cause.kind(), NotFound | PermissionDenied | ReadOnlyFilesystem)
+}
+
 /// Writes over a file in its length.
 fn overwrite(file: &mut fs::File) -> std::io::Result<()> {
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(0).min(64 * 1024);
@@ -217,7 +265,7 @@ pub(super) fn destroy(dir: &Path, purpose: Purpose, name: u8) -> Result<(), Ring
     for extension in ["pub", "key"] {
         let path = path_of(dir, purpose, name, extension);
         // Out of the ring whole before it is overwritten: half a key would stop the next start. What a crash left is
-        // destroyed by the next call.
+        // destroyed by whoever opens the ring next (`finish`).
         let gone = path_of(dir, purpose, name, &format!("{extension}.destroyed"));
         let fault = |cause| RingError::File { path: path.clone(), cause };
         match fs::rename(&path, &gone) {
@@ -230,9 +278,44 @@ pub(super) fn destroy(dir: &Path, purpose: Purpose, name: u8) -> Result<(), Ring
             Err(error) => return Err(fault(error)),
         };
         overwrite(&mut file).map_err(fault)?;
-        fs::remove_file(&gone).map_err(fault)?;
+        remove(&gone).map_err(fault)?;
     }
     fs::File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(|cause| RingError::Directory { path: dir.into(), cause })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::random_bytes;
+    use super::super::{KeyRing, Make, Take};
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn what_a_crash_left_is_wiped_when_the_ring_is_opened_and_what_is_being_written_is_not() {
+        let name = data_encoding::HEXLOWER.encode(&random_bytes::<8>());
+        let dir = std::env::temp_dir().join(format!("anshin-keyfile-{name}"));
+        let now = Timestamp::now();
+        KeyRing::open(&dir, Make::Missing, now).unwrap();
+        // Cut off between the two steps; a second name shows what became of the octets.
+        let (key, gone, seen) =
+            (dir.join("alias-a.key"), dir.join("alias-a.key.destroyed"), dir.join("seen"));
+        let secret = fs::read(&key).unwrap();
+        fs::hard_link(&key, &seen).unwrap();
+        fs::rename(&key, &gone).unwrap();
+        let (old, fresh) = (dir.join("index-b.key.unfinished"), dir.join("index-c.key.unfinished"));
+        for path in [&old, &fresh] {
+            fs::write(path, "half a key").unwrap();
+        }
+        let long_ago = std::time::UNIX_EPOCH + STALE;
+        fs::File::options().write(true).open(&old).unwrap().set_modified(long_ago).unwrap();
+        KeyRing::open_or_begin(&dir, Arc::default()).unwrap();
+        assert!(!gone.exists() && !old.exists() && fresh.exists());
+        assert_eq!(fs::read(&seen).unwrap(), vec![b'#'; secret.len()]);
+        fs::write(&gone, &secret).unwrap();
+        let opened = KeyRing::open_for(&dir, Arc::default(), &Take::Only(Vec::new()), Make::Nothing, now);
+        assert!(opened.is_ok() && !gone.exists());
+        fs::remove_dir_all(dir).unwrap();
+    }
 }

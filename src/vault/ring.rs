@@ -250,7 +250,8 @@ impl KeyRing {
         Ok(char::from(name))
     }
 
-    /// Writes every secret that lies otherwise wrapped, as this ring wraps. How many.
+    /// Writes every secret that lies otherwise wrapped, as this ring wraps, and the tree of erasure. How many files. Whoever
+    /// calls has the turn at the directory.
     ///
     /// # Errors
     /// [`RingError`] when a file can't be written.
@@ -261,7 +262,7 @@ impl KeyRing {
             keyfile::replace(&self.dir, key, &self.wrapping)?;
             count += 1;
         }
-        Ok(count)
+        Ok(count + usize::from(erasure_tree::wrap_anew(&self.dir, &self.wrapping)?))
     }
 
     /// Destroys a key, in the ring and on disk.
@@ -395,6 +396,7 @@ fn sort(keys: &mut [NamedKey]) {
 /// Reads the files of `dir`: secrets that are wanted, and all public halves.
 fn read_all(dir: &Path, wrapping: &Wrapping, take: &Take) -> Result<Vec<NamedKey>, RingError> {
     let fault = |cause| RingError::Directory { path: dir.into(), cause };
+    keyfile::finish(dir)?;
     let mut keys: Vec<NamedKey> = Vec::new();
     let mut publics: Vec<(PathBuf, NamedKey)> = Vec::new();
     for entry in fs::read_dir(dir).map_err(fault)? {

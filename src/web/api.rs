@@ -134,7 +134,8 @@ pub(crate) fn order_json(order: &OrderView) -> Value {
     json
 }
 
-pub(super) async fn authorize(shared: &Shared, headers: &HeaderMap, scope: Scope) -> Result<(), Problem> {
+/// The id of the token, where it has the scope.
+pub(super) async fn authorize(shared: &Shared, headers: &HeaderMap, scope: Scope) -> Result<i64, Problem> {
     let token = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -150,8 +151,8 @@ pub(super) async fn authorize(shared: &Shared, headers: &HeaderMap, scope: Scope
     };
     let token = token.ok_or_else(refused)?;
     match shared.relay.token_allows(token, scope).await? {
-        Some(true) => Ok(()),
-        Some(false) => Err(Problem::new(
+        Some((id, true)) => Ok(id),
+        Some((_, false)) => Err(Problem::new(
             StatusCode::FORBIDDEN,
             "Not allowed",
             format!("this token lacks the scope {}", scope.as_str()),

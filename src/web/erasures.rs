@@ -1,6 +1,7 @@
 //! `POST /v1/erasures`: what is kept about a customer, and its erasure, as `anshin compliance erase` does it.
 //!
-//! Rules: a preview unless `carry_out` is true. To carry it out takes a second person, at the relay (`anshin reveal
+//! Rules: a preview unless `carry_out` is true. Either is written down among the looks, with the token, and counts to what one
+//! may see a day. To carry it out takes a second person, at the relay (`anshin reveal
 //! approve`): until then the answer is 202 with the request that waits. The same call asked again does nothing twice:
 //! it says how far it has come, and in the end that all is erased. Who calls must come from where staff may, also for a preview.
 //! When it fails: a problem document, and nothing is erased.
@@ -40,32 +41,25 @@ pub(super) async fn erase(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    authorize(&shared, &headers, Scope::Erasures).await?;
+    let token = authorize(&shared, &headers, Scope::Erasures).await?;
     let body: ErasureBody = parse(body)?;
     let relay = &shared.relay;
     let breaks = |detail: &str| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", detail.to_owned())
     };
+    let (Some(actor), Some(case)) = (&body.actor, &body.case) else {
+        return Err(breaks("actor, case: who asks for it, and the number of the case"));
+    };
+    let purpose = body.purpose.as_deref().unwrap_or(LookPurpose::DataSubjectRequest.as_str());
+    let purpose = LookPurpose::parse(purpose).ok_or_else(|| breaks("purpose: one of the desk's list"))?;
     // Who called is behind a token; the account is that of this process.
     let from = origin::of(peer.ip(), &headers, &shared.proxies);
     let account = Account { uid: rustix::process::getuid().as_raw(), login: None, from };
-    let look = match (&body.actor, &body.case) {
-        (Some(actor), Some(case)) => {
-            let purpose = body.purpose.as_deref().unwrap_or(LookPurpose::DataSubjectRequest.as_str());
-            let purpose =
-                LookPurpose::parse(purpose).ok_or_else(|| breaks("purpose: one of the desk's list"))?;
-            Some(relay.let_in(Look::new(actor, purpose, case, account)?).await?)
-        }
-        _ => {
-            relay.may_command(&account, "POST /v1/erasures").await?;
-            None
-        }
-    };
+    let look = relay.let_in(Look::new(actor, purpose, case, account)?.by_token(token)).await?;
     if !body.carry_out {
-        let (held, _) = relay.erasure_of(&body.customer, body.open_orders).await?;
+        let (held, _) = relay.preview_erasure(&look, &body.customer, body.open_orders).await?;
         return Ok((StatusCode::OK, Json(held_json(&held, false))));
     }
-    let look = look.ok_or_else(|| breaks("actor, case: who asks for it, and the number of the case"))?;
     let (held, step) = relay.step_erasure(&look, &body.customer, body.open_orders).await?;
     let mut document = held_json(&held, step == ErasureStep::Erased);
     let status = match &step {

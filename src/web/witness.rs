@@ -5,6 +5,7 @@
 //! each tree the last one there counts. One question is answered at a time.
 //! When it fails: at start [`WitnessError`]; later the status says why, and nothing is signed.
 
+use crate::egress::NotesFile;
 use crate::ledger::merkle::{self, Hash};
 use crate::ledger::{Checkpoint, CheckpointError, Note, NoteError, Signer, Verifier, notes};
 use crate::mail::Timestamp;
@@ -14,8 +15,6 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use data_encoding::BASE64;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
@@ -39,7 +38,7 @@ pub enum WitnessError {
 pub struct Witness {
     signer: Signer,
     known: Vec<Verifier>,
-    file: File,
+    file: NotesFile,
     last: HashMap<String, Checkpoint>,
 }
 
@@ -50,7 +49,7 @@ impl Witness {
     /// [`WitnessError`].
     pub fn open(path: &Path, signer: Signer, known: Vec<Verifier>) -> Result<Self, WitnessError> {
         let fault = |fault| WitnessError::File(path.to_owned(), fault);
-        let file = File::options().append(true).create(true).open(path).map_err(fault)?;
+        let file = NotesFile::open(path).map_err(fault)?;
         let text = std::fs::read_to_string(path).map_err(fault)?;
         let mut last = HashMap::new();
         for (note, number) in notes(&text).iter().zip(1..) {
@@ -102,9 +101,7 @@ impl Witness {
         }
         let parsed = Note::parse(note.as_bytes()).map_err(|_| bad())?;
         let line = self.signer.cosign(&parsed, now.as_millis().unsigned_abs() / 1000);
-        let kept =
-            self.file.write_all(format!("{note}{line}\n").as_bytes()).and_then(|()| self.file.sync_all());
-        if let Err(fault) = kept {
+        if let Err(fault) = self.file.add(&format!("{note}{line}")) {
             tracing::error!(event = "witness", kind = %fault.kind(), "what was seen can't be written; nothing is signed");
             return Err(refuse(StatusCode::INTERNAL_SERVER_ERROR)());
         }
@@ -193,6 +190,19 @@ mod tests {
             assert_eq!(status(one.add(bad, now)).unwrap_err().0, 400, "{bad:?}");
         }
         assert!(one.add(&question(7, &leaves(9)), now).is_ok());
+        // A power cut within a note: what was signed before counts.
+        drop(one);
+        let whole = std::fs::read(&path).unwrap();
+        let mut cut = witness(&path);
+        assert!(cut.add(&question(9, &leaves(12)), now).is_ok());
+        drop(cut);
+        let all = std::fs::read(&path).unwrap();
+        for end in [whole.len() + 1, all.len() - 40, all.len() - 1] {
+            std::fs::write(&path, &all[..end]).unwrap();
+            let mut one = witness(&path);
+            assert_eq!(status(one.add(&question(12, &leaves(13)), now)), Err((409, "9\n".into())), "{end}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
         let kept = std::fs::read_to_string(&path).unwrap();
         assert_eq!(notes(&kept).len(), 3);
         std::fs::remove_file(path).unwrap();

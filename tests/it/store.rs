@@ -8,8 +8,8 @@ use anshin::mail::{Domain, Timestamp};
 use anshin::relay::{Domains, OrderFault, OrderRequest, Policy, Relay, RelayFault, SenderPolicy};
 use anshin::schedule::{Class, Rooms};
 use anshin::store::{
-    Acceptance, Doubt, Kind, Leases, Mailbox, NewAlias, NewConversation, NewDelivery, NewKey, NewMessage,
-    NewRecord, Next, Settlement, Store, StoreFault, Work, random_id,
+    Acceptance, Bound, Doubt, Kind, Leases, Mailbox, NewAlias, NewConversation, NewDelivery, NewKey,
+    NewMessage, NewRecord, Next, Settlement, Store, StoreFault, Work, random_id,
 };
 use anshin::vault::{DataKey, Indexed, KeyRing, Make, Place, Vault};
 use sqlx::Row;
@@ -101,10 +101,9 @@ pub async fn claim(store: &Store, now: Timestamp, until: Timestamp, count: usize
 pub async fn open(url: &str, vault: &Vault) -> (Store, DataKey) {
     let store = Store::open(url, &vault.file).await.unwrap();
     let Subject { key, new_key } = subject(vault);
-    store
-        .install(&new_key, &key.seal(Place::new("installation", "probe", 1), b"x"), Timestamp::now())
-        .await
-        .unwrap();
+    let bound = vault.index.of(Indexed::Ruling { table: "installation", row: 1, said: "bound" });
+    let probe = key.seal(Place::new("installation", "probe", 1), b"x");
+    store.install(&new_key, &probe, bound, Timestamp::now()).await.unwrap();
     (store, key)
 }
 
@@ -292,6 +291,10 @@ fn with_a_store_that_has_left_no_conversation_is_opened_even_if_it_was_there_a_m
                 customer: key.seal(Place::new("conversation", "customer", id), b"a@b.example"),
                 label: key.seal(Place::new("conversation", "label", id), b"1"),
                 aliases: [alias("customer"), alias("merchant")],
+                bound: Bound {
+                    revision: key.seal(Place::new("conversation", "revision", id), b"1"),
+                    tags: Vec::new(),
+                },
                 at: now,
                 expires_at: now.after(Duration::from_secs(60)),
             }

@@ -13,9 +13,7 @@ pub(super) async fn run(
     arguments: &LookArguments,
     common: &Common,
 ) -> Result<(), Failure> {
-    let missing = || Failure::new("say who you are, why, and for which case: --actor, --purpose, --case");
-    let (_, relay, look) = desk::relay_for(common, "compliance correct", arguments).await?;
-    let look = look.ok_or_else(missing)?;
+    let (_, relay, look) = desk::relay_named(common, "compliance correct", arguments).await?;
     let opening = relay.correction_of(customer, to).await?;
     let approved = arguments.approved.as_deref();
     let opened = relay.open_for(&look, &opening, Goes::ToTheScreen, approved).await?;

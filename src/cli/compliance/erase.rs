@@ -13,8 +13,8 @@ pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(
     let config = process::load(common, &[])?;
     let (mut keeper, vault) = process::ring(&config, &[])?;
     let (relay, _) = process::open(&config, vault).await?;
-    let look = desk::admitted(&relay, "compliance erase", &arguments.look).await?;
-    let (held, opening) = relay.erasure_of(&arguments.customer, arguments.open_orders).await?;
+    let look = desk::named(desk::admitted(&relay, "compliance erase", &arguments.look).await?)?;
+    let (held, opening) = relay.preview_erasure(&look, &arguments.customer, arguments.open_orders).await?;
     let holds: Vec<String> = held.holds.iter().copied().map(queue_id).collect();
     let mut document = held_json(&held, arguments.yes);
     let mut text = format!(
@@ -30,7 +30,6 @@ pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(
         if holds.is_empty() { "none".to_owned() } else { holds.join(", ") }
     );
     if arguments.yes {
-        let look = look.ok_or_else(|| Failure::new("--yes: say who you are: --actor, --purpose, --case"))?;
         let approved = arguments.look.approved.as_deref();
         let opened = relay.open_for(&look, &opening, Goes::ToTheScreen, approved).await?;
         let Opened::Erased(keys) = opened else { return Err(Failure::new("nothing was erased")) };

@@ -1,12 +1,13 @@
 //! `anshin compliance export`: all that is held about a customer, for the customer, as JSON and as a text in Japanese.
 //!
-//! Rules: the files are new, and nobody else may read them; what can't be written is not opened.
+//! Rules: the files are new, lie in Japan, and nobody else may read them; what can't be written is not opened.
 
 use super::export_words;
 use crate::cli::arguments::Common;
 use crate::cli::arguments_desk::LookArguments;
 use crate::cli::desk;
 use crate::cli::output::{Failure, print};
+use crate::cli::residency;
 use crate::relay::{Goes, Opened};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -19,9 +20,8 @@ pub(super) async fn run(
     arguments: &LookArguments,
     common: &Common,
 ) -> Result<(), Failure> {
-    let missing = || Failure::new("say who you are, why, and for which case: --actor, --purpose, --case");
-    let (_, relay, look) = desk::relay_for(common, "compliance export", arguments).await?;
-    let look = look.ok_or_else(missing)?;
+    let (config, relay, look) = desk::relay_named(common, "compliance export", arguments).await?;
+    residency::export(&config, "--out", out).await?;
     let opening = relay.export_of(customer).await?;
     let paths = ["json", "txt"].map(|ending| with_ending(out, ending));
     let [json_path, text_path] = &paths;
@@ -36,14 +36,16 @@ pub(super) async fn run(
             return Err(other.err().map_or_else(|| Failure::new("nothing was opened"), Failure::from));
         }
     };
-    files.write(&document)?;
+    let [json, text] = files.write(&document)?;
+    let until = relay.note_export(&look, &[&json, &text]).await?.to_rfc3339();
     let count = document.get("conversations").and_then(Value::as_array).map_or(0, Vec::len);
     let names = paths.map(|path| path.display().to_string());
     let text = format!(
-        "{count} conversations are in {}.\nGive them to the customer alone, and destroy them when the case needs them no more.",
+        "{count} conversations are in {}.\nGive them to the customer alone, and destroy them when the case needs them no more, by {until} \
+         at the latest.",
         names.join(" and ")
     );
-    print(common, &json!({ "files": names, "conversations": count }), &text);
+    print(common, &json!({ "files": names, "conversations": count, "destroy_by": until }), &text);
     Ok(())
 }
 
@@ -53,13 +55,15 @@ struct Files {
 }
 
 impl Files {
-    fn write(&mut self, document: &Value) -> Result<(), Failure> {
-        let octets =
-            serde_json::to_vec_pretty(document).map_err(|_| Failure::new("the export is no JSON"))?;
-        self.json.write_all(&octets)?;
+    /// Writes both; what was written.
+    fn write(&mut self, document: &Value) -> Result<[Vec<u8>; 2], Failure> {
+        let json = serde_json::to_vec_pretty(document).map_err(|_| Failure::new("the export is no JSON"))?;
+        let text = export_words::text(document).into_bytes();
+        self.json.write_all(&json)?;
         self.json.sync_all()?;
-        self.text.write_all(export_words::text(document).as_bytes())?;
-        Ok(self.text.sync_all()?)
+        self.text.write_all(&text)?;
+        self.text.sync_all()?;
+        Ok([json, text])
     }
 }
 

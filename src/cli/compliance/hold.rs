@@ -6,12 +6,12 @@ use crate::cli::desk;
 use crate::cli::output::{Failure, print, table};
 use crate::cli::process;
 use crate::mail::Timestamp;
-use crate::relay::{Goes, HoldScope, Look, Opening};
+use crate::relay::{Goes, HoldScope, LegalHoldView, Opening};
 use serde_json::{Value, json};
 
 pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Failure> {
     let (_, relay) = process::relay(common).await?;
-    let admitted = async |look| named(desk::admitted(&relay, "compliance hold", look).await?);
+    let admitted = async |look| desk::named(desk::admitted(&relay, "compliance hold", look).await?);
     match command {
         HoldCommand::Add { look, store_id, customer, from, until } => {
             let look = admitted(&look).await?;
@@ -25,16 +25,23 @@ pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Fai
             let document = json!({ "hold": id, "conversations": conversations });
             print(common, &document, &format!("{id} holds ({conversations} conversations named)"));
         }
-        HoldCommand::Lift { hold, look } => {
+        HoldCommand::Lift { hold, of_case, look } => {
             let approved = look.approved.clone();
             let look = admitted(&look).await?;
+            let hold = match (hold, of_case) {
+                (Some(hold), _) => hold,
+                (None, case) => {
+                    let holds = of(relay.legal_holds().await?, case.as_deref());
+                    holds.into_iter().map(|hold| hold.id).collect::<Vec<_>>().join(" ")
+                }
+            };
             let opening = Opening::Lift { hold: hold.clone() };
             relay.open_for(&look, &opening, Goes::ToTheScreen, approved.as_deref()).await?;
             print(common, &json!({ "hold": hold, "state": "lifted" }), "lifted");
         }
-        HoldCommand::List => {
+        HoldCommand::List { of_case } => {
             desk::come(&relay, "compliance hold list").await?;
-            let holds = relay.legal_holds().await?;
+            let holds = of(relay.legal_holds().await?, of_case.as_deref());
             let time = |at: Option<Timestamp>| at.map(Timestamp::to_rfc3339);
             let document = holds.iter().map(|hold| {
                 json!({
@@ -49,7 +56,7 @@ pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Fai
                 })
             });
             let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-            let row = |hold: &crate::relay::LegalHoldView| {
+            let row = |hold: &LegalHoldView| {
                 let person = if hold.by_person { "one" } else { "-" };
                 vec![
                     hold.id.clone(),
@@ -70,6 +77,10 @@ pub(super) async fn run(command: HoldCommand, common: &Common) -> Result<(), Fai
     Ok(())
 }
 
-fn named(look: Option<Look>) -> Result<Look, Failure> {
-    look.ok_or_else(|| Failure::new("say who you are, why, and for which case: --actor, --purpose, --case"))
+/// Those that hold for a case; all without one.
+fn of(mut holds: Vec<LegalHoldView>, case: Option<&str>) -> Vec<LegalHoldView> {
+    if case.is_some() {
+        holds.retain(|hold| hold.lifted_at.is_none() && hold.case.as_deref() == case);
+    }
+    holds
 }

@@ -46,7 +46,8 @@ pub(in crate::cli) enum ComplianceCommand {
         #[command(flatten)]
         look: LookArguments,
     },
-    /// What is kept about a customer; with --yes, erase it for good, in every copy of the database too. Takes a second person.
+    /// What is kept about a customer, which is a look and counts as one; with --yes, erase it for good, in every copy of the
+    /// database too. Takes a second person.
     Erase(EraseArguments),
     /// Write all that is held about a customer into two new files, NAME.json and NAME.txt (in Japanese), for the
     /// customer: what is the other party's is masked. Takes a second person.
@@ -121,7 +122,7 @@ pub(in crate::cli) struct EraseArguments {
     #[arg(long, value_name = "ADDRESS")]
     pub customer: String,
     /// Erase.
-    #[arg(long, requires = "actor")]
+    #[arg(long)]
     pub yes: bool,
     /// Open orders too: their aliases end at once.
     #[arg(long)]
@@ -150,11 +151,20 @@ pub(in crate::cli) enum HoldCommand {
         until: Option<String>,
     },
     /// List the holds, lifted ones too.
-    List,
-    /// Lift a hold. Takes a second person.
+    List {
+        /// Only those of this case that hold.
+        #[arg(long, value_name = "CASE")]
+        of_case: Option<String>,
+    },
+    /// Lift a hold, or all of a case. Takes a second person.
+    #[command(group(clap::ArgGroup::new("of").required(true)))]
     Lift {
         /// The hold, as the list shows it.
-        hold: String,
+        #[arg(group = "of")]
+        hold: Option<String>,
+        /// All that hold for this case.
+        #[arg(long, value_name = "CASE", group = "of")]
+        of_case: Option<String>,
         #[command(flatten)]
         look: LookArguments,
     },

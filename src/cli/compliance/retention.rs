@@ -68,7 +68,13 @@ pub(super) async fn run(
         text.push_str("\n\nWould be destroyed now, but for what is held:\n");
         text.push_str(&table(&["class", "day", "due since", "rows", "held"], &days(&standings)));
     }
-    text.push_str(&format!("\n\nlegal holds: {holds}"));
+    let ended = &config.retention.conversations;
+    let ended_days = ended.period.as_secs() / 86_400;
+    text.push_str(&format!(
+        "\n\nconversations: {ended_days}d after their end, or as long as the log has records of them: {}",
+        ended.reason
+    ));
+    text.push_str(&format!("\nlegal holds: {holds}"));
     for certificate in &certificates {
         text.push_str(&format!("\n\n{}", certificate.text.trim_end()));
     }
@@ -91,6 +97,9 @@ pub(super) async fn run(
                 "next_30_days": standing.soon.iter().map(day_json).collect::<Vec<_>>(),
             })
         }).collect::<Vec<_>>(),
+        "conversations": {
+            "period_days": ended_days, "reason": ended.reason, "approver": ended.approver, "review": ended.review,
+        },
         "clock_in_doubt": doubt,
         "legal_holds": holds,
         "certificates": certificates.iter().map(certificate_json).collect::<Vec<_>>(),

@@ -26,7 +26,8 @@ pub(in crate::cli) enum ReviewCommand {
     },
     /// Show the last review.
     Show,
-    /// Certify accesses: they are needed, and right as they are. Nobody certifies himself.
+    /// Certify accesses: they are needed, and right as they are. Nobody certifies himself. Where everybody is suspended, two
+    /// of them certify one together: one asks, another approves (`anshin reveal approve`).
     Certify {
         /// Accesses, as the review shows them.
         #[arg(required = true)]
@@ -34,6 +35,9 @@ pub(in crate::cli) enum ReviewCommand {
         /// Your name.
         #[arg(long, value_name = "NAME")]
         actor: String,
+        /// The request that another one has approved.
+        #[arg(long, value_name = "REQUEST")]
+        approved: Option<String>,
     },
     /// Revoke accesses: refused from now on.
     Revoke {
@@ -54,16 +58,17 @@ pub(in crate::cli) enum ReviewCommand {
 
 pub(super) async fn run(command: ReviewCommand, common: &Common) -> Result<(), Failure> {
     let (config, relay) = process::relay(common).await?;
-    let decide = async |accesses: &[String], actor: &str, decision| -> Result<(), Failure> {
-        let look = desk::auditor(&relay, actor).await?;
-        for access in accesses {
-            relay
-                .decide_access(&look, access, decision)
-                .await
-                .map_err(|fault| Failure::new(format!("{access}: {fault}")))?;
-        }
-        Ok(())
-    };
+    let decide =
+        async |accesses: &[String], actor: &str, decision, approved: Option<&str>| -> Result<(), Failure> {
+            let look = desk::auditor(&relay, actor).await?;
+            for access in accesses {
+                relay
+                    .decide_access(&look, access, decision, approved)
+                    .await
+                    .map_err(|fault| Failure::new(format!("{access}: {fault}")))?;
+            }
+            Ok(())
+        };
     let view = match command {
         ReviewCommand::Begin { actor, due } => {
             let due = Config::duration(&due)
@@ -74,12 +79,12 @@ pub(super) async fn run(command: ReviewCommand, common: &Common) -> Result<(), F
             desk::come(&relay, "compliance review").await?;
             relay.last_review().await?
         }
-        ReviewCommand::Certify { accesses, actor } => {
-            decide(&accesses, &actor, Decision::Certified).await?;
+        ReviewCommand::Certify { accesses, actor, approved } => {
+            decide(&accesses, &actor, Decision::Certified, approved.as_deref()).await?;
             relay.last_review().await?
         }
         ReviewCommand::Revoke { accesses, actor } => {
-            decide(&accesses, &actor, Decision::Revoked).await?;
+            decide(&accesses, &actor, Decision::Revoked, None).await?;
             relay.last_review().await?
         }
         ReviewCommand::Page { out } => {
@@ -100,12 +105,14 @@ pub(super) async fn run(command: ReviewCommand, common: &Common) -> Result<(), F
         "notable",
     ];
     let text = format!(
-        "review {}, begun {} by {}, due {}\n\n{}\n\n{}",
+        "review {}, begun {} by {}, due {}\n\n{}\n\nbeside them: {} credentials of stores (`anshin merchant credential list`)\n{}\n\n{}",
         view.id,
         time(view.at),
         view.begun_by,
         time(view.due_at),
         table(&head, &rows),
+        view.others.credentials,
+        table(&["account that ran a process with keys", "roles", "last begun"], &processes(&view)),
         break_glass::shown(&glass, now)
     );
     let mut document = document(&view);
@@ -114,6 +121,12 @@ pub(super) async fn run(command: ReviewCommand, common: &Common) -> Result<(), F
     }
     print(common, &document, &text);
     Ok(())
+}
+
+fn processes(view: &ReviewView) -> Vec<Vec<String>> {
+    let row =
+        |((user, roles), at): (&(String, String), &Timestamp)| vec![user.clone(), roles.clone(), time(*at)];
+    view.others.processes.iter().map(row).collect()
 }
 
 fn state(access: &ReviewedAccess) -> &'static str {
@@ -181,6 +194,10 @@ fn document(view: &ReviewView) -> Value {
                 "decided_by": access.decided_by,
             })
         }).collect::<Vec<_>>(),
+        "store_credentials": view.others.credentials,
+        "processes": view.others.processes.iter().map(|((user, roles), at)| json!({
+            "account": user, "roles": roles, "last_begun_at": at.to_rfc3339(),
+        })).collect::<Vec<_>>(),
     })
 }
 
@@ -230,6 +247,9 @@ fn page(view: &ReviewView, glass: &[BreakGlass], of: &Compliance) -> Page {
     page.table(&["権限", "範囲・アカウント", "最終使用", "件数", "注意点", "判断"], &rows);
     page.heading("緊急アクセス(過去395日)");
     break_glass::section(&mut page, glass, Timestamp::now());
+    page.heading("参考: 鍵を持つプロセスのアカウントと店舗の認証情報");
+    page.table(&["アカウント", "役割", "最後の起動"], &processes(view));
+    page.paragraph(&format!("店舗の送信用認証情報: {}件", view.others.credentials));
     page.signatures(&["実施者", "特定利用者情報統括管理者"]);
     page
 }

@@ -137,7 +137,7 @@ fn document(pack: &Pack, config: &Config) -> Value {
         "company": config.compliance,
         "inventory": tables.collect::<Vec<_>>(),
         "places": pack.places.findings,
-        "retention": config.retention.rules().iter().map(|(section, _, rule)| json!({
+        "retention": config.retention.rules().iter().map(|(section, rule)| json!({
             "class": section, "period_days": rule.period.as_secs() / 86_400, "reason": rule.reason,
             "approver": rule.approver, "review": rule.review,
         })).collect::<Vec<_>>(),
@@ -197,7 +197,7 @@ fn page(pack: &Pack, config: &Config) -> Page {
     page.table(&["判定", "用途", "場所", "根拠"], &places.collect::<Vec<_>>());
     page.paragraph("利用者あてのメールそのものの配送は、利用者の通信であり、この表には含みません。");
     page.heading("3. 保存期間");
-    let rules = config.retention.rules().map(|(section, _, rule)| {
+    let rules = config.retention.rules().map(|(section, rule)| {
         vec![
             class(section).to_owned(),
             format!("{}日", rule.period.as_secs() / 86_400),
@@ -208,7 +208,11 @@ fn page(pack: &Pack, config: &Config) -> Page {
     });
     page.table(&["区分", "期間", "理由", "承認者", "次回見直し"], &rules);
     let certificates = pack.counts.certificates.iter().map(|(kind, count)| {
-        let kind = if kind == "erasure" { "本人の消去" } else { "保存期間の満了" };
+        let kind = match kind.as_str() {
+            "erasure" => "本人の消去",
+            "conversations" => "終了した注文・問い合わせの消去",
+            _ => "保存期間の満了",
+        };
         vec![kind.to_owned(), count.to_string()]
     });
     page.table(&["消去の証明書", "件数"], &certificates.collect::<Vec<_>>());
@@ -309,6 +313,7 @@ fn class(section: &str) -> &str {
         "metadata" => "送受信の記録",
         "logins" => "ログインの記録",
         "audit" => "開示の記録",
+        "conversations" => "終了した注文・問い合わせ(購入者のアドレス、注文番号)",
         other => other,
     }
 }
@@ -321,6 +326,10 @@ fn outcome(word: &str) -> &str {
         "approved" => "承認",
         "refused" => "却下",
         "limited" => "回数の上限により拒否",
+        "written" => "ファイルの作成",
+        "started" => "起動",
+        "stopped" => "停止",
+        "previewed" => "消去前の確認",
         "nothing" => "該当なし",
         "suspended" => "権限停止により拒否",
         "entered" => "登録",

@@ -105,3 +105,25 @@ fn a_look_has_a_name_and_a_case() {
         assert!(matches!(look("a", nameless), Some(DeskFault::Case)), "{nameless:?}");
     }
 }
+
+#[tokio::test]
+async fn one_login_has_enough_for_a_day_whatever_names_it_gives() {
+    let shop = Shop::open().await;
+    let opening = Opening::Customer { store_id: "hana-ya".into(), order_no: "1".into() };
+    let see = async |name: &str, login| {
+        let account = Account { uid: 0, login, from: Origin::Here };
+        let look = Look::new(name, LookPurpose::Audit, "C-1", account).unwrap();
+        shop.relay.open_for(&look, &opening, Goes::ToTheScreen, None).await.map(|_| ())
+    };
+    see("akiko", Some(7)).await.unwrap();
+    let mut database = shop.database().await;
+    // As 199 more, each in another name.
+    let copies = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 199) \
+         INSERT INTO look (id, at, actor_idx, purpose, kind, rows, outcome, data_key_id, detail, login_idx) \
+         SELECT l.id + n.i, l.at, CAST(n.i AS BLOB), l.purpose, l.kind, l.rows, l.outcome, l.data_key_id, l.detail, l.login_idx \
+         FROM look l, n";
+    sqlx::query(copies).execute(&mut database).await.unwrap();
+    assert!(matches!(see("somebody else", Some(7)).await, Err(DeskFault::Limited)));
+    see("somebody else", Some(8)).await.unwrap();
+    see("akiko", None).await.unwrap();
+}

@@ -11,6 +11,7 @@ fn auditor(name: &str, uid: u32) -> Look {
 }
 
 const DAY_MS: i64 = 86_400_000;
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
 #[tokio::test]
 async fn a_breach_grows_by_entries_and_its_clocks_run_from_when_it_was_known() {
@@ -123,29 +124,36 @@ async fn become_due(shop: &Shop) {
 async fn who_is_not_certified_by_somebody_else_is_suspended_when_the_review_is_due() {
     let shop = Shop::open().await;
     let token = shop.relay.add_token("shop system", "orders").await.unwrap();
-    let allows = async || shop.relay.token_allows(token.token.show(), Scope::Orders).await.unwrap();
+    let allows = async || {
+        let found = shop.relay.token_allows(token.token.show(), Scope::Orders).await.unwrap();
+        found.map(|(_, allows)| allows)
+    };
     assert!(matches!(shop.relay.last_review().await, Err(ReviewFault::NoReview)));
     for (actor, uid) in [("akiko", 1), ("botan", 2), ("chika", 1)] {
         see(&shop, actor, uid).await.unwrap();
     }
     let short = shop.relay.begin_review(&auditor("dai", 4), MINUTE).await;
     assert!(matches!(short, Err(ReviewFault::Due)));
-    let view = shop.relay.begin_review(&auditor("dai", 4), 60 * MINUTE).await.unwrap();
+    // The marketplace's tokens would be refused by tomorrow.
+    let short = shop.relay.begin_review(&auditor("dai", 4), 6 * 1440 * MINUTE).await;
+    assert!(matches!(short, Err(ReviewFault::DueOfTokens)));
+    let view = shop.relay.begin_review(&auditor("dai", 4), WEEK).await.unwrap();
     assert_eq!(view.accesses.len(), 4, "three who looked, and a token");
     assert_eq!((view.begun_by.as_str(), allows().await), ("dai", Some(true)));
+    assert!(view.others.credentials == 1 && view.others.processes.is_empty());
     let (akiko, is_suspended, conflicts) = access(&shop, "akiko").await;
     assert!(!is_suspended, "not before it is due");
     assert_eq!(conflicts, ["shares an account with chika"]);
     // Not by oneself, under another name neither.
     for (name, uid) in [("akiko", 9), ("somebody", 1)] {
-        let own = shop.relay.decide_access(&auditor(name, uid), &akiko, Decision::Certified).await;
+        let own = shop.relay.decide_access(&auditor(name, uid), &akiko, Decision::Certified, None).await;
         assert!(matches!(own, Err(ReviewFault::Own)), "{name}");
     }
-    shop.relay.decide_access(&auditor("botan", 2), &akiko, Decision::Certified).await.unwrap();
+    shop.relay.decide_access(&auditor("botan", 2), &akiko, Decision::Certified, None).await.unwrap();
     // The other name of the same login too, or the login is suspended.
     let (chika, ..) = access(&shop, "chika").await;
-    shop.relay.decide_access(&auditor("botan", 2), &chika, Decision::Certified).await.unwrap();
-    let twice = shop.relay.decide_access(&auditor("dai", 4), &akiko, Decision::Certified).await;
+    shop.relay.decide_access(&auditor("botan", 2), &chika, Decision::Certified, None).await.unwrap();
+    let twice = shop.relay.decide_access(&auditor("dai", 4), &akiko, Decision::Certified, None).await;
     assert!(matches!(twice, Err(ReviewFault::Decided)));
     become_due(&shop).await;
     see(&shop, "akiko", 1).await.unwrap();
@@ -155,10 +163,10 @@ async fn who_is_not_certified_by_somebody_else_is_suspended_when_the_review_is_d
     // Late is not never.
     let (botan, is_suspended, _) = access(&shop, "botan").await;
     assert!(is_suspended);
-    shop.relay.decide_access(&auditor("akiko", 1), &botan, Decision::Certified).await.unwrap();
+    shop.relay.decide_access(&auditor("akiko", 1), &botan, Decision::Certified, None).await.unwrap();
     see(&shop, "botan", 2).await.unwrap();
     let (system, ..) = access(&shop, "shop system").await;
-    shop.relay.decide_access(&auditor("akiko", 1), &system, Decision::Certified).await.unwrap();
+    shop.relay.decide_access(&auditor("akiko", 1), &system, Decision::Certified, None).await.unwrap();
     assert_eq!(allows().await, Some(true));
 }
 
@@ -167,11 +175,11 @@ async fn who_is_revoked_stays_so_until_a_later_review_certifies_and_a_token_for_
     let shop = Shop::open().await;
     let token = shop.relay.add_token("shop system", "orders").await.unwrap();
     see(&shop, "akiko", 1).await.unwrap();
-    shop.relay.begin_review(&auditor("dai", 4), 60 * MINUTE).await.unwrap();
+    shop.relay.begin_review(&auditor("dai", 4), WEEK).await.unwrap();
     for name in ["akiko", "shop system"] {
         let (id, ..) = access(&shop, name).await;
-        shop.relay.decide_access(&auditor("botan", 2), &id, Decision::Certified).await.unwrap();
-        shop.relay.decide_access(&auditor("botan", 2), &id, Decision::Revoked).await.unwrap();
+        shop.relay.decide_access(&auditor("botan", 2), &id, Decision::Certified, None).await.unwrap();
+        shop.relay.decide_access(&auditor("botan", 2), &id, Decision::Revoked, None).await.unwrap();
     }
     assert!(matches!(see(&shop, "akiko", 1).await, Err(DeskFault::Suspended)));
     let allowed = shop.relay.token_allows(token.token.show(), Scope::Orders).await.unwrap();
@@ -188,7 +196,7 @@ async fn who_is_revoked_stays_so_until_a_later_review_certifies_and_a_token_for_
     sqlx::query("DELETE FROM look").execute(&mut database).await.unwrap();
     shop.relay.begin_review(&auditor("dai", 4), 60 * MINUTE).await.unwrap();
     let (id, ..) = access(&shop, "akiko").await;
-    shop.relay.decide_access(&auditor("botan", 2), &id, Decision::Certified).await.unwrap();
+    shop.relay.decide_access(&auditor("botan", 2), &id, Decision::Certified, None).await.unwrap();
     see(&shop, "akiko", 1).await.unwrap();
 }
 
@@ -210,12 +218,12 @@ async fn one_login_is_one_person_whatever_name_it_gives_and_whoever_it_has_becom
     // By the login, also where the user has become another one since, or was another one then.
     for (id, account) in [(&akiko, root(Some(1))), (&botan, person(2)), (&botan, root(Some(2)))] {
         let look = Look::for_audit("eve", account).unwrap();
-        let own = shop.relay.decide_access(&look, id, Decision::Certified).await;
+        let own = shop.relay.decide_access(&look, id, Decision::Certified, None).await;
         assert!(matches!(own, Err(ReviewFault::Own)), "{account}");
     }
     for name in ["akiko", "botan"] {
         let (id, ..) = access(&shop, name).await;
-        shop.relay.decide_access(&auditor("dai", 4), &id, Decision::Revoked).await.unwrap();
+        shop.relay.decide_access(&auditor("dai", 4), &id, Decision::Revoked, None).await.unwrap();
     }
     for (name, account) in [
         ("akiko", person(9)),
@@ -234,13 +242,18 @@ async fn one_login_is_one_person_whatever_name_it_gives_and_whoever_it_has_becom
 }
 
 #[tokio::test]
-async fn who_is_suspended_corrects_no_address_ends_no_store_sets_no_clock_and_enters_no_breach() {
+async fn who_is_suspended_corrects_no_address_ends_no_store_sets_no_clock_reviews_nobody_and_enters_no_breach()
+ {
     let shop = Shop::open().await;
     let relay = &shop.relay;
-    see(&shop, "akiko", 1).await.unwrap();
+    for (actor, uid) in [("akiko", 1), ("botan", 2)] {
+        see(&shop, actor, uid).await.unwrap();
+    }
     relay.begin_review(&auditor("dai", 4), 60 * MINUTE).await.unwrap();
     let (id, ..) = access(&shop, "akiko").await;
-    relay.decide_access(&auditor("dai", 4), &id, Decision::Revoked).await.unwrap();
+    let (other, ..) = access(&shop, "botan").await;
+    relay.decide_access(&auditor("dai", 4), &id, Decision::Revoked, None).await.unwrap();
+    let hold = HoldScope { store_id: Some("hana-ya".into()), ..HoldScope::default() };
     let (look, now) = (auditor("eve", 1), Timestamp::now());
     let correction = relay.correction_of(CUSTOMER, "new@customer.example").await.unwrap();
     let facts = BreachFacts {
@@ -253,10 +266,65 @@ async fn who_is_suspended_corrects_no_address_ends_no_store_sets_no_clock_and_en
         relay.leave_store(&look, "hana-ya").await.err().map(|fault| fault.to_string()).unwrap_or_default(),
         relay.trust_clock(&look, now).await.err().map(|fault| fault.to_string()).unwrap_or_default(),
         relay.enter_breach(&look, None, facts).await.err().map(|fault| fault.to_string()).unwrap_or_default(),
+        relay.begin_review(&look, WEEK).await.err().map(|fault| fault.to_string()).unwrap_or_default(),
+        relay.add_legal_hold(&look, hold).await.err().map(|fault| fault.to_string()).unwrap_or_default(),
+        relay
+            .decide_access(&look, &other, Decision::Certified, None)
+            .await
+            .err()
+            .map(|fault| fault.to_string())
+            .unwrap_or_default(),
     ];
     for (at, said) in said.iter().enumerate() {
         assert!(said.contains("your access is suspended"), "{at}: {said}");
     }
-    assert!(relay.breaches().await.unwrap().is_empty());
+    assert!(relay.breaches().await.unwrap().is_empty() && relay.legal_holds().await.unwrap().is_empty());
     assert!(relay.looks().await.unwrap().iter().all(|look| look.kind != "leaving" && look.kind != "clock"));
+}
+
+#[tokio::test]
+async fn where_everybody_is_suspended_two_of_them_certify_one_together_and_no_one_alone() {
+    let shop = Shop::open().await;
+    let relay = &shop.relay;
+    for (actor, uid) in [("akiko", 1), ("botan", 2)] {
+        see(&shop, actor, uid).await.unwrap();
+    }
+    relay.begin_review(&auditor("akiko", 1), 60 * MINUTE).await.unwrap();
+    let (botan, ..) = access(&shop, "botan").await;
+    become_due(&shop).await;
+    let certify = async |approved| {
+        relay.decide_access(&auditor("akiko", 1), &botan, Decision::Certified, approved).await
+    };
+    let asked = certify(None).await;
+    let Err(ReviewFault::Desk(DeskFault::SecondPerson(request))) = asked else { panic!("{asked:?}") };
+    let early = certify(Some(&request)).await;
+    assert!(matches!(early, Err(ReviewFault::Desk(DeskFault::NotApproved))));
+    let approve = async |name, uid| relay.decide_look(&request, name, person(uid), Ruling::Approved).await;
+    assert!(matches!(approve("chika", 1).await, Err(DeskFault::OwnRequest)));
+    approve("botan", 2).await.unwrap();
+    certify(Some(&request)).await.unwrap();
+    see(&shop, "botan", 2).await.unwrap();
+    // Somebody is left now: the others are certified by him, as ever.
+    let (akiko, ..) = access(&shop, "akiko").await;
+    assert!(matches!(see(&shop, "akiko", 1).await, Err(DeskFault::Suspended)));
+    let other = relay.decide_access(&auditor("akiko", 1), &akiko, Decision::Revoked, None).await;
+    assert!(matches!(other, Err(ReviewFault::Desk(DeskFault::Suspended))));
+    relay.decide_access(&auditor("botan", 2), &akiko, Decision::Certified, None).await.unwrap();
+    see(&shop, "akiko", 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_review_shows_under_which_accounts_processes_with_keys_began_and_takes_none_for_a_person() {
+    let shop = Shop::open().await;
+    let daemon = Account { uid: 990, login: None, from: Origin::Here };
+    for outcome in ["started", "stopped", "started"] {
+        shop.relay.note_process(daemon, &["ingress", "web"], outcome).await.unwrap();
+    }
+    see(&shop, "akiko", 1).await.unwrap();
+    let view = shop.relay.begin_review(&auditor("dai", 4), 60 * MINUTE).await.unwrap();
+    let people: Vec<&Whose> = view.accesses.iter().map(|access| &access.whose).collect();
+    assert_eq!(people, [&Whose::Person("akiko".into())]);
+    let of = |((user, roles), _): (&(String, String), _)| (user.clone(), roles.clone());
+    let processes: Vec<_> = view.others.processes.iter().map(of).collect();
+    assert_eq!(processes, [("uid 990".to_owned(), "ingress, web".to_owned())]);
 }

@@ -106,7 +106,7 @@ async fn of_a_conversation_that_was_readdressed_each_address_is_given_its_own_al
     write(BEFORE, "before").await;
     submit("early").await;
     deliver("mx-before.example").await;
-    shop.relay.readdress_order("hana-ya", "2", CUSTOMER).await.unwrap();
+    shop.readdress("2", CUSTOMER).await;
     write(CUSTOMER, "after").await;
     submit("late").await;
     deliver("mx-after.example").await;

@@ -149,3 +149,166 @@ async fn who_was_refused_outside_of_a_conversation_is_erased_too_or_goes_with_th
     shop.all_done(32).await;
     assert!(gone("other@x.example").await);
 }
+
+#[tokio::test]
+async fn no_octet_of_a_destroyed_key_is_left_in_the_files_of_the_database() {
+    let shop = Shop::open().await;
+    // Enough that pages are split, also under the one that goes.
+    for number in 0..300 {
+        let (order_no, customer) = (format!("N-{number}"), format!("c{number}@customer.example"));
+        let request = OrderRequest { store_id: "hana-ya".into(), order_no, customer, expires_at: None };
+        shop.relay.open_order(request).await.unwrap();
+    }
+    shop.one_mail().await;
+    let octets = || {
+        let files = std::fs::read_dir(&shop.dir).unwrap().flatten().map(|entry| entry.path());
+        let files = files.filter(|path| path.is_file());
+        files.flat_map(|path| std::fs::read(path).unwrap()).collect::<Vec<u8>>()
+    };
+    let key = shop.relay.order_of("hana-ya", "1").await.unwrap().key;
+    assert!(memchr::memmem::find(&octets(), &key.wrapped).is_some());
+    let (_, erasure) = shop.relay.erasure_of(CUSTOMER, true).await.unwrap();
+    let open =
+        async |approved| shop.relay.open_for(&look("akiko"), &erasure, Goes::ToTheScreen, approved).await;
+    let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("one was enough") };
+    let account = Account { uid: 2, login: None, from: Origin::Here };
+    shop.relay.decide_look(&request, "botan", account, Ruling::Approved).await.unwrap();
+    open(Some(&request)).await.unwrap();
+    shop.relay.certify_erasures(Timestamp::now()).await.unwrap();
+    assert!(memchr::memmem::find(&octets(), &key.wrapped).is_none());
+
+    let segments = shop.relay.store().segments(vault::Purpose::Log, -1, 1000).await.unwrap();
+    assert!(segments.iter().all(|row| memchr::memmem::find(&octets(), &row.wrapped).is_some()));
+    let until = Timestamp::now().after(DAY * 400);
+    while shop.relay.destroy_due(&rules(), until).await.unwrap() > 0 {}
+    let gone = segments.iter().filter(|row| row.class != "audit");
+    assert!(gone.clone().count() > 0);
+    for row in gone {
+        assert!(memchr::memmem::find(&octets(), &row.wrapped).is_none(), "{}", row.class);
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_is_certified_when_the_file_of_the_key_is_gone_and_not_when_it_is_marked() {
+    let mut shop = Shop::open().await;
+    // As an older version made it: wrapped without the tree.
+    let mut database = shop.database().await;
+    sqlx::query("UPDATE data_key SET bare = 'a'").execute(&mut database).await.unwrap();
+    let mut ring = KeyRing::open_or_begin(&shop.dir.join("keys"), Arc::default()).unwrap();
+    ring.make(vault::Purpose::Seal, Timestamp::now(), Duration::ZERO).unwrap();
+    shop.reopen(Policy::for_tests()).await;
+    let (_, erasure) = shop.relay.erasure_of(CUSTOMER, true).await.unwrap();
+    let open =
+        async |approved| shop.relay.open_for(&look("akiko"), &erasure, Goes::ToTheScreen, approved).await;
+    let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("one was enough") };
+    let account = Account { uid: 2, login: None, from: Origin::Here };
+    shop.relay.decide_look(&request, "botan", account, Ruling::Approved).await.unwrap();
+    let Ok(Opened::Erased(erased)) = open(Some(&request)).await else { panic!("it was not erased") };
+    let now = Timestamp::now();
+    let take = vault::Take::Found;
+    let (mut keeper, _) =
+        vault::Keeper::open(&shop.dir.join("keys"), vault::Wrapping::File, take, Make::Nothing, now).unwrap();
+    keeper.erase(&erased).unwrap();
+    shop.relay.renew(keeper.look(now).unwrap().unwrap()).await.unwrap();
+    let waits = async |relay: &Relay| {
+        let pending = relay.certify_erasures(Timestamp::now()).await.unwrap();
+        pending.into_iter().flat_map(|pending| pending.seal_keys).collect::<Vec<_>>()
+    };
+    assert_eq!(waits(&shop.relay).await, ["seal-a"]);
+    // Whoever retired it was killed in his sleep, an hour ago.
+    let long_ago = Timestamp::from_millis(now.as_millis() - 3_600_000);
+    shop.relay.retire(vault::Purpose::Seal, 'a', Some(long_ago)).await.unwrap();
+    assert_eq!(waits(&shop.relay).await, ["seal-a"]);
+    assert!(shop.relay.keys_to_destroy().await.unwrap().is_empty(), "a mark may be taken back");
+    // Gone on another machine, and still in this ring.
+    shop.relay.key_is_gone(vault::Purpose::Seal, 'a', long_ago).await.unwrap();
+    assert_eq!(waits(&shop.relay).await, ["seal-a"]);
+    assert_eq!(shop.relay.keys_to_destroy().await.unwrap(), [(vault::Purpose::Seal, 'a')]);
+    keeper.destroy(vault::Purpose::Seal, 'a').unwrap();
+    assert!(!shop.dir.join("keys/seal-a.key").exists());
+    shop.relay.renew(keeper.look(now).unwrap().unwrap()).await.unwrap();
+    assert!(shop.relay.is_half_retired(vault::Purpose::Seal, 'a').await.unwrap());
+    // Others have a minute to follow.
+    shop.relay.key_is_gone(vault::Purpose::Seal, 'a', Timestamp::now()).await.unwrap();
+    assert_eq!(waits(&shop.relay).await, ["seal-a"]);
+    shop.relay.key_is_gone(vault::Purpose::Seal, 'a', long_ago).await.unwrap();
+    assert!(waits(&shop.relay).await.is_empty());
+    assert_eq!(shop.relay.certificates(1).await.unwrap()[0].kind, "erasure");
+}
+
+#[tokio::test]
+async fn a_clock_that_slips_a_little_again_and_again_is_in_doubt_until_a_person_says_that_it_is_right() {
+    let shop = Shop::open().await;
+    let now = Timestamp::now();
+    let minutes = |minutes: u64| now.after(Duration::from_secs(60 * minutes));
+    assert_eq!(shop.relay.know_time(now).await.unwrap(), None);
+    assert_eq!(shop.relay.know_time(minutes(50)).await.unwrap(), None);
+    for later in [100, 149, 2000] {
+        assert!(shop.relay.know_time(minutes(later)).await.unwrap().is_some(), "{later}");
+    }
+    shop.relay.trust_clock(&look("akiko"), minutes(2000)).await.unwrap();
+    assert_eq!(shop.relay.know_time(minutes(2050)).await.unwrap(), None);
+    assert!(shop.relay.know_time(minutes(2100)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_forgotten_once_the_log_has_nothing_of_it() {
+    let shop = Shop::open().await;
+    let open = async |order_no: &str, customer: &str| {
+        let (store_id, order_no) = ("hana-ya".into(), order_no.into());
+        let request = OrderRequest { store_id, order_no, customer: customer.into(), expires_at: None };
+        shop.relay.open_order(request).await.unwrap()
+    };
+    open("2", "taro@customer.example").await;
+    open("3", "held@customer.example").await;
+    shop.one_mail().await;
+    let scope = HoldScope { customer: Some("held@customer.example".into()), ..HoldScope::default() };
+    shop.relay.add_legal_hold(&look("akiko"), scope).await.unwrap();
+    let rule = &rules().conversations;
+    let orders = async || {
+        let rows = shop.relay.list_orders("hana-ya").await.unwrap();
+        rows.into_iter().map(|order| order.order_no).collect::<Vec<_>>()
+    };
+    let end = async |days: u32, minutes: u32| {
+        let mut count = 0;
+        for _ in 0..3 {
+            count += shop
+                .relay
+                .end_conversations(rule, Timestamp::now().after(DAY * days + MINUTE * minutes))
+                .await
+                .unwrap();
+        }
+        count
+    };
+    assert_eq!(end(90, 0).await, 0, "it ended an hour after it began");
+    assert_eq!((end(90, 120).await, orders().await.len()), (0, 3), "closed first");
+    let row = shop.relay.order_of("hana-ya", "2").await.unwrap();
+    assert!(row.closed_at.is_some() && !row.key.wrapped.is_empty());
+    assert_eq!((end(90, 190).await, orders().await), (1, vec!["1".to_owned(), "3".to_owned()]));
+    let certificate = shop.relay.certificates(1).await.unwrap().remove(0);
+    assert!(
+        certificate.kind == "conversations" && certificate.text.contains("conversations 1\n"),
+        "{}",
+        certificate.text
+    );
+    let mut database = shop.database().await;
+    for (text, left) in [
+        ("SELECT COUNT(*) FROM alias", 4),
+        ("SELECT COUNT(*) FROM conversation", 2),
+        ("SELECT COUNT(*) FROM data_key WHERE subject = 'conversation'", 2),
+        ("SELECT COUNT(*) FROM erased_key", 0),
+    ] {
+        let count: i64 = sqlx::query_scalar(text).fetch_one(&mut database).await.unwrap();
+        assert_eq!(count, left, "{text}");
+    }
+    // The mail of the first waits, and its records are there; the third is held.
+    assert_eq!(end(300, 0).await, 0);
+    let work = shop.lease().await.remove(0);
+    shop.settle(&work, Verdict::Delivered, "250 2.0.0").await;
+    shop.relay.store().purge(Timestamp::now().after(DAY), Timestamp::now().after(DAY)).await.unwrap();
+    assert_eq!(end(300, 0).await, 0, "its records are sealed with its key");
+    shop.all_done(397).await;
+    end(397, 0).await;
+    assert_eq!((end(397, 120).await, orders().await), (1, vec!["3".to_owned()]));
+    assert!(open("1", CUSTOMER).await.is_new);
+}

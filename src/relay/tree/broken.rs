@@ -13,6 +13,8 @@ pub struct Verification {
     pub leaves: u64,
     pub rows: u64,
     pub looks: u64,
+    /// Whether decisions, holds and the register of breaches were held against the looks: it takes the key of the log.
+    pub decisions: bool,
     /// Rows that are gone lawfully.
     pub destroyed: u64,
     /// Rows that came after their hour was entered, and are entered too.
@@ -33,7 +35,7 @@ pub struct Verification {
 /// What is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// changed, deleted, inserted, restored, replayed, truncated, forged or unsigned.
+    /// changed, deleted, inserted, restored, replayed, truncated, forged, unsigned or unproven.
     pub what: &'static str,
     /// The hour of the log that it is in.
     pub hour: Option<String>,
@@ -43,8 +45,18 @@ pub struct Broken {
     pub why: String,
 }
 
+impl Verification {
+    /// Tells that the file of checkpoints holds none.
+    pub fn tell_lost(&mut self, path: &str) {
+        let why =
+            format!("{path} holds no checkpoint: it was emptied, or is gone (`anshin log begin-anchors`)");
+        self.broken.push(Broken { what: "deleted", hour: None, row: None, leaf: None, why });
+        self.intact = false;
+    }
+}
+
 impl Broken {
-    pub(super) fn row(what: &'static str, hour: Timestamp, id: i64, why: &str) -> Self {
+    pub(in crate::relay) fn row(what: &'static str, hour: Timestamp, id: i64, why: &str) -> Self {
         Self { what, hour: Some(hour.to_rfc3339()), row: Some(queue_id(id)), leaf: None, why: why.into() }
     }
 

@@ -5,21 +5,20 @@
 //! too: so it shows that nothing was logged, and a stop of the auditing is a gap between an hour and its entering.
 //! When it fails: nothing of the round is added; the next one does the same again.
 
-use super::{HOUR_MS, begins, hour_of, ids_of, number};
+use super::{HOUR_MS, Signed, begins, hour_of, ids_of, number};
 use crate::ledger::{Checkpoint, Entry, LogRow, Mark, Table, merkle, pack, root_of, unpack};
 use crate::mail::Timestamp;
 use crate::relay::{Relay, RelayFault};
 use crate::store::{Growth, Ids, LeafRow, NodeRow, SEGMENT};
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-/// How long after its end an hour is entered, and then looked at again.
-const PASSES: [Duration; 4] = [
-    Duration::from_secs(300),
-    Duration::from_secs(2 * 3600),
-    Duration::from_secs(26 * 3600),
-    Duration::from_secs(8 * 86_400),
-];
+/// How long after its end an hour is entered.
+pub(super) const SETTLES: Duration = Duration::from_secs(300);
+/// The same, and when it is looked at again.
+const PASSES: [Duration; 4] =
+    [SETTLES, Duration::from_secs(2 * 3600), Duration::from_secs(26 * 3600), Duration::from_secs(8 * 86_400)];
 /// Most rows of a leaf: what a verification reads at once.
 pub(super) const LEAF_ROWS: usize = 4096;
 /// Rows and hours after which a round ends.
@@ -41,6 +40,19 @@ pub enum Grown {
     Overtaken,
     /// This ring has no key to sign with.
     NoKey,
+    /// The tree's own row is not what was signed last: nothing is added.
+    Broken,
+}
+
+/// What a round looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Entries of any age.
+    All,
+    /// Entries of the last days.
+    Late,
+    /// These, and the hour that runs.
+    RunningHour,
 }
 
 /// What is to become a leaf.
@@ -57,14 +69,26 @@ impl Relay {
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
     pub async fn grow_tree(&self, now: Timestamp, all: bool) -> Result<Grown, RelayFault> {
+        self.grow_until(now, if all { Reach::All } else { Reach::Late }).await
+    }
+
+    /// Enters what there is by now, the hour that runs included: what is entered no more once this process has ended must not be
+    /// changed meanwhile. What comes later in that hour becomes leaves of its own.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn close_tree(&self, now: Timestamp) -> Result<Grown, RelayFault> {
+        self.grow_until(now, Reach::RunningHour).await
+    }
+
+    async fn grow_until(&self, now: Timestamp, reach: Reach) -> Result<Grown, RelayFault> {
         let origin = self.tree_origin().await?;
         let Some(signer) = self.tree_signers(&origin)?.into_iter().next() else { return Ok(Grown::NoKey) };
         let tree = self.store().tree(&origin).await?;
         let mut fresh = Vec::new();
-        let since = if all {
-            i64::MIN
-        } else {
-            Ids::first_of(Timestamp::from_millis(now.as_millis() - LATE_ENTRIES))
+        let since = match reach {
+            Reach::All => i64::MIN,
+            _ => Ids::first_of(Timestamp::from_millis(now.as_millis() - LATE_ENTRIES)),
         };
         let mut is_whole = true;
         for table in Table::ALL {
@@ -75,10 +99,35 @@ impl Relay {
             }
         }
         let passed = self.fresh_hours(now, &mut fresh).await?;
+        let is_through = passed.iter().all(|(.., is_through)| *is_through);
+        if reach == Reach::RunningHour && is_through {
+            let first = passed.iter().find(|(pass, ..)| *pass == 0).map(|(_, hour, _)| *hour);
+            let first = match first {
+                Some(hour) => hour,
+                None => self
+                    .store()
+                    .tree_passes()
+                    .await?
+                    .iter()
+                    .find(|(pass, _)| *pass == 0)
+                    .map_or(hour_of(now), |(_, hour)| *hour),
+            };
+            for hour in first..=hour_of(now) {
+                self.enter_hour(hour, now, &mut fresh).await?;
+            }
+        }
         if !fresh.is_empty() {
             let roots = tree.edge.chunks(32).map(super::hash).collect::<Result<_, _>>()?;
             let size = u64::try_from(tree.size).map_err(|_| RelayFault::Malformed("tree.size"))?;
             let mut edge = merkle::Edge::new(size, roots).ok_or(RelayFault::Malformed("tree.edge"))?;
+            // What was signed last is what is added to.
+            if let Some(Signed { checkpoint: last, .. }) = self.last_checkpoint().await? {
+                match last.size.cmp(&size) {
+                    Ordering::Greater => return Ok(Grown::Overtaken),
+                    Ordering::Equal if last.root == edge.root() => {}
+                    _ => return Ok(Grown::Broken),
+                }
+            }
             let (leaves, nodes) = leaves_of(&mut edge, fresh);
             let said = vec![now.to_rfc3339()];
             let checkpoint = Checkpoint { origin, size: edge.size(), root: edge.root(), said };

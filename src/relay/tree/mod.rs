@@ -21,12 +21,14 @@ pub use enter::Grown;
 pub use proof::ProofFault;
 pub use verify::{Anchors, Progress};
 
-use super::{Relay, RelayFault};
+use super::{Account, DeskFault, Look, Relay, RelayFault};
 use crate::ledger::{Checkpoint, Signer, Verifier};
 use crate::mail::{RealAddress, Timestamp};
 use crate::store::Ids;
 
 const HOUR_MS: i64 = 3_600_000;
+/// What an entry about a process is called, and by whom it is.
+pub(super) const PROCESS: &str = "process";
 
 /// When an hour begins, in hours since 1970.
 fn begins(hour: i64) -> Timestamp {
@@ -36,6 +38,11 @@ fn begins(hour: i64) -> Timestamp {
 /// The hour of a time.
 fn hour_of(at: Timestamp) -> i64 {
     at.as_millis().div_euclid(HOUR_MS)
+}
+
+/// The hour of a row.
+pub(super) fn hour_of_row(id: i64) -> Timestamp {
+    begins(hour_of(Ids::time_of(id)))
 }
 
 /// The ids of an hour: from the first to before the second.
@@ -99,6 +106,44 @@ impl Relay {
             Ok((checkpoint, _)) if number(checkpoint.size) == size => Ok(Some(Signed { checkpoint, note })),
             _ => Err(malformed),
         }
+    }
+
+    /// Whether the first checkpoint of the tree is older than this.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn is_tree_older(&self, now: Timestamp, age: std::time::Duration) -> Result<bool, RelayFault> {
+        let Some((_, note)) = self.store().checkpoints_after(0, 1).await?.pop() else { return Ok(false) };
+        let keys = self.tree_keys().await?;
+        let first = Checkpoint::read(note.as_bytes(), &keys);
+        Ok(first.ok().and_then(|(first, _)| first.at()).is_none_or(|at| at.after(age) < now))
+    }
+
+    /// Says that the file of checkpoints begins anew; the last checkpoint, which it is to begin with.
+    ///
+    /// # Errors
+    /// [`DeskFault`] when it is not taken from this one, or the database does not answer.
+    pub async fn begin_anchors(&self, look: &Look) -> Result<Option<Signed>, DeskFault> {
+        self.may_look(look).await?;
+        let Some(last) = self.last_checkpoint().await? else { return Ok(None) };
+        let what = serde_json::json!({ "anchors": { "size": last.checkpoint.size } });
+        self.note_deed(look, "anchors", what, "begun").await?;
+        Ok(Some(last))
+    }
+
+    /// Writes down that a process begins or ends, among the looks: so what happened while none ran shows.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn note_process(
+        &self,
+        account: Account,
+        roles: &[&str],
+        outcome: &'static str,
+    ) -> Result<(), RelayFault> {
+        let malformed = |_| RelayFault::Malformed("look.detail");
+        let look = Look::for_audit(PROCESS, account).map_err(malformed)?;
+        self.note_deed(&look, PROCESS, serde_json::json!({ "roles": roles }), outcome).await
     }
 
     /// Whether the tree was once as this checkpoint says.

@@ -102,6 +102,10 @@ impl Relay {
         for row in self.store().log_rows(future.max(end), i64::MAX, MANY).await? {
             walk.tell_future(row.id);
         }
+        if let Some(broken) = self.unproven().await? {
+            walk.done.decisions = true;
+            broken.into_iter().for_each(|broken| walk.done.tell(broken));
+        }
         let is_own = number(walk.edge.size()) == tree.size && walk.edge.roots().concat() == tree.edge;
         Ok(walk.finish(is_own))
     }

@@ -81,6 +81,40 @@ async fn a_path_on_a_server_is_judged_by_the_server_whatever_leads_there() {
     }
 }
 
+#[tokio::test]
+async fn whatever_file_of_a_configuration_lies_on_a_foreign_server_is_named_and_so_is_one_that_is_to_be_written()
+ {
+    let dir = Dir::new("foreign");
+    let real = dir.0.join("share");
+    std::fs::create_dir_all(&real).unwrap();
+    let point = real.canonicalize().unwrap();
+    let mounts = |server: &str| {
+        let own = "1 0 8:1 / / rw - ext4 /dev/a rw\n";
+        format!("{own}3 1 0:9 / {} rw - {server} rw\n", point.display()).into_bytes()
+    };
+    for (server, expected) in [
+        ("nfs 8.8.8.8:/x", Standing::Abroad),
+        ("fuse.sshfs backup@8.8.8.8:/x", Standing::Abroad),
+        ("fuse.gcsfuse some-bucket", Standing::Unproven),
+    ] {
+        let checker = || {
+            let config = Config::development(&real).unwrap();
+            let ground = Ground { mountinfo: dir.file("mountinfo", &mounts(server)), ..Ground::default() };
+            Checker { ground, ..Checker::new(&config).unwrap() }
+        };
+        let report = checker().look(&Told::default(), Timestamp::from_millis(0)).await;
+        for key in ["storage.url", "keys.dir", "egress.dkim.dir", "audit.anchors"] {
+            let found = report.findings.iter().find(|finding| finding.key == key);
+            assert_eq!(found.map(|finding| finding.standing), Some(expected), "{key} {server}");
+        }
+        let export = checker().for_export("--out", &real.join("hana.json"));
+        let report = export.look(&Told::default(), Timestamp::from_millis(0)).await;
+        let findings: Vec<_> =
+            report.findings.iter().map(|finding| (&*finding.key, finding.standing)).collect();
+        assert_eq!(findings, [("--out", expected)], "{server}");
+    }
+}
+
 #[test]
 fn what_the_database_says_of_itself_counts_only_against_it() {
     let (geo, ground) = (Geo::default(), Ground::default());

@@ -132,13 +132,25 @@ fn a_look_is_signed_witnessed_told_and_proven_and_its_deletion_is_noticed(on: On
         "--anchors",
         &witnessed.display().to_string(),
     ]);
-    assert_eq!((&verified["intact"], &verified["looks"]), (&true.into(), &1.into()), "{verified}");
+    // And that the process has started.
+    assert_eq!((&verified["intact"], &verified["looks"]), (&true.into(), &2.into()), "{verified}");
+    assert_eq!(verified["decisions"], true);
     assert!(verified["anchors"].as_u64().unwrap() >= 3, "{verified}");
 
-    // Edited while nothing runs.
+    // Edited while nothing runs: also what happened in the hour of the stop.
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(1);
     assert!(scene.relay.terminate().iter().all(std::process::ExitStatus::success));
     let url = scene.relay.database_url();
-    edit(&url, &["DELETE FROM look"]);
+    let intact = scene.relay.anshin(&["log", "verify"]);
+    assert_eq!((&intact["intact"], &intact["open"]), (&true.into(), &0.into()), "{intact}");
+    edit(&url, &["UPDATE record SET event = 'failed' WHERE event = 'delivered'"]);
+    let error = scene.relay.run(&["log", "verify"]).json();
+    let broken = &error["details"]["broken"][0];
+    assert!(broken["what"] == "changed" && broken["row"].is_string(), "{error}");
+    edit(&url, &["UPDATE record SET event = 'delivered' WHERE event = 'failed'"]);
+    assert_eq!(scene.relay.anshin(&["log", "verify"])["intact"], true);
+    edit(&url, &["DELETE FROM look WHERE kind <> 'process'"]);
     let broken = scene.relay.run(&["log", "verify"]);
     assert_eq!(broken.status, 1, "{}", broken.stdout);
     let error = broken.json();

@@ -50,10 +50,26 @@ fn an_order_is_opened_shown_listed_extended_readdressed_and_closed(on: On) {
 
     let extended = order("extend", &["--expires-at", "2031-01-31T23:59:59+09:00"]);
     assert_eq!(extended["expires_at"], "2031-01-31T14:59:59Z");
-    let moved = order("readdress", &["--customer", &scene.taro.address]);
+    let readdress =
+        |to: &str| scene.relay.run(&[&["order", "readdress"], &name[..], &["--customer", to]].concat());
+    let alone = readdress(&scene.taro.address);
+    assert!(alone.status == 1 && alone.json()["error"].as_str().unwrap().contains("say who you are"));
+    let arguments = [&["order", "readdress"], &name[..], &["--customer", &scene.taro.address]].concat();
+    let moved = scene.by_two(&arguments);
     assert_eq!(moved["customer_alias"], opened["customer_alias"]);
     scene.submit(&scene.to_customer()).is("250 2.0.0");
     assert_eq!(scene.taro.mailbox.wait_for(1)[0].forward_paths, [scene.taro.address.as_str()]);
+    // The address before is told, and neither the new one nor the store nor the order is named.
+    let told = scene.hana.mailbox.wait_for(1).remove(0);
+    let told = mail_parser::MessageParser::default().parse(&told.bytes).unwrap();
+    let told = told.body_text(0).unwrap().into_owned();
+    assert!(told.contains("お心当たりのない場合") && told.contains("If it was not you"), "{told}");
+    assert!(!told.contains('@') && !told.contains("A-1001") && !told.contains("mise"), "{told}");
+    let looks = scene.relay.anshin(&["reveal", "log"]);
+    let of_it = |look: &&Value| look["kind"] == "readdress";
+    let outcomes: Vec<&str> =
+        looks.as_array().unwrap().iter().filter(of_it).filter_map(|look| look["outcome"].as_str()).collect();
+    assert_eq!(outcomes, ["done", "opened", "asked"], "the latest first");
     scene.deliver(&scene.to_merchant()).is("550 5.7.1");
     let letter = Letter::new(&scene.watch, &scene.taro.address, &scene.order.merchant_alias);
     scene

@@ -129,11 +129,11 @@ fn a_store_confirms_its_document_by_mail_and_it_arrives_as_it_was(on: On) {
 fn a_customer_confirms_a_document_by_mail_and_it_arrives_as_it_was(on: On) {
     let stage = Stage::new(on);
     let scene = &stage.scene;
-    let name = ["--store-id", "ume", "--order-no", "U-1"];
     // The customer had another address before; the document names that one.
-    scene.relay.anshin(&[&["order", "readdress"], &name[..], &["--customer", CUSTOMER]].concat());
-    scene.relay.anshin(&[&["order", "readdress"], &name[..], &["--customer", &scene.hana.address]].concat());
-    let letter = Letter::new(&scene.watch, &scene.hana.address, &stage.order.merchant_alias);
+    let order = open_order(&scene.relay, "ume", "U-2", CUSTOMER);
+    let name = ["--store-id", "ume", "--order-no", "U-2", "--customer", &scene.hana.address];
+    scene.by_two(&[&["order", "readdress"], &name[..]].concat());
+    let letter = Letter::new(&scene.watch, &scene.hana.address, &order.merchant_alias);
     let mail = with_document(&letter, OF_CUSTOMER);
     let id = stage.deliver(&letter.to, &mail).is("250 2.0.0").queue_ids().remove(0);
     let (confirm, _) = choices(&scene.hana.mailbox);

@@ -49,7 +49,7 @@ fn ring(scene: &Scene) -> String {
 
 fn erase(scene: &Scene, more: &[&str]) -> (i32, Value) {
     let base = ["compliance", "erase", "--customer", &scene.hana.address];
-    let ran = scene.relay.run(&[&base[..], more].concat());
+    let ran = scene.relay.run(&[&base[..], more, &LOOK].concat());
     (ran.status, ran.json())
 }
 
@@ -95,10 +95,10 @@ fn an_old_copy_of_the_database_opens_nothing_of_who_was_erased_and_all_of_others
         (&1.into(), &1.into(), &1.into())
     );
     assert_eq!((&preview["erased"], &preview["refused_days"]), (&false.into(), &1.into()));
-    let yes = [&["--yes"][..], &LOOK].concat();
+    let yes = ["--yes"];
     let (status, refused) = erase(&scene, &yes);
     assert!(status == 1 && why(&refused).contains("1 orders are open"), "{refused}");
-    let yes = [&["--open-orders"][..], &yes].concat();
+    let yes = ["--open-orders", "--yes"];
     let (status, asked) = erase(&scene, &yes);
     assert!(status == 1 && why(&asked).contains("second person"), "{asked}");
     assert_eq!(customer(&scene, "A-1001"), scene.hana.address);

@@ -22,7 +22,7 @@ fn a_call_previews_asks_a_second_person_erases_once_and_says_so_again(on: On) {
     let scene = Scene::new(on);
     let (erasures, orders) = (token(&scene, "erasures"), token(&scene, "orders"));
     open_order(&scene.relay, "mise", "A-1002", &scene.taro.address);
-    scene.relay.anshin(&[
+    scene.by_two(&[
         "order",
         "readdress",
         "--store-id",
@@ -33,7 +33,10 @@ fn a_call_previews_asks_a_second_person_erases_once_and_says_so_again(on: On) {
         "hana.new@elsewhere.test",
     ]);
     // By the address that she had before.
-    let preview = json!({ "customer": scene.hana.address });
+    let preview = json!({ "customer": scene.hana.address, "actor": "akiko", "case": "D-7" });
+    // Who asks is written down, whether there is anything or not.
+    let nameless = json!({ "customer": scene.hana.address });
+    assert!(call(&scene, &erasures, &nameless).problem(422).contains("actor"));
     assert!(call(&scene, &orders, &preview).problem(403).contains("scope erasures"));
     let answer = call(&scene, &erasures, &preview);
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -42,9 +45,17 @@ fn a_call_previews_asks_a_second_person_erases_once_and_says_so_again(on: On) {
         (&found["orders"], &found["open_orders"], &found["erased"]),
         (&1.into(), &1.into(), &false.into())
     );
-    let nobody = json!({ "customer": "nobody@elsewhere.test" });
+    let nobody = json!({ "customer": "nobody@elsewhere.test", "actor": "akiko", "case": "D-7" });
     assert!(call(&scene, &erasures, &nobody).problem(404).contains("nothing is kept"));
-    assert!(call(&scene, &erasures, &json!({ "customer": "no address" })).problem(422).contains("customer"));
+    assert!(
+        call(&scene, &erasures, &json!({ "customer": "no address", "actor": "a", "case": "1" }))
+            .problem(422)
+            .contains("customer")
+    );
+    let looks = scene.relay.anshin(&["reveal", "log"]);
+    let previews = looks.as_array().unwrap().iter().filter(|look| look["outcome"] == "previewed");
+    let users: Vec<&str> = previews.filter_map(|look| look["detail"]["user"].as_str()).collect();
+    assert!(users.len() == 2 && users.iter().all(|user| user.contains(", token ")), "{users:?}");
     let body = |open_orders: bool| {
         json!({
             "customer": scene.hana.address, "carry_out": true, "open_orders": open_orders, "actor": "akiko", "case": "D-7",

@@ -106,6 +106,19 @@ impl Scene {
         eventually("it has expired", || (Timestamp::now() > soon).then_some(()));
     }
 
+    /// What a command prints that takes two persons: one asks, another approves, and the first repeats it.
+    #[track_caller]
+    pub fn by_two(&self, arguments: &[&str]) -> serde_json::Value {
+        const LOOK: [&str; 6] = ["--actor", "akiko", "--purpose", "dispute-support", "--case", "C-2"];
+        let asked = self.relay.run(&[arguments, &LOOK].concat()).json();
+        let why = asked["error"].as_str().unwrap_or_default();
+        assert!(why.contains("second person"), "{asked}");
+        let words: Vec<&str> = why.split([' ', ';', ':']).collect();
+        let request = words[words.iter().position(|word| *word == "request").unwrap() + 1];
+        self.relay.anshin(&["reveal", "approve", request, "--actor", "botan"]);
+        self.relay.anshin(&[arguments, &LOOK, &["--approved", request]].concat())
+    }
+
     /// A session of the store's mail program, logged in.
     pub fn merchant(&self) -> io::Result<Client> {
         let (user, password) = (&self.account.user, &self.account.password);

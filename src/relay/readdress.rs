@@ -1,0 +1,83 @@
+//! One order gets another customer address: the aliases stay, and lead to the new one at once.
+//!
+//! Rules: the new address proves nothing, as it does in a correction (`correction.rs`), so two persons answer for it at the
+//! desk, and the address before is told by mail, without naming the new one. The change, the entry about it and that mail
+//! are one transaction. What waits already goes where it was taken for.
+//! When it fails: [`OrderFault`]; then nothing is changed.
+
+use super::conversation::Conversation;
+use super::look::{Look, Opening};
+use super::{OrderFault, OrderView, Relay, RelayFault};
+use crate::mail::{RealAddress, Timestamp};
+use crate::store::Readdressed;
+use crate::vault::Indexed;
+use data_encoding::HEXLOWER;
+use serde_json::json;
+
+/// An order and the address that it is to get.
+pub(super) struct Readdressing {
+    conversation: Conversation,
+    to: RealAddress,
+}
+
+impl Relay {
+    /// How to give an order another customer address, at the desk.
+    ///
+    /// # Errors
+    /// [`OrderFault`] when there is none, it is closed, or the address is none.
+    pub async fn readdressing_of(
+        &self,
+        store_id: &str,
+        order_no: &str,
+        customer: &str,
+    ) -> Result<Opening, OrderFault> {
+        let Readdressing { to, .. } = self.readdressable(store_id, order_no, customer).await?;
+        // The entry about it outlives the customer's keys, so it has an index and no address.
+        let new = HEXLOWER.encode(self.vault().index.of(Indexed::Stranger(&to)).as_bytes());
+        let (store_id, order_no) = (store_id.to_owned(), order_no.to_owned());
+        Ok(Opening::Readdress { store_id, order_no, new, to: customer.to_owned() })
+    }
+
+    /// What an order may be readdressed to.
+    pub(super) async fn readdressable(
+        &self,
+        store_id: &str,
+        order_no: &str,
+        customer: &str,
+    ) -> Result<Readdressing, OrderFault> {
+        let conversation = self.order(store_id, order_no).await?;
+        if conversation.closed_at.is_some() {
+            return Err(OrderFault::Closed);
+        }
+        let to = self.parse_customer(customer)?;
+        if conversation.customer.same_mailbox(&to) {
+            return Err(OrderFault::Same);
+        }
+        Ok(Readdressing { conversation, to })
+    }
+
+    /// Gives an order its new address, and tells the one before.
+    pub(super) async fn readdress(
+        &self,
+        look: &Look,
+        Readdressing { conversation, to }: &Readdressing,
+        now: Timestamp,
+    ) -> Result<OrderView, OrderFault> {
+        let (store_id, order_no) = (&conversation.merchant.store_id, &conversation.order_no);
+        let what = json!({ "readdress": { "store_id": store_id, "order_no": order_no } });
+        let subject = "メールアドレスの変更について / Your address was changed";
+        let text = super::words::readdressed();
+        let about = json!({ "action": "readdress" });
+        let warning = self.mail_about(about, &conversation.customer, subject, text, now).await?;
+        let new = Readdressed {
+            to: self.repointed(conversation, to)?,
+            look: self.entry(look, "readdress", Some(what), 1, "done", None),
+            warning,
+        };
+        if !self.store().readdress(new).await.map_err(RelayFault::from)? {
+            return Err(OrderFault::Closed);
+        }
+        tracing::info!(event = "readdressed", conversation = conversation.id);
+        self.show_order(store_id, order_no).await
+    }
+}
