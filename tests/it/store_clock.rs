@@ -67,7 +67,7 @@ fn a_clock_that_jumped_ahead_destroys_nothing_until_it_is_right_or_somebody_says
             assert_eq!(left(&relay).await, [today]);
             // While nothing ran: the time that was known is a year ago, and all that was not due then is still there.
             drop(relay);
-            let mut connection = sqlite::connect(&url).await;
+            let mut connection = sqlite::connect_with(&url, &keys).await;
             let ago = (400 * DAY).as_millis();
             let text = format!("UPDATE clock SET known_at = known_at - {ago}");
             sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
@@ -110,7 +110,7 @@ fn what_retention_destroys_verifies_and_a_row_that_was_changed_before_it_went_do
                 // First the header blocks, then the rows.
                 relay.keep_retention(&rules, Piece::Days, now).await.unwrap();
                 if changed {
-                    let mut connection = sqlite::connect(&url).await;
+                    let mut connection = sqlite::connect_with(&url, &keys).await;
                     let text = "UPDATE record SET message_id = 5 WHERE id = (SELECT MIN(id) FROM record)";
                     sqlx::query(text).execute(&mut connection).await.unwrap();
                     connection.close().await.unwrap();

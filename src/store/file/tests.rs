@@ -1,3 +1,5 @@
+//! The SQLite file: new, plain, under another key, and while somebody else has it open.
+
 use super::*;
 use crate::store::Store;
 

@@ -60,7 +60,7 @@ fn no_address_subject_header_or_text_can_be_read_where_waiting_mail_lies(on: On)
     scene.watch.forget_secret("shop.anshin.test");
 }
 
-/// Mails of known content; the full size, which docs/at-rest.md has figures of, is 10,000.
+/// Mails of known content; the full size is 10,000.
 fn mails() -> usize {
     std::env::var("ANSHIN_TEST_MAILS").map_or(200, |text| text.parse().unwrap())
 }

@@ -204,7 +204,7 @@ fn digits(octets: &[u8], is_digit: impl Fn(u8) -> bool, decode: impl Fn(&[u8]) -
     for octet in octets.iter().copied().chain([0]) {
         if is_digit(octet) {
             run.push(octet);
-        } else if !(matches!(octet, b'\r' | b'\n') && !run.is_empty()) {
+        } else if run.is_empty() || !matches!(octet, b'\r' | b'\n') {
             if run.len() >= DIGITS {
                 decoded.extend(decode(&run));
                 decoded.push(0);
