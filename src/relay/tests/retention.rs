@@ -170,8 +170,13 @@ async fn no_octet_of_a_destroyed_key_is_left_in_the_files_of_the_database() {
     let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("one was enough") };
     let account = Account { uid: 2, login: None };
     shop.relay.decide_look(&request, "botan", account, Ruling::Approved).await.unwrap();
-    open(Some(&request)).await.unwrap();
-    shop.relay.certify_erasures(Timestamp::now()).await.unwrap();
+    let Ok(Opened::Erased(erased)) = open(Some(&request)).await else { panic!("it was not erased") };
+    let (now, take) = (Timestamp::now(), vault::Take::Found);
+    let (mut keeper, _) =
+        vault::Keeper::open(&shop.dir.join("keys"), vault::Wrapping::File, take, Make::Nothing, now).unwrap();
+    keeper.erase(&erased).unwrap();
+    shop.relay.renew(keeper.look(now).unwrap().unwrap()).await.unwrap();
+    assert!(shop.relay.certify_erasures(Timestamp::now()).await.unwrap().is_empty());
     assert!(memchr::memmem::find(&octets(), &key.wrapped).is_none());
 
     let segments = shop.relay.store().segments(vault::Purpose::Log, -1, 1000).await.unwrap();
