@@ -2,6 +2,7 @@
 -- are gone when their files are.
 
 ALTER TABLE ring_key ADD COLUMN gone_at BIGINT;      -- when its file was destroyed; null: not yet, or by a version that did not say
+ALTER TABLE ring_key ADD COLUMN ruling BYTEA;        -- keyed: that this key is gone; without it nobody destroys his, and nothing is certified
 
 ALTER TABLE look ADD COLUMN login_idx BYTEA;         -- keyed: of the login or API token under which it was, where known
 CREATE INDEX look_login ON look (login_idx, at);

@@ -291,7 +291,7 @@ const LOOK_APART: Duration = Duration::from_secs(1);
 fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         // The same fault is told once.
-        let mut said = None;
+        let (mut said, mut kept) = (None, Vec::new());
         loop {
             tokio::time::sleep(LOOK_APART).await;
             tokio::select! {
@@ -318,8 +318,12 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
             }
             let _ = relay.learn_bound().await;
             let destroyed = follow_retired(&relay, keeper).await;
-            let Ok(again) = destroyed else { return };
+            let Ok((again, left)) = destroyed else { return };
             keeper = again;
+            for fault in left.iter().filter(|fault| !kept.contains(*fault)) {
+                tracing::error!(event = "fault", fault, "a key that was retired is still in this key ring");
+            }
+            kept = left;
             // A provider may take its time.
             let looked = tokio::task::spawn_blocking(move || {
                 let found = keeper.look(Timestamp::now());
@@ -373,21 +377,26 @@ async fn follow_erasures(
     tokio::task::spawn_blocking(taken_out).await
 }
 
-/// Destroys in this ring's directory what was destroyed in another machine's. What can't be is told each time: it opens old
-/// copies of the database.
-async fn follow_retired(relay: &Relay, keeper: Keeper) -> Result<Keeper, tokio::task::JoinError> {
-    let keys = relay.keys_to_destroy().await.unwrap_or_default();
+/// Destroys in this ring's directory what was destroyed in another machine's; why some is left, which opens old copies of the
+/// database.
+async fn follow_retired(
+    relay: &Relay,
+    keeper: Keeper,
+) -> Result<(Keeper, Vec<String>), tokio::task::JoinError> {
+    let keys = relay.keys_to_destroy(Timestamp::now()).await.unwrap_or_default();
+    if keys.is_empty() {
+        return Ok((keeper, Vec::new()));
+    }
     let destroyed = move || {
+        let mut left = Vec::new();
         for (purpose, name) in keys {
             let key = format!("{}-{name}", purpose.as_str());
             match keeper.destroy(purpose, name) {
                 Ok(()) => tracing::info!(event = "key_destroyed", key, "it was retired"),
-                Err(fault) => {
-                    tracing::error!(event = "fault", key, %fault, "a key that was retired is still in this key ring");
-                }
+                Err(fault) => left.push(format!("{key}: {fault}")),
             }
         }
-        keeper
+        (keeper, left)
     };
     tokio::task::spawn_blocking(destroyed).await
 }

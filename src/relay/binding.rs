@@ -176,8 +176,17 @@ impl Relay {
         Ok(Binding::More { position: last.id, written, unreadable })
     }
 
+    /// Opens a conversation, and tells the operator where its rows do not belong together.
+    pub(super) async fn open_bound(&self, row: &ConversationRow) -> Result<Conversation, RelayFault> {
+        let opened = self.open_conversation_row(row);
+        if let Err(RelayFault::Tampered(id)) = opened {
+            self.tell_tampered(id).await;
+        }
+        opened
+    }
+
     /// Tells the operator that rows of a conversation do not belong together; once a week.
-    pub(super) async fn tell_tampered(&self, conversation: i64) {
+    async fn tell_tampered(&self, conversation: i64) {
         let id = queue_id(conversation);
         tracing::error!(
             event = "tampered",

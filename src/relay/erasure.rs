@@ -273,8 +273,8 @@ impl Relay {
             let is_it = |line: &KeyLine| line.opens && line.fingerprint == key.fingerprint;
             vault.lines.iter().any(|line| line.purpose == Purpose::Seal && is_it(line))
         };
-        let opens =
-            seals().filter(|key| (!key.gone_at.is_some_and(ended) || is_here(key)) && key.since <= until);
+        let opens = seals()
+            .filter(|key| (!self.gone_at(key).is_some_and(ended) || is_here(key)) && key.since <= until);
         Ok(opens.map(|key| format!("seal-{}", key.name)).collect())
     }
 }

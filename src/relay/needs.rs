@@ -6,8 +6,8 @@
 use super::rekey::{SETTLED, Stage};
 use super::{Relay, RelayFault};
 use crate::mail::Timestamp;
-use crate::store::RekeyingRow;
-use crate::vault::{KeyLine, Purpose};
+use crate::store::{RekeyingRow, RingKeyRow};
+use crate::vault::{Index, KeyLine, Purpose};
 use std::fmt;
 
 /// What still needs a key.
@@ -178,24 +178,44 @@ impl Relay {
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
     pub async fn key_is_gone(&self, purpose: Purpose, name: char, at: Timestamp) -> Result<(), RelayFault> {
-        Ok(self.store().ring_key_is_gone(purpose.as_str(), &name.to_string(), at).await?)
+        let (purpose, name) = (purpose.as_str(), name.to_string());
+        let known = self.store().ring_keys().await?;
+        let Some(key) = known.iter().find(|key| key.purpose == purpose && key.name == name) else {
+            return Ok(());
+        };
+        Ok(self.store().ring_key_is_gone(purpose, &name, self.proof_of_end(key), at).await?)
     }
 
-    /// Keys in this ring whose file was destroyed elsewhere: this process destroys its own.
+    /// When the file of a key was destroyed, by the word of a process with the key ring.
+    pub(super) fn gone_at(&self, key: &RingKeyRow) -> Option<Timestamp> {
+        let is_proven = key.ruling.as_deref() == Some(self.proof_of_end(key).as_bytes());
+        key.gone_at.filter(|_| is_proven)
+    }
+
+    fn proof_of_end(&self, key: &RingKeyRow) -> Index {
+        let said = format!("gone {}-{} {}", key.purpose, key.name, key.fingerprint);
+        self.proof_of("ring_key", 0, &said)
+    }
+
+    /// Keys in this ring whose file was destroyed elsewhere, and which nothing needs: this process destroys its own.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
-    pub async fn keys_to_destroy(&self) -> Result<Vec<(Purpose, char)>, RelayFault> {
-        let vault = self.vault();
-        let known = self.store().ring_keys().await?;
-        let is_gone = |line: &&KeyLine| {
-            known.iter().any(|key| {
-                key.gone_at.is_some()
-                    && key.purpose == line.purpose.as_str()
-                    && key.name == line.name.to_string()
-                    && key.fingerprint == line.fingerprint
-            })
-        };
-        Ok(vault.lines.iter().filter(is_gone).map(|line| (line.purpose, line.name)).collect())
+    pub async fn keys_to_destroy(&self, now: Timestamp) -> Result<Vec<(Purpose, char)>, RelayFault> {
+        let (vault, mut keys) = (self.vault(), Vec::new());
+        for key in self.store().ring_keys().await?.iter().filter(|key| self.gone_at(key).is_some()) {
+            let is_it = |line: &&KeyLine| {
+                line.purpose.as_str() == key.purpose
+                    && line.name.to_string() == key.name
+                    && line.fingerprint == key.fingerprint
+            };
+            // A file that is gone comes back from no database: it is asked once more.
+            if let Some(line) = vault.lines.iter().find(is_it)
+                && self.needs(line.purpose, line.name, now).await?.is_empty()
+            {
+                keys.push((line.purpose, line.name));
+            }
+        }
+        Ok(keys)
     }
 }

@@ -215,8 +215,10 @@ impl Relay {
         kind: Kind,
         key: Indexed<'_>,
     ) -> Result<Option<Conversation>, RelayFault> {
-        let row = self.conversation_row(merchant, kind, key).await?;
-        row.map(|row| self.open_conversation_row(&row)).transpose()
+        match self.conversation_row(merchant, kind, key).await? {
+            Some(row) => self.open_bound(&row).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn conversation_row(
@@ -284,8 +286,10 @@ impl Relay {
     }
 
     pub(super) async fn conversation_by_id(&self, id: i64) -> Result<Option<Conversation>, RelayFault> {
-        let row = self.store().conversation(id).await?;
-        row.map(|row| self.open_conversation_row(&row)).transpose()
+        match self.store().conversation(id).await? {
+            Some(row) => self.open_bound(&row).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The conversation of an order.

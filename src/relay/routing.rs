@@ -223,15 +223,7 @@ impl Relay {
         address: &RealAddress,
     ) -> Result<Option<(Box<Conversation>, Side)>, RelayFault> {
         let Some((row, side)) = self.alias_row_and_side(address).await? else { return Ok(None) };
-        match self.open_conversation_row(&row) {
-            Ok(conversation) => Ok(Some((Box::new(conversation), side))),
-            Err(fault) => {
-                if let RelayFault::Tampered(id) = fault {
-                    self.tell_tampered(id).await;
-                }
-                Err(fault)
-            }
-        }
+        Ok(Some((Box::new(self.open_bound(&row).await?), side)))
     }
 
     /// The row of an alias's conversation, which nothing opens.

@@ -7,7 +7,7 @@
 use super::fault::StoreFault;
 use super::handle::Store;
 use crate::mail::Timestamp;
-use crate::vault::Purpose;
+use crate::vault::{Index, Purpose};
 use sqlx::{AnyConnection, Row};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -39,6 +39,8 @@ pub struct RingKeyRow {
     pub retired_at: Option<Timestamp>,
     /// When its file was destroyed.
     pub gone_at: Option<Timestamp>,
+    /// What proves that it was.
+    pub ruling: Option<Vec<u8>>,
 }
 
 /// Segments that are made and not yet committed.
@@ -129,7 +131,7 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn ring_keys(&self) -> Result<Vec<RingKeyRow>, StoreFault> {
         let rows = sqlx::query(
-            "SELECT purpose, name, fingerprint, retired_at, since, gone_at FROM ring_key ORDER BY purpose, name",
+            "SELECT purpose, name, fingerprint, retired_at, since, gone_at, ruling FROM ring_key ORDER BY purpose, name",
         )
         .fetch_all(self.pool())
         .await?;
@@ -144,6 +146,7 @@ impl Store {
                     since: Timestamp::from_millis(row.try_get(4)?),
                     retired_at: time(3)?,
                     gone_at: time(5)?,
+                    ruling: row.try_get(6)?,
                 })
             })
             .collect::<Result<_, sqlx::Error>>()
@@ -164,7 +167,7 @@ impl Store {
         sqlx::query(
             "INSERT INTO ring_key (purpose, name, fingerprint, since) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (purpose, name) DO UPDATE SET fingerprint = excluded.fingerprint, since = excluded.since, \
-             retired_at = NULL, gone_at = NULL WHERE ring_key.retired_at IS NOT NULL",
+             retired_at = NULL, gone_at = NULL, ruling = NULL WHERE ring_key.retired_at IS NOT NULL",
         )
         .bind(purpose)
         .bind(name)
@@ -179,10 +182,16 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn ring_key_is_gone(&self, purpose: &str, name: &str, at: Timestamp) -> Result<(), StoreFault> {
-        let text =
-            "UPDATE ring_key SET gone_at = $3 WHERE purpose = $1 AND name = $2 AND retired_at IS NOT NULL";
-        let query = sqlx::query(text).bind(purpose).bind(name).bind(at.as_millis());
+    pub async fn ring_key_is_gone(
+        &self,
+        purpose: &str,
+        name: &str,
+        ruling: Index,
+        at: Timestamp,
+    ) -> Result<(), StoreFault> {
+        let text = "UPDATE ring_key SET gone_at = $3, ruling = $4 \
+             WHERE purpose = $1 AND name = $2 AND retired_at IS NOT NULL";
+        let query = sqlx::query(text).bind(purpose).bind(name).bind(at.as_millis()).bind(ruling.as_bytes());
         query.execute(self.pool()).await?;
         Ok(())
     }

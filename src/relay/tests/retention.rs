@@ -173,8 +173,13 @@ async fn no_octet_of_a_destroyed_key_is_left_in_the_files_of_the_database() {
     let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("one was enough") };
     let account = Account { uid: 2, login: None, from: Origin::Here };
     shop.relay.decide_look(&request, "botan", account, Ruling::Approved).await.unwrap();
-    open(Some(&request)).await.unwrap();
-    shop.relay.certify_erasures(Timestamp::now()).await.unwrap();
+    let Ok(Opened::Erased(erased)) = open(Some(&request)).await else { panic!("it was not erased") };
+    let (now, take) = (Timestamp::now(), vault::Take::Found);
+    let (mut keeper, _) =
+        vault::Keeper::open(&shop.dir.join("keys"), vault::Wrapping::File, take, Make::Nothing, now).unwrap();
+    keeper.erase(&erased).unwrap();
+    shop.relay.renew(keeper.look(now).unwrap().unwrap()).await.unwrap();
+    assert!(shop.relay.certify_erasures(Timestamp::now()).await.unwrap().is_empty());
     assert!(memchr::memmem::find(&octets(), &key.wrapped).is_none());
 
     let segments = shop.relay.store().segments(vault::Purpose::Log, -1, 1000).await.unwrap();
@@ -215,15 +220,22 @@ async fn an_erasure_is_certified_when_the_file_of_the_key_is_gone_and_not_when_i
         pending.into_iter().flat_map(|pending| pending.seal_keys).collect::<Vec<_>>()
     };
     assert_eq!(waits(&shop.relay).await, ["seal-a"]);
+    let later = Timestamp::now().after(MINUTE);
     // Whoever retired it was killed in his sleep, an hour ago.
     let long_ago = Timestamp::from_millis(now.as_millis() - 3_600_000);
     shop.relay.retire(vault::Purpose::Seal, 'a', Some(long_ago)).await.unwrap();
     assert_eq!(waits(&shop.relay).await, ["seal-a"]);
-    assert!(shop.relay.keys_to_destroy().await.unwrap().is_empty(), "a mark may be taken back");
+    assert!(shop.relay.keys_to_destroy(later).await.unwrap().is_empty(), "a mark may be taken back");
+    // Nor does a word in the database end anything.
+    sqlx::query("UPDATE ring_key SET gone_at = 1, ruling = X'00'").execute(&mut database).await.unwrap();
+    assert_eq!(waits(&shop.relay).await, ["seal-a"]);
+    assert!(shop.relay.keys_to_destroy(later).await.unwrap().is_empty());
     // Gone on another machine, and still in this ring.
     shop.relay.key_is_gone(vault::Purpose::Seal, 'a', long_ago).await.unwrap();
     assert_eq!(waits(&shop.relay).await, ["seal-a"]);
-    assert_eq!(shop.relay.keys_to_destroy().await.unwrap(), [(vault::Purpose::Seal, 'a')]);
+    assert!(shop.relay.keys_to_destroy(later).await.unwrap().is_empty(), "data keys are wrapped with it");
+    while shop.relay.rekey(Stage::DataKeys, later).await.unwrap() != Step::Done {}
+    assert_eq!(shop.relay.keys_to_destroy(later).await.unwrap(), [(vault::Purpose::Seal, 'a')]);
     keeper.destroy(vault::Purpose::Seal, 'a').unwrap();
     assert!(!shop.dir.join("keys/seal-a.key").exists());
     shop.relay.renew(keeper.look(now).unwrap().unwrap()).await.unwrap();

@@ -154,7 +154,7 @@ fn what_a_hold_keeps_is_not_erased(on: On) {
     let hold = scene.relay.anshin(&[&add[..], &LOOK].concat());
     assert_eq!(hold["conversations"], 1);
     let hold = hold["hold"].as_str().unwrap();
-    let yes = [&["--yes", "--open-orders"][..], &LOOK].concat();
+    let yes = ["--yes", "--open-orders"];
     let (status, held) = erase(&scene, &yes);
     assert!(status == 1 && why(&held).contains(hold), "{held}");
     assert_eq!(erase(&scene, &[]).1["legal_holds"][0], hold);

@@ -106,6 +106,7 @@ fn a_process_that_opens_nothing_says_who_does() {
     let erasures = token(&scene, "erasures");
     scene.relay.terminate();
     scene.relay.start(&["web"]);
-    let refused = call(&scene, &erasures, &json!({ "customer": scene.hana.address }));
+    let preview = json!({ "customer": scene.hana.address, "actor": "akiko", "case": "D-7" });
+    let refused = call(&scene, &erasures, &preview);
     assert!(refused.problem(503).contains("anshin compliance erase"), "{}", refused.body);
 }
