@@ -3,6 +3,7 @@
 mod arguments;
 mod arguments_desk;
 mod arguments_log;
+mod arguments_queue;
 mod compliance;
 mod configuration;
 mod credential;
@@ -24,6 +25,7 @@ mod residency;
 mod senders;
 mod queue_blocks;
 mod queue_counts;
+mod queue_many;
 mod queue_route;
 mod serve;
 mod token;

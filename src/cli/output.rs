@@ -31,6 +31,11 @@ pub(super) fn print(common: &Common, document: &Value, text: &str) {
     let _ = if common.json { writeln!(out, "{document:#}") } else { writeln!(out, "{}", text.trim_end()) };
 }
 
+/// Says how far something is that takes its time, beside the result.
+pub(super) fn progress(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Makes room for what is printed next, where a person watches.
 pub(super) fn clear(common: &Common) {
     let mut out = std::io::stdout().lock();

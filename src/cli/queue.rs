@@ -1,20 +1,25 @@
 //! `anshin queue …`: lists, decisions, retries. Shows no address: an operator needs none to move mail.
 
-use super::arguments::{ClassName, Common, QueueCommand, QueueSelection};
+use super::arguments::Common;
+use super::arguments_queue::{QueueChoice, QueueCommand};
 use super::output::{Failure, print, table};
+use super::queue_many::{self, Chosen, Walk, chosen, each, is_dry};
 use super::{desk, process, queue_blocks, queue_counts, queue_route};
 use crate::anonymize::Files;
-use crate::config::Config;
-use crate::mail::{Domain, Timestamp};
-use crate::relay::{Opened, Opening, QueueFault, Relay, parse_queue_id, queue_id};
+use crate::mail::Timestamp;
+use crate::relay::{Opened, Opening, QueueFault, Relay, Retrying, parse_queue_id, queue_id};
 use crate::schedule::Class;
-use crate::store::{QueueFilter, QueueRow};
+use crate::store::QueueRow;
 use serde_json::{Value, json};
 
 pub(super) async fn run(command: QueueCommand, common: &Common) -> Result<(), Failure> {
     let (config, relay) = process::relay(common).await?;
     match command {
-        QueueCommand::List { selection, limit } => list(common, &relay, &selection, limit).await,
+        QueueCommand::List { selection, limit } => {
+            let filter = queue_many::filter(&config, &relay, &selection, i64::from(limit)).await?;
+            shown(common, &relay.store().queue(&filter).await?);
+            Ok(())
+        }
         QueueCommand::Show { queue_id, content: true, look } => {
             let named = desk::look(&look)?.ok_or_else(|| Failure::new("name yourself with --actor"))?;
             let opening = Opening::Content { queue_id: queue_id.clone() };
@@ -33,24 +38,25 @@ pub(super) async fn run(command: QueueCommand, common: &Common) -> Result<(), Fa
             shown(common, &rows);
             Ok(())
         }
-        QueueCommand::Hold { queue_id } => {
-            relay.hold_waiting(parse(&queue_id)?).await?;
-            moved(common, &queue_id, "held")
+        QueueCommand::Hold { choice } => {
+            let chosen = chosen(&config, &relay, &choice, &["waiting"], "held").await?;
+            let act = async |message| relay.hold_waiting(message).await;
+            moved(common, &relay, &choice, chosen, "held", act).await
         }
-        QueueCommand::Release { queue_id, files } => {
+        QueueCommand::Release { choice, files } => {
             let files = if files { Files::Confirmed } else { Files::Checked };
-            relay.release(parse(&queue_id)?, files).await?;
-            moved(common, &queue_id, "waiting")
+            let chosen = chosen(&config, &relay, &choice, &["held"], "released").await?;
+            let act = async |message| relay.release(message, files).await;
+            moved(common, &relay, &choice, chosen, "waiting", act).await
         }
-        QueueCommand::Drop { queue_id } => {
-            relay.drop_message(parse(&queue_id)?).await?;
-            moved(common, &queue_id, "dropped")
+        QueueCommand::Drop { choice } => {
+            let chosen = chosen(&config, &relay, &choice, &["waiting", "held"], "dropped").await?;
+            let act = async |message| relay.drop_message(message).await;
+            moved(common, &relay, &choice, chosen, "dropped", act).await
         }
-        QueueCommand::Retry { queue_id, all: _ } => {
-            let message = queue_id.as_deref().map(parse).transpose()?;
-            let count = relay.retry(message).await?;
-            print(common, &json!({ "retried": count }), &format!("{count} made due now"));
-            Ok(())
+        QueueCommand::Retry { choice } => {
+            let chosen = chosen(&config, &relay, &choice, &["waiting"], "tried again").await?;
+            retry(common, &relay, &choice, chosen).await
         }
         QueueCommand::Stats { follow } => queue_counts::stats(common, &relay, follow).await,
         QueueCommand::Summary { by, limit } => {
@@ -59,13 +65,13 @@ pub(super) async fn run(command: QueueCommand, common: &Common) -> Result<(), Fa
         QueueCommand::Watch { every, limit } => {
             queue_counts::watch(common, &config, &relay, every, limit).await
         }
-        QueueCommand::Route { queue_id, selection, to, tls, limit } => {
+        QueueCommand::Route { choice, to, tls } => {
+            let chosen = chosen(&config, &relay, &choice, &["waiting"], "sent another way").await?;
             let to = queue_route::next_hop(&config, &to, &tls).await?;
-            let messages = match queue_id {
-                Some(id) => queue_route::Chosen::One(parse(&id)?),
-                None => queue_route::Chosen::All(filter(&relay, &selection, limit).await?),
-            };
-            queue_route::run(common, &relay, messages, to).await
+            if is_dry(common, &relay, &choice, &chosen).await? {
+                return Ok(());
+            }
+            queue_route::run(common, &relay, chosen, to).await
         }
         QueueCommand::Pause { domain } => queue_blocks::pause(common, &relay, &domain).await,
         QueueCommand::Resume { domain } => queue_blocks::resume(common, &relay, &domain).await,
@@ -74,45 +80,64 @@ pub(super) async fn run(command: QueueCommand, common: &Common) -> Result<(), Fa
     }
 }
 
-async fn list(common: &Common, relay: &Relay, selection: &QueueSelection, limit: u32) -> Result<(), Failure> {
-    shown(common, &relay.store().queue(&filter(relay, selection, limit).await?).await?);
+/// Moves one message to another state, or many.
+async fn moved(
+    common: &Common,
+    relay: &Relay,
+    choice: &QueueChoice,
+    chosen: Chosen,
+    state: &str,
+    act: impl AsyncFn(i64) -> Result<(), QueueFault>,
+) -> Result<(), Failure> {
+    if is_dry(common, relay, choice, &chosen).await? {
+        return Ok(());
+    }
+    match chosen {
+        Chosen::One(message) => {
+            act(message).await?;
+            let id = queue_id(message);
+            print(common, &json!({ "queue_id": id, "state": state }), &format!("{id} {state}"));
+        }
+        Chosen::Many(filter) => queue_many::told(common, &each(relay, filter, act).await?, state),
+    }
     Ok(())
 }
 
-/// The filter that a selection means.
-async fn filter(relay: &Relay, selection: &QueueSelection, limit: u32) -> Result<QueueFilter, Failure> {
-    let merchant = match &selection.store_id {
-        Some(id) => {
-            Some(relay.merchant(id).await?.ok_or_else(|| Failure::new("--store-id: no such store"))?.id)
+/// Tries one message now, or many.
+async fn retry(common: &Common, relay: &Relay, choice: &QueueChoice, chosen: Chosen) -> Result<(), Failure> {
+    if is_dry(common, relay, choice, &chosen).await? {
+        return Ok(());
+    }
+    let retried = match chosen {
+        Chosen::One(message) => relay.retry(message).await?,
+        Chosen::Many(filter) => {
+            let (selected, mut retrying) = (queue_many::selected(choice), Retrying::default());
+            let mut walk = Walk::new(relay, filter);
+            loop {
+                let rows = walk.page().await?;
+                if rows.is_empty() {
+                    break relay.retried(retrying).await?;
+                }
+                relay.retry_lot(&rows, &selected, &mut retrying).await?;
+            }
         }
-        None => None,
     };
-    let route = match &selection.destination {
-        Some(domain) => Some(relay.route_of(&parse_domain(domain)?)),
-        None => None,
-    };
-    let received_by = match &selection.older {
-        Some(text) => {
-            let age = Config::duration(text)
-                .ok_or_else(|| Failure::new("--older: write a time such as 30m, 4h or 2d"))?;
-            let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-            Some(Timestamp::from_millis(Timestamp::now().as_millis().saturating_sub(age)))
-        }
-        None => None,
-    };
-    Ok(QueueFilter {
-        state: selection.state.clone(),
-        merchant,
-        class: selection.class.map(|class| match class {
-            ClassName::Notice => Class::Notice,
-            ClassName::Order => Class::Order,
-            ClassName::Bulk => Class::Bulk,
-        }),
-        route,
-        received_by,
-        status: selection.status.clone(),
-        limit: i64::from(limit),
-    })
+    let mut text = format!("{} made due now", retried.due);
+    if retried.resting > 0 {
+        text.push_str(&format!(
+            "; {} of them to destinations that are dead: one of them is tried at each, the others follow if it answers",
+            retried.resting
+        ));
+    }
+    if retried.paused > 0 {
+        text.push_str(&format!(
+            "; {} to paused destinations, which wait until `anshin queue resume`",
+            retried.paused
+        ));
+    }
+    let document = json!({ "retried": retried.due, "resting": retried.resting, "paused": retried.paused });
+    print(common, &document, &text);
+    Ok(())
 }
 
 fn shown(common: &Common, rows: &[QueueRow]) {
@@ -122,17 +147,7 @@ fn shown(common: &Common, rows: &[QueueRow]) {
     print(common, &document, &table(&head, &rows.iter().map(row).collect::<Vec<_>>()));
 }
 
-/// A message that was moved to another state.
-fn moved(common: &Common, queue_id: &str, state: &str) -> Result<(), Failure> {
-    print(common, &json!({ "queue_id": queue_id, "state": state }), &format!("{queue_id} {state}"));
-    Ok(())
-}
-
-pub(super) fn parse_domain(text: &str) -> Result<Domain, Failure> {
-    Domain::parse(text).map_err(|flaw| Failure::new(format!("the domain of the recipients: {flaw}")))
-}
-
-fn parse(text: &str) -> Result<i64, Failure> {
+pub(super) fn parse(text: &str) -> Result<i64, Failure> {
     parse_queue_id(text)
         .ok_or_else(|| Failure::new("queue id: 16 digits and letters A-F, as in the reply to DATA"))
 }

@@ -1,31 +1,42 @@
 //! `anshin queue pause|resume|paused|suppress`: what nothing is sent to.
 
-use super::arguments::{Common, SuppressCommand};
+use super::arguments::Common;
+use super::arguments_queue::SuppressCommand;
 use super::output::{Failure, print, table};
-use super::queue::parse_domain;
-use crate::relay::Relay;
+use super::queue_many::destination;
+use crate::relay::{Destination, Relay};
+use crate::store::QueueFilter;
 use serde_json::{Value, json};
 
 /// Pauses a destination.
 pub(super) async fn pause(common: &Common, relay: &Relay, domain: &str) -> Result<(), Failure> {
-    let domain = parse_domain(domain)?;
+    let domain = destination(domain)?;
+    // A number that was mistyped would pause nothing.
+    if let Destination::Number(number) = domain {
+        let filter = QueueFilter { routes: vec![number], limit: 1, ..QueueFilter::default() };
+        if relay.store().queue_count(&filter).await? == 0 {
+            return Err(Failure::new(format!(
+                "nothing waits for {domain}; `anshin queue summary` shows what does"
+            )));
+        }
+    }
     let text = match relay.pause(&domain).await? {
         true => format!("nothing is sent to {domain} from now on; its mail is taken and waits"),
         false => format!("{domain} was paused already"),
     };
-    print(common, &json!({ "domain": domain.as_str(), "state": "paused" }), &text);
+    print(common, &json!({ "domain": domain.to_string(), "state": "paused" }), &text);
     Ok(())
 }
 
 /// Lets mail go to a destination again.
 pub(super) async fn resume(common: &Common, relay: &Relay, domain: &str) -> Result<(), Failure> {
-    let domain = parse_domain(domain)?;
+    let domain = destination(domain)?;
     if !relay.resume(&domain).await? {
         return Err(Failure::new(format!("{domain} is not paused; `anshin queue paused` lists what is")));
     }
     print(
         common,
-        &json!({ "domain": domain.as_str(), "state": "open" }),
+        &json!({ "domain": domain.to_string(), "state": "open" }),
         &format!("{domain} is sent to again"),
     );
     Ok(())

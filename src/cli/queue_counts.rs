@@ -1,13 +1,15 @@
 //! `anshin queue stats|summary|watch`: how much there is, by state, destination, reason, store or class.
 //!
 //! Rules: a destination has its name where it is a receiver that millions share and that a shape names; any other domain
-//! could be one person's, and has a number that stays the same.
+//! could be one person's, and has a number that stays the same, which other commands take. What the operator moved is
+//! counted by its next hop, which is named beside the number.
 
-use super::arguments::{Common, CountBy};
+use super::arguments::Common;
+use super::arguments_queue::CountBy;
 use super::output::{Failure, clear, print, table};
 use crate::config::{Config, Shape};
 use crate::mail::Timestamp;
-use crate::relay::Relay;
+use crate::relay::{Destination, Relay};
 use crate::schedule::Class;
 use crate::store::{By, QueueCount, QueueTotals};
 use serde_json::{Value, json};
@@ -93,31 +95,37 @@ pub(super) async fn summary(
         .iter()
         .flat_map(|shape| shape.domains.iter().map(|domain| (relay.route_of(domain), domain.to_string())))
         .collect();
-    let mut named = Vec::with_capacity(counts.len());
+    let (mut named, mut via) = (Vec::with_capacity(counts.len()), Vec::with_capacity(counts.len()));
     for count in &counts {
         let number: i64 = count.of.parse().unwrap_or_default();
         named.push(match by {
             By::Destination => {
-                receivers.get(&number).cloned().unwrap_or_else(|| format!("other-{number:016x}"))
+                receivers.get(&number).cloned().unwrap_or_else(|| Destination::Number(number).to_string())
             }
             By::Store => relay.store_id_of(number).await?.unwrap_or_else(|| "-".into()),
             By::Class => Class::of(number).as_str().to_owned(),
             By::Reason => count.of.clone(),
         });
+        via.push(match by {
+            By::Destination if number < 0 => relay.moved_to(count.delivery_id).await?,
+            _ => None,
+        });
     }
-    let all = || named.iter().zip(&counts);
-    let document = all().map(|(name, count)| {
+    let all = || named.iter().zip(&via).zip(&counts);
+    let document = all().map(|((name, via), count)| {
         json!({
             "of": name,
+            "via": via,
             "waiting": count.waiting,
             "held": count.held,
             "tried": count.tried,
             "oldest_at": count.oldest_at.map(Timestamp::to_rfc3339),
         })
     });
-    let line = |(name, count): (&String, &QueueCount)| {
+    let line = |((name, via), count): ((&String, &Option<String>), &QueueCount)| {
         let numbers = [count.waiting, count.tried, count.held].map(|number| number.to_string());
-        [vec![name.clone()], numbers.to_vec(), vec![time(count.oldest_at)]].concat()
+        let name = via.as_ref().map_or_else(|| name.clone(), |via| format!("{name} via {via}"));
+        [vec![name], numbers.to_vec(), vec![time(count.oldest_at)]].concat()
     };
     let head = ["of", "waiting", "tried", "held", "oldest received"];
     print(common, &Value::Array(document.collect()), &table(&head, &all().map(line).collect::<Vec<_>>()));

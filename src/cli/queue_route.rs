@@ -5,17 +5,20 @@
 
 use super::arguments::Common;
 use super::output::{Failure, print};
+use super::queue_many::{Chosen, Tally, each};
 use super::residency;
 use crate::config::Config;
 use crate::egress::{NextHop, TlsPolicy};
-use crate::relay::{QueueFault, Relay};
-use crate::store::QueueFilter;
+use crate::relay::Relay;
 use serde_json::json;
 
-/// What is moved.
-pub(super) enum Chosen {
-    One(i64),
-    All(QueueFilter),
+/// A next hop in the words of the configuration where the name is that of a route there, which says itself how TLS is used.
+pub(super) fn named(config: &Config, name: &str) -> (String, Option<String>) {
+    let route = config.egress.routes.iter().find(|route| route.domain.to_string() == name);
+    match route {
+        Some(route) => (route.next_hop.to_string(), Some(route.tls.as_str().to_owned())),
+        None => (name.to_owned(), None),
+    }
 }
 
 /// Where to: a next hop and its TLS policy, or nothing for where the domain goes.
@@ -27,12 +30,8 @@ pub(super) async fn next_hop(
     if to == "dns" {
         return Ok(None);
     }
-    // The name of a route, which says itself how TLS is used.
-    let named = config.egress.routes.iter().find(|route| route.domain.to_string() == to);
-    let (to, tls) = named.map_or_else(
-        || (to.to_owned(), tls.to_owned()),
-        |route| (route.next_hop.to_string(), route.tls.as_str().to_owned()),
-    );
+    let (to, own_tls) = named(config, to);
+    let tls = own_tls.unwrap_or_else(|| tls.to_owned());
     let wrong = |fault| Failure::new(format!("--to: {fault}"));
     let hop = NextHop::parse(&to).map_err(wrong)?;
     TlsPolicy::parse(&tls).map_err(wrong)?;
@@ -46,26 +45,17 @@ pub(super) async fn run(
     chosen: Chosen,
     to: Option<(String, String)>,
 ) -> Result<(), Failure> {
-    let (mut moved, mut left) = (0, 0);
-    match chosen {
+    let tally = match chosen {
         Chosen::One(message) => {
             relay.reroute(message, to.clone()).await?;
-            moved = 1;
+            Tally { moved: 1, ..Tally::default() }
         }
-        Chosen::All(filter) => {
-            let filter = QueueFilter { state: Some("waiting".into()), ..filter };
-            for row in relay.store().queue(&filter).await? {
-                match relay.reroute(row.message_id, to.clone()).await {
-                    Ok(()) => moved += 1,
-                    Err(QueueFault::Fault(fault)) => return Err(fault.into()),
-                    Err(_) => left += 1,
-                }
-            }
+        Chosen::Many(filter) => {
+            each(relay, filter, async |message| relay.reroute(message, to.clone()).await).await?
         }
-    }
-    relay.store().ring();
+    };
     let way = to.map_or_else(|| "dns".to_owned(), |(next_hop, _)| next_hop);
-    let text = format!("{moved} go to {way} now; {left} were in delivery or had ended, and stay as they are");
-    print(common, &json!({ "moved": moved, "left": left, "to": way }), &text);
+    let document = json!({ "moved": tally.moved, "left": tally.left(), "why": tally.left, "to": way });
+    print(common, &document, &format!("{} go to {way} now{}", tally.moved, tally.rest()));
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! When it fails: the fault is logged, and the next round tries again.
 
 use super::clock::Trust;
+use super::marks::Marks;
 use super::sending::Sending;
 use crate::config::Retention;
 use crate::mail::Timestamp;
@@ -48,10 +49,14 @@ pub(super) async fn keep(
     // Not at once: after an upgrade the oldest hours of the log are entered into the audit tree first.
     destroy_tick.reset();
     let mut doubted = false;
+    let mut marks = Marks::default();
     loop {
         let (done, what) = tokio::select! {
             () = super::scheduler::stopped(&mut stop) => return,
-            _ = pauses_tick.tick() => (pauses(&relay, &sending).await, "pauses can't be read"),
+            _ = pauses_tick.tick() => {
+                let done = pauses(&relay, &sending).await;
+                (done.and(marks.look(&relay, &sending).await), "pauses and ends of rests can't be read")
+            }
             _ = deadlines_tick.tick() => (deadlines(&relay, &sending, &house).await, "what waits for too long can't be ended"),
             _ = purge_tick.tick() => {
                 let done = purge(&relay, &retention, &house, &mut doubted).await;

@@ -13,6 +13,7 @@ pub mod dkim;
 mod ground;
 mod housekeeping;
 mod leases;
+mod marks;
 mod memory;
 mod http_response;
 mod https;

@@ -118,23 +118,18 @@ impl Relay {
         Ok(())
     }
 
-    /// Suppresses a party's mailbox, by a person's word.
-    async fn suppress_side(
-        &self,
-        conversation: &Conversation,
-        side: Side,
-        by: &'static str,
-    ) -> Result<(), RelayFault> {
+    /// Suppresses a party's mailbox, by the operator's word.
+    async fn suppress_side(&self, conversation: &Conversation, side: Side) -> Result<(), RelayFault> {
         let address = self.mailbox_of(conversation, side).await?;
         let merchant = conversation.merchant.id;
         let address_idx = self.vault().index.of(Indexed::MailboxOf { merchant, address: &address });
-        let detail = serde_json::json!({ "by": by, "action": "suppress" });
+        let detail = serde_json::json!({ "by": "operator", "user": self.user(), "action": "suppress" });
         let gone = Gone {
             address_idx,
             merchant_id: merchant,
             conversation_id: Some(conversation.id),
             side: side.as_str(),
-            status: by.into(),
+            status: "operator".into(),
         };
         let record =
             self.new_record(&conversation.key, Event::Blocked, about(conversation), None, &detail, None);
@@ -195,7 +190,7 @@ impl Relay {
     /// [`SuppressFault`] when there is no such alias.
     pub async fn suppress(&self, alias: &str) -> Result<(), SuppressFault> {
         let (conversation, side) = self.aliased(alias).await?;
-        Ok(self.suppress_side(&conversation, side, "operator").await?)
+        Ok(self.suppress_side(&conversation, side).await?)
     }
 
     /// Lets mail go again to the mailbox behind an alias.

@@ -8,7 +8,6 @@ use super::envelope::Envelope;
 use super::hold::{DOCUMENT, OPERATOR, UNPROVEN};
 use super::notice::Outcome;
 use super::outbound::Unsent;
-use super::record::About;
 use super::{Event, Relay, RelayFault};
 use crate::anonymize::Files;
 use crate::mail::Timestamp;
@@ -27,6 +26,8 @@ pub enum QueueFault {
     NotMovable(String),
     #[error("the message is {0}; only a waiting one can be held")]
     NotWaiting(String),
+    #[error("the message is {0}; only a waiting one can be tried again; release a held one first")]
+    NotTried(String),
     #[error("the message is being delivered just now; look at it again in a minute")]
     InDelivery,
     #[error(
@@ -46,6 +47,26 @@ pub enum QueueFault {
     NotConfirmed,
     #[error(transparent)]
     Fault(#[from] RelayFault),
+}
+
+impl QueueFault {
+    /// Why one of many was left as it is, in a few words.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            QueueFault::NoMessage => "gone",
+            QueueFault::NotHeld(_)
+            | QueueFault::Ended(_)
+            | QueueFault::NotMovable(_)
+            | QueueFault::NotWaiting(_)
+            | QueueFault::NotTried(_) => "in another state",
+            QueueFault::InDelivery => "in delivery",
+            QueueFault::StillFound => "an address in a file",
+            QueueFault::FoundInText => "an address in a text",
+            QueueFault::NotConfirmed => "a document that nobody confirmed",
+            QueueFault::Fault(_) => "does not open",
+        }
+    }
 }
 
 impl Relay {
@@ -140,7 +161,7 @@ impl Relay {
         }
         let now = Timestamp::now();
         let key = self.data_key(&work.key).map_err(RelayFault::from)?;
-        let detail = serde_json::json!({ "reason": OPERATOR });
+        let detail = serde_json::json!({ "reason": OPERATOR, "by": "operator", "user": self.user() });
         let ruling = Ruling {
             delivery_id: work.delivery_id,
             message_id: message,
@@ -151,17 +172,6 @@ impl Relay {
             notice: None,
         };
         if self.ruled(ruling).await? { Ok(()) } else { Err(self.no_longer(message).await?) }
-    }
-
-    /// Makes what waits due now: one message, or all. How many deliveries.
-    ///
-    /// # Errors
-    /// [`RelayFault`] when the database does not answer.
-    pub async fn retry(&self, message: Option<i64>) -> Result<u64, RelayFault> {
-        let about = About { message, ..About::default() };
-        let detail = serde_json::json!({ "by": "operator", "user": self.user(), "all": message.is_none() });
-        let record = self.new_record(&self.inner.installation, Event::Retried, about, None, &detail, None);
-        Ok(self.store().retry(message, Timestamp::now(), record).await?)
     }
 
     pub(super) async fn ruled(&self, ruling: Ruling) -> Result<bool, QueueFault> {

@@ -10,7 +10,6 @@ use super::envelope::{ChosenHop, Envelope, open_recipient};
 use super::{Event, QueueFault, Relay, RelayFault};
 use crate::mail::Timestamp;
 use crate::store::{Ruled, Ruling, Standing};
-use crate::vault::Indexed;
 
 impl Relay {
     /// Sends a waiting message to a next hop (`host:port`, and a TLS policy in the words of the configuration), or as its
@@ -34,11 +33,7 @@ impl Relay {
             "tls": to.as_ref().map(|(_, tls)| tls),
         });
         let route = match &to {
-            // Below zero: it shares room with no domain (`schedule::Groups`).
-            Some((next_hop, tls)) => {
-                let index = self.vault().index.of(Indexed::NextHop { next_hop, tls });
-                -1 - index.to_i64()
-            }
+            Some((next_hop, tls)) => self.route_via(next_hop, tls),
             None => {
                 let recipient = open_recipient(&key, work.delivery_id, &work.recipient)?;
                 self.route_of(recipient.reveal_domain())

@@ -59,6 +59,17 @@ impl Window {
         }
     }
 
+    /// Ends a rest: the next attempt is a probe. Whether there was one.
+    pub fn end_rest(&mut self, now: Timestamp) -> bool {
+        match self {
+            Window::Dead { until, .. } if !is_over(*until, now) => {
+                *until = now;
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub fn is_dead(self) -> bool {
         matches!(self, Window::Dead { .. })
     }

@@ -87,13 +87,9 @@ pub(super) enum Change {
     },
     Rule(Box<Ruling>),
     Retry {
-        message: Option<i64>,
+        deliveries: Vec<i64>,
         now: Timestamp,
         record: Box<NewRecord>,
-    },
-    /// Makes some of all that waits due.
-    RetrySome {
-        now: Timestamp,
     },
     Greylist {
         guard: Index,

@@ -142,7 +142,10 @@ impl Store {
     }
 
     /// Makes all lanes and turns due, once and in lots: there may be millions.
-    async fn wake_lanes(&self, now: Timestamp) -> Result<(), StoreFault> {
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn wake_lanes(&self, now: Timestamp) -> Result<(), StoreFault> {
         let next = "SELECT class, merchant_id, route FROM lane WHERE (class, merchant_id, route) > ($1, $2, $3) \
             ORDER BY class, merchant_id, route LIMIT 1 OFFSET $4";
         let (mut after, last) = ((i64::MIN, i64::MIN, i64::MIN), (i64::MAX, i64::MAX, i64::MAX));

@@ -26,6 +26,7 @@
 //! | leased | `held` | [`settle`]: the gate found something | record, notice |
 //! | idle | `held`, `dropped`, `failed` | a ruling (`holds`): operator, or expiry of what is not tried | record, notice |
 //! | idle | idle, by another way | a ruling: the operator moves it | record, envelope, lane |
+//! | idle | idle, due now | `retries`: the operator wants it tried | record, lane |
 //! | `held` | `waiting`, `dropped` | a ruling | record, the envelope or the body's end, lane |
 //! | `delivered` | `failed` | [`bounced`] | record, notice |
 //! | ended | nothing | [`purge`] | message |
@@ -48,13 +49,11 @@
 use super::accept;
 use super::batch::{lots, statement};
 use super::blocks;
-use super::clock;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::lanes::Touched;
 use super::parties::KeyRow;
 use super::rows::{Bounced, Doubt, NewMessage, NewRecord, Next, Settlement};
-use super::writer::Change;
 use crate::mail::Timestamp;
 use crate::schedule::Class;
 use crate::vault::Sealed;
@@ -248,45 +247,6 @@ pub(super) async fn bounced(
     Ok(if waits.is_some() { Bounced::Waiting } else { Bounced::Over })
 }
 
-/// Makes waiting deliveries due now that are not: so many at once that no transaction holds up the writer. How many.
-pub(super) async fn retry_some(connection: &mut AnyConnection, now: Timestamp) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query(
-        // A lease may begin between finding a row and changing it: the attempt that it covers would be doubled.
-        "UPDATE delivery SET next_at = $1 WHERE state = 'waiting' AND lease = 0 AND id IN (SELECT id FROM delivery \
-         WHERE state = 'waiting' AND lease = 0 AND next_at > $1 ORDER BY next_at LIMIT $2)",
-    )
-    .bind(now.as_millis())
-    .bind(i64::from(RETRIED))
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected())
-}
-
-/// Makes waiting deliveries due now: those of a message, or the lanes of all. Returns how many.
-pub(super) async fn retry(
-    connection: &mut AnyConnection,
-    touched: &mut Touched,
-    message: Option<i64>,
-    now: Timestamp,
-) -> Result<u64, sqlx::Error> {
-    // A lease that runs is left alone: the attempt it covers would be doubled.
-    let text = "UPDATE delivery SET next_at = $1 WHERE state = 'waiting' AND (lease = 0 OR next_at <= $1)";
-    let Some(id) = message else {
-        clock::lanes(connection, now).await?;
-        return Ok(0);
-    };
-    let rows =
-        sqlx::query(AssertSqlSafe(format!("{text} AND message_id = $2 RETURNING class, merchant_id, route")))
-            .bind(now.as_millis())
-            .bind(id)
-            .fetch_all(connection)
-            .await?;
-    for row in &rows {
-        touched.touch_row(row, 0, now)?;
-    }
-    Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
-}
-
 /// Forgets ended deliveries and duplicate guards whose time is over, at most [`PURGED`] of each, so that no purge holds
 /// up the writer for long. Whether there may be more.
 pub(super) async fn purge(
@@ -328,38 +288,12 @@ pub(super) async fn purge(
     Ok(full(guards) || full(forgotten) || full(u64::try_from(ended.len()).unwrap_or(u64::MAX)))
 }
 
-/// Most deliveries that one change makes due.
-pub(super) const RETRIED: u32 = 5000;
 /// Most rows of a kind that one purge deletes.
 const PURGED: i64 = 500;
 /// How long after its end a suppression still counts as one failure before the next, in milliseconds: 30 days.
 const REMEMBERED_MS: i64 = 30 * 86_400_000;
 
 impl Store {
-    /// Makes deliveries due now: one by its message, or all that wait. How many.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn retry(
-        &self,
-        message: Option<i64>,
-        now: Timestamp,
-        record: NewRecord,
-    ) -> Result<u64, StoreFault> {
-        let mut count = 0;
-        while message.is_none() {
-            let some = self.count(Change::RetrySome { now }).await?;
-            count += some;
-            // Less than a full lot may mean that some were leased meanwhile.
-            if some == 0 {
-                break;
-            }
-        }
-        count += self.count(Change::Retry { message, now, record: Box::new(record) }).await?;
-        self.ring();
-        Ok(count)
-    }
-
     /// The sealed body of a message, if its delivery has not ended.
     ///
     /// # Errors

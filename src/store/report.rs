@@ -6,20 +6,27 @@ use super::fault::StoreFault;
 use super::handle::Store;
 use crate::mail::Timestamp;
 use crate::schedule::Class;
+use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
-/// What `anshin queue list` asks for: rows that meet all of it.
+/// What `anshin queue` selects: rows that meet all of it.
 #[derive(Debug, Clone, Default)]
 pub struct QueueFilter {
     /// A state, or all that have not ended.
     pub state: Option<String>,
     pub merchant: Option<i64>,
     pub class: Option<Class>,
-    pub route: Option<i64>,
+    /// To one of these; all, where none is named.
+    pub routes: Vec<i64>,
     /// Accepted by then.
     pub received_by: Option<Timestamp>,
     /// What the status of the last attempt begins with, such as `4` or `450 4.2.1`.
     pub status: Option<String>,
+    /// Why it is held, else the status of its last attempt, else `new`: as [`By::Reason`] counts.
+    pub reason: Option<String>,
+    /// Deliveries up to this id are left out: where a walk is.
+    pub after: i64,
+    /// Deliveries at most; a negative number selects none.
     pub limit: i64,
 }
 
@@ -28,7 +35,7 @@ pub struct QueueFilter {
 pub enum By {
     /// By the number of the recipient's domain.
     Destination,
-    /// By the status of the last attempt.
+    /// By why it is held, or the status of the last attempt.
     Reason,
     Store,
     Class,
@@ -43,6 +50,8 @@ pub struct QueueCount {
     /// Of those that wait, how many were tried before.
     pub tried: i64,
     pub oldest_at: Option<Timestamp>,
+    /// One of the deliveries.
+    pub delivery_id: i64,
 }
 
 /// A line of the queue.
@@ -54,6 +63,8 @@ pub struct QueueRow {
     pub direction: String,
     /// None for one that an older version accepted a moment ago.
     pub class: Option<Class>,
+    /// The number of the recipient's domain, or below zero of the next hop that it was moved to.
+    pub route: i64,
     pub state: String,
     /// Why it is held: residue, document, operator or fault.
     pub held_for: Option<String>,
@@ -79,11 +90,14 @@ pub struct QueueTotals {
     pub doubtful: i64,
 }
 
+/// Why a delivery has not ended.
+const REASON: &str = "COALESCE(d.held_for, d.last_status, 'new')";
+
 const QUEUE: &str = "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, m.direction, d.state, d.attempts, \
     d.lease, d.next_at, d.expires_at, m.received_at, d.last_status, m.size, d.held_for, \
-    d.class, d.doubtful FROM delivery d JOIN message m ON m.id = d.message_id ";
+    d.class, d.doubtful, d.route FROM delivery d JOIN message m ON m.id = d.message_id ";
 
-fn read_queue(row: &sqlx::any::AnyRow) -> Result<QueueRow, sqlx::Error> {
+fn read_queue(row: &AnyRow) -> Result<QueueRow, sqlx::Error> {
     Ok(QueueRow {
         delivery_id: row.try_get(0)?,
         message_id: row.try_get(1)?,
@@ -101,7 +115,75 @@ fn read_queue(row: &sqlx::any::AnyRow) -> Result<QueueRow, sqlx::Error> {
         held_for: row.try_get(13)?,
         class: row.try_get::<Option<i64>, _>(14)?.map(Class::of),
         doubtful: row.try_get(15)?,
+        route: row.try_get(16)?,
     })
+}
+
+/// What a filter asks of a row, and what is bound to it in this order.
+struct Conditions {
+    text: String,
+    numbers: Vec<i64>,
+    words: Vec<String>,
+}
+
+impl QueueFilter {
+    fn conditions(&self) -> Conditions {
+        let (mut numbers, mut words) = (vec![self.after], Vec::new());
+        let mut conditions = vec!["d.id > $1".to_owned()];
+        for (test, wanted) in [
+            ("m.received_at <=", self.received_by.map(Timestamp::as_millis)),
+            ("m.merchant_id =", self.merchant),
+            ("d.class =", self.class.map(Class::number)),
+        ] {
+            if let Some(number) = wanted {
+                numbers.push(number);
+                conditions.push(format!("{test} ${}", numbers.len()));
+            }
+        }
+        if !self.routes.is_empty() {
+            let first = numbers.len() + 1;
+            let places: Vec<String> =
+                (first..).take(self.routes.len()).map(|place| format!("${place}")).collect();
+            numbers.extend(&self.routes);
+            conditions.push(format!("d.route IN ({})", places.join(", ")));
+        }
+        match &self.state {
+            Some(state) => {
+                words.push(state.clone());
+                conditions.push(format!("d.state = ${}", numbers.len() + words.len()));
+            }
+            None => conditions.push("d.ended_at IS NULL".to_owned()),
+        }
+        if let Some(status) = &self.status {
+            words.push(format!("{}%", status.replace(['%', '_'], "")));
+            conditions.push(format!("d.last_status LIKE ${}", numbers.len() + words.len()));
+        }
+        if let Some(reason) = &self.reason {
+            words.push(reason.clone());
+            conditions.push(format!("{REASON} = ${}", numbers.len() + words.len()));
+        }
+        Conditions { text: conditions.join(" AND "), numbers, words }
+    }
+}
+
+impl Conditions {
+    /// The statement that `text` makes of the conditions and the number of the parameter behind theirs, which is `limit`.
+    async fn ask(
+        self,
+        store: &Store,
+        text: impl FnOnce(&str, usize) -> String,
+        limit: i64,
+    ) -> Result<Vec<AnyRow>, sqlx::Error> {
+        let last = self.numbers.len() + self.words.len() + 1;
+        let mut query = sqlx::query(AssertSqlSafe(text(&self.text, last)));
+        for number in self.numbers {
+            query = query.bind(number);
+        }
+        for word in self.words {
+            query = query.bind(word);
+        }
+        query.bind(limit.max(0)).fetch_all(store.pool()).await
+    }
 }
 
 impl Store {
@@ -110,44 +192,24 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn queue(&self, filter: &QueueFilter) -> Result<Vec<QueueRow>, StoreFault> {
-        let mut conditions = vec!["d.id > 0".to_owned()];
-        let (mut numbers, mut words): (Vec<i64>, Vec<String>) = (Vec::new(), Vec::new());
-        if let Some(received_by) = filter.received_by {
-            numbers.push(received_by.as_millis());
-            conditions.push(format!("m.received_at <= ${}", numbers.len()));
-        }
-        for (column, wanted) in [
-            ("m.merchant_id", filter.merchant),
-            ("d.class", filter.class.map(Class::number)),
-            ("d.route", filter.route),
-        ] {
-            if let Some(number) = wanted {
-                numbers.push(number);
-                conditions.push(format!("{column} = ${}", numbers.len()));
-            }
-        }
-        match &filter.state {
-            Some(state) => {
-                words.push(state.clone());
-                conditions.push(format!("d.state = ${}", numbers.len() + words.len()));
-            }
-            None => conditions.push("d.ended_at IS NULL".to_owned()),
-        }
-        if let Some(status) = &filter.status {
-            words.push(format!("{}%", status.replace(['%', '_'], "")));
-            conditions.push(format!("d.last_status LIKE ${}", numbers.len() + words.len()));
-        }
-        let limit = numbers.len() + words.len() + 1;
-        let text = format!("{QUEUE} WHERE {} ORDER BY d.id LIMIT ${limit}", conditions.join(" AND "));
-        let mut query = sqlx::query(AssertSqlSafe(text));
-        for number in numbers {
-            query = query.bind(number);
-        }
-        for word in words {
-            query = query.bind(word);
-        }
-        let rows = query.bind(filter.limit).fetch_all(self.pool()).await?;
+        let text = |conditions: &str, last| format!("{QUEUE} WHERE {conditions} ORDER BY d.id LIMIT ${last}");
+        let rows = filter.conditions().ask(self, text, filter.limit).await?;
         rows.iter().map(read_queue).collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// How many deliveries a filter selects.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn queue_count(&self, filter: &QueueFilter) -> Result<i64, StoreFault> {
+        let text = |conditions: &str, last| {
+            format!(
+                "SELECT COUNT(*) FROM (SELECT d.id FROM delivery d JOIN message m ON m.id = d.message_id \
+                 WHERE {conditions} LIMIT ${last}) AS selected"
+            )
+        };
+        let rows = filter.conditions().ask(self, text, filter.limit).await?;
+        Ok(rows.first().map_or(Ok(0), |row| row.try_get(0))?)
     }
 
     /// Deliveries that have not ended, counted; the most first.
@@ -157,7 +219,7 @@ impl Store {
     pub async fn queue_counts(&self, by: By, limit: i64) -> Result<Vec<QueueCount>, StoreFault> {
         let of = match by {
             By::Destination => "CAST(d.route AS TEXT)",
-            By::Reason => "COALESCE(d.held_for, d.last_status, 'new')",
+            By::Reason => REASON,
             By::Store => "CAST(m.merchant_id AS TEXT)",
             By::Class => "CAST(COALESCE(d.class, 1) AS TEXT)",
         };
@@ -165,7 +227,7 @@ impl Store {
             "SELECT {of}, CAST(SUM(CASE WHEN d.state = 'waiting' THEN 1 ELSE 0 END) AS BIGINT), \
              CAST(SUM(CASE WHEN d.state = 'held' THEN 1 ELSE 0 END) AS BIGINT), \
              CAST(SUM(CASE WHEN d.state = 'waiting' AND d.attempts > 0 THEN 1 ELSE 0 END) AS BIGINT), \
-             MIN(m.received_at), COUNT(*) AS many FROM delivery d JOIN message m ON m.id = d.message_id \
+             MIN(m.received_at), MIN(d.id), COUNT(*) AS many FROM delivery d JOIN message m ON m.id = d.message_id \
              WHERE d.ended_at IS NULL GROUP BY 1 ORDER BY many DESC LIMIT $1"
         );
         let rows = sqlx::query(AssertSqlSafe(text)).bind(limit).fetch_all(self.pool()).await?;
@@ -177,6 +239,7 @@ impl Store {
                     held: row.try_get(2)?,
                     tried: row.try_get(3)?,
                     oldest_at: row.try_get::<Option<i64>, _>(4)?.map(Timestamp::from_millis),
+                    delivery_id: row.try_get(5)?,
                 })
             })
             .collect::<Result<_, sqlx::Error>>()

@@ -6,7 +6,7 @@ use super::engine::{Engine, WRITER_LIMITS};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 
-pub(super) const MIGRATIONS: [(i64, &str, &str); 16] = [
+pub(super) const MIGRATIONS: [(i64, &str, &str); 17] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 16] = [
     (14, "evidence", include_str!("../../migrations/0014_evidence.sql")),
     (15, "rights", include_str!("../../migrations/0015_rights.sql")),
     (16, "persons", include_str!("../../migrations/0016_persons.sql")),
+    (20, "retry", include_str!("../../migrations/0020_retry.sql")),
 ];
 
 /// A lock of the database's own, under a number that nobody else has; it ends with its session too. `IS NULL`, because the

@@ -14,7 +14,9 @@ use super::keys::Announced;
 use super::lanes::{self, Touched};
 use super::reader::fell_silent;
 use super::rows::{Bounced, NewMessage, NewRecord, Settlement};
-use super::{accept, blocks, clock, credentials, fault::StoreFault, greylist, holds, parties, queue, tls};
+use super::{
+    accept, blocks, clock, credentials, fault::StoreFault, greylist, holds, parties, queue, retries, tls,
+};
 use crate::mail::Timestamp;
 use sqlx::{AnyConnection, Connection};
 use std::sync::Arc;
@@ -309,14 +311,13 @@ async fn execute(
             Effect::Bounced(bounced)
         }
         Change::Rule(ruling) => Effect::Ruled(holds::rule(connection, touched, ruling).await?),
-        Change::Retry { message, now, record } => {
-            let count = queue::retry(connection, touched, *message, *now).await?;
-            if count > 0 || message.is_none() {
+        Change::Retry { deliveries, now, record } => {
+            let count = retries::retry(connection, touched, deliveries, *now).await?;
+            if count > 0 {
                 accept::records(connection, &[record.as_ref()]).await?;
             }
             Effect::Count(count)
         }
-        Change::RetrySome { now } => Effect::Count(queue::retry_some(connection, *now).await?),
         Change::KeepPolicies(new) => {
             tls::keep_policies(connection, new).await?;
             Effect::Done

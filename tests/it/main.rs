@@ -17,6 +17,7 @@ mod store_failover;
 mod store_clock;
 mod store_holds;
 mod store_lanes;
+mod store_queue;
 mod store_tree;
 mod store_retention;
 mod tidy;

@@ -80,7 +80,10 @@ fn what_is_held_for_too_long_is_found_and_dropped_with_its_body_but_not_what_doe
         assert!(store.body(ids[0].0).await.unwrap().is_none());
         assert!(store.body(ids[1].0).await.unwrap().is_some());
         assert_eq!(
-            store.retry(None, over, record(&key, None)).await.unwrap(),
+            store
+                .retry(ids.iter().map(|(_, delivery)| *delivery).collect(), over, record(&key, None))
+                .await
+                .unwrap(),
             0,
             "nothing that is held is retried"
         );

@@ -336,6 +336,7 @@ fn purpose(table: &str) -> &'static str {
         "tls_result" => "TLSの集計",
         "turn" | "lane" => "配送の順番",
         "pause" => "送信を止めている宛先",
+        "retry_mark" => "再送を求められた宛先",
         "suppressed" => "受け取らないメールボックス",
         "segment" => "日ごとの鍵",
         "ring_key" => "使用した鍵の指紋",

@@ -112,9 +112,13 @@ fn every_document_has_the_fields_of_the_contract() {
     ];
     has_keys(&scene.relay.queue(None)[0], &fields);
     has_keys(&scene.relay.anshin(&["queue", "show", &id])[0], &fields);
-    has_keys(&scene.relay.anshin(&["queue", "retry", &id]), &["retried"]);
+    let retried = eventually("it is not under way", || {
+        let ran = scene.relay.run(&["queue", "retry", &id]);
+        (ran.status == 0).then(|| ran.json())
+    });
+    has_keys(&retried, &["retried", "resting", "paused"]);
     has_keys(&scene.relay.anshin(&["queue", "stats"])[0], &STATS);
-    let summary = ["of", "waiting", "held", "tried", "oldest_at"];
+    let summary = ["of", "via", "waiting", "held", "tried", "oldest_at"];
     has_keys(&scene.relay.anshin(&["queue", "summary", "--by", "reason"])[0], &summary);
     has_keys(&scene.relay.trace(&["--message", &id])[0], &["at", "event", "queue_id", "detail", "headers"]);
     let keys = scene.relay.anshin(&["keys", "list"]);
@@ -139,6 +143,7 @@ fn a_failure_is_status_1_with_a_document_and_a_misuse_is_status_2() {
         &["queue", "show", "0000000000000001"],
         &["queue", "show", "nothing"],
         &["queue", "retry", "nothing"],
+        &["queue", "retry", "0000000000000001"],
         &["queue", "hold", "0000000000000001"],
         &["queue", "release", "0000000000000001"],
         &["queue", "drop", "nothing"],
@@ -160,7 +165,10 @@ fn a_failure_is_status_1_with_a_document_and_a_misuse_is_status_2() {
         &["order", "open", "--store-id", "mise"],
         &["queue", "retry"],
         &["queue", "release"],
-        &["queue", "drop", "--all"],
+        &["queue", "drop"],
+        &["queue", "drop", "--all", "0000000000000001"],
+        &["queue", "hold", "0000000000000001", "--store-id", "mise"],
+        &["queue", "route", "--to", "dns"],
         &["queue", "list", "--state", "lost"],
         &["serve", "--role", "everything"],
     ] {
@@ -198,6 +206,9 @@ fn a_pause_is_listed_and_a_mailbox_that_is_gone_is_refused_until_it_writes() {
     scene.hana.mailbox.wait_for(2);
     assert_eq!(scene.relay.run(&["queue", "suppress", "remove", &scene.order.customer_alias]).status, 1);
     scene.relay.anshin(&["queue", "suppress", "add", &scene.order.customer_alias]);
+    let said = scene.relay.trace(&["--alias", &scene.order.customer_alias]);
+    let said = said.iter().rev().find(|line| line["detail"]["action"] == "suppress").unwrap();
+    assert!(said["detail"]["by"] == "operator" && said["detail"]["user"].is_string(), "{said}");
     scene.submit(&scene.to_customer()).is("550 5.2.1");
     scene.relay.anshin(&["queue", "suppress", "remove", &scene.order.customer_alias]);
     scene.submit(&scene.to_customer()).is("250 2.0.0");

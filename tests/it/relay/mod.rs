@@ -47,6 +47,7 @@ mod postmaster;
 mod secure_delivery;
 mod programs;
 mod providers;
+mod queue_moves;
 mod rolling;
 mod rotation;
 mod residency;
