@@ -10,8 +10,12 @@ use crate::dns::{Kind, Looked, Lookup, ptr_name};
 use crate::egress::{is_public, policy_of};
 use crate::mail::Domain;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
+
+/// Most names of an address that are looked at (RFC 7208 §4.6.4 has the same for `ptr`).
+const NAMES: usize = 10;
 
 /// What was found about one record.
 struct Line {
@@ -23,15 +27,25 @@ struct Line {
     put: String,
 }
 
+/// From where mail goes out.
+pub(super) struct Sources {
+    /// Public addresses.
+    pub public: BTreeSet<IpAddr>,
+    /// Addresses that others do not see.
+    pub hidden: BTreeSet<IpAddr>,
+}
+
 pub(super) async fn run(
     lookup: &Lookup,
     config: &Config,
     records: &[Record],
     policies: &[(Domain, String)],
+    from: &Sources,
     common: &Common,
 ) -> Result<(), Failure> {
     let host = &config.hostname;
     let mut lines = of_host(lookup, host).await;
+    lines.extend(of_sources(lookup, host, from, &lines).await);
     for record in records {
         let (state, found) = match lookup.ask(&record.name, record.question()).await {
             Looked::Found(found) => (record.judge(&found, host), found),
@@ -86,6 +100,44 @@ async fn of_host(lookup: &Lookup, host: &Domain) -> Vec<Line> {
         lines.push(line(name, "PTR", state, found, put));
     }
     lines
+}
+
+/// That each address which mail goes out from has a name that leads back to it (RFC 1912 §2.1, RFC 8601 §2.7.3); those of
+/// the host have been looked at.
+async fn of_sources(lookup: &Lookup, host: &Domain, from: &Sources, of_host: &[Line]) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for ip in &from.public {
+        let name = ptr_name(*ip);
+        if of_host.iter().any(|line| line.name == name) {
+            continue;
+        }
+        let put = format!("{name}. IN PTR a name of its own below {host} whose A or AAAA is {ip}");
+        let (state, found) = match lookup.ask(&name, Kind::Ptr).await {
+            Looked::Found(found) => (leads_back(lookup, &found, *ip).await, found),
+            Looked::None => (State::Missing, Vec::new()),
+            Looked::Unknown => (State::Unknown, Vec::new()),
+        };
+        lines.push(Line { name, kind: "PTR", state, need: Need::Required, found, put });
+    }
+    for ip in &from.hidden {
+        let put = "the address as which it is seen, into SPF, and a PTR for that".to_owned();
+        let (name, found) = (ip.to_string(), Vec::new());
+        lines.push(Line { name, kind: "SPF", state: State::Missing, need: Need::Optional, found, put });
+    }
+    lines
+}
+
+/// Whether one of the names leads to the address.
+async fn leads_back(lookup: &Lookup, names: &[String], ip: IpAddr) -> State {
+    let mut state = State::Wrong;
+    for name in names.iter().take(NAMES) {
+        match lookup.ask(name.trim_end_matches('.'), Kind::Address).await {
+            Looked::Found(found) if found.iter().any(|text| text.parse() == Ok(ip)) => return State::Good,
+            Looked::Unknown => state = State::Unknown,
+            Looked::Found(_) | Looked::None => {}
+        }
+    }
+    state
 }
 
 /// What the host of a policy serves, as every sender that verifies would get it (RFC 8461 §3.3).

@@ -1,12 +1,14 @@
 //! `anshin dns`: the DNS records that the installation needs, as lines of a zone file; with `--check`, how they are.
 //!
-//! For each of our mail domains: MX to this host (RFC 5321 §5.1), SPF that lets this host alone send (RFC 7208), the DKIM
-//! keys (RFC 6376 §3.6.1, RFC 8463), DMARC (RFC 7489 §6.3), and where they are configured MTA-STS (RFC 8461 §3) and
-//! TLS reports (RFC 8460 §3). For the host: its addresses, their PTR records, and TLSA 3 1 1 of its certificate
+//! For each of our mail domains: MX to this host (RFC 5321 §5.1), SPF that lets this host and the addresses of its pools
+//! alone send (RFC 7208), the DKIM keys (RFC 6376 §3.6.1, RFC 8463), DMARC (RFC 7489 §6.3), and where they are configured MTA-STS (RFC 8461 §3) and
+//! TLS reports (RFC 8460 §3). For the host: its addresses, PTR records of these
+//! and of all that is sent from, and TLSA 3 1 1 of its certificate
 //! (RFC 7672 §3.1.1). Nothing is looked up without `--check`, which fetches the MTA-STS policies too.
 
 mod check;
 mod record;
+mod spf;
 
 use super::arguments::Common;
 use super::output::{Failure, print};
@@ -14,6 +16,7 @@ use super::process;
 use crate::config::{Config, Role};
 use crate::dns::Lookup;
 use crate::egress::dkim::Signer;
+use crate::egress::is_public;
 use crate::ingress::x509;
 use crate::mail::Domain;
 use crate::relay::Domains;
@@ -22,22 +25,37 @@ use record::{Expected, Need, Record};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 pub(super) async fn run(is_check: bool, common: &Common) -> Result<(), Failure> {
     let config = process::load(common, &[Role::Egress])?;
     let domains = Domains::new(&config.domains.customer, &config.domains.merchant)?;
     let signer = Signer::configured(&config.egress.dkim)?;
-    let mut records: Vec<Record> =
-        domains.all().flat_map(|domain| of_domain(domain, &config, &signer)).collect();
+    let (sources, hidden): (BTreeSet<IpAddr>, BTreeSet<IpAddr>) =
+        spf::sources(&config).into_iter().partition(|ip| is_public(*ip));
+    let mut records = Vec::new();
+    for domain in domains.all() {
+        records.extend(of_domain(domain, &config, &signer, &sources)?);
+    }
     records.extend(tlsa(&config));
     if is_check {
         let lookup = Lookup::new(&config.dns.servers)?;
         let policies = policies(&domains, &config)?;
-        return check::run(&lookup, &config, &records, &policies, common).await;
+        let from = check::Sources { public: sources, hidden };
+        return check::run(&lookup, &config, &records, &policies, &from, common).await;
     }
     let document: Vec<Value> = records.iter().map(Record::json).collect();
     let mut text =
         format!("; {} itself needs A or AAAA, and a PTR that leads back to it.\n", config.hostname);
+    for source in &sources {
+        text.push_str(&format!("; {source} is sent from, and needs a PTR whose name leads back to it.\n"));
+    }
+    for source in &hidden {
+        text.push_str(&format!(
+            "; {source} is not public: SPF needs the address as which it is seen, and that a PTR.\n"
+        ));
+    }
     for record in &records {
         if let Some(note) = record.note {
             text.push_str(&format!("; {note}\n"));
@@ -49,14 +67,17 @@ pub(super) async fn run(is_check: bool, common: &Common) -> Result<(), Failure> 
     Ok(())
 }
 
-fn of_domain(domain: &Domain, config: &Config, signer: &Signer) -> Vec<Record> {
+fn of_domain(
+    domain: &Domain,
+    config: &Config,
+    signer: &Signer,
+    sources: &BTreeSet<IpAddr>,
+) -> Result<Vec<Record>, Failure> {
     let host = &config.hostname;
     let txt = |name: String, value: String, expected| Record::new(name, "TXT", value, expected);
-    let mut records = vec![
-        Record::new(domain.to_string(), "MX", format!("10 {host}."), Expected::OnlyHost),
-        txt(domain.to_string(), format!("v=spf1 a:{host} -all"), Expected::Spf),
-        txt(format!("_dmarc.{domain}"), "v=DMARC1; p=reject".into(), Expected::Dmarc),
-    ];
+    let mut records = vec![Record::new(domain.to_string(), "MX", format!("10 {host}."), Expected::OnlyHost)];
+    records.extend(spf::records(domain, host, sources)?);
+    records.push(txt(format!("_dmarc.{domain}"), "v=DMARC1; p=reject".into(), Expected::Dmarc));
     records.extend(
         signer.dns_records(domain).into_iter().map(|key| txt(key.name, key.value, Expected::Tag("p"))),
     );
@@ -73,7 +94,7 @@ fn of_domain(domain: &Domain, config: &Config, signer: &Signer) -> Vec<Record> {
         let value = format!("v=TLSRPTv1; rua={report_to}");
         records.push(txt(format!("_smtp._tls.{domain}"), value, Expected::Tag("rua")));
     }
-    records
+    Ok(records)
 }
 
 /// The hosts that serve our MTA-STS policy, and the policy.

@@ -1,5 +1,6 @@
 //! One DNS record: what it should be, how it is written, and whether what was found will do.
 
+use super::spf;
 use crate::dns::Kind;
 use crate::mail::Domain;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ pub(super) enum Need {
 pub(super) enum Expected {
     /// MX records that all name our host.
     OnlyHost,
-    /// One SPF record that lets our host send, by its name.
+    /// One SPF record that lets all send that ours does.
     Spf,
     /// One DMARC record that asks to refuse.
     Dmarc,
@@ -110,10 +111,7 @@ impl Record {
                 let is_host = |text: &&String| text.split(' ').nth(1) == Some(&format!("{host}."));
                 good(ours.iter().all(is_host))
             }
-            Expected::Spf => {
-                let names_host = |word: &str| word.trim_start_matches('+') == format!("a:{host}");
-                good(rest.is_empty() && first.to_ascii_lowercase().split(' ').any(names_host))
-            }
+            Expected::Spf => good(rest.is_empty() && spf::allows(first, &self.value)),
             Expected::Dmarc => {
                 let policy = tag(first, "p").unwrap_or_default();
                 good(

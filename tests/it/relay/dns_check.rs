@@ -43,8 +43,9 @@ fn zone(relay: &TestRelay, change: impl Fn(&str, &str) -> Option<String>) -> Str
 
 /// What is not as it should be: type, name and state.
 fn amiss(relay: &TestRelay, test: &str, ca_file: &str) -> Vec<(String, String, String)> {
-    let backwards = "25 IN PTR relay.anshin.test.\n";
-    let backwards = if test.contains("other.anshin.test") { "25 IN PTR other.test.\n" } else { backwards };
+    let backwards = "25 IN PTR relay.anshin.test.\n30 IN PTR out.anshin.test.\n31 IN PTR out.anshin.test.\n";
+    let other = "25 IN PTR other.test.\n30 IN PTR other.test.\n31 IN PTR relay.anshin.test.\n";
+    let backwards = if test.contains("other.anshin.test") { other } else { backwards };
     let backwards = if test.contains(" MX ") { backwards } else { "" };
     let dns = Nsd::start(&[("test", Some(test)), ("1.8.8.in-addr.arpa", Some(backwards))]);
     let output = relay
@@ -77,6 +78,9 @@ fn a_right_zone_passes_and_each_record_that_is_wrong_or_missing_is_named() {
         let relay = Setup::new(On::Sqlite)
             .key("web.mta_sts.mode", "'enforce'")
             .key("web.mta_sts.report_to", "'mailto:tls@anshin.test'")
+            .key("egress.source_addresses", "['8.8.1.25', '8.8.1.30']")
+            .key("egress.pool", "[{ name = 'notices', source_addresses = ['8.8.1.31'] }]")
+            .key("egress.notice_pool", "'notices'")
             .start(&watch);
         let records = relay.anshin(&["dns"]);
         let records = records.as_array().unwrap();
@@ -84,6 +88,12 @@ fn a_right_zone_passes_and_each_record_that_is_wrong_or_missing_is_named() {
             let of_kind = records.iter().filter(|record| record["type"] == kind);
             of_kind.map(|record| record["name"].as_str().unwrap().to_owned()).collect()
         };
+        let is_whole = |record: &Value| {
+            let value = record["value"].as_str().unwrap();
+            !value.starts_with("v=spf1")
+                || value == "v=spf1 a:relay.anshin.test ip4:8.8.1.25 ip4:8.8.1.30 ip4:8.8.1.31 -all"
+        };
+        assert!(records.iter().all(is_whole), "{records:?}");
         let hosts = named("CNAME");
         assert!(hosts.len() >= 2, "{records:?}");
         let (policy_host, certificate) = PolicyHost::start("8.8.1.80:443", hosts.clone(), POLICY);
@@ -92,7 +102,9 @@ fn a_right_zone_passes_and_each_record_that_is_wrong_or_missing_is_named() {
         std::fs::write(&file, certificate).unwrap();
         let ca_file = file.display().to_string();
 
-        let own = format!("{HOST}. IN A 8.8.1.25\n");
+        let own = format!(
+            "{HOST}. IN A 8.8.1.25\nout.anshin.test. IN A 8.8.1.30\nout.anshin.test. IN A 8.8.1.31\n"
+        );
         let right = own.clone() + &zone(&relay, |_, value| Some(value.to_owned()));
         assert_eq!(amiss(&relay, &right, &ca_file), [], "{right}");
 
@@ -117,7 +129,15 @@ fn a_right_zone_passes_and_each_record_that_is_wrong_or_missing_is_named() {
         for kind in ["MX", "TXT", "TLSA"] {
             assert!(expected(kind, "wrong", &named(kind)), "{kind}: {found:?}");
         }
-        assert!(expected("PTR", "wrong", &["25.1.8.8.in-addr.arpa".to_owned()]), "{found:?}");
+        let backwards = ["25", "30", "31"].map(|last| format!("{last}.1.8.8.in-addr.arpa"));
+        assert!(expected("PTR", "wrong", &backwards), "{found:?}");
+        // One of the addresses that are sent from is not in SPF.
+        let fewer = |_: &str, value: &str| Some(value.replace(" ip4:8.8.1.31", ""));
+        let found = amiss(&relay, &(own.clone() + &zone(&relay, fewer)), &ca_file);
+        assert!(
+            !found.is_empty() && found.iter().all(|(kind, _, state)| kind == "TXT" && state == "wrong"),
+            "{found:?}"
+        );
 
         // Nothing is there but the host.
         let found = amiss(&relay, &own, &ca_file);
@@ -131,7 +151,7 @@ fn a_right_zone_passes_and_each_record_that_is_wrong_or_missing_is_named() {
             let (kind, name) = (record["type"].as_str().unwrap(), record["name"].as_str().unwrap());
             assert!(is_missing(kind, name), "{kind} {name}: {found:?}");
         }
-        assert!(is_missing("PTR", "25.1.8.8.in-addr.arpa"), "{found:?}");
+        assert!(backwards.iter().all(|name| is_missing("PTR", name)), "{found:?}");
 
         // The records are right, and the policy that is served is another, or cannot be had.
         let policies: Vec<_> = hosts
