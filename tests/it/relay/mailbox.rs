@@ -10,7 +10,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How it answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,10 @@ pub struct Received {
     pub was_taken: bool,
     /// Whether it was answered with 4yz or 5yz.
     pub was_refused: bool,
+    /// Whether the dot was answered at all.
+    pub was_answered: bool,
+    /// When the dot was read.
+    pub at: Instant,
 }
 
 /// The server. Stops when dropped.
@@ -285,6 +289,8 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>, from: IpAddr) ->
                     from,
                     was_taken: false,
                     was_refused: false,
+                    was_answered: false,
+                    at: Instant::now(),
                 };
                 if !after_the_dot(wire, shared, received)? {
                     return Ok(());
@@ -304,6 +310,8 @@ fn after_the_dot(wire: &mut Wire, shared: &Shared, mut received: Received) -> io
         received.was_taken = state.manner == Manner::Kind;
         received.was_refused =
             matches!(&state.manner, Manner::Dot(reply) if hits(reply, &received.reverse_path));
+        received.was_answered =
+            !matches!(state.manner, Manner::ClosesAfterDot | Manner::HangsAfterDot | Manner::WaitsAfterDot);
         let manner = match state.manner.clone() {
             Manner::Dot(_) if !received.was_refused => Manner::Kind,
             manner => manner,

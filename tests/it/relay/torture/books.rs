@@ -1,15 +1,41 @@
 //! What came of each mail, by four books: the sessions' acknowledgements, the mailboxes, the queue and the log.
 
 use crate::relay::kills::{Acknowledged, token};
-use crate::relay::mailbox::Mailbox;
+use crate::relay::mailbox::{Mailbox, Received};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// A mail that came, as the next hop saw it.
+#[derive(Debug, Clone, Copy)]
+pub struct Copy {
+    /// When its dot was read.
+    pub at: Instant,
+    /// The address of the node that brought it.
+    pub from: IpAddr,
+    /// Whether the dot was answered.
+    pub was_answered: bool,
+}
+
+/// What was done to a node, and from when to when.
+#[derive(Debug, Clone, Copy)]
+pub struct Harmed {
+    pub node: IpAddr,
+    pub begun: Instant,
+    pub done: Instant,
+}
+
+/// The least time after which others take over what a node had that can't say what became of it: a lease that is a quarter old.
+const TAKEN_OVER: Duration = Duration::from_secs(45);
+/// How long a node takes to find out that its path fell silent, and to write on another.
+const FOUND_OUT: Duration = Duration::from_secs(60);
 
 /// What mailboxes hold.
 #[derive(Default)]
 pub struct Books {
-    /// How often each mail came, without those that were refused at the dot.
-    pub copies: BTreeMap<String, i64>,
+    /// Each time that a mail came, oldest first, without those that were refused at the dot.
+    pub copies: BTreeMap<String, Vec<Copy>>,
     /// Mails of which a failure was told to their senders.
     pub told: BTreeSet<String>,
 }
@@ -24,11 +50,13 @@ impl Books {
                     if mail.reverse_path.is_empty() {
                         books.told.extend(named(&mail.bytes));
                     } else if !mail.was_refused {
-                        *books.copies.entry(token(mail)).or_insert(0) += 1;
+                        let Received { at, from, was_answered, .. } = *mail;
+                        books.copies.entry(token(mail)).or_default().push(Copy { at, from, was_answered });
                     }
                 }
             });
         }
+        books.copies.values_mut().for_each(|copies| copies.sort_by_key(|copy| copy.at));
         books
     }
 
@@ -38,10 +66,39 @@ impl Books {
         acknowledged.iter().map(|one| one.token.as_str()).filter(is_lost).collect()
     }
 
-    /// Copies beyond the first.
-    pub fn doubled(&self) -> i64 {
-        self.copies.values().map(|copies| copies - 1).sum()
+    /// Copies that were followed by another one: why, of each.
+    pub fn doubled(&self, killed: &[Harmed], cut_off: &[Harmed]) -> Doubled {
+        let mut doubled = Doubled::default();
+        for (token, copies) in &self.copies {
+            for pair in copies.windows(2) {
+                let [first, next] = pair else { continue };
+                let was = |harmed: &Harmed, lasts: Duration| {
+                    harmed.node == first.from && harmed.done + lasts >= first.at && harmed.begun <= next.at
+                };
+                let took_over = next.at.duration_since(first.at) >= TAKEN_OVER;
+                match () {
+                    () if !first.was_answered => doubled.unanswered += 1,
+                    () if killed.iter().any(|kill| was(kill, Duration::ZERO)) => doubled.killed += 1,
+                    () if took_over && cut_off.iter().any(|cut| was(cut, FOUND_OUT)) => doubled.cut_off += 1,
+                    () => doubled.unexplained.push(format!("{token}: {first:?}, {next:?}")),
+                }
+            }
+        }
+        doubled
     }
+}
+
+/// Why mails came more than once.
+#[derive(Debug, Default)]
+pub struct Doubled {
+    /// The next hop read the dot and did not answer.
+    pub unanswered: i64,
+    /// The node that brought it was killed behind the dot, before it had written what the next hop said.
+    pub killed: i64,
+    /// It could not reach the database for so long that another one took over.
+    pub cut_off: i64,
+    /// None of that.
+    pub unexplained: Vec<String>,
 }
 
 /// The mail that a notice is about.
@@ -112,17 +169,11 @@ impl Ledger {
         self.number("SELECT COUNT(*) FROM delivery WHERE ended_at IS NULL")
     }
 
-    /// Attempts of which the relay does not know the end, in all.
-    pub fn doubtful(&mut self) -> i64 {
-        self.number("SELECT COALESCE(CAST(SUM(doubtful) AS BIGINT), 0) FROM delivery")
-    }
-
-    /// The same for one message.
-    pub fn doubtful_of(&mut self, queue_id: &str) -> i64 {
-        let id = anshin::relay::parse_queue_id(queue_id).unwrap();
-        self.number(&format!(
-            "SELECT COALESCE(CAST(SUM(doubtful) AS BIGINT), 0) FROM delivery WHERE message_id = {id}"
-        ))
+    /// Attempts of which the relay does not know the end, by queue id.
+    pub fn doubtful(&mut self) -> BTreeMap<String, i64> {
+        let text = "SELECT message_id, CAST(SUM(doubtful) AS BIGINT) FROM delivery WHERE doubtful > 0 GROUP BY message_id";
+        let rows = self.runtime.block_on(sqlx::query(text).fetch_all(&mut self.connection)).unwrap();
+        rows.iter().map(|row| (anshin::relay::queue_id(row.get(0)), row.get(1))).collect()
     }
 
     /// Fails where the queue and the log do not say the same.

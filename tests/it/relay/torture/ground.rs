@@ -22,6 +22,8 @@ const FAILING_COMMITS: &str = "CREATE TABLE torture (chance DOUBLE PRECISION NOT
 /// The ground. What is dropped first stands on what is dropped later.
 pub struct Ground {
     paths: Vec<Path>,
+    /// Whose path was broken last, until the next harm.
+    cut_off: Option<usize>,
     cluster: Option<Cluster>,
     disk: Disk,
 }
@@ -55,7 +57,7 @@ impl Ground {
         });
         let path = |cluster: &Cluster| Path { proxy: Proxy::start(cluster.address()), is_cut: false };
         let paths = cluster.iter().flat_map(|cluster| (0..nodes).map(|_| path(cluster))).collect();
-        Self { paths, cluster, disk }
+        Self { paths, cut_off: None, cluster, disk }
     }
 
     /// Puts a relay on it. Its first node takes the first path, and the commands too.
@@ -102,6 +104,7 @@ impl Ground {
 
     /// Breaks something, or nothing half of the times.
     pub fn harm(&mut self, random: &mut Random) -> Harm {
+        self.cut_off = None;
         if random.below(2) == 0 {
             return Harm::Nothing;
         }
@@ -125,6 +128,7 @@ impl Ground {
             (Harm::DatabaseCrash, Some(cluster)) => cluster.stop(Stop::Immediate),
             (Harm::CutPath | Harm::SilentPath, Some(_)) => {
                 let at = usize::try_from(random.below(self.paths.len() as u64)).unwrap();
+                self.cut_off = Some(at);
                 let path = &mut self.paths[at];
                 if harm == Harm::SilentPath {
                     path.proxy.fall_silent();
@@ -136,6 +140,11 @@ impl Ground {
             _ => {}
         }
         harm
+    }
+
+    /// The node whose path to the database the last harm broke.
+    pub fn cut_off(&self) -> Option<usize> {
+        self.cut_off
     }
 
     /// Makes everything whole.
