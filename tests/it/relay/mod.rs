@@ -35,6 +35,7 @@ mod erasures_api;
 mod export;
 mod failover;
 mod failures;
+mod full_disk;
 mod holds;
 mod keys;
 mod kills;
