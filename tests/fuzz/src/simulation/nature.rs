@@ -2,7 +2,7 @@
 
 use crate::mail::Timestamp;
 use crate::schedule::{Board, Class};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
@@ -38,7 +38,26 @@ pub enum Manner {
     Dead,
     /// Holds each session until the attempt's end.
     Tarpit,
+    /// Takes connections and never greets.
+    Silent,
     Refuses,
+}
+
+/// The longest attempt: 30 minutes and the answer to the dot.
+const LONGEST: Duration = Duration::from_secs(40 * 60);
+/// How long a greeting is waited for (RFC 5321 §4.5.3.2.1).
+const GREETING: Duration = Duration::from_secs(300);
+
+impl Manner {
+    /// How long an attempt lasts.
+    pub fn lasts(self, random: &mut Random) -> Duration {
+        match self {
+            Manner::Takes | Manner::Defers | Manner::Refuses | Manner::SendsAway => random.millis(20, 500),
+            Manner::Dead => random.millis(1, 30_000),
+            Manner::Tarpit => LONGEST,
+            Manner::Silent => GREETING,
+        }
+    }
 }
 
 /// What a destination does through time; at last every one takes mail, refuses it, or is dead for ever.
@@ -83,6 +102,13 @@ pub enum Event {
         delivery: usize,
         lease: u64,
     },
+    /// An attempt has lasted for long.
+    Lasts {
+        node: usize,
+        life: u64,
+        delivery: usize,
+        lease: u64,
+    },
     Prolong {
         node: usize,
         life: u64,
@@ -102,6 +128,8 @@ pub struct Node {
     pub lives: u64,
     pub running: HashMap<usize, u64>,
     pub sending: HashMap<i64, usize>,
+    /// What waits aside.
+    pub aside: HashSet<usize>,
     /// When it looks into the spool next, and keeps house: one event of each at a time.
     pub looks_at: Option<Timestamp>,
     pub keeps_at: Option<Timestamp>,

@@ -4,6 +4,7 @@
 //! destination is always well: what is sent there measures whether anybody starves.
 
 use super::nature::{Event, Manner, Node, Random, lot_of};
+use super::siege::{SILENT, is_besieged};
 use super::spool::{Delivery, Spool, State};
 use crate::mail::Timestamp;
 use crate::schedule::{
@@ -11,15 +12,15 @@ use crate::schedule::{
     Told, Word,
 };
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::time::Duration;
 
 pub const LEASE: Duration = Duration::from_secs(60);
 const PROLONG: Duration = Duration::from_secs(15);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
-/// The longest attempt: 30 minutes and the answer to the dot.
-const LONGEST: Duration = Duration::from_secs(40 * 60);
+/// After how long an attempt waits aside (`egress::scheduler`).
+const LASTS: Duration = Duration::from_secs(15);
 
 /// What is measured.
 #[derive(Default)]
@@ -40,24 +41,28 @@ pub struct World {
     pub rules: Deadlines,
     back_off: BackOff,
     nodes: Vec<Node>,
-    manners: HashMap<i64, Vec<(Timestamp, Manner)>>,
+    pub manners: HashMap<i64, Vec<(Timestamp, Manner)>>,
     events: BinaryHeap<Reverse<(Timestamp, u64, Event)>>,
     number: u64,
     /// Times at which no process was up.
     pub dark: Vec<(Timestamp, Timestamp)>,
     dark_since: Option<Timestamp>,
     shaped: bool,
+    /// Whether most destinations are silent, and have mail that wants all places.
+    pub is_besieged: bool,
 }
 
 impl World {
     pub fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let concurrency = 20 + usize::try_from(random.below(80)).unwrap();
+        let (is_besieged, concurrency) = (is_besieged(seed), 20 + usize::try_from(random.below(80)).unwrap());
         let rest = Rest { first: Duration::from_secs(60), max: HOUR };
-        let per_destination = concurrency / 5;
+        let (concurrency, per_destination) =
+            if is_besieged { (200, 20) } else { (concurrency, concurrency / 5) };
         let bounds = Bounds { concurrency, per_destination, messages_per_connection: 100, rest };
         let expire = HOUR * u32::try_from(2 + random.below(46)).unwrap();
-        let rules = Deadlines { expire, delay_notice: expire.min(HOUR * 4), up_since: Timestamp::from_millis(0) };
+        let rules =
+            Deadlines { expire, delay_notice: expire.min(HOUR * 4), up_since: Timestamp::from_millis(0) };
         let back_off = BackOff { first: Duration::from_secs(60), factor: 2.0, max: HOUR * 4, expire };
         let shaped = random.below(3) == 0;
         let routes = 2 + i64::try_from(random.below(8)).unwrap();
@@ -76,6 +81,7 @@ impl World {
             dark: Vec::new(),
             dark_since: Some(start),
             shaped,
+            is_besieged,
             random,
         };
         for route in 0..routes {
@@ -84,13 +90,14 @@ impl World {
         }
         for node in 0..=usize::try_from(world.random.below(3)).unwrap() {
             let board = world.board();
-            let (running, sending) = (HashMap::new(), HashMap::new());
+            let (running, sending, aside) = (HashMap::new(), HashMap::new(), HashSet::new());
             let it = Node {
                 board,
                 life: None,
                 lives: 0,
                 running,
                 sending,
+                aside,
                 looks_at: None,
                 keeps_at: None,
                 prolongs: false,
@@ -125,6 +132,9 @@ impl World {
             world.at(at, Event::Accept { store: 0, count: 4000, class: Class::Order, to });
             world.at(at.after(SECOND), Event::Accept { store: 1, count: 1, class: Class::Order, to });
         }
+        if is_besieged {
+            world.besiege(start);
+        }
         world
     }
 
@@ -144,7 +154,7 @@ impl World {
         self.manners[&route].iter().rev().find(|(from, _)| *from <= at).map_or(Manner::Takes, |(_, m)| *m)
     }
 
-    fn at(&mut self, at: Timestamp, event: Event) {
+    pub fn at(&mut self, at: Timestamp, event: Event) {
         self.number += 1;
         self.events.push(Reverse((at, self.number, event)));
     }
@@ -182,7 +192,8 @@ impl World {
         let now = self.now;
         match event {
             Event::Accept { store, count, class, to } => {
-                let routes = u64::try_from(self.manners.len()).unwrap();
+                let silent = if self.is_besieged { SILENT } else { 0 };
+                let routes = u64::try_from(self.manners.len()).unwrap() - u64::try_from(silent).unwrap();
                 for i in 0..count {
                     let any = i64::try_from(self.random.below(routes)).unwrap();
                     let well = store > 0 && i == 0 && self.random.below(2) == 0;
@@ -229,6 +240,7 @@ impl World {
                 let it = &mut self.nodes[node];
                 it.life = None;
                 it.sending.clear();
+                it.aside.clear();
                 for (id, _) in it.running.drain() {
                     // The dot may have been on the wire.
                     let delivery = &mut self.spool.deliveries[id];
@@ -248,6 +260,14 @@ impl World {
             Event::House { node } => {
                 if self.nodes[node].keeps_at.take_if(|at| *at <= now).is_some() {
                     self.house(node);
+                }
+            }
+            Event::Lasts { node, life, delivery, lease } => {
+                let it = &mut self.nodes[node];
+                if it.life == Some(life) && it.running.get(&delivery) == Some(&lease) && it.board.step_aside()
+                {
+                    it.aside.insert(delivery);
+                    self.look_at(node, now);
                 }
             }
             Event::End { node, life, delivery, lease } => self.end(node, life, delivery, lease),
@@ -314,17 +334,14 @@ impl World {
         let sending = it.sending.entry(route).or_default();
         *sending += 1;
         self.measured.most_at_once = self.measured.most_at_once.max(*sending);
-        let lasts = match self.manner(route, now) {
-            Manner::Takes | Manner::Defers | Manner::Refuses | Manner::SendsAway => {
-                self.random.millis(20, 500)
-            }
-            Manner::Dead => self.random.millis(1, 30_000),
-            Manner::Tarpit => LONGEST,
-        };
+        let lasts = self.manner(route, now).lasts(&mut self.random);
         if self.manner(route, now) == Manner::Dead {
             self.measured.attempts_while_dead += 1;
         }
         self.at(now.after(lasts), Event::End { node, life, delivery: id, lease });
+        if lasts > LASTS {
+            self.at(now.after(LASTS), Event::Lasts { node, life, delivery: id, lease });
+        }
         if starts_prolonging {
             self.at(now.after(PROLONG), Event::Prolong { node, life });
         }
@@ -338,12 +355,15 @@ impl World {
         let route = self.spool.deliveries[id].route;
         let it = &mut self.nodes[node];
         it.running.remove(&id);
+        if it.aside.remove(&id) {
+            it.board.come_back();
+        }
         *it.sending.entry(route).or_default() -= 1;
         let manner = self.manner(route, now);
         let effect = match manner {
             Manner::Takes | Manner::Defers | Manner::Refuses => Effect::Answered,
             Manner::SendsAway | Manner::Tarpit => Effect::Slowed,
-            Manner::Dead => Effect::Unreached,
+            Manner::Dead | Manner::Silent => Effect::Unreached,
         };
         let word = self.nodes[node].board.ended(route, effect, now, random);
         let delivery = &mut self.spool.deliveries[id];
