@@ -19,8 +19,9 @@ use std::collections::BTreeMap;
 
 /// Messages that are read at once.
 const PAGE: i64 = 500;
-/// Messages that are decided about at once: their commits are one.
+/// Messages that are decided about at once, so that their commits are one, and their octets: some are looked through.
 const ABREAST: usize = 16;
+const ABREAST_OCTETS: i64 = 8 << 20;
 /// After how many messages it is said how far it is.
 const SAID_EVERY: u64 = 1000;
 
@@ -199,6 +200,15 @@ impl Tally {
     }
 }
 
+/// How many of these are decided about at once: one at least.
+fn abreast(rows: &[QueueRow]) -> usize {
+    let sums = rows.iter().scan(0_i64, |sum, row| {
+        *sum = sum.saturating_add(row.size);
+        Some(*sum)
+    });
+    sums.take(ABREAST).take_while(|sum| *sum <= ABREAST_OCTETS).count().max(1)
+}
+
 /// Moves each that a filter selects.
 pub(super) async fn each(
     relay: &Relay,
@@ -211,8 +221,11 @@ pub(super) async fn each(
         if rows.is_empty() {
             return Ok(tally);
         }
-        for abreast in rows.chunks(ABREAST) {
-            for done in join_all(abreast.iter().map(|row| act(row.message_id))).await {
+        let mut rest = rows.as_slice();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(abreast(rest).min(rest.len()));
+            rest = later;
+            for done in join_all(now.iter().map(|row| act(row.message_id))).await {
                 tally.count(done)?;
             }
         }

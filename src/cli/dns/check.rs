@@ -28,9 +28,9 @@ struct Line {
 }
 
 /// From where mail goes out.
-pub(super) struct From {
+pub(super) struct Sources {
     /// Public addresses.
-    pub sources: BTreeSet<IpAddr>,
+    pub public: BTreeSet<IpAddr>,
     /// Addresses that others do not see.
     pub hidden: BTreeSet<IpAddr>,
 }
@@ -40,7 +40,7 @@ pub(super) async fn run(
     config: &Config,
     records: &[Record],
     policies: &[(Domain, String)],
-    from: &From,
+    from: &Sources,
     common: &Common,
 ) -> Result<(), Failure> {
     let host = &config.hostname;
@@ -104,9 +104,9 @@ async fn of_host(lookup: &Lookup, host: &Domain) -> Vec<Line> {
 
 /// That each address which mail goes out from has a name that leads back to it (RFC 1912 §2.1, RFC 8601 §2.7.3); those of
 /// the host have been looked at.
-async fn of_sources(lookup: &Lookup, host: &Domain, from: &From, of_host: &[Line]) -> Vec<Line> {
+async fn of_sources(lookup: &Lookup, host: &Domain, from: &Sources, of_host: &[Line]) -> Vec<Line> {
     let mut lines = Vec::new();
-    for ip in &from.sources {
+    for ip in &from.public {
         let name = ptr_name(*ip);
         if of_host.iter().any(|line| line.name == name) {
             continue;

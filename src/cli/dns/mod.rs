@@ -42,7 +42,7 @@ pub(super) async fn run(is_check: bool, common: &Common) -> Result<(), Failure> 
     if is_check {
         let lookup = Lookup::new(&config.dns.servers)?;
         let policies = policies(&domains, &config)?;
-        let from = check::From { sources, hidden };
+        let from = check::Sources { public: sources, hidden };
         return check::run(&lookup, &config, &records, &policies, &from, common).await;
     }
     let document: Vec<Value> = records.iter().map(Record::json).collect();

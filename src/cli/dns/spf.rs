@@ -33,7 +33,7 @@ pub(super) fn records(
         |name: String, terms: &str| Record::new(name, "TXT", format!("v=spf1 {terms} -all"), Expected::Spf);
     let own = format!("a:{host}");
     let terms: Vec<String> = sources.iter().map(|ip| term(*ip)).collect();
-    let whole = record(domain.to_string(), &[&[own.clone()], &terms[..]].concat().join(" "));
+    let whole = record(domain.to_string(), &[std::slice::from_ref(&own), &terms].concat().join(" "));
     if whole.value.len() <= LONGEST {
         return Ok(vec![whole]);
     }

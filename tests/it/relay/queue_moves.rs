@@ -111,7 +111,7 @@ fn what_filters_select_is_counted_held_released_dropped_and_tried_again(on: On) 
     let domain = scene.hana.domain.as_str();
     assert_eq!(anshin(&["hold", "--destination", domain, "--dry-run"])["selected"], 3);
     assert_eq!(states(), [5, 0, 0]);
-    let held = anshin(&["hold", "--destination", domain, "--status", "450", "--older", "0s"]);
+    let held = anshin(&["hold", "--destination", domain, "--status", "450", "--older", "1ms"]);
     assert_eq!((&held["held"], &held["left"]), (&3.into(), &0.into()), "{held}");
     assert_eq!(states(), [2, 3, 0]);
     assert!(is_by_a_user(&details(&scene, &hana[0], "held")[0]));
