@@ -166,6 +166,7 @@ impl Relay {
             ),
             headers: headers
                 .map(|block| self.seal_in(of_headers, key, Place::new("record", "headers", id), block)),
+            fact: Box::default(),
         }
     }
 

@@ -14,6 +14,7 @@
 
 use super::batch::{lots, statement};
 use super::engine::Engine;
+use super::facts::Tally;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::queue::{self, Work};
@@ -40,15 +41,18 @@ pub(super) struct Lane {
     pub route: i64,
 }
 
-/// The lanes in which a transaction made something due, and when.
+/// The lanes in which a transaction made something due, and when; and what it wrote, counted.
 #[derive(Default)]
-pub(super) struct Touched(BTreeMap<Lane, i64>);
+pub(super) struct Touched<'a> {
+    lanes: BTreeMap<Lane, i64>,
+    tally: Tally<'a>,
+}
 
-impl Touched {
+impl<'a> Touched<'a> {
     /// Something in this lane is due then.
     pub fn touch(&mut self, lane: Lane, due: Timestamp) {
         let due = due.as_millis();
-        self.0.entry(lane).and_modify(|at| *at = due.min(*at)).or_insert(due);
+        self.lanes.entry(lane).and_modify(|at| *at = due.min(*at)).or_insert(due);
     }
 
     /// The same for a row of `class, merchant_id, route`; one of an older version is adopted later.
@@ -67,13 +71,18 @@ impl Touched {
 
     /// Whether something is due by `now`.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.0.values().any(|due| *due <= now.as_millis())
+        self.lanes.values().any(|due| *due <= now.as_millis())
     }
 
-    /// Lowers turns and lanes. The last thing that a transaction does.
+    /// Where what is written is counted.
+    pub fn tally(&mut self) -> &mut Tally<'a> {
+        &mut self.tally
+    }
+
+    /// Lowers turns and lanes, then adds up what was counted. The last thing that a transaction does.
     pub async fn write(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
         let mut turns: BTreeMap<(i64, i64), i64> = BTreeMap::new();
-        for (lane, due) in &self.0 {
+        for (lane, due) in &self.lanes {
             let key = (lane.class, lane.merchant_id);
             turns.entry(key).and_modify(|at| *at = (*due).min(*at)).or_insert(*due);
         }
@@ -92,7 +101,7 @@ impl Touched {
             }
             query.execute(&mut *connection).await?;
         }
-        let lanes: Vec<_> = self.0.into_iter().collect();
+        let lanes: Vec<_> = self.lanes.into_iter().collect();
         for lot in lots(&lanes) {
             let text = statement(
                 "INSERT INTO lane (class, merchant_id, route, due_at) VALUES",
@@ -107,7 +116,7 @@ impl Touched {
             }
             query.execute(&mut *connection).await?;
         }
-        Ok(())
+        self.tally.write(connection).await
     }
 }
 
@@ -365,7 +374,7 @@ fn clause(left: &Left, first: usize) -> (String, &[i64]) {
 pub(super) async fn adopt(
     engine: Engine,
     connection: &mut AnyConnection,
-    touched: &mut Touched,
+    touched: &mut Touched<'_>,
     now: Timestamp,
 ) -> Result<u64, sqlx::Error> {
     let lock = match engine {
@@ -396,7 +405,7 @@ pub(super) async fn adopt(
 /// Makes lanes of these routes due that rest, at most [`WOKEN_AT_ONCE`] of each. How many, and whether there may be more.
 pub(super) async fn wake(
     connection: &mut AnyConnection,
-    touched: &mut Touched,
+    touched: &mut Touched<'_>,
     routes: &[i64],
     now: Timestamp,
 ) -> Result<Woken, sqlx::Error> {

@@ -18,6 +18,7 @@ mod engine;
 mod erasure;
 mod errands;
 mod evidence;
+mod facts;
 mod fault;
 mod greylist;
 mod handle;
@@ -57,6 +58,7 @@ pub use errands::Errand;
 pub use evidence::{
     Affected, BreachEntryRow, LookCount, NewBreachEntry, NewReviewItem, ReviewItemRow, ReviewRow, TokenRow,
 };
+pub use facts::{NewFact, NewFile, Usual};
 pub use fault::StoreFault;
 pub use greylist::Patience;
 pub use handle::Store;

@@ -144,10 +144,10 @@ pub(super) async fn extend(
 
 /// Writes the results of attempts. `false` where the lease was lost meanwhile: then only the record is kept. What was delivered is
 /// delivered, whoever has the lease by now: it must not be sent once more.
-pub(super) async fn settle(
+pub(super) async fn settle<'a>(
     connection: &mut AnyConnection,
-    touched: &mut Touched,
-    done: &[&Settlement],
+    touched: &mut Touched<'a>,
+    done: &[&'a Settlement],
 ) -> Result<Vec<bool>, sqlx::Error> {
     // One delivery settled twice in one group is a repetition: the second finds its lease gone.
     let mut seen = HashSet::new();
@@ -211,7 +211,7 @@ pub(super) async fn settle(
     }
     blocks::mailboxes(connection, effective()).await?;
     let records: Vec<&NewRecord> = done.iter().map(|done| &done.record).collect();
-    accept::records(connection, &records).await?;
+    accept::records(connection, touched, &records).await?;
     let notices: Vec<&NewMessage> = effective().filter_map(|done| done.notice.as_deref()).collect();
     accept::messages(connection, touched, &notices).await?;
     Ok(held)
@@ -259,7 +259,7 @@ pub(super) async fn retry_some(connection: &mut AnyConnection, now: Timestamp) -
 /// Makes waiting deliveries due now: those of a message, or the lanes of all. Returns how many.
 pub(super) async fn retry(
     connection: &mut AnyConnection,
-    touched: &mut Touched,
+    touched: &mut Touched<'_>,
     message: Option<i64>,
     now: Timestamp,
 ) -> Result<u64, sqlx::Error> {

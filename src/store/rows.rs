@@ -1,5 +1,6 @@
 //! What is written: rows before they are rows. Everything textual is already [`Sealed`] or an [`Index`].
 
+use super::facts::NewFact;
 use crate::mail::Timestamp;
 use crate::schedule::Class;
 use crate::vault::{Index, Sealed};
@@ -174,6 +175,8 @@ pub struct NewRecord {
     pub data_key_id: i64,
     pub detail: Sealed,
     pub headers: Option<Sealed>,
+    /// By which it is found.
+    pub fact: Box<NewFact>,
 }
 
 /// What became of an accepted message.
