@@ -3,6 +3,7 @@
 mod arguments;
 mod arguments_desk;
 mod arguments_log;
+mod arguments_search;
 mod compliance;
 mod configuration;
 mod credential;
@@ -13,6 +14,9 @@ mod hardening;
 mod keys;
 mod keys_rekey;
 mod log;
+mod log_questions;
+mod log_rows;
+mod log_search;
 mod log_tree;
 mod merchant;
 mod order;

@@ -13,7 +13,10 @@ pub enum Sought<'q> {
     /// An address that was read from a bare word.
     Read(RealAddress),
     Domain(Domain),
-    Order { store: Option<&'q str>, no: &'q str },
+    Order {
+        store: Option<&'q str>,
+        no: &'q str,
+    },
     Store(&'q str),
     Login(&'q str),
     Mailer(&'q str),
@@ -57,7 +60,9 @@ pub(super) fn forms(text: &str) -> Vec<(Word, Sought<'_>)> {
             forms.push((Word::Id, Sought::Id(text)));
         }
     }
-    if let Some((store, no)) = text.split_once('/').filter(|(store, no)| value::is_store_id(store) && !no.is_empty()) {
+    if let Some((store, no)) =
+        text.split_once('/').filter(|(store, no)| value::is_store_id(store) && !no.is_empty())
+    {
         forms.push((Word::Order, Sought::Order { store: Some(store), no }));
     }
     let is_domain = text.rsplit_once('.').is_some_and(|(_, last)| last.chars().any(char::is_alphabetic));
@@ -137,7 +142,9 @@ impl Seek<'_> {
                 }
                 keyed(&[Column::Net], &all)
             }
-            Sought::Hash(hash) => Some(Filter::Test(Test::File { numbers: numbers(Keyed::Hash(hash)), place: 0 })),
+            Sought::Hash(hash) => {
+                Some(Filter::Test(Test::File { numbers: numbers(Keyed::Hash(hash)), place: 0 }))
+            }
             Sought::Id(id) => match queue_id(id) {
                 Some(id) => keyed(&[Column::Message], &Numbers::fixed(vec![id])),
                 None => keyed(&[Column::MessageId, Column::SentId], &numbers(Keyed::MessageId(id))),

@@ -29,7 +29,8 @@ pub fn complete(text: &str, cursor: usize) -> Completion {
     };
     let end = before.len();
     if let Some((name, colon)) = field(run) {
-        let (name, value) = (run.get(..name).unwrap_or_default(), run.get(name + colon..).unwrap_or_default());
+        let (name, value) =
+            (run.get(..name).unwrap_or_default(), run.get(name + colon..).unwrap_or_default());
         let listed = Word::parse(name).map(choices).unwrap_or_default();
         let begins = |choice: &String| choice.starts_with(&value.to_lowercase());
         let items = listed.into_iter().filter(begins).map(|choice| (choice, "")).collect();
@@ -44,7 +45,8 @@ pub fn complete(text: &str, cursor: usize) -> Completion {
             (format!("{}:{blank}", word.name()), word.about())
         })
         .collect();
-    let follows = before.get(..start).is_some_and(|left| !left.trim_end_matches(['(', '-', '|']).trim().is_empty());
+    let follows =
+        before.get(..start).is_some_and(|left| !left.trim_end_matches(['(', '-', '|']).trim().is_empty());
     let operators = [("or ", "either of both"), ("and ", "both"), ("not ", "not what follows")];
     items.extend(
         operators

@@ -184,8 +184,11 @@ impl Numbers {
 
     /// Those of some quarters, each once.
     pub(super) fn within(&self, quarters: (i64, i64)) -> Vec<i64> {
-        let is_of = |quarter: Option<i64>| quarter.is_none_or(|quarter| quarters.0 <= quarter && quarter <= quarters.1);
-        let mut numbers: Vec<i64> = self.0.iter().filter(|(quarter, _)| is_of(*quarter)).map(|n| n.1).collect();
+        let is_of = |quarter: Option<i64>| {
+            quarter.is_none_or(|quarter| quarters.0 <= quarter && quarter <= quarters.1)
+        };
+        let mut numbers: Vec<i64> =
+            self.0.iter().filter(|(quarter, _)| is_of(*quarter)).map(|n| n.1).collect();
         numbers.sort_unstable();
         numbers.dedup();
         numbers
@@ -203,16 +206,32 @@ impl Numbers {
 /// One condition on a row. Each is true or false: a column without a value fulfils none but `Absent`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Test {
-    Keyed { column: Column, numbers: Numbers },
+    Keyed {
+        column: Column,
+        numbers: Numbers,
+    },
     Absent(Column),
-    Text { column: Column, text: String, is_prefix: bool },
+    Text {
+        column: Column,
+        text: String,
+        is_prefix: bool,
+    },
     /// From when until before when, in milliseconds.
-    Time { from: i64, until: i64 },
+    Time {
+        from: i64,
+        until: i64,
+    },
     #[doc(hidden)]
-    Number { column: Column, compare: Comparison },
+    Number {
+        column: Column,
+        compare: Comparison,
+    },
     Flag(i64),
     /// An attached file; `place` counts these tests.
-    File { numbers: Numbers, place: usize },
+    File {
+        numbers: Numbers,
+        place: usize,
+    },
 }
 
 /// A comparison with a number.
@@ -316,12 +335,12 @@ impl Filter {
         match self {
             Filter::Test(Test::Time { from, until }) => (*from, *until),
             Filter::Never => (0, 0),
-            Filter::All(parts) => parts.iter().map(Filter::hull).fold(whole, |a, b| (a.0.max(b.0), a.1.min(b.1))),
-            Filter::Any(parts) => parts
-                .iter()
-                .map(Filter::hull)
-                .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-                .unwrap_or(whole),
+            Filter::All(parts) => {
+                parts.iter().map(Filter::hull).fold(whole, |a, b| (a.0.max(b.0), a.1.min(b.1)))
+            }
+            Filter::Any(parts) => {
+                parts.iter().map(Filter::hull).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or(whole)
+            }
             Filter::Not(inner) => match **inner {
                 Filter::Test(Test::Time { from: i64::MIN, until }) => (until, i64::MAX),
                 Filter::Test(Test::Time { from, until: i64::MAX }) => (i64::MIN, from),

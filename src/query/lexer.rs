@@ -19,9 +19,16 @@ pub(super) enum Kind {
     All,
     Not,
     /// `name:value`; the value as it is meant, without quotes.
-    Field { name: Span, value: String, value_span: Span },
+    Field {
+        name: Span,
+        value: String,
+        value_span: Span,
+    },
     /// Whether it was in quotes.
-    Bare { text: String, is_quoted: bool },
+    Bare {
+        text: String,
+        is_quoted: bool,
+    },
 }
 
 pub(super) struct Token {
@@ -69,7 +76,12 @@ impl Lexer<'_> {
             '(' => Some(Kind::Open),
             ')' => Some(Kind::Close),
             '|' => Some(Kind::Any),
-            '-' if self.rest().chars().nth(1).is_some_and(|next| !ends(next) || next == '"' || next == '(') => {
+            '-' if self
+                .rest()
+                .chars()
+                .nth(1)
+                .is_some_and(|next| !ends(next) || next == '"' || next == '(') =>
+            {
                 Some(Kind::Not)
             }
             _ => None,
@@ -90,7 +102,8 @@ impl Lexer<'_> {
         let kind = match field(&run) {
             Some((name, colon)) => {
                 let name = Span { start, end: start + name };
-                let (value, value_start) = (run.get(name.end - start + colon..).unwrap_or_default(), name.end + colon);
+                let (value, value_start) =
+                    (run.get(name.end - start + colon..).unwrap_or_default(), name.end + colon);
                 // A quote behind the colon begins the value.
                 let value = if value.is_empty() && self.rest().starts_with('"') {
                     self.quoted()?
@@ -124,7 +137,10 @@ impl Lexer<'_> {
             }
         }
         let span = Span { start, end: self.text.len() };
-        Err(Problem::new(span, "a quote without its end: put \" behind the value, and \\\" where it has one itself"))
+        Err(Problem::new(
+            span,
+            "a quote without its end: put \" behind the value, and \\\" where it has one itself",
+        ))
     }
 }
 

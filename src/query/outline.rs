@@ -32,6 +32,8 @@ pub struct Seek<'q> {
     pub word: Word,
     pub what: Sought<'q>,
     pub span: Span,
+    /// Whether it is one of several things that a bare word may be.
+    pub is_bare: bool,
 }
 
 /// What a term is called where a row says which matched, without what it names.
@@ -65,7 +67,8 @@ impl<'q> Outline<'q> {
         let latest = now.as_millis().saturating_add(AHEAD_MS);
         let until = until.min(latest).max(0);
         let is_default = from == i64::MIN && !query.is_all;
-        let from = if is_default { until.min(now.as_millis()).saturating_sub(DEFAULT_DAYS * DAY_MS) } else { from };
+        let from =
+            if is_default { until.min(now.as_millis()).saturating_sub(DEFAULT_DAYS * DAY_MS) } else { from };
         let window = Window { from: from.clamp(0, until), until, is_default };
         let Making { seeks, labels, .. } = making;
         Ok(Self { window, seeks, is_all: query.is_all, filter, labels })
@@ -100,7 +103,7 @@ impl<'q> Making<'q> {
                 return Err(Problem::new(term.span, "this has the form of nothing that is recorded"));
             }
             let alternatives = found.into_iter().map(|(word, what)| {
-                let filter = self.seek(word, what, term.span);
+                let filter = self.seek(word, what, term.span, true);
                 self.label(word, text, &filter, is_wanted);
                 filter
             });
@@ -109,12 +112,15 @@ impl<'q> Making<'q> {
         let filter = match value {
             Value::When(when) => self.time(word, *when),
             Value::File(_) => {
-                return Err(Problem::new(term.span, "hash: a file can be named in a command alone; name its SHA-256"));
+                return Err(Problem::new(
+                    term.span,
+                    "hash: a file can be named in a command alone; name its SHA-256",
+                ));
             }
             value => match self.plain(word, value) {
                 Some(filter) => filter,
                 None => match sought(word, value) {
-                    Some(what) => self.seek(word, what, term.span),
+                    Some(what) => self.seek(word, what, term.span, false),
                     None => Filter::Always,
                 },
             },
@@ -132,8 +138,8 @@ impl<'q> Making<'q> {
         }
     }
 
-    fn seek(&mut self, word: Word, what: Sought<'q>, span: Span) -> Filter {
-        self.seeks.push(Seek { word, what, span });
+    fn seek(&mut self, word: Word, what: Sought<'q>, span: Span, is_bare: bool) -> Filter {
+        self.seeks.push(Seek { word, what, span, is_bare });
         Filter::Sought(self.seeks.len() - 1)
     }
 
@@ -161,9 +167,9 @@ impl<'q> Making<'q> {
                         let text = String::from_utf8_lossy(letters);
                         Filter::any(columns.iter().map(|column| Filter::text(*column, &text)).collect())
                     }
-                    None => {
-                        Filter::all(columns.iter().map(|column| Filter::Test(Test::Absent(*column))).collect())
-                    }
+                    None => Filter::all(
+                        columns.iter().map(|column| Filter::Test(Test::Absent(*column))).collect(),
+                    ),
                 }
             }
             (_, Value::Auth { method, verdict }) => {

@@ -113,7 +113,13 @@ impl Parser<'_> {
         }
     }
 
-    fn field(&mut self, name: Span, value: &str, value_span: Span, span: Span) -> Result<Expression, Problem> {
+    fn field(
+        &mut self,
+        name: Span,
+        value: &str,
+        value_span: Span,
+        span: Span,
+    ) -> Result<Expression, Problem> {
         self.count(span)?;
         let written = self.text.get(name.start..name.end).unwrap_or_default();
         let Some(word) = Word::parse(written) else {

@@ -83,10 +83,15 @@ impl Plan {
         let whole = Span { start: 0, end: 0 };
         let filter = outline.filter.with(&found);
         if filter.weight() > NUMBERS_MAX {
-            let reason = "this asks for too many names and networks at once; ask in parts, or for narrower networks";
+            let reason =
+                "this asks for too many names and networks at once; ask in parts, or for narrower networks";
             return Err(Problem::new(whole, reason));
         }
-        let probes = if filter == Filter::Never { Vec::new() } else { access(&filter).map(|a| a.1).unwrap_or_default() };
+        let probes = if filter == Filter::Never {
+            Vec::new()
+        } else {
+            access(&filter).map(|a| a.1).unwrap_or_default()
+        };
         if probes.is_empty() && filter != Filter::Never && outline.is_all {
             let reason = "no word of this has an index, so that all: would read all that is kept; name a beginning with after:, \
                 or an address, order, store, alias, network, login, id or hash";
@@ -105,6 +110,12 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.filter == Filter::Never || self.window.from >= self.window.until
+    }
+
+    /// How many files a row is asked for.
+    #[must_use]
+    pub fn files(&self) -> usize {
+        self.files.len()
     }
 
     /// Whether a row is what is asked for.
@@ -128,14 +139,17 @@ impl Plan {
     /// The window in parts in which the same numbers are good, the newest first.
     #[must_use]
     pub fn slices(&self) -> Vec<Slice> {
-        let (from, until) = (self.window.from.saturating_sub(SLACK_MS).max(0), self.window.until.saturating_add(SLACK_MS));
+        let (from, until) =
+            (self.window.from.saturating_sub(SLACK_MS).max(0), self.window.until.saturating_add(SLACK_MS));
         if self.is_empty() {
             return Vec::new();
         }
         let mut cuts = vec![from];
         for quarter in quarter_of(from)..=quarter_of(until) + 1 {
             let begins = quarter_start(quarter);
-            cuts.extend([begins - SLACK_MS, begins + SLACK_MS].into_iter().filter(|cut| from < *cut && *cut < until));
+            cuts.extend(
+                [begins - SLACK_MS, begins + SLACK_MS].into_iter().filter(|cut| from < *cut && *cut < until),
+            );
         }
         cuts.push(until);
         let pairs = cuts.iter().zip(cuts.iter().skip(1)).map(|(from, until)| Slice {
@@ -155,7 +169,9 @@ impl Plan {
         let at = |millis| in_japan(Timestamp::from_millis(millis));
         let mut text = String::new();
         let by_default = match is_default {
-            true => format!(" ({DEFAULT_DAYS} days, since the query names no beginning: after: or all: for more)"),
+            true => {
+                format!(" ({DEFAULT_DAYS} days, since the query names no beginning: after: or all: for more)")
+            }
             false => String::new(),
         };
         let _ = writeln!(text, "from    {}{by_default}", at(from));
@@ -164,8 +180,10 @@ impl Plan {
             (true, _) => "nothing: no row can be this".to_owned(),
             (_, []) => "every row of this time".to_owned(),
             (_, probes) => {
-                let names: Vec<String> =
-                    probes.iter().map(|probe| format!("{} ({})", probe.by.name(), probe.numbers.len())).collect();
+                let names: Vec<String> = probes
+                    .iter()
+                    .map(|probe| format!("{} ({})", probe.by.name(), probe.numbers.len()))
+                    .collect();
                 format!("by index, {}", names.join(" and "))
             }
         };
@@ -229,7 +247,9 @@ fn access(filter: &Filter) -> Option<(u32, Vec<Probe>)> {
 /// Whether a filter asks for nothing but what the probes find.
 fn is_exact(filter: &Filter, probes: &[Probe], window: Window) -> bool {
     let is_probe = |part: &Filter| match part {
-        Filter::Test(Test::Keyed { column, .. }) => probes.iter().any(|probe| probe.by == By::Column(*column)),
+        Filter::Test(Test::Keyed { column, .. }) => {
+            probes.iter().any(|probe| probe.by == By::Column(*column))
+        }
         Filter::Test(Test::File { .. }) => probes.iter().any(|probe| probe.by == By::File),
         _ => false,
     };
@@ -237,8 +257,7 @@ fn is_exact(filter: &Filter, probes: &[Probe], window: Window) -> bool {
         Filter::Any(parts) => parts.iter().all(is_probe),
         part => is_probe(part),
     };
-    let is_window =
-        |part: &Filter| matches!(part, Filter::Test(Test::Time { from, until }) if *from <= window.from && window.until <= *until);
+    let is_window = |part: &Filter| matches!(part, Filter::Test(Test::Time { from, until }) if *from <= window.from && window.until <= *until);
     match filter {
         Filter::All(parts) => {
             parts.iter().filter(|part| !is_window(part)).count() == 1
@@ -285,7 +304,8 @@ fn shown(filter: &Filter) -> String {
                 format!("{} {}", column.name(), super::print::value_text(&value, None))
             }
             Test::Flag(bit) => {
-                let flags: Vec<_> = crate::mail::Flags::from_bits(*bit).iter().map(crate::mail::Flag::as_str).collect();
+                let flags: Vec<_> =
+                    crate::mail::Flags::from_bits(*bit).iter().map(crate::mail::Flag::as_str).collect();
                 format!("flag {}", flags.join(" "))
             }
             Test::File { numbers, .. } => format!("a file in {} numbers", numbers.len()),

@@ -33,7 +33,8 @@ impl Plan {
     /// that is asked for whether the row has it. `None`: the index has nothing of this time.
     #[must_use]
     pub fn rows(&self, probe: Option<&Probe>, span: Span, limit: i64) -> Option<Statement> {
-        let mut making = Making { text: String::from("SELECT id, at"), bound: Vec::new(), quarters: span.quarters };
+        let mut making =
+            Making { text: String::from("SELECT id, at"), bound: Vec::new(), quarters: span.quarters };
         for column in Column::ALL {
             let _ = write!(making.text, ", {}", column.name());
         }

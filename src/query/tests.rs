@@ -25,14 +25,17 @@ fn plan(query: &Query, now: Timestamp) -> Result<Plan, Problem> {
                 Keyed::Login(_) => 4,
                 Keyed::Mailer(_) => 5,
                 Keyed::Ip(_) => 6,
-                Keyed::Net(std::net::IpAddr::V4(net)) => 800 + i64::from(net.octets()[1]) * 1000 + i64::from(net.octets()[2]),
+                Keyed::Net(std::net::IpAddr::V4(net)) => {
+                    800 + i64::from(net.octets()[1]) * 1000 + i64::from(net.octets()[2])
+                }
                 Keyed::Net(_) => 8,
                 Keyed::Hash(_) => 9,
                 Keyed::MessageId(_) => 10,
             };
             numbers(&outline, kind)
         };
-        seek.filter(&mut number).unwrap_or_else(|| Filter::keyed(&[Column::Merchant], &Numbers::fixed(vec![7])))
+        seek.filter(&mut number)
+            .unwrap_or_else(|| Filter::keyed(&[Column::Merchant], &Numbers::fixed(vec![7])))
     });
     let found = found.collect();
     Plan::new(outline, found)
@@ -49,7 +52,8 @@ fn told(text: &str, now: Timestamp) -> String {
         Ok(plan) => plan,
         Err(problem) => return format!("{}\n{}\n", query.to_text(), problem.sentence()),
     };
-    let mut told = format!("query   {}\n{}", query.to_text(), plan.explain()).replace("query   \n", "query\n");
+    let mut told =
+        format!("query   {}\n{}", query.to_text(), plan.explain()).replace("query   \n", "query\n");
     let Some(slice) = plan.slices().first().copied() else { return told };
     let span = IdSpan { from: 100, until: 200, quarters: slice.quarters };
     let probes: Vec<Option<&Probe>> =
@@ -92,8 +96,7 @@ fn queries_become_the_plans_of_the_fixtures() {
 
 #[test]
 fn every_word_has_an_example_that_is_a_query_and_stands_in_the_page() {
-    let page =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/query.md")).unwrap();
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/query.md")).unwrap();
     for word in Word::ALL {
         let example = word.example();
         let query = Query::parse(example).unwrap_or_else(|problem| panic!("{}", problem.show(example)));
@@ -129,7 +132,14 @@ fn what_an_attacker_types_stands_among_the_parameters_or_is_refused() {
             }
         }
     }
-    for text in ["from:a\0b@example.jp", "\u{7}", "order:\"a\u{1b}[2J\"", "result:a*b", "result:\"' OR 1=1\"", "event:refused,held"] {
+    for text in [
+        "from:a\0b@example.jp",
+        "\u{7}",
+        "order:\"a\u{1b}[2J\"",
+        "result:a*b",
+        "result:\"' OR 1=1\"",
+        "event:refused,held",
+    ] {
         assert!(Query::parse(text).is_err(), "{text:?}");
     }
 }

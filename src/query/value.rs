@@ -146,10 +146,13 @@ pub(super) fn read(word: Word, text: &str, span: Span) -> Result<Value, Problem>
             None => RealAddress::parse(text).ok().map(Value::Address),
         },
         Takes::Address => RealAddress::parse(text).ok().map(Value::Address),
-        Takes::Domain => {
-            Domain::parse(text.strip_prefix('@').unwrap_or(text)).ok().filter(|d| !d.is_literal()).map(Value::Domain)
+        Takes::Domain => Domain::parse(text.strip_prefix('@').unwrap_or(text))
+            .ok()
+            .filter(|d| !d.is_literal())
+            .map(Value::Domain),
+        Takes::Order => {
+            Some(order(text)).filter(|value| !matches!(value, Value::Order { no, .. } if no.is_empty()))
         }
-        Takes::Order => Some(order(text)).filter(|value| !matches!(value, Value::Order { no, .. } if no.is_empty())),
         Takes::Text => Some(Value::Text(text.to_owned())),
         Takes::Ip => ip(text).map(Value::Ip),
         Takes::Net => net(text).map(Value::Net),
@@ -159,9 +162,11 @@ pub(super) fn read(word: Word, text: &str, span: Span) -> Result<Value, Problem>
         Takes::Hash => hash(text),
         Takes::Auth => return auth(text).ok_or_else(|| auth_problem(text, span)),
         Takes::Pattern => pattern(text),
-        Takes::OneOf(list) => return one_of(list.iter().copied(), text).map(Value::OneOf).map_err(|near| {
-            says(&format!("one of {}", list.join(", "))).near(near)
-        }),
+        Takes::OneOf(list) => {
+            return one_of(list.iter().copied(), text)
+                .map(Value::OneOf)
+                .map_err(|near| says(&format!("one of {}", list.join(", "))).near(near));
+        }
         Takes::Flag => {
             let near = match one_of(flags(), text) {
                 Ok(word) => return Flag::parse(word).map(Value::Flag).ok_or_else(|| says("no such flag")),

@@ -98,9 +98,9 @@ impl When {
 /// A time in Japan, to the second: `2026-11-22T09:00:00+09:00`.
 #[must_use]
 pub fn in_japan(at: Timestamp) -> String {
-    let local = OffsetDateTime::from_unix_timestamp(at.as_millis().div_euclid(1000)).ok().and_then(|at| {
-        UtcOffset::from_hms(9, 0, 0).ok().and_then(|offset| at.checked_to_offset(offset))
-    });
+    let local = OffsetDateTime::from_unix_timestamp(at.as_millis().div_euclid(1000))
+        .ok()
+        .and_then(|at| UtcOffset::from_hms(9, 0, 0).ok().and_then(|offset| at.checked_to_offset(offset)));
     local.and_then(|local| local.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
@@ -202,9 +202,18 @@ mod tests {
             assert_eq!((start.to_rfc3339().as_str(), end.to_rfc3339().as_str()), (from, until), "{text}");
             assert_eq!(When::parse(&when.text()), Some(when), "{text}");
         }
-        for text in
-            ["", "2026-13-01", "2026-02-30", "2026-1-1", "tomorrow", "0d", "d", "3x", "9999-12-31", "2026-11-22T25:00"]
-        {
+        for text in [
+            "",
+            "2026-13-01",
+            "2026-02-30",
+            "2026-1-1",
+            "tomorrow",
+            "0d",
+            "d",
+            "3x",
+            "9999-12-31",
+            "2026-11-22T25:00",
+        ] {
             assert_eq!(When::parse(text), None, "{text}");
         }
     }

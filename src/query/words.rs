@@ -156,22 +156,22 @@ impl Word {
                 "alias:aa5liexmc3gqlsyo354a7p2atafa@pc.fw.example.jp",
                 "the conversation of an alias",
             ),
-            Word::Order => ("order", Takes::Order, "order:hana-ya/A-1001", "an order: STORE/NO, or NO at any store"),
+            Word::Order => {
+                ("order", Takes::Order, "order:hana-ya/A-1001", "an order: STORE/NO, or NO at any store")
+            }
             Word::Store => ("store", Takes::Text, "store:hana-ya", "a store, by its id"),
             Word::Ip => ("ip", Takes::Ip, "ip:192.0.2.7", "the address that the peer had"),
-            Word::Net => {
-                ("net", Takes::Net, "net:192.0.2.0/24", "its network: /24 to /16, or /48 to /40")
-            }
+            Word::Net => ("net", Takes::Net, "net:192.0.2.0/24", "its network: /24 to /16, or /48 to /40"),
             Word::Asn => ("asn", Takes::Asn, "asn:2527", "its autonomous system"),
-            Word::Country => {
-                ("country", Takes::Country, "country:JP", "its country, by the registries or the operator's database; ZZ: not known")
-            }
-            Word::Origin => (
-                "origin",
-                Takes::Origin,
-                "origin:US",
-                "the first public address in Received, or its country",
+            Word::Country => (
+                "country",
+                Takes::Country,
+                "country:JP",
+                "its country, by the registries or the operator's database; ZZ: not known",
             ),
+            Word::Origin => {
+                ("origin", Takes::Origin, "origin:US", "the first public address in Received, or its country")
+            }
             Word::Domain => (
                 "domain",
                 Takes::Domain,
@@ -184,8 +184,15 @@ impl Word {
                 "hash:@invoice.pdf",
                 "a file that was attached, by SHA-256, or @ and a file of this machine",
             ),
-            Word::Mailer => ("mailer", Takes::Text, "mailer:\"Example Mailer\"", "User-Agent or X-Mailer, without its version"),
-            Word::Auth => ("auth", Takes::Auth, "auth:dmarc=fail", "what proved the sender: spf, dkim, dmarc, arc"),
+            Word::Mailer => (
+                "mailer",
+                Takes::Text,
+                "mailer:\"Example Mailer\"",
+                "User-Agent or X-Mailer, without its version",
+            ),
+            Word::Auth => {
+                ("auth", Takes::Auth, "auth:dmarc=fail", "what proved the sender: spf, dkim, dmarc, arc")
+            }
             Word::Login => ("login", Takes::Text, "login:9096760334", "the user name at AUTH"),
             Word::Id => (
                 "id",
@@ -193,7 +200,9 @@ impl Word {
                 "id:<1.2@mail.example.jp>",
                 "a queue id, or a Message-ID as it came or as it was given",
             ),
-            Word::Answers => ("answers", Takes::Text, "answers:<1.2@mail.example.jp>", "which Message-ID it answers"),
+            Word::Answers => {
+                ("answers", Takes::Text, "answers:<1.2@mail.example.jp>", "which Message-ID it answers")
+            }
             Word::Event => ("event", Takes::OneOf(&EVENTS), "event:refused", "what happened"),
             Word::Result => (
                 "result",
@@ -201,15 +210,23 @@ impl Word {
                 "result:5.*",
                 "why it was refused or held, or the status of an attempt; * at the end",
             ),
-            Word::Direction => ("direction", Takes::OneOf(&DIRECTIONS), "direction:to_merchant", "which way it went"),
+            Word::Direction => {
+                ("direction", Takes::OneOf(&DIRECTIONS), "direction:to_merchant", "which way it went")
+            }
             Word::Flag => ("flag", Takes::Flag, "flag:unproven", "a fact that has a name"),
             Word::Tls => ("tls", Takes::OneOf(&TLS), "tls:none", "TLS on the connection"),
-            Word::Size => ("size", Takes::Number, "size:10k..2m", "octets of the mail; k, m and g count by 1024"),
+            Word::Size => {
+                ("size", Takes::Number, "size:10k..2m", "octets of the mail; k, m and g count by 1024")
+            }
             Word::Files => ("files", Takes::Number, "files:>0", "how many files are attached"),
             Word::Hops => ("hops", Takes::Number, "hops:>=8", "how many Received fields it came with"),
-            Word::Recipients => ("recipients", Takes::Number, "recipients:>10", "how many recipients its transaction had"),
+            Word::Recipients => {
+                ("recipients", Takes::Number, "recipients:>10", "how many recipients its transaction had")
+            }
             Word::After => ("after", Takes::When, "after:2026-11-22", "from then on, that time included"),
-            Word::Before => ("before", Takes::When, "before:\"2h ago\"", "until then, that time not included"),
+            Word::Before => {
+                ("before", Takes::When, "before:\"2h ago\"", "until then, that time not included")
+            }
             Word::On => ("on", Takes::Day, "on:yesterday", "a day, or a month such as 2026-11"),
             Word::All => ("all", Takes::Nothing, "all:", "over all that is kept, not 30 days"),
         }

@@ -177,7 +177,7 @@ impl Relay {
             Found::Trace(rows) => {
                 let mut lines = Vec::with_capacity(rows.len());
                 for row in &rows {
-                    lines.push(self.trace_line(row).await?);
+                    lines.push(self.trace_line_or_none(row).await?);
                 }
                 Ok(Opened::Trace(lines))
             }
@@ -225,6 +225,10 @@ impl Relay {
         match opening {
             Opening::Trace(of) => {
                 let rows = self.traced(of).await?;
+                Ok((rows.len(), Found::Trace(rows)))
+            }
+            Opening::Search { records, .. } => {
+                let rows = self.store().records_with(records).await.map_err(RelayFault::from)?;
                 Ok((rows.len(), Found::Trace(rows)))
             }
             Opening::Content { queue_id } => {

@@ -54,6 +54,7 @@ mod retention;
 mod returns;
 mod review;
 mod routing;
+mod search;
 #[cfg(test)]
 mod tests;
 mod statement;
@@ -95,6 +96,7 @@ pub use rekey::{SETTLED, Stage, Step};
 pub use retention::{CertificateView, ClassStanding, DayLeft, Piece};
 pub use review::{AccessFacts, Decision, ReviewFault, ReviewView, ReviewedAccess, Whose};
 pub use routing::Recipient;
+pub use search::{Card, Found, FoundLine, Pivot, Search, SearchFault, Searcher, Usually};
 pub use statement::SpanCounts;
 pub use tls::{INSTALLATION, KeptPolicy, TlsCount, TlsReport};
 pub use tokens::{Scope, TokenAdded, TokenFault, TokenView};

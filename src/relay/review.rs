@@ -308,7 +308,8 @@ impl Relay {
             let rows = self.store().looks_after(after, since, MANY).await?;
             let Some(last) = rows.last() else { break };
             after = last.id;
-            for row in &rows {
+            // A search that nobody signed shows nobody anything; tokens are listed by themselves.
+            for row in rows.iter().filter(|row| row.purpose != LookPurpose::Unstated.as_str()) {
                 let detail = self.opened_detail(&row.key, look_place(row.id), &row.detail).await?;
                 let word = |name: &str| detail.get(name).and_then(serde_json::Value::as_str);
                 let Some(actor) = word("actor") else { continue };

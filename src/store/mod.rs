@@ -43,6 +43,7 @@ mod retention;
 mod retention_parts;
 mod rows;
 mod schema;
+mod search;
 mod strangers;
 mod tls;
 mod tree;
@@ -81,6 +82,7 @@ pub use report::{By, QueueCount, QueueFilter, QueueRow, QueueTotals};
 pub use retention::{DAY_MS, NextRows, Noted, Progress};
 pub use retention_parts::class_of;
 pub use rows::*;
+pub use search::{PeriodKeyRow, Rolled, SeenWith};
 pub use tls::{NewPolicy, NewTlsCount, TLS_COUNTS, TlsCountRow};
 pub use tree::{Growth, LeafRow, NodeRow, SEGMENT, TreeRow};
 

@@ -135,6 +135,11 @@ pub(crate) fn order_json(order: &OrderView) -> Value {
 }
 
 pub(super) async fn authorize(shared: &Shared, headers: &HeaderMap, scope: Scope) -> Result<(), Problem> {
+    holder(shared, headers, scope).await.map(|_| ())
+}
+
+/// The id of the token that a request has, if it has the scope.
+pub(super) async fn holder(shared: &Shared, headers: &HeaderMap, scope: Scope) -> Result<i64, Problem> {
     let token = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -149,9 +154,9 @@ pub(super) async fn authorize(shared: &Shared, headers: &HeaderMap, scope: Scope
         )
     };
     let token = token.ok_or_else(refused)?;
-    match shared.relay.token_allows(token, scope).await? {
-        Some(true) => Ok(()),
-        Some(false) => Err(Problem::new(
+    match shared.relay.token_holder(token, scope).await? {
+        Some(Some(id)) => Ok(id),
+        Some(None) => Err(Problem::new(
             StatusCode::FORBIDDEN,
             "Not allowed",
             format!("this token lacks the scope {}", scope.as_str()),

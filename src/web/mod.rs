@@ -7,6 +7,7 @@
 mod api;
 mod erasures;
 mod help;
+mod log;
 pub mod mta_sts;
 mod problem;
 pub mod witness;
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     certificates: Option<Arc<Certificates>>,
     /// Our MTA-STS policy.
     policy: Option<String>,
+    /// Places for searches, which must leave the database's readers to mail.
+    searches: tokio::sync::Semaphore,
 }
 
 impl Web {
@@ -103,6 +106,8 @@ impl Web {
             .route("/v1/orders", post(api::open_order))
             .route("/v1/orders/{store_id}/{order_no}", get(api::show_order))
             .route("/v1/erasures", post(erasures::erase))
+            .route("/v1/log", get(log::search))
+            .route("/v1/log/complete", get(log::completions))
             .route_layer(axum::middleware::from_fn_with_state(relay.clone(), halted))
             .route("/readyz", get(readyz))
             .route("/help", get(help::list))
@@ -111,7 +116,14 @@ impl Web {
             .fallback(api::not_found)
             .method_not_allowed_fallback(api::not_allowed)
             .layer(DefaultBodyLimit::max(BODY_MAX))
-            .with_state(Arc::new(Shared { relay, smtp, ready, certificates, policy: self.policy }));
+            .with_state(Arc::new(Shared {
+                relay,
+                smtp,
+                ready,
+                certificates,
+                policy: self.policy,
+                searches: tokio::sync::Semaphore::new(log::AT_ONCE),
+            }));
         let mut servers = JoinSet::new();
         for listener in self.listeners {
             let mut stop = stop.clone();

@@ -304,6 +304,7 @@ fn outcome(word: &str) -> &str {
     match word {
         "opened" => "開示",
         "exported" => "持出し",
+        "masked" => "検索(匿名表示)",
         "asked" => "二人目の承認を申請",
         "approved" => "承認",
         "refused" => "却下",
