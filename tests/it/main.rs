@@ -9,6 +9,7 @@
     reason = "these are tests; clippy's own exception does not reach functions that tests call"
 )]
 
+mod log_search;
 mod peer;
 mod relay;
 mod store;
