@@ -108,7 +108,7 @@ pub enum Opening {
     /// Nothing: a legal hold is lifted, which takes a second person as an opening does.
     Lift { hold: String },
     /// Nothing: a person is erased. By a keyed index of the address, since what is written down outlives the person's keys.
-    Erase { person: String, conversations: Vec<i64>, stranger: Index, open_orders: bool },
+    Erase { person: String, conversations: Vec<i64>, stranger: Index, numbers: Vec<i64>, open_orders: bool },
     /// All that is held about a person, for the person. Written down by the same index.
     Export { person: String, customer: String, conversations: Vec<i64>, stranger: Index },
     /// Nothing: a customer's address is corrected, once the new one answers. Written down by the same index.
