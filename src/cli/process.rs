@@ -84,6 +84,7 @@ pub(super) async fn open(config: &Config, vault: Vault) -> Result<(Relay, Checke
         },
     };
     let relay = Relay::open(store, vault, domains, policy).await?;
+    relay.locates_by(checker.geo());
     residency::database(&checker, relay.store(), config.profile).await?;
     Ok((relay, checker))
 }
@@ -271,6 +272,7 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
                     "what was erased is still in the tree of this key ring"
                 );
             }
+            relay.make_room_for_facts(Timestamp::now()).await;
             // A provider may take its time.
             let looked = tokio::task::spawn_blocking(move || {
                 let found = keeper.look(Timestamp::now());

@@ -24,6 +24,8 @@ pub struct Retention {
     pub metadata: Rule,
     pub logins: Rule,
     pub audit: Rule,
+    /// Counts of the log by hour.
+    pub rollups: Rule,
 }
 
 /// `[retention.CLASS]`
@@ -67,6 +69,8 @@ impl Retention {
         let metadata = Rule::read(r, "metadata", "395d", "to find fraud against the same season a year ago");
         let logins = Rule::read(r, "logins", "395d", "to show a store its logins and find a takeover");
         let audit = Rule::read(r, "audit", "1825d", "to show who looked at what");
+        let rollups =
+            Rule::read(r, "rollups", "790d", "to hold a season against the two before it, by counts");
         Some(Self {
             queue: queue?,
             texts: texts?,
@@ -75,20 +79,28 @@ impl Retention {
             metadata: metadata?,
             logins: logins?,
             audit: audit?,
+            rollups: rollups?,
         })
     }
 
-    /// The section, class and rule of each class, in the order of the file.
+    /// The section and rule of each class, and of counts, in the order of the file.
     #[must_use]
-    pub fn rules(&self) -> [(&'static str, Class, &Rule); 6] {
+    pub fn rules(&self) -> [(&'static str, &Rule); 7] {
         [
-            ("texts", Class::Body, &self.texts),
-            ("rejected", Class::Rejected, &self.rejected),
-            ("headers", Class::Headers, &self.headers),
-            ("metadata", Class::Metadata, &self.metadata),
-            ("logins", Class::Logins, &self.logins),
-            ("audit", Class::Audit, &self.audit),
+            ("texts", &self.texts),
+            ("rejected", &self.rejected),
+            ("headers", &self.headers),
+            ("metadata", &self.metadata),
+            ("logins", &self.logins),
+            ("audit", &self.audit),
+            ("rollups", &self.rollups),
         ]
+    }
+
+    /// The longest period of anything that has a fact.
+    #[must_use]
+    pub fn facts(&self) -> Duration {
+        self.rejected.period.max(self.metadata.period).max(self.logins.period)
     }
 
     /// The rule of a class. The log of older versions is whole under one key, so that the longest of its rules counts.
@@ -112,7 +124,7 @@ impl Retention {
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<String> {
         let mut said = Vec::new();
-        for (section, _, rule) in self.rules() {
+        for (section, rule) in self.rules() {
             if rule.approver.is_empty() {
                 said.push(format!("retention.{section}.approver: nobody approved this period"));
             }
@@ -213,13 +225,13 @@ mod tests {
     fn a_rule_that_nobody_approved_or_looks_at_again_is_warned_of() {
         let now = Timestamp::parse_rfc3339("2027-05-01T00:00:00Z").unwrap();
         let (retention, said) = read("");
-        assert_eq!((retention.warnings(now).len(), said), (12, vec![]));
+        assert_eq!((retention.warnings(now).len(), said), (14, vec![]));
         let rule = "approver = 'the chief manager'\nreview = '2027-06-01'\n";
-        let sections = ["texts", "rejected", "headers", "metadata", "logins", "audit"];
+        let sections = ["texts", "rejected", "headers", "metadata", "logins", "audit", "rollups"];
         let text = sections.map(|section| format!("[retention.{section}]\n{rule}")).concat();
         assert!(read(&text).0.warnings(now).is_empty());
         let later = Timestamp::parse_rfc3339("2027-06-01T00:00:00+09:00").unwrap();
-        assert_eq!(read(&text).0.warnings(later).len(), 6);
+        assert_eq!(read(&text).0.warnings(later).len(), 7);
     }
 
     #[test]

@@ -33,9 +33,10 @@ pub enum Flag {
     List,
     /// It has Precedence: bulk, junk or list.
     Bulk,
-    /// A program wrote it by itself (Auto-Submitted, a report, a vacation text).
+    /// It says that a program wrote it by itself (Auto-Submitted of RFC 3834), is a report (RFC 6522), or is passed on as an automatic
+    /// reply.
     Auto,
-    /// An attachment needs a password (ZIP, Office, PDF), or the mail is encrypted.
+    /// An attachment needs a password (ZIP, Office, PDF), or a part is encrypted (S/MIME, PGP/MIME).
     EncryptedFile,
     /// An attachment is a program or a script, by its content or its name's extension.
     ExecutableFile,
@@ -53,7 +54,7 @@ pub enum Flag {
     OtherAddress,
     /// It belongs to a guest of an order.
     Guest,
-    /// It is the first in its conversation.
+    /// It opened its conversation: the first mail of an inquiry or of a guest.
     FirstContact,
     /// A filter marked it.
     Labelled,

@@ -189,8 +189,8 @@ impl Relay {
                     false => Err(HoldFault::NoHold.into()),
                 }
             }
-            Found::Person(conversations, stranger) => {
-                Ok(Opened::Erased(self.erase(&conversations, stranger, now).await?))
+            Found::Person(conversations, stranger, numbers) => {
+                Ok(Opened::Erased(self.erase(&conversations, (stranger, &numbers), now).await?))
             }
             Found::All(customer, conversations, stranger) => {
                 Ok(Opened::Export(self.all_of(&customer, &conversations, stranger, now).await?))
@@ -245,9 +245,9 @@ impl Relay {
                 let stands = holds.iter().any(|row| row.id == id && row.lifted_at.is_none());
                 stands.then_some((1, Found::Hold(id))).ok_or(HoldFault::NoHold.into())
             }
-            Opening::Erase { conversations, stranger, open_orders, .. } => {
+            Opening::Erase { conversations, stranger, numbers, open_orders, .. } => {
                 self.may_erase(conversations, *stranger, *open_orders).await?;
-                Ok((conversations.len(), Found::Person(conversations.clone(), *stranger)))
+                Ok((conversations.len(), Found::Person(conversations.clone(), *stranger, numbers.clone())))
             }
             Opening::Export { customer, conversations, stranger, .. } => {
                 let customer = RealAddress::parse(customer).map_err(|_| ErasureFault::Customer)?;
@@ -420,7 +420,7 @@ enum Found {
     Content(Box<crate::store::Work>),
     Customer(Box<crate::store::ConversationRow>),
     Hold(i64),
-    Person(Vec<i64>, Index),
+    Person(Vec<i64>, Index, Vec<i64>),
     All(Box<RealAddress>, Vec<i64>, Index),
     Correction(Box<Correction>),
 }

@@ -22,6 +22,7 @@ mod draft;
 mod envelope;
 mod erasure;
 mod export;
+mod facts;
 mod first_use;
 mod hashes;
 mod help;
@@ -77,6 +78,7 @@ pub use desk_book::{LookView, RequestView};
 pub use domains::{AddressClass, Domains};
 pub use envelope::{Notify, Wishes};
 pub use erasure::{ErasureFault, ErasurePending, ErasureStep};
+pub use facts::Said;
 pub use help::{Help, Words, help, pages};
 pub use leaving::{LeaveFault, Left};
 pub use legal_hold::{HoldFault, HoldScope, LegalHoldView};
@@ -174,6 +176,12 @@ struct Inner {
     clock_seen: std::sync::Mutex<Option<(Timestamp, std::time::Instant)>>,
     /// Held while a mail to the operator is counted and taken.
     for_operator: tokio::sync::Mutex<()>,
+    /// Keys of quarters.
+    periods: ArcSwap<facts::Periods>,
+    /// The day for which partitions were last made.
+    partitions_of: std::sync::atomic::AtomicI64,
+    /// By what addresses are looked up.
+    geo: std::sync::OnceLock<Arc<crate::geo::Geo>>,
     /// Days without a key of their own.
     strays: std::sync::Mutex<retention::Strays>,
     /// Whether nothing more may be taken.
@@ -269,11 +277,16 @@ impl Relay {
             erased_until: std::sync::Mutex::new(Timestamp::from_millis(0)),
             clock_seen: std::sync::Mutex::new(None),
             for_operator: tokio::sync::Mutex::new(()),
+            periods: ArcSwap::default(),
+            partitions_of: std::sync::atomic::AtomicI64::new(i64::MIN),
+            geo: std::sync::OnceLock::new(),
             strays: std::sync::Mutex::default(),
             is_halted: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let relay = Self { inner: Arc::new(inner) };
+        relay.make_room_for_facts(opened_at).await;
+        Ok(relay)
     }
 
     /// The database below.

@@ -5,6 +5,7 @@ mod credentials;
 mod desk;
 mod evidence;
 mod export;
+mod facts;
 mod given_up;
 mod holds;
 mod rekey;
@@ -150,6 +151,7 @@ impl Shop {
                 parameters,
                 bytes,
                 proof: SenderProof::given(Findings::Trusted),
+                said: crate::relay::Said::default(),
             })
             .await
             .unwrap()
@@ -235,8 +237,16 @@ async fn a_bounce_that_is_faster_than_our_own_commit_is_asked_to_come_again() {
         let (peer, parameters) = (peer(), MailParameters::default());
         let bytes = bytes.as_bytes().to_vec();
         let proof = SenderProof::given(Findings::Trusted);
-        let incoming =
-            Incoming { peer: &peer, login: None, sender: None, recipients, parameters, bytes, proof };
+        let incoming = Incoming {
+            peer: &peer,
+            login: None,
+            sender: None,
+            recipients,
+            parameters,
+            bytes,
+            proof,
+            said: crate::relay::Said::default(),
+        };
         shop.relay.accept(incoming).await
     };
     assert_eq!(bounce().await, Err(Refusal::TryAgain));
@@ -270,8 +280,16 @@ async fn an_address_the_customer_had_before_passes_no_more_than_the_present_one(
     let (peer, parameters, recipients) =
         (peer(), MailParameters::default(), vec![(recipient, Wishes::default())]);
     let proof = SenderProof::given(Findings::Trusted);
-    let incoming =
-        Incoming { peer: &peer, login: None, sender: Some(&sender), recipients, parameters, bytes, proof };
+    let incoming = Incoming {
+        peer: &peer,
+        login: None,
+        sender: Some(&sender),
+        recipients,
+        parameters,
+        bytes,
+        proof,
+        said: crate::relay::Said::default(),
+    };
     shop.relay.accept(incoming).await.unwrap();
     let sent = shop.relay.outbound(&shop.lease().await[0]).await.unwrap().message.into_bytes();
     let sent = String::from_utf8(sent).unwrap();

@@ -5,10 +5,12 @@
 //! When it fails: [`StoreFault`]; then nothing is erased.
 
 use super::certificates::certify;
+use super::fact_upkeep;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::ids;
 use super::retention::DAY_MS;
+use super::strangers::LATER;
 use crate::mail::Timestamp;
 use crate::vault::{Index, bare_under};
 use data_encoding::HEXLOWER;
@@ -149,7 +151,8 @@ impl Store {
             .map_err(|error: sqlx::Error| error.into())
     }
 
-    /// Erases these conversations, and what is kept about this address outside of them, under the id of an erasure; the data keys that are destroyed. `None`: a hold keeps some of it.
+    /// Erases these conversations, and what is kept about this address outside of them, under the id of an erasure; the data keys
+    /// that are destroyed. `numbers`: of the address in facts, one for each quarter. `None`: a hold keeps some of it.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then nothing is erased.
@@ -157,7 +160,7 @@ impl Store {
         &self,
         id: i64,
         conversations: &[i64],
-        address: Index,
+        (address, numbers): (Index, &[i64]),
         next_id: impl Fn() -> i64,
         at: Timestamp,
     ) -> Result<Option<Vec<i64>>, StoreFault> {
@@ -174,7 +177,11 @@ impl Store {
             return Ok(None);
         }
         for row in &found {
-            clear_to_operator(&mut transaction, row.try_get(3)?, row.try_get(0)?).await?;
+            let (key, day): (i64, i64) = (row.try_get(0)?, row.try_get(3)?);
+            clear_to_operator(&mut transaction, day, key).await?;
+            // What becomes of a mail to the operator is noted some days later.
+            let until = of_stranger(day + LATER).1;
+            fact_upkeep::clear_sealed_with(&mut transaction, (of_stranger(day).0, until), key).await?;
         }
         let text = "DELETE FROM stranger WHERE address_idx = $1";
         sqlx::query(text).bind(address.as_bytes()).execute(&mut *transaction).await?;
@@ -186,7 +193,9 @@ impl Store {
                  WHERE c.id = $1";
             found.extend(sqlx::query(text).bind(*conversation).fetch_optional(&mut *transaction).await?);
             clear(&mut transaction, *conversation).await?;
+            fact_upkeep::clear_conversation(&mut transaction, *conversation).await?;
         }
+        fact_upkeep::clear_numbers(&mut transaction, numbers).await?;
         let (mut keys, mut fingerprints, mut bare) = (Vec::new(), Vec::new(), BTreeSet::new());
         for row in &found {
             let (key, wrapped): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);

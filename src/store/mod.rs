@@ -18,6 +18,7 @@ mod engine;
 mod erasure;
 mod errands;
 mod evidence;
+mod fact_upkeep;
 mod facts;
 mod fault;
 mod greylist;
@@ -32,6 +33,7 @@ mod leaving;
 mod looks;
 mod needs;
 mod parties;
+mod periods;
 mod queue;
 mod reader;
 mod records;
@@ -59,6 +61,7 @@ pub use errands::Errand;
 pub use evidence::{
     Affected, BreachEntryRow, LookCount, NewBreachEntry, NewReviewItem, ReviewItemRow, ReviewRow, TokenRow,
 };
+pub use fact_upkeep::DAYS_AHEAD;
 pub use facts::{NewFact, NewFile, Usual};
 pub use fault::StoreFault;
 pub use greylist::Patience;
@@ -72,6 +75,7 @@ pub use leaving::StoreHoldings;
 pub use legal_holds::{LegalHoldRow, NewLegalHold};
 pub use looks::{LookRequestRow, LookRow, NewLook, NewLookRequest};
 pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow, TokenUse};
+pub use periods::{NewPeriod, PeriodRow};
 pub use queue::Work;
 pub use records::RecordRow;
 pub use rekey::{

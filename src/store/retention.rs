@@ -8,6 +8,7 @@
 //! When it fails: [`StoreFault`]; the step is done again.
 
 use super::certificates::{Walk, certify};
+use super::fact_upkeep;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::retention_parts::{
@@ -347,6 +348,9 @@ impl Store {
                     let text = format!("{what} WHERE id > $1 AND id <= $2 AND {of} AND {free}");
                     let query = sqlx::query(AssertSqlSafe(text)).bind(from).bind(last);
                     let gone = query.execute(&mut *transaction).await?.rows_affected();
+                    if part.table == "record" && part.then == Then::Delete {
+                        fact_upkeep::destroy(&mut transaction, (from, last), of, &free).await?;
+                    }
                     // A hold that came in between: what was hashed is not what would go.
                     if usize::try_from(gone) != Ok(rows.len()) {
                         return Err(StoreFault::Unreachable("rows changed while they were destroyed".into()));

@@ -179,6 +179,16 @@ pub struct NewRecord {
     pub fact: Box<NewFact>,
 }
 
+impl NewRecord {
+    /// The same, found by this; what it says of the result stays where the fact says nothing.
+    #[must_use]
+    pub fn found_by(mut self, fact: NewFact) -> Self {
+        let result = self.fact.result.take();
+        *self.fact = NewFact { result: fact.result.or(result), ..fact };
+        self
+    }
+}
+
 /// What became of an accepted message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acceptance {

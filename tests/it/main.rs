@@ -14,6 +14,7 @@ mod peer;
 mod relay;
 mod store;
 mod store_errands;
+mod store_facts;
 mod store_failover;
 mod store_clock;
 mod store_holds;

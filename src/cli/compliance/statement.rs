@@ -132,7 +132,7 @@ fn document(pack: &Pack, config: &Config) -> Value {
         "company": config.compliance,
         "inventory": tables.collect::<Vec<_>>(),
         "places": pack.places.findings,
-        "retention": config.retention.rules().iter().map(|(section, _, rule)| json!({
+        "retention": config.retention.rules().iter().map(|(section, rule)| json!({
             "class": section, "period_days": rule.period.as_secs() / 86_400, "reason": rule.reason,
             "approver": rule.approver, "review": rule.review,
         })).collect::<Vec<_>>(),
@@ -190,7 +190,7 @@ fn page(pack: &Pack, config: &Config) -> Page {
     page.table(&["判定", "用途", "場所", "根拠"], &places.collect::<Vec<_>>());
     page.paragraph("利用者あてのメールそのものの配送は、利用者の通信であり、この表には含みません。");
     page.heading("3. 保存期間");
-    let rules = config.retention.rules().map(|(section, _, rule)| {
+    let rules = config.retention.rules().map(|(section, rule)| {
         vec![
             class(section).to_owned(),
             format!("{}日", rule.period.as_secs() / 86_400),
@@ -296,6 +296,7 @@ fn class(section: &str) -> &str {
         "metadata" => "送受信の記録",
         "logins" => "ログインの記録",
         "audit" => "開示の記録",
+        "rollups" => "時間ごとの件数",
         other => other,
     }
 }
@@ -355,6 +356,11 @@ fn purpose(table: &str) -> &'static str {
         "correction" => "アドレスの訂正の申し出",
         "breach_entry" => "漏えい等の記録",
         "review" | "review_item" => "アクセス権限の棚卸し",
+        "period_key" => "四半期ごとの検索用の鍵",
+        "fact" => "記録の検索用の項目(鍵付きの番号、国、結果)",
+        "fact_file" => "添付ファイルの検索用の項目",
+        "rollup" => "時間ごとの件数(店舗・国・結果別)",
+        "profile" => "店舗のふだんの送信元・環境",
         _ => "",
     }
 }

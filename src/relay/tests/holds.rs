@@ -51,6 +51,7 @@ impl Shop {
             recipients: recipients.into_iter().map(|(to, notify)| (to, notify.into())).collect(),
             parameters: MailParameters::default(),
             bytes: bytes.into_bytes(),
+            said: crate::relay::Said::default(),
             proof: if by == By::Store {
                 SenderProof::of_login()
             } else {

@@ -25,7 +25,7 @@ impl Drop for Dir {
 }
 
 async fn found(place: Place, ground: Ground) -> Vec<(Standing, Origin)> {
-    let (files, officers, geo) = (Vec::new(), Vec::new(), Geo::default());
+    let (files, officers, geo) = (Vec::new(), Vec::new(), Arc::default());
     let checker = Checker { places: vec![place], files, officers, geo, ground };
     let report = checker.look(&Told::default(), Timestamp::from_millis(0)).await;
     report.findings.iter().map(|finding| (finding.standing, finding.origin)).collect()

@@ -27,10 +27,14 @@ pub fn log_has(relay: &TestRelay, event: &str, word: &str) -> bool {
 
 /// Log records of an event.
 pub fn records(relay: &TestRelay, event: &str) -> usize {
-    let count = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(\
-                 'SELECT count(*) FROM record WHERE event = ?', [sys.argv[2]]).fetchone()[0])";
+    counted(relay, "SELECT count(*) FROM record WHERE event = ?", event)
+}
+
+fn counted(relay: &TestRelay, text: &str, event: &str) -> usize {
+    let count = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2], \
+                 [sys.argv[3]]).fetchone()[0])";
     let database = relay.state().join("anshin.db");
-    let output = Command::new("python3").args(["-c", count]).arg(database).arg(event).output();
+    let output = Command::new("python3").args(["-c", count]).arg(database).args([text, event]).output();
     let output = output.unwrap_or_else(|fault| panic!("python3: {fault}; {HOW_TO_RUN}"));
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
@@ -138,6 +142,11 @@ fn what_strangers_make_us_record_is_bounded() {
     // Of one network a tenth of all: 2 at once, and one more each half minute.
     let kept = records(&scene.relay, "refused");
     assert!((2..=4).contains(&kept), "{kept}");
+    // What a record is found by is bounded with it.
+    let counted =
+        |of: &str| counted(&scene.relay, &format!("SELECT count(*) FROM {of} WHERE event = ?"), "refused");
+    assert_eq!(counted("fact"), kept);
+    assert!(counted("rollup") <= kept);
 }
 
 #[test]

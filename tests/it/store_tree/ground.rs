@@ -121,6 +121,10 @@ impl Ground {
         let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
         let text = format!("{head} WHERE id IN ({})", ids.join(", "));
         sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
+        if !headers_alone {
+            let text = format!("DELETE FROM fact WHERE id IN ({})", ids.join(", "));
+            sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
+        }
         connection.close().await.unwrap();
         notes.len()
     }
