@@ -116,7 +116,7 @@ async fn pivot(relay: &Relay, common: &Common, text: &str, clock: Clock) -> Resu
     let at = |at: Option<Timestamp>| at.map_or_else(|| "-".into(), |at| clock.show(at));
     let (conversations, is_all) = pivot.conversations();
     let document = json!({
-        "query": query.to_text(),
+        "query": query.to_masked(),
         "rows": pivot.rows,
         "first": pivot.first.map(Timestamp::to_rfc3339),
         "last": pivot.last.map(Timestamp::to_rfc3339),

@@ -44,7 +44,7 @@ pub(super) async fn run(arguments: &SearchArguments, common: &Common) -> Result<
         let shown = format!("{explained}cost    {about} {rows} rows to read\n");
         print(
             common,
-            &json!({ "query": query.to_text(), "plan": explained, "cost": rows, "cost_is_all": is_all }),
+            &json!({ "query": query.to_masked(), "plan": explained, "cost": rows, "cost_is_all": is_all }),
             &shown,
         );
         return Ok(());
@@ -65,7 +65,7 @@ pub(super) async fn run(arguments: &SearchArguments, common: &Common) -> Result<
             return Err(Failure::new(format!("more than {OPENED_MAX} rows: ask for fewer at once")));
         }
         let limit = usize::try_from(limit.min(OPENED_MAX)).unwrap_or(usize::MAX);
-        let opening = Opening::Search { query: query.to_text(), limit, records };
+        let opening = Opening::Search { query: relay.audited(&query), limit, records };
         return log::open(common, &relay, named, &arguments.look, opening, arguments.out.clone()).await;
     }
     if arguments.count {
@@ -74,7 +74,7 @@ pub(super) async fn run(arguments: &SearchArguments, common: &Common) -> Result<
             rows += found.len();
         }
         progress.end();
-        print(common, &json!({ "query": query.to_text(), "rows": rows }), &rows.to_string());
+        print(common, &json!({ "query": query.to_masked(), "rows": rows }), &rows.to_string());
         return Ok(());
     }
     show(arguments, common, &query, &mut search, limit).await
@@ -101,7 +101,7 @@ async fn show(
         Some(format) => log_rows::head(format, arguments.names),
         None if as_document => {
             let head = json!({
-                "query": query.to_text(),
+                "query": query.to_masked(),
                 "from": from.to_rfc3339(),
                 "until": until.to_rfc3339(),
                 "by_default": window.is_default,

@@ -1,6 +1,6 @@
 //! What is asked of a row, in columns and numbers: what a query becomes once its names are known.
 
-use super::value::{Compare, is_no_tls};
+use super::value::Compare;
 
 /// The columns of `fact` that are read. The order is that of every statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -275,9 +275,6 @@ impl Filter {
     /// That a column has this text.
     #[must_use]
     pub fn text(column: Column, text: &str) -> Self {
-        if column == Column::Tls && is_no_tls(text) {
-            return Filter::Test(Test::Absent(column));
-        }
         Filter::Test(Test::Text { column, text: text.to_owned(), is_prefix: false })
     }
 

@@ -9,7 +9,7 @@ use super::span::{Problem, Span};
 use super::tree::{Expression, Query, Term};
 use super::value::Value;
 use super::when::When;
-use super::words::Word;
+use super::words::{TLS, Word};
 use crate::mail::Timestamp;
 
 /// How far back a query reaches that names no time, in days.
@@ -183,7 +183,10 @@ impl<'q> Making<'q> {
             }
             (Word::Event, Value::OneOf(event)) => Filter::text(Column::Event, event),
             (Word::Direction, Value::OneOf(direction)) => Filter::text(Column::Direction, direction),
-            (Word::Tls, Value::OneOf(version)) => Filter::text(Column::Tls, version),
+            (Word::Tls, Value::OneOf(version)) => match TLS.iter().find(|known| known.0 == *version) {
+                Some((_, Some(recorded))) => Filter::text(Column::Tls, recorded),
+                _ => Filter::Test(Test::Absent(Column::Tls)),
+            },
             (_, Value::Pattern { text, is_prefix }) => {
                 Filter::Test(Test::Text { column: Column::Result, text: text.clone(), is_prefix: *is_prefix })
             }

@@ -2,14 +2,27 @@
 //! For whoever asked, and sealed for the audit: it may hold what people are called.
 
 use super::lexer::{ends, field};
+use super::masked::masked;
 use super::tree::{Expression, Query, Term};
 use super::value::{Compare, Value};
 use super::words::Word;
+use crate::mail::RealAddress;
 
 impl Query {
     /// The canonical text; [`Query::parse`] reads the same query from it.
     #[must_use]
     pub fn to_text(&self) -> String {
+        self.text_with(&|_| None)
+    }
+
+    /// The canonical text with a mask in place of each address, for whoever has the answer.
+    #[must_use]
+    pub fn to_masked(&self) -> String {
+        self.text_with(&|address| Some(masked(Word::From, &address.reveal_canonical())))
+    }
+
+    /// The canonical text with something else in place of the addresses for which there is something.
+    pub fn text_with(&self, name: &dyn Fn(&RealAddress) -> Option<String>) -> String {
         let mut text = String::new();
         if self.is_all {
             text.push_str("all:");
@@ -19,30 +32,32 @@ impl Query {
                 text.push(' ');
             }
             let needs_brackets = self.is_all && matches!(expression, Expression::Any(_));
-            put_within(&mut text, expression, needs_brackets);
+            put_within(&mut text, expression, needs_brackets, name);
         }
         text
     }
 }
 
-fn put_within(text: &mut String, expression: &Expression, brackets: bool) {
+type Names<'a> = &'a dyn Fn(&RealAddress) -> Option<String>;
+
+fn put_within(text: &mut String, expression: &Expression, brackets: bool, name: Names<'_>) {
     if brackets {
         text.push('(');
     }
-    put(text, expression);
+    put(text, expression, name);
     if brackets {
         text.push(')');
     }
 }
 
-fn put(text: &mut String, expression: &Expression) {
+fn put(text: &mut String, expression: &Expression, name: Names<'_>) {
     match expression {
         Expression::All(parts) => {
             for (n, part) in parts.iter().enumerate() {
                 if n > 0 {
                     text.push(' ');
                 }
-                put_within(text, part, matches!(part, Expression::Any(_)));
+                put_within(text, part, matches!(part, Expression::Any(_)), name);
             }
         }
         Expression::Any(parts) => {
@@ -50,19 +65,28 @@ fn put(text: &mut String, expression: &Expression) {
                 if n > 0 {
                     text.push_str(" or ");
                 }
-                put(text, part);
+                put(text, part, name);
             }
         }
         Expression::Not(inner) => {
             text.push_str("not ");
-            put_within(text, inner, matches!(**inner, Expression::All(_) | Expression::Any(_)));
+            put_within(text, inner, matches!(**inner, Expression::All(_) | Expression::Any(_)), name);
         }
-        Expression::Term(term) => text.push_str(&term_text(term)),
+        Expression::Term(term) => text.push_str(&term_text(term, name)),
     }
 }
 
-fn term_text(term: &Term) -> String {
-    let value = value_text(&term.value, term.word);
+fn term_text(term: &Term, name: Names<'_>) -> String {
+    let named = match &term.value {
+        Value::Address(address) => name(address),
+        // Bare words, and ids, which some programs make of addresses.
+        Value::Text(text) if text.contains('@') => {
+            let bare = text.trim_start_matches('<').trim_end_matches('>');
+            RealAddress::parse(bare).ok().and_then(|address| name(&address))
+        }
+        _ => None,
+    };
+    let value = named.unwrap_or_else(|| value_text(&term.value, term.word));
     match term.word {
         Some(word) if needs_quotes(&value) => format!("{}:{}", word.name(), quoted(&value)),
         Some(word) => format!("{}:{value}", word.name()),

@@ -145,6 +145,18 @@ fn what_an_attacker_types_stands_among_the_parameters_or_is_refused() {
 }
 
 #[test]
+fn a_query_is_shown_and_written_down_without_addresses() {
+    let text =
+        "from:Hana@Example.jp (\"hana@example.jp\" or id:<hana@example.jp>) -order:A-1 to:me@own.example";
+    let query = Query::parse(text).unwrap_or_else(|problem| panic!("{}", problem.show(text)));
+    assert_eq!(query.to_masked(), "from:h…@e… (h…@e… or id:h…@e…) not order:A-1 to:m…@o…");
+    let own = |address: &crate::mail::RealAddress| {
+        (address.reveal_domain().as_str() != "own.example").then(|| "0f".to_owned())
+    };
+    assert_eq!(query.text_with(&own), "from:0f (0f or id:0f) not order:A-1 to:me@own.example");
+}
+
+#[test]
 fn huge_queries_are_refused_at_once_and_the_largest_allowed_are_answered() {
     assert!(Query::parse(&"x ".repeat(LENGTH_MAX)).is_err());
     assert!(Query::parse(&"x ".repeat(TERMS_MAX)).is_ok());

@@ -2,7 +2,7 @@
 
 use super::span::{Problem, Span, nearest};
 use super::when::When;
-use super::words::{METHODS, TLS, Takes, VERDICTS, Word};
+use super::words::{METHODS, Takes, VERDICTS, Word};
 use crate::mail::{Domain, Flag, RealAddress};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -343,9 +343,4 @@ pub(super) fn choices(word: Word) -> Vec<String> {
         Takes::Number => owned(&[">", "<", ">=", "<="]),
         _ => Vec::new(),
     }
-}
-
-/// Whether TLS was absent is no version.
-pub(super) fn is_no_tls(text: &str) -> bool {
-    TLS.last() == Some(&text) && text == "none"
 }

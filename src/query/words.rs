@@ -98,7 +98,10 @@ pub const EVENTS: [&str; 19] = [
 ];
 /// `fact.direction`.
 pub const DIRECTIONS: [&str; 4] = ["to_customer", "to_merchant", "copy", "notice"];
-pub(super) const TLS: [&str; 3] = ["1.3", "1.2", "none"];
+/// Versions of TLS as they are asked for, and as they are recorded.
+pub(super) const TLS: [(&str, Option<&str>); 3] =
+    [("1.3", Some("TLSv1_3")), ("1.2", Some("TLSv1_2")), ("none", None)];
+const VERSIONS: [&str; 3] = ["1.3", "1.2", "none"];
 /// What proves a sender, and what comes of it (RFC 8601 §2.7).
 pub(super) const METHODS: [&str; 4] = ["spf", "dkim", "dmarc", "arc"];
 pub(super) const VERDICTS: [&str; 7] =
@@ -214,7 +217,7 @@ impl Word {
                 ("direction", Takes::OneOf(&DIRECTIONS), "direction:to_merchant", "which way it went")
             }
             Word::Flag => ("flag", Takes::Flag, "flag:unproven", "a fact that has a name"),
-            Word::Tls => ("tls", Takes::OneOf(&TLS), "tls:none", "TLS on the connection"),
+            Word::Tls => ("tls", Takes::OneOf(&VERSIONS), "tls:none", "TLS on the connection"),
             Word::Size => {
                 ("size", Takes::Number, "size:10k..2m", "octets of the mail; k, m and g count by 1024")
             }

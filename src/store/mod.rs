@@ -86,7 +86,7 @@ pub use report::{By, QueueCount, QueueFilter, QueueRow, QueueTotals};
 pub use retention::{DAY_MS, NextRows, Noted, Progress};
 pub use retention_parts::class_of;
 pub use rows::*;
-pub use search::{PeriodKeyRow, Rolled, SeenWith};
+pub use search::{Rolled, SeenWith};
 pub use tls::{NewPolicy, NewTlsCount, TLS_COUNTS, TlsCountRow};
 pub use tree::{Growth, LeafRow, NodeRow, SEGMENT, TreeRow};
 

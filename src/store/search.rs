@@ -17,13 +17,6 @@ const HOUR_MS: i64 = 3_600_000;
 /// Records that one statement reads by their ids.
 const LOT: usize = 500;
 
-/// The key of a quarter, wrapped.
-pub struct PeriodKeyRow {
-    pub id: i64,
-    pub quarter: i64,
-    pub wrapped: Vec<u8>,
-}
-
 /// What was counted: of a store in some hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rolled {
@@ -98,19 +91,6 @@ impl Store {
         let text = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM rollup WHERE hour >= $1 AND hour <= $2";
         let query = sqlx::query(text).bind(from.div_euclid(HOUR_MS)).bind(until.div_euclid(HOUR_MS));
         Ok(query.fetch_one(self.pool()).await?.try_get(0)?)
-    }
-
-    /// The keys of some quarters, both ends included.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn period_keys(&self, from: i64, until: i64) -> Result<Vec<PeriodKeyRow>, StoreFault> {
-        let text = "SELECT id, quarter, wrapped FROM period_key WHERE quarter >= $1 AND quarter <= $2 ORDER BY quarter";
-        let rows = sqlx::query(text).bind(from).bind(until).fetch_all(self.pool()).await?;
-        let read = |row: &AnyRow| {
-            Ok(PeriodKeyRow { id: row.try_get(0)?, quarter: row.try_get(1)?, wrapped: row.try_get(2)? })
-        };
-        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
     /// The records with these ids, in order of their ids; those that are gone are left out.

@@ -5,8 +5,8 @@ use crate::store::{domains, on_both, open, policy};
 use anshin::mail::{Flag, Flags, RealAddress, Timestamp};
 use anshin::query::{EVENTS, IdSpan, Plan, Query};
 use anshin::relay::{
-    Account, DeskFault, Found, Goes, Look, LookPurpose, NewMerchantRequest, Opened, Opening, OrderRequest, Relay,
-    SearchFault, Searcher,
+    Account, DeskFault, Found, Goes, Look, LookPurpose, NewMerchantRequest, Opened, Opening, OrderRequest,
+    Relay, SearchFault, Searcher,
 };
 use anshin::store::{Ids, NewFact, NewFile, NewRecord, Store};
 use anshin::vault::{DataKey, Numbered, Period, Place, Vault, quarter_of};
@@ -196,7 +196,8 @@ fn each_name_finds_its_rows_in_every_quarter_and_rows_say_which_matched_and_name
             }
         }
         let both = ground.all(&format!("{HANA} after:2026-10-01"), now).await;
-        let matched: Vec<&str> = both.iter().flat_map(|found| &found.line.matched).map(String::as_str).collect();
+        let matched: Vec<&str> =
+            both.iter().flat_map(|found| &found.line.matched).map(String::as_str).collect();
         assert_eq!(matched, ["to:h…@c…", "from:h…@c…"]);
         assert_eq!(ground.ids("login:9096760334", now).await.len(), 1, "30 days by default");
         assert_eq!(ground.ids("all: login:9096760334", now).await.len(), 2);
@@ -296,9 +297,10 @@ fn statements_find_what_the_plan_says_of_each_row() {
             fact.order_k = maybe(ground.number(when, Numbered::OrderNo(if n % 2 == 0 { "1" } else { "2" })));
             fact.country = [None, Some("JP"), Some("US")][below(3)].map(Into::into);
             fact.country2 = [None, Some("JP")][below(2)].map(Into::into);
-            fact.result = [None, Some("5.1.1"), Some("5_1.1"), Some("4.2.1"), Some("é")][below(5)].map(Into::into);
+            fact.result =
+                [None, Some("5.1.1"), Some("5_1.1"), Some("4.2.1"), Some("é")][below(5)].map(Into::into);
             fact.spf = [None, Some("pass"), Some("fail")][below(3)];
-            fact.tls = [None, Some("1.3"), Some("1.2")][below(3)].map(Into::into);
+            fact.tls = [None, Some("TLSv1_3"), Some("TLSv1_2")][below(3)].map(Into::into);
             fact.attachments = (0..below(3))
                 .map(|file| NewFile {
                     hash_k: ground.number(when, Numbered::File(&[u8::try_from(file).unwrap(); 32])),
@@ -439,7 +441,9 @@ fn every_search_is_entered_and_what_is_sealed_is_opened_at_the_desk() {
         let mut ids = Vec::new();
         for _ in 0..301 {
             let id = ground
-                .keep(now, "accepted", |record| record.fact.from_k = ground.number(now, Numbered::Address(&hana)))
+                .keep(now, "accepted", |record| {
+                    record.fact.from_k = ground.number(now, Numbered::Address(&hana))
+                })
                 .await;
             ids.push(id);
         }
@@ -450,16 +454,33 @@ fn every_search_is_entered_and_what_is_sealed_is_opened_at_the_desk() {
         let looks = ground.relay.looks().await.unwrap();
         let told: Vec<_> = looks
             .iter()
-            .map(|look| (look.kind.as_str(), look.outcome.as_str(), look.purpose.as_str(), look.detail["actor"].as_str()))
+            .map(|look| {
+                (
+                    look.kind.as_str(),
+                    look.outcome.as_str(),
+                    look.purpose.as_str(),
+                    look.detail["actor"].as_str(),
+                )
+            })
             .collect();
         let entry = |actor| ("search", "masked", "unstated", Some(actor));
         assert_eq!(told, [entry("token 0000000000000005"), entry("uid 1000")]);
-        assert_eq!(looks[0].detail["what"]["search"]["query"], text.as_str());
-        let stored: Vec<Vec<u8>> = sqlx::query_scalar("SELECT detail FROM look").fetch_all(&mut sql).await.unwrap();
+        let written = looks[0].detail["what"]["search"]["query"].as_str().unwrap();
+        assert!(
+            written.len() == 5 + 32
+                && written.starts_with("from:")
+                && looks[1].detail["what"] == looks[0].detail["what"]
+        );
+        let stored: Vec<Vec<u8>> =
+            sqlx::query_scalar("SELECT detail FROM look").fetch_all(&mut sql).await.unwrap();
         assert!(stored.iter().all(|detail| !String::from_utf8_lossy(detail).contains("canary")), "sealed");
 
         let look = Look::new("akiko", LookPurpose::FraudInvestigation, "C-1", ACCOUNT).unwrap();
-        let opening = |records: &[i64]| Opening::Search { query: text.clone(), limit: 100, records: records.to_vec() };
+        let opening = |records: &[i64]| Opening::Search {
+            query: ground.relay.audited(&query),
+            limit: 100,
+            records: records.to_vec(),
+        };
         let opened = ground.relay.open_for(&look, &opening(&ids[..2]), Goes::ToTheScreen, None).await;
         let Ok(Opened::Trace(lines)) = opened else { panic!("not opened") };
         assert!(lines.len() == 2 && lines[0].detail["from"] == "opened");

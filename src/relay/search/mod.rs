@@ -17,6 +17,8 @@ use super::look::{Account, Look};
 use super::{Relay, RelayFault, queue_id};
 use crate::mail::{Flags, Timestamp};
 use crate::query::{Column, Outline, Plan, Problem, Query, Row};
+use crate::vault::Indexed;
+use data_encoding::HEXLOWER;
 use serde_json::json;
 
 /// Why nothing was found out.
@@ -151,12 +153,23 @@ impl Relay {
     ) -> Result<Search, SearchFault> {
         let at = |millis| Timestamp::from_millis(millis).to_rfc3339();
         let what = json!({
-            "query": query.to_text(),
+            "query": self.audited(query),
             "from": at(plan.window.from),
             "until": at(plan.window.until),
         });
         self.enter(searcher, what).await?;
         Ok(Search::new(self.clone(), plan, cursor))
+    }
+
+    /// A query as it is written down: in place of addresses that are not ours stand their keyed indexes, since what is written
+    /// down outlives the keys of a person.
+    #[must_use]
+    pub fn audited(&self, query: &Query) -> String {
+        let index = &self.vault().index;
+        query.text_with(&|address| {
+            let is_ours = self.domains().all().any(|own| own == address.reveal_domain());
+            (!is_ours).then(|| HEXLOWER.encode(index.of(Indexed::Stranger(address)).as_bytes()))
+        })
     }
 
     /// Enters for the audit who is about to be told what.

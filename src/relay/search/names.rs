@@ -1,10 +1,12 @@
 //! What the names in a query are: keyed numbers of the quarters that it covers, and rows of ours for stores, orders and aliases.
 
 use super::SearchFault;
-use crate::mail::{Domain, RealAddress};
+use crate::mail::RealAddress;
 use crate::query::{Column, Filter, Keyed, Numbers, Outline, Problem, Seek, Sought, Word, quarter_of};
 use crate::relay::{Relay, RelayFault};
-use crate::vault::{Numbered, Period, Side, VaultError};
+use crate::senders;
+use crate::vault::{Numbered, Period, Side};
+use std::sync::Arc;
 
 /// How far rows at the ends of a window may have numbers of the quarter beside it, in milliseconds.
 const SLACK_MS: i64 = 600_000;
@@ -12,7 +14,11 @@ const SLACK_MS: i64 = 600_000;
 impl Relay {
     /// What each name of an outline is, in order.
     pub(super) async fn named(&self, outline: &Outline<'_>) -> Result<Vec<Filter>, SearchFault> {
-        let periods = self.periods(outline).await?;
+        let quarter = |millis: i64, slack: i64| quarter_of(millis.saturating_add(slack));
+        let (from, until) =
+            (quarter(outline.window.from, -SLACK_MS), quarter(outline.window.until, SLACK_MS));
+        // A key that was destroyed is not among them: its rows have no names any more.
+        let periods = self.periods(from, until).await?;
         let mut found = Vec::with_capacity(outline.seeks.len());
         for seek in &outline.seeks {
             found.push(self.filter_of(seek, &periods).await?);
@@ -20,28 +26,7 @@ impl Relay {
         Ok(found)
     }
 
-    /// The keys of the quarters that a window covers. One that was destroyed has no rows any more.
-    async fn periods(&self, outline: &Outline<'_>) -> Result<Vec<Period>, RelayFault> {
-        let quarter = |millis: i64, slack: i64| quarter_of(millis.saturating_add(slack));
-        let (from, until) =
-            (quarter(outline.window.from, -SLACK_MS), quarter(outline.window.until, SLACK_MS));
-        let mut periods = Vec::new();
-        for row in self.store().period_keys(from, until).await? {
-            match self.vault().index.open_period(row.id, row.quarter, &row.wrapped) {
-                Err(VaultError::Destroyed { .. }) => {}
-                Err(fault) => {
-                    if matches!(fault, VaultError::NotHeld { .. }) {
-                        self.miss_a_key();
-                    }
-                    return Err(fault.into());
-                }
-                Ok(period) => periods.push(period),
-            }
-        }
-        Ok(periods)
-    }
-
-    async fn filter_of(&self, seek: &Seek<'_>, periods: &[Period]) -> Result<Filter, SearchFault> {
+    async fn filter_of(&self, seek: &Seek<'_>, periods: &[Arc<Period>]) -> Result<Filter, SearchFault> {
         if let Some(address) = seek.address()
             && (seek.word == Word::Alias || self.domains().all().any(|own| own == address.reveal_domain()))
         {
@@ -81,7 +66,7 @@ impl Relay {
         &self,
         word: Word,
         address: &RealAddress,
-        periods: &[Period],
+        periods: &[Arc<Period>],
     ) -> Result<Filter, SearchFault> {
         let written = Filter::keyed(&[Column::To], &numbers(periods, &Keyed::Address(address)));
         if let Some((row, side)) = self.alias_row_and_side(address).await? {
@@ -108,12 +93,12 @@ impl Relay {
 }
 
 /// The numbers of a value in each quarter.
-fn numbers(periods: &[Period], keyed: &Keyed<'_>) -> Numbers {
-    let registrable;
+fn numbers(periods: &[Arc<Period>], keyed: &Keyed<'_>) -> Numbers {
+    let (registrable, bracketed);
     let numbered = match keyed {
         Keyed::Address(address) => Numbered::Address(address),
         Keyed::Domain(domain) => {
-            registrable = organization(domain);
+            registrable = senders::registrable(domain);
             Numbered::Domain(&registrable)
         }
         Keyed::Order(no) => Numbered::OrderNo(no),
@@ -122,13 +107,10 @@ fn numbers(periods: &[Period], keyed: &Keyed<'_>) -> Numbers {
         Keyed::Ip(ip) => Numbered::Ip(*ip),
         Keyed::Net(ip) => Numbered::Net(*ip),
         Keyed::Hash(hash) => Numbered::File(hash),
-        Keyed::MessageId(id) => Numbered::MessageId(id),
+        Keyed::MessageId(id) => {
+            bracketed = format!("<{}>", id.trim_start_matches('<').trim_end_matches('>'));
+            Numbered::MessageId(&bracketed)
+        }
     };
     Numbers::by_quarter(periods.iter().map(|period| (period.quarter, period.number(numbered))).collect())
-}
-
-/// The registrable part of a domain.
-fn organization(domain: &Domain) -> Domain {
-    let text = domain.as_str();
-    psl::domain_str(text).and_then(|text| Domain::parse(text).ok()).unwrap_or_else(|| domain.clone())
 }

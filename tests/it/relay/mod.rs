@@ -39,6 +39,7 @@ mod holds;
 mod keys;
 mod kills;
 mod lifecycle;
+mod log_search;
 mod log_trace;
 mod logins;
 mod machines;
