@@ -59,13 +59,15 @@ fn within(what: &str, span: &SpanArguments) -> String {
 /// All rows of a query, the newest first, each to `each` until it has enough.
 async fn walk(
     relay: &Relay,
+    common: &Common,
     text: &str,
     each: &mut dyn FnMut(crate::relay::Found) -> bool,
 ) -> Result<Query, Failure> {
-    let query = read(text)?;
-    let plan = relay.plan(&query, Timestamp::now()).await.map_err(|fault| told(fault, text))?;
+    let query = read(text, common)?;
+    let plan = relay.plan(&query, Timestamp::now()).await.map_err(|fault| told(fault, text, common))?;
     let searcher = Searcher::Account(desk::account());
-    let mut search = relay.search(&query, plan, &searcher, None).await.map_err(|fault| told(fault, text))?;
+    let mut search =
+        relay.search(&query, plan, &searcher, None).await.map_err(|fault| told(fault, text, common))?;
     warn_of_cost(&search).await?;
     let mut progress = Progress::new();
     while let Some(found) = progress.step(&mut search).await? {
@@ -79,7 +81,7 @@ async fn walk(
 
 async fn pair(relay: &Relay, common: &Common, text: &str, clock: Clock) -> Result<(), Failure> {
     let mut lines: Vec<FoundLine> = Vec::new();
-    walk(relay, text, &mut |found| {
+    walk(relay, common, text, &mut |found| {
         lines.push(found.line);
         lines.len() < PAIR_MAX
     })
@@ -108,7 +110,7 @@ async fn pair(relay: &Relay, common: &Common, text: &str, clock: Clock) -> Resul
 
 async fn pivot(relay: &Relay, common: &Common, text: &str, clock: Clock) -> Result<(), Failure> {
     let mut pivot = Pivot::default();
-    let query = walk(relay, text, &mut |found| {
+    let query = walk(relay, common, text, &mut |found| {
         pivot.add(&found);
         true
     })
@@ -221,7 +223,7 @@ async fn merchant(relay: &Relay, common: &Common, store_id: &str, clock: Clock) 
 async fn new_geo(relay: &Relay, common: &Common, since: &str, clock: Clock) -> Result<(), Failure> {
     let now = Timestamp::now();
     let text = quoted("after", since);
-    let plan = relay.plan(&read(&text)?, now).await.map_err(|fault| told(fault, &text))?;
+    let plan = relay.plan(&read(&text, common)?, now).await.map_err(|fault| told(fault, &text, common))?;
     let since = Timestamp::from_millis(plan.window.from);
     let places = relay.new_places(since, &Searcher::Account(desk::account())).await?;
     let document: Vec<Value> = places

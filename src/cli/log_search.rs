@@ -31,13 +31,14 @@ pub(super) async fn run(arguments: &SearchArguments, common: &Common) -> Result<
     if arguments.complete {
         return completions(common, &text);
     }
-    let query = read(&text)?;
+    let query = read(&text, common)?;
     let (_, relay) = process::relay(common).await?;
-    let plan = relay.plan(&query, Timestamp::now()).await.map_err(|fault| told(fault, &text))?;
+    let plan = relay.plan(&query, Timestamp::now()).await.map_err(|fault| told(fault, &text, common))?;
     let named = desk::look(&arguments.look)?;
     let searcher = named.as_ref().map_or_else(|| Searcher::Account(desk::account()), Searcher::Named);
     let explained = plan.explain();
-    let mut search = relay.search(&query, plan, &searcher, None).await.map_err(|fault| told(fault, &text))?;
+    let mut search =
+        relay.search(&query, plan, &searcher, None).await.map_err(|fault| told(fault, &text, common))?;
     if arguments.explain {
         let (rows, is_all) = search.cost().await?;
         let about = if is_all { "about" } else { "more than" };
@@ -211,25 +212,26 @@ impl Progress {
 }
 
 /// Reads a query of the command line, files that it names included.
-pub(super) fn read(text: &str) -> Result<Query, Failure> {
-    let query = Query::parse(text).map_err(|problem| shown(&problem, text))?;
+pub(super) fn read(text: &str, common: &Common) -> Result<Query, Failure> {
+    let query = Query::parse(text).map_err(|problem| shown(&problem, text, common))?;
     query.with_files(&mut |name| hash(Path::new(name)))
 }
 
-/// A problem with the line and a mark under the word.
-fn shown(problem: &Problem, text: &str) -> Failure {
+/// A problem: for a person with his line and a mark under the word, for a program, which may keep it, without.
+fn shown(problem: &Problem, text: &str, common: &Common) -> Failure {
     let details = json!({
         "reason": problem.reason,
         "column": problem.column(text),
         "nearest": problem.nearest,
     });
-    Failure { text: format!("the query can't be read\n{}", problem.show(text)), details: Some(details) }
+    let said = if common.json { problem.sentence() } else { problem.show(text) };
+    Failure { text: format!("the query can't be answered\n{said}"), details: Some(details) }
 }
 
 /// A fault of a search of this text.
-pub(super) fn told(fault: SearchFault, text: &str) -> Failure {
+pub(super) fn told(fault: SearchFault, text: &str, common: &Common) -> Failure {
     match fault {
-        SearchFault::Query(problem) => shown(&problem, text),
+        SearchFault::Query(problem) => shown(&problem, text, common),
         other => other.into(),
     }
 }

@@ -1,7 +1,7 @@
 //! Searching the log on both engines, over rows made by hand: names, quarters, order, what is destroyed meanwhile, the audit, and
 //! that statements find what a plan says of each row.
 
-use crate::store::{domains, on_both, open, policy};
+use crate::store::{domains, on_both, policy};
 use anshin::mail::{Flag, Flags, RealAddress, Timestamp};
 use anshin::query::{EVENTS, IdSpan, Plan, Query};
 use anshin::relay::{
@@ -32,8 +32,7 @@ struct Ground {
 
 impl Ground {
     async fn open(url: String, vault: Vault) -> Self {
-        let (store, key) = open(&url, &vault).await;
-        drop(key);
+        let store = Store::open(&url).await.unwrap();
         let id = anshin::store::random_id();
         let (key, wrapped) = vault.seal.new_data_key(id);
         let new = anshin::store::NewKey { id, subject: "stranger", wrapped };
