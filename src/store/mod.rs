@@ -47,6 +47,7 @@ mod rows;
 mod schema;
 mod strangers;
 mod tls;
+mod touched;
 mod tree;
 mod writer;
 
