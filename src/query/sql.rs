@@ -63,7 +63,7 @@ impl Plan {
         making.span(Some(probe), span)?;
         making.text.push_str(" LIMIT ");
         making.number(most);
-        making.text.push_str(") AS some");
+        making.text.push_str(") AS found");
         Some(Statement { text: making.text, bound: making.bound })
     }
 }
@@ -181,9 +181,9 @@ impl Making {
             Test::Text { column, text, is_prefix } => {
                 self.known(*column);
                 if *is_prefix {
-                    let _ = write!(self.text, "SUBSTR({}, 1, ", column.name());
+                    let _ = write!(self.text, "SUBSTR({}, 1, CAST(", column.name());
                     self.number(i64::try_from(text.chars().count()).unwrap_or(i64::MAX));
-                    self.text.push_str(") = ");
+                    self.text.push_str(" AS INTEGER)) = ");
                 } else {
                     let _ = write!(self.text, "{} = ", column.name());
                 }

@@ -100,7 +100,7 @@ pub const EVENTS: [&str; 19] = [
 pub const DIRECTIONS: [&str; 4] = ["to_customer", "to_merchant", "copy", "notice"];
 /// Versions of TLS as they are asked for, and as they are recorded.
 pub(super) const TLS: [(&str, Option<&str>); 3] =
-    [("1.3", Some("TLSv1_3")), ("1.2", Some("TLSv1_2")), ("none", None)];
+    [("1.3", Some("TLSv1.3")), ("1.2", Some("TLSv1.2")), ("none", None)];
 const VERSIONS: [&str; 3] = ["1.3", "1.2", "none"];
 /// What proves a sender, and what comes of it (RFC 8601 §2.7).
 pub(super) const METHODS: [&str; 4] = ["spf", "dkim", "dmarc", "arc"];

@@ -398,9 +398,9 @@ fn word(country: crate::geo::Country) -> Cow<'static, str> {
     country.to_string().into()
 }
 
-/// The version of TLS in `version and cipher suite`.
+/// The version of TLS in `version and cipher suite`, such as `TLSv1.3`.
 fn version(tls: &str) -> Option<Cow<'static, str>> {
-    tls.split_whitespace().next().map(|version| version.to_owned().into())
+    tls.split_whitespace().next().map(|version| version.replace('_', ".").into())
 }
 
 fn order(numbers: &Numbers, order_no: &str) -> Option<i64> {

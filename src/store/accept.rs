@@ -2,8 +2,8 @@
 
 use super::batch::{lots, statement};
 use super::facts;
-use super::lanes::{Lane, Touched};
 use super::rows::{Acceptance, NewConversation, NewKey, NewMessage, NewNotice, NewRecord, NewThread};
+use super::touched::{Lane, Touched};
 use crate::mail::Timestamp;
 use crate::vault::Index;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};

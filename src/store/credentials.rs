@@ -7,9 +7,9 @@
 use super::accept;
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::lanes::Touched;
 use super::reader::Transaction;
 use super::rows::{NewCredential, NewRecord, Verifiers};
+use super::touched::Touched;
 use super::writer::Change;
 use crate::mail::Timestamp;
 use crate::vault::Sealed;

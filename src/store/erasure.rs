@@ -26,6 +26,9 @@ const HOLDS: &str = "SELECT h.id FROM legal_hold h JOIN conversation c ON c.id =
     AND ((h.from_at IS NULL AND h.until_at IS NULL) OR EXISTS (SELECT 1 FROM record r WHERE r.conversation_id = c.id \
     AND (h.from_at IS NULL OR r.at >= h.from_at) AND (h.until_at IS NULL OR r.at < h.until_at))) ORDER BY h.id";
 
+/// How long something may be under way with a key that was opened before, in milliseconds.
+const LATE_MS: i64 = 120_000;
+
 /// What is kept about a person, counted.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Holdings {
@@ -266,10 +269,18 @@ impl Store {
         self.pool()
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
-                let text = "UPDATE erasure SET certified_at = $1 WHERE id = $2 AND certified_at IS NULL";
+                let text = "UPDATE erasure SET certified_at = $1 WHERE id = $2 AND certified_at IS NULL \
+                     RETURNING at, keys";
                 let query = sqlx::query(text).bind(now.as_millis()).bind(erasure);
-                let is_first = query.execute(&mut *transaction).await?.rows_affected() == 1;
-                if is_first {
+                let row = query.fetch_optional(&mut *transaction).await?;
+                let is_first = row.is_some();
+                if let Some(row) = row {
+                    // What was under way when the keys went: its record opens no more, and its fact must have no numbers.
+                    let (at, keys): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+                    let late = (ids::floor(at - LATE_MS), ids::floor(at + LATE_MS));
+                    for key in keys.split(' ').filter_map(|key| key.parse().ok()) {
+                        fact_upkeep::clear_sealed_with(&mut transaction, late, key).await?;
+                    }
                     certify(&mut transaction, id, "erasure", None, body, now).await?;
                 }
                 transaction.commit().await?;

@@ -5,8 +5,8 @@
 use super::accept;
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::lanes::Touched;
 use super::rows::{NewMessage, NewRecord};
+use super::touched::Touched;
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};

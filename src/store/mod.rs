@@ -48,6 +48,7 @@ mod schema;
 mod search;
 mod strangers;
 mod tls;
+mod touched;
 mod tree;
 mod writer;
 

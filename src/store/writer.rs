@@ -11,9 +11,10 @@
 pub(super) use super::change::{Change, Effect};
 use super::engine::{Database, Engine, WRITE_PATIENCE};
 use super::keys::Announced;
-use super::lanes::{self, Touched};
+use super::lanes;
 use super::reader::fell_silent;
 use super::rows::{Bounced, NewMessage, NewRecord, Settlement};
+use super::touched::Touched;
 use super::{accept, blocks, clock, credentials, fault::StoreFault, greylist, holds, parties, queue, tls};
 use crate::mail::Timestamp;
 use sqlx::{AnyConnection, Connection};

@@ -17,7 +17,7 @@ async fn rows(url: &str, text: &str) -> Vec<AnyRow> {
     rows
 }
 
-async fn number(url: &str, text: &str) -> i64 {
+pub async fn number(url: &str, text: &str) -> i64 {
     rows(url, text).await[0].get(0)
 }
 
@@ -27,7 +27,7 @@ fn found(ids: &Ids, key: &DataKey, at: Timestamp, fact: NewFact) -> NewRecord {
     NewRecord { id: ids.next(at), at, merchant_id: Some(7), fact: Box::new(fact), ..new }
 }
 
-fn fact(n: i64) -> NewFact {
+pub fn fact(n: i64) -> NewFact {
     NewFact {
         direction: Some("to_customer".into()),
         country: Some("JP".into()),

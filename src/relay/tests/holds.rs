@@ -52,10 +52,9 @@ impl Shop {
             parameters: MailParameters::default(),
             bytes: bytes.into_bytes(),
             said: crate::relay::Said::default(),
-            proof: if by == By::Store {
-                SenderProof::of_login()
-            } else {
-                SenderProof::given(Findings::Trusted)
+            proof: match by {
+                By::Store => SenderProof::of_login(),
+                By::Customer => SenderProof::given(Findings::Trusted),
             },
         }
     }

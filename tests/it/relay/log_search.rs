@@ -18,13 +18,19 @@ fn rows(scene: &Scene, query: &str) -> Vec<Value> {
     found["rows"].as_array().unwrap().clone()
 }
 
-/// What a command prints, which names nobody.
+/// What a command prints for a person, which names nobody.
 fn told(scene: &Scene, arguments: &[&str]) -> String {
-    let ran = scene.relay.run(&[&["log"], arguments].concat());
-    assert_eq!(ran.status, 0, "{arguments:?}: {}{}", ran.stdout, ran.stderr);
-    scene.watch.shown("an analyst", &arguments.join(" "), ran.stdout.as_bytes());
-    scene.watch.shown("an analyst", &arguments.join(" "), ran.stderr.as_bytes());
-    ran.stdout
+    let configured = scene.relay.binary();
+    let mut command = std::process::Command::new(configured.get_program());
+    command.envs(configured.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.arg("--config").arg(scene.relay.config()).arg("log").args(arguments);
+    let ran = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    assert!(ran.status.success(), "{arguments:?}: {}{}", text(&ran.stdout), text(&ran.stderr));
+    for shown in [&ran.stdout, &ran.stderr] {
+        scene.watch.shown("an analyst", &arguments.join(" "), shown);
+    }
+    text(&ran.stdout)
 }
 
 fn mail_is_found_as_soon_as_it_is_accepted_and_no_answer_names_anybody(on: On) {

@@ -33,6 +33,7 @@ mod erasure;
 mod evidence;
 mod erasures_api;
 mod export;
+mod facts;
 mod failover;
 mod failures;
 mod holds;
