@@ -221,7 +221,6 @@ pub enum Test {
         from: i64,
         until: i64,
     },
-    #[doc(hidden)]
     Number {
         column: Column,
         compare: Comparison,

@@ -256,6 +256,8 @@ fn orders_aliases_and_stores_are_found_by_their_own_rows() {
             ("alias:hana-ya@shop.example".into(), vec![third]),
             ("store:ume".into(), vec![]),
             ("order:ume/N/1".into(), vec![]),
+            ("hana-ya/N/1".into(), ids.clone()),
+            ("no-store/N/1".into(), vec![]),
         ] {
             assert_eq!(ground.ids(&text, now).await, expected, "{text}");
         }

@@ -56,7 +56,7 @@ impl Relay {
         match self.merchant_row(id).await? {
             Some(row) => Ok(Filter::keyed(&[Column::Merchant], &Numbers::fixed(vec![row.id]))),
             // Of a bare word it is only one of the things that it may be.
-            None if seek.word == Word::Store && seek.is_bare => Ok(Filter::Never),
+            None if seek.is_bare => Ok(Filter::Never),
             None => Err(Problem { span: seek.span, reason: "no such store".into(), nearest: None }.into()),
         }
     }
