@@ -194,6 +194,13 @@ impl Numbers {
         numbers
     }
 
+    /// Whether no two of them may stand in rows of the same time.
+    pub(super) fn is_one_a_quarter(&self) -> bool {
+        let mut quarters: Vec<Option<i64>> = self.0.iter().map(|(quarter, _)| *quarter).collect();
+        quarters.sort_unstable();
+        quarters.windows(2).all(|pair| pair.first() != pair.last())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

@@ -50,7 +50,7 @@ pub struct Plan {
     /// Empty: the rows of the window are read one after the other.
     pub probes: Vec<Probe>,
     /// Whether whatever an index finds is part of the answer.
-    pub is_exact: bool,
+    is_exact: bool,
     pub(super) files: Vec<Numbers>,
 }
 
@@ -110,6 +110,13 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.filter == Filter::Never || self.window.from >= self.window.until
+    }
+
+    /// Whether every index gives just rows of the answer, and gives them in order, so that a statement reads no more than it
+    /// returns, however much time it is asked for.
+    #[must_use]
+    pub fn is_in_order(&self) -> bool {
+        self.is_exact && self.probes.iter().all(|probe| probe.numbers.is_one_a_quarter())
     }
 
     /// How many files a row is asked for.

@@ -182,6 +182,15 @@ fn a_search_without_a_beginning_or_an_index_is_bounded() {
     assert!(of("all: (from:a@example.jp or country:JP)").is_err());
     assert!(of("after:1990-01-01 country:JP").unwrap().probes.is_empty());
     assert!(of("after:3d before:5d").unwrap().is_empty());
+    for (text, is_in_order) in [
+        ("from:a@example.jp after:3d", true),
+        ("from:a@example.jp event:held", false),
+        ("net:192.0.2.0/24", true),
+        ("net:192.0.2.0/23", false),
+        ("ip:192.0.2.7", false),
+    ] {
+        assert_eq!(of(text).unwrap().is_in_order(), is_in_order, "{text}");
+    }
     assert!(of("not after:3d").unwrap().window.is_default);
     assert_eq!(of("not before:3d").unwrap().window.from, now.as_millis() - 3 * 86_400_000);
 }

@@ -54,7 +54,7 @@ impl Search {
         let at = cursor.unwrap_or(i64::MAX);
         let width_ms = if plan.probes.is_empty() {
             FIRST_SCAN_MS
-        } else if plan.is_exact {
+        } else if plan.is_in_order() {
             i64::MAX >> 23
         } else {
             FIRST_INDEX_MS
