@@ -296,7 +296,8 @@ pub(super) fn is_of_result(c: char) -> bool {
 }
 
 fn number(text: &str) -> Option<Compare> {
-    let compared: [(&str, fn(i64) -> Compare); 5] = [
+    type Make = fn(i64) -> Compare;
+    let compared: [(&str, Make); 5] = [
         ("<=", Compare::AtMost),
         (">=", Compare::AtLeast),
         ("<", Compare::Below),

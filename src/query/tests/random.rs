@@ -72,14 +72,14 @@ fn value(word: Word, text: &str, n: u64) -> Option<Value> {
     let ip = || std::net::IpAddr::from(std::net::Ipv6Addr::from(u128::from(n) << 64));
     let domain = || Domain::parse(&format!("d{small}.example.jp")).ok();
     Some(match word.takes() {
-        Takes::Correspondent if n % 2 == 0 => Value::Domain(domain()?),
+        Takes::Correspondent if n.is_multiple_of(2) => Value::Domain(domain()?),
         Takes::Correspondent | Takes::Address => {
             let written = format!("{}@example.jp", text.split('@').next()?);
             Value::Address(RealAddress::parse(&written).ok()?)
         }
         Takes::Domain => Value::Domain(domain()?),
         Takes::Order => {
-            let store = (n % 2 == 0).then(|| format!("store-{small}"));
+            let store = n.is_multiple_of(2).then(|| format!("store-{small}"));
             let is_good = !text.chars().any(char::is_control) && !text.is_empty();
             is_good.then(|| Value::Order { store, no: text.to_owned() })?
         }
@@ -87,8 +87,8 @@ fn value(word: Word, text: &str, n: u64) -> Option<Value> {
         Takes::Ip | Takes::Origin => Value::Ip(ip().to_canonical()),
         Takes::Net => read(word, &format!("{}/{}", ip(), 40 + n % 9), Span { start: 0, end: 0 }).ok()?,
         Takes::Asn => Value::Asn(small),
-        Takes::Country => Value::Country((n % 2 == 0).then_some(*b"JP")),
-        Takes::Hash if n % 2 == 0 => Value::File(format!("f{small} x")),
+        Takes::Country => Value::Country(n.is_multiple_of(2).then_some(*b"JP")),
+        Takes::Hash if n.is_multiple_of(2) => Value::File(format!("f{small} x")),
         Takes::Hash => Value::Hash([u8::try_from(n % 256).ok()?; 32]),
         Takes::Auth => Value::Auth {
             method: METHODS.get(pick(METHODS.len())).copied()?,
@@ -96,7 +96,7 @@ fn value(word: Word, text: &str, n: u64) -> Option<Value> {
         },
         Takes::Pattern => {
             let text: String = text.chars().filter(|c| is_of_result(*c)).collect();
-            (!text.is_empty()).then(|| Value::Pattern { text, is_prefix: n % 2 == 0 })?
+            (!text.is_empty()).then_some(Value::Pattern { text, is_prefix: n.is_multiple_of(2) })?
         }
         Takes::OneOf(list) => Value::OneOf(list.get(pick(list.len())).copied()?),
         Takes::Flag => Value::Flag(Flag::all().nth(pick(Flag::all().count()))?),
