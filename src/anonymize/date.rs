@@ -5,6 +5,8 @@
 //! zone: that is a date too. Anything else could carry text and gives way to the time of acceptance.
 //! When it fails: never.
 
+use crate::mail::Timestamp;
+
 /// Longest date, in octets.
 const MAX_DATE: usize = 80;
 /// The days of the week; the first three letters are enough.
@@ -27,39 +29,94 @@ const MONTHS: [&str; 12] = [
 
 /// Whether `value` (folds removed) is a date and nothing else.
 pub fn is_date(value: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(value) else { return false };
+    words(value).is_some()
+}
+
+/// What a date says: the time, and the minutes that its zone lies east of UTC. `None` where it is no date, or of no calendar.
+pub fn read(value: &[u8]) -> Option<(Timestamp, i64)> {
+    let Words { day, month, year, time, zone } = words(value)?;
+    let month = MONTHS.iter().position(|name| {
+        (name.get(..3)).is_some_and(|short| month.get(..3).is_some_and(|own| own.eq_ignore_ascii_case(short)))
+    })?;
+    let month = time::Month::try_from(u8::try_from(month + 1).ok()?).ok()?;
+    let number: i32 = year.parse().ok()?;
+    // RFC 5322 §4.3: years of two and three digits.
+    let year = match (year.len(), number) {
+        (2, 0..50) => number + 2000,
+        (2 | 3, _) => number + 1900,
+        _ => number,
+    };
+    let date = time::Date::from_calendar_date(year, month, u8::try_from(day).ok()?).ok()?;
+    let mut clock = time.split(':').map(|part| part.parse::<i64>().unwrap_or(0));
+    let (hour, minute, second) =
+        (clock.next().unwrap_or(0), clock.next().unwrap_or(0), clock.next().unwrap_or(0));
+    let east = minutes_east(zone)?;
+    let days = i64::from(date.to_julian_day()) - JULIAN_1970;
+    let minutes = (days * 24 + hour) * 60 + minute - east;
+    Some((Timestamp::from_millis((minutes * 60 + second) * 1000), east))
+}
+
+/// The Julian day of 1970-01-01.
+const JULIAN_1970: i64 = 2_440_588;
+
+/// How far a zone lies east of UTC (RFC 5322 §3.3, §4.3), in minutes.
+fn minutes_east(zone: &str) -> Option<i64> {
+    let Some(digits) = zone.strip_prefix(['+', '-']) else {
+        return match zone.to_ascii_uppercase().as_str() {
+            "UT" | "GMT" | "UTC" | "Z" => Some(0),
+            "JST" => Some(540),
+            "EDT" => Some(-240),
+            "EST" | "CDT" => Some(-300),
+            "CST" | "MDT" => Some(-360),
+            "MST" | "PDT" => Some(-420),
+            "PST" => Some(-480),
+            _ => None,
+        };
+    };
+    let number: i64 = digits.parse().ok()?;
+    let minutes = number / 100 * 60 + number % 100;
+    Some(if zone.starts_with('-') { -minutes } else { minutes })
+}
+
+/// The words of a date.
+struct Words<'a> {
+    day: u32,
+    month: &'a str,
+    year: &'a str,
+    time: &'a str,
+    zone: &'a str,
+}
+
+fn words(value: &[u8]) -> Option<Words<'_>> {
+    let text = std::str::from_utf8(value).ok()?;
     let text = text.trim();
     if text.len() > MAX_DATE {
-        return false;
+        return None;
     }
     let (text, zone_name) = match text.split_once('(') {
-        Some((date, comment)) => (date, comment.strip_suffix(')')),
-        None => (text, Some("")),
+        Some((date, comment)) => (date, comment.strip_suffix(')')?),
+        None => (text, ""),
     };
-    let Some(zone_name) = zone_name else { return false };
     if zone_name.len() > 32 || !zone_name.chars().all(|c| c.is_ascii_alphanumeric() || " +-:".contains(c)) {
-        return false;
+        return None;
     }
     let (first, behind) = text.split_at(text.find([',', ' ', '\t']).unwrap_or(text.len()));
     let text = match behind.strip_prefix(',') {
         Some(rest) if is_name(first, &DAYS) => rest,
-        Some(_) => return false,
+        Some(_) => return None,
         None if is_name(first, &DAYS) => behind.trim_start().strip_prefix(',').unwrap_or(behind),
         None => text,
     };
     let mut words = text.split_ascii_whitespace();
-    let (Some(day), Some(month), Some(year), Some(time)) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
-        return false;
-    };
+    let (day, month, year, time) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let zone = words.next().unwrap_or("+0000");
-    number(day, 1, 2).is_some_and(|day| (1..=31).contains(&day))
-        && is_name(month, &MONTHS)
+    let day = number(day, 1, 2).filter(|day| (1..=31).contains(day))?;
+    let good = is_name(month, &MONTHS)
         && number(year, 2, 4).is_some()
         && is_time(time)
         && is_zone(zone)
-        && words.next().is_none()
+        && words.next().is_none();
+    good.then_some(Words { day, month, year, time, zone })
 }
 
 fn is_one_of(word: &str, all: &str) -> bool {
@@ -98,6 +155,22 @@ fn is_zone(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_is_read_with_its_zone() {
+        for (text, expected) in [
+            ("Fri, 27 Nov 2026 10:00:00 +0900", Some(("2026-11-27T01:00:00Z", 540))),
+            ("27 November 26 10:00 JST", Some(("2026-11-27T01:00:00Z", 540))),
+            ("Thu, 31 Dec 1998 23:59:60 -0330 (NST)", Some(("1999-01-01T03:30:00Z", -210))),
+            ("1 Jan 126 00:00:00 +900", Some(("2025-12-31T15:00:00Z", 540))),
+            ("1 Jan 2026 00:00:00", Some(("2026-01-01T00:00:00Z", 0))),
+            ("31 Feb 2026 00:00:00 GMT", None),
+            ("yesterday", None),
+        ] {
+            let read = read(text.as_bytes()).map(|(at, east)| (at.to_rfc3339(), east));
+            assert_eq!(read, expected.map(|(at, east)| (at.to_owned(), east)), "{text}");
+        }
+    }
 
     #[test]
     fn dates_pass_and_nothing_else_does() {

@@ -14,6 +14,7 @@ mod content;
 mod content_id;
 mod date;
 mod embedded;
+mod facts;
 mod field;
 mod file;
 mod gate;
@@ -51,6 +52,7 @@ use std::borrow::Cow;
 use traces::{Known, Traces};
 
 pub use calendar::calendar_ids;
+pub use facts::{FILES_MAX, FileFacts, MailFacts, facts};
 pub use gate::{Files, Forbidden, Stopped, pass_gate};
 pub use identity::{MAX_IDS, header_from, message_id, message_ids};
 pub use outcome::{Held, Hold, Outcome, Removed};

@@ -1,6 +1,7 @@
 //! The command line of the log.
 
 use super::arguments_desk::LookArguments;
+use super::arguments_search::{QuestionCommand, SearchArguments};
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -28,6 +29,11 @@ pub(super) enum LogCommand {
         #[arg(long, value_name = "FILE", requires = "actor")]
         export: Option<PathBuf>,
     },
+    /// Search what was recorded; docs/query.md has the language. Rows show when, what and where, and name nobody; with --actor,
+    /// --purpose and --case also who and how. Each search is in the list of looks.
+    Search(SearchArguments),
+    #[command(flatten)]
+    Question(QuestionCommand),
     /// Compute the audit tree anew from every row and hold it against what was signed and kept elsewhere; names the first
     /// hour and row that is not as it was entered. Exit status 1 when anything is not.
     Verify {

@@ -1,16 +1,24 @@
-//! `anshin log`: `trace` here, what belongs to the audit tree in `log_tree.rs`.
+//! `anshin log`: `trace` here, searches in `log_search.rs` and `log_questions.rs`, what belongs to the audit tree in
+//! `log_tree.rs`.
 
 use super::arguments::Common;
+use super::arguments_desk::LookArguments;
 use super::arguments_log::LogCommand;
 use super::output::{Failure, print};
-use super::{desk, log_tree, residency};
-use crate::relay::{EventLine, Goes, Opened, Opening, TraceOf};
+use super::{desk, log_questions, log_search, log_tree, residency};
+use crate::relay::{EventLine, Goes, Look, Opened, Opening, Relay, TraceLine, TraceOf};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Failure> {
-    let LogCommand::Trace { message, alias, order_no, store_id, look, export } = command else {
-        return log_tree::run(command, common).await;
+    let (message, alias, order_no, store_id, look, export) = match command {
+        LogCommand::Trace { message, alias, order_no, store_id, look, export } => {
+            (message, alias, order_no, store_id, look, export)
+        }
+        LogCommand::Search(arguments) => return log_search::run(&arguments, common).await,
+        LogCommand::Question(question) => return log_questions::run(question, common).await,
+        other => return log_tree::run(other, common).await,
     };
     let of = match (message, alias, order_no, store_id) {
         (Some(queue_id), ..) => TraceOf::Message(queue_id),
@@ -36,13 +44,25 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
         print(common, &serde_json::to_value(&lines).unwrap_or(Value::Null), &text);
         return Ok(());
     };
-    let goes = if export.is_some() { Goes::ToAFile } else { desk::output_goes() };
-    // The file first: what can't be written, or lies outside Japan, must not be opened.
     if let Some(path) = &export {
         residency::export(&config, "--export", path).await?;
     }
+    open(common, &relay, &named, &look, Opening::Trace(of), export).await
+}
+
+/// Has rows of the log opened, and prints them or writes them to a file.
+pub(super) async fn open(
+    common: &Common,
+    relay: &Relay,
+    named: &Look,
+    look: &LookArguments,
+    opening: Opening,
+    export: Option<PathBuf>,
+) -> Result<(), Failure> {
+    let goes = if export.is_some() { Goes::ToAFile } else { desk::output_goes() };
+    // The file first: what can't be written must not be opened. Whether it lies in Japan was asked before.
     let file = export.as_deref().map(desk::file).transpose()?;
-    let opened = relay.open_for(&named, &Opening::Trace(of), goes, look.approved.as_deref()).await;
+    let opened = relay.open_for(named, &opening, goes, look.approved.as_deref()).await;
     let (lines, path) = match (opened, &export) {
         (Ok(Opened::Trace(lines)), path) => (lines, path),
         (Ok(_), _) => return Ok(()),
@@ -56,7 +76,7 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
             serde_json::to_vec_pretty(&lines).map_err(|_| Failure::new("the lines are no JSON"))?;
         std::io::Write::write_all(&mut file, &document)?;
         file.sync_all()?;
-        let until = relay.note_export(&named, &[&document]).await?.to_rfc3339();
+        let until = relay.note_export(named, &[&document]).await?.to_rfc3339();
         let written = json!({ "file": path.display().to_string(), "rows": lines.len(), "destroy_by": until });
         let (rows, path) = (lines.len(), path.display());
         let text = format!(
@@ -65,8 +85,13 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
         print(common, &written, &text);
         return Ok(());
     }
+    print(common, &serde_json::to_value(&lines).unwrap_or(Value::Null), &text_of(&lines));
+    Ok(())
+}
+
+fn text_of(lines: &[TraceLine]) -> String {
     let mut text = String::new();
-    for line in &lines {
+    for line in lines {
         let _ = writeln!(text, "{}  {:<9}  {}", line.at, line.event, line.queue_id.as_deref().unwrap_or("-"));
         if let Some(fields) = line.detail.as_object() {
             for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
@@ -80,8 +105,7 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
     if lines.is_empty() {
         text.push_str("nothing is recorded of it");
     }
-    print(common, &serde_json::to_value(&lines).unwrap_or(Value::Null), &text);
-    Ok(())
+    text
 }
 
 fn show(value: &Value) -> String {

@@ -88,9 +88,10 @@ pub(super) async fn open(config: &Config, vault: Vault) -> Result<(Relay, Checke
             unproven: config.senders.unproven,
             other_address: config.senders.other_address,
         },
-        staff: Arc::new(Staff::new(config, checker.geo().clone())),
+        staff: Arc::new(Staff::new(config, checker.geo().as_ref().clone())),
     };
     let relay = Relay::open(store, vault, domains, policy).await?;
+    relay.locates_by(checker.geo());
     residency::database(&checker, relay.store(), config.profile).await?;
     Ok((relay, checker))
 }
@@ -324,6 +325,7 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
                 tracing::error!(event = "fault", fault, "a key that was retired is still in this key ring");
             }
             kept = left;
+            relay.make_room_for_facts(Timestamp::now()).await;
             // A provider may take its time.
             let looked = tokio::task::spawn_blocking(move || {
                 let found = keeper.look(Timestamp::now());

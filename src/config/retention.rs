@@ -26,6 +26,8 @@ pub struct Retention {
     pub audit: Rule,
     /// Of what is no class of days: counted from the end of a conversation.
     pub conversations: Rule,
+    /// Counts of the log by hour.
+    pub rollups: Rule,
 }
 
 /// `[retention.CLASS]`
@@ -71,6 +73,8 @@ impl Retention {
         let audit = Rule::read(r, "audit", "1825d", "to show who looked at what");
         let conversations =
             Rule::read(r, "conversations", "90d", "to answer questions about an order after its end");
+        let rollups =
+            Rule::read(r, "rollups", "790d", "to hold a season against the two before it, by counts");
         Some(Self {
             queue: queue?,
             texts: texts?,
@@ -80,12 +84,13 @@ impl Retention {
             logins: logins?,
             audit: audit?,
             conversations: conversations?,
+            rollups: rollups?,
         })
     }
 
-    /// The section and rule of each class, in the order of the file.
+    /// The section and rule of each class, and of counts, in the order of the file.
     #[must_use]
-    pub fn rules(&self) -> [(&'static str, &Rule); 7] {
+    pub fn rules(&self) -> [(&'static str, &Rule); 8] {
         [
             ("texts", &self.texts),
             ("rejected", &self.rejected),
@@ -94,7 +99,14 @@ impl Retention {
             ("logins", &self.logins),
             ("audit", &self.audit),
             ("conversations", &self.conversations),
+            ("rollups", &self.rollups),
         ]
+    }
+
+    /// The longest period of anything that has a fact.
+    #[must_use]
+    pub fn facts(&self) -> Duration {
+        self.rejected.period.max(self.metadata.period).max(self.logins.period)
     }
 
     /// The rule of a class. The log of older versions is whole under one key, so that the longest of its rules counts.
@@ -221,7 +233,8 @@ mod tests {
         let (retention, said) = read("");
         assert_eq!((retention.warnings(now).len(), said), (14, vec![]));
         let rule = "approver = 'the chief manager'\nreview = '2027-06-01'\n";
-        let sections = ["texts", "rejected", "headers", "metadata", "logins", "audit", "conversations"];
+        let sections =
+            ["texts", "rejected", "headers", "metadata", "logins", "audit", "conversations", "rollups"];
         let text = sections.map(|section| format!("[retention.{section}]\n{rule}")).concat();
         assert!(read(&text).0.warnings(now).is_empty());
         let later = Timestamp::parse_rfc3339("2027-06-01T00:00:00+09:00").unwrap();

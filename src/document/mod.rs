@@ -16,6 +16,7 @@ mod inflate;
 mod kind;
 mod limits;
 mod ole;
+mod password;
 mod pdf;
 mod rtf;
 mod search;
@@ -30,6 +31,7 @@ mod tests;
 pub use clean::{Cleaned, without_metadata};
 pub use kind::{Kind, kind};
 pub use limits::Limits;
+pub use password::needs_password;
 pub use search::Text;
 
 use search::Search;

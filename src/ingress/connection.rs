@@ -330,6 +330,7 @@ impl Connection {
             },
             bytes,
             proof: proof(&self.shared, self.login.as_ref()),
+            said: crate::relay::Said::default(),
         };
         let result = self.shared.relay.accept(incoming).await;
         match result {

@@ -62,6 +62,12 @@ impl Timestamp {
         self.date_time().format(&Rfc2822).unwrap_or_default()
     }
 
+    /// The day in UTC.
+    #[must_use]
+    pub fn date(self) -> time::Date {
+        self.date_time().date()
+    }
+
     fn date_time(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }

@@ -9,13 +9,13 @@ use super::envelope::{body_place, recipient_place};
 use super::hops::is_looping;
 use super::leg::Leg;
 use super::record::{Label, Peer, peer_json};
-use super::{Event, Login, Recipient, Refusal, Relay, RelayFault, SenderProof, Wishes, queue_id};
+use super::{Event, Login, Recipient, Refusal, Relay, RelayFault, Said, SenderProof, Wishes, queue_id};
 use crate::anonymize::{self, Party, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, ReversePath};
 use crate::mime::binary;
 use crate::smtp::Body;
-use crate::store::{Acceptance, NewDelivery, NewHold, NewMessage, NewNotice, NewThread};
+use crate::store::{Acceptance, NewDelivery, NewFact, NewHold, NewMessage, NewNotice, NewThread};
 use crate::vault::{Indexed, Side};
 use sha2::{Digest, Sha256};
 
@@ -53,6 +53,8 @@ pub struct Incoming<'a> {
     pub bytes: Vec<u8>,
     /// How the sender is proven.
     pub proof: SenderProof<'a>,
+    /// What it says of itself, once that was read.
+    pub said: Said,
 }
 
 /// What was taken.
@@ -78,7 +80,10 @@ impl Relay {
     pub async fn accept(&self, mut incoming: Incoming<'_>) -> Result<Receipt, Refusal> {
         self.may_take()?;
         let result = match self.prepare(&mut incoming).await {
-            Ok(()) => self.take(&incoming).await,
+            Ok(()) => {
+                self.in_turn(incoming.bytes.len(), || incoming.said()).await;
+                self.take(&incoming).await
+            }
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = &result {
@@ -280,7 +285,12 @@ impl Relay {
             let new = events.iter().filter(|event| !threads.is_known(event));
             new_threads.extend(new.map(|event| Relay::new_thread(conversation, threads, event, id)));
         }
-        let draft = self.draft(incoming, &leg, id, now, outcome, own_id);
+        let sent_id = match (&threads, &own_id) {
+            (Some(threads), Some(own)) => Some(threads.map(own)),
+            (Some(_), None) => Some(format!("<{queue_id}@{}>", self.policy().hostname)),
+            (None, _) => None,
+        };
+        let draft = Draft { sent_id, ..self.draft(incoming, &leg, id, now, outcome, own_id) };
         let notices = self.notices(&draft).await?;
         Ok(self.new_message(&draft, new_threads, notices)?)
     }
@@ -334,11 +344,17 @@ impl Relay {
         let guard = if leg.automatic { self.one_reply_a_day(leg, now) } else { guard };
         let domain = leg.forward_path.reveal_domain();
         let ip = Some(incoming.peer.ip);
-        let record = self.new_record(leg.key, Event::Accepted, about, ip, &detail, Some(headers));
+        let record = self.sealed_record(leg.key, Event::Accepted, about, ip, &detail, Some(headers));
+        let fact = self.fact_of_draft(draft, record.at);
+        let record = record.found_by(fact);
         let hold = draft.hold.map(|hold| {
             let why = super::hold::word(hold);
             let detail = serde_json::json!({ "reason": why });
-            NewHold { why, record: self.new_record(leg.key, Event::Held, about, None, &detail, None) }
+            let record = self.sealed_record(leg.key, Event::Held, about, None, &detail, None);
+            // Its attachments stand with its acceptance, and it was sent once.
+            let (attachments, usual) = (Vec::new(), Vec::new());
+            let fact = NewFact { attachments, usual, ..self.fact_of_draft(draft, record.at) };
+            NewHold { why, record: record.found_by(fact) }
         });
         Ok(NewMessage {
             id,

@@ -232,7 +232,12 @@ impl Relay {
     }
 
     /// Keeps that somebody had the right password where it may not be used.
-    pub(super) async fn record_elsewhere(&self, merchant: &Merchant, credential: i64, from: IpAddr) {
+    pub(super) async fn record_elsewhere(
+        &self,
+        merchant: &Merchant,
+        (credential, auth_id): (i64, &str),
+        from: IpAddr,
+    ) {
         tracing::warn!(
             event = "login_refused_elsewhere",
             credential,
@@ -240,7 +245,9 @@ impl Relay {
         );
         let detail = serde_json::json!({ "reason": "network", "network": network(from).1 });
         let about = About { merchant: Some(merchant.id), ..About::default() };
-        let record = self.new_record(&merchant.key, Event::LoginRefused, about, Some(from), &detail, None);
+        let mut record =
+            self.new_record(&merchant.key, Event::LoginRefused, about, Some(from), &detail, None);
+        record.fact.login_k = self.login_number(auth_id, record.at);
         self.keep(record).await;
     }
 

@@ -84,7 +84,7 @@ impl Relay {
             at: now,
             from: Standing::WaitingLong,
             to,
-            record: self.new_record(&key, event, self.about(work), None, &detail, None),
+            record: self.work_record(&key, event, work, &detail),
             notice: notice.map(Box::new),
         })
     }

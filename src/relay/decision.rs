@@ -118,7 +118,10 @@ impl Relay {
             "peer": peer_json(incoming.peer),
             "size_received": incoming.bytes.len(),
         });
-        let record = self.new_record(&key, event, self.about(&work), Some(incoming.peer.ip), &detail, None);
+        let record =
+            self.sealed_record(&key, event, self.about(&work), Some(incoming.peer.ip), &detail, None);
+        let fact = self.fact_of_mail(incoming, record.at);
+        let record = record.found_by(fact);
         let rows = self.store().queue_of_message(work.message_id).await?;
         let held_for = rows.into_iter().find(|row| row.delivery_id == delivery).and_then(|row| row.held_for);
         let (held_for, vouches) = match held_for.as_deref() {

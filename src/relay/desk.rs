@@ -195,7 +195,7 @@ impl Relay {
             Found::Trace(rows) => {
                 let mut lines = Vec::with_capacity(rows.len());
                 for row in &rows {
-                    lines.push(self.trace_line(row).await?);
+                    lines.push(self.trace_line_or_none(row).await?);
                 }
                 Ok(Opened::Trace(lines))
             }
@@ -211,8 +211,8 @@ impl Relay {
                 }
                 Ok(Opened::Lifted)
             }
-            Found::Person(conversations, stranger) => {
-                Ok(Opened::Erased(self.erase(&conversations, stranger, now).await?))
+            Found::Person(conversations, stranger, numbers) => {
+                Ok(Opened::Erased(self.erase(&conversations, (stranger, &numbers), now).await?))
             }
             Found::All(customer, conversations, stranger) => {
                 Ok(Opened::Export(self.all_of(&customer, &conversations, stranger, now).await?))
@@ -228,6 +228,10 @@ impl Relay {
         match opening {
             Opening::Trace(of) => {
                 let rows = self.traced(of).await?;
+                Ok((rows.len(), Found::Trace(rows)))
+            }
+            Opening::Search { records, .. } => {
+                let rows = self.store().records_with(records).await.map_err(RelayFault::from)?;
                 Ok((rows.len(), Found::Trace(rows)))
             }
             Opening::Content { queue_id } => {
@@ -249,9 +253,9 @@ impl Relay {
                 let ids = ids.filter(|ids| !ids.is_empty()).ok_or(HoldFault::NoHold)?;
                 Ok((ids.len(), Found::Holds(ids)))
             }
-            Opening::Erase { conversations, stranger, open_orders, .. } => {
+            Opening::Erase { conversations, stranger, numbers, open_orders, .. } => {
                 self.may_erase(conversations, *stranger, *open_orders).await?;
-                Ok((conversations.len(), Found::Person(conversations.clone(), *stranger)))
+                Ok((conversations.len(), Found::Person(conversations.clone(), *stranger, numbers.clone())))
             }
             Opening::Export { customer, conversations, stranger, .. } => {
                 let customer = RealAddress::parse(customer).map_err(|_| ErasureFault::Customer)?;
@@ -394,7 +398,7 @@ enum Found {
     Content(Box<crate::store::Work>),
     Customer(Box<crate::store::ConversationRow>),
     Holds(Vec<i64>),
-    Person(Vec<i64>, Index),
+    Person(Vec<i64>, Index, Vec<i64>),
     All(Box<RealAddress>, Vec<i64>, Index),
     Correction(Box<Correction>),
     Order(Box<Readdressing>),

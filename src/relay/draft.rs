@@ -39,6 +39,8 @@ pub(super) struct Draft<'a> {
     pub removed: Vec<Removed>,
     /// The id its author gave it.
     pub own_id: Option<String>,
+    /// The id that its recipient sees, where that is another one.
+    pub sent_id: Option<String>,
     pub envelope: Envelope,
 }
 
@@ -140,6 +142,7 @@ impl Relay {
             hold,
             removed: outcome.removed,
             own_id,
+            sent_id: None,
             envelope,
         }
     }

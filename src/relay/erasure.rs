@@ -123,7 +123,8 @@ impl Relay {
         let holdings = holdings.map_err(RelayFault::from)?;
         // The entry about it outlives the person's keys, so it has an index and no address.
         let person = HEXLOWER.encode(stranger.as_bytes());
-        Ok((holdings, Opening::Erase { person, conversations, stranger, open_orders }))
+        let numbers = self.numbers_of(&address).await?;
+        Ok((holdings, Opening::Erase { person, conversations, stranger, numbers, open_orders }))
     }
 
     /// Erases a person as soon as a second person has approved it; asked again and again, it says how far it has come.
@@ -192,11 +193,11 @@ impl Relay {
     pub(super) async fn erase(
         &self,
         conversations: &[i64],
-        stranger: Index,
+        (stranger, numbers): (Index, &[i64]),
         now: Timestamp,
     ) -> Result<Vec<i64>, ErasureFault> {
         let id = self.next_id();
-        let erased = self.store().erase(id, conversations, stranger, || self.next_id(), now).await;
+        let erased = self.store().erase(id, conversations, (stranger, numbers), || self.next_id(), now).await;
         let keys = erased.map_err(RelayFault::from)?;
         let keys = keys.ok_or_else(|| ErasureFault::Held("one that was set just now".into()))?;
         tracing::info!(event = "erased", erasure = queue_id(id), keys = keys.len());

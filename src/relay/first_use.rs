@@ -66,15 +66,11 @@ impl Relay {
             );
             let about = About { merchant: Some(login.merchant.id), ..About::default() };
             let detail = serde_json::json!({ "network": written, "peer": peer_json(peer) });
-            let record = self.new_record(
-                &login.merchant.key,
-                Event::LoginNewNetwork,
-                about,
-                Some(peer.ip),
-                &detail,
-                None,
-            );
-            self.keep(record).await;
+            let (key, event) = (&login.merchant.key, Event::LoginNewNetwork);
+            let record = self.sealed_record(key, event, about, Some(peer.ip), &detail, None);
+            // The login itself counts for what is usual.
+            let fact = self.fact_of_login(None, Some(&login.auth_id), peer, record.at);
+            self.keep(record.found_by(fact)).await;
             self.store().accept(vec![self.first_use_notice(login, &written, now)?]).await?;
         }
         // Known only once it is told: what fails above is told at the next login from there.

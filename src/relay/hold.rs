@@ -9,7 +9,6 @@ use super::envelope::Envelope;
 use super::leg::Leg;
 use super::notice::{Outcome, Subject};
 use super::outbound::Unsent;
-use super::record::About;
 use super::{Conversation, Event, Relay, RelayFault, queue_id};
 use crate::anonymize::Hold;
 use crate::mail::Timestamp;
@@ -113,11 +112,11 @@ impl Relay {
                 let subject = Subject { expires_at: until, ..Subject::from(work) };
                 let outcome = Outcome::Held(Hold::Residue);
                 let notice = self.notice_about(key, subject, &envelope, outcome, "", now);
-                (self.new_record(key, Event::Held, self.about(work), None, &detail, None), notice)
+                (self.work_record(key, Event::Held, work, &detail), notice)
             }
             None => {
                 let key = &self.inner.installation;
-                (self.new_record(key, Event::Held, self.about(work), None, &detail, None), None)
+                (self.work_record(key, Event::Held, work, &detail), None)
             }
         };
         let settlement = Settlement {
@@ -190,21 +189,20 @@ impl Relay {
             at: now,
             from,
             to: Ruled::Dropped,
-            record: self.new_record(&key, Event::Dropped, self.about(work), None, &detail, None),
+            record: self.work_record(&key, Event::Dropped, work, &detail),
             notice: notice.map(Box::new),
         })
     }
 
     fn keep_for_fault(&self, work: &Work, now: Timestamp) -> Ruling {
         let detail = serde_json::json!({ "reason": FAULT });
-        let about: About = self.about(work);
         Ruling {
             delivery_id: work.delivery_id,
             message_id: work.message_id,
             at: now,
             from: Standing::Overdue,
             to: Ruled::Held { why: FAULT, until: work.expires_at },
-            record: self.new_record(&self.inner.installation, Event::Held, about, None, &detail, None),
+            record: self.work_record(&self.inner.installation, Event::Held, work, &detail),
             notice: None,
         }
     }

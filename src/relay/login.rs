@@ -24,6 +24,8 @@ pub struct Login {
     pub public_alias: Alias,
     pub(super) addresses: Vec<RealAddress>,
     pub(super) credential_id: i64,
+    /// The user name.
+    pub(super) auth_id: String,
     /// The use before this one.
     pub(super) last_use: Option<LastUse>,
 }
@@ -74,7 +76,7 @@ impl Relay {
                 }
             }
         }
-        self.login(&credential, from).await
+        self.login(&credential, auth_id, from).await
     }
 
     /// What a SCRAM exchange goes on with, whoever the name is: a verifier and our half of the nonce.
@@ -98,7 +100,7 @@ impl Relay {
     /// [`Refusal::Credentials`] when the credential has been revoked since, [`Refusal::TryAgain`] when that can't be told.
     pub async fn authenticated(&self, auth_id: &str, from: IpAddr) -> Result<Login, Refusal> {
         match self.credential(auth_id).await? {
-            Some(credential) => self.login(&credential, from).await,
+            Some(credential) => self.login(&credential, auth_id, from).await,
             None => Err(Refusal::Credentials),
         }
     }
@@ -168,18 +170,19 @@ impl Relay {
         Ok(found.filter(|credential: &CredentialRow| credential.revoked_at.is_none_or(|at| at > now)))
     }
 
-    async fn login(&self, credential: &CredentialRow, from: IpAddr) -> Result<Login, Refusal> {
+    async fn login(&self, credential: &CredentialRow, auth_id: &str, from: IpAddr) -> Result<Login, Refusal> {
         let row = self.store().merchant(credential.merchant_id).await.map_err(RelayFault::from)?;
         let merchant = self.open_merchant(&row.ok_or(RelayFault::Malformed("merchant"))?)?;
         if !may_be_used(&merchant.key, credential.id, credential.networks.as_ref(), from)? {
-            self.record_elsewhere(&merchant, credential.id, from).await;
+            self.record_elsewhere(&merchant, (credential.id, auth_id), from).await;
             return Err(Refusal::Credentials);
         }
         let last_use = open_use(&merchant.key, credential.id, credential.used.as_ref());
         let addresses = self.registered(&merchant).await?;
         let public_alias = self.domains().public_alias(&merchant.store_id);
         self.inner.hashes.is_welcome(from);
-        Ok(Login { merchant, public_alias, addresses, credential_id: credential.id, last_use })
+        let (auth_id, credential_id) = (auth_id.to_owned(), credential.id);
+        Ok(Login { merchant, public_alias, addresses, credential_id, auth_id, last_use })
     }
 }
 

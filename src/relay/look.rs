@@ -20,9 +20,12 @@ pub enum LookPurpose {
     SecurityIncident,
     DataSubjectRequest,
     Audit,
+    /// Nobody said: of searches, which open nothing.
+    Unstated,
 }
 
 impl LookPurpose {
+    /// Those that somebody can name.
     pub const ALL: [LookPurpose; 6] = [
         LookPurpose::DisputeSupport,
         LookPurpose::FraudInvestigation,
@@ -42,6 +45,7 @@ impl LookPurpose {
             LookPurpose::SecurityIncident => "security-incident",
             LookPurpose::DataSubjectRequest => "data-subject-request",
             LookPurpose::Audit => "audit",
+            LookPurpose::Unstated => "unstated",
         }
     }
 
@@ -115,6 +119,18 @@ impl Look {
             None => self.account.to_string(),
         }
     }
+
+    /// Somebody who says neither who he is nor why, by what the system knows of him.
+    pub(super) fn unstated(actor: &str, account: Account) -> Self {
+        Self {
+            actor: actor.to_owned(),
+            purpose: LookPurpose::Unstated,
+            case: "-".into(),
+            account,
+            has_passed: false,
+            token: None,
+        }
+    }
 }
 
 fn named(text: &str) -> Option<&str> {
@@ -134,8 +150,10 @@ pub enum Opening {
     Customer { store_id: String, order_no: String },
     /// Nothing: a legal hold is lifted, which takes a second person as an opening does.
     Lift { hold: String },
+    /// What the log has on the rows that a query found, at most so many. Written down by the query.
+    Search { query: String, limit: usize, records: Vec<i64> },
     /// Nothing: a person is erased. By a keyed index of the address, since what is written down outlives the person's keys.
-    Erase { person: String, conversations: Vec<i64>, stranger: Index, open_orders: bool },
+    Erase { person: String, conversations: Vec<i64>, stranger: Index, numbers: Vec<i64>, open_orders: bool },
     /// All that is held about a person, for the person. Written down by the same index.
     Export { person: String, customer: String, conversations: Vec<i64>, stranger: Index },
     /// Nothing: a customer's address is corrected, once the new one answers. Written down by the same index.
@@ -152,6 +170,7 @@ impl Opening {
             Opening::Trace(_) => "trace",
             Opening::Content { .. } => "content",
             Opening::Customer { .. } => "customer",
+            Opening::Search { .. } => "search",
             Opening::Lift { .. } => "hold",
             Opening::Erase { .. } => "erasure",
             Opening::Export { .. } => "export",
@@ -164,7 +183,7 @@ impl Opening {
     /// Whether it takes a second person however little it is.
     pub(super) fn takes_two(&self) -> bool {
         match self {
-            Opening::Trace(_) | Opening::Customer { .. } => false,
+            Opening::Trace(_) | Opening::Customer { .. } | Opening::Search { .. } => false,
             Opening::Content { .. }
             | Opening::Lift { .. }
             | Opening::Erase { .. }
@@ -185,6 +204,9 @@ impl Opening {
             Opening::Content { queue_id } => json!({ "content": { "queue_id": queue_id } }),
             Opening::Customer { store_id, order_no } => {
                 json!({ "customer": { "store_id": store_id, "order_no": order_no } })
+            }
+            Opening::Search { query, limit, .. } => {
+                json!({ "search": { "query": query, "limit": limit } })
             }
             Opening::Lift { hold } => json!({ "lift": { "hold": hold } }),
             Opening::Erase { person, open_orders, .. } => {

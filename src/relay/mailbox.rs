@@ -110,7 +110,7 @@ impl Relay {
                 side: Side::Customer.as_str(),
                 status: "complaint".into(),
             },
-            record: self.new_record(key, Event::Blocked, self.about(work), None, &detail, None),
+            record: self.work_record(key, Event::Blocked, work, &detail),
             at: now,
         };
         self.store().block(block).await?;

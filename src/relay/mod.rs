@@ -28,6 +28,7 @@ mod entries;
 mod envelope;
 mod erasure;
 mod export;
+mod facts;
 mod first_use;
 mod hashes;
 mod help;
@@ -64,6 +65,7 @@ mod returns;
 mod review;
 mod routing;
 mod rulings;
+mod search;
 #[cfg(test)]
 mod tests;
 mod statement;
@@ -90,6 +92,7 @@ pub use destination::Destination;
 pub use domains::{AddressClass, Domains};
 pub use envelope::{Notify, Wishes};
 pub use erasure::{ErasureFault, ErasurePending, ErasureStep};
+pub use facts::Said;
 pub use help::{Help, Words, help, pages};
 pub use leaving::{LeaveFault, Left};
 pub use legal_hold::{HoldFault, HoldScope, LegalHoldView};
@@ -110,6 +113,7 @@ pub use retention::{CertificateView, ClassStanding, DayLeft, Piece};
 pub use retry::{Retried, Retrying};
 pub use review::{AccessFacts, Decision, ReviewFault, ReviewView, ReviewedAccess, Whose};
 pub use routing::Recipient;
+pub use search::{Card, Found, FoundLine, Pivot, Search, SearchFault, Searcher, Usually};
 pub use statement::SpanCounts;
 pub use tls::{INSTALLATION, KeptPolicy, TlsCount, TlsReport};
 pub use tokens::{Scope, TokenAdded, TokenFault, TokenView};
@@ -192,6 +196,12 @@ struct Inner {
     for_operator: tokio::sync::Mutex<()>,
     /// After which conversation those that ended are looked for.
     ended_from: std::sync::Mutex<i64>,
+    /// Keys of quarters.
+    periods: ArcSwap<facts::Periods>,
+    /// The day for which partitions were last made.
+    partitions_of: std::sync::atomic::AtomicI64,
+    /// By what addresses are looked up.
+    geo: std::sync::OnceLock<Arc<crate::geo::Geo>>,
     /// Days without a key of their own.
     strays: std::sync::Mutex<retention::Strays>,
     /// Whether nothing more may be taken.
@@ -293,6 +303,9 @@ impl Relay {
             clock_began: std::sync::Mutex::new(None),
             for_operator: tokio::sync::Mutex::new(()),
             ended_from: std::sync::Mutex::new(-1),
+            periods: ArcSwap::default(),
+            partitions_of: std::sync::atomic::AtomicI64::new(i64::MIN),
+            geo: std::sync::OnceLock::new(),
             strays: std::sync::Mutex::default(),
             is_halted: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),
@@ -300,6 +313,7 @@ impl Relay {
         };
         let relay = Self { inner: Arc::new(inner) };
         relay.learn_bound().await?;
+        relay.make_room_for_facts(opened_at).await;
         Ok(relay)
     }
 

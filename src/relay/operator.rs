@@ -110,7 +110,7 @@ impl Relay {
                 expires_at,
                 look_at: self.deadlines().first(now),
             },
-            record: self.new_record(&key, Event::Released, self.about(&work), None, &detail, None),
+            record: self.work_record(&key, Event::Released, &work, &detail),
             notice: None,
         };
         if let (Some(UNPROVEN), Some(conversation)) = (row.held_for.as_deref(), work.conversation_id) {
@@ -134,7 +134,7 @@ impl Relay {
             // What does not open can still be dropped; its sender is known to nobody.
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "the sender of a dropped message can't be told");
-                let (key, about) = (&self.inner.installation, self.about(&work));
+                let key = &self.inner.installation;
                 let detail = serde_json::json!({ "by": "operator", "user": self.user() });
                 Ruling {
                     delivery_id: work.delivery_id,
@@ -142,7 +142,7 @@ impl Relay {
                     at: now,
                     from: Standing::Idle,
                     to: Ruled::Dropped,
-                    record: self.new_record(key, Event::Dropped, about, None, &detail, None),
+                    record: self.work_record(key, Event::Dropped, &work, &detail),
                     notice: None,
                 }
             }
@@ -168,7 +168,7 @@ impl Relay {
             at: now,
             from: Standing::Waiting,
             to: Ruled::Held { why: OPERATOR, until: self.held_until(now) },
-            record: self.new_record(&key, Event::Held, self.about(&work), None, &detail, None),
+            record: self.work_record(&key, Event::Held, &work, &detail),
             notice: None,
         };
         if self.ruled(ruling).await? { Ok(()) } else { Err(self.no_longer(message).await?) }

@@ -205,7 +205,11 @@ impl Relay {
     }
 
     /// The row of an order, which nothing opens.
-    async fn order_row(&self, merchant: i64, order_no: &str) -> Result<Option<ConversationRow>, RelayFault> {
+    pub(super) async fn order_row(
+        &self,
+        merchant: i64,
+        order_no: &str,
+    ) -> Result<Option<ConversationRow>, RelayFault> {
         self.conversation_row(merchant, Kind::Order, Indexed::OrderNo { merchant, order_no }).await
     }
 

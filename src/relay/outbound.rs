@@ -7,7 +7,7 @@ use super::{Event, Relay, RelayFault};
 use crate::anonymize::{self, Anonymized, Forbidden};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::schedule::Deadlines;
-use crate::store::{Doubt, Next, Settlement, Work};
+use crate::store::{Doubt, NewRecord, Next, Settlement, Work};
 use crate::vault::DataKey;
 
 /// A message on its way out, opened and past the gate.
@@ -145,6 +145,8 @@ impl Relay {
             Some(outcome) => self.notice(&key, work, outcome, &result.status, now).await,
             None => None,
         };
+        let record = self.sealed_record(&key, event, self.about(work), None, &result.detail, None);
+        let fact = self.fact_of_attempt(&key, work, result, now);
         let settlement = Settlement {
             delivery_id: work.delivery_id,
             message_id: work.message_id,
@@ -153,8 +155,7 @@ impl Relay {
             next,
             status: Some(result.status.clone()),
             was_tried: result.was_tried,
-            record: (result.was_tried || next.is_end())
-                .then(|| self.new_record(&key, event, self.about(work), None, &result.detail, None)),
+            record: (result.was_tried || next.is_end()).then(|| record.found_by(fact)),
             notice: notice.map(Box::new),
             late: (outcome == Some(Outcome::Delayed)).then(|| Deadlines::told(work.expires_at)),
             doubt: result.doubt,
@@ -167,6 +168,19 @@ impl Relay {
             self.tell_undelivered(work, &result.status, now).await;
         }
         Ok(is_settled)
+    }
+
+    /// Seals a record about a message of the queue.
+    pub(super) fn work_record(
+        &self,
+        key: &DataKey,
+        event: Event,
+        work: &Work,
+        detail: &serde_json::Value,
+    ) -> NewRecord {
+        let record = self.sealed_record(key, event, self.about(work), None, detail, None);
+        let fact = self.fact_of_work(key, work, record.at);
+        record.found_by(fact)
     }
 
     pub(super) fn about(&self, work: &Work) -> About {

@@ -116,6 +116,8 @@ impl Relay {
             fields.insert("direction".into(), "notice".into());
             fields.insert("size".into(), body.len().into());
         }
+        let record = self.sealed_record(key, Event::Accepted, about, None, &detail, None);
+        let fact = self.fact_of_own(to, body.len(), record.at);
         let index = &self.vault().index;
         Ok(NewMessage {
             id,
@@ -136,7 +138,7 @@ impl Relay {
                 expires_at: now.after(expires.min(self.policy().expire)),
                 hold: None,
             },
-            record: self.new_record(key, Event::Accepted, about, None, &detail, None),
+            record: record.found_by(fact),
             threads: Vec::new(),
             guard: guard.map(|(what, lasts)| (index.of(what), now.after(lasts))),
             notices: Vec::new(),

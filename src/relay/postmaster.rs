@@ -18,7 +18,7 @@ use super::{Recipient, Refusal, Relay, RelayFault, queue_id};
 use crate::anonymize::HOPS_FIELD;
 use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, ReversePath};
-use crate::store::Acceptance;
+use crate::store::{Acceptance, NewFact};
 use crate::vault::{Indexed, random_bytes};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -97,7 +97,10 @@ impl Relay {
             }),
             guard: Some((Indexed::Told { conversation: INSTALLATION, what: &digest }, ONCE)),
         };
-        let row = self.own_row(own, now)?;
+        let mut row = self.own_row(own, now)?;
+        let rcpt_k = row.record.fact.rcpt_k;
+        let direction = Some("notice".into());
+        *row.record.fact = NewFact { direction, rcpt_k, ..self.fact_of_mail(incoming, row.record.at) };
         // One at a time in this process, so that what is counted is what waits.
         let _turn = self.inner.for_operator.lock().await;
         let (waiting, octets) =

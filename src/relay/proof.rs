@@ -32,6 +32,11 @@ impl<'a> SenderProof<'a> {
         SenderProof { verifier: None, found: OnceCell::new_with(Some(found)) }
     }
 
+    /// What was found, if anything was asked.
+    pub(super) fn found(&self) -> Option<&Findings> {
+        self.found.get()
+    }
+
     /// Whether the sender is proven, as far as was asked.
     pub(super) fn holds(&self) -> bool {
         self.found.get().is_some_and(|found| matches!(found.verdict(), Verdict::Proven(_)))

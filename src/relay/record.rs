@@ -3,7 +3,7 @@
 
 use super::Relay;
 use crate::mail::Timestamp;
-use crate::store::NewRecord;
+use crate::store::{NewFact, NewRecord};
 use crate::vault::{Class, DataKey, Indexed, Place};
 use std::net::{IpAddr, SocketAddr};
 
@@ -135,8 +135,23 @@ pub(super) struct About {
 }
 
 impl Relay {
-    /// Seals a record under the key of its subject.
+    /// Seals a record under the key of its subject; it is found by its ids, and by the address `source`.
     pub(super) fn new_record(
+        &self,
+        key: &DataKey,
+        event: Event,
+        about: About,
+        source: Option<IpAddr>,
+        detail: &serde_json::Value,
+        headers: Option<&[u8]>,
+    ) -> NewRecord {
+        let record = self.sealed_record(key, event, about, source, detail, headers);
+        let fact = self.fact_of_ip(source, record.at);
+        record.found_by(fact)
+    }
+
+    /// Seals a record, to which comes the fact that it is found by.
+    pub(super) fn sealed_record(
         &self,
         key: &DataKey,
         event: Event,
@@ -166,6 +181,7 @@ impl Relay {
             ),
             headers: headers
                 .map(|block| self.seal_in(of_headers, key, Place::new("record", "headers", id), block)),
+            fact: Box::new(NewFact { result: result_of(event, detail), ..NewFact::default() }),
         }
     }
 
@@ -194,7 +210,10 @@ impl Relay {
             None => (&*self.inner.installation, None),
         };
         let about = About { merchant, ..About::default() };
-        let record = self.new_record(key, Event::Limited, about, Some(peer.ip), &detail, None);
+        let record = self.sealed_record(key, Event::Limited, about, Some(peer.ip), &detail, None);
+        let auth_id = login.map(|login| login.auth_id.as_str());
+        let fact = self.fact_of_login(None, auth_id, peer, record.at);
+        let record = record.found_by(fact);
         self.keep(record).await;
     }
 
@@ -214,14 +233,37 @@ impl Relay {
     pub async fn record_login_refused(&self, auth_id: &str, peer: &Peer) {
         let (detail, about) = (login_json(auth_id, peer), About::default());
         let key = &self.inner.installation;
-        self.keep(self.new_record(key, Event::LoginRefused, about, Some(peer.ip), &detail, None)).await;
+        let record = self.sealed_record(key, Event::LoginRefused, about, Some(peer.ip), &detail, None);
+        let fact = self.fact_of_login(None, Some(auth_id), peer, record.at);
+        self.keep(record.found_by(fact)).await;
     }
 
     fn record_of_login(&self, login: &super::Login, event: Event, auth_id: &str, peer: &Peer) -> NewRecord {
         let about = About { merchant: Some(login.merchant.id), ..About::default() };
         let detail = login_json(auth_id, peer);
-        self.new_record(&login.merchant.key, event, about, Some(peer.ip), &detail, None)
+        let record = self.sealed_record(&login.merchant.key, event, about, Some(peer.ip), &detail, None);
+        let fact = self.fact_of_login(Some(login), Some(auth_id), peer, record.at);
+        record.found_by(fact)
     }
+}
+
+/// Longest word of a result.
+const RESULT_MAX: usize = 40;
+
+/// The word of a closed list, or the status, that says how it came out.
+fn result_of(event: Event, detail: &serde_json::Value) -> Option<std::borrow::Cow<'static, str>> {
+    let field = match event {
+        Event::Refused | Event::Held | Event::LoginRefused | Event::Deferred | Event::Failed => "reason",
+        Event::Returned => "said",
+        Event::Limited => "what",
+        Event::Blocked | Event::Credential => "action",
+        Event::Ignored => "decision",
+        Event::Released | Event::Dropped => "by",
+        _ => return None,
+    };
+    let word = detail.get(field)?.as_str()?;
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
+    (word.len() <= RESULT_MAX && word.chars().all(good)).then(|| word.to_owned().into())
 }
 
 fn login_json(auth_id: &str, peer: &Peer) -> serde_json::Value {

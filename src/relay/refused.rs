@@ -40,8 +40,9 @@ impl Relay {
         });
         let headers = header_block(&incoming.bytes);
         let record =
-            self.new_record(&key, Event::Refused, about, Some(incoming.peer.ip), &detail, Some(headers));
-        self.keep(record).await;
+            self.sealed_record(&key, Event::Refused, about, Some(incoming.peer.ip), &detail, Some(headers));
+        let fact = self.fact_of_refusal(incoming, record.at);
+        self.keep(record.found_by(fact)).await;
     }
 
     /// Keeps a record of a recipient that was refused.
@@ -68,8 +69,9 @@ impl Relay {
             "peer": peer_json(peer),
         });
         let about = About { merchant, ..About::default() };
-        let record = self.new_record(&key, Event::Refused, about, Some(peer.ip), &detail, None);
-        self.keep(record).await;
+        let record = self.sealed_record(&key, Event::Refused, about, Some(peer.ip), &detail, None);
+        let fact = self.fact_of_recipient(login, sender, to, peer, record.at);
+        self.keep(record.found_by(fact)).await;
     }
 
     /// The key of somebody who writes to the operator, which lives as long as records of mail that was taken.

@@ -32,10 +32,11 @@ pub enum Stage {
     Credentials,
     Conversations,
     Sources,
+    Periods,
 }
 
 impl Stage {
-    pub const ALL: [Stage; 9] = [
+    pub const ALL: [Stage; 10] = [
         Stage::DataKeys,
         Stage::Scrams,
         Stage::Bodies,
@@ -45,6 +46,7 @@ impl Stage {
         Stage::Credentials,
         Stage::Conversations,
         Stage::Sources,
+        Stage::Periods,
     ];
 
     /// The word in the database and in lists.
@@ -60,6 +62,7 @@ impl Stage {
             Stage::Credentials => "index of user names",
             Stage::Conversations => "index of conversations",
             Stage::Sources => "index of the log's peers",
+            Stage::Periods => "keys of quarters",
         }
     }
 
@@ -81,6 +84,7 @@ impl Stage {
             Stage::Log => &[Purpose::Log],
             Stage::Stores | Stage::Addresses | Stage::Credentials | Stage::Conversations => &[Purpose::Seal],
             Stage::Sources => &[Purpose::Seal, Purpose::Log],
+            Stage::Periods => &[Purpose::Index],
         }
     }
 }
@@ -185,6 +189,13 @@ impl Relay {
                     let new = vault.class(class).rewrap(class, row.id, row.day, &row.wrapped);
                     let new = batch.readable(stage, row.id, new.map_err(RelayFault::from))?;
                     batch.look(row.id, Column::Segment, row.wrapped, new);
+                }
+            }
+            Stage::Periods => {
+                for row in self.store().periods_after(position, BATCH).await? {
+                    let new = vault.index.rewrap_period(row.id, row.quarter, &row.wrapped);
+                    let new = batch.readable(stage, row.id, new.map_err(RelayFault::from))?;
+                    batch.look(row.id, Column::Period, row.wrapped, new);
                 }
             }
             Stage::Stores | Stage::Addresses | Stage::Credentials => {

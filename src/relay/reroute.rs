@@ -46,7 +46,7 @@ impl Relay {
             at: now,
             from: Standing::Waiting,
             to: Ruled::Rerouted { envelope: envelope.seal(&key, message)?, route },
-            record: self.new_record(&key, Event::Rerouted, self.about(&work), None, &detail, None),
+            record: self.work_record(&key, Event::Rerouted, &work, &detail),
             notice: None,
         };
         if self.ruled(ruling).await? { Ok(()) } else { Err(self.no_longer(message).await?) }

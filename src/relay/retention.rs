@@ -107,6 +107,7 @@ impl Relay {
                 self.store().purge(before, now).await?;
                 self.store().end_corrections(|| self.next_id(), now).await?;
                 self.end_conversations(&retention.conversations, now).await?;
+                self.forget_facts(retention, now).await?;
             }
         }
         Ok(doubt)
@@ -160,6 +161,25 @@ impl Relay {
         }
         self.store().forget_writers(last_due(retention.rule(Class::Metadata), now, 0)).await?;
         Ok(certificates)
+    }
+
+    /// Forgets what facts leave behind when their periods are over: counts, what was usual, keys of quarters, partitions.
+    pub(super) async fn forget_facts(&self, retention: &Retention, now: Timestamp) -> Result<(), RelayFault> {
+        let before = |period: std::time::Duration| {
+            let millis = i64::try_from(period.as_millis()).unwrap_or(i64::MAX);
+            Timestamp::from_millis(now.as_millis().saturating_sub(millis))
+        };
+        // Days go a day after their periods began to end.
+        let facts = before(retention.facts() + 2 * std::time::Duration::from_millis(DAY_MS.unsigned_abs()));
+        self.store().forget_rollups(before(retention.rollups.period)).await?;
+        if self.store().forget_facts(facts).await? {
+            let destroyed = self.store().destroy_periods(facts).await?;
+            if destroyed > 0 {
+                tracing::info!(event = "destroyed", class = "numbers", keys = destroyed);
+            }
+        }
+        self.store().drop_partitions(now).await?;
+        Ok(())
     }
 
     /// Days up to `until` of which something is left, the oldest first.

@@ -22,7 +22,7 @@ use crate::anonymize;
 use crate::mail::{RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, Bounce, Fate, ReversePath};
 use crate::senders::Verdict;
-use crate::store::{Acceptance, Bounced, Work};
+use crate::store::{Acceptance, Bounced, NewRecord, Work};
 use crate::vault::{DataKey, Index, Indexed, Side};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -54,7 +54,7 @@ fn word(kind: &Automatic) -> &str {
 }
 
 /// The word for messages that a side writes.
-fn direction_of(writer: Side) -> &'static str {
+pub(super) fn direction_of(writer: Side) -> &'static str {
     match writer {
         Side::Merchant => "to_customer",
         Side::Customer => "to_merchant",
@@ -230,9 +230,7 @@ impl Relay {
             let said = word(&Automatic::Bounce(bounce.clone())).to_owned();
             return self.record_automatic(&key, self.about(work), &said, incoming).await;
         };
-        let detail = detail(status, incoming);
-        let record =
-            self.new_record(&key, Event::Returned, self.about(work), Some(incoming.peer.ip), &detail, None);
+        let record = self.record_returned(&key, self.about(work), status, incoming);
         let status = format!("550 {status}");
         let notice = self.notice(&key, work, Outcome::Failed, &status, now).await;
         let bounced = self
@@ -281,10 +279,8 @@ impl Relay {
                 }
                 (Recipient::Inquiry(merchant), Some(Acceptance::Duplicate(_))) => {
                     let about = About { merchant: Some(merchant.id), ..About::default() };
-                    let detail = detail(word(&Automatic::AutoReply), incoming);
-                    let source = Some(incoming.peer.ip);
-                    let record =
-                        self.new_record(&merchant.key, Event::Returned, about, source, &detail, None);
+                    let said = word(&Automatic::AutoReply);
+                    let record = self.record_returned(&merchant.key, about, said, incoming);
                     self.keep(record).await;
                 }
                 _ => {}
@@ -305,9 +301,8 @@ impl Relay {
             conversation: Some(conversation.id),
             ..About::default()
         };
-        let detail = detail(word(&Automatic::AutoReply), incoming);
-        let (key, source) = (&conversation.key, Some(incoming.peer.ip));
-        self.keep(self.new_record(key, Event::Returned, about, source, &detail, None)).await;
+        self.keep(self.record_returned(&conversation.key, about, word(&Automatic::AutoReply), incoming))
+            .await;
     }
 
     pub(super) async fn record_automatic(
@@ -317,9 +312,15 @@ impl Relay {
         said: &str,
         incoming: &Incoming<'_>,
     ) -> Result<(), Refusal> {
+        Ok(self.store().record(vec![self.record_returned(key, about, said, incoming)]).await?)
+    }
+
+    fn record_returned(&self, key: &DataKey, about: About, said: &str, incoming: &Incoming<'_>) -> NewRecord {
         let detail = detail(said, incoming);
-        let record = self.new_record(key, Event::Returned, about, Some(incoming.peer.ip), &detail, None);
-        Ok(self.store().record(vec![record]).await?)
+        let source = Some(incoming.peer.ip);
+        let record = self.sealed_record(key, Event::Returned, about, source, &detail, None);
+        let fact = self.fact_of_mail(incoming, record.at);
+        record.found_by(fact)
     }
 
     /// The conversation of a delivery, and whose alias its recipient would answer to.

@@ -234,7 +234,8 @@ impl Relay {
         Ok(self.alias_row_and_side(address).await?.map(|(row, _)| row))
     }
 
-    async fn alias_row_and_side(
+    /// The same with whose alias it is.
+    pub(super) async fn alias_row_and_side(
         &self,
         address: &RealAddress,
     ) -> Result<Option<(ConversationRow, Side)>, RelayFault> {

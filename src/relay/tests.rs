@@ -6,6 +6,7 @@ mod credentials;
 mod desk;
 mod evidence;
 mod export;
+mod facts;
 mod given_up;
 mod holds;
 mod rekey;
@@ -163,6 +164,7 @@ impl Shop {
                 parameters,
                 bytes,
                 proof: SenderProof::given(Findings::Trusted),
+                said: crate::relay::Said::default(),
             })
             .await
             .unwrap()
@@ -249,8 +251,16 @@ async fn a_bounce_that_is_faster_than_our_own_commit_is_asked_to_come_again() {
         let (peer, parameters) = (peer(), MailParameters::default());
         let bytes = bytes.as_bytes().to_vec();
         let proof = SenderProof::given(Findings::Trusted);
-        let incoming =
-            Incoming { peer: &peer, login: None, sender: None, recipients, parameters, bytes, proof };
+        let incoming = Incoming {
+            peer: &peer,
+            login: None,
+            sender: None,
+            recipients,
+            parameters,
+            bytes,
+            proof,
+            said: crate::relay::Said::default(),
+        };
         shop.relay.accept(incoming).await
     };
     assert_eq!(bounce().await, Err(Refusal::TryAgain));
@@ -284,8 +294,16 @@ async fn an_address_the_customer_had_before_passes_no_more_than_the_present_one(
     let (peer, parameters, recipients) =
         (peer(), MailParameters::default(), vec![(recipient, Wishes::default())]);
     let proof = SenderProof::given(Findings::Trusted);
-    let incoming =
-        Incoming { peer: &peer, login: None, sender: Some(&sender), recipients, parameters, bytes, proof };
+    let incoming = Incoming {
+        peer: &peer,
+        login: None,
+        sender: Some(&sender),
+        recipients,
+        parameters,
+        bytes,
+        proof,
+        said: crate::relay::Said::default(),
+    };
     shop.relay.accept(incoming).await.unwrap();
     let due = shop.lease().await;
     let work = due.iter().find(|work| work.direction == "to_merchant").unwrap();

@@ -13,6 +13,7 @@ pub enum Scope {
     Orders,
     Messages,
     Erasures,
+    Log,
 }
 
 impl Scope {
@@ -24,13 +25,14 @@ impl Scope {
             Scope::Orders => "orders",
             Scope::Messages => "messages",
             Scope::Erasures => "erasures",
+            Scope::Log => "log",
         }
     }
 
     /// Reads a word.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Scope::Merchants, Scope::Orders, Scope::Messages, Scope::Erasures]
+        [Scope::Merchants, Scope::Orders, Scope::Messages, Scope::Erasures, Scope::Log]
             .into_iter()
             .find(|scope| scope.as_str() == text)
     }
@@ -59,7 +61,7 @@ pub struct TokenAdded {
 /// Why a token was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenFault {
-    #[error("scope: one or more of merchants, orders, messages, erasures, separated by commas")]
+    #[error("scope: one or more of merchants, orders, messages, erasures, log, separated by commas")]
     Scope,
     #[error("name: 1 to 100 characters")]
     Name,
@@ -130,7 +132,15 @@ impl Relay {
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
-    pub async fn token_allows(&self, token: &str, scope: Scope) -> Result<Option<(i64, bool)>, RelayFault> {
+    pub async fn token_allows(&self, token: &str, scope: Scope) -> Result<Option<bool>, RelayFault> {
+        Ok(self.token_holder(token, scope).await?.map(|holder| holder.is_some()))
+    }
+
+    /// The id of a bearer token that has a scope: `None` when there is no such token, `Some(None)` when it lacks the scope.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn token_holder(&self, token: &str, scope: Scope) -> Result<Option<Option<i64>>, RelayFault> {
         for index in self.vault().index.all(Indexed::Token(token)) {
             if let Some(found) = self.store().token(index).await? {
                 let newest = self.vault().index.of(Indexed::Token(token));
@@ -148,7 +158,8 @@ impl Relay {
                 if found.used_at.is_none_or(|at| now.since(at) > USED_AGAIN) {
                     self.store().token_used(found.id, now).await?;
                 }
-                return Ok(Some((found.id, found.scopes.split(',').any(|word| word == scope.as_str()))));
+                let has_scope = found.scopes.split(',').any(|word| word == scope.as_str());
+                return Ok(Some(has_scope.then_some(found.id)));
             }
         }
         Ok(None)

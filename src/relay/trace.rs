@@ -84,6 +84,20 @@ impl Relay {
         Ok(rows.map_err(RelayFault::from)?)
     }
 
+    /// The line of a row; of one whose keys were destroyed meanwhile, when and what alone.
+    pub(super) async fn trace_line_or_none(&self, row: &RecordRow) -> Result<TraceLine, RelayFault> {
+        match self.trace_line(row).await {
+            Err(RelayFault::Vault(VaultError::Destroyed { .. })) => Ok(TraceLine {
+                at: row.at.to_rfc3339(),
+                event: row.event.clone(),
+                queue_id: row.message_id.map(queue_id),
+                detail: serde_json::Value::Null,
+                headers: None,
+            }),
+            line => line,
+        }
+    }
+
     pub(super) async fn trace_line(&self, row: &RecordRow) -> Result<TraceLine, RelayFault> {
         let key = self.data_key(&row.key)?;
         let detail = self.open_in(&key, Place::new("record", "detail", row.id), &row.detail).await?;

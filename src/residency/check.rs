@@ -16,6 +16,7 @@ use crate::store::Replica;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest wait for the addresses of a name.
@@ -54,7 +55,7 @@ pub struct Checker {
     places: Vec<Place>,
     files: Vec<PathBuf>,
     officers: Vec<Verifier>,
-    geo: Geo,
+    geo: Arc<Geo>,
     ground: Ground,
 }
 
@@ -86,13 +87,14 @@ impl Checker {
         let of = &config.residency;
         let geo = Geo::open(of.country_overlay.as_deref(), of.network_overlay.as_deref())?;
         let (files, officers) = (config.residency.sites.clone(), config.residency.officers.clone());
+        let geo = Arc::new(geo);
         Ok(Self { places: places(config), files, officers, geo, ground: Ground::default() })
     }
 
-    /// The data about addresses that it judges by.
+    /// By what it looks addresses up.
     #[must_use]
-    pub fn geo(&self) -> &Geo {
-        &self.geo
+    pub fn geo(&self) -> Arc<Geo> {
+        self.geo.clone()
     }
 
     /// For a next hop that an operator names, and nothing else.

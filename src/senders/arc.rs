@@ -30,6 +30,17 @@ pub enum Arc {
 }
 
 impl Arc {
+    /// The word of RFC 8617 §4.4, or that of RFC 8601 where the DNS did not answer.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Arc::None => "none",
+            Arc::Proven { .. } | Arc::Silent => "pass",
+            Arc::Broken => "fail",
+            Arc::TempError => "temperror",
+        }
+    }
+
     pub(super) fn to_json(&self) -> Value {
         match self {
             Arc::None => Value::Null,

@@ -160,6 +160,12 @@ pub(super) fn is_aligned(author: &Domain, name: &Domain, mode: Mode) -> bool {
     }
 }
 
+/// The domain that somebody registered, by the public suffix list. A public suffix, and a literal, is its own.
+#[must_use]
+pub fn registrable(domain: &Domain) -> Domain {
+    Domain::parse(organization(domain)).unwrap_or_else(|_| domain.clone())
+}
+
 /// The organizational domain (RFC 7489 §3.2). A public suffix, and a literal, is its own.
 fn organization(domain: &Domain) -> &str {
     let text = domain.as_str();

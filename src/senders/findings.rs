@@ -1,9 +1,10 @@
 //! What was found of a sender, as it is judged and recorded. Pure.
 
 use super::arc::Arc;
-use super::dmarc::Dmarc;
+use super::dmarc::{Dmarc, Wish};
 use super::signed::Check;
 use super::spf::Spf;
+use super::verdict::{By, Verdict};
 use crate::mail::Domain;
 use serde_json::{Value, json};
 
@@ -116,6 +117,14 @@ pub struct Checked {
     pub iprev: Iprev,
 }
 
+impl Checked {
+    /// The domain of the first signature that holds.
+    #[must_use]
+    pub fn signer(&self) -> Option<&Domain> {
+        self.dkim.iter().find(|found| found.result == Dkim::Pass).and_then(|found| found.domain.as_ref())
+    }
+}
+
 impl Findings {
     /// For the sealed log record: names of domains, no addresses.
     #[must_use]
@@ -143,6 +152,19 @@ impl Findings {
             "arc": checked.arc.to_json(),
             "dmarc_policy": dmarc,
             "iprev": checked.iprev.word(),
+        })
+    }
+
+    /// DMARC in one word (RFC 7489 §11.2); `None` where nothing was asked.
+    #[must_use]
+    pub fn dmarc_word(&self) -> Option<&'static str> {
+        let Findings::Checked(checked) = self else { return None };
+        Some(match (&checked.dmarc, self.verdict()) {
+            (Dmarc::Unknown, _) => "temperror",
+            (Dmarc::Known { wish: Wish::Unpublished, .. }, _) => "none",
+            (Dmarc::Known { .. }, Verdict::Proven(By::Dkim | By::Spf)) => "pass",
+            (Dmarc::Known { .. }, Verdict::Unknown) => "temperror",
+            (Dmarc::Known { .. }, _) => "fail",
         })
     }
 

@@ -21,7 +21,7 @@ mod tests;
 mod verdict;
 
 pub use arc::{Arc, Chain};
-pub use dmarc::{Dmarc, Mode, Wish};
+pub use dmarc::{Dmarc, Mode, Wish, registrable};
 pub use findings::{Checked, Dkim, DkimFound, Findings, Identity, Iprev, SpfFound};
 pub use network::{Network, NetworkError};
 pub use signed::Message;

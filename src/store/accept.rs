@@ -2,8 +2,9 @@
 
 use super::batch::{lots, statement};
 use super::bindings;
-use super::lanes::{Lane, Touched};
+use super::facts;
 use super::rows::{Acceptance, NewConversation, NewKey, NewMessage, NewNotice, NewRecord, NewThread};
+use super::touched::{Lane, Touched};
 use crate::mail::Timestamp;
 use crate::vault::Index;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -15,14 +16,14 @@ type Done = Result<(), sqlx::Error>;
 const SMALL_BODY: usize = 64 * 1024;
 
 /// Writes messages with their notices, except those that were accepted before.
-pub(super) async fn messages(
+pub(super) async fn messages<'a>(
     connection: &mut AnyConnection,
-    touched: &mut Touched,
-    new: &[&NewMessage],
+    touched: &mut Touched<'a>,
+    new: &[&'a NewMessage],
 ) -> Result<Vec<Acceptance>, sqlx::Error> {
     let acceptances = guard(connection, new).await?;
     let is_new = |acceptance: &Acceptance| matches!(acceptance, Acceptance::New(_));
-    let fresh: Vec<&NewMessage> =
+    let fresh: Vec<&'a NewMessage> =
         new.iter().zip(&acceptances).filter(|(_, a)| is_new(a)).map(|(new, _)| *new).collect();
     write(connection, touched, &fresh).await?;
     let mut due = Vec::new();
@@ -36,7 +37,11 @@ pub(super) async fn messages(
 }
 
 /// Writes messages, each with its body, delivery, threads and records.
-async fn write(connection: &mut AnyConnection, touched: &mut Touched, fresh: &[&NewMessage]) -> Done {
+async fn write<'a>(
+    connection: &mut AnyConnection,
+    touched: &mut Touched<'a>,
+    fresh: &[&'a NewMessage],
+) -> Done {
     for lot in lots(fresh) {
         let text = statement(
             "INSERT INTO message (id, merchant_id, conversation_id, data_key_id, direction, envelope, size, \
@@ -122,8 +127,8 @@ async fn write(connection: &mut AnyConnection, touched: &mut Touched, fresh: &[&
         query.execute(&mut *connection).await?;
     }
     let holds = fresh.iter().filter_map(|new| new.delivery.hold.as_ref().map(|hold| &hold.record));
-    let kept: Vec<&NewRecord> = fresh.iter().map(|new| &new.record).chain(holds).collect();
-    records(connection, &kept).await
+    let kept: Vec<&'a NewRecord> = fresh.iter().map(|new| &new.record).chain(holds).collect();
+    records(connection, touched, &kept).await
 }
 
 /// Sets a notice's guards. Whether it is to be written.
@@ -217,7 +222,11 @@ async fn standing_guard(
     Ok((taken.rows_affected() == 0).then_some(earlier))
 }
 
-pub(super) async fn records(connection: &mut AnyConnection, new: &[&NewRecord]) -> Done {
+pub(super) async fn records<'a>(
+    connection: &mut AnyConnection,
+    touched: &mut Touched<'a>,
+    new: &[&'a NewRecord],
+) -> Done {
     for lot in lots(new) {
         let text = statement(
             "INSERT INTO record (id, at, event, merchant_id, conversation_id, message_id, delivery_id, source, \
@@ -243,7 +252,7 @@ pub(super) async fn records(connection: &mut AnyConnection, new: &[&NewRecord]) 
         }
         query.execute(&mut *connection).await?;
     }
-    Ok(())
+    facts::write(connection, touched.tally(), new).await
 }
 
 pub(super) async fn data_key(connection: &mut AnyConnection, new: &NewKey, at: Timestamp) -> Done {

@@ -7,9 +7,10 @@ use super::accept;
 use super::batch::{lots, statement};
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::lanes::{self, Touched};
+use super::lanes;
 use super::parties::KeyRow;
 use super::rows::{Gone, Mailbox, NewRecord, Settlement};
+use super::touched::Touched;
 use super::writer::Change;
 use crate::mail::Timestamp;
 use crate::schedule::Suppression;
@@ -65,10 +66,10 @@ pub struct SuppressedRow {
 }
 
 /// Writes one. How many rows it changed.
-pub(super) async fn write(
+pub(super) async fn write<'a>(
     connection: &mut AnyConnection,
-    touched: &mut Touched,
-    block: &Block,
+    touched: &mut Touched<'a>,
+    block: &'a Block,
 ) -> Result<u64, sqlx::Error> {
     let (changed, record) = match block {
         Block::Pause { route, data_key_id, domain, record, at } => {
@@ -107,7 +108,7 @@ pub(super) async fn write(
         }
     };
     if let Some(record) = record.filter(|_| changed > 0) {
-        accept::records(connection, &[record]).await?;
+        accept::records(connection, touched, &[record]).await?;
     }
     Ok(changed)
 }

@@ -11,7 +11,7 @@
 
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::lanes::Touched;
+use super::touched::Touched;
 use super::writer::Change;
 use crate::mail::Timestamp;
 use sqlx::{AnyConnection, Row};
@@ -68,7 +68,7 @@ pub(super) async fn turns(connection: &mut AnyConnection, now: Timestamp) -> Res
 /// Makes some idle deliveries due that should be, and their lanes. How many; none when all are.
 pub(super) async fn deliveries(
     connection: &mut AnyConnection,
-    touched: &mut Touched,
+    touched: &mut Touched<'_>,
     rewind: Rewind,
 ) -> Result<u64, sqlx::Error> {
     let (now, never) = (rewind.now.as_millis(), i64::MAX);

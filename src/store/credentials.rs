@@ -9,6 +9,7 @@ use super::fault::StoreFault;
 use super::handle::Store;
 use super::reader::Transaction;
 use super::rows::{NewCredential, NewRecord, Verifiers};
+use super::touched::Touched;
 use super::writer::Change;
 use crate::mail::Timestamp;
 use crate::vault::Sealed;
@@ -197,7 +198,9 @@ impl Store {
                 }
                 let changed = change(&mut transaction).await?;
                 if changed == Changed::Done {
-                    accept::records(&mut transaction, &[record]).await?;
+                    let mut touched = Touched::default();
+                    accept::records(&mut transaction, &mut touched, &[record]).await?;
+                    touched.write(&mut transaction).await?;
                     transaction.commit().await?;
                 }
                 Ok(changed)

@@ -6,10 +6,12 @@
 
 use super::certificates::certify;
 use super::engine::Engine;
+use super::fact_upkeep;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::ids;
 use super::retention::DAY_MS;
+use super::strangers::LATER;
 use crate::mail::Timestamp;
 use crate::vault::{Index, bare_under};
 use data_encoding::HEXLOWER;
@@ -24,6 +26,9 @@ const HOLDS: &str = "SELECT h.id FROM legal_hold h JOIN conversation c ON c.id =
     AND (h.by_person = 0 OR EXISTS (SELECT 1 FROM held_conversation n WHERE n.hold_id = h.id AND n.conversation_id = c.id)) \
     AND ((h.from_at IS NULL AND h.until_at IS NULL) OR EXISTS (SELECT 1 FROM record r WHERE r.conversation_id = c.id \
     AND (h.from_at IS NULL OR r.at >= h.from_at) AND (h.until_at IS NULL OR r.at < h.until_at))) ORDER BY h.id";
+
+/// How long something may be under way with a key that was opened before, in milliseconds.
+const LATE_MS: i64 = 120_000;
 
 /// What is kept about a person, counted.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -150,7 +155,8 @@ impl Store {
             .map_err(|error: sqlx::Error| error.into())
     }
 
-    /// Erases these conversations, and what is kept about this address outside of them, under the id of an erasure; the data keys that are destroyed. `None`: a hold keeps some of it.
+    /// Erases these conversations, and what is kept about this address outside of them, under the id of an erasure; the data keys
+    /// that are destroyed. `numbers`: of the address in facts, one for each quarter. `None`: a hold keeps some of it.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then nothing is erased.
@@ -158,7 +164,7 @@ impl Store {
         &self,
         id: i64,
         conversations: &[i64],
-        address: Index,
+        (address, numbers): (Index, &[i64]),
         next_id: impl Fn() -> i64,
         at: Timestamp,
     ) -> Result<Option<Vec<i64>>, StoreFault> {
@@ -175,7 +181,11 @@ impl Store {
             return Ok(None);
         }
         for row in &found {
-            clear_to_operator(&mut transaction, row.try_get(3)?, row.try_get(0)?).await?;
+            let (key, day): (i64, i64) = (row.try_get(0)?, row.try_get(3)?);
+            clear_to_operator(&mut transaction, day, key).await?;
+            // What becomes of a mail to the operator is noted some days later.
+            let until = of_stranger(day + LATER).1;
+            fact_upkeep::clear_sealed_with(&mut transaction, (of_stranger(day).0, until), key).await?;
         }
         let text = "DELETE FROM stranger WHERE address_idx = $1";
         sqlx::query(text).bind(address.as_bytes()).execute(&mut *transaction).await?;
@@ -187,7 +197,9 @@ impl Store {
                  WHERE c.id = $1";
             found.extend(sqlx::query(text).bind(*conversation).fetch_optional(&mut *transaction).await?);
             clear(&mut transaction, *conversation).await?;
+            fact_upkeep::clear_conversation(&mut transaction, *conversation).await?;
         }
+        fact_upkeep::clear_numbers(&mut transaction, numbers).await?;
         let (mut keys, mut fingerprints, mut bare) = (Vec::new(), Vec::new(), BTreeSet::new());
         for row in &found {
             let (key, wrapped): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
@@ -275,10 +287,18 @@ impl Store {
         self.pool()
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
-                let text = "UPDATE erasure SET certified_at = $1 WHERE id = $2 AND certified_at IS NULL";
+                let text = "UPDATE erasure SET certified_at = $1 WHERE id = $2 AND certified_at IS NULL \
+                     RETURNING at, keys";
                 let query = sqlx::query(text).bind(now.as_millis()).bind(erasure);
-                let is_first = query.execute(&mut *transaction).await?.rows_affected() == 1;
-                if is_first {
+                let row = query.fetch_optional(&mut *transaction).await?;
+                let is_first = row.is_some();
+                if let Some(row) = row {
+                    // What was under way when the keys went: its record opens no more, and its fact must have no numbers.
+                    let (at, keys): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+                    let late = (ids::floor(at - LATE_MS), ids::floor(at + LATE_MS));
+                    for key in keys.split(' ').filter_map(|key| key.parse().ok()) {
+                        fact_upkeep::clear_sealed_with(&mut transaction, late, key).await?;
+                    }
                     certify(&mut transaction, id, "erasure", None, body, now).await?;
                 }
                 transaction.commit().await?;

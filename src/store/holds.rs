@@ -5,8 +5,8 @@
 use super::accept;
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::lanes::Touched;
 use super::rows::{NewMessage, NewRecord};
+use super::touched::Touched;
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -57,10 +57,10 @@ pub struct Ruling {
 }
 
 /// Writes a decision. `false` when the delivery is not what it had to be: then nothing is written.
-pub(super) async fn rule(
+pub(super) async fn rule<'a>(
     connection: &mut AnyConnection,
-    touched: &mut Touched,
-    ruling: &Ruling,
+    touched: &mut Touched<'a>,
+    ruling: &'a Ruling,
 ) -> Result<bool, sqlx::Error> {
     let is_idle = "state = 'waiting' AND (lease = 0 OR next_at <= $2)";
     let condition = match ruling.from {
@@ -130,7 +130,7 @@ pub(super) async fn rule(
         }
         Ruled::Held { .. } | Ruled::Late { .. } => {}
     }
-    accept::records(connection, &[&ruling.record]).await?;
+    accept::records(connection, touched, &[&ruling.record]).await?;
     if let Some(notice) = &ruling.notice {
         accept::messages(connection, touched, &[notice.as_ref()]).await?;
     }

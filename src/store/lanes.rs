@@ -12,16 +12,15 @@
 //! A leased delivery counts with its lease's end: the lane of a process that died comes up by itself.
 //! When it fails: the transaction is rolled back, and nothing was leased.
 
-use super::batch::{lots, statement};
 use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::queue::{self, Work};
+use super::touched::{Lane, Touched};
 use super::writer::{Change, Effect};
 use crate::mail::Timestamp;
 use crate::schedule::{Class, Left, Rooms};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
-use std::collections::BTreeMap;
 
 /// Most stores that one look serves in a class.
 const TURNS: i64 = 32;
@@ -31,85 +30,6 @@ const LANES: i64 = 32;
 const WOKEN_AT_ONCE: i64 = 5000;
 /// Most deliveries of an older version that are adopted at once.
 const ADOPTED: i64 = 500;
-
-/// What one store has for one destination in one class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Lane {
-    pub class: i64,
-    pub merchant_id: i64,
-    pub route: i64,
-}
-
-/// The lanes in which a transaction made something due, and when.
-#[derive(Default)]
-pub(super) struct Touched(BTreeMap<Lane, i64>);
-
-impl Touched {
-    /// Something in this lane is due then.
-    pub fn touch(&mut self, lane: Lane, due: Timestamp) {
-        let due = due.as_millis();
-        self.0.entry(lane).and_modify(|at| *at = due.min(*at)).or_insert(due);
-    }
-
-    /// The same for a row of `class, merchant_id, route`; one of an older version is adopted later.
-    pub fn touch_row(
-        &mut self,
-        row: &sqlx::any::AnyRow,
-        first: usize,
-        due: Timestamp,
-    ) -> Result<(), sqlx::Error> {
-        let (class, merchant_id): (Option<i64>, Option<i64>) = (row.try_get(first)?, row.try_get(first + 1)?);
-        if let (Some(class), Some(merchant_id)) = (class, merchant_id) {
-            self.touch(Lane { class, merchant_id, route: row.try_get(first + 2)? }, due);
-        }
-        Ok(())
-    }
-
-    /// Whether something is due by `now`.
-    pub fn is_due(&self, now: Timestamp) -> bool {
-        self.0.values().any(|due| *due <= now.as_millis())
-    }
-
-    /// Lowers turns and lanes. The last thing that a transaction does.
-    pub async fn write(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-        let mut turns: BTreeMap<(i64, i64), i64> = BTreeMap::new();
-        for (lane, due) in &self.0 {
-            let key = (lane.class, lane.merchant_id);
-            turns.entry(key).and_modify(|at| *at = (*due).min(*at)).or_insert(*due);
-        }
-        let turns: Vec<_> = turns.into_iter().collect();
-        for lot in lots(&turns) {
-            let text = statement(
-                "INSERT INTO turn (class, merchant_id, due_at) VALUES",
-                "(?, ?, ?)",
-                lot.len(),
-                "ON CONFLICT (class, merchant_id) DO UPDATE SET due_at = excluded.due_at \
-                 WHERE turn.due_at > excluded.due_at",
-            );
-            let mut query = sqlx::query(AssertSqlSafe(text));
-            for ((class, merchant), due) in lot {
-                query = query.bind(*class).bind(*merchant).bind(*due);
-            }
-            query.execute(&mut *connection).await?;
-        }
-        let lanes: Vec<_> = self.0.into_iter().collect();
-        for lot in lots(&lanes) {
-            let text = statement(
-                "INSERT INTO lane (class, merchant_id, route, due_at) VALUES",
-                "(?, ?, ?, ?)",
-                lot.len(),
-                "ON CONFLICT (class, merchant_id, route) DO UPDATE SET due_at = excluded.due_at \
-                 WHERE lane.due_at > excluded.due_at",
-            );
-            let mut query = sqlx::query(AssertSqlSafe(text));
-            for (lane, due) in lot {
-                query = query.bind(lane.class).bind(lane.merchant_id).bind(lane.route).bind(*due);
-            }
-            query.execute(&mut *connection).await?;
-        }
-        Ok(())
-    }
-}
 
 /// What a look asks for.
 pub struct Ask {
@@ -365,7 +285,7 @@ fn clause(left: &Left, first: usize) -> (String, &[i64]) {
 pub(super) async fn adopt(
     engine: Engine,
     connection: &mut AnyConnection,
-    touched: &mut Touched,
+    touched: &mut Touched<'_>,
     now: Timestamp,
 ) -> Result<u64, sqlx::Error> {
     let lock = match engine {
@@ -396,7 +316,7 @@ pub(super) async fn adopt(
 /// Makes lanes of these routes due that rest, at most [`WOKEN_AT_ONCE`] of each. How many, and whether there may be more.
 pub(super) async fn wake(
     connection: &mut AnyConnection,
-    touched: &mut Touched,
+    touched: &mut Touched<'_>,
     routes: &[i64],
     now: Timestamp,
 ) -> Result<Woken, sqlx::Error> {

@@ -21,6 +21,8 @@ mod engine;
 mod erasure;
 mod errands;
 mod evidence;
+mod fact_upkeep;
+mod facts;
 mod fault;
 mod file;
 mod greylist;
@@ -35,6 +37,7 @@ mod leaving;
 mod looks;
 mod needs;
 mod parties;
+mod periods;
 mod queue;
 mod reader;
 mod records;
@@ -47,8 +50,10 @@ mod retention_parts;
 mod retries;
 mod rows;
 mod schema;
+mod search;
 mod strangers;
 mod tls;
+mod touched;
 mod tree;
 mod writer;
 
@@ -65,6 +70,8 @@ pub use errands::Errand;
 pub use evidence::{
     Affected, BreachEntryRow, LookCount, NewBreachEntry, NewReviewItem, ReviewItemRow, ReviewRow, TokenRow,
 };
+pub use fact_upkeep::DAYS_AHEAD;
+pub use facts::{NewFact, NewFile, Usual};
 pub use fault::StoreFault;
 #[cfg(test)]
 pub(crate) use file::connect_for_tests;
@@ -80,6 +87,7 @@ pub use leaving::StoreHoldings;
 pub use legal_holds::{LegalHoldRow, NewLegalHold};
 pub use looks::{LookRequestRow, LookRow, NewLook, NewLookRequest};
 pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow, TokenUse};
+pub use periods::{NewPeriod, PeriodRow};
 pub use queue::Work;
 pub use records::RecordRow;
 pub use rekey::{
@@ -91,6 +99,7 @@ pub use retention::{DAY_MS, NextRows, Noted, Progress};
 pub use retention_parts::class_of;
 pub use retries::RetryMark;
 pub use rows::*;
+pub use search::{Rolled, SeenWith};
 pub use tls::{NewPolicy, NewTlsCount, TLS_COUNTS, TlsCountRow};
 pub use tree::{Growth, LeafRow, NodeRow, SEGMENT, TreeRow};
 

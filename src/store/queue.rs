@@ -51,9 +51,9 @@ use super::batch::{lots, statement};
 use super::blocks;
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::lanes::Touched;
 use super::parties::KeyRow;
 use super::rows::{Bounced, Doubt, NewMessage, NewRecord, Next, Settlement};
+use super::touched::Touched;
 use crate::mail::Timestamp;
 use crate::schedule::Class;
 use crate::vault::Sealed;
@@ -147,10 +147,10 @@ pub(super) async fn extend(
 
 /// Writes the results of attempts. `false` where the lease was lost meanwhile: then only the record is kept. What was delivered is
 /// delivered, whoever has the lease by now: it must not be sent once more.
-pub(super) async fn settle(
+pub(super) async fn settle<'a>(
     connection: &mut AnyConnection,
-    touched: &mut Touched,
-    done: &[&Settlement],
+    touched: &mut Touched<'a>,
+    done: &[&'a Settlement],
 ) -> Result<Vec<bool>, sqlx::Error> {
     // One delivery settled twice in one group is a repetition: the second finds its lease gone.
     let mut seen = HashSet::new();
@@ -216,7 +216,7 @@ pub(super) async fn settle(
     }
     blocks::mailboxes(connection, effective()).await?;
     let records: Vec<&NewRecord> = done.iter().filter_map(|done| done.record.as_ref()).collect();
-    accept::records(connection, &records).await?;
+    accept::records(connection, touched, &records).await?;
     let notices: Vec<&NewMessage> = effective().filter_map(|done| done.notice.as_deref()).collect();
     accept::messages(connection, touched, &notices).await?;
     Ok(held)

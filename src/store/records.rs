@@ -25,7 +25,7 @@ pub struct RecordRow {
     pub headers: Option<Sealed>,
 }
 
-const RECORD: &str = "SELECT r.id, r.at, r.event, r.merchant_id, r.conversation_id, r.message_id, r.delivery_id, \
+pub(super) const RECORD: &str = "SELECT r.id, r.at, r.event, r.merchant_id, r.conversation_id, r.message_id, r.delivery_id, \
     r.data_key_id, k.wrapped, r.detail, r.headers FROM record r JOIN data_key k ON k.id = r.data_key_id ";
 
 /// Most lines that one trace reads.
@@ -104,7 +104,7 @@ impl Store {
     }
 }
 
-fn read(rows: &[AnyRow]) -> Result<Vec<RecordRow>, sqlx::Error> {
+pub(super) fn read(rows: &[AnyRow]) -> Result<Vec<RecordRow>, sqlx::Error> {
     rows.iter()
         .map(|row| {
             Ok(RecordRow {

@@ -42,6 +42,7 @@ pub enum Column {
     Conversation,
     Customer,
     Source,
+    Period,
 }
 
 impl Column {
@@ -71,6 +72,7 @@ impl Column {
             Column::Customer => {
                 "UPDATE conversation SET customer_idx = $1 WHERE id = $2 AND customer_idx = $3"
             }
+            Column::Period => "UPDATE period_key SET wrapped = $1 WHERE id = $2 AND wrapped = $3",
             Column::Source => "UPDATE record SET source = $1 WHERE id = $2 AND source = $3",
         }
     }

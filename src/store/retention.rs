@@ -8,6 +8,7 @@
 //! When it fails: [`StoreFault`]; the step is done again.
 
 use super::certificates::{Walk, certify};
+use super::fact_upkeep;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::retention_parts::{
@@ -91,6 +92,27 @@ async fn is_needed(connection: &mut AnyConnection, class: Class, day: i64) -> Re
         }
     }
     Ok(false)
+}
+
+/// Destroys the rows of a part after `from` up to `last`, and the facts of records. How many rows.
+async fn clear(
+    connection: &mut AnyConnection,
+    part: &Part,
+    (from, last): (i64, i64),
+    key_at: Option<i64>,
+) -> Result<u64, sqlx::Error> {
+    let (Part { table, of, then, .. }, free) = (part, free(part, key_at));
+    let what = match then {
+        Then::Delete => format!("DELETE FROM {table} AS t"),
+        Then::ClearHeaders => format!("UPDATE {table} AS t SET headers = NULL"),
+    };
+    let text = format!("{what} WHERE id > $1 AND id <= $2 AND {of} AND {free}");
+    let query = sqlx::query(AssertSqlSafe(text)).bind(from).bind(last);
+    let gone = query.execute(&mut *connection).await?.rows_affected();
+    if *table == "record" && *then == Then::Delete {
+        fact_upkeep::destroy(connection, (from, last), of, &free).await?;
+    }
+    Ok(gone)
 }
 
 impl Store {
@@ -317,8 +339,7 @@ impl Store {
                 };
                 let (from, until) = span(day);
                 let from = position.max(from - 1);
-                let Part { table, of, columns, .. } = part;
-                let text = select(part, columns, key_at);
+                let text = select(part, part.columns, key_at);
                 let query = sqlx::query(AssertSqlSafe(text)).bind(from).bind(until).bind(STEP);
                 let rows = query.fetch_all(&mut *transaction).await?;
                 let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i64>, _>>()?;
@@ -339,14 +360,7 @@ impl Store {
                     last = id;
                 }
                 if !rows.is_empty() {
-                    let what = match part.then {
-                        Then::Delete => format!("DELETE FROM {table} AS t"),
-                        Then::ClearHeaders => format!("UPDATE {table} AS t SET headers = NULL"),
-                    };
-                    let free = free(part, key_at);
-                    let text = format!("{what} WHERE id > $1 AND id <= $2 AND {of} AND {free}");
-                    let query = sqlx::query(AssertSqlSafe(text)).bind(from).bind(last);
-                    let gone = query.execute(&mut *transaction).await?.rows_affected();
+                    let gone = clear(&mut transaction, part, (from, last), key_at).await?;
                     // A hold that came in between: what was hashed is not what would go.
                     if usize::try_from(gone) != Ok(rows.len()) {
                         return Err(StoreFault::Unreachable("rows changed while they were destroyed".into()));

@@ -9,8 +9,8 @@
 use super::batch::{lots, statement};
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::lanes::Touched;
 use super::rows::NewRecord;
+use super::touched::Touched;
 use super::writer::Change;
 use crate::mail::Timestamp;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -33,7 +33,7 @@ pub struct RetryMark {
 /// Makes idle deliveries due now. How many.
 pub(super) async fn retry(
     connection: &mut AnyConnection,
-    touched: &mut Touched,
+    touched: &mut Touched<'_>,
     deliveries: &[i64],
     now: Timestamp,
 ) -> Result<u64, sqlx::Error> {

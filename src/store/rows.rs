@@ -1,6 +1,7 @@
 //! What is written: rows before they are rows. Everything textual is already [`Sealed`] or an [`Index`].
 
 use super::bindings::Bound;
+use super::facts::NewFact;
 use crate::mail::Timestamp;
 use crate::schedule::Class;
 use crate::vault::{Index, Sealed};
@@ -176,6 +177,18 @@ pub struct NewRecord {
     pub data_key_id: i64,
     pub detail: Sealed,
     pub headers: Option<Sealed>,
+    /// By which it is found.
+    pub fact: Box<NewFact>,
+}
+
+impl NewRecord {
+    /// The same, found by this; what it says of the result stays where the fact says nothing.
+    #[must_use]
+    pub fn found_by(mut self, fact: NewFact) -> Self {
+        let result = self.fact.result.take();
+        *self.fact = NewFact { result: fact.result.or(result), ..fact };
+        self
+    }
 }
 
 /// What became of an accepted message.

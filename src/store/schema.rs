@@ -6,7 +6,7 @@ use super::engine::{Engine, WRITER_LIMITS};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
 
-pub(super) const MIGRATIONS: [(i64, &str, &str); 19] = [
+pub(super) const MIGRATIONS: [(i64, &str, &str); 20] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
@@ -24,9 +24,15 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 19] = [
     (15, "rights", include_str!("../../migrations/0015_rights.sql")),
     (16, "persons", include_str!("../../migrations/0016_persons.sql")),
     (17, "break_glass", include_str!("../../migrations/0017_break_glass.sql")),
+    (18, "facts", include_str!("../../migrations/0018_facts.sql")),
     (19, "proven", include_str!("../../migrations/0019_proven.sql")),
     (20, "retry", include_str!("../../migrations/0020_retry.sql")),
 ];
+
+/// Stands in front of what only PostgreSQL has.
+const FOR_POSTGRES: &str = "-- PostgreSQL: ";
+/// Only PostgreSQL has partitions.
+const PARTITIONED: &str = " PARTITION BY RANGE (id)";
 
 /// A lock of the database's own, under a number that nobody else has; it ends with its session too. `IS NULL`, because the
 /// driver has no type for an answer that is none.
@@ -37,10 +43,11 @@ const UNLOCK: &str = "SELECT CASE WHEN pg_advisory_unlock(6017245871) THEN 1 ELS
 pub(super) async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), StoreFault> {
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         let text = match engine {
-            Engine::Postgres => text.to_owned(),
-            Engine::Sqlite => {
-                text.replace("BYTEA", "BLOB").replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
-            }
+            Engine::Postgres => text.replace(FOR_POSTGRES, ""),
+            Engine::Sqlite => text
+                .replace("BYTEA", "BLOB")
+                .replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
+                .replace(PARTITIONED, ""),
         };
         Migration::new(version, name.into(), MigrationType::Simple, AssertSqlSafe(text).into_sql_str(), false)
     };

@@ -11,9 +11,10 @@
 pub(super) use super::change::{Change, Effect};
 use super::engine::{Database, Engine, WRITE_PATIENCE};
 use super::keys::Announced;
-use super::lanes::{self, Touched};
+use super::lanes;
 use super::reader::fell_silent;
 use super::rows::{Bounced, NewMessage, NewRecord, Settlement};
+use super::touched::Touched;
 use super::{
     accept, blocks, clock, corrections, credentials, fault::StoreFault, greylist, holds, looks, parties,
     queue, retries, tls,
@@ -163,7 +164,7 @@ async fn transact<'a>(
     // None of these has been answered yet, so none depends on another: their order is ours to choose.
     let mut accepted = accept::messages(connection, &mut touched, &together.messages).await?.into_iter();
     let mut settled = queue::settle(connection, &mut touched, &together.settlements).await?.into_iter();
-    accept::records(connection, &together.records).await?;
+    accept::records(connection, &mut touched, &together.records).await?;
     let mut effects = Vec::with_capacity(changes.len());
     let claims = changes.clone();
     for change in changes {
@@ -211,11 +212,11 @@ impl<'a> Together<'a> {
 }
 
 #[expect(clippy::too_many_lines, reason = "one table of changes")]
-async fn execute(
+async fn execute<'a>(
     engine: Engine,
     connection: &mut AnyConnection,
-    touched: &mut Touched,
-    change: &Change,
+    touched: &mut Touched<'a>,
+    change: &'a Change,
 ) -> Result<Effect, sqlx::Error> {
     Ok(match change {
         // Written before, together with those of the whole group, and behind them.
@@ -297,7 +298,7 @@ async fn execute(
         Change::Bounced { delivery, at, status, record, notice, gone } => {
             let bounced = queue::bounced(connection, *delivery, *at, status).await?;
             if bounced != Bounced::Waiting {
-                accept::records(connection, &[record.as_ref()]).await?;
+                accept::records(connection, touched, &[record.as_ref()]).await?;
             }
             if let (Bounced::Delivered, Some(notice)) = (bounced, notice) {
                 accept::messages(connection, touched, &[notice.as_ref()]).await?;
@@ -311,7 +312,7 @@ async fn execute(
         Change::Retry { deliveries, now, record } => {
             let count = retries::retry(connection, touched, deliveries, *now).await?;
             if count > 0 {
-                accept::records(connection, &[record.as_ref()]).await?;
+                accept::records(connection, touched, &[record.as_ref()]).await?;
             }
             Effect::Count(count)
         }

@@ -4,12 +4,15 @@
 //! Who has only the database can compare rows of one kind with each other, and nothing else; who has the key too
 //! can test guesses. Collisions: 2^-128 a pair.
 
+use super::aead::{decrypt, encrypt_into};
 use super::locked::Locked;
 use super::ring::NamedKey;
 use crate::mail::RealAddress;
+use aes_gcm::Aes256Gcm;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 /// A keyed index, as it stands in an `…_idx` column.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,16 +121,50 @@ pub struct IndexKey {
     /// The one that new rows get first.
     keys: Vec<Locked<Hmac<Sha256>>>,
     guard: Locked<Hmac<Sha256>>,
+    /// What wraps the keys of periods, by the names of the ring's keys, the one that seals first.
+    wraps: Vec<(u8, Locked<Aes256Gcm>)>,
 }
 
 impl IndexKey {
     pub(super) fn new(keys: Vec<&NamedKey>, guard: &NamedKey) -> Self {
         let derive = |key: &NamedKey| {
-            let mut subkey = zeroize::Zeroizing::new([0_u8; 64]);
+            let mut subkey = Zeroizing::new([0_u8; 64]);
             let _ = Hkdf::<Sha256>::new(Some(b"anshin index 1"), key.bytes()).expand(b"blind", &mut *subkey);
             Locked::new(Hmac::new(&(*subkey).into()))
         };
-        Self { keys: keys.into_iter().map(derive).collect(), guard: derive(guard) }
+        let wrap = |key: &&NamedKey| {
+            let mut subkey = Zeroizing::new([0_u8; 32]);
+            let _ =
+                Hkdf::<Sha256>::new(Some(b"anshin index 1"), key.bytes()).expand(b"periods", &mut *subkey);
+            (key.name(), Locked::new(Aes256Gcm::new((&*subkey).into())))
+        };
+        let wraps = keys.iter().map(wrap).collect();
+        Self { keys: keys.into_iter().map(derive).collect(), guard: derive(guard), wraps }
+    }
+
+    /// The name of the key that wraps.
+    pub(super) fn wrapping_name(&self) -> Option<u8> {
+        self.wraps.first().map(|(name, _)| *name)
+    }
+
+    /// Wraps a key for a place: the name of the ring's key, and what it makes of it.
+    pub(super) fn wrap(&self, place: &[u8], key: &[u8; 32]) -> Vec<u8> {
+        // A ring without an index key does not open.
+        let Some((name, cipher)) = self.wraps.first() else { std::process::abort() };
+        let mut wrapped = vec![*name];
+        encrypt_into(cipher, place, key, &mut wrapped);
+        wrapped
+    }
+
+    /// Unwraps it. `None`: the ring has no key of this name; `Some(None)`: it does not open.
+    pub(super) fn unwrap(
+        &self,
+        name: u8,
+        place: &[u8],
+        wrapped: &[u8],
+    ) -> Option<Option<Zeroizing<Vec<u8>>>> {
+        let (_, cipher) = self.wraps.iter().find(|(own, _)| *own == name)?;
+        Some(decrypt(cipher, place, wrapped))
     }
 
     /// The index that new rows get.

@@ -17,6 +17,7 @@ mod kms;
 mod locked;
 mod pair;
 mod password;
+mod period;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 mod purpose;
@@ -36,6 +37,7 @@ pub use keeper::Keeper;
 #[cfg(feature = "aws-kms")]
 pub use kms::{Kms, KmsSetup};
 pub use password::{PasswordHash, Secret, SecretHash};
+pub use period::{Numbered, Period, quarter_begins, quarter_of};
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::{Token, TokenSetup};
 pub use purpose::{Purpose, Take};

@@ -150,9 +150,9 @@ pub(super) async fn authorize(shared: &Shared, headers: &HeaderMap, scope: Scope
         )
     };
     let token = token.ok_or_else(refused)?;
-    match shared.relay.token_allows(token, scope).await? {
-        Some((id, true)) => Ok(id),
-        Some((_, false)) => Err(Problem::new(
+    match shared.relay.token_holder(token, scope).await? {
+        Some(Some(id)) => Ok(id),
+        Some(None) => Err(Problem::new(
             StatusCode::FORBIDDEN,
             "Not allowed",
             format!("this token lacks the scope {}", scope.as_str()),

@@ -7,6 +7,7 @@
 mod api;
 mod erasures;
 mod help;
+mod log;
 pub mod mta_sts;
 mod origin;
 mod problem;
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     policy: Option<String>,
     /// Whose word counts on who asks.
     proxies: Vec<Network>,
+    /// Places for searches, which must leave the database's readers to mail.
+    searches: tokio::sync::Semaphore,
 }
 
 impl Web {
@@ -107,6 +110,8 @@ impl Web {
             .route("/v1/orders", post(api::open_order))
             .route("/v1/orders/{store_id}/{order_no}", get(api::show_order))
             .route("/v1/erasures", post(erasures::erase))
+            .route("/v1/log", get(log::search))
+            .route("/v1/log/complete", get(log::completions))
             .route_layer(axum::middleware::from_fn_with_state(relay.clone(), halted))
             .route("/readyz", get(readyz))
             .route("/help", get(help::list))
@@ -122,6 +127,7 @@ impl Web {
                 certificates,
                 policy: self.policy,
                 proxies: self.proxies,
+                searches: tokio::sync::Semaphore::new(log::AT_ONCE),
             }))
             .into_make_service_with_connect_info::<SocketAddr>();
         let mut servers = JoinSet::new();

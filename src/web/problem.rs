@@ -1,6 +1,6 @@
 //! Errors of the API: problem details (RFC 9457) with the field and the cure in `detail`.
 
-use crate::relay::{DeskFault, ErasureFault, MerchantFault, OrderFault, RelayFault};
+use crate::relay::{DeskFault, ErasureFault, MerchantFault, OrderFault, RelayFault, SearchFault};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -10,22 +10,30 @@ pub(crate) struct Problem {
     status: StatusCode,
     title: &'static str,
     detail: String,
+    /// Where in the query it is: the first octet, the one after the last, and the nearest right word.
+    at: Option<(usize, usize, Option<&'static str>)>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, title, detail: detail.into() }
+        Self { status, title, detail: detail.into(), at: None }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "type": "about:blank",
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let (Some((start, end, nearest)), Some(members)) = (self.at, body.as_object_mut()) {
+            members.insert(
+                "query".into(),
+                serde_json::json!({ "from": start, "until": end, "nearest": nearest }),
+            );
+        }
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -92,6 +100,24 @@ impl From<ErasureFault> for Problem {
             }
             ErasureFault::Apart => Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not by this process", text),
             ErasureFault::Customer => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", text)
+            }
+        }
+    }
+}
+
+impl From<SearchFault> for Problem {
+    fn from(fault: SearchFault) -> Self {
+        let text = fault.to_string();
+        match fault {
+            SearchFault::Fault(fault) => fault.into(),
+            SearchFault::Desk(fault) => fault.into(),
+            SearchFault::NoStore => Self::new(StatusCode::NOT_FOUND, "There is no such thing", text),
+            SearchFault::Query(problem) => Self {
+                at: Some((problem.span.start, problem.span.end, problem.nearest)),
+                ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The query can't be answered", text)
+            },
+            SearchFault::Cursor => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", text)
             }
         }

@@ -9,10 +9,12 @@
     reason = "these are tests; clippy's own exception does not reach functions that tests call"
 )]
 
+mod log_search;
 mod peer;
 mod relay;
 mod store;
 mod store_errands;
+mod store_facts;
 mod store_failover;
 mod store_clock;
 mod store_holds;

@@ -1,6 +1,7 @@
 //! Destruction by retention, on both engines: keys first, exact certificates wherever it was stopped, and what a hold keeps.
 
 use crate::store::{on_both, open};
+use crate::store_facts::{fact, number};
 use anshin::mail::Timestamp;
 use anshin::store::{
     DAY_MS, Ids, NewKey, NewLegalHold, NewRecord, NewSegment, Noted, Progress, Store, random_id,
@@ -45,6 +46,7 @@ impl Past {
             // The same in each database, so that their hashes can be compared.
             detail: Sealed::from_stored(id.to_be_bytes().to_vec()),
             headers: Some(Sealed::from_stored(vec![7; 3])),
+            fact: Box::new(fact(1)),
         }
     }
 }
@@ -52,6 +54,17 @@ impl Past {
 /// What proves a lifting; the store keeps it and compares nothing.
 fn lifted(vault: &Vault) -> Index {
     vault.index.of(Indexed::Ruling { table: "legal_hold", row: 7, said: "lifted" })
+}
+
+/// Each record has its fact, each fact its record, and no attachment is left alone.
+async fn agree(url: &str) {
+    for text in [
+        "SELECT COUNT(*) FROM record r WHERE NOT EXISTS (SELECT 1 FROM fact f WHERE f.id = r.id)",
+        "SELECT COUNT(*) FROM fact f WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.id = f.id)",
+        "SELECT COUNT(*) FROM fact_file l WHERE NOT EXISTS (SELECT 1 FROM fact f WHERE f.id = l.fact_id)",
+    ] {
+        assert_eq!(number(url, text).await, 0, "{text}");
+    }
 }
 
 async fn segment(store: &Store, vault: &Vault, class: Class, day: i64) -> i64 {
@@ -168,6 +181,7 @@ fn what_a_hold_keeps_stays_readable_and_goes_when_it_is_lifted() {
         // Store 2 before the third second, and the conversation of store 3; what must meet two things meets none.
         assert_eq!(store.rows_of_day(Class::Metadata, DAY).await.unwrap(), (4, 2));
         for class in [Class::Headers, Class::Metadata] {
+            agree(&url).await;
             assert_eq!(work(&store, class, 9, now).await, Some(Progress::Done { certified: true }));
             assert_eq!(work(&store, class, 9, now).await, Some(Progress::Done { certified: false }));
             assert_eq!(store.rows_of_day(class, DAY).await.unwrap(), (2, 2));
@@ -191,6 +205,7 @@ fn what_a_hold_keeps_stays_readable_and_goes_when_it_is_lifted() {
         assert_eq!((rows, line(of("headers")[0], "rows ")), (vec!["2", "1", "1"], "2"));
         assert_eq!(line(of("metadata")[1], "keys "), "kept: a hold touches the day");
         assert!(line(of("metadata")[2], "keys ").starts_with("destroyed "));
+        agree(&url).await;
         // A lifted hold says no more whom it named.
         let lifted = store.legal_holds().await.unwrap();
         assert!(lifted.iter().filter(|row| row.lifted_at.is_some()).all(|row| row.key.wrapped.is_empty()));
@@ -245,5 +260,6 @@ fn rows_without_a_key_of_their_day_are_found_and_a_hold_near_midnight_keeps_the_
         }
         assert!(strays(DAY + 5).await.is_empty());
         assert!(store.log_rows(0, i64::MAX, 9).await.unwrap().is_empty());
+        agree(&url).await;
     });
 }

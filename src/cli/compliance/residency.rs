@@ -46,7 +46,7 @@ pub(super) async fn report(common: &Common) -> Result<(), Failure> {
     let refused: Vec<_> = found.findings.iter().filter(|finding| is_refused(finding)).collect();
     let at = found.at.to_rfc3339();
     let now = Timestamp::now();
-    let staff = Staff::new(&config, checker.geo().clone());
+    let staff = Staff::new(&config, checker.geo().as_ref().clone());
     let warnings: Vec<String> =
         checker.geo().data_files().iter().filter_map(|file| file.warning(now)).collect();
     let document = json!({

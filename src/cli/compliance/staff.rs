@@ -12,7 +12,7 @@ pub(super) fn run(address: Option<IpAddr>, common: &Common) -> Result<(), Failur
     let path = process::config_path(common);
     let config = Config::load_before_set_up(path.as_deref(), config::environment())
         .map_err(process::config_failure)?;
-    let staff = Staff::new(&config, residency::checker(&config)?.geo().clone());
+    let staff = Staff::new(&config, residency::checker(&config)?.geo().as_ref().clone());
     let origin = address.map_or_else(|| staff.worst(&origins()), Origin::from);
     let judged = staff.judge(origin);
     let operator = match origin {

@@ -314,6 +314,7 @@ fn class(section: &str) -> &str {
         "logins" => "ログインの記録",
         "audit" => "開示の記録",
         "conversations" => "終了した注文・問い合わせ(購入者のアドレス、注文番号)",
+        "rollups" => "時間ごとの件数",
         other => other,
     }
 }
@@ -322,6 +323,7 @@ fn outcome(word: &str) -> &str {
     match word {
         "opened" => "開示",
         "exported" => "持出し",
+        "masked" => "検索(匿名表示)",
         "asked" => "二人目の承認を申請",
         "approved" => "承認",
         "refused" => "却下",
@@ -381,6 +383,11 @@ fn purpose(table: &str) -> &'static str {
         "correction" => "アドレスの訂正の申し出",
         "breach_entry" => "漏えい等の記録",
         "review" | "review_item" => "アクセス権限の棚卸し",
+        "period_key" => "四半期ごとの検索用の鍵",
+        "fact" => "記録の検索用の項目(鍵付きの番号、国、結果)",
+        "fact_file" => "添付ファイルの検索用の項目",
+        "rollup" => "時間ごとの件数(店舗・国・結果別)",
+        "profile" => "店舗のふだんの送信元・環境",
         _ => "",
     }
 }

@@ -41,6 +41,7 @@ async fn a_mail_that_somebody_wrote_in_a_persons_name_is_not_given_to_the_person
         parameters: MailParameters::default(),
         bytes: bytes.into_bytes(),
         proof,
+        said: crate::relay::Said::default(),
     };
     shop.relay.accept(incoming).await.unwrap();
     let document = export(&shop, CUSTOMER).await;
@@ -74,7 +75,16 @@ async fn of_a_conversation_that_was_readdressed_each_address_is_given_its_own_al
         let proof = SenderProof::given(Findings::Trusted);
         let bytes = bytes.into_bytes();
         let sender = Some(&sender);
-        let incoming = Incoming { peer: &peer, login: None, sender, recipients, parameters, bytes, proof };
+        let incoming = Incoming {
+            peer: &peer,
+            login: None,
+            sender,
+            recipients,
+            parameters,
+            bytes,
+            proof,
+            said: crate::relay::Said::default(),
+        };
         shop.relay.accept(incoming).await.unwrap();
     };
     // A store's mail reached the first address, and the server said so.
@@ -86,8 +96,16 @@ async fn of_a_conversation_that_was_readdressed_each_address_is_given_its_own_al
         let (peer, parameters) = (peer(), MailParameters::default());
         let proof = SenderProof::given(Findings::Trusted);
         let (recipients, login) = (vec![(recipient, Wishes::default())], Some(&shop.login));
-        let incoming =
-            Incoming { peer: &peer, login, sender: Some(&owner), recipients, parameters, bytes, proof };
+        let incoming = Incoming {
+            peer: &peer,
+            login,
+            sender: Some(&owner),
+            recipients,
+            parameters,
+            bytes,
+            proof,
+            said: crate::relay::Said::default(),
+        };
         shop.relay.accept(incoming).await.unwrap();
     };
     let deliver = async |host: &str| {

@@ -51,10 +51,10 @@ impl Shop {
             recipients: recipients.into_iter().map(|(to, notify)| (to, notify.into())).collect(),
             parameters: MailParameters::default(),
             bytes: bytes.into_bytes(),
-            proof: if by == By::Store {
-                SenderProof::of_login()
-            } else {
-                SenderProof::given(Findings::Trusted)
+            said: crate::relay::Said::default(),
+            proof: match by {
+                By::Store => SenderProof::of_login(),
+                By::Customer => SenderProof::given(Findings::Trusted),
             },
         }
     }

@@ -19,7 +19,16 @@ impl Shop {
         let (peer, parameters) = (peer(), MailParameters::default());
         let (sender, proof) = (sender.as_ref(), SenderProof::given(Findings::Trusted));
         self.relay
-            .accept(Incoming { peer: &peer, login: None, sender, recipients, parameters, bytes, proof })
+            .accept(Incoming {
+                peer: &peer,
+                login: None,
+                sender,
+                recipients,
+                parameters,
+                bytes,
+                proof,
+                said: crate::relay::Said::default(),
+            })
             .await
     }
 }

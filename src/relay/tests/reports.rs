@@ -15,8 +15,16 @@ async fn report(
     let bytes = format!("From: {CUSTOMER}\r\nSubject: order\r\n\r\nIs it on its way?\r\n").into_bytes();
     let (peer, recipients) = (peer(), vec![(recipient, wishes)]);
     let proof = SenderProof::given(Findings::Trusted);
-    let incoming =
-        Incoming { peer: &peer, login: None, sender: Some(&sender), recipients, parameters, bytes, proof };
+    let incoming = Incoming {
+        peer: &peer,
+        login: None,
+        sender: Some(&sender),
+        recipients,
+        parameters,
+        bytes,
+        proof,
+        said: crate::relay::Said::default(),
+    };
     shop.relay.accept(incoming).await.unwrap();
     let work = shop.lease().await;
     let status = if verdict == Verdict::Delivered { "250 2.0.0" } else { "550 5.7.30" };

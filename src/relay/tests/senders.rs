@@ -59,6 +59,7 @@ impl Shop {
                 parameters: MailParameters::default(),
                 bytes: bytes.into_bytes(),
                 proof: SenderProof::given(found),
+                said: crate::relay::Said::default(),
             })
             .await
     }
@@ -218,6 +219,7 @@ async fn a_guest_has_an_alias_pair_of_its_own_that_lives_as_long_as_the_order() 
         parameters: MailParameters::default(),
         bytes: bytes.into_bytes(),
         proof: SenderProof::of_login(),
+        said: crate::relay::Said::default(),
     };
     shop.relay.accept(incoming).await.unwrap();
     let (to, mail) = shop.sent().await.remove(0);
@@ -382,6 +384,7 @@ async fn an_automatic_reply_to_two_aliases_reaches_the_one_whose_party_wrote_it(
         parameters: MailParameters::default(),
         bytes: bytes.into_bytes(),
         proof: SenderProof::given(proven(CUSTOMER)),
+        said: crate::relay::Said::default(),
     };
     assert_eq!(shop.relay.accept(incoming).await.unwrap().queue_ids.len(), 2);
     let sent = shop.sent().await;
@@ -408,6 +411,7 @@ async fn a_store_sees_in_its_own_copy_what_it_wrote_whatever_it_guessed() {
         parameters: MailParameters::default(),
         bytes: bytes.into_bytes(),
         proof: SenderProof::of_login(),
+        said: crate::relay::Said::default(),
     };
     shop.relay.accept(incoming).await.unwrap();
     let sent = shop.sent().await;
@@ -428,7 +432,16 @@ async fn a_mail_that_takes_longer_than_its_store_stays_opens_nothing() {
     let bytes = format!("From: {OTHER}\r\nSubject: x\r\n\r\nIs it there?\r\n").into_bytes();
     let (recipients, proof) = (vec![(recipient, Wishes::default())], SenderProof::given(proven(OTHER)));
     let sender = Some(&sender);
-    let incoming = Incoming { peer: &peer, login: None, sender, recipients, parameters, bytes, proof };
+    let incoming = Incoming {
+        peer: &peer,
+        login: None,
+        sender,
+        recipients,
+        parameters,
+        bytes,
+        proof,
+        said: crate::relay::Said::default(),
+    };
     assert_eq!(shop.relay.accept(incoming).await.err(), Some(Refusal::UnknownAlias));
     let live = shop.relay.store().live_conversations(merchant, now, 100).await.unwrap();
     assert_eq!(live.len(), 1, "the order's alone");

@@ -25,7 +25,7 @@ impl Drop for Dir {
 }
 
 async fn found(place: Place, ground: Ground) -> Vec<(Standing, Source)> {
-    let (files, officers, geo) = (Vec::new(), Vec::new(), Geo::default());
+    let (files, officers, geo) = (Vec::new(), Vec::new(), Arc::default());
     let checker = Checker { places: vec![place], files, officers, geo, ground };
     let report = checker.look(&Told::default(), Timestamp::from_millis(0)).await;
     report.findings.iter().map(|finding| (finding.standing, finding.source)).collect()
@@ -141,7 +141,7 @@ fn a_japanese_name_needs_addresses_that_can_be_there() {
 
 #[tokio::test]
 async fn a_replica_is_judged_by_its_address_and_one_that_is_hidden_is_not_proven() {
-    let (files, officers, geo) = (Vec::new(), Vec::new(), Geo::default());
+    let (files, officers, geo) = (Vec::new(), Vec::new(), Arc::default());
     let checker = Checker { places: Vec::new(), files, officers, geo, ground: Ground::default() };
     for (replica, standing) in [
         (Replica::At("12.0.0.1".parse().unwrap()), Standing::Abroad),

@@ -13,6 +13,8 @@ pub mod document;
 pub mod anonymize;
 #[path = "../../../src/schedule/mod.rs"]
 pub mod schedule;
+#[path = "../../../src/query/mod.rs"]
+pub mod query;
 #[path = "../../../src/smtp/proxy.rs"]
 pub mod proxy;
 

@@ -124,6 +124,11 @@ fn main() {
     for said in dialogues("smtp-client", "s") {
         write("client", &[&[255][..], &said].concat());
     }
+    let queries = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|top| top.join("fixtures/queries"));
+    for file in std::fs::read_dir(queries.into_iter().find(|dir| dir.is_dir()).expect("there are fixtures")).expect("readable") {
+        let text = std::fs::read_to_string(file.expect("readable").path()).expect("readable");
+        write("query", text.split("\n---\n").next().unwrap_or_default().as_bytes());
+    }
     // A stream of each format, where no fixture has one.
     write(
         "tnef",

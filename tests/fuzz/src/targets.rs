@@ -16,12 +16,13 @@ use crate::mime::tree::{self, Budget};
 use crate::mime::words::Segment;
 use crate::mime::{cms, header, lines, params, pgp, rtf, tnef, uuencode, words};
 use crate::proxy::{ProxyHeader, ProxyStep, proxy_step};
+use crate::query::{Filter, IdSpan, Numbers, Outline, Plan, Query, complete};
 use crate::reader::{self, Wanted};
 use crate::wire;
 use crate::{http_response, rua, sts};
 
 /// All targets.
-pub const TARGETS: [(&str, fn(&[u8])); 17] = [
+pub const TARGETS: [(&str, fn(&[u8])); 18] = [
     ("mime", mime),
     ("header", header),
     ("html", html),
@@ -39,6 +40,7 @@ pub const TARGETS: [(&str, fn(&[u8])); 17] = [
     ("auth", wire::auth),
     ("session", wire::session),
     ("client", wire::client),
+    ("query", query_target),
 ];
 
 const CUSTOMER: &str = "hana.suzuki@mailbox.example";
@@ -303,6 +305,44 @@ pub fn binary(octets: &[u8]) {
     assert!(!lines::has_bare(&out) && !out.contains(&0), "no lines");
     assert!(out.is_empty() || out.ends_with(b"\r\n"), "the last line has no end");
     assert!(crate::mime::binary::to_lines(&out).as_ref() == Ok(&out), "the second pass changes it");
+}
+
+/// A query: a problem at a place of its text, or a query that is printed as itself and has a plan whose statements hold none of
+/// its values.
+pub fn query_target(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    for cursor in [0, text.len() / 2, text.len()] {
+        let replaces = complete(text, cursor).replaces;
+        assert!(text.get(replaces.start..replaces.end).is_some(), "it completes no part of the text");
+    }
+    let query = match Query::parse(text) {
+        Ok(query) => query,
+        Err(problem) => {
+            assert!(text.get(problem.span.start..problem.span.end).is_some(), "no part of the text");
+            assert!(problem.show(text).lines().count() >= 3);
+            return;
+        }
+    };
+    let printed = query.to_text();
+    match Query::parse(&printed) {
+        Ok(again) => assert!(again == query && again.to_text() == printed, "{printed}"),
+        Err(problem) => panic!("{}", problem.show(&printed)),
+    }
+    let now = Timestamp::from_millis(1_795_000_000_000);
+    let Ok(outline) = Outline::of(&query, now) else { return };
+    let found = outline.seeks.iter().map(|seek| {
+        seek.filter(&mut |_| Numbers::by_quarter(vec![(226, 7), (227, 8)])).unwrap_or(Filter::Never)
+    });
+    let found = found.collect();
+    let Ok(plan) = Plan::new(outline, found) else { return };
+    let _ = plan.explain();
+    for slice in plan.slices() {
+        let span = IdSpan { from: 1, until: 2, quarters: slice.quarters };
+        for statement in plan.probes.iter().map(Some).chain([None]).filter_map(|probe| plan.rows(probe, span, 9)) {
+            assert!(!statement.text.contains(['\'', ';', '"', '@']), "{}", statement.text);
+            assert_eq!(statement.text.matches('$').count(), statement.bound.len(), "{}", statement.text);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -28,10 +28,13 @@ pub fn log_has(relay: &TestRelay, event: &str, word: &str) -> bool {
 
 /// Log records of an event.
 pub fn records(relay: &TestRelay, event: &str) -> usize {
+    counted(relay, "SELECT COUNT(*) FROM record WHERE event = $1", event)
+}
+
+fn counted(relay: &TestRelay, text: &'static str, event: &str) -> usize {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let mut connection = sqlite::connect(&relay.database_url()).await;
-        let count = sqlx::query("SELECT COUNT(*) FROM record WHERE event = $1").bind(event);
-        let count: i64 = count.fetch_one(&mut connection).await.unwrap().get(0);
+        let count: i64 = sqlx::query(text).bind(event).fetch_one(&mut connection).await.unwrap().get(0);
         usize::try_from(count).unwrap()
     })
 }
@@ -139,6 +142,10 @@ fn what_strangers_make_us_record_is_bounded() {
     // Of one network a tenth of all: 2 at once, and one more each half minute.
     let kept = records(&scene.relay, "refused");
     assert!((2..=4).contains(&kept), "{kept}");
+    // What a record is found by is bounded with it.
+    let counted = |text| counted(&scene.relay, text, "refused");
+    assert_eq!(counted("SELECT COUNT(*) FROM fact WHERE event = $1"), kept);
+    assert!(counted("SELECT COUNT(*) FROM rollup WHERE event = $1") <= kept);
 }
 
 #[test]

@@ -86,6 +86,7 @@ impl Ground {
             data_key_id: 1,
             detail: Sealed::from_stored(vec![n.to_be_bytes()[7]; 40]),
             headers: (n % 2 == 0).then(|| Sealed::from_stored(vec![9; 50])),
+            fact: Box::default(),
         };
         self.relay.store().record(rows.map(row).collect()).await.unwrap();
     }
@@ -121,6 +122,10 @@ impl Ground {
         let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
         let text = format!("{head} WHERE id IN ({})", ids.join(", "));
         sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
+        if !headers_alone {
+            let text = format!("DELETE FROM fact WHERE id IN ({})", ids.join(", "));
+            sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
+        }
         connection.close().await.unwrap();
         notes.len()
     }

@@ -1,0 +1,260 @@
+//! The language as a whole: fixtures, and what holds of every query.
+
+mod random;
+
+use super::*;
+use crate::mail::{Flag, Timestamp};
+use proptest::prelude::*;
+use std::path::Path;
+
+/// Numbers that a test can know again: of the kind, of the quarter.
+fn numbers(outline: &Outline<'_>, kind: i64) -> Numbers {
+    let quarters = quarter_of(outline.window.from)..=quarter_of(outline.window.until);
+    Numbers::by_quarter(quarters.map(|quarter| (quarter, kind * 1000 + quarter)).collect())
+}
+
+/// A plan in which every store has the number 7.
+fn plan(query: &Query, now: Timestamp) -> Result<Plan, Problem> {
+    let outline = Outline::of(query, now)?;
+    let found = outline.seeks.iter().map(|seek| {
+        let mut number = |keyed: Keyed<'_>| {
+            let kind = match keyed {
+                Keyed::Address(_) => 1,
+                Keyed::Domain(_) => 2,
+                Keyed::Order(_) => 3,
+                Keyed::Login(_) => 4,
+                Keyed::Mailer(_) => 5,
+                Keyed::Ip(_) => 6,
+                Keyed::Net(std::net::IpAddr::V4(net)) => {
+                    800 + i64::from(net.octets()[1]) * 1000 + i64::from(net.octets()[2])
+                }
+                Keyed::Net(_) => 8,
+                Keyed::Hash(_) => 9,
+                Keyed::MessageId(_) => 10,
+            };
+            numbers(&outline, kind)
+        };
+        seek.filter(&mut number)
+            .unwrap_or_else(|| Filter::keyed(&[Column::Merchant], &Numbers::fixed(vec![7])))
+    });
+    let found = found.collect();
+    Plan::new(outline, found)
+}
+
+/// What a fixture should say: how the query is written, its plan, and the statement of each index in the newest slice; or
+/// what is wrong with it.
+fn told(text: &str, now: Timestamp) -> String {
+    let query = match Query::parse(text) {
+        Ok(query) => query,
+        Err(problem) => return format!("{}\n", problem.show(text)),
+    };
+    let plan = match plan(&query, now) {
+        Ok(plan) => plan,
+        Err(problem) => return format!("{}\n{}\n", query.to_text(), problem.sentence()),
+    };
+    let mut told =
+        format!("query   {}\n{}", query.to_text(), plan.explain()).replace("query   \n", "query\n");
+    let Some(slice) = plan.slices().first().copied() else { return told };
+    let span = IdSpan { from: 100, until: 200, quarters: slice.quarters };
+    let probes: Vec<Option<&Probe>> =
+        if plan.probes.is_empty() { vec![None] } else { plan.probes.iter().map(Some).collect() };
+    for probe in probes {
+        let statement = plan.rows(probe, span, 500).expect("the newest slice has numbers");
+        let (_, text) = statement.text.split_once(" FROM fact ").expect("one table");
+        let bound: Vec<String> = statement
+            .bound
+            .iter()
+            .map(|bound| match bound {
+                Bound::Number(number) => number.to_string(),
+                Bound::Text(text) => format!("'{text}'"),
+            })
+            .collect();
+        told.push_str(&format!("sql     … {text}\n        {}\n", bound.join(" ")));
+    }
+    told
+}
+
+/// Each fixture: the query, `---`, what is told.
+#[test]
+fn queries_become_the_plans_of_the_fixtures() {
+    let now = Timestamp::parse_rfc3339("2026-11-27T03:00:00Z").unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/queries");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 20, "{}", files.len());
+    let mut wrong = String::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (query, expected) = text.split_once("\n---\n").unwrap_or_else(|| panic!("{}", file.display()));
+        let found = told(query, now);
+        if found != expected {
+            wrong.push_str(&format!("== {}\n{found}", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn every_word_has_an_example_that_is_a_query_and_stands_in_the_page() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/query.md")).unwrap();
+    for word in Word::ALL {
+        let example = word.example();
+        let query = Query::parse(example).unwrap_or_else(|problem| panic!("{}", problem.show(example)));
+        assert!(query == Query::parse(&query.to_text()).unwrap_or_else(|p| panic!("{}", p.show(example))));
+        let row = format!("| `{}:` | `{example}` | {} |", word.name(), word.about().replace('|', "\\|"));
+        assert!(page.contains(&row), "docs/query.md lacks: {row}");
+    }
+    for word in EVENTS.iter().chain(&DIRECTIONS).copied().chain(Flag::all().map(Flag::as_str)) {
+        assert!(page.contains(&format!("`{word}`")), "docs/query.md lacks {word}");
+    }
+}
+
+#[test]
+fn what_an_attacker_types_stands_among_the_parameters_or_is_refused() {
+    let now = Timestamp::from_millis(1_795_000_000_000);
+    for text in [
+        "id:\"' OR 1=1 --\"",
+        "mailer:\"x'); DROP TABLE fact; --\"",
+        "login:\"$1\" order:\"x' UNION SELECT 1\"",
+        "store:\"x' OR '1'='1\"",
+        "mailer:\"%\" result:_*",
+        "\"' OR ''='\"",
+    ] {
+        let query = Query::parse(text).unwrap_or_else(|problem| panic!("{}", problem.show(text)));
+        let plan = plan(&query, now).unwrap();
+        for slice in plan.slices() {
+            let span = IdSpan { from: 1, until: 2, quarters: slice.quarters };
+            for probe in plan.probes.iter().map(Some).chain([None]) {
+                let Some(statement) = plan.rows(probe, span, 5) else { continue };
+                assert!(!statement.text.contains(['\'', ';', '-', '%', '"']), "{}", statement.text);
+                let places = statement.text.matches('$').count();
+                assert_eq!(places, statement.bound.len(), "{}", statement.text);
+            }
+        }
+    }
+    for text in [
+        "from:a\0b@example.jp",
+        "\u{7}",
+        "order:\"a\u{1b}[2J\"",
+        "result:a*b",
+        "result:\"' OR 1=1\"",
+        "event:refused,held",
+    ] {
+        assert!(Query::parse(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_query_is_shown_and_written_down_without_addresses() {
+    let text =
+        "from:Hana@Example.jp (\"hana@example.jp\" or id:<hana@example.jp>) -order:A-1 to:me@own.example";
+    let query = Query::parse(text).unwrap_or_else(|problem| panic!("{}", problem.show(text)));
+    assert_eq!(query.to_masked(), "from:h…@e… (h…@e… or id:h…@e…) not order:A-1 to:m…@o…");
+    let own = |address: &crate::mail::RealAddress| {
+        (address.reveal_domain().as_str() != "own.example").then(|| "0f".to_owned())
+    };
+    assert_eq!(query.text_with(&own), "from:0f (0f or id:0f) not order:A-1 to:me@own.example");
+}
+
+#[test]
+fn huge_queries_are_refused_at_once_and_the_largest_allowed_are_answered() {
+    assert!(Query::parse(&"x ".repeat(LENGTH_MAX)).is_err());
+    assert!(Query::parse(&"x ".repeat(TERMS_MAX)).is_ok());
+    assert!(Query::parse(&"x ".repeat(TERMS_MAX + 1)).is_err());
+    let deep = |depth: usize| format!("{}x{}", "(".repeat(depth), ")".repeat(depth));
+    assert!(Query::parse(&deep(DEPTH_MAX - 1)).is_ok());
+    assert!(Query::parse(&deep(DEPTH_MAX)).is_err());
+    assert!(Query::parse(&"(".repeat(LENGTH_MAX)).is_err());
+    assert!(Query::parse(&"not ".repeat(1000)).is_err());
+    let now = Timestamp::from_millis(1_795_000_000_000);
+    let nets: Vec<String> = (0..100).map(|n| format!("net:10.{n}.0.0/16")).collect();
+    let query = Query::parse(&nets.join(" or ")).unwrap_or_else(|problem| panic!("{}", problem.reason));
+    assert!(plan(&query, now).is_err_and(|problem| problem.reason.contains("too many")));
+}
+
+#[test]
+fn a_search_without_a_beginning_or_an_index_is_bounded() {
+    let now = Timestamp::from_millis(1_795_000_000_000);
+    let of = |text: &str| plan(&Query::parse(text).unwrap_or_else(|p| panic!("{}", p.show(text))), now);
+    assert!(of("").unwrap().window.is_default);
+    assert!(of("all: country:JP").is_err_and(|problem| problem.reason.contains("after:")));
+    assert!(!of("all: from:a@example.jp").unwrap().window.is_default);
+    assert!(of("all: (from:a@example.jp or country:JP)").is_err());
+    assert!(of("after:1990-01-01 country:JP").unwrap().probes.is_empty());
+    assert!(of("after:3d before:5d").unwrap().is_empty());
+    for (text, is_in_order) in [
+        ("from:a@example.jp after:3d", true),
+        ("from:a@example.jp event:held", false),
+        ("net:192.0.2.0/24", true),
+        ("net:192.0.2.0/23", false),
+        ("ip:192.0.2.7", false),
+    ] {
+        assert_eq!(of(text).unwrap().is_in_order(), is_in_order, "{text}");
+    }
+    assert!(of("not after:3d").unwrap().window.is_default);
+    assert_eq!(of("not before:3d").unwrap().window.from, now.as_millis() - 3 * 86_400_000);
+}
+
+#[test]
+fn a_slice_at_the_border_of_quarters_has_the_numbers_of_both() {
+    let now = Timestamp::parse_rfc3339("2027-01-10T00:00:00Z").unwrap();
+    let query = Query::parse("from:a@example.jp after:2026-09-01").unwrap_or_else(|p| panic!("{}", p.reason));
+    let plan = plan(&query, now).unwrap();
+    let slices = plan.slices();
+    let lengths: Vec<i64> = slices.iter().map(|slice| slice.quarters.1 - slice.quarters.0 + 1).collect();
+    assert_eq!(lengths, [1, 2, 1, 2, 1]);
+    assert!(slices.windows(2).all(|pair| pair[0].from == pair[1].until));
+    assert!(slices.first().is_some_and(|s| s.until > plan.window.until));
+    assert!(slices.last().is_some_and(|s| s.from < plan.window.from));
+}
+
+#[test]
+fn completion_knows_words_and_closed_values() {
+    let texts = |text: &str, at: usize| -> Vec<String> {
+        complete(text, at).items.into_iter().map(|(item, _)| item).collect()
+    };
+    assert_eq!(texts("from:x co", 9), ["country:"]);
+    assert_eq!(texts("event:hel", 9), ["held"]);
+    assert_eq!(texts("-auth:dmarc=p", 13), ["auth:dmarc=pass", "auth:dmarc=permerror"].map(|t| &t[5..]));
+    assert_eq!(texts("(flag:gu", 8), ["guest"]);
+    assert_eq!(texts("order:x o", 9), ["order:", "origin:", "on:", "or "]);
+    assert!(texts("from:\"a b", 9).is_empty() && texts("store:", 6).is_empty());
+    assert_eq!(texts("", 0).len(), Word::ALL.len());
+    let completion = complete("size:>1k ev", 11);
+    assert_eq!(completion.replaces, Span { start: 9, end: 11 });
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_reads_as_the_same(made in random::made()) {
+        let query = random::query(&made);
+        let text = query.to_text();
+        let again = Query::parse(&text);
+        prop_assert!(again.is_ok_and(|again| again == query && again.to_text() == text), "{text}");
+    }
+
+    #[test]
+    fn no_text_stops_the_reader(text in "\\PC{0,80}", cursor in 0_usize..100) {
+        if let Err(problem) = Query::parse(&text) {
+            prop_assert!(problem.show(&text).lines().count() >= 3);
+        }
+        let completion = complete(&text, cursor);
+        prop_assert!(text.get(completion.replaces.start..completion.replaces.end).is_some());
+    }
+
+    #[test]
+    fn every_query_has_a_plan_or_a_reason_and_its_statements_hold_no_value(made in random::made()) {
+        let query = random::query(&made);
+        let now = Timestamp::from_millis(1_795_000_000_000);
+        let Ok(plan) = plan(&query, now) else { return Ok(()) };
+        prop_assert!(!plan.explain().contains('@'), "{}", plan.explain());
+        for slice in plan.slices() {
+            let span = IdSpan { from: 1, until: 2, quarters: slice.quarters };
+            let statements = plan.probes.iter().map(Some).chain([None]);
+            for statement in statements.filter_map(|probe| plan.rows(probe, span, 5)) {
+                let is_plain = |c: char| c.is_ascii_alphanumeric() || " _.,()<>=$*&".contains(c);
+                prop_assert!(statement.text.chars().all(is_plain), "{}", statement.text);
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! What becomes of facts later: erased with a person, destroyed with their records, counts and keys of quarters at the end of their
+//! periods; and the partitions that PostgreSQL keeps them in.
+//!
+//! Rules: a fact never outlives its record, but where a process of a version before facts destroyed that: what is then left goes once
+//! every period is over. A key of a quarter is destroyed when no fact of the quarter is left, so what a hold keeps keeps it. A
+//! partition is one day (UTC) of ids; it is made before its day and dropped when nothing is left in it. Where one is missing
+//! facts go to `fact_rest`, and stay there.
+//! When it fails: [`StoreFault`]; it is done again.
+
+use super::engine::Engine;
+use super::fault::StoreFault;
+use super::handle::Store;
+use super::ids;
+use super::retention::DAY_MS;
+use crate::mail::Timestamp;
+use crate::vault::quarter_begins;
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
+
+/// Days for which partitions are made ahead, today included.
+pub const DAYS_AHEAD: i64 = 4;
+/// Rows of one step.
+const STEP: i64 = 2000;
+/// Most steps of a round.
+const STEPS: usize = 20;
+/// Hours of counts that one step forgets.
+const HOURS: i64 = 24;
+/// How long making or dropping a partition waits for those who read, while others wait behind it.
+const LOCK_PATIENCE: &str = "SET LOCAL lock_timeout = '200ms'";
+
+/// All numbers of a fact.
+const CLEARED: &str = "from_k = NULL, author_k = NULL, reply_k = NULL, to_k = NULL, rcpt_k = NULL, order_k = NULL, \
+    login_k = NULL, msgid_k = NULL, sent_id_k = NULL, answers_k = NULL, ip_k = NULL, net_k = NULL, origin_k = NULL, \
+    peer_dom_k = NULL, author_dom_k = NULL, from_dom_k = NULL, dkim_dom_k = NULL, mailer_k = NULL";
+/// The columns with numbers of addresses that are found by them.
+const ADDRESSES: [&str; 4] = ["from_k", "author_k", "reply_k", "rcpt_k"];
+
+/// Takes all numbers out of the facts of a conversation, and out of their attachments.
+pub(super) async fn clear_conversation(
+    connection: &mut AnyConnection,
+    conversation: i64,
+) -> Result<(), sqlx::Error> {
+    for text in [
+        "UPDATE fact_file SET hash_k = NULL WHERE fact_id IN (SELECT id FROM fact WHERE conversation_id = $1)".to_owned(),
+        format!("UPDATE fact SET {CLEARED} WHERE conversation_id = $1"),
+    ] {
+        sqlx::query(AssertSqlSafe(text)).bind(conversation).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// The same of facts whose records are sealed with a key, among ids from `from` on, before `until`.
+pub(super) async fn clear_sealed_with(
+    connection: &mut AnyConnection,
+    (from, until): (i64, i64),
+    key: i64,
+) -> Result<(), sqlx::Error> {
+    let own = "(SELECT id FROM record WHERE id >= $1 AND id < $2 AND data_key_id = $3)";
+    for text in [
+        format!("UPDATE fact_file SET hash_k = NULL WHERE fact_id IN {own}"),
+        format!("UPDATE fact SET {CLEARED} WHERE id >= $1 AND id < $2 AND id IN {own}"),
+    ] {
+        sqlx::query(AssertSqlSafe(text)).bind(from).bind(until).bind(key).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// The same of facts that have one of these numbers as somebody's address, but for what a hold keeps.
+pub(super) async fn clear_numbers(
+    connection: &mut AnyConnection,
+    numbers: &[i64],
+) -> Result<(), sqlx::Error> {
+    let held = super::retention_parts::HELD_RECORD;
+    for column in ADDRESSES {
+        for number in numbers {
+            for text in [
+                format!(
+                    "UPDATE fact_file SET hash_k = NULL WHERE fact_id IN (SELECT t.id FROM fact t WHERE t.{column} = $1 \
+                     AND NOT {held})"
+                ),
+                format!("UPDATE fact AS t SET {CLEARED} WHERE t.{column} = $1 AND NOT {held}"),
+            ] {
+                sqlx::query(AssertSqlSafe(text)).bind(*number).execute(&mut *connection).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Destroys the facts of records that are destroyed: those after `from` up to `last` that are `of` this kind and `free`.
+pub(super) async fn destroy(
+    connection: &mut AnyConnection,
+    (from, last): (i64, i64),
+    of: &str,
+    free: &str,
+) -> Result<(), sqlx::Error> {
+    for text in [
+        format!("DELETE FROM fact AS t WHERE id > $1 AND id <= $2 AND {of} AND {free}"),
+        "DELETE FROM fact_file WHERE fact_id > $1 AND fact_id <= $2 \
+         AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.id = fact_file.fact_id)"
+            .to_owned(),
+    ] {
+        sqlx::query(AssertSqlSafe(text)).bind(from).bind(last).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Makes the partitions of the day of `now` and of the days after it that are missing.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer, or a day has facts in `fact_rest` already, where they then stay.
+    pub async fn make_partitions(&self, now: Timestamp) -> Result<(), StoreFault> {
+        if self.engine() == Engine::Sqlite {
+            return Ok(());
+        }
+        let today = now.as_millis().div_euclid(DAY_MS);
+        let there = self.partitions().await?;
+        let mut made = Ok(());
+        for day in (today..today + DAYS_AHEAD).filter(|day| !there.contains(day)) {
+            let one = self.make_partition(day).await;
+            // Another process may have been faster.
+            if one.is_err() && !self.partitions().await?.contains(&day) {
+                made = made.and(one);
+            }
+        }
+        made
+    }
+
+    async fn make_partition(&self, day: i64) -> Result<(), StoreFault> {
+        let (from, until) = super::retention_parts::span(day);
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                for text in [
+                    LOCK_PATIENCE.to_owned(),
+                    format!("CREATE TABLE fact_{day} (LIKE fact INCLUDING ALL)"),
+                    // Unlike a table that is made as a partition, one that is attached keeps nobody from writing to the others.
+                    format!(
+                        "ALTER TABLE fact ATTACH PARTITION fact_{day} FOR VALUES FROM ({from}) TO ({until})"
+                    ),
+                ] {
+                    sqlx::query(AssertSqlSafe(text)).execute(&mut *transaction).await?;
+                }
+                transaction.commit().await?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// The days that have a partition.
+    async fn partitions(&self) -> Result<Vec<i64>, StoreFault> {
+        let text = "SELECT CAST(c.relname AS TEXT) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
+             WHERE i.inhparent = to_regclass('fact')";
+        let rows = sqlx::query(text).fetch_all(self.pool()).await?;
+        let mut days = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let name: String = row.try_get(0)?;
+            days.extend(name.strip_prefix("fact_").and_then(|day| day.parse::<i64>().ok()));
+        }
+        Ok(days)
+    }
+
+    /// Drops the partitions of days before `now`'s in which nothing is left. How many.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer, or somebody reads one for long.
+    pub async fn drop_partitions(&self, now: Timestamp) -> Result<usize, StoreFault> {
+        if self.engine() == Engine::Sqlite {
+            return Ok(0);
+        }
+        // What came just before midnight may be written after it.
+        let until = now.as_millis().div_euclid(DAY_MS) - 1;
+        let mut dropped = 0;
+        for day in self.partitions().await?.into_iter().filter(|day| *day < until) {
+            let text = format!("SELECT id FROM fact_{day} LIMIT 1");
+            let is_empty = sqlx::query(AssertSqlSafe(text)).fetch_optional(self.pool()).await?.is_none();
+            if is_empty && self.drop_partition(day).await? {
+                dropped += 1;
+            }
+        }
+        Ok(dropped)
+    }
+
+    async fn drop_partition(&self, day: i64) -> Result<bool, StoreFault> {
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                // The whole first, as whoever reads or writes it does.
+                for text in [
+                    LOCK_PATIENCE.to_owned(),
+                    "LOCK TABLE ONLY fact IN ACCESS EXCLUSIVE MODE".to_owned(),
+                    format!("LOCK TABLE fact_{day} IN ACCESS EXCLUSIVE MODE"),
+                ] {
+                    sqlx::query(AssertSqlSafe(text)).execute(&mut *transaction).await?;
+                }
+                let text = format!("SELECT id FROM fact_{day} LIMIT 1");
+                let is_empty =
+                    sqlx::query(AssertSqlSafe(text)).fetch_optional(&mut *transaction).await?.is_none();
+                if is_empty {
+                    let text = format!("DROP TABLE fact_{day}");
+                    sqlx::query(AssertSqlSafe(text)).execute(&mut *transaction).await?;
+                    transaction.commit().await?;
+                }
+                Ok(is_empty)
+            })
+            .await
+    }
+
+    /// Forgets facts from before `before` whose records are gone, and what is usual for stores that was not seen since then. Whether
+    /// nothing of it is left.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn forget_facts(&self, before: Timestamp) -> Result<bool, StoreFault> {
+        let id = ids::floor(before.as_millis());
+        for (text, before) in [
+            (
+                "DELETE FROM fact WHERE id IN (SELECT f.id FROM fact f WHERE f.id < $1 AND NOT EXISTS \
+                 (SELECT 1 FROM record r WHERE r.id = f.id) ORDER BY f.id LIMIT $2) AND id < $1",
+                id,
+            ),
+            (
+                "DELETE FROM fact_file WHERE fact_id IN (SELECT l.fact_id FROM fact_file l WHERE l.fact_id < $1 AND NOT EXISTS \
+                 (SELECT 1 FROM fact f WHERE f.id = l.fact_id) ORDER BY l.fact_id LIMIT $2) AND fact_id < $1",
+                id,
+            ),
+            (
+                "DELETE FROM profile WHERE last_at < $1 AND last_at <= (SELECT MAX(p.last_at) FROM (SELECT last_at FROM profile \
+                 ORDER BY last_at LIMIT $2) AS p)",
+                before.as_millis(),
+            ),
+        ] {
+            if !self.in_steps(text, before, STEP).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Forgets counts of hours that began before `before`.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn forget_rollups(&self, before: Timestamp) -> Result<(), StoreFault> {
+        let hour = before.as_millis().div_euclid(3_600_000);
+        let text = "DELETE FROM rollup WHERE hour < $1 AND hour <= (SELECT MIN(r.hour) FROM rollup r) + $2";
+        self.in_steps(text, hour, HOURS).await.map(|_| ())
+    }
+
+    /// Does a step until one finds nothing, or there were many. Whether nothing is left.
+    async fn in_steps(&self, text: &'static str, before: i64, limit: i64) -> Result<bool, StoreFault> {
+        for _ in 0..STEPS {
+            let done = sqlx::query(text).bind(before).bind(limit).execute(self.pool()).await?;
+            if done.rows_affected() == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Destroys the keys of quarters that ended before `before` and of which no fact is left. How many.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn destroy_periods(&self, before: Timestamp) -> Result<u64, StoreFault> {
+        let mut destroyed = 0;
+        let last = crate::vault::quarter_of(before) - 1;
+        for row in self.periods(0, last).await?.into_iter().filter(|row| !row.wrapped.is_empty()) {
+            let [from, until] =
+                [row.quarter, row.quarter + 1].map(|quarter| ids::floor(quarter_begins(quarter).as_millis()));
+            // One statement: what is late for its quarter by a year and more has no numbers.
+            let text = "UPDATE period_key SET wrapped = $1 WHERE id = $2 AND NOT EXISTS \
+                 (SELECT 1 FROM fact WHERE id >= $3 AND id < $4)";
+            let done = sqlx::query(text)
+                .bind(&[][..])
+                .bind(row.id)
+                .bind(from)
+                .bind(until)
+                .execute(self.pool())
+                .await?;
+            destroyed += done.rows_affected();
+        }
+        Ok(destroyed)
+    }
+}

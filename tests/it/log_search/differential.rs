@@ -1,0 +1,110 @@
+//! That the database finds what a plan says of each row, on both engines, over random rows.
+
+use super::{Ground, HANA, address, at};
+use crate::store::on_both;
+use anshin::mail::{Flags, Timestamp};
+use anshin::query::{EVENTS, IdSpan};
+use anshin::store::{Ids, NewFact, NewFile, NewRecord};
+use anshin::vault::{Numbered, Place};
+
+#[test]
+fn statements_find_what_the_plan_says_of_each_row() {
+    on_both(|url, vault| async move {
+        let ground = Ground::open(url, vault).await;
+        let now = at("2026-11-01T00:00:00Z");
+        let hana = address(HANA);
+        let mut seed = 1_u64;
+        let mut below = |most: u64| {
+            // xorshift64 (Marsaglia 2003).
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            usize::try_from(seed % most).unwrap()
+        };
+        let mut records = Vec::new();
+        for n in 0..600_i64 {
+            let when = Timestamp::from_millis(at("2026-09-20T00:00:00Z").as_millis() + n * 3_000_000);
+            let id = ground.ids.next(when);
+            let mut fact = NewFact::default();
+            let mut maybe = |value: Option<i64>| if below(3) == 0 { None } else { value };
+            fact.from_k = maybe(ground.number(when, Numbered::Address(&hana)));
+            fact.size = maybe(Some(n * 100));
+            fact.hops = maybe(Some(n % 9));
+            fact.flags = maybe(Some(1 << (n % 5))).map(Flags::from_bits);
+            fact.order_k = maybe(ground.number(when, Numbered::OrderNo(if n % 2 == 0 { "1" } else { "2" })));
+            fact.country = [None, Some("JP"), Some("US")][below(3)].map(Into::into);
+            fact.country2 = [None, Some("JP")][below(2)].map(Into::into);
+            fact.result =
+                [None, Some("5.1.1"), Some("5_1.1"), Some("4.2.1"), Some("é")][below(5)].map(Into::into);
+            fact.spf = [None, Some("pass"), Some("fail")][below(3)];
+            fact.tls = [None, Some("TLSv1.3"), Some("TLSv1.2")][below(3)].map(Into::into);
+            fact.attachments = (0..below(3))
+                .map(|file| NewFile {
+                    hash_k: ground.number(when, Numbered::File(&[u8::try_from(file).unwrap(); 32])),
+                    kind: None,
+                    declared: None,
+                    found: None,
+                    size: 1,
+                    is_encrypted: false,
+                })
+                .collect();
+            records.push(NewRecord {
+                id,
+                at: when,
+                event: EVENTS[below(6)],
+                merchant_id: None,
+                conversation_id: None,
+                message_id: None,
+                delivery_id: None,
+                source: None,
+                data_key_id: ground.key.id(),
+                detail: ground.key.seal(Place::new("record", "detail", id), b"{}"),
+                headers: None,
+                fact: Box::new(fact),
+            });
+        }
+        ground.store.record(records).await.unwrap();
+        let (zero, one) = ("00".repeat(32), "01".repeat(32));
+        let names = format!("from:{HANA}");
+        for text in [
+            names.clone(),
+            format!("not {names}"),
+            format!("{names} not order:1"),
+            format!("({names} or order:2) not (country:JP or size:>20k)"),
+            "country:JP".into(),
+            "not country:JP".into(),
+            "country:ZZ".into(),
+            "result:5.*".into(),
+            "not result:5.*".into(),
+            "result:5_1.1".into(),
+            "flag:reply_differs or flag:no_author".into(),
+            "not flag:reply_differs hops:2..5".into(),
+            "tls:none -tls:1.3".into(),
+            "auth:spf=pass -auth:spf=fail size:<=30k".into(),
+            format!("hash:{zero}"),
+            format!("hash:{one} or {names}"),
+            format!("not hash:{zero} event:delivered"),
+            "on:2026-10-01 or on:2026-10-03".into(),
+            "not on:2026-10-01 event:refused".into(),
+            "not before:2026-10-10 hops:>=3".into(),
+        ] {
+            // All rows, with whether they have the files that the query names.
+            let wide = format!("(({text}) or not ({text})) after:2026-09-15");
+            let (_, wide) = ground.plan(&wide, now).await.unwrap();
+            let mut rows = Vec::new();
+            for slice in wide.slices() {
+                let id = |millis| Ids::first_of(Timestamp::from_millis(millis));
+                let (from, until) = (id(slice.from), id(slice.until));
+                let span = IdSpan { from, until, quarters: slice.quarters };
+                let statement = wide.rows(None, span, 10_000).unwrap();
+                rows.extend(ground.store.found(&statement, wide.files()).await.unwrap());
+            }
+            assert_eq!(rows.len(), 600, "{text}");
+            let text = format!("({text}) after:2026-09-15");
+            let (_, plan) = ground.plan(&text, now).await.unwrap();
+            let expected: Vec<i64> = rows.iter().filter(|row| plan.holds(row)).map(|row| row.id).collect();
+            assert!(!expected.is_empty() && expected.len() < 600, "{text}");
+            assert_eq!(ground.ids(&text, now).await, expected, "{text}");
+        }
+    });
+}

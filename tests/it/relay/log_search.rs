@@ -1,0 +1,150 @@
+//! Searching what a running relay recorded: by commands and by the API, where nobody is named unless the desk opens it.
+
+use super::http::request;
+use super::process::{On, on_both_databases};
+use super::scene::Scene;
+use crate::peer::eventually;
+use serde_json::Value;
+
+on_both_databases! {
+    mail_is_found_as_soon_as_it_is_accepted_and_no_answer_names_anybody,
+    a_token_for_the_log_searches_in_pages_and_is_told_where_a_query_is_wrong,
+}
+
+/// The rows of a search.
+fn rows(scene: &Scene, query: &str) -> Vec<Value> {
+    let found = scene.relay.anshin(&["log", "search", query, "--json"]);
+    scene.watch.shown("an analyst", query, found.to_string().as_bytes());
+    found["rows"].as_array().unwrap().clone()
+}
+
+/// What a command prints for a person, which names nobody.
+fn told(scene: &Scene, arguments: &[&str]) -> String {
+    let configured = scene.relay.binary();
+    let mut command = std::process::Command::new(configured.get_program());
+    command.envs(configured.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.arg("--config").arg(scene.relay.config()).arg("log").args(arguments);
+    let ran = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    assert!(ran.status.success(), "{arguments:?}: {}{}", text(&ran.stdout), text(&ran.stderr));
+    for shown in [&ran.stdout, &ran.stderr] {
+        scene.watch.shown("an analyst", &arguments.join(" "), shown);
+    }
+    text(&ran.stdout)
+}
+
+fn mail_is_found_as_soon_as_it_is_accepted_and_no_answer_names_anybody(on: On) {
+    let scene = Scene::new(on);
+    let id = scene.submit(&scene.to_customer()).is("250 2.0.0").queue_ids().remove(0);
+    let accepted = rows(&scene, &format!("from:{} event:accepted", scene.mise.address));
+    assert_eq!(accepted.len(), 1, "in the same moment as the reply");
+    let row = &accepted[0];
+    assert_eq!((&row["queue_id"], &row["store"]), (&id.as_str().into(), &"mise".into()));
+    assert_eq!(row["direction"], "to_customer");
+    assert!(row["size"].as_i64() > Some(0) && row["id"].is_string(), "{row}");
+    eventually("it was delivered", || {
+        (rows(&scene, &format!("to:{} event:delivered", scene.hana.address)).len() == 1).then_some(())
+    });
+    for query in [
+        "order:mise/A-1001 event:accepted".to_owned(),
+        "A-1001 event:accepted".into(),
+        format!("alias:{} event:accepted", scene.order.customer_alias),
+        format!("to:{} event:accepted", scene.order.customer_alias),
+        format!("id:{id} event:accepted"),
+        format!("{} -event:delivered after:1h", scene.hana.address),
+        "store:mise direction:to_customer event:accepted".into(),
+        "ip:127.0.0.1 event:accepted".into(),
+    ] {
+        let found = rows(&scene, &query);
+        assert!(found.iter().any(|row| row["queue_id"] == id.as_str()), "{query}: {found:?}");
+        assert!(found.iter().all(|row| !row["matched"].as_array().unwrap().is_empty()), "{query}");
+    }
+    assert!(rows(&scene, &format!("from:{}", scene.taro.address)).is_empty());
+
+    let pair = told(&scene, &["pair", "--store-id", "mise", "--order-no", "A-1001"]);
+    assert!(pair.contains("accepted") && pair.contains("delivered") && pair.contains("+09:00"), "{pair}");
+    assert!(told(&scene, &["pivot", &scene.mise.address]).contains("  mise"));
+    assert!(told(&scene, &["blast", "mise"]).contains("conversations  1"));
+    assert!(told(&scene, &["same", &"07".repeat(32)]).contains("rows           0"));
+    assert!(told(&scene, &["merchant", "mise"]).contains("accepted"));
+    told(&scene, &["new-geo", "--since", "1h"]);
+    let explained = told(&scene, &["search", &format!("from:{}", scene.mise.address), "--explain"]);
+    assert!(explained.contains("from_k") && explained.contains("cost"), "{explained}");
+    assert_eq!(told(&scene, &["search", "store:mise event:accepted", "--count"]).trim(), "1");
+    assert!(told(&scene, &["search", "store:mise ev", "--complete"]).contains("store:mise event:"));
+    let csv = told(&scene, &["search", "store:mise", "--format", "csv", "--names", "ecs"]);
+    assert!(csv.starts_with("@timestamp,event.id,") && csv.contains("Z,"), "{csv}");
+    let file = scene.relay.state().join("rows.jsonl");
+    told(&scene, &["search", "store:mise", "--format", "jsonl", "--out", file.to_str().unwrap()]);
+    let lines = std::fs::read_to_string(&file).unwrap();
+    assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["store"] == "mise"));
+    scene.watch.shown("an analyst", "an export", lines.as_bytes());
+
+    let wrong = scene.relay.run(&["log", "search", "evnt:held"]);
+    assert_eq!(wrong.status, 1);
+    let shown: Value = wrong.json();
+    assert_eq!((&shown["details"]["column"], &shown["details"]["nearest"]), (&1.into(), &"event".into()));
+
+    // What is sealed is opened at the desk, and each search stands in its book.
+    let look = ["--actor", "akiko", "--purpose", "fraud-investigation", "--case", "C-1"];
+    let query = format!("from:{} event:accepted", scene.mise.address);
+    let opened = scene.relay.anshin(&[&["log", "search", &query, "--json"], &look[..]].concat());
+    assert_eq!(opened[0]["detail"]["from"], scene.mise.address.as_str());
+    let book = scene.relay.anshin(&["reveal", "log"]);
+    let of = |outcome: &str| {
+        book.as_array()
+            .unwrap()
+            .iter()
+            .filter(|look| look["kind"] == "search" && look["outcome"] == outcome)
+            .count()
+    };
+    assert!(of("masked") > 10 && of("opened") == 1, "{book}");
+    assert!(!book.to_string().contains(&scene.mise.address), "an index stands in place of an address");
+}
+
+fn a_token_for_the_log_searches_in_pages_and_is_told_where_a_query_is_wrong(on: On) {
+    // The process that answers opens nothing.
+    let scene = Scene::with_roles(on, |setup| setup, &[&["ingress", "egress"], &["web"]]);
+    for _ in 0..3 {
+        scene.submit(&scene.to_customer()).is("250 2.0.0");
+    }
+    let token = |scope: &str| {
+        let made = scene.relay.anshin(&["token", "add", "--name", "siem", "--scope", scope]);
+        let token = made["token"].as_str().unwrap().to_owned();
+        scene.watch.secret(&token);
+        token
+    };
+    let (log, orders) = (token("log"), token("orders"));
+    let get = |path: &str, token: &str| {
+        let answer = request(scene.relay.web(), "GET", path, token, "");
+        scene.watch.shown("a program", path, answer.body.as_bytes());
+        answer
+    };
+    assert!(get("/v1/log", &orders).problem(403).contains("scope log"));
+    let query = format!("from:{}+event:accepted", scene.mise.address.replace('@', "%40"));
+    let (mut path, mut ids) = (format!("/v1/log?query={query}&limit=2"), Vec::new());
+    let mut pages = 0;
+    loop {
+        let page = get(&path, &log);
+        assert_eq!(page.status, 200, "{}", page.body);
+        let page = page.json();
+        let is_number = |row: &Value| row["store"].as_str().is_some_and(|store| store.len() == 16);
+        assert!(page["rows"].as_array().unwrap().iter().all(is_number), "{page}");
+        ids.extend(page["rows"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()));
+        pages += 1;
+        let Some(cursor) = page["cursor"].as_str() else { break };
+        path = format!("/v1/log?query={query}&limit=2&cursor={cursor}");
+    }
+    let mut once = ids.clone();
+    once.dedup();
+    assert!(pages >= 2 && ids.len() == 3 && once == ids, "{ids:?}");
+    let wrong = get("/v1/log?query=form:x%40y.example", &log);
+    assert!(wrong.problem(422).contains("did you mean from?"), "{}", wrong.body);
+    assert_eq!(wrong.json()["query"], serde_json::json!({ "from": 0, "until": 4, "nearest": "from" }));
+    assert!(get("/v1/log?query=hash:@invoice.pdf", &log).problem(422).contains("SHA-256"));
+    assert!(get("/v1/log?limit=0", &log).problem(422).contains("limit"));
+    assert!(get("/v1/log?cursor=x", &log).problem(422).contains("cursor"));
+    assert!(get("/v1/log?colour=red", &log).problem(400).contains("parameters"));
+    let completed = get("/v1/log/complete?query=ev", &log).json();
+    assert_eq!(completed["items"][0]["text"], "event:");
+}
