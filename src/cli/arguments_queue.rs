@@ -34,7 +34,7 @@ pub(super) enum QueueCommand {
         #[command(flatten)]
         choice: QueueChoice,
         /// Vouch for the attached files of one message: the gate looks at headers and texts alone.
-        #[arg(long, requires = "queue_id")]
+        #[arg(long, conflicts_with_all = MANY)]
         files: bool,
     },
     /// Drop messages that are held or wait, destroy their bodies and tell their senders.
