@@ -14,7 +14,6 @@ use anshin::relay::{
 use anshin::residency::Origin;
 use anshin::store::{Ids, NewFact, NewFile, NewRecord, Store};
 use anshin::vault::{DataKey, Numbered, Period, Place, Vault, quarter_of};
-use sqlx::{AnyConnection, Connection};
 use std::collections::BTreeMap;
 
 const ACCOUNT: Account = Account { uid: 1000, login: None, from: Origin::Here };

@@ -6,7 +6,7 @@ use anshin::mail::{Flag, Flags, Timestamp};
 use anshin::store::{DAY_MS, DAYS_AHEAD, Ids, NewFact, NewFile, NewRecord, Store, Usual};
 use anshin::vault::DataKey;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
+use sqlx::{AssertSqlSafe, Connection, Row};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,7 +117,8 @@ fn three_writers_count_the_same_and_none_waits_for_another_for_ever() {
         let key = Arc::new(key);
         let mut writers = Vec::new();
         for writer in 0..3_i64 {
-            let store = if writer == 0 { first.clone() } else { Store::open(&url, &vault.file).await.unwrap() };
+            let store =
+                if writer == 0 { first.clone() } else { Store::open(&url, &vault.file).await.unwrap() };
             let key = key.clone();
             writers.push(tokio::spawn(async move {
                 let ids = Ids::default();

@@ -124,9 +124,7 @@ async fn become_due(shop: &Shop) {
 async fn who_is_not_certified_by_somebody_else_is_suspended_when_the_review_is_due() {
     let shop = Shop::open().await;
     let token = shop.relay.add_token("shop system", "orders").await.unwrap();
-    let allows = async || {
-        shop.relay.token_allows(token.token.show(), Scope::Orders).await.unwrap()
-    };
+    let allows = async || shop.relay.token_allows(token.token.show(), Scope::Orders).await.unwrap();
     assert!(matches!(shop.relay.last_review().await, Err(ReviewFault::NoReview)));
     for (actor, uid) in [("akiko", 1), ("botan", 2), ("chika", 1)] {
         see(&shop, actor, uid).await.unwrap();

@@ -5,17 +5,16 @@ use crate::config::Config;
 use crate::mail::{Domain, Flag, Flags};
 use crate::vault::{Numbered, Period, Purpose, quarter_of};
 use sha2::{Digest, Sha256};
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Connection, Row};
 
 const STRANGER: &str = "eve@elsewhere.example";
 const NUMBERS: &str = "from_k, author_k, reply_k, to_k, rcpt_k, order_k, login_k, msgid_k, sent_id_k, answers_k, ip_k, net_k, \
     origin_k, peer_dom_k, author_dom_k, from_dom_k, dkim_dom_k, mailer_k";
 
 impl Shop {
-    async fn rows(&self, text: &str) -> Vec<AnyRow> {
-        let url = format!("sqlite:{}", self.dir.join("relay.db").display());
-        let mut connection = AnyConnection::connect(&url).await.unwrap();
+    async fn rows(&self, text: &str) -> Vec<SqliteRow> {
+        let mut connection = self.database().await;
         let rows = sqlx::query(AssertSqlSafe(text.to_owned())).fetch_all(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         rows
@@ -55,7 +54,13 @@ impl Shop {
 
     async fn erase(&self, whom: &str) {
         let look = |actor: &str| {
-            Look::new(actor, LookPurpose::LegalRequest, "C-9", Account { uid: 1, login: None, from: Origin::Here }).unwrap()
+            Look::new(
+                actor,
+                LookPurpose::LegalRequest,
+                "C-9",
+                Account { uid: 1, login: None, from: Origin::Here },
+            )
+            .unwrap()
         };
         let (_, erasure) = self.relay.erasure_of(whom, true).await.unwrap();
         let open =
