@@ -210,12 +210,10 @@ fn read(
     if is_wide(charset) && good {
         all.state = State::Read;
     }
+    // Octets that make no sense may be no text at all.
+    let is_text = good || is_wide(charset);
     let hits_in = |text: &[u8]| {
-        if is_wide(charset) {
-            sought.search.hits(text, sought.kind, sought.ids)
-        } else {
-            hits_near(text, sought)
-        }
+        if is_text { sought.search.hits(text, sought.kind, sought.ids) } else { hits_near(text, sought) }
     };
     let mut hits = hits_in(text.as_bytes());
     if hits.is_empty() {
