@@ -110,8 +110,7 @@ impl Search {
             also.extend(self.traces.broken_places(text));
             also.extend(self.traces.found(text).map(|found| found.range.start));
         }
-        also.sort_unstable();
-        anchors::windows_in_unicode(text, &self.needles, &also)
+        anchors::windows_in_unicode(text, &self.needles, also)
     }
 
     /// The addresses that stand in octets as they are, whatever charset they are in of those that keep ASCII, in order:

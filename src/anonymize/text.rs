@@ -210,12 +210,10 @@ fn read(
     if is_wide(charset) && good {
         all.state = State::Read;
     }
+    // Octets that make no sense may be no text at all.
+    let is_text = good || is_wide(charset);
     let hits_in = |text: &[u8]| {
-        if is_wide(charset) {
-            sought.search.hits(text, sought.kind, sought.ids)
-        } else {
-            hits_near(text, sought)
-        }
+        if is_text { sought.search.hits(text, sought.kind, sought.ids) } else { hits_near(text, sought) }
     };
     let mut hits = hits_in(text.as_bytes());
     if hits.is_empty() {
@@ -274,10 +272,18 @@ fn hits_near(text: &[u8], sought: &Sought<'_>) -> Vec<Hit> {
     out
 }
 
+/// Octets of UTF-7 that change as a whole. They may hold several pieces of one hit.
+struct Run<'a> {
+    source: Range<usize>,
+    /// The text that they stand for.
+    whole: Range<usize>,
+    /// What is replaced in it, in order.
+    replaced: Vec<(Range<usize>, &'a str)>,
+}
+
 /// In UTF-7 a run of base64 changes as a whole: what it holds beside what is replaced is written again.
 fn utf7_edits(octets: &[u8], text: &str, way: &mut WayBack<'_>, hits: &[Hit]) -> Vec<Edit> {
-    // Octets, the text that they stand for, and what is replaced in it. A run may hold several pieces of one hit.
-    let mut runs: Vec<(Range<usize>, Range<usize>, Vec<(Range<usize>, &str)>)> = Vec::new();
+    let mut runs: Vec<Run<'_>> = Vec::new();
     for (range, with) in replacements(hits, |range| vec![range]) {
         let Some(source) =
             way.sources(range.clone()).into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
@@ -295,26 +301,26 @@ fn utf7_edits(octets: &[u8], text: &str, way: &mut WayBack<'_>, hits: &[Hit]) ->
             to += 1;
         }
         match runs.last_mut() {
-            Some((octets, whole, replaced)) if source.start < octets.end => {
-                octets.end = octets.end.max(source.end);
-                whole.end = whole.end.max(to);
-                replaced.push((range, with));
+            Some(run) if source.start < run.source.end => {
+                run.source.end = run.source.end.max(source.end);
+                run.whole.end = run.whole.end.max(to);
+                run.replaced.push((range, with));
             }
-            _ => runs.push((source, from..to, vec![(range, with)])),
+            _ => runs.push(Run { source, whole: from..to, replaced: vec![(range, with)] }),
         }
     }
-    let written = |whole: Range<usize>, replaced: Vec<(Range<usize>, &str)>| {
-        let (mut new, mut at) = (String::new(), whole.start);
-        for (range, with) in replaced {
+    let written = |run: &Run<'_>| {
+        let (mut new, mut at) = (String::new(), run.whole.start);
+        for (range, with) in &run.replaced {
             new.push_str(text.get(at..range.start).unwrap_or_default());
             new.push_str(with);
             at = at.max(range.end);
         }
-        new.push_str(text.get(at..whole.end).unwrap_or_default());
+        new.push_str(text.get(at..run.whole.end).unwrap_or_default());
         Charset::Utf7.encode(&new).unwrap_or_default()
     };
-    let inside = runs.into_iter().filter(|(source, ..)| source.end <= octets.len());
-    inside.map(|(range, whole, replaced)| Edit { range, with: written(whole, replaced) }).collect()
+    let inside = runs.into_iter().filter(|run| run.source.end <= octets.len());
+    inside.map(|run| Edit { with: written(&run), range: run.source }).collect()
 }
 
 /// The parts of `ranges` that lie in `window`, counted from where it begins.
