@@ -3,7 +3,6 @@
 use super::*;
 use data_encoding::HEXLOWER;
 use std::fmt::Write;
-use std::path::Path;
 
 fn told(facts: &MailFacts) -> String {
     let mut out = String::new();
@@ -34,7 +33,7 @@ fn told(facts: &MailFacts) -> String {
 
 #[test]
 fn mails_say_of_themselves_what_stands_beside_them() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/facts");
+    let dir = crate::anonymize::tests::fixtures("facts");
     let mut count = 0;
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
