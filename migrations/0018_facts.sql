@@ -74,8 +74,8 @@ CREATE TABLE fact_file (
     fact_id BIGINT NOT NULL,      -- of which fact
     ord BIGINT NOT NULL,          -- its place among the mail's attachments, from 0
     hash_k BIGINT,                -- SHA-256 of its decoded content; null: its mail's person was erased
-    kind TEXT,                    -- extension of its name, in lower case
-    declared TEXT,                -- the media type that it was sent as
+    kind TEXT,                    -- extension of its name, from a closed list, else other
+    declared TEXT,                -- the media type that it was sent as, from a closed list, else other
     found TEXT,                   -- what its first octets say that it is
     size BIGINT NOT NULL,         -- octets, decoded
     is_encrypted BIGINT NOT NULL, -- 1: nobody can look into it without a password

@@ -20,7 +20,7 @@ pub(super) struct SearchArguments {
     #[arg(long)]
     pub explain: bool,
     /// Count the rows instead of showing them.
-    #[arg(long, conflicts_with_all = ["limit", "format", "out"])]
+    #[arg(long, conflicts_with_all = ["limit", "format", "out", "actor"])]
     pub count: bool,
     /// List what can be typed at the end of the query, and search nothing.
     #[arg(long, conflicts_with_all = ["explain", "count", "format", "out", "actor"])]

@@ -414,8 +414,8 @@ fn domain_of(numbers: &Numbers, address: &RealAddress) -> Option<i64> {
 fn described(numbers: &Numbers, file: &anonymize::FileFacts) -> NewFile {
     NewFile {
         hash_k: numbers.of(Numbered::File(&file.digest)),
-        kind: file.extension.clone(),
-        declared: Some(file.declared.clone()),
+        kind: file.extension,
+        declared: Some(file.declared),
         found: file.found,
         size: i64::try_from(file.size).unwrap_or(i64::MAX),
         is_encrypted: file.is_encrypted,

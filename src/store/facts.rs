@@ -60,8 +60,8 @@ pub struct NewFact {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFile {
     pub hash_k: Option<i64>,
-    pub kind: Option<String>,
-    pub declared: Option<String>,
+    pub kind: Option<&'static str>,
+    pub declared: Option<&'static str>,
     pub found: Option<&'static str>,
     pub size: i64,
     pub is_encrypted: bool,
@@ -271,8 +271,8 @@ pub(super) async fn write<'a>(
                 .bind(*id)
                 .bind(*ord)
                 .bind(file.hash_k)
-                .bind(file.kind.as_deref())
-                .bind(file.declared.as_deref())
+                .bind(file.kind)
+                .bind(file.declared)
                 .bind(file.found)
                 .bind(file.size)
                 .bind(i64::from(file.is_encrypted));

@@ -36,7 +36,7 @@ pub fn fact(n: i64) -> NewFact {
         flags: Some(Flags::default().with(Flag::List, true)),
         attachments: vec![NewFile {
             hash_k: Some(n),
-            kind: Some("pdf".into()),
+            kind: Some("pdf"),
             declared: None,
             found: Some("pdf"),
             size: 10,

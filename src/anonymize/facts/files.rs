@@ -14,9 +14,8 @@ use sha2::{Digest, Sha256};
 
 /// Most attachments that are described.
 pub const FILES_MAX: usize = 32;
-/// Longest extension and longest declared type that are kept, in characters.
-const EXTENSION_MAX: usize = 10;
-const DECLARED_MAX: usize = 100;
+/// Longest extension that is looked at, in octets.
+const EXTENSION_MAX: usize = 20;
 
 /// Extensions of what a click executes.
 const PROGRAMS: [&str; 37] = [
@@ -63,6 +62,51 @@ const DOCUMENTS: [&str; 22] = [
     "csv", "doc", "docx", "gif", "heic", "htm", "html", "jpeg", "jpg", "odt", "pdf", "png", "ppt", "pptx",
     "rtf", "tif", "tiff", "txt", "webp", "xls", "xlsx", "zip",
 ];
+/// Other extensions that are told.
+const OTHERS: [&str; 32] = [
+    "7z", "ai", "avif", "bmp", "bz2", "cab", "docm", "eml", "epub", "gz", "heif", "ics", "iso", "jpe",
+    "json", "lzh", "m4a", "mov", "mp3", "mp4", "msg", "odp", "ods", "p7m", "pptm", "rar", "svg", "tar",
+    "tgz", "vcf", "xlsm", "xml",
+];
+/// Declared types that are told.
+const TYPES: [&str; 36] = [
+    "application/gzip",
+    "application/json",
+    "application/ms-tnef",
+    "application/msword",
+    "application/octet-stream",
+    "application/pdf",
+    "application/pkcs7-mime",
+    "application/rtf",
+    "application/vnd.ms-excel",
+    "application/vnd.ms-outlook",
+    "application/vnd.ms-powerpoint",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/x-7z-compressed",
+    "application/x-msdownload",
+    "application/x-rar-compressed",
+    "application/x-zip-compressed",
+    "application/zip",
+    "audio/mp4",
+    "audio/mpeg",
+    "image/bmp",
+    "image/gif",
+    "image/heic",
+    "image/jpeg",
+    "image/png",
+    "image/svg+xml",
+    "image/tiff",
+    "image/webp",
+    "message/rfc822",
+    "text/calendar",
+    "text/csv",
+    "text/html",
+    "text/plain",
+    "video/mp4",
+    "video/quicktime",
+];
 /// Signatures of a mail.
 const SIGNATURES: [&str; 3] =
     ["application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"];
@@ -72,10 +116,10 @@ const SIGNATURES: [&str; 3] =
 pub struct FileFacts {
     /// SHA-256 of the decoded content.
     pub digest: [u8; 32],
-    /// The extension of its name, in lower case.
-    pub extension: Option<String>,
-    /// The media type that it was sent as.
-    pub declared: String,
+    /// The extension of its name, in lower case; `other` for one that stands in no list, since it can be anybody's words.
+    pub extension: Option<&'static str>,
+    /// The media type that it was sent as; `other` likewise.
+    pub declared: &'static str,
     /// What its first octets say.
     pub found: Option<&'static str>,
     /// Octets, decoded.
@@ -134,31 +178,38 @@ fn leaf(bytes: &[u8], entity: &Entity, facts: &mut MailFacts) {
         .with(Flag::TypeDiffers, differs);
     facts.described.push(FileFacts {
         digest: Sha256::digest(&octets).into(),
-        extension: extensions.1,
-        declared: entity.media.chars().take(DECLARED_MAX).collect(),
+        extension: last.map(known),
+        declared: TYPES.into_iter().find(|own| *own == entity.media).unwrap_or(OTHER),
         found,
         size: octets.len(),
         is_encrypted,
     });
 }
 
+/// The word for what stands in no list.
+const OTHER: &str = "other";
+
+fn known(extension: &str) -> &'static str {
+    let all = PROGRAMS.into_iter().chain(DOCUMENTS).chain(OTHERS);
+    all.into_iter().find(|own| *own == extension).unwrap_or(OTHER)
+}
+
 /// The last two extensions of a name, the last one second, in lower case.
 fn extensions(name: &str) -> (Option<String>, Option<String>) {
     let name = name.trim_end_matches(|c: char| c == '.' || c.is_whitespace());
     let mut parts = name.rsplit('.');
-    let mut next = |is_last: bool| {
+    let mut next = || {
         let part = parts.next()?.trim().to_ascii_lowercase();
-        let most = if is_last { 2 * EXTENSION_MAX } else { EXTENSION_MAX };
         let good = !part.is_empty()
-            && part.len() <= most
+            && part.len() <= EXTENSION_MAX
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         good.then_some(part)
     };
     if !name.contains('.') {
         return (None, None);
     }
-    let last = next(true);
-    (next(false), last)
+    let last = next();
+    (next(), last)
 }
 
 /// A program or script, by its first octets.

@@ -3,7 +3,6 @@
 use super::*;
 use data_encoding::HEXLOWER;
 use std::fmt::Write;
-use std::path::Path;
 
 fn told(facts: &MailFacts) -> String {
     let mut out = String::new();
@@ -22,7 +21,7 @@ fn told(facts: &MailFacts) -> String {
     line("mailer", facts.mailer.clone());
     line("files", (facts.files > 0).then(|| facts.files.to_string()));
     for file in &facts.described {
-        let (extension, found) = (file.extension.as_deref().unwrap_or("-"), file.found.unwrap_or("-"));
+        let (extension, found) = (file.extension.unwrap_or("-"), file.found.unwrap_or("-"));
         let digest = HEXLOWER.encode(&file.digest[..8]);
         let locked = if file.is_encrypted { " encrypted" } else { "" };
         line("file", Some(format!("{extension} {} {found} {} {digest}{locked}", file.declared, file.size)));
@@ -34,7 +33,7 @@ fn told(facts: &MailFacts) -> String {
 
 #[test]
 fn mails_say_of_themselves_what_stands_beside_them() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/facts");
+    let dir = crate::anonymize::tests::fixtures("facts");
     let mut count = 0;
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -65,6 +64,13 @@ fn many_attachments_are_counted_and_the_first_described_and_no_mail_is_too_odd()
     ] {
         assert!(facts(odd).author.is_none());
     }
+}
+
+#[test]
+fn what_somebody_wrote_as_a_type_or_an_extension_is_told_only_where_it_is_a_known_one() {
+    let mail = "Content-Type: application/hana-needle; name=a.hana-needle\r\n\r\nx\r\n";
+    let facts = facts(mail.as_bytes());
+    assert_eq!((facts.described[0].extension, facts.described[0].declared), (Some("other"), "other"));
 }
 
 proptest::proptest! {

@@ -4,7 +4,7 @@
 //! When it fails: `tests/fuzz/run` keeps the octets below `regressions/TARGET`, and the tests here replay them for ever.
 
 use crate::anonymize::{
-    Outcome, Party, Passage, Refusal, Rules, Secret, anonymize, header_from, message_id, message_ids,
+    Outcome, Party, Passage, Refusal, Rules, Secret, anonymize, facts, header_from, message_id, message_ids,
 };
 use crate::document::{self, Limits};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
@@ -85,7 +85,7 @@ fn longest_line(mail: &[u8]) -> usize {
 /// A whole mail: there is an answer, and what passes names nobody, can be read, and passes again as it is.
 pub fn whole(mail: &[u8]) {
     let mail = &mail[..mail.len().min(MOST)];
-    let _ = (header_from(mail).is_ok(), message_id(mail), message_ids(mail));
+    let _ = (header_from(mail).is_ok(), message_id(mail), message_ids(mail), facts(mail).files);
     let Ok(Outcome { message: Ok(message), .. }) = passed(mail) else { return };
     let out = message.as_bytes();
     assert!(!lines::has_bare(out), "a bare line end");
