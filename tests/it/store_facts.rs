@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 async fn rows(url: &str, text: &str) -> Vec<AnyRow> {
+    sqlx::any::install_default_drivers();
     let mut connection = AnyConnection::connect(url).await.unwrap();
     let rows = sqlx::query(AssertSqlSafe(text.to_owned())).fetch_all(&mut connection).await.unwrap();
     connection.close().await.unwrap();
