@@ -231,14 +231,14 @@ mod tests {
     fn a_rule_that_nobody_approved_or_looks_at_again_is_warned_of() {
         let now = Timestamp::parse_rfc3339("2027-05-01T00:00:00Z").unwrap();
         let (retention, said) = read("");
-        assert_eq!((retention.warnings(now).len(), said), (14, vec![]));
+        assert_eq!((retention.warnings(now).len(), said), (16, vec![]));
         let rule = "approver = 'the chief manager'\nreview = '2027-06-01'\n";
         let sections =
             ["texts", "rejected", "headers", "metadata", "logins", "audit", "conversations", "rollups"];
         let text = sections.map(|section| format!("[retention.{section}]\n{rule}")).concat();
         assert!(read(&text).0.warnings(now).is_empty());
         let later = Timestamp::parse_rfc3339("2027-06-01T00:00:00+09:00").unwrap();
-        assert_eq!(read(&text).0.warnings(later).len(), 7);
+        assert_eq!(read(&text).0.warnings(later).len(), 8);
     }
 
     #[test]
