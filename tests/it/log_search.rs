@@ -155,7 +155,7 @@ fn each_name_finds_its_rows_in_every_quarter_and_rows_say_which_matched_and_name
                     fact.flags = Some(Flags::default().with(Flag::Unproven, true));
                     fact.attachments = vec![NewFile {
                         hash_k: k(Numbered::File(&hash)),
-                        kind: Some("pdf".into()),
+                        kind: Some("pdf"),
                         declared: None,
                         found: None,
                         size: 5,
