@@ -12,6 +12,7 @@ CREATE TABLE break_glass (
     decision TEXT,                -- approved; null: nobody decided
     decided_at BIGINT,            -- when it was decided
     decider_idx BYTEA,            -- keyed: who decided
+    ruling BYTEA,                 -- keyed: of the decision, its times and who decided: nobody writes it without the key ring
     ended_at BIGINT               -- when somebody ended it; null: nobody did
 );
 CREATE INDEX break_glass_actor ON break_glass (actor_idx);

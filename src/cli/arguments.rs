@@ -243,7 +243,12 @@ pub(super) enum KeysCommand {
     },
     /// Wrap every data key with the newest keys, index every row with the newest key, and wrap the key files as
     /// keys.provider says. A SQLite file is brought to the newest key if no other process has it open. Can be stopped and started again at any time; mail goes on.
-    Rewrap,
+    Rewrap {
+        /// No process of a version before this one runs any more: from now on a conversation whose rows are not bound to each other
+        /// leads no mail. Said once, on a database that an older version made.
+        #[arg(long)]
+        all_updated: bool,
+    },
     /// Destroy a key that nothing needs any more. Refused, with the reason, while something does.
     Retire {
         /// The key, as `keys list` shows it, such as seal-a.

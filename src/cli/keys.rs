@@ -46,7 +46,7 @@ pub(super) fn as_it_is(config: &Config) -> Result<KeyRing, Failure> {
 pub(super) async fn run(command: &KeysCommand, common: &Common) -> Result<(), Failure> {
     let ring = match command {
         KeysCommand::Dkim { selector, algorithm } => return dkim(common, selector, algorithm),
-        KeysCommand::Rewrap => return keys_rekey::rewrap(common).await,
+        KeysCommand::Rewrap { all_updated } => return keys_rekey::rewrap(*all_updated, common).await,
         KeysCommand::Retire { key } => return keys_rekey::retire(key, common).await,
         KeysCommand::List => as_it_is(&process::load(common, &[])?)?,
         KeysCommand::Rotate { purpose, seals_after } => {

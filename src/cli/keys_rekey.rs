@@ -16,7 +16,7 @@ use crate::vault::Purpose;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 
-pub(super) async fn rewrap(common: &Common) -> Result<(), Failure> {
+pub(super) async fn rewrap(all_updated: bool, common: &Common) -> Result<(), Failure> {
     // Before the database is open here; it shows nobody anything, so it is asked below from where its user comes.
     let brought = bring_file(common).await?;
     let (config, relay) = desk::relay(common, "keys rewrap").await?;
@@ -58,7 +58,7 @@ pub(super) async fn rewrap(common: &Common) -> Result<(), Failure> {
         document
             .push(json!({ "stage": stage, "written": written, "unreadable": unreadable, "state": state }));
     }
-    let (state, written, unreadable) = bind(&relay).await?;
+    let (state, written, unreadable) = bind(&relay, all_updated).await?;
     rows.push(vec!["bindings".to_owned(), written.to_string(), told(&state, unreadable)]);
     document
         .push(json!({ "stage": "bindings", "written": written, "unreadable": unreadable, "state": state }));
@@ -77,10 +77,14 @@ async fn bring_file(common: &Common) -> Result<Brought, Failure> {
 }
 
 /// Binds what older versions have left unbound.
-async fn bind(relay: &Relay) -> Result<(String, u64, u64), Failure> {
+async fn bind(relay: &Relay, all_updated: bool) -> Result<(String, u64, u64), Failure> {
     let (mut from, mut written, mut unreadable) = (-1, 0, 0);
     loop {
-        match relay.bind_some(from).await? {
+        match relay.bind_some(from, all_updated).await? {
+            Binding::Unmarked => {
+                let state = "done; once every process has this version, come again with --all-updated";
+                return Ok((state.to_owned(), written, unreadable));
+            }
             Binding::Done => return Ok(("done".to_owned(), written, unreadable)),
             Binding::NoKey(purpose) => {
                 return Ok((format!("left: no {} key here", purpose.as_str()), written, unreadable));

@@ -3,10 +3,12 @@
 //! When it fails: [`RelayFault`]; nobody is listed.
 
 use super::desk::look_place;
+use super::look::LookPurpose;
 use super::review::{AccessFacts, Whose, suspended};
 use super::tree::PROCESS;
 use super::{Relay, RelayFault};
 use crate::mail::Timestamp;
+use crate::store::LookRow;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -88,8 +90,10 @@ impl Relay {
             let rows = self.store().looks_after(after, since, MANY).await?;
             let Some(last) = rows.last() else { break };
             after = last.id;
-            // A process that begins or ends is nobody.
-            for row in rows.iter().filter(|row| row.kind != PROCESS) {
+            // A process that begins or ends is nobody, and a search that nobody signed shows nobody anything.
+            let is_person =
+                |row: &&LookRow| row.kind != PROCESS && row.purpose != LookPurpose::Unstated.as_str();
+            for row in rows.iter().filter(is_person) {
                 let detail = self.opened_detail(&row.key, look_place(row.id), &row.detail).await?;
                 let word = |name: &str| detail.get(name).and_then(Value::as_str);
                 let Some(actor) = word("actor") else { continue };

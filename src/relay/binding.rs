@@ -51,7 +51,9 @@ pub(super) struct Leads<'a> {
 pub enum Binding {
     /// Up to which conversation, how many were bound, and how many do not open.
     More { position: i64, written: u64, unreadable: u64 },
-    /// All are.
+    /// All are, but nobody has said that no older version runs any more.
+    Unmarked,
+    /// All are, and what is not leads nowhere.
     Done,
     /// A secret that it takes is not in this ring.
     NoKey(Purpose),
@@ -134,11 +136,12 @@ impl Relay {
         Ok(())
     }
 
-    /// Binds some of what older versions have written, after a position (-1 at first).
+    /// Binds some of what older versions have written, after a position (-1 at first). `all_have`: somebody says that no process
+    /// of an older version runs any more; from the end of this walk on what is not bound leads no mail.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer, or a key is not here.
-    pub async fn bind_some(&self, position: i64) -> Result<Binding, RelayFault> {
+    pub async fn bind_some(&self, position: i64, all_have: bool) -> Result<Binding, RelayFault> {
         if self.is_bound() {
             return Ok(Binding::Done);
         }
@@ -148,6 +151,9 @@ impl Relay {
         let rows = self.store().conversations_after(position, BATCH).await?;
         let Some(last) = rows.last() else {
             self.prove_rulings().await?;
+            if !all_have {
+                return Ok(Binding::Unmarked);
+            }
             let mark = bound_mark(&self.vault().index);
             self.store().set_bound(mark).await?;
             self.inner.is_bound.store(true, Ordering::Relaxed);

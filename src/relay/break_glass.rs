@@ -12,6 +12,7 @@ use super::{Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
 use crate::store::{BreakGlassRow, NewBreakGlass};
 use crate::vault::{Class, Index, Indexed, Place};
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -56,6 +57,11 @@ impl BreakGlass {
             (None, None) => "waits",
         }
     }
+}
+
+/// What is proven of an approval.
+fn approved_said(at: Timestamp, until: Timestamp, by: &[u8]) -> String {
+    format!("approved {} {} {}", at.as_millis(), until.as_millis(), HEXLOWER.encode(by))
 }
 
 impl Relay {
@@ -137,7 +143,8 @@ impl Relay {
         self.note_deed(&look, "break-glass", what, "approved").await?;
         let decider = self.vault().index.of(Indexed::Actor(&look.actor));
         let store = self.store();
-        if !store.approve_break_glass(id, decider, now, until).await.map_err(RelayFault::from)? {
+        let ruling = self.proof_of("break_glass", id, &approved_said(now, until, decider.as_bytes()));
+        if !store.approve_break_glass(id, decider, ruling, now, until).await.map_err(RelayFault::from)? {
             return Err(DeskFault::NoBreakGlass);
         }
         tracing::warn!(
@@ -213,10 +220,20 @@ impl Relay {
         let accounts = index.all(Indexed::Actor(&account_text(account)));
         let rows = self.store().standing_break_glasses(now).await?;
         let is_his = |row: &&BreakGlassRow| {
-            is_one(&accounts, &row.account_idx)
+            self.is_approved(row)
+                && is_one(&accounts, &row.account_idx)
                 && actors.as_ref().is_none_or(|actors| is_one(actors, &row.actor_idx))
         };
         Ok(rows.iter().find(is_his).map(|row| row.id))
+    }
+
+    /// Whether somebody with the key ring approved it, for as long as may be.
+    fn is_approved(&self, row: &BreakGlassRow) -> bool {
+        let (Some(at), Some(by), Some(ruling)) = (row.decided_at, &row.decider_idx, &row.ruling) else {
+            return false;
+        };
+        let proof = self.proof_of("break_glass", row.id, &approved_said(at, row.expires_at, by));
+        ruling.as_slice() == proof.as_bytes() && row.expires_at <= at.after(HOUR * HOURS_MAX)
     }
 
     async fn break_glass_row(&self, id: &str) -> Result<(i64, BreakGlassRow), DeskFault> {

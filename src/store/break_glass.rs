@@ -32,11 +32,13 @@ pub struct BreakGlassRow {
     pub key: KeyRow,
     pub detail: Sealed,
     pub decided_at: Option<Timestamp>,
+    pub decider_idx: Option<Vec<u8>>,
+    pub ruling: Option<Vec<u8>>,
     pub ended_at: Option<Timestamp>,
 }
 
 const SELECT: &str = "SELECT b.id, b.at, b.expires_at, b.hours, b.actor_idx, b.account_idx, b.data_key_id, k.wrapped, b.detail, \
-    b.decided_at, b.ended_at FROM break_glass b JOIN data_key k ON k.id = b.data_key_id ";
+    b.decided_at, b.ended_at, b.decider_idx, b.ruling FROM break_glass b JOIN data_key k ON k.id = b.data_key_id ";
 
 impl Store {
     /// Keeps what is asked for.
@@ -111,17 +113,19 @@ impl Store {
         &self,
         id: i64,
         decider: Index,
+        ruling: Index,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool, StoreFault> {
         let done = sqlx::query(
-            "UPDATE break_glass SET decision = 'approved', decider_idx = $1, decided_at = $2, expires_at = $3 WHERE id = $4 \
+            "UPDATE break_glass SET decision = 'approved', decider_idx = $1, decided_at = $2, expires_at = $3, ruling = $5 WHERE id = $4 \
              AND decision IS NULL AND ended_at IS NULL AND expires_at > $2",
         )
         .bind(decider.as_bytes())
         .bind(now.as_millis())
         .bind(until.as_millis())
         .bind(id)
+        .bind(ruling.as_bytes())
         .execute(self.pool())
         .await?;
         Ok(done.rows_affected() == 1)
@@ -152,5 +156,7 @@ fn read(row: &AnyRow) -> Result<BreakGlassRow, sqlx::Error> {
         detail: Sealed::from_stored(row.try_get(8)?),
         decided_at: time(9)?,
         ended_at: time(10)?,
+        decider_idx: row.try_get(11)?,
+        ruling: row.try_get(12)?,
     })
 }

@@ -1,7 +1,7 @@
 //! Opening the database: which engine the URL names, and what each connection is told.
 
 use super::StoreFault;
-use super::file::DatabaseFile;
+use super::file::{DatabaseFile, keep_openssl};
 use super::reader::fell_silent;
 use crate::vault::FileKeys;
 use sqlx::any::AnyConnectOptions;
@@ -91,6 +91,7 @@ impl Database {
 
     /// A connection that was told what every one is.
     pub(super) async fn open(&self) -> Result<AnyConnection, sqlx::Error> {
+        keep_openssl();
         let mut connection = AnyConnection::connect_with(&self.options).await?;
         if let Some(file) = &self.file {
             sqlx::raw_sql(file.opening()).execute(&mut connection).await?;

@@ -146,11 +146,16 @@ fn lock_of(path: &Path) -> Result<File, StoreFault> {
 
 /// Gives a file the owner and the mode of another.
 fn belong(file: &File, of: &fs::Metadata) -> io::Result<()> {
+    // The mode first: it is what who may not give files away can set.
+    file.set_permissions(of.permissions())?;
     let own = file.metadata()?;
-    if (own.uid(), own.gid()) != (of.uid(), of.gid()) {
-        fchown(file, Some(of.uid()), Some(of.gid()))?;
+    if own.uid() != of.uid() && fchown(file, Some(of.uid()), Some(of.gid())).is_ok() {
+        return Ok(());
     }
-    file.set_permissions(of.permissions())
+    if own.gid() != of.gid() {
+        fchown(file, None, Some(of.gid()))?;
+    }
+    Ok(())
 }
 
 /// Waits until nobody rewrites the file.
@@ -182,8 +187,15 @@ fn opening(key: Option<&FileKey>) -> SqlStr {
     }
 }
 
+/// Goes before the first connection: OpenSSL, which encrypts the files, stays until the process is gone. It would take itself
+/// down at `exit`, where a connection's thread may still be closing a file, and crash.
+pub(super) fn keep_openssl() {
+    openssl_sys::init();
+}
+
 async fn connect(path: &Path, key: Option<&FileKey>) -> Result<SqliteConnection, StoreFault> {
     let options = SqliteConnectOptions::new().filename(path).disable_statement_logging();
+    keep_openssl();
     let mut connection = options.connect().await?;
     sqlx::raw_sql(opening(key)).execute(&mut connection).await?;
     Ok(connection)

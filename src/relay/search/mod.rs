@@ -183,6 +183,7 @@ impl Relay {
             }
             Searcher::Account(account) => {
                 unstated = Look::unstated(&account.to_string(), *account);
+                self.is_not_suspended(&unstated).await?;
                 &unstated
             }
             Searcher::Token(id, account) => {

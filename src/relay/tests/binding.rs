@@ -142,10 +142,10 @@ async fn what_an_older_version_wrote_leads_as_before_until_it_is_bound() {
     let to = address(&shop.order.customer_alias.to_string());
     assert!(old.submission_recipient(&shop.login, &to).await.is_ok());
     let (mut from, mut written) = (-1, 0);
-    while let Binding::More { position, written: more, .. } = old.bind_some(from).await.unwrap() {
+    while let Binding::More { position, written: more, .. } = old.bind_some(from, true).await.unwrap() {
         (from, written) = (position, written + more);
     }
-    assert_eq!((written, old.bind_some(-1).await.unwrap()), (1, Binding::Done));
+    assert_eq!((written, old.bind_some(-1, true).await.unwrap()), (1, Binding::Done));
     assert!(old.submission_recipient(&shop.login, &to).await.is_ok());
     // Once it is bound nothing is taken for older, in any process.
     run(&mut database, "UPDATE alias SET tag = NULL").await;

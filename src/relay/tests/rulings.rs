@@ -168,7 +168,7 @@ async fn what_an_older_version_decided_is_proven_when_everything_is_bound_and_th
     let see = async |name, uid| old.open_for(&look(name, uid), &opening, Goes::ToTheScreen, None).await;
     see("botan", 2).await.unwrap();
     let mut from = -1;
-    while let Binding::More { position, .. } = old.bind_some(from).await.unwrap() {
+    while let Binding::More { position, .. } = old.bind_some(from, true).await.unwrap() {
         from = position;
     }
     see("akiko", 1).await.unwrap();

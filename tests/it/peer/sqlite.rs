@@ -13,6 +13,7 @@ pub async fn connect(url: &str) -> AnyConnection {
 /// The same with the key rings below a directory.
 pub async fn connect_with(url: &str, dir: &Path) -> AnyConnection {
     sqlx::any::install_default_drivers();
+    openssl_sys::init();
     if !url.starts_with("sqlite:") {
         return AnyConnection::connect(url).await.unwrap();
     }
