@@ -84,8 +84,9 @@ fn row(order: &OrderView) -> Vec<String> {
     } else {
         "open"
     };
+    let order_no = if order.order_no.is_empty() { "-" } else { &order.order_no };
     vec![
-        order.order_no.clone(),
+        order_no.into(),
         order.customer_alias.to_string(),
         order.merchant_alias.to_string(),
         order.expires_at.to_rfc3339(),

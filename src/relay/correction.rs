@@ -56,13 +56,23 @@ pub struct CorrectionAsked {
     pub id: String,
     /// Live conversations that have the address before.
     pub conversations: usize,
+    /// Live ones that keep their address: their rows do not open.
+    pub unreadable: usize,
     pub expires_at: Timestamp,
+}
+
+/// Live conversations of an address, and how many more do not open.
+struct Live {
+    open: Vec<Conversation>,
+    unreadable: usize,
 }
 
 /// Both addresses of a correction that somebody asks for.
 pub(super) struct Correction {
     before: RealAddress,
     new: RealAddress,
+    /// Live conversations that do not open.
+    unreadable: usize,
 }
 
 /// What a correction says, opened.
@@ -78,7 +88,7 @@ impl Relay {
     /// # Errors
     /// [`CorrectionFault`] when it can't be.
     pub async fn correction_of(&self, customer: &str, to: &str) -> Result<Opening, CorrectionFault> {
-        let (_, Correction { before, new }) = self.correctable(customer, to).await?;
+        let (_, Correction { before, new, .. }) = self.correctable(customer, to).await?;
         // The entry about it outlives the keys of whom it is about, so it has indexes and no address.
         let named = |address| HEXLOWER.encode(self.vault().index.of(Indexed::Stranger(address)).as_bytes());
         let (person, new) = (named(&before), named(&new));
@@ -99,9 +109,10 @@ impl Relay {
         if before.same_mailbox(&new) {
             return Err(CorrectionFault::Same);
         }
-        match self.live_of(&before, Timestamp::now()).await?.len() {
+        let Live { open, unreadable } = self.live_of(&before, Timestamp::now()).await?;
+        match open.len() {
             0 => Err(CorrectionFault::Nobody),
-            conversations => Ok((conversations, Correction { before, new })),
+            conversations => Ok((conversations, Correction { before, new, unreadable })),
         }
     }
 
@@ -109,12 +120,14 @@ impl Relay {
     pub(super) async fn ask_correction(
         &self,
         look: &Look,
-        Correction { before, new }: &Correction,
+        Correction { before, new, unreadable }: &Correction,
         conversations: usize,
         now: Timestamp,
     ) -> Result<CorrectionAsked, RelayFault> {
         let (id, expires_at) = (self.next_id(), now.after(LASTS));
-        let what = json!({ "correction": queue_id(id), "conversations": conversations });
+        let what = json!({
+            "correction": queue_id(id), "conversations": conversations, "unreadable": unreadable,
+        });
         self.note_deed(look, "correction", what, "asked").await?;
         let (key, new_key) = self.new_data_key("correction");
         let detail = json!({
@@ -140,7 +153,7 @@ impl Relay {
             vec![self.question(id, new, expires_at, now).await?, self.warning(id, before, now).await?];
         self.store().accept(mails).await?;
         tracing::info!(event = "correction", correction = queue_id(id), "asked");
-        Ok(CorrectionAsked { id: queue_id(id), conversations, expires_at })
+        Ok(CorrectionAsked { id: queue_id(id), conversations, unreadable: *unreadable, expires_at })
     }
 
     /// The mail that asks.
@@ -238,14 +251,15 @@ impl Relay {
         }
         let Detail { before, new, look } = self.correction_detail(id, &row)?;
         let mut repointed = Vec::new();
-        for conversation in self.live_of(&before, now).await? {
-            repointed.push(self.repointed(&conversation, &new)?);
+        let Live { open, unreadable } = self.live_of(&before, now).await?;
+        for conversation in &open {
+            repointed.push(self.repointed(conversation, &new)?);
         }
         let changed = self.store().carry_out_correction(id, &repointed, || self.next_id(), now).await?;
         if let Some(changed) = changed {
-            let what = json!({ "correction": said, "conversations": changed });
+            let what = json!({ "correction": said, "conversations": changed, "unreadable": unreadable });
             self.note_deed(&look, "correction", what, "done").await?;
-            tracing::info!(event = "correction", correction = %said, changed, "done");
+            tracing::info!(event = "correction", correction = %said, changed, unreadable, "done");
         }
         Ok(said)
     }
@@ -266,14 +280,26 @@ impl Relay {
         Ok(Detail { before: address("before")?, new: address("new")?, look })
     }
 
-    /// Conversations in which an address is the customer's, and whose aliases live.
-    async fn live_of(&self, address: &RealAddress, now: Timestamp) -> Result<Vec<Conversation>, RelayFault> {
-        let mut live = Vec::new();
+    /// Conversations in which an address is the customer's, and whose aliases live. One that does not open is passed over,
+    /// and counted.
+    async fn live_of(&self, address: &RealAddress, now: Timestamp) -> Result<Live, RelayFault> {
+        let mut live = Live { open: Vec::new(), unreadable: 0 };
         for id in self.conversations_now(address).await? {
-            // Those of an order's guests come with it, and are somebody else's.
-            let found = self.conversation_by_id(id).await?;
-            let found = found.filter(|found| found.customer.same_mailbox(address));
-            live.extend(found.filter(|found| found.closed_at.is_none() && found.expires_at > now));
+            let row = self.store().conversation(id).await?;
+            let Some(row) = row.filter(|row| row.closed_at.is_none() && row.expires_at > now) else {
+                continue;
+            };
+            match self.open_bound(&row).await {
+                // Those of an order's guests come with it, and are somebody else's.
+                Ok(found) => {
+                    live.open.extend(Some(found).filter(|found| found.customer.same_mailbox(address)))
+                }
+                Err(fault) if fault.is_of_one_row() => {
+                    tracing::warn!(event = "unreadable", stage = "correction", id, %fault);
+                    live.unreadable += 1;
+                }
+                Err(fault) => return Err(fault),
+            }
         }
         Ok(live)
     }

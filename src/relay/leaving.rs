@@ -3,7 +3,7 @@
 //!
 //! Rules: first the credentials, in one transaction with the mark that the store has left, so that nothing new is
 //! opened meanwhile; then conversation by conversation, the notice before the closing, each once: who was stopped goes
-//! on where he was. Mail that waits goes on to both sides. Who asked for it stands among the looks.
+//! on where he was. One whose row does not open closes without a notice. Mail that waits goes on to both sides. Who asked for it stands among the looks.
 //! When it fails: [`LeaveFault`]; what was closed is closed, and the same again does the rest.
 
 use super::conversation::Conversation;
@@ -76,8 +76,15 @@ impl Relay {
                 break;
             }
             for id in some.into_iter().filter(|id| seen.insert(*id)).collect::<Vec<_>>() {
-                let Some(conversation) = self.conversation_by_id(id).await? else { continue };
-                self.tell_of_leaving(&conversation, &registered, now).await?;
+                match self.conversation_by_id(id).await {
+                    Ok(Some(conversation)) => self.tell_of_leaving(&conversation, &registered, now).await?,
+                    Ok(None) => continue,
+                    // It leads nowhere, so nobody can be told; the others are.
+                    Err(fault) if fault.is_of_one_row() => {
+                        tracing::warn!(event = "unreadable", stage = "leaving", id, %fault);
+                    }
+                    Err(fault) => return Err(fault.into()),
+                }
                 self.store().close_conversation(id, now).await.map_err(RelayFault::from)?;
                 left.conversations += 1;
             }

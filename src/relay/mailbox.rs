@@ -38,7 +38,7 @@ pub enum SuppressFault {
 
 /// A suppressed mailbox, by an alias that leads to it.
 pub struct SuppressedView {
-    /// None where its conversation is no longer there.
+    /// None where its conversation is no longer there, or does not open.
     pub alias: Option<Alias>,
     pub status: String,
     pub failures: i64,
@@ -227,7 +227,11 @@ impl Relay {
         let Some(id) = row.conversation_id else { return Ok(None) };
         let Some(found) = self.store().conversation(id).await? else { return Ok(None) };
         let side = if row.side == Side::Customer.as_str() { Side::Customer } else { Side::Merchant };
-        Ok(Some(self.open_conversation_row(&found)?.alias(side).clone()))
+        match self.open_conversation_row(&found) {
+            Ok(conversation) => Ok(Some(conversation.alias(side).clone())),
+            Err(fault) if fault.is_of_one_row() => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     async fn aliased(&self, alias: &str) -> Result<(Box<Conversation>, Side), SuppressFault> {

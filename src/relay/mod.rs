@@ -245,6 +245,16 @@ pub enum RelayFault {
     RetiredKey(String),
 }
 
+impl RelayFault {
+    /// Whether it is one row's own: its key is destroyed, or somebody changed it. It stops no work on others.
+    fn is_of_one_row(&self) -> bool {
+        matches!(
+            self,
+            Self::Tampered(_) | Self::Vault(VaultError::Destroyed { .. } | VaultError::DoesNotOpen { .. })
+        )
+    }
+}
+
 const PROBE: Place = Place::new("installation", "probe", 1);
 
 impl Relay {

@@ -9,7 +9,7 @@ use super::conversation::{Profile, open_address};
 use super::{Relay, RelayFault};
 use crate::mail::Timestamp;
 use crate::store::{
-    Column, IndexedConversation, IndexedRecord, IndexedRow, IndexedTable, RekeyingRow, Rewritten,
+    Column, IndexedConversation, IndexedRecord, IndexedRow, IndexedTable, RekeyingRow, Rewritten, ended_idx,
 };
 use crate::vault::{Class, Index, Indexed, Place, Purpose, Sealed, VaultError};
 use std::net::IpAddr;
@@ -213,6 +213,8 @@ impl Relay {
                 for row in self.store().indexed_conversations(position, BATCH).await? {
                     let new = batch.readable(stage, row.id, self.indexes_of_conversation(&row))?;
                     let (new, own) = new.map(|(new, own)| (new.as_bytes().to_vec(), own)).unzip();
+                    // One that ended is no longer found by its address, which another may have.
+                    let new = new.filter(|_| row.key_idx != ended_idx(row.id));
                     batch.look(row.id, Column::Conversation, row.key_idx, new);
                     if let Some(own) = own {
                         batch.also(row.id, Column::Customer, row.customer_idx, own.as_bytes().to_vec());

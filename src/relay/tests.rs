@@ -4,6 +4,7 @@
 mod binding;
 mod credentials;
 mod desk;
+mod endings;
 mod evidence;
 mod export;
 mod facts;

@@ -1,7 +1,8 @@
 //! Conversations that ended long ago, and their end: the keys first, then the rows, with a certificate.
 //!
 //! Rules: nothing hangs on one any more: no record of the log, which is sealed with its key, no mail, no guest, no hold. It is
-//! closed before its key goes, so that nothing is taken for it meanwhile. Its leaf stays in the tree of erasure, since the
+//! closed before its key goes, so that nothing is taken for it meanwhile; from then on an inquiry or a guest is found by its
+//! aliases alone, and the next mail opens another, however long the end takes. Its leaf stays in the tree of erasure, since the
 //! file of the tree must stay small: an old copy of the database opens it, as it does everything that ends by its time.
 //! When it fails: [`StoreFault`]; what was not done is done by the next round.
 
@@ -27,8 +28,16 @@ const OVER: &str = "(COALESCE((SELECT p.closed_at FROM conversation p WHERE p.id
 pub struct Endings {
     /// Those of the span that can.
     pub over: Vec<i64>,
+    /// Whether these are as many as were asked for: there may be more.
+    pub is_full: bool,
     /// Where the next span begins; none at the end.
     pub next: Option<i64>,
+}
+
+/// What stands in `key_idx` of an inquiry or a guest that ended: no index is so short, so nobody finds it by its address.
+#[must_use]
+pub fn ended_idx(id: i64) -> [u8; 8] {
+    id.to_be_bytes()
 }
 
 impl Store {
@@ -47,7 +56,7 @@ impl Store {
         let text = "SELECT MAX(id) FROM (SELECT id FROM conversation WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3) s";
         let query = sqlx::query(text).bind(after).bind(ids::floor(before.as_millis())).bind(span);
         let until: Option<i64> = query.fetch_one(self.pool()).await?.try_get(0)?;
-        let Some(until) = until else { return Ok(Endings { over: Vec::new(), next: None }) };
+        let Some(until) = until else { return Ok(Endings { over: Vec::new(), is_full: false, next: None }) };
         let text = format!(
             "SELECT c.id FROM conversation c WHERE c.id > $2 AND c.id <= $3 AND {OVER} \
              AND NOT EXISTS (SELECT 1 FROM message m WHERE m.conversation_id = c.id) ORDER BY c.id LIMIT $4"
@@ -62,7 +71,7 @@ impl Store {
         let over: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let is_full = i64::try_from(over.len()).is_ok_and(|count| count >= most);
         let next = if is_full { over.last().copied() } else { Some(until) };
-        Ok(Endings { over, next })
+        Ok(Endings { over, is_full, next })
     }
 
     /// Closes these, and destroys the keys of those that are closed since `closed_before`. How many keys.
@@ -82,11 +91,13 @@ impl Store {
                 let mut keys = 0;
                 for id in conversations {
                     let text = format!(
-                        "UPDATE conversation SET closed_at = COALESCE(closed_at, $3) WHERE id IN \
+                        "UPDATE conversation SET closed_at = COALESCE(closed_at, $3), \
+                         key_idx = CASE WHEN kind = 'order' THEN key_idx ELSE $4 END WHERE id IN \
                          (SELECT c.id FROM conversation c WHERE c.id = $2 AND {OVER})"
                     );
                     let query = sqlx::query(AssertSqlSafe(text)).bind(before.as_millis()).bind(*id);
-                    let closed = query.bind(now.as_millis()).execute(&mut *transaction).await?;
+                    let query = query.bind(now.as_millis()).bind(ended_idx(*id).to_vec());
+                    let closed = query.execute(&mut *transaction).await?;
                     if closed.rows_affected() == 0 {
                         continue;
                     }

@@ -64,7 +64,7 @@ pub use certificates::{CertificateRow, day_text};
 pub use clock::Rewind;
 pub use corrections::{CorrectionRow, NewCorrection, Readdressed, Repointed};
 pub use credentials::{CREDENTIALS_MAX, Changed, KeptCredential};
-pub use endings::Endings;
+pub use endings::{Endings, ended_idx};
 pub use erasure::{ErasureRow, Holdings};
 pub use errands::Errand;
 pub use evidence::{

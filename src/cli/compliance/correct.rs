@@ -19,13 +19,23 @@ pub(super) async fn run(
     let opened = relay.open_for(&look, &opening, Goes::ToTheScreen, approved).await?;
     let Opened::Asked(asked) = opened else { return Err(Failure::new("nobody was asked")) };
     let expires_at = asked.expires_at.to_rfc3339();
-    let text = format!(
+    let mut text = format!(
         "The new address is asked by mail, and the one before is told. {} live conversations get it when it answers, until {expires_at}.\n\
          The list of looks shows when it has (correction {}, done).",
         asked.conversations, asked.id
     );
-    let document =
-        json!({ "correction": asked.id, "conversations": asked.conversations, "expires_at": expires_at });
+    if asked.unreadable > 0 {
+        text.push_str(&format!(
+            "\n{} more do not open and keep their address; the log names them.",
+            asked.unreadable
+        ));
+    }
+    let document = json!({
+        "correction": asked.id,
+        "conversations": asked.conversations,
+        "unreadable": asked.unreadable,
+        "expires_at": expires_at,
+    });
     print(common, &document, &text);
     Ok(())
 }

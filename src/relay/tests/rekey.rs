@@ -4,9 +4,9 @@ use super::*;
 use crate::vault::Purpose;
 use sqlx::Connection;
 
-const ROTATED: [Purpose; 4] = [Purpose::Index, Purpose::Seal, Purpose::Body, Purpose::Log];
+pub(super) const ROTATED: [Purpose; 4] = [Purpose::Index, Purpose::Seal, Purpose::Body, Purpose::Log];
 
-async fn rekey(relay: &Relay, now: Timestamp) {
+pub(super) async fn rekey(relay: &Relay, now: Timestamp) {
     for stage in Stage::ALL {
         let mut steps = 0;
         while !matches!(relay.rekey(stage, now).await.unwrap(), Step::Done) {
@@ -16,7 +16,7 @@ async fn rekey(relay: &Relay, now: Timestamp) {
     }
 }
 
-async fn reopen(shop: &Shop, now: Timestamp) -> Result<Relay, RelayFault> {
+pub(super) async fn reopen(shop: &Shop, now: Timestamp) -> Result<Relay, RelayFault> {
     let ring = KeyRing::open(&shop.dir.join("keys"), Make::Nothing, now).unwrap();
     let (domains, policy) = (shop.relay.domains().clone(), shop.relay.policy().clone());
     Relay::open(shop.relay.store().clone(), Vault::open_at(&ring, now).unwrap(), domains, policy).await
