@@ -205,7 +205,7 @@ fn a_call_that_erases_is_judged_by_whom_a_declared_proxy_names_and_others_are_no
     let relay = &scene.relay;
     let made = relay.anshin(&["token", "add", "--name", "privacy desk", "--scope", "erasures,orders"]);
     let token = made["token"].as_str().unwrap();
-    let preview = json!({ "customer": scene.hana.address });
+    let preview = json!({ "customer": scene.hana.address, "actor": "akiko", "case": "D-7" });
     let call = |path: &str, fields: &str, body: &Value| -> Answer {
         request_with(relay.web(), "POST", path, token, fields, &body.to_string())
     };
@@ -226,16 +226,15 @@ fn a_call_that_erases_is_judged_by_whom_a_declared_proxy_names_and_others_are_no
     let elsewhere: Vec<&Value> =
         looks.as_array().unwrap().iter().filter(|look| look["outcome"] == "elsewhere").collect();
     assert_eq!(elsewhere.len(), 3, "{looks}");
-    assert_eq!(elsewhere[0]["detail"]["actor"], "akiko");
-    assert_eq!(elsewhere[2]["detail"]["what"]["command"], "POST /v1/erasures");
+    assert!(elsewhere.iter().all(|look| look["detail"]["actor"] == "akiko"), "{looks}");
 }
 
 #[test]
 fn a_request_that_somebody_else_forwarded_has_no_origin_and_this_machine_s_own_has() {
     let scene = Scene::with(On::Sqlite, |setup| setup.key("residency.staff.enforce", "'refuse'"));
     let made = scene.relay.anshin(&["token", "add", "--name", "privacy desk", "--scope", "erasures"]);
-    let (token, body) =
-        (made["token"].as_str().unwrap(), json!({ "customer": scene.hana.address }).to_string());
+    let body = json!({ "customer": scene.hana.address, "actor": "akiko", "case": "D-7" }).to_string();
+    let token = made["token"].as_str().unwrap();
     let (web, path) = (scene.relay.web(), "/v1/erasures");
     let forwarded = request_with(web, "POST", path, token, "X-Forwarded-For: 126.1.2.3\r\n", &body);
     assert!(forwarded.problem(403).contains("web.proxies"));
@@ -270,8 +269,8 @@ fn a_file_about_addresses_that_is_replaced_counts_at_sighup_and_an_old_one_is_wa
     let report = relay.anshin(&["compliance", "residency", "report"]);
     assert!(warned(&report) && report["staff"]["files"].as_array().unwrap().len() == 2, "{report}");
     let made = relay.anshin(&["token", "add", "--name", "privacy desk", "--scope", "erasures"]);
-    let (token, body) =
-        (made["token"].as_str().unwrap(), json!({ "customer": scene.hana.address }).to_string());
+    let body = json!({ "customer": scene.hana.address, "actor": "akiko", "case": "D-7" }).to_string();
+    let token = made["token"].as_str().unwrap();
     let call =
         || request_with(relay.web(), "POST", "/v1/erasures", token, "X-Forwarded-For: 126.1.2.3\r\n", &body);
     assert_eq!(call().status, 200);
