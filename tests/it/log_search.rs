@@ -242,7 +242,7 @@ fn orders_aliases_and_stores_are_found_by_their_own_rows() {
             })
             .await;
         // To an alias and to the real address, where nobody looked for a conversation.
-        let mut refused = async |to: &str| {
+        let refused = async |to: &str| {
             let to = address(to);
             ground
                 .keep(when, "refused", |record| {
