@@ -63,6 +63,7 @@ CREATE INDEX fact_message ON fact (message_id, id) WHERE message_id IS NOT NULL;
 CREATE INDEX fact_from ON fact (from_k, id) WHERE from_k IS NOT NULL;
 CREATE INDEX fact_author ON fact (author_k, id) WHERE author_k IS NOT NULL;
 CREATE INDEX fact_reply ON fact (reply_k, id) WHERE reply_k IS NOT NULL;
+CREATE INDEX fact_to ON fact (to_k, id) WHERE to_k IS NOT NULL;
 CREATE INDEX fact_rcpt ON fact (rcpt_k, id) WHERE rcpt_k IS NOT NULL;
 CREATE INDEX fact_order ON fact (order_k, id) WHERE order_k IS NOT NULL;
 CREATE INDEX fact_login ON fact (login_k, id) WHERE login_k IS NOT NULL;

@@ -9,7 +9,7 @@ use super::log_rows::{self, Clock};
 use super::log_search::{Progress, read, told, warn_of_cost};
 use super::output::{Failure, print, table};
 use crate::mail::Timestamp;
-use crate::query::Query;
+use crate::query::{Outline, Query};
 use crate::relay::{FoundLine, Pivot, Relay, Searcher};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -64,10 +64,9 @@ async fn walk(
     each: &mut dyn FnMut(crate::relay::Found) -> bool,
 ) -> Result<Query, Failure> {
     let query = read(text, common)?;
-    let plan = relay.plan(&query, Timestamp::now()).await.map_err(|fault| told(fault, text, common))?;
     let searcher = Searcher::Account(desk::account(relay));
-    let mut search =
-        relay.search(&query, plan, &searcher, None).await.map_err(|fault| told(fault, text, common))?;
+    let begun = relay.search(&query, Timestamp::now(), &searcher, None).await;
+    let mut search = begun.map_err(|fault| told(fault, text, common))?;
     warn_of_cost(&search).await?;
     let mut progress = Progress::new();
     while let Some(found) = progress.step(&mut search).await? {
@@ -223,8 +222,9 @@ async fn merchant(relay: &Relay, common: &Common, store_id: &str, clock: Clock) 
 async fn new_geo(relay: &Relay, common: &Common, since: &str, clock: Clock) -> Result<(), Failure> {
     let now = Timestamp::now();
     let text = quoted("after", since);
-    let plan = relay.plan(&read(&text, common)?, now).await.map_err(|fault| told(fault, &text, common))?;
-    let since = Timestamp::from_millis(plan.window.from);
+    let query = read(&text, common)?;
+    let outline = Outline::of(&query, now).map_err(|problem| told(problem.into(), &text, common))?;
+    let since = Timestamp::from_millis(outline.window.from);
     let places = relay.new_places(since, &Searcher::Account(desk::account(relay))).await?;
     let document: Vec<Value> = places
         .iter()

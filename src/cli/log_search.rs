@@ -36,12 +36,11 @@ pub(super) async fn run(arguments: &SearchArguments, common: &Common) -> Result<
     if let Some(path) = &arguments.out {
         residency::export(&config, "--out", path).await?;
     }
-    let plan = relay.plan(&query, Timestamp::now()).await.map_err(|fault| told(fault, &text, common))?;
     let searcher = named.as_ref().map_or_else(|| Searcher::Account(desk::account(&relay)), Searcher::Named);
-    let explained = plan.explain();
-    let mut search =
-        relay.search(&query, plan, &searcher, None).await.map_err(|fault| told(fault, &text, common))?;
+    let begun = relay.search(&query, Timestamp::now(), &searcher, None).await;
+    let mut search = begun.map_err(|fault| told(fault, &text, common))?;
     if arguments.explain {
+        let explained = search.plan().explain();
         let (rows, is_all) = search.cost().await?;
         let about = if is_all { "about" } else { "more than" };
         let shown = format!("{explained}cost    {about} {rows} rows to read\n");

@@ -111,7 +111,8 @@ impl Seek<'_> {
                 let numbers = numbers(Keyed::Address(self.address()?));
                 match self.word {
                     Word::From => keyed(&[Column::From, Column::Author, Column::Reply], &numbers),
-                    Word::To => keyed(&[Column::Rcpt], &numbers),
+                    // Mail to a real address is refused: it stands there as it was written.
+                    Word::To => keyed(&[Column::Rcpt, Column::To], &numbers),
                     _ => keyed(&[Column::To], &numbers),
                 }
             }

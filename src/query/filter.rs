@@ -146,7 +146,7 @@ impl Column {
             Column::Order => Some(3),
             Column::Conversation => Some(4),
             Column::Reply => Some(6),
-            Column::From | Column::Author | Column::Rcpt => Some(8),
+            Column::From | Column::Author | Column::To | Column::Rcpt => Some(8),
             Column::Net => Some(40),
             Column::Login => Some(60),
             Column::Merchant => Some(100),

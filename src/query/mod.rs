@@ -31,6 +31,7 @@ pub use lexer::LENGTH_MAX;
 pub use outline::{DEFAULT_DAYS, Outline, Seek, Window};
 pub use parser::{DEPTH_MAX, TERMS_MAX};
 pub use plan::{By, Plan, Probe, Slice, quarter_of};
+pub use print::may_hold_address;
 pub use span::{Problem, Span};
 pub use sql::{Bound, Span as IdSpan, Statement};
 pub use tree::Query;

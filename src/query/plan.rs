@@ -15,6 +15,8 @@ use std::fmt::Write as _;
 
 /// Most numbers in one plan: below what SQLite (32,766) and PostgreSQL (65,535) take as parameters, whatever is repeated.
 const NUMBERS_MAX: usize = 8192;
+const TOO_MANY: &str =
+    "this asks for too many names and networks at once; ask in parts, or for narrower networks";
 /// How far the time of a row may be from that of its id, and from the quarter whose key made its numbers.
 const SLACK_MS: i64 = 600_000;
 
@@ -62,6 +64,24 @@ pub struct Slice {
     pub quarters: (i64, i64),
 }
 
+impl Outline<'_> {
+    /// Refuses what no plan could hold once its names have a number for each of so many quarters.
+    ///
+    /// # Errors
+    /// [`Problem`] where it asks for too much at once.
+    pub fn numbered_by(&self, quarters: usize) -> Result<(), Problem> {
+        let of = |seek: &super::outline::Seek<'_>| match &seek.what {
+            Sought::Nets(nets) => nets.len(),
+            _ => 1,
+        };
+        let names: usize = self.seeks.iter().map(of).sum();
+        if names.saturating_mul(quarters) > NUMBERS_MAX {
+            return Err(Problem::new(Span { start: 0, end: 0 }, TOO_MANY));
+        }
+        Ok(())
+    }
+}
+
 impl Plan {
     /// Of an outline, with what each name was found to be, in order.
     ///
@@ -83,9 +103,7 @@ impl Plan {
         let whole = Span { start: 0, end: 0 };
         let filter = outline.filter.with(&found);
         if filter.weight() > NUMBERS_MAX {
-            let reason =
-                "this asks for too many names and networks at once; ask in parts, or for narrower networks";
-            return Err(Problem::new(whole, reason));
+            return Err(Problem::new(whole, TOO_MANY));
         }
         let probes = if filter == Filter::Never {
             Vec::new()

@@ -6,7 +6,16 @@ use super::masked::masked;
 use super::tree::{Expression, Query, Term};
 use super::value::{Compare, Value};
 use super::words::Word;
-use crate::mail::RealAddress;
+use crate::mail::Domain;
+
+/// How the sign of an address may be written: itself, its wide and small forms, and percent-encoded (RFC 6068 §2).
+const SIGNS: [&str; 4] = ["@", "＠", "﹫", "%40"];
+
+/// Whether an address may stand somewhere in a text, alone or among other words.
+#[must_use]
+pub fn may_hold_address(text: &str) -> bool {
+    SIGNS.iter().any(|sign| text.contains(sign))
+}
 
 impl Query {
     /// The canonical text; [`Query::parse`] reads the same query from it.
@@ -15,14 +24,14 @@ impl Query {
         self.text_with(&|_| None)
     }
 
-    /// The canonical text with a mask in place of each address, for whoever has the answer.
+    /// The canonical text with a mask in place of each value that may hold an address, for whoever has the answer.
     #[must_use]
     pub fn to_masked(&self) -> String {
-        self.text_with(&|address| Some(masked(Word::From, &address.reveal_canonical())))
+        self.text_with(&|text| Some(masked(Word::From, text.trim_start_matches('<'))))
     }
 
-    /// The canonical text with something else in place of the addresses for which there is something.
-    pub fn text_with(&self, name: &dyn Fn(&RealAddress) -> Option<String>) -> String {
+    /// The canonical text with something else in place of each whole value that may hold an address, where there is something.
+    pub fn text_with(&self, name: &dyn Fn(&str) -> Option<String>) -> String {
         let mut text = String::new();
         if self.is_all {
             text.push_str("all:");
@@ -38,7 +47,7 @@ impl Query {
     }
 }
 
-type Names<'a> = &'a dyn Fn(&RealAddress) -> Option<String>;
+type Names<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 fn put_within(text: &mut String, expression: &Expression, brackets: bool, name: Names<'_>) {
     if brackets {
@@ -77,16 +86,10 @@ fn put(text: &mut String, expression: &Expression, name: Names<'_>) {
 }
 
 fn term_text(term: &Term, name: Names<'_>) -> String {
-    let named = match &term.value {
-        Value::Address(address) => name(address),
-        // Bare words, and ids, which some programs make of addresses.
-        Value::Text(text) if text.contains('@') => {
-            let bare = text.trim_start_matches('<').trim_end_matches('>');
-            RealAddress::parse(bare).ok().and_then(|address| name(&address))
-        }
-        _ => None,
-    };
-    let value = named.unwrap_or_else(|| value_text(&term.value, term.word));
+    let value = value_text(&term.value, term.word);
+    // Whatever the word takes: people write addresses into texts, order numbers and names of files too.
+    let named = if is_bound_to_a_domain(&term.value) { None } else { named(&value, name) };
+    let value = named.unwrap_or(value);
     match term.word {
         Some(word) if needs_quotes(&value) => format!("{}:{}", word.name(), quoted(&value)),
         Some(word) => format!("{}:{value}", word.name()),
@@ -98,6 +101,21 @@ fn term_text(term: &Term, name: Names<'_>) -> String {
                 value
             }
         }
+    }
+}
+
+fn named(value: &str, name: Names<'_>) -> Option<String> {
+    may_hold_address(value).then(|| name(value)).flatten()
+}
+
+/// Whether a value is a domain with the sign of an address before it.
+fn is_bound_to_a_domain(value: &Value) -> bool {
+    match value {
+        Value::Domain(_) => true,
+        Value::Text(text) => text
+            .strip_prefix('@')
+            .is_some_and(|domain| !may_hold_address(domain) && Domain::parse(domain).is_ok()),
+        _ => false,
     }
 }
 

@@ -104,8 +104,8 @@ pub(super) const TLS: [(&str, Option<&str>); 3] =
 const VERSIONS: [&str; 3] = ["1.3", "1.2", "none"];
 /// What proves a sender, and what comes of it (RFC 8601 §2.7).
 pub(super) const METHODS: [&str; 4] = ["spf", "dkim", "dmarc", "arc"];
-pub(super) const VERDICTS: [&str; 7] =
-    ["pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"];
+pub(super) const VERDICTS: [&str; 8] =
+    ["pass", "fail", "softfail", "neutral", "policy", "none", "temperror", "permerror"];
 
 impl Word {
     pub const ALL: [Word; 30] = [

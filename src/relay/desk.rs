@@ -398,7 +398,7 @@ enum Found {
     Content(Box<crate::store::Work>),
     Customer(Box<crate::store::ConversationRow>),
     Holds(Vec<i64>),
-    Person(Vec<i64>, Index, Vec<i64>),
+    Person(Vec<i64>, Index, Vec<(i64, i64)>),
     All(Box<RealAddress>, Vec<i64>, Index),
     Correction(Box<Correction>),
     Order(Box<Readdressing>),

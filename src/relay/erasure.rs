@@ -193,7 +193,7 @@ impl Relay {
     pub(super) async fn erase(
         &self,
         conversations: &[i64],
-        (stranger, numbers): (Index, &[i64]),
+        (stranger, numbers): (Index, &[(i64, i64)]),
         now: Timestamp,
     ) -> Result<Vec<i64>, ErasureFault> {
         let id = self.next_id();

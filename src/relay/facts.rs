@@ -1,29 +1,24 @@
 //! Facts: by what a record of the log is found without being opened. Real values come in, keyed numbers go out.
 //!
 //! Rules: a fact says nothing that its record does not say, in numbers of the quarter in which it happened. It is erased and destroyed
-//! with its record. Keys of quarters are made by whoever needs one first, and ahead of the quarter; without one (the database
-//! did not answer) a fact has no numbers, and mail goes on. What strangers can make us write is bounded by what is recorded: with a
+//! with its record. Without the key of its quarter (`periods.rs`) a fact has no numbers, and mail goes on. What strangers can make us write is bounded by what is recorded: with a
 //! record come one fact and at most [`FILES_MAX`](crate::anonymize::FILES_MAX) attachments.
 //! When it fails: a number is missing.
 
 use super::accept::Incoming;
 use super::draft::Draft;
 use super::envelope::open_recipient;
-use super::{Login, Peer, Recipient, Relay, RelayFault};
+use super::{Login, Peer, Recipient, Relay};
 use crate::anonymize::{self, MailFacts};
 use crate::geo::Geo;
 use crate::mail::{Domain, Flag, Flags, RealAddress, Timestamp};
 use crate::senders::{self, Findings};
-use crate::store::{NewFact, NewFile, NewPeriod, Usual, Work};
-use crate::vault::{DataKey, Numbered, Period, VaultError, quarter_of};
+use crate::store::{NewFact, NewFile, Usual, Work};
+use crate::vault::{DataKey, Numbered, Period, Side, quarter_of};
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-/// How long before a quarter its key is made.
-const AHEAD: Duration = Duration::from_secs(86_400);
 /// From how many recipients on a transaction has many.
 const MANY_RECIPIENTS: usize = 10;
 /// From how many seconds on a Date is far from the time at which its mail came.
@@ -32,14 +27,6 @@ const FAR_S: u64 = 86_400;
 /// What one mail says of itself, read once.
 #[derive(Default)]
 pub struct Said(OnceLock<MailFacts>);
-
-/// The keys of quarters that a process has.
-#[derive(Default)]
-pub(super) struct Periods {
-    /// The quarters that were asked for.
-    of: Option<(i64, i64)>,
-    keys: Vec<Arc<Period>>,
-}
 
 /// The keys that number what happens at a time: of its quarter, and of the one before it.
 struct Numbers {
@@ -60,78 +47,6 @@ impl Numbers {
 }
 
 impl Relay {
-    /// Has the keys of the quarter, and of the next one a day before it begins.
-    ///
-    /// # Errors
-    /// [`RelayFault`] when the database or a key fails.
-    pub async fn keep_periods(&self, now: Timestamp) -> Result<(), RelayFault> {
-        let of = (quarter_of(now), quarter_of(now.after(AHEAD)));
-        if self.inner.periods.load().of == Some(of) {
-            return Ok(());
-        }
-        let mut keys = self.periods(of.0 - 1, of.1).await?;
-        for quarter in of.0..=of.1 {
-            if !keys.iter().any(|key| key.quarter == quarter) {
-                keys.extend(self.new_period(quarter, now).await?);
-            }
-        }
-        self.inner.periods.store(Arc::new(Periods { of: Some(of), keys }));
-        Ok(())
-    }
-
-    /// The keys of quarters that are there, for looking something up in them.
-    ///
-    /// # Errors
-    /// [`RelayFault`] when the database or a key fails.
-    pub async fn periods(&self, first: i64, last: i64) -> Result<Vec<Arc<Period>>, RelayFault> {
-        let mut keys = Vec::new();
-        for row in self.store().periods(first, last).await? {
-            match self.vault().index.open_period(row.id, row.quarter, &row.wrapped) {
-                Ok(period) => keys.push(Arc::new(period)),
-                Err(VaultError::Destroyed { .. }) => {}
-                Err(fault) => {
-                    if matches!(fault, VaultError::NotHeld { .. }) {
-                        self.miss_a_key();
-                    }
-                    return Err(fault.into());
-                }
-            }
-        }
-        Ok(keys)
-    }
-
-    /// The key of a quarter that has none yet; of two processes that make it at once the first counts. `None`: it was destroyed.
-    async fn new_period(&self, quarter: i64, at: Timestamp) -> Result<Option<Arc<Period>>, RelayFault> {
-        let id = crate::store::random_id();
-        let (period, wrapped) = self.vault().index.new_period(id, quarter);
-        if self.store().add_period(&NewPeriod { id, quarter, wrapped, at }).await? {
-            return Ok(Some(Arc::new(period)));
-        }
-        Ok(self.periods(quarter, quarter).await?.pop())
-    }
-
-    /// Has what facts need; where that fails mail goes on, and it is tried again.
-    pub async fn make_room_for_facts(&self, now: Timestamp) {
-        if let Err(fault) = self.keep_periods(now).await {
-            tracing::error!(event = "fault", %fault, "facts of the log get no numbers");
-        }
-        let day = now.as_millis().div_euclid(crate::store::DAY_MS);
-        if self.inner.partitions_of.load(Ordering::Relaxed) == day {
-            return;
-        }
-        // Once a day, whatever comes of it: there are days ahead, and a default partition.
-        self.inner.partitions_of.store(day, Ordering::Relaxed);
-        if let Err(fault) = self.store().make_partitions(now).await {
-            tracing::error!(event = "fault", %fault, "partitions of facts were not made");
-        }
-    }
-
-    /// The numbers of an address, one for each quarter of which there may be facts.
-    pub(super) async fn numbers_of(&self, address: &RealAddress) -> Result<Vec<i64>, RelayFault> {
-        let periods = self.periods(0, quarter_of(Timestamp::now()) + 1).await?;
-        Ok(periods.iter().map(|period| period.number(Numbered::Address(address))).collect())
-    }
-
     /// The number of a user name.
     pub(super) fn login_number(&self, auth_id: &str, at: Timestamp) -> Option<i64> {
         self.numbers(at).of(Numbered::Login(auth_id))
@@ -170,6 +85,7 @@ impl Relay {
             net_k: numbers.of(Numbered::Net(ip)),
             country2: place.overlay.filter(|_| place.overlay != place.registry).map(word),
             country,
+            asn: self.geo().operator(ip).and_then(|operator| operator.asn).map(i64::from),
             flags: place.is_disputed().then(|| Flags::default().with(Flag::CountryDisputed, true)),
             ..NewFact::default()
         }
@@ -310,6 +226,9 @@ impl Relay {
                 _,
             )) => {
                 fact.to_k = numbers.of(Numbered::Alias(&conversation.alias(*side).to_string()));
+                if *side == Side::Customer {
+                    fact.rcpt_k = numbers.of(Numbered::Address(&conversation.customer));
+                }
                 fact.order_k = order(&numbers, &conversation.order_no);
                 fact.direction = Some(super::returns::direction_of(side.other()).into());
             }

@@ -153,7 +153,13 @@ pub enum Opening {
     /// What the log has on the rows that a query found, at most so many. Written down by the query.
     Search { query: String, limit: usize, records: Vec<i64> },
     /// Nothing: a person is erased. By a keyed index of the address, since what is written down outlives the person's keys.
-    Erase { person: String, conversations: Vec<i64>, stranger: Index, numbers: Vec<i64>, open_orders: bool },
+    Erase {
+        person: String,
+        conversations: Vec<i64>,
+        stranger: Index,
+        numbers: Vec<(i64, i64)>,
+        open_orders: bool,
+    },
     /// All that is held about a person, for the person. Written down by the same index.
     Export { person: String, customer: String, conversations: Vec<i64>, stranger: Index },
     /// Nothing: a customer's address is corrected, once the new one answers. Written down by the same index.

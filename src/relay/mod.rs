@@ -53,6 +53,7 @@ mod postmaster;
 mod person;
 mod proof;
 mod pause;
+mod periods;
 mod readdress;
 mod record;
 mod rekey;
@@ -197,7 +198,9 @@ struct Inner {
     /// After which conversation those that ended are looked for.
     ended_from: std::sync::Mutex<i64>,
     /// Keys of quarters.
-    periods: ArcSwap<facts::Periods>,
+    periods: ArcSwap<periods::Periods>,
+    /// Those of which it was said that they do not open.
+    shut_periods: std::sync::Mutex<std::collections::BTreeSet<i64>>,
     /// The day for which partitions were last made.
     partitions_of: std::sync::atomic::AtomicI64,
     /// By what addresses are looked up.
@@ -314,6 +317,7 @@ impl Relay {
             for_operator: tokio::sync::Mutex::new(()),
             ended_from: std::sync::Mutex::new(-1),
             periods: ArcSwap::default(),
+            shut_periods: std::sync::Mutex::default(),
             partitions_of: std::sync::atomic::AtomicI64::new(i64::MIN),
             geo: std::sync::OnceLock::new(),
             strays: std::sync::Mutex::default(),

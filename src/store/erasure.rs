@@ -1,8 +1,8 @@
 //! Erasing what is kept about a person: conversations with all that hangs on them, and their data keys.
 //!
-//! Rules: one transaction. What a hold keeps is not erased. Records of the log keep their rows until their period is over, and
+//! Rules: one transaction, and before it, month by month, the numbers of facts. What a hold keeps is not erased. Records of the log keep their rows until their period is over, and
 //! open no more. Each destroyed key is named in `erased_key`, by which every key ring takes its leaf out of its tree.
-//! When it fails: [`StoreFault`]; then nothing is erased.
+//! When it fails: [`StoreFault`]; then nothing is erased but numbers of facts, and it is done again.
 
 use super::certificates::certify;
 use super::engine::Engine;
@@ -156,18 +156,23 @@ impl Store {
     }
 
     /// Erases these conversations, and what is kept about this address outside of them, under the id of an erasure; the data keys
-    /// that are destroyed. `numbers`: of the address in facts, one for each quarter. `None`: a hold keeps some of it.
+    /// that are destroyed. `numbers`: quarters with the number that the address has in facts of each. `None`: a hold keeps some of it.
     ///
     /// # Errors
-    /// [`StoreFault`] when the database does not answer; then nothing is erased.
+    /// [`StoreFault`] when the database does not answer; then nothing is erased but numbers of facts.
     pub async fn erase(
         &self,
         id: i64,
         conversations: &[i64],
-        (address, numbers): (Index, &[i64]),
+        (address, numbers): (Index, &[(i64, i64)]),
         next_id: impl Fn() -> i64,
         at: Timestamp,
     ) -> Result<Option<Vec<i64>>, StoreFault> {
+        if self.is_kept(conversations, address).await? {
+            return Ok(None);
+        }
+        self.clear_facts(conversations, numbers).await?;
+        let recent = (ids::floor(at.as_millis() - DAY_MS), ids::floor(at.as_millis() + DAY_MS));
         self.pool().bounded(async {
         let mut transaction = self.pool().begin().await?;
         let text = "INSERT INTO erasure (id, at, conversations, keys, fingerprints, bare) VALUES ($1, $2, $3, '', '', '')";
@@ -197,9 +202,10 @@ impl Store {
                  WHERE c.id = $1";
             found.extend(sqlx::query(text).bind(*conversation).fetch_optional(&mut *transaction).await?);
             clear(&mut transaction, *conversation).await?;
-            fact_upkeep::clear_conversation(&mut transaction, *conversation).await?;
+            fact_upkeep::clear_conversation(&mut transaction, recent, *conversation).await?;
         }
-        fact_upkeep::clear_numbers(&mut transaction, numbers).await?;
+        // What came meanwhile.
+        fact_upkeep::clear_numbers(&mut transaction, recent, numbers.iter().map(|(_, number)| *number)).await?;
         let (mut keys, mut fingerprints, mut bare) = (Vec::new(), Vec::new(), BTreeSet::new());
         for row in &found {
             let (key, wrapped): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
@@ -220,6 +226,17 @@ impl Store {
         transaction.commit().await?;
         Ok(Some(keys))
         }).await
+    }
+
+    /// Whether a hold keeps some of it.
+    async fn is_kept(&self, conversations: &[i64], address: Index) -> Result<bool, StoreFault> {
+        let mut connection = self.pool().take().await?;
+        for conversation in conversations {
+            if sqlx::query(HOLDS).bind(*conversation).fetch_optional(&mut *connection).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(!holds_on_stranger(&mut connection, address).await?.is_empty())
     }
 
     /// Has the database file forget what was overwritten: SQLite's log holds pages as they were until it is emptied. `false`:

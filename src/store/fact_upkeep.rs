@@ -31,35 +31,38 @@ const LOCK_PATIENCE: &str = "SET LOCAL lock_timeout = '200ms'";
 const CLEARED: &str = "from_k = NULL, author_k = NULL, reply_k = NULL, to_k = NULL, rcpt_k = NULL, order_k = NULL, \
     login_k = NULL, msgid_k = NULL, sent_id_k = NULL, answers_k = NULL, ip_k = NULL, net_k = NULL, origin_k = NULL, \
     peer_dom_k = NULL, author_dom_k = NULL, from_dom_k = NULL, dkim_dom_k = NULL, mailer_k = NULL";
-/// The columns with numbers of addresses that are found by them.
-const ADDRESSES: [&str; 4] = ["from_k", "author_k", "reply_k", "rcpt_k"];
+/// The columns with numbers of addresses, each with an index. `to_k` has a real one where mail to it was refused.
+const ADDRESSES: [&str; 5] = ["from_k", "author_k", "reply_k", "to_k", "rcpt_k"];
+/// Days of ids that one transaction clears: PostgreSQL locks each partition with each of its indexes (docs/postgresql.md).
+const CLEARED_DAYS: i64 = 31;
+/// How far the id of a fact may lie outside of the quarter whose key made its numbers: a day is more than any clock may be off.
+const BESIDE_MS: i64 = DAY_MS;
 
-/// Takes all numbers out of the facts of a conversation, and out of their attachments.
+/// Facts are those with ids from the first on, before the second. These stand in the text, since PostgreSQL leaves out the other
+/// partitions, and takes no locks of them, only where it knows the ids as it plans.
+type Ids = (i64, i64);
+
+/// Takes all numbers out of the facts of a conversation, and out of their attachments, but for what a hold keeps.
 pub(super) async fn clear_conversation(
     connection: &mut AnyConnection,
+    ids: Ids,
     conversation: i64,
 ) -> Result<(), sqlx::Error> {
-    for text in [
-        "UPDATE fact_file SET hash_k = NULL WHERE fact_id IN (SELECT id FROM fact WHERE conversation_id = $1)".to_owned(),
-        format!("UPDATE fact SET {CLEARED} WHERE conversation_id = $1"),
-    ] {
-        sqlx::query(AssertSqlSafe(text)).bind(conversation).execute(&mut *connection).await?;
-    }
-    Ok(())
+    clear(connection, ids, "t.conversation_id", conversation).await
 }
 
-/// The same of facts whose records are sealed with a key, among ids from `from` on, before `until`.
+/// The same of facts whose records are sealed with a key.
 pub(super) async fn clear_sealed_with(
     connection: &mut AnyConnection,
-    (from, until): (i64, i64),
+    (from, until): Ids,
     key: i64,
 ) -> Result<(), sqlx::Error> {
-    let own = "(SELECT id FROM record WHERE id >= $1 AND id < $2 AND data_key_id = $3)";
+    let own = format!("(SELECT id FROM record WHERE id >= {from} AND id < {until} AND data_key_id = $1)");
     for text in [
         format!("UPDATE fact_file SET hash_k = NULL WHERE fact_id IN {own}"),
-        format!("UPDATE fact SET {CLEARED} WHERE id >= $1 AND id < $2 AND id IN {own}"),
+        format!("UPDATE fact SET {CLEARED} WHERE id >= {from} AND id < {until} AND id IN {own}"),
     ] {
-        sqlx::query(AssertSqlSafe(text)).bind(from).bind(until).bind(key).execute(&mut *connection).await?;
+        sqlx::query(AssertSqlSafe(text)).bind(key).execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -67,21 +70,30 @@ pub(super) async fn clear_sealed_with(
 /// The same of facts that have one of these numbers as somebody's address, but for what a hold keeps.
 pub(super) async fn clear_numbers(
     connection: &mut AnyConnection,
-    numbers: &[i64],
+    ids: Ids,
+    numbers: impl Iterator<Item = i64>,
+) -> Result<(), sqlx::Error> {
+    for number in numbers {
+        for column in ADDRESSES {
+            clear(connection, ids, &format!("t.{column}"), number).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn clear(
+    connection: &mut AnyConnection,
+    (from, until): Ids,
+    column: &str,
+    value: i64,
 ) -> Result<(), sqlx::Error> {
     let held = super::retention_parts::HELD_RECORD;
-    for column in ADDRESSES {
-        for number in numbers {
-            for text in [
-                format!(
-                    "UPDATE fact_file SET hash_k = NULL WHERE fact_id IN (SELECT t.id FROM fact t WHERE t.{column} = $1 \
-                     AND NOT {held})"
-                ),
-                format!("UPDATE fact AS t SET {CLEARED} WHERE t.{column} = $1 AND NOT {held}"),
-            ] {
-                sqlx::query(AssertSqlSafe(text)).bind(*number).execute(&mut *connection).await?;
-            }
-        }
+    let own = format!("t.id >= {from} AND t.id < {until} AND {column} = $1 AND NOT {held}");
+    for text in [
+        format!("UPDATE fact_file SET hash_k = NULL WHERE fact_id IN (SELECT t.id FROM fact t WHERE {own})"),
+        format!("UPDATE fact AS t SET {CLEARED} WHERE {own}"),
+    ] {
+        sqlx::query(AssertSqlSafe(text)).bind(value).execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -105,6 +117,42 @@ pub(super) async fn destroy(
 }
 
 impl Store {
+    /// Takes the numbers out of all facts of these conversations, and of those with these numbers of quarters, but for what a hold
+    /// keeps: month by month, each in a transaction of its own, since of all at once PostgreSQL would lock every partition. Doing it
+    /// again does no harm.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer; then some months are done.
+    pub(super) async fn clear_facts(
+        &self,
+        conversations: &[i64],
+        numbers: &[(i64, i64)],
+    ) -> Result<(), StoreFault> {
+        // Where a quarter has no key (any more) its facts have no numbers.
+        for row in self.periods(0, i64::MAX).await?.into_iter().filter(|row| !row.wrapped.is_empty()) {
+            let until = quarter_begins(row.quarter + 1).as_millis() + BESIDE_MS;
+            let mut from = quarter_begins(row.quarter).as_millis() - BESIDE_MS;
+            while from < until {
+                let end = until.min(from + CLEARED_DAYS * DAY_MS);
+                let ids = (ids::floor(from), ids::floor(end));
+                self.pool()
+                    .bounded(async {
+                        let mut transaction = self.pool().begin().await?;
+                        for conversation in conversations {
+                            clear_conversation(&mut transaction, ids, *conversation).await?;
+                        }
+                        let of = numbers.iter().filter(|(quarter, _)| *quarter == row.quarter);
+                        clear_numbers(&mut transaction, ids, of.map(|(_, number)| *number)).await?;
+                        transaction.commit().await?;
+                        Ok(())
+                    })
+                    .await?;
+                from = end;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the partitions of the day of `now` and of the days after it that are missing.
     ///
     /// # Errors

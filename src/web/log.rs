@@ -26,6 +26,8 @@ pub(super) const AT_ONCE: usize = 2;
 /// Rows of a page, unless it says otherwise, and at most.
 const ROWS: u32 = 100;
 const ROWS_MAX: u32 = 1000;
+/// How far the clock of the process that gave a cursor may be ahead.
+const AHEAD_MS: i64 = 600_000;
 /// How long a page is looked for.
 const PAGE_TIME: Duration = Duration::from_secs(5);
 
@@ -75,18 +77,20 @@ pub(super) async fn search(
         let detail = format!("limit: 1 to {ROWS_MAX}");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", detail));
     }
-    let cursor = match asked.cursor.as_deref() {
-        Some(text) => Some(parse_queue_id(text).ok_or(SearchFault::Cursor)?),
-        None => None,
+    let now = Timestamp::now();
+    let (cursor, now) = match asked.cursor.as_deref() {
+        Some(text) => {
+            read_cursor(text, now).map(|(id, asked)| (Some(id), asked)).ok_or(SearchFault::Cursor)?
+        }
+        None => (None, now),
     };
     let Ok(_place) = shared.searches.try_acquire() else {
         let detail = format!("{AT_ONCE} searches run at once; try the same again in a moment");
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many searches", detail));
     };
     let query = Query::parse(&asked.query).map_err(SearchFault::from)?;
-    let plan = shared.relay.plan(&query, Timestamp::now()).await?;
-    let window = plan.window;
-    let mut search = shared.relay.search(&query, plan, &Searcher::Token(token, account), cursor).await?;
+    let mut search = shared.relay.search(&query, now, &Searcher::Token(token, account), cursor).await?;
+    let window = search.plan().window;
     let (begun, limit) = (Instant::now(), usize::try_from(limit).unwrap_or(1));
     let (mut rows, mut next): (Vec<Value>, Option<i64>) = (Vec::new(), search.cursor());
     while begun.elapsed() < PAGE_TIME
@@ -106,12 +110,25 @@ pub(super) async fn search(
     let at = |millis| Timestamp::from_millis(millis).to_rfc3339();
     Ok(Json(json!({
         "rows": rows,
-        "cursor": next.map(queue_id),
+        "cursor": next.map(|id| cursor_at(id, now)),
         "from": at(window.from),
         "until": at(window.until),
         "by_default": window.is_default,
         "searched_back_to": search.progress().0.to_rfc3339(),
     })))
+}
+
+/// Where a page ended, and when the first page was asked for: `3d` means the same on all pages.
+fn cursor_at(id: i64, now: Timestamp) -> String {
+    format!("{}{}", queue_id(id), queue_id(now.as_millis()))
+}
+
+/// `None`: it is no cursor, or of a time to come.
+fn read_cursor(text: &str, now: Timestamp) -> Option<(i64, Timestamp)> {
+    let (id, asked) = text.split_at_checked(16)?;
+    let asked = Timestamp::from_millis(parse_queue_id(asked)?);
+    Some((parse_queue_id(id)?, asked))
+        .filter(|_| asked.as_millis() <= now.as_millis().saturating_add(AHEAD_MS))
 }
 
 /// `GET /v1/log/complete?query=…&at=…`
@@ -131,4 +148,20 @@ pub(super) async fn completions(
         completion.items.iter().map(|(text, about)| json!({ "text": text, "about": about })).collect();
     let replaces = json!({ "from": completion.replaces.start, "until": completion.replaces.end });
     Ok(Json(json!({ "replaces": replaces, "items": items })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_has_the_time_of_the_first_page_which_is_not_to_come() {
+        let now = Timestamp::from_millis(1_795_000_000_123);
+        let text = cursor_at(77, now);
+        assert_eq!((text.len(), read_cursor(&text, now)), (32, Some((77, now))));
+        assert_eq!(read_cursor(&cursor_at(77, now.after(Duration::from_secs(3600))), now), None);
+        for wrong in ["", "01A778B8E4998000", "01A778B8E4998000-", "ああああああああああああ"] {
+            assert_eq!(read_cursor(wrong, now), None, "{wrong}");
+        }
+    }
 }

@@ -6,10 +6,10 @@ mod differential;
 use crate::peer::sqlite;
 use crate::store::{domains, on_both, policy};
 use anshin::mail::{Flag, Flags, RealAddress, Timestamp};
-use anshin::query::{Plan, Query};
+use anshin::query::Query;
 use anshin::relay::{
     Account, DeskFault, Found, Goes, Look, LookPurpose, NewMerchantRequest, Opened, Opening, OrderRequest,
-    Relay, SearchFault, Searcher,
+    Relay, Search, SearchFault, Searcher,
 };
 use anshin::residency::Origin;
 use anshin::store::{Ids, NewFact, NewFile, NewRecord, Store};
@@ -91,16 +91,13 @@ impl Ground {
         id
     }
 
-    async fn plan(&self, text: &str, now: Timestamp) -> Result<(Query, Plan), SearchFault> {
-        let query = Query::parse(text)?;
-        let plan = self.relay.plan(&query, now).await?;
-        Ok((query, plan))
+    async fn search(&self, text: &str, now: Timestamp, from: Option<i64>) -> Result<Search, SearchFault> {
+        self.relay.search(&Query::parse(text)?, now, &Searcher::Account(ACCOUNT), from).await
     }
 
     async fn all(&self, text: &str, now: Timestamp) -> Vec<Found> {
-        let (query, plan) = self.plan(text, now).await.unwrap_or_else(|fault| panic!("{text}: {fault}"));
-        let searcher = Searcher::Account(ACCOUNT);
-        let mut search = self.relay.search(&query, plan, &searcher, None).await.unwrap();
+        let begun = self.search(text, now, None).await;
+        let mut search = begun.unwrap_or_else(|fault| panic!("{text}: {fault}"));
         let mut all = Vec::new();
         while let Some(found) = search.step().await.unwrap() {
             all.extend(found);
@@ -244,13 +241,27 @@ fn orders_aliases_and_stores_are_found_by_their_own_rows() {
                 record.fact.to_k = ground.number(when, Numbered::Address(&inquiry));
             })
             .await;
-        let (to_customer, to_merchant) = (vec![ids[1]], vec![ids[0]]);
+        // To an alias and to the real address, where nobody looked for a conversation.
+        let refused = async |to: &str| {
+            let to = address(to);
+            ground
+                .keep(when, "refused", |record| {
+                    record.fact.to_k = ground.number(when, Numbered::Address(&to))
+                })
+                .await
+        };
+        let (to_alias, to_real) =
+            (refused(&opened.merchant_alias.to_string()).await, refused("x@real.example").await);
+        let (to_customer, to_merchant) = (vec![ids[1]], vec![to_alias, ids[0]]);
         for (text, expected) in [
             ("order:hana-ya/N/1".to_owned(), ids.clone()),
             (format!("alias:{}", opened.customer_alias), ids.clone()),
             (format!("to:{}", opened.customer_alias), to_customer.clone()),
             (format!("from:{}", opened.merchant_alias), to_customer),
-            (format!("from:{}", opened.customer_alias), to_merchant.clone()),
+            (format!("from:{}", opened.customer_alias), vec![ids[0]]),
+            ("to:x@real.example".into(), vec![to_real]),
+            ("x@real.example".into(), vec![to_real]),
+            (format!("alias:{}", opened.merchant_alias), vec![to_alias, ids[0], ids[1]]),
             (format!("to:{}", opened.merchant_alias.to_string().to_uppercase()), to_merchant),
             ("store:hana-ya".into(), vec![third, ids[0], ids[1]]),
             ("hana-ya event:refused".into(), vec![third]),
@@ -265,7 +276,7 @@ fn orders_aliases_and_stores_are_found_by_their_own_rows() {
         let line = ground.all("store:hana-ya", now).await.remove(0).line;
         assert_eq!(line.store.as_deref(), Some("hana-ya"));
         let text = "event:held or store:hana-ja";
-        match ground.plan(text, now).await {
+        match ground.search(text, now, None).await {
             Err(SearchFault::Query(problem)) => {
                 assert_eq!((problem.span.start, problem.reason.as_str()), (14, "no such store"));
             }
@@ -312,9 +323,7 @@ fn a_search_of_many_rows_goes_on_from_any_cursor_and_past_what_is_destroyed_mean
         assert_eq!(ground.ids("country:JP", now).await, ids);
         assert_eq!(ground.ids(&format!("{text} event:accepted"), now).await.len(), 1750);
 
-        let (query, plan) = ground.plan(&text, now).await.unwrap();
-        let searcher = Searcher::Account(ACCOUNT);
-        let from_there = ground.relay.search(&query, plan, &searcher, Some(ids[1234])).await.unwrap();
+        let from_there = ground.search(&text, now, Some(ids[1234])).await.unwrap();
         assert!(from_there.cursor().is_some());
         let mut search = from_there;
         let (mut found, mut is_destroyed) = (Vec::new(), false);
@@ -351,8 +360,8 @@ fn every_search_is_entered_and_what_is_sealed_is_opened_at_the_desk() {
         }
         let text = format!("from:{HANA}");
         ground.all(&text, now).await;
-        let (query, plan) = ground.plan(&text, now).await.unwrap();
-        ground.relay.search(&query, plan, &Searcher::Token(5, ACCOUNT), None).await.unwrap();
+        let query = Query::parse(&text).unwrap_or_else(|problem| panic!("{}", problem.reason));
+        ground.relay.search(&query, now, &Searcher::Token(5, ACCOUNT), None).await.unwrap();
         let looks = ground.relay.looks().await.unwrap();
         let told: Vec<_> = looks
             .iter()

@@ -15,8 +15,8 @@ pub use walk::{Found, Search};
 use super::desk::DeskFault;
 use super::look::{Account, Look};
 use super::{Relay, RelayFault, queue_id};
-use crate::mail::{Flags, Timestamp};
-use crate::query::{Column, Outline, Plan, Problem, Query, Row};
+use crate::mail::{Flags, RealAddress, Timestamp};
+use crate::query::{Column, Outline, Plan, Problem, Query, Row, may_hold_address};
 use crate::vault::Indexed;
 use data_encoding::HEXLOWER;
 use serde_json::json;
@@ -130,46 +130,59 @@ impl FoundLine {
 }
 
 impl Relay {
-    /// How a query is answered that is asked now.
+    /// Enters for the audit a search that is asked at a time, then looks up the names in it and begins it. `cursor`: it goes on
+    /// from there.
     ///
     /// # Errors
-    /// [`SearchFault`]: the problem of the query, or a fault.
-    pub async fn plan(&self, query: &Query, now: Timestamp) -> Result<Plan, SearchFault> {
-        let outline = Outline::of(query, now)?;
-        let found = self.named(&outline).await?;
-        Ok(Plan::new(outline, found)?)
-    }
-
-    /// Enters a search for the audit, then begins it.
-    ///
-    /// # Errors
-    /// [`SearchFault`] when it can't be entered: then nothing is read.
+    /// [`SearchFault`]: the problem of the query, or when it can't be entered: then nothing is read, no name either.
     pub async fn search(
         &self,
         query: &Query,
-        plan: Plan,
+        now: Timestamp,
         searcher: &Searcher<'_>,
         cursor: Option<i64>,
     ) -> Result<Search, SearchFault> {
+        let outline = Outline::of(query, now)?;
         let at = |millis| Timestamp::from_millis(millis).to_rfc3339();
         let what = json!({
             "query": self.audited(query),
-            "from": at(plan.window.from),
-            "until": at(plan.window.until),
+            "from": at(outline.window.from),
+            "until": at(outline.window.until),
         });
         self.enter(searcher, what).await?;
-        Ok(Search::new(self.clone(), plan, cursor))
+        let found = self.named(&outline).await?;
+        Ok(Search::new(self.clone(), Plan::new(outline, found)?, cursor))
     }
 
-    /// A query as it is written down: in place of addresses that are not ours stand their keyed indexes, since what is written
-    /// down outlives the keys of a person.
+    /// A query as it is written down: in place of each value that may hold an address stands its keyed index, but for addresses
+    /// of ours, since what is written down outlives the keys of a person.
     #[must_use]
     pub fn audited(&self, query: &Query) -> String {
-        let index = &self.vault().index;
-        query.text_with(&|address| {
-            let is_ours = self.domains().all().any(|own| own == address.reveal_domain());
-            (!is_ours).then(|| HEXLOWER.encode(index.of(Indexed::Stranger(address)).as_bytes()))
-        })
+        query.text_with(&|text| self.indexed(text))
+    }
+
+    /// What is written down in place of a text that may hold an address; `None`: it is wholly an address of ours. An address alone
+    /// has the index by which a person's erasure is written down, so that an auditor finds both.
+    fn indexed(&self, text: &str) -> Option<String> {
+        let bare = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
+        let index = match RealAddress::parse(bare) {
+            Ok(address) => {
+                let is_ours = self.domains().all().any(|own| own == address.reveal_domain());
+                // A local part can quote another address.
+                let is_one = bare.rsplit_once('@').is_some_and(|(local, _)| !may_hold_address(local));
+                if is_ours && is_one {
+                    return None;
+                }
+                self.vault().index.of(Indexed::Stranger(&address))
+            }
+            Err(_) => self.vault().index.of(Indexed::Request(text)),
+        };
+        Some(HEXLOWER.encode(index.as_bytes()))
+    }
+
+    /// A text beside a query, as it is written down.
+    fn audited_text(&self, text: &str) -> String {
+        may_hold_address(text).then(|| self.indexed(text)).flatten().unwrap_or_else(|| text.to_owned())
     }
 
     /// Enters for the audit who is about to be told what.

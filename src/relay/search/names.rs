@@ -19,6 +19,8 @@ impl Relay {
             (quarter(outline.window.from, -SLACK_MS), quarter(outline.window.until, SLACK_MS));
         // A key that was destroyed is not among them: its rows have no names any more.
         let periods = self.periods(from, until).await?;
+        // Before they are reckoned: a query can name 50,000 networks.
+        outline.numbered_by(periods.len())?;
         let mut found = Vec::with_capacity(outline.seeks.len());
         for seek in &outline.seeks {
             found.push(self.filter_of(seek, &periods).await?);
@@ -75,9 +77,11 @@ impl Relay {
             let direction = match (word, side) {
                 (Word::To, Side::Customer) | (Word::From, Side::Merchant) => "to_customer",
                 (Word::To, Side::Merchant) | (Word::From, Side::Customer) => "to_merchant",
-                _ => return Ok(of),
+                _ => return Ok(Filter::any(vec![of, written])),
             };
-            return Ok(Filter::all(vec![of, Filter::text(Column::Direction, direction)]));
+            let of = Filter::all(vec![of, Filter::text(Column::Direction, direction)]);
+            // A recipient that was refused may be of no conversation.
+            return Ok(if word == Word::From { of } else { Filter::any(vec![of, written]) });
         }
         let text = address.reveal_canonical();
         let local = text.rsplit_once('@').map_or("", |(local, _)| local);

@@ -102,7 +102,7 @@ impl Relay {
         searcher: &Searcher<'_>,
         now: Timestamp,
     ) -> Result<Card, SearchFault> {
-        self.enter(searcher, json!({ "merchant": store_id })).await?;
+        self.enter(searcher, json!({ "merchant": self.audited_text(store_id) })).await?;
         let row = self.merchant_row(store_id).await?.ok_or(SearchFault::NoStore)?;
         let back = |days: u32| {
             let millis = i64::try_from((DAY * days).as_millis()).unwrap_or(0);

@@ -3,6 +3,8 @@
 use super::*;
 use crate::config::Config;
 use crate::mail::{Domain, Flag, Flags};
+use crate::query::Query;
+use crate::store::NewPeriod;
 use crate::vault::{Numbered, Period, Purpose, quarter_of};
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
@@ -215,7 +217,10 @@ async fn of_a_person_who_is_erased_no_fact_has_a_number_and_all_others_keep_thei
     let all =
         NUMBERS.split(", ").map(|column| format!("{column} IS NOT NULL")).collect::<Vec<_>>().join(" OR ");
     let with_numbers = format!("fact WHERE event IN ('accepted', 'refused') AND ({all})");
-    assert_eq!(shop.count(&with_numbers).await, 3);
+    // A store that writes to the real address.
+    let to = address(CUSTOMER);
+    shop.relay.record_refused_recipient(Some(&shop.login), None, &to, &Refusal::Relaying, &peer()).await;
+    assert_eq!(shop.count(&with_numbers).await, 4);
     shop.erase(CUSTOMER).await;
     assert_eq!(shop.count(&with_numbers).await, 1);
     let period = shop.period().await;
@@ -267,4 +272,53 @@ async fn a_new_index_key_wraps_the_keys_of_quarters_anew_and_the_numbers_stay() 
     let wrapped: Vec<u8> = shop.rows("SELECT wrapped FROM period_key").await[0].get(0);
     assert_eq!(wrapped[0], b'b');
     assert_eq!(shop.period().await.number(Numbered::OrderNo("1")), before);
+}
+
+#[tokio::test]
+async fn no_address_that_is_not_ours_is_written_down_of_a_search() {
+    let shop = Shop::open().await;
+    let audited = |text: &str| {
+        let query = Query::parse(text).unwrap_or_else(|problem| panic!("{}", problem.show(text)));
+        shop.relay.audited(&query)
+    };
+    for text in [
+        "from:canary@example.jp",
+        "id:<canary@example.jp>",
+        "\"Hana Sato <canary@example.jp>\"",
+        "\"mailto:canary@example.jp\"",
+        "\"canary@example.jp,\"",
+        "canary＠example.jp",
+        "order:hana-ya/canary@example.jp",
+        "mailer:\"x canary@example.jp\"",
+        "hash:@canary@example.jp.pdf",
+        "to:\"\\\"canary@example.jp\\\"@fw.example\"",
+        "order:\"canary@example.jp x@fw.example\"",
+    ] {
+        let written = audited(text);
+        assert!(!written.contains("canary") && !written.contains("example.jp"), "{text}: {written}");
+    }
+    let alias = shop.order.merchant_alias.to_string();
+    assert_eq!(audited(&format!("to:{alias}")), format!("to:{alias}"));
+    assert_eq!(audited("id:<canary@example.jp>")[3..], audited("from:canary@example.jp")[5..]);
+}
+
+#[tokio::test]
+async fn a_quarter_whose_key_does_not_open_keeps_no_other_from_being_numbered_and_erased() {
+    let mut shop = Shop::open().await;
+    let quarter = quarter_of(Timestamp::now());
+    for (id, quarter) in [(1, quarter - 1), (2, quarter - 3)] {
+        let new = NewPeriod { id, quarter, wrapped: b"aaltered".to_vec(), at: Timestamp::now() };
+        assert!(shop.relay.store().add_period(&new).await.unwrap());
+    }
+    shop.reopen(Policy::for_tests()).await;
+    shop.comes(CUSTOMER, LETTER, Findings::Trusted).await.unwrap();
+    assert_eq!(shop.count("fact WHERE event = 'accepted' AND from_k IS NOT NULL").await, 1);
+    let open = shop.relay.periods(0, quarter).await.unwrap();
+    assert_eq!(open.iter().map(|period| period.quarter).collect::<Vec<_>>(), [quarter]);
+    shop.erase(CUSTOMER).await;
+    assert_eq!(shop.count("fact WHERE from_k IS NOT NULL OR rcpt_k IS NOT NULL").await, 0);
+    // Without that of the quarter itself nothing has numbers, it is told, and mail goes on.
+    shop.rows("UPDATE period_key SET wrapped = CAST('aaltered' AS BLOB) RETURNING id").await;
+    shop.reopen(Policy::for_tests()).await;
+    assert!(shop.relay.keep_periods(Timestamp::now()).await.is_err());
 }

@@ -90,7 +90,8 @@ fn statements_find_what_the_plan_says_of_each_row() {
         ] {
             // All rows, with whether they have the files that the query names.
             let wide = format!("(({text}) or not ({text})) after:2026-09-15");
-            let (_, wide) = ground.plan(&wide, now).await.unwrap();
+            let wide = ground.search(&wide, now, None).await.unwrap();
+            let wide = wide.plan();
             let mut rows = Vec::new();
             for slice in wide.slices() {
                 let id = |millis| Ids::first_of(Timestamp::from_millis(millis));
@@ -101,7 +102,8 @@ fn statements_find_what_the_plan_says_of_each_row() {
             }
             assert_eq!(rows.len(), 600, "{text}");
             let text = format!("({text}) after:2026-09-15");
-            let (_, plan) = ground.plan(&text, now).await.unwrap();
+            let search = ground.search(&text, now, None).await.unwrap();
+            let plan = search.plan();
             let expected: Vec<i64> = rows.iter().filter(|row| plan.holds(row)).map(|row| row.id).collect();
             assert!(!expected.is_empty() && expected.len() < 600, "{text}");
             assert_eq!(ground.ids(&text, now).await, expected, "{text}");
