@@ -434,16 +434,10 @@ pub(super) fn ring_for_tests() -> KeyRing {
         wrapped_by: "file".into(),
         public: purpose.has_halves().then(|| pair::public_of(&[fill; 32])).flatten(),
     };
-    let mut keys = vec![
-        key(Purpose::Alias, b'a', 1),
-        key(Purpose::Alias, b'b', 2),
-        key(Purpose::Index, b'a', 3),
-        key(Purpose::Seal, b'a', 4),
-        key(Purpose::Seal, b'b', 5),
-        key(Purpose::Guard, b'a', 6),
-        key(Purpose::Body, b'a', 7),
-        key(Purpose::Log, b'a', 8),
-    ];
+    let (a, b) = (b'a', b'b');
+    let mut keys = vec![key(Purpose::Alias, a, 1), key(Purpose::Alias, b, 2), key(Purpose::Index, a, 3)];
+    keys.extend([key(Purpose::Seal, a, 4), key(Purpose::Seal, b, 5), key(Purpose::Guard, a, 6)]);
+    keys.extend([key(Purpose::Body, a, 7), key(Purpose::Log, a, 8)]);
     sort(&mut keys);
     KeyRing { dir: PathBuf::new(), wrapping: Arc::default(), keys, tree: None }
 }

@@ -430,8 +430,9 @@ fn the_same_order_opened_at_once_by_many_has_one_pair_of_aliases() {
             views.push(task.await.unwrap());
         }
         assert_eq!(views.iter().filter(|view| view.is_new).count(), 1);
-        assert!(views.windows(2).all(|w| w[0].customer_alias == w[1].customer_alias));
-        assert!(views.windows(2).all(|w| w[0].merchant_alias == w[1].merchant_alias));
+        let aliases =
+            |view: &anshin::relay::OrderView| (view.customer_alias.clone(), view.merchant_alias.clone());
+        assert!(views.windows(2).all(|w| aliases(&w[0]) == aliases(&w[1])));
         let other = relay.open_order(order("canary-taro@mail.example")).await;
         assert!(matches!(other, Err(OrderFault::OtherCustomer)));
     });
@@ -439,16 +440,11 @@ fn the_same_order_opened_at_once_by_many_has_one_pair_of_aliases() {
 
 #[test]
 fn a_database_with_another_key_ring_is_refused() {
-    let scratch = Scratch::new("rings");
-    on_both(|url, vault| {
-        let scratch = &scratch;
-        async move {
-            let file = vault.file.clone();
-            drop(relay(&url, vault).await);
-            let wrong = self::vault(scratch);
-            let store = Store::open(&url, &file).await.unwrap();
-            let refused = Relay::open(store, wrong, domains(), policy()).await;
-            assert!(matches!(refused.err(), Some(RelayFault::WrongRing(_))));
-        }
+    on_both(async |url, vault| {
+        let (scratch, file) = (Scratch::new("rings"), vault.file.clone());
+        drop(relay(&url, vault).await);
+        let store = Store::open(&url, &file).await.unwrap();
+        let refused = Relay::open(store, self::vault(&scratch), domains(), policy()).await;
+        assert!(matches!(refused.err(), Some(RelayFault::WrongRing(_))));
     });
 }
