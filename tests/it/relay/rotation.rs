@@ -114,7 +114,6 @@ fn change_keys(scene: &Scene) {
     killed.wait().unwrap();
     eventually_within(SETTLES, "everything is under the newest keys", || {
         let done = scene.relay.anshin(&["keys", "rewrap"]);
-        println!("{done}");
         done.as_array().unwrap().iter().all(|stage| stage["state"] == "done").then_some(())
     });
     for key in ["seal-a", "body-a", "log-a", "index-a"] {
