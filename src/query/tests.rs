@@ -74,11 +74,16 @@ fn told(text: &str, now: Timestamp) -> String {
     told
 }
 
+/// Where fixtures and pages are, wherever these sources are compiled from.
+fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|top| top.join("fixtures").is_dir()).unwrap()
+}
+
 /// Each fixture: the query, `---`, what is told.
 #[test]
 fn queries_become_the_plans_of_the_fixtures() {
     let now = Timestamp::parse_rfc3339("2026-11-27T03:00:00Z").unwrap();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/queries");
+    let folder = top().join("fixtures/queries");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(files.len() >= 20, "{}", files.len());
@@ -96,7 +101,7 @@ fn queries_become_the_plans_of_the_fixtures() {
 
 #[test]
 fn every_word_has_an_example_that_is_a_query_and_stands_in_the_page() {
-    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/query.md")).unwrap();
+    let page = std::fs::read_to_string(top().join("docs/query.md")).unwrap();
     for word in Word::ALL {
         let example = word.example();
         let query = Query::parse(example).unwrap_or_else(|problem| panic!("{}", problem.show(example)));
