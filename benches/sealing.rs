@@ -1,57 +1,98 @@
-//! What keys cost a message: `cargo bench --bench sealing`. Sealing its envelope, recipient, text, log record and header block, its
-//! indexes, and opening the data keys of its conversation and store; then each alone.
+//! What sealing, indexes and the audit tree cost a message: `cargo bench --bench sealing`. Each part alone, and their sum.
 //!
-//! `cargo bench --bench sealing -- tree 10000000` generates so many rows of the log in an SQLite database below the system's
-//! temporary directory (some 14 GB), enters them into the audit tree and verifies it: wall clock and processor, all threads.
+//! Counted is the processor's time of all threads: of a message that is taken and delivered once, opening its data keys, sealing its
+//! envelope, recipient, thread, text, both records of the log and the header block, opening at delivery what was sealed (each message of
+//! another conversation, which has sealed nothing lately), its keyed indexes, the numbers of its two facts, the hashes of its two records; then, by rows of a real size in an encrypted SQLite
+//! file, the notes of these hashes and the entering of the rows into the tree, with every look that is taken at their hour again, the
+//! database's own work for it included. Not counted is what the message would cost without them: the rows' own statements, the commit.
 //!
-//! Printed are microseconds of the processor, the median of rounds. Run it on a quiet machine, or with
-//! `valgrind --tool=callgrind`, whose instructions other work does not change.
+//! `cargo bench --bench sealing -- tree 10000000` generates so many rows of the log below the system's temporary directory (some
+//! 14 GB), enters them and verifies them.
+//!
+//! Printed are microseconds: the median of rounds and the least. Run it on a quiet machine, or with `valgrind --tool=callgrind`, whose
+//! instructions other work does not change.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for its developers")]
 
 use anshin::anonymize::Rules;
 use anshin::config::{CustomerName, Enforce, MerchantName, Names, OtherAddress, Unproven};
-use anshin::ledger::LogRow;
+use anshin::ledger::{LogRow, pack};
 use anshin::mail::{Domain, RealAddress, Timestamp};
 use anshin::relay::{Domains, Grown, Policy, Relay, SenderPolicy};
 use anshin::residency::Staff;
 use anshin::store::{Ids, Store};
-use anshin::vault::{Class, Indexed, KeyRing, Make, Numbered, Place, Vault};
+use anshin::vault::{Class, DataKey, Indexed, KeyRing, Make, Numbered, Period, Place, Sealed, Vault, nonces};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use std::cell::Cell;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 21;
-const TIMES: u32 = 2_000;
+const ROUNDS: usize = 11;
+/// Long enough for a clock that the kernel sets forward every 4 ms while a thread runs.
+const TIMES: u32 = 20_000;
 /// A store's mail: header block and text as they are on the way.
 const HEADERS: usize = 1_500;
 const TEXT: usize = 3_000;
+/// Conversations that write in turns: more than a segment remembers.
+const CONVERSATIONS: i64 = 2048;
 /// Octets of a record's detail.
 const DETAIL: usize = 600;
 /// Hours over which generated rows are spread.
 const HOURS: u32 = 100;
+/// Rows that are generated where nobody says how many: as many an hour as a log of 10 million rows in 13 months has.
+const ROWS: u32 = 100_000;
+/// Rows of the log that one transaction of a relay under load writes.
+const GROUP: usize = 50;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     if let Some(rows) = words.iter().skip_while(|word| *word != "tree").nth(1) {
-        return tokio::runtime::Runtime::new().unwrap().block_on(tree(rows.parse().unwrap()));
+        runtime.block_on(tree(rows.parse().unwrap()));
+        return;
     }
+    let message = message();
+    if !words.iter().any(|word| word == "--message") {
+        let row = runtime.block_on(tree(ROWS));
+        println!(
+            "{:>9.2} µs  a message: all of the above, and its two rows of the tree",
+            message + 2.0 * row
+        );
+    }
+}
+
+/// What a message costs in memory: the median.
+fn message() -> f64 {
     let dir = std::env::temp_dir().join(format!("anshin-sealing-{}", std::process::id()));
     let ring = KeyRing::open(&dir, Make::Missing, Timestamp::now()).unwrap();
     let vault = Vault::open(&ring).unwrap();
     std::fs::remove_dir_all(&dir).unwrap();
-    let (key, wrapped) = vault.seal.new_data_key(1);
+    let (_, wrapped) = vault.seal.new_data_key(1);
+    let keys: Vec<DataKey> = (0..CONVERSATIONS).map(|id| vault.seal.new_data_key(id).0).collect();
+    let turn = Cell::new(0);
+    let key = || &keys[turn.get() % keys.len()];
     let (_, store) = vault.seal.new_data_key(2);
     let (body, _) = vault.body.new_segment(Class::Body, 3, 20_000);
     let (log, sealed_log) = vault.log.new_segment(Class::Metadata, 4, 20_000);
+    let (blocks, _) = vault.log.new_segment(Class::Headers, 6, 20_000);
+    let (period, _) = vault.index.new_period(1, 227);
     let (headers, text) = (vec![b'h'; HEADERS], vec![b't'; TEXT]);
     let (envelope, detail) = (vec![b'e'; HEADERS + 500], [b'd'; DETAIL]);
     let recipient = b"hana@customer.example";
     let domain = Domain::parse("customer.example").unwrap();
     let address = RealAddress::parse("hana@customer.example").unwrap();
     let ip = std::net::IpAddr::from([192, 0, 2, 1]);
+    let (envelope_place, recipient_place) =
+        (Place::new("message", "envelope", 1), Place::new("delivery", "recipient", 1));
+    let body_place = Place::new("message_body", "body", 1);
+    let unwrap = || {
+        black_box(vault.seal.unwrap_data_key(1, &wrapped).unwrap());
+        black_box(vault.seal.unwrap_data_key(2, &store).unwrap());
+    };
     let indexes = || {
-        black_box(vault.index.of(Indexed::Ip(ip)));
-        black_box(vault.index.of(Indexed::Domain(&domain)));
+        for _ in 0..2 {
+            black_box(vault.index.of(Indexed::Ip(ip)));
+            black_box(vault.index.of(Indexed::Domain(&domain)));
+        }
         black_box(vault.index.of(Indexed::MailboxOf { merchant: 1, address: &address }));
         black_box(vault.index.of(Indexed::Submission {
             alias: 1,
@@ -59,39 +100,67 @@ fn main() {
             digest: &[7; 32],
         }));
     };
-    let open = || {
-        black_box(vault.seal.unwrap_data_key(1, &wrapped).unwrap());
-        black_box(vault.seal.unwrap_data_key(2, &store).unwrap());
+    // As `Relay::new_message` and `Relay::sealed_at` draw their nonces.
+    let message = || {
+        turn.set(turn.get() + 1);
+        let [of_envelope, of_body, of_recipient] = nonces();
+        black_box(key().seal(Place::new("thread_id", "original", 1), &recipient[..]));
+        black_box((
+            key().seal_with(of_envelope, envelope_place, &envelope),
+            key().seal_in(&body, of_body, body_place, &text),
+            key().seal_with(of_recipient, recipient_place, recipient),
+        ))
     };
-    let party = || {
-        black_box(key.seal(Place::new("message", "envelope", 1), &envelope));
-        black_box(key.seal(Place::new("delivery", "recipient", 1), recipient));
+    let records = || {
+        let [of_detail, of_block] = nonces();
+        black_box(key().seal_in(&log, of_detail, Place::new("record", "detail", 1), &detail));
+        black_box(key().seal_in(&blocks, of_block, Place::new("record", "headers", 1), &headers));
+        let [of_detail, _] = nonces();
+        black_box(key().seal_in(&log, of_detail, Place::new("record", "detail", 2), &detail));
     };
-    let classes = || {
-        black_box(key.seal_in(&body, Place::new("message_body", "body", 1), &text));
-        black_box(key.seal_in(&log, Place::new("record", "detail", 1), &detail));
-        black_box(key.seal_in(&log, Place::new("record", "headers", 1), &headers));
+    let deliver = |(envelope, text, recipient): &(Sealed, Sealed, Sealed)| {
+        black_box(key().open_in(&body, body_place, text).unwrap());
+        black_box(key().open(envelope_place, envelope).unwrap());
+        black_box(key().open(recipient_place, recipient).unwrap());
     };
-    measure("a message: all of it", || {
-        open();
+    let facts = || {
+        numbers(&period, &address, &domain, ip);
+        // Of its delivery.
+        black_box((period.number(Numbered::Ip(ip)), period.number(Numbered::Net(ip))));
+        black_box((period.number(Numbered::Domain(&domain)), period.number(Numbered::Alias("recipient"))));
+        black_box(period.number(Numbered::MessageId("<1@x.example>")));
+    };
+    let (accepted, delivered) = (row(&detail, true), row(&detail, false));
+    let marks = || {
+        black_box((accepted.mark(), delivered.mark()));
+    };
+    let sum = measure("a message without the tree's rows: all of the next seven", || {
+        unwrap();
         indexes();
-        party();
-        classes();
+        let sealed = message();
+        records();
+        deliver(&sealed);
+        facts();
+        marks();
     });
-    measure("  data keys of conversation and store, remembered", open);
-    measure("  four indexes", indexes);
-    measure("  envelope and recipient", party);
-    numbers(&vault, &address, &domain, ip);
-    measure("  text, record and header block in their classes", classes);
-    let sealed = key.seal_in(&body, Place::new("message_body", "body", 1), &text);
-    measure("opening the text, at delivery", || {
-        black_box(key.open_in(&body, Place::new("message_body", "body", 1), &sealed).unwrap());
+    measure("  data keys of conversation and store, remembered", unwrap);
+    measure("  six indexes", indexes);
+    measure("  envelope, recipient, thread and text sealed", || drop(message()));
+    measure("  two records and header block sealed", || {
+        turn.set(turn.get() + 1);
+        records();
     });
-    let fresh = |vault: &Vault| vault.seal.rewrap(1, &wrapped).unwrap();
-    measure("looking whether a data key is under the newest key", || {
-        black_box(fresh(&vault));
-    });
-    let row = |headers: bool| LogRow {
+    let sealed = message();
+    measure("  text, envelope and recipient opened at delivery", || deliver(&sealed));
+    measure("  twenty numbers of its two facts", facts);
+    measure("  hashes of its two records", marks);
+    beside(&vault, &wrapped, &sealed_log);
+    sum
+}
+
+/// A record as the tree has it.
+fn row(detail: &[u8], headers: bool) -> LogRow {
+    LogRow {
         id: 1,
         at: 2,
         event: "accepted".into(),
@@ -102,45 +171,45 @@ fn main() {
         data_key_id: 7,
         detail: detail.to_vec(),
         headers: headers.then(|| vec![b'h'; HEADERS]),
-    };
-    let (accepted, delivered) = (row(true), row(false));
-    measure("the audit tree: hashes of a message's two log records, once their hour is over", || {
-        black_box((accepted.mark(), delivered.mark()));
+    }
+}
+
+/// What a message does not pay for.
+fn beside(vault: &Vault, wrapped: &[u8], sealed_log: &[u8]) {
+    measure("(looking whether a data key is under the newest key)", || {
+        black_box(vault.seal.rewrap(1, wrapped).unwrap());
     });
-    measure("a new data key, wrapped under its leaf of the tree of erasure", || {
+    measure("(a new data key, wrapped under its leaf of the tree of erasure)", || {
         black_box(vault.seal.new_data_key(5));
     });
-    measure("a segment, once a day and class: sealed to the public half", || {
+    measure("(a segment, once a day and class: sealed to the public half)", || {
         black_box(vault.log.new_segment(Class::Metadata, 5, 20_000));
     });
-    measure("the same, opened", || {
-        black_box(vault.log.open_segment(Class::Metadata, 4, 20_000, &sealed_log).unwrap());
+    measure("(the same, opened)", || {
+        black_box(vault.log.open_segment(Class::Metadata, 4, 20_000, sealed_log).unwrap());
     });
 }
 
-/// What the facts of a mail are found by.
-fn numbers(vault: &Vault, address: &RealAddress, domain: &Domain, ip: std::net::IpAddr) {
-    let (period, _) = vault.index.new_period(1, 227);
-    measure("numbers of a mail's facts, all fifteen of them", || {
-        for name in ["from", "to", "recipient"] {
-            black_box(period.number(Numbered::Alias(name)));
-        }
-        black_box(period.number(Numbered::Address(address)));
-        for id in ["<1@x.example>", "<2@x.example>", "<3@x.example>"] {
-            black_box(period.number(Numbered::MessageId(id)));
-        }
-        black_box(period.number(Numbered::OrderNo("1234567-20261127-0001")));
-        black_box(period.number(Numbered::Login("0123456789")));
-        black_box((period.number(Numbered::Ip(ip)), period.number(Numbered::Net(ip))));
-        for _ in 0..3 {
-            black_box(period.number(Numbered::Domain(domain)));
-        }
-        black_box(period.number(Numbered::Mailer("Thunderbird")));
-    });
+/// What the facts of a mail that is taken are found by: fifteen numbers.
+fn numbers(period: &Period, address: &RealAddress, domain: &Domain, ip: std::net::IpAddr) {
+    for name in ["from", "to", "recipient"] {
+        black_box(period.number(Numbered::Alias(name)));
+    }
+    black_box(period.number(Numbered::Address(address)));
+    for id in ["<1@x.example>", "<2@x.example>", "<3@x.example>"] {
+        black_box(period.number(Numbered::MessageId(id)));
+    }
+    black_box(period.number(Numbered::OrderNo("1234567-20261127-0001")));
+    black_box(period.number(Numbered::Login("0123456789")));
+    black_box((period.number(Numbered::Ip(ip)), period.number(Numbered::Net(ip))));
+    for _ in 0..3 {
+        black_box(period.number(Numbered::Domain(domain)));
+    }
+    black_box(period.number(Numbered::Mailer("Thunderbird")));
 }
 
-/// Enters generated rows into a tree and verifies it.
-async fn tree(rows: u32) {
+/// Enters generated rows into a tree and verifies it. What noting and entering a row costs.
+async fn tree(rows: u32) -> f64 {
     let dir = std::env::temp_dir().join(format!("anshin-tree-{}", std::process::id()));
     let vault =
         Vault::open(&KeyRing::open(&dir.join("keys"), Make::Missing, Timestamp::now()).unwrap()).unwrap();
@@ -160,6 +229,7 @@ async fn tree(rows: u32) {
         rules: Rules::default(),
         names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
         senders: SenderPolicy { unproven: Unproven::Hold, other_address: OtherAddress::Refuse },
+        brand: "Anshin Mail".into(),
         staff: std::sync::Arc::new(Staff::of_nobody(Enforce::Refuse)),
     };
     let relay = Relay::open(Store::open(&url, &keys).await.unwrap(), vault, domains, policy).await.unwrap();
@@ -181,12 +251,34 @@ async fn tree(rows: u32) {
         );
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut database).await.unwrap();
     }
-    database.close().await.unwrap();
     told("generated", rows, start, cpu);
+    // Noted as what writes them notes it: one note for what a transaction wrote of an hour.
+    let (mut from, mut notes) = (0, Vec::new());
+    loop {
+        let some = relay.store().log_rows(from, i64::MAX, 5000).await.unwrap();
+        let Some(last) = some.last() else { break };
+        from = last.id + 1;
+        for group in some.chunk_by(|a, b| hour_of(a) == hour_of(b)).flat_map(|hour| hour.chunks(GROUP)) {
+            let marks: Vec<_> = group.iter().map(LogRow::mark).collect();
+            notes.push((group[0].id, hour_of(&group[0]), pack(&marks)));
+        }
+    }
     let (start, cpu) = (Instant::now(), processor());
-    let now = begins.after((HOURS + 1) * Duration::from_secs(3600));
-    while relay.grow_tree(now, true).await.unwrap() != Grown::Whole {}
-    told("entered", rows, start, cpu);
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut database).await.unwrap();
+    for (id, hour, marks) in &notes {
+        let query = sqlx::query("INSERT INTO record_mark (id, hour, marks) VALUES ($1, $2, $3)");
+        query.bind(*id).bind(*hour).bind(marks.as_slice()).execute(&mut database).await.unwrap();
+    }
+    sqlx::query("COMMIT").execute(&mut database).await.unwrap();
+    let noted = told(&format!("noted, {} statements, of", notes.len()), rows, start, cpu);
+    database.close().await.unwrap();
+    // When their hours have settled, and when each was looked at again for the last time.
+    let (start, cpu) = (Instant::now(), processor());
+    for later in [Duration::from_secs(3600), 9 * day] {
+        let now = begins.after(HOURS * Duration::from_secs(3600) + later);
+        while relay.grow_tree(now, true).await.unwrap() != Grown::Whole {}
+    }
+    let entered = told("entered", rows, start, cpu);
     let (start, cpu) = (Instant::now(), processor());
     let keys = relay.tree_keys().await.unwrap();
     let found = relay.verify_tree(&keys, &[], None, |_| {}).await.unwrap();
@@ -194,40 +286,49 @@ async fn tree(rows: u32) {
     told("verified", rows, start, cpu);
     drop(relay);
     std::fs::remove_dir_all(dir).unwrap();
+    noted + entered
 }
 
-fn told(what: &str, rows: u32, start: Instant, cpu: Duration) {
+fn hour_of(row: &LogRow) -> i64 {
+    Ids::time_of(row.id).as_millis().div_euclid(3_600_000)
+}
+
+/// Says what was done, and gives microseconds of the processor a row.
+fn told(what: &str, rows: u32, start: Instant, cpu: Duration) -> f64 {
     let (wall, cpu) = (start.elapsed(), processor() - cpu);
     let each = cpu.as_secs_f64() * 1e6 / f64::from(rows);
     println!(
-        "{what} {rows} rows: {:.1} s, {:.1} s of the processor, {each:.2} µs a row",
-        wall.as_secs_f64(),
-        cpu.as_secs_f64()
+        "{each:>9.2} µs  a row: {what} {rows} rows, {:.1} s of the processor in {:.1} s",
+        cpu.as_secs_f64(),
+        wall.as_secs_f64()
     );
+    each
 }
 
-/// How long all threads were on a processor, in ticks of 10 ms (proc(5)).
+/// How long all threads were on a processor, ended ones too, in ticks of 10 ms (proc(5)).
 fn processor() -> Duration {
     let told = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = told.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    let ticks: u64 = fields[11..=12].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
     Duration::from_millis(ticks * 10)
 }
 
-/// How long this thread was on a processor, which other work lengthens less than the clock.
-fn on_processor_ns() -> u64 {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+/// The first word of a `schedstat`.
+fn on_processor_ns(told: &str) -> u64 {
     told.split(' ').next().unwrap().parse().unwrap()
 }
 
-fn measure(what: &str, mut work: impl FnMut()) {
+/// The median of rounds; of this thread's time on a processor, which other work lengthens less than the clock.
+fn measure(what: &str, mut work: impl FnMut()) -> f64 {
+    let now = || on_processor_ns(&std::fs::read_to_string("/proc/thread-self/schedstat").unwrap());
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
-            let start = on_processor_ns();
+            let start = now();
             (0..TIMES).for_each(|_| work());
-            f64::from(u32::try_from(on_processor_ns() - start).unwrap()) / 1e3 / f64::from(TIMES)
+            f64::from(u32::try_from(now() - start).unwrap()) / 1e3 / f64::from(TIMES)
         })
         .collect();
     rounds.sort_by(f64::total_cmp);
     println!("{:>9.2} µs  (least {:.2})  {what}", rounds[ROUNDS / 2], rounds[0]);
+    rounds[ROUNDS / 2]
 }

@@ -10,12 +10,16 @@
 
 mod follows;
 mod signs;
+mod veiled_signs;
+mod wide;
 
 use super::needle::Needle;
 use crate::mime::charset::Charset;
 use follows::may_follow;
 use signs::next_sign;
 use std::ops::Range;
+pub use veiled_signs::veiled_signs;
+pub use wide::wide_windows;
 
 /// How far around an at sign an address can reach, in octets, with its escapes and what stands between its letters.
 const MARGIN: usize = 1024;
@@ -220,44 +224,6 @@ pub fn veils(text: &[u8]) -> Vec<usize> {
     }
     out.append(&mut out_wide);
     out.sort_unstable();
-    out
-}
-
-/// Windows around at signs in UTF-16 or UTF-32 that nothing declares, each with the charset to read it in: an at sign
-/// beside NULs, with a letter on one side in the same form.
-pub fn wide_windows(text: &[u8]) -> Vec<(Charset, Window)> {
-    let mut out: Vec<(Charset, Window)> = Vec::new();
-    for at in
-        memchr::memmem::find_iter(text, b"\0@").map(|i| i + 1).chain(memchr::memmem::find_iter(text, b"@\0"))
-    {
-        let around = |from: usize, to: usize| at.checked_sub(from).and_then(|start| text.get(start..at + to));
-        let letter = |b: u8| b.is_ascii_graphic() || b == b' ';
-        let charset = match (around(4, 8), around(3, 5), around(2, 4), around(1, 3)) {
-            (_, _, Some([_, 0, _, 0, a, 0]), _) if letter(*a) => Charset::Utf16Le,
-            (_, _, _, Some([0, _, 0, a])) if letter(*a) => Charset::Utf16Be,
-            (Some([_, 0, 0, 0, _, 0, 0, 0, a, 0, 0, 0]), ..) if letter(*a) => Charset::Utf32Le,
-            (_, Some([0, 0, 0, _, 0, 0, 0, a]), ..) if letter(*a) => Charset::Utf32Be,
-            _ => continue,
-        };
-        let (unit, lead) = match charset {
-            Charset::Utf16Le => (2, 0),
-            Charset::Utf16Be => (2, 1),
-            Charset::Utf32Le => (4, 0),
-            _ => (4, 3),
-        };
-        let first = at - lead;
-        let reach = 4 * MARGIN;
-        let start = first - first.min(reach) / unit * unit;
-        let end = (first + reach).min(text.len());
-        let known = |(other, window): &(Charset, Window)| {
-            *other == charset
-                && window.range.end >= end.min(first + 4 * 320)
-                && window.range.start <= start.max(first.saturating_sub(4 * 320))
-        };
-        if !out.iter().rev().take(4).any(known) {
-            out.push((charset, Window { range: start..end, core_start: start, core_end: end }));
-        }
-    }
     out
 }
 

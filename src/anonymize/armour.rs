@@ -8,16 +8,16 @@
 use super::body::Writer;
 use super::outcome::Removed;
 use super::search::Kind;
-use super::text::{self, Sought};
+use super::text::{self, Apart, Sought};
 use super::{DocumentRule, Refusal, SignatureRule, embedded, file};
 use crate::document;
 use crate::mime::base64_block;
 use crate::mime::charset::Charset;
 use crate::mime::slice;
 use crate::mime::transfer::{Edit, apply};
-use crate::mime::{pgp, uuencode};
+use crate::mime::{line_value, pgp, uuencode, yenc};
 
-/// Most files in lines of base64 that are looked into; with more, the message waits for its sender.
+/// Most files of a kind within a text that are looked into; with more, the message waits for its sender.
 const MAX_FILES: usize = 64;
 
 /// A text without signatures and keys; `None` where it has none.
@@ -76,11 +76,14 @@ fn file_edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: 
     if memchr::memmem::find(text, b"begin").is_none() {
         return out;
     }
+    let mut files = 0;
     for block in uuencode::blocks(text) {
         let name = slice(text, block.name.clone());
         if is_file(&block.octets) {
             let name = String::from_utf8_lossy(name);
-            writer.names_in_document |= file::stops(&block.octets, &name, "", writer.search);
+            files += 1;
+            writer.names_in_document |=
+                files > MAX_FILES || file::stops(&block.octets, &name, "", writer.search);
             // What may be either is read as both.
             if Charset::wide_by_octets(&block.octets).is_none() {
                 continue;
@@ -122,27 +125,42 @@ fn block_edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind:
     out
 }
 
-/// The edits of a text and of the files in it, in order, apart from each other.
-pub fn edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: Kind) -> Vec<Edit> {
-    let ids = (kind == Kind::Markup).then_some(&writer.ids);
-    let sought = Sought { search: writer.search, traces: writer.traces, ids, kind };
-    let mut edits = text::edits(text, label, &sought);
-    writer.names_in_document |= embedded::stop(text, writer.passage.rules.documents, writer.search);
-    let mut files = file_edits(writer, text, label, kind);
-    for block in block_edits(writer, text, label, kind) {
-        let apart = |file: &Edit| block.range.end <= file.range.start || block.range.start >= file.range.end;
-        if files.iter().all(apart) {
-            files.push(block);
+/// The edits of values in base64 that lines declare. A document among them is searched as one (`embedded`).
+pub fn value_edits(text: &[u8], sought: &Sought<'_>) -> Vec<Edit> {
+    let mut out = Vec::new();
+    for value in line_value::values(text) {
+        let octets = value.decoded(text);
+        if octets.is_empty() || document::kind(&octets, "", "").is_some() || is_file(&octets) {
+            continue;
+        }
+        let edits = text::edits(&octets, None, sought);
+        if !edits.is_empty() {
+            let with = value.edited(text, &edits);
+            out.push(Edit { range: value.range, with });
         }
     }
-    if !files.is_empty() {
-        edits.retain(|edit| {
-            files.iter().all(|file| edit.range.end <= file.range.start || edit.range.start >= file.range.end)
-        });
-        edits.extend(files);
-        edits.sort_by_key(|edit| edit.range.start);
+    out
+}
+
+/// The edits of a text and of the files in it, in order, apart from each other.
+pub fn edits(writer: &mut Writer<'_>, text: &[u8], label: Option<&[u8]>, kind: Kind) -> Vec<Edit> {
+    let sought = Sought { search: writer.search, traces: writer.traces, ids: Some(&writer.ids), kind };
+    let edits = text::edits(text, label, &sought);
+    writer.names_in_document |= embedded::stop(text, writer.passage.rules.documents, writer.search);
+    // Nobody writes yEnc but for news: what names somebody in it waits for its sender.
+    writer.names_in_document |= yenc::blocks(text)
+        .enumerate()
+        .any(|(count, file)| count == MAX_FILES || file::stops(&file, "", "", writer.search));
+    let mut files = Apart::default();
+    file_edits(writer, text, label, kind).into_iter().for_each(|edit| files.insert(edit));
+    // The fold of a value looks like a block of its own.
+    let values = value_edits(text, &Sought { search: writer.search, traces: writer.traces, ids: None, kind });
+    values.into_iter().chain(block_edits(writer, text, label, kind)).for_each(|edit| files.insert(edit));
+    if files.is_empty() {
+        return edits;
     }
-    edits
+    edits.into_iter().for_each(|edit| files.insert(edit));
+    files.into_edits().collect()
 }
 
 #[cfg(test)]

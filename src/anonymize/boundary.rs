@@ -42,6 +42,16 @@ impl<'a> Boundaries<'a> {
         own
     }
 
+    /// The hosts alone, for [`of`](Self::of).
+    pub fn into_hosts(self) -> BTreeSet<String> {
+        self.hosts
+    }
+
+    /// With hosts that were collected before.
+    pub fn of(hosts: BTreeSet<String>, search: &'a Search, queue_id: &str) -> Self {
+        Self { hosts, search, queue_id: queue_id.to_owned() }
+    }
+
     /// Adds hosts that are known from elsewhere, as they are.
     pub fn add_names(&mut self, names: &[String]) {
         self.hosts.extend(names.iter().map(|name| name.to_ascii_lowercase()));

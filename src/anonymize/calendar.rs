@@ -7,6 +7,7 @@
 //! An ATTENDEE (RFC 5545 §3.8.4.1) that is the alias of another order goes: one customer learns of no other.
 //! When it fails: never.
 
+use super::armour;
 use super::body::file_name;
 use super::policy::{self, Treatment};
 use super::rules::Rules;
@@ -71,7 +72,8 @@ pub fn scrubbed(
             ids += 1;
             mapped(slice(bytes, line.clone()), map)
         } else {
-            None
+            let content = slice(bytes, line.clone());
+            relinked(content, label, sought).or_else(|| encoded(content, label, sought))
         };
         lines.extend(new.map(|with| Edit { range: line, with }));
     }
@@ -90,8 +92,8 @@ pub fn scrubbed(
     edits.sort_by_key(|edit| edit.range.start);
     let new = apply(bytes, &edits);
     // A fold within a run of UTF-7 would end it, and what follows would be other letters.
-    let folds = label.and_then(Charset::for_label) != Some(Charset::Utf7);
-    Some(Changed { bytes: if folds { refolded(bytes, &new) } else { new }, key })
+    let shifts = label.and_then(Charset::for_label) == Some(Charset::Utf7) || text::may_be_utf7(bytes);
+    Some(Changed { bytes: if shifts { new } else { refolded(bytes, &new) }, key })
 }
 
 /// The ids with a host in all calendars of a message, in angle brackets like those of messages, so that the caller can
@@ -190,6 +192,46 @@ fn mapped(line: &[u8], map: &dyn Fn(&str) -> String) -> Option<Vec<u8>> {
     let end = line.len() - line.trim_ascii_end().len();
     out.extend_from_slice(line.get(line.len() - end..).unwrap_or_default());
     Some(out)
+}
+
+/// A line whose fold cuts a link to a part (RFC 2392), in one piece and without secrets; `None` where none is cut.
+fn relinked(line: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Option<Vec<u8>> {
+    let ids = sought.ids?;
+    let content = line.trim_ascii_end();
+    let is_folded = memchr::memchr(b'\n', content).is_some();
+    // In wide units and shifted letters a fold is none of octets.
+    if !is_folded || memchr::memchr2(0, 0x1b, line).is_some() {
+        return None;
+    }
+    let whole = unfolded(content);
+    let links = ids.references(&whole).map(|(range, new)| Edit { range, with: new.into_bytes() });
+    let links: Vec<Edit> = links.collect();
+    if links.is_empty() {
+        return None;
+    }
+    let whole = apply(&whole, &links);
+    let mut whole = apply(&whole, &text::edits(&whole, label, sought));
+    whole.extend_from_slice(line.get(content.len()..).unwrap_or_default());
+    Some(whole)
+}
+
+/// A line whose value in base64 holds a secret, without it, and folded as it was: what stands behind the one blank of a fold is part of
+/// the value's form.
+fn encoded(line: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Option<Vec<u8>> {
+    // A parameter of two signs, or two colons.
+    let may_be = memchr::memmem::find(line, b"::").is_some() || memchr::memchr(b';', line).is_some();
+    let content = line.trim_ascii_end();
+    if !may_be {
+        return None;
+    }
+    let edits = armour::value_edits(content, &Sought { ids: None, ..*sought });
+    if edits.is_empty() {
+        return None;
+    }
+    let whole = apply(content, &edits);
+    let mut whole = apply(&whole, &text::edits(&whole, label, sought));
+    whole.extend_from_slice(line.get(content.len()..).unwrap_or_default());
+    Some(whole)
 }
 
 /// A line without its folds: the line end and the one blank behind it go.

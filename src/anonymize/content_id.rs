@@ -73,6 +73,12 @@ impl ContentIds {
         }
     }
 
+    /// The ids that get another one, each with it.
+    pub fn changed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.new.iter().filter_map(|(id, new)| Some((std::str::from_utf8(id).ok()?, new.as_str())));
+        all.filter(|(id, new)| id != new)
+    }
+
     /// What takes the place of an id (without brackets).
     pub fn of(&self, id: &[u8]) -> String {
         match self.new.get(&folded(id)) {
@@ -96,7 +102,15 @@ impl ContentIds {
             if at > 0 && hay.get(at - 1).is_some_and(u8::is_ascii_alphanumeric) {
                 return None;
             }
-            let ends = |b: &u8| b.is_ascii_whitespace() || b"\"'<>)(`;,\\&".contains(b);
+            // An id of a part, whatever octets it has.
+            let beyond = |b: &u8| b.is_ascii_whitespace() || b"\"'<>".contains(b);
+            let widest = hay.get(start..)?.iter().take(MAX_ID * 3).position(beyond);
+            let widest =
+                hay.get(start..widest.map_or(hay.len().min(start + MAX_ID * 3), |length| start + length))?;
+            if let Some(new) = self.new.get(widest) {
+                return (new.as_bytes() != widest).then(|| (start..start + widest.len(), new.clone()));
+            }
+            let ends = |b: &u8| b.is_ascii_whitespace() || *b >= 0x80 || b"\"'<>)(][`;,\\&".contains(b);
             if start >= word_end {
                 let rest = hay.get(start..)?;
                 let length = rest.iter().position(ends).unwrap_or(rest.len());
@@ -104,6 +118,9 @@ impl ContentIds {
                 word_sign = memchr::memrchr(b'@', rest.get(..length)?).map(|i| start + i);
             }
             let id = hay.get(start..word_end.min(start + MAX_ID * 3))?;
+            // A sentence ends with what no id ends with.
+            let stops = id.iter().rev().take_while(|b| b".:!?".contains(b)).count();
+            let id = id.get(..id.len() - stops)?;
             let host = word_sign.is_some_and(|sign| sign >= start) && memchr::memchr(b'@', id).is_some();
             let known = self.new.get(id);
             let new = match known {

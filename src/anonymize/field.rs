@@ -6,7 +6,7 @@
 //! When it fails: [`Refusal::LineTooLong`], when a changed line cannot be folded below 998 octets.
 
 use super::Refusal;
-use super::search::{Kind, Search};
+use super::search::{Hit, Kind, Search};
 use super::text::replacements;
 use crate::mime::charset::Charset;
 use crate::mime::lines::MAX_LINE;
@@ -67,14 +67,16 @@ pub fn scrubbed(value: &[u8], kind: Kind, search: &Search) -> Result<Option<Vec<
         pieces.push(Piece { segment, octets, charset, at: from..text.len() });
     }
     let mut hits = search.hits(text.as_bytes(), kind, None);
-    // A token in base64; an encoded word is no token.
-    let is_word = |segment: &Segment| matches!(segment, Segment::Word(_));
-    if hits.is_empty() && !segments.iter().any(is_word) {
-        let tokens = search.token_edits(value);
-        if !tokens.is_empty() {
-            return folded(apply(value, &tokens)).map(Some);
+    // In base64 or hexadecimal digits, within a word too.
+    for token in search.token_edits(text.as_bytes()) {
+        let meets = |range: &Range<usize>| range.start < token.range.end && token.range.start < range.end;
+        if let Ok(with) = String::from_utf8(token.with)
+            && !hits.iter().any(|hit| hit.ranges.iter().any(meets))
+        {
+            hits.push(Hit { ranges: vec![token.range], with });
         }
     }
+    hits.sort_by_key(|hit| hit.ranges.first().map_or(0, |range| range.start));
     if hits.is_empty() {
         // What a program sees that decodes no words here.
         let raw = String::from_utf8_lossy(value);

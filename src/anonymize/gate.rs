@@ -7,14 +7,19 @@
 //! When it fails: [`Refusal::Residue`] on a hit, [`Refusal::Unreadable`] when the message cannot be decoded whole.
 
 mod ahead;
+mod backwards;
 mod charset;
 mod compat;
 mod escapes;
 mod fold;
+mod forms;
 mod hidden;
+mod ids;
 mod large;
+mod longer;
 mod look;
 mod marks;
+mod numbers;
 mod scan;
 mod shifted;
 mod spelled;
@@ -28,6 +33,7 @@ mod words;
 mod tests;
 
 use super::{Anonymized, Refusal, Secret};
+use forms::Forms;
 use look::{How, Look, is_binary};
 use mail_parser::{
     DecodeProblems, Encoding, Header, HeaderForm, HeaderValue, MessageParser, MessagePart, PartFlags,
@@ -41,7 +47,7 @@ use wanted::{Neighbours, Wanted};
 pub struct Forbidden<'a> {
     /// The real addresses of both parties.
     pub secrets: &'a [Secret<'a>],
-    /// Host names and IP addresses of the mail path, lower case.
+    /// Host names and IP addresses of the mail path, lower case, and ids that were replaced.
     pub traces: &'a [String],
     /// Whether files are looked into.
     pub files: Files,
@@ -94,7 +100,8 @@ impl Gate {
         let wanted: Vec<Wanted> =
             forbidden.secrets.iter().map(|secret| Wanted::new(&secret.address.reveal_canonical())).collect();
         let shortest = wanted.iter().map(Wanted::shortest).min().unwrap_or(usize::MAX / 8);
-        let look = Look { wanted, traces: Traces::new(forbidden.traces), shortest };
+        let forms = Forms::new(&wanted);
+        let look = Look { wanted, forms, traces: Traces::new(forbidden.traces), shortest };
         Self { look, files: forbidden.files }
     }
 
@@ -185,6 +192,27 @@ impl Gate {
     /// A header: as it stands, with its words and parameters decoded, and as the parser reads it.
     fn header(&self, part: &MessagePart<'_>, octets: &[u8]) -> bool {
         let how = How::new(Place::Header);
+        // A subject is its writer's text, and a link in it is content.
+        let (subject, others) = words::subject_apart(octets);
+        if self.fields(&others, how) || (!subject.is_empty() && self.fields(&subject, How::new(Place::Body)))
+        {
+            return true;
+        }
+        part.headers().iter().any(|header| {
+            let identifies = IDENTIFIERS.iter().any(|name| name.eq_ignore_ascii_case(header.raw_name()));
+            let is_subject = header.raw_name().eq_ignore_ascii_case("subject");
+            let how = match (identifies, is_subject) {
+                (true, _) => How::new(Place::Identifiers),
+                (_, true) => How::new(Place::Body),
+                _ => how,
+            };
+            (identifies && self.look.traces.stand_in(header.raw_value(), how.place))
+                || self.field(&header, how)
+        })
+    }
+
+    /// Fields as they stand, and with all words and parameters decoded as programs join them.
+    fn fields(&self, octets: &[u8], how: How) -> bool {
         if self.look.text(octets, None, how) {
             return true;
         }
@@ -204,12 +232,7 @@ impl Gate {
                 return true;
             }
         }
-        part.headers().iter().any(|header| {
-            let identifies = IDENTIFIERS.iter().any(|name| name.eq_ignore_ascii_case(header.raw_name()));
-            let how = if identifies { How::new(Place::Identifiers) } else { how };
-            (identifies && self.look.traces.stand_in(header.raw_value(), how.place))
-                || self.field(&header, how)
-        })
+        false
     }
 
     fn field(&self, header: &Header<'_>, how: How) -> bool {

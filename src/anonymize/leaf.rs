@@ -53,10 +53,7 @@ impl Writer<'_> {
                 Ok(())
             }
             Treatment::Text(kind) => self.text(raw, entity, kind, out),
-            Treatment::ContentLines => {
-                self.content_lines(raw, entity, out);
-                Ok(())
-            }
+            Treatment::ContentLines => self.content_lines(raw, entity, out),
             // What is called an encoded message and is not encoded is a text.
             Treatment::Message if entity.encoding.encoded_length(raw) < raw.len() => {
                 self.text(raw, entity, Kind::Plain, out)
@@ -140,9 +137,9 @@ impl Writer<'_> {
     }
 
     /// A calendar or a contact card. One that is uuencoded is changed within its block.
-    fn content_lines(&mut self, raw: &[u8], entity: &Entity, out: &mut Vec<u8>) {
+    fn content_lines(&mut self, raw: &[u8], entity: &Entity, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let label = label(entity)?;
         let decoded = entity.encoding.decode(raw);
-        let label = entity.content_type.as_ref().and_then(|value| value.text("charset"));
         let ids = Some(&self.ids);
         let sought = Sought { search: self.search, traces: self.traces, ids, kind: Kind::Plain };
         let label = label.as_deref().map(str::as_bytes);
@@ -178,6 +175,7 @@ impl Writer<'_> {
             Some(new) => self.rewritten(raw, entity.encoding, decoded, new, out),
             None => out.extend_from_slice(raw),
         }
+        Ok(())
     }
 
     /// A message in base64 or quoted-printable (which RFC 2046 §5.2.1 forbids and programs do): edited in the

@@ -20,6 +20,7 @@ mod file;
 mod gate;
 mod identity;
 mod leaf;
+mod longer;
 mod meeting;
 mod name;
 mod needle;
@@ -29,6 +30,7 @@ mod policy;
 mod refusal;
 mod report;
 mod rules;
+mod said;
 mod search;
 mod spelling;
 mod stripping;
@@ -37,6 +39,7 @@ mod tokens;
 mod top;
 mod traces;
 mod unwrap;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -185,13 +188,17 @@ fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> 
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     if let Some(peer) = passage.peer {
         let map = passage.message_id;
-        let known = Known { peer, own: &own, writer: passage.writer };
+        let known = Known { peer, own: &own, writer: passage.writer, queue_id: passage.queue_id };
         search.add_traces(Traces::new(&bytes, &entity.header, &search, &known, map));
     }
     let mut boundaries = Boundaries::new(&bytes, &entity, &search, passage.queue_id);
     boundaries.add_names(search.traces().names());
     let mut ids = ContentIds::new(passage.relay_host);
     ids.collect(&bytes, &entity, &|left| search.holds_local_part(left) || boundaries.name_a_host(left));
+    let hosts = boundaries.into_hosts();
+    // They stand in texts too, with and without `cid:` before them.
+    search.add_ids(ids.changed(), bytes.len());
+    let boundaries = Boundaries::of(hosts, &search, passage.queue_id);
     // Room for large bodies is made where they are written.
     let mut out = Vec::with_capacity(bytes.len().min(MAX_ROOM) + 1024);
     let mut writer = Writer {
@@ -212,7 +219,7 @@ fn rewrite(message: &[u8], passage: &Passage<'_>) -> Result<Rewritten, Refusal> 
     }
     Ok(Rewritten {
         bytes: out,
-        traces: writer.traces.names().to_vec(),
+        traces: writer.traces.for_the_gate(),
         removed: writer.removed.into_iter().collect(),
         names_in_document: writer.names_in_document,
     })

@@ -7,7 +7,7 @@
 //! When it fails: never.
 
 use super::search::Kind;
-use super::{spelling, stripping};
+use super::{longer, spelling, stripping};
 use std::ops::Range;
 
 /// Longest local part with its tag that is looked at, in octets.
@@ -126,7 +126,30 @@ impl Needle {
             range: start..end,
             with: self.alias.clone(),
             left_clear: left_is_clear(hay.get(..start)?, kind),
-            right_clear: !hay.get(end).is_some_and(u8::is_ascii_alphanumeric) || is_glued(hay, end),
+            right_clear: is_right_clear(
+                hay,
+                end,
+                if hay.get(at) == Some(&b'=') { Kind::Plain } else { kind },
+            ),
+        })
+    }
+
+    /// The address around the equals sign at `at` as one who forwards writes it before his own (SRS): `a.example=bob@`.
+    pub fn turned(&self, hay: &[u8], at: usize) -> Option<Found> {
+        let (before, behind) = (hay.get(..at)?, hay.get(at + 1..)?);
+        let length = behind.iter().take(MAX_RUN).position(|b| *b == b'@')?;
+        let written = behind.get(..length)?;
+        let base = written.split(|b| *b == b'+').next().unwrap_or_default();
+        let is_own = |text: &[u8]| self.plain_start(text) == Some(0);
+        let domain =
+            self.domains.iter().filter(|domain| ends_with(before, domain)).max_by_key(|d| d.len())?;
+        let start = at - domain.len();
+        let joins = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
+        (is_own(written) || is_own(base)).then(|| Found {
+            range: start..at + 1 + length,
+            with: self.alias.clone(),
+            left_clear: !start.checked_sub(1).and_then(|i| hay.get(i)).is_some_and(joins),
+            right_clear: true,
         })
     }
 
@@ -222,6 +245,17 @@ fn is_glued(hay: &[u8], at: usize) -> bool {
     before.is_some_and(u8::is_ascii_lowercase) && hay.get(at).is_some_and(u8::is_ascii_uppercase)
 }
 
+/// Whether no longer domain reaches over `end`. In a name of a file what follows is the rest of the name.
+fn is_right_clear(hay: &[u8], end: usize, kind: Kind) -> bool {
+    match hay.get(end) {
+        Some(b) if b.is_ascii_alphanumeric() => is_glued(hay, end),
+        _ => {
+            kind == Kind::FileName
+                || !longer::goes_on(hay.get(..end).unwrap_or_default(), hay.get(end..).unwrap_or_default())
+        }
+    }
+}
+
 fn is_plain(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'.' || b == b'-'
 }
@@ -256,7 +290,7 @@ fn ends_utf7_run(before: &[u8]) -> bool {
 /// Whether no longer local part reaches into what follows `before`: it ends in no letter or digit, also not behind
 /// dots, pluses, hyphens and underscores. (A letter outside ASCII is no part of the addresses that people write
 /// into Japanese text without a blank.)
-fn left_is_clear(before: &[u8], kind: Kind) -> bool {
+pub fn left_is_clear(before: &[u8], kind: Kind) -> bool {
     let is_joint = |b: &&u8| kind != Kind::FileName && matches!(b, b'.' | b'_' | b'+' | b'-');
     let joint = before.iter().rev().take_while(is_joint).count();
     if joint == 1
@@ -294,6 +328,8 @@ mod tests {
             ("b.o.b@a.example", "bob@a.example", None),
             ("bob@icloud.com", "bob@me.com", Some("bob@me.com")),
             ("bob@a.example", "bob@a.exampleTEL:03", Some("bob@a.example")),
+            ("bob@a.example", "bob@a.example.tw", None),
+            ("bob@a.example", "bob@a.example.Is", Some("bob@a.example")),
             ("bob@a.example", "IMCEASMTP-bob@a.example", Some("bob@a.example")),
             ("bob@a.example", "+MAw-bob@a.example", Some("bob@a.example")),
             ("bob@a.example", "x+y-bob@a.example", None),
@@ -302,6 +338,22 @@ mod tests {
             ("bob@a.example", "+MAx-bob@a.example", None),
         ] {
             assert_eq!(found(secret, text).as_deref(), expected, "{secret} in {text}");
+        }
+    }
+
+    #[test]
+    fn an_address_in_one_that_forwards_is_found() {
+        for (secret, text, expected) in [
+            ("bob@a.example", "SRS0=x1=Tt=a.example=bob@fwd.example", Some("a.example=bob")),
+            ("bob@a.example", "srs0=x1=tt=A.EXAMPLE=BOB+x@fwd.example", Some("A.EXAMPLE=BOB+x")),
+            ("bob@gmail.com", "SRS0=x1=Tt=gmail.com=b.o.b@fwd.example", Some("gmail.com=b.o.b")),
+            ("bob@a.example", "SRS0=x1=Tt=b.a.example=bob@fwd.example", None),
+            ("bob@a.example", "SRS0=x1=Tt=a.example=rob@fwd.example", None),
+        ] {
+            let needle = Needle::new(secret, "alias".into());
+            let at = text.rfind('=').unwrap();
+            let found = needle.turned(text.as_bytes(), at).filter(|found| found.left_clear);
+            assert_eq!(found.map(|found| &text[found.range]), expected, "{text}");
         }
     }
 

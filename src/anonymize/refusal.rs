@@ -68,11 +68,9 @@ pub enum Refusal {
     Alias,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ALL: [Refusal; 15] = [
+impl Refusal {
+    /// One of each.
+    pub const ALL: [Refusal; 15] = [
         Refusal::Mime(MimeError::TooDeep),
         Refusal::NoFrom,
         Refusal::AmbiguousFrom,
@@ -90,9 +88,36 @@ mod tests {
         Refusal::Alias,
     ];
 
+    /// The word of its help page.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Refusal::Mime(_) => "unclear",
+            Refusal::NoFrom => "no-from",
+            Refusal::AmbiguousFrom => "from",
+            Refusal::DuplicateField => "twice",
+            Refusal::ControlCharacter => "nul",
+            Refusal::Signed => "signed",
+            Refusal::Encrypted => "encrypted",
+            Refusal::Key => "key",
+            Refusal::Tnef => "winmail",
+            Refusal::Incomplete => "pieces",
+            Refusal::Charset => "charset",
+            Refusal::LineTooLong => "long-line",
+            Refusal::Residue => "address",
+            Refusal::Unreadable => "unchecked",
+            Refusal::Alias => "fault",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
     #[test]
     fn every_text_fits_a_reply_line_and_says_how_the_message_would_pass() {
-        for refusal in ALL {
+        for refusal in Refusal::ALL {
             let text = refusal.to_string();
             assert!(text.is_ascii() && text.len() <= 250, "{text}");
             assert!(text.contains(". Please "), "{text}");
@@ -102,7 +127,7 @@ mod tests {
     #[test]
     fn every_text_stands_in_the_list_of_replies() {
         let list = include_str!("../../docs/replies.md");
-        for refusal in ALL {
+        for refusal in Refusal::ALL {
             let text = refusal.to_string();
             let begin =
                 text.split(". Please").next().unwrap_or_default().split(": ").next().unwrap_or_default();

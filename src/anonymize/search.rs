@@ -11,8 +11,9 @@ use super::content_id::ContentIds;
 use super::needle::{Found, Needle};
 use super::spelling::{self, Folded};
 use super::tokens::Tokens;
-use super::traces::Traces;
-use super::{Passage, Refusal, stripping};
+use super::traces::{Number, Traces};
+use super::written::Written;
+use super::{Passage, Refusal, longer, said, stripping};
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
 use crate::mime::view::View;
@@ -52,6 +53,7 @@ pub struct Search {
     /// What their domains begin with, in lower case.
     firsts: Vec<u8>,
     tokens: Tokens,
+    written: Written,
     traces: Traces,
 }
 
@@ -71,12 +73,18 @@ impl Search {
             domains.filter_map(|domain| Some(domain.first()?.to_ascii_lowercase())).collect();
         firsts.sort_unstable();
         firsts.dedup();
-        Ok(Self { tokens: Tokens::new(&needles, &written), needles, firsts, traces: Traces::default() })
+        let (tokens, written) = (Tokens::new(&needles, &written), Written::new(&needles));
+        Ok(Self { needles, firsts, tokens, written, traces: Traces::default() })
     }
 
     /// Takes in the traces of the mail's path.
     pub fn add_traces(&mut self, traces: Traces) {
         self.traces = traces;
+    }
+
+    /// Takes in the ids of parts, with what takes the place of each, for texts of up to `text` octets.
+    pub fn add_ids<'i>(&mut self, ids: impl Iterator<Item = (&'i str, &'i str)>, text: usize) {
+        self.traces.add_ids(ids, text);
     }
 
     /// The traces of the mail's path.
@@ -107,9 +115,12 @@ impl Search {
     pub fn windows_in_unicode(&self, text: &[u8], mut also: Vec<usize>) -> Vec<Window> {
         if !self.traces.is_empty() {
             also.extend(anchors::veils(text));
+            also.extend(anchors::veiled_signs(text));
             also.extend(self.traces.broken_places(text));
             also.extend(self.traces.found(text).map(|found| found.range.start));
+            also.extend(self.traces.numbers(text).iter().map(|number| number.range.start));
         }
+        also.extend(self.places_behind_signs(text));
         anchors::windows_in_unicode(text, &self.needles, also)
     }
 
@@ -144,6 +155,18 @@ impl Search {
         self.tokens.edits(text, &self.needles)
     }
 
+    /// The edits that take the secrets out of a text where a system wrote them in a form of its own.
+    pub fn written_edits(&self, text: &[u8]) -> Vec<Edit> {
+        let found =
+            self.written.found(text, true).into_iter().filter(|found| found.left_clear && found.right_clear);
+        found.map(|found| Edit { range: found.range, with: found.with.into_bytes() }).collect()
+    }
+
+    /// Where a domain of a secret stands behind a character beyond ASCII, which may be a sign that is drawn: `bob★a.example`.
+    pub fn places_behind_signs(&self, text: &[u8]) -> Vec<usize> {
+        self.written.behind_signs(text)
+    }
+
     /// Whether a secret stands in octets as it is, whatever stands beside it.
     pub fn stands_plainly(&self, octets: &[u8]) -> bool {
         let mut signs = memchr::memchr_iter(b'@', octets);
@@ -168,11 +191,13 @@ impl Search {
 
     /// All hits in `text` (UTF-8), in order, apart from each other.
     pub fn hits(&self, text: &[u8], kind: Kind, ids: Option<&ContentIds>) -> Vec<Hit> {
-        let mut hits =
-            Hits { kind, text_len: text.len(), covered: Vec::new(), fresh: Vec::new(), hits: Vec::new() };
-        self.look(text, &[], None, &mut hits);
+        let mut hits = Hits { kind, text, covered: Vec::new(), fresh: Vec::new(), hits: Vec::new() };
+        self.look(text, &[], &mut hits);
         let mut any = self.layers(text, &[], ids, &mut hits);
         if let Some(view) = stripping::without_xtext(text) {
+            any |= self.layers(view.bytes(), &[&view], None, &mut hits);
+        }
+        if let Some(view) = said::with_signs(text) {
             any |= self.layers(view.bytes(), &[&view], None, &mut hits);
         }
         if any
@@ -195,7 +220,7 @@ impl Search {
     }
 
     /// Looks at `base` folded once, twice, … and joined. Says whether there was any at sign or content id at all.
-    fn layers(&self, base: &[u8], below: &[&View], ids: Option<&ContentIds>, hits: &mut Hits) -> bool {
+    fn layers(&self, base: &[u8], below: &[&View], ids: Option<&ContentIds>, hits: &mut Hits<'_>) -> bool {
         let mut folds: Vec<View> = Vec::new();
         let mut any = false;
         for _ in 0..MAX_LAYERS {
@@ -211,19 +236,22 @@ impl Search {
             let Some(top) = folds.last() else { break };
             // An at sign, the equals sign that stands for one, a name.
             let has_any = memchr::memchr2(b'@', b'=', top.bytes()).is_some() || !self.traces.is_empty();
-            if has_any || ids.is_some() {
-                self.look(top.bytes(), &stack, ids, hits);
-            }
             if has_any {
+                self.look(top.bytes(), &stack, hits);
                 any = true;
-                let joined = stripping::joined(top.bytes());
-                stack.push(&joined);
-                self.look(joined.bytes(), &stack, None, hits);
-                stack.pop();
-                if let Some(joined) = stripping::joined_over_marks(top.bytes()) {
-                    stack.push(&joined);
-                    self.look(joined.bytes(), &stack, None, hits);
+                let joined =
+                    [Some(stripping::joined(top.bytes())), stripping::joined_over_marks(top.bytes())];
+                for joined in joined.iter().flatten() {
+                    let stack = [&stack[..], &[joined]].concat();
+                    self.look(joined.bytes(), &stack, hits);
                 }
+            }
+            // Ids of parts are known by now, also broken ones: what is left names no part.
+            if let Some(ids) = ids {
+                for (range, with) in ids.references(top.bytes()) {
+                    hits.add(Found { range, with, left_clear: true, right_clear: true }, top.bytes(), &stack);
+                }
+                hits.settle();
             }
             if !escaped {
                 break;
@@ -246,14 +274,44 @@ impl Search {
         found
     }
 
+    /// Takes the end of a domain from the letters of the text below, where the view is in small letters and has one dot for
+    /// all.
+    fn end_as_written(&self, found: &mut Found, hay: &[u8], stack: &[&View], text: &[u8]) {
+        if stack.is_empty() || !matches!(hay.get(found.range.end), Some(b'.' | b'-')) {
+            return;
+        }
+        let whole = hay.get(found.range.clone()).unwrap_or_default().to_ascii_lowercase();
+        let mut domains = self.needles.iter().flat_map(Needle::domains);
+        if domains.any(|domain| whole.ends_with(domain)) {
+            found.right_clear = !longer::goes_on_below(hay, &found.range, stack, text);
+        }
+    }
+
     /// Looks at one view of the text; `stack` leads back to it, lowest first.
-    fn look(&self, hay: &[u8], stack: &[&View], ids: Option<&ContentIds>, hits: &mut Hits) {
+    fn look(&self, hay: &[u8], stack: &[&View], hits: &mut Hits<'_>) {
         for at in memchr::memchr_iter(b'@', hay) {
-            self.addresses(hay, at, hits.kind).into_iter().for_each(|found| hits.add(found, hay, stack));
+            for mut found in self.addresses(hay, at, hits.kind) {
+                if hits.kind != Kind::FileName {
+                    self.end_as_written(&mut found, hay, stack, hits.text);
+                }
+                hits.add(found, hay, stack);
+            }
         }
         // Return paths write an address as `local=domain` (VERP).
         for at in memchr::memchr_iter(b'=', hay) {
-            self.addresses(hay, at, Kind::FileName).into_iter().for_each(|found| hits.add(found, hay, stack));
+            for mut found in self.addresses(hay, at, Kind::FileName) {
+                self.end_as_written(&mut found, hay, stack, hits.text);
+                hits.add(found, hay, stack);
+            }
+            let turned = self.needles.iter().filter_map(|needle| needle.turned(hay, at));
+            turned.for_each(|found| hits.add(found, hay, stack));
+        }
+        hits.settle();
+        for mut found in self.written.found(hay, stack.is_empty()) {
+            if !found.right_clear {
+                self.end_as_written(&mut found, hay, stack, hits.text);
+            }
+            hits.add(found, hay, stack);
         }
         hits.settle();
         for mut found in self.traces.found(hay) {
@@ -262,18 +320,21 @@ impl Search {
             hits.add(found, hay, stack);
         }
         hits.settle();
-        if let Some(ids) = ids {
-            for (range, with) in ids.references(hay) {
-                hits.add(Found { range, with, left_clear: true, right_clear: true }, hay, stack);
-            }
-            hits.settle();
+        for Number { range, whole, left_clear, right_clear } in self.traces.numbers(hay) {
+            // What seems to be one name in the view may be several in the text.
+            let is_whole = down(whole.clone(), stack).len() == down(range.clone(), stack).len();
+            let range = if is_whole { whole } else { range };
+            let with = self.traces.host().to_owned();
+            hits.add(Found { range, with, left_clear, right_clear }, hay, stack);
         }
+        hits.settle();
     }
 }
 
-struct Hits {
+struct Hits<'t> {
     kind: Kind,
-    text_len: usize,
+    /// The text itself.
+    text: &'t [u8],
     /// What the hits of earlier views cover, in order.
     covered: Vec<Range<usize>>,
     /// What the hits of this view cover, in order.
@@ -281,17 +342,18 @@ struct Hits {
     hits: Vec<Hit>,
 }
 
-impl Hits {
+impl Hits<'_> {
     fn add(&mut self, found: Found, hay: &[u8], stack: &[&View]) {
         let ranges = down(found.range.clone(), stack);
         let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return };
-        if last.end > self.text_len {
+        if last.end > self.text.len() {
             return;
         }
         // What seems to be a neighbour in the view may stand apart in the text: then the hit stands alone.
         let left = found.left_clear || {
             let before = down(found.range.start.saturating_sub(1)..found.range.start, stack);
             before.last().is_none_or(|range| range.end < first.start)
+                || longer::is_behind_stop(hay, found.range.start, stack, self.text)
         };
         let right = found.right_clear || {
             let behind = down(found.range.end..(found.range.end + 1).min(hay.len()), stack);
@@ -325,7 +387,7 @@ impl Hits {
 }
 
 /// A range of the topmost view as ranges of the lowest text.
-fn down(range: Range<usize>, stack: &[&View]) -> Vec<Range<usize>> {
+pub fn down(range: Range<usize>, stack: &[&View]) -> Vec<Range<usize>> {
     let mut ranges = vec![range];
     for view in stack.iter().rev() {
         let mut below: Vec<Range<usize>> = Vec::with_capacity(ranges.len());

@@ -258,8 +258,8 @@ fn entity(rest: &[u8]) -> Option<(usize, Option<char>)> {
     Some((end + 1, Some(c)))
 }
 
-/// `\u0040`, `\u{40}`, `\x40` (scripts, JSON), `\'40` (RTF), `\40 ` for what stands in addresses (CSS), and the
-/// line ends of JSON.
+/// `\u0040`, `\u{40}`, `\x40` (scripts, JSON), `\'40` (RTF), `\40 ` for what stands in addresses (CSS), the line ends of
+/// JSON, and `\_` (Markdown).
 fn backslash(rest: &[u8]) -> Option<(usize, char)> {
     let digits = |from: usize, count: usize| {
         let text = std::str::from_utf8(rest.get(from..from + count)?).ok()?;
@@ -275,10 +275,17 @@ fn backslash(rest: &[u8]) -> Option<(usize, char)> {
         }
         b'u' => Some((6, digits(2, 4)?)),
         b'U' => Some((10, digits(2, 8)?)),
-        b'x' | b'\'' => Some((4, digits(2, 2)?)),
+        b'x' => Some((4, digits(2, 2)?)),
+        b'\'' => Some(digits(2, 2).map_or((2, '\''), |c| (4, c))),
+        // As Markdown and scripts write what may mean something else.
+        b @ (b'_' | b'-' | b'.' | b'@' | b'+' | b'/') => Some((2, char::from(*b))),
         b'n' | b'r' | b't' => Some((2, ' ')),
         // Octal, as old scripts write it.
         b'1' if rest.get(2..4) == Some(b"00") => Some((4, '@')),
+        // Style sheets with all six digits (CSS Syntax §4.3.7).
+        b'0' if rest.get(2..5) == Some(b"000") && digits(5, 2).is_some_and(|c| c.is_ascii_alphanumeric()) => {
+            Some((7, digits(5, 2)?))
+        }
         b'0'..=b'9' => {
             let count = rest.iter().skip(1).take(6).take_while(|b| b.is_ascii_hexdigit()).count();
             let text = std::str::from_utf8(rest.get(1..1 + count)?).ok()?;
@@ -402,6 +409,19 @@ fn form(c: char) -> Form {
         (None, _) => Form::Stays,
         _ => Form::Several,
     }
+}
+
+/// Whether a letter is a capital, itself or as one escape; `None` where that cannot be told.
+pub fn is_capital(raw: &[u8]) -> Option<bool> {
+    let mut written = std::str::from_utf8(raw).ok()?.chars();
+    let c = match (written.next()?, written.next()) {
+        (c, None) => c,
+        _ => match piece(raw)? {
+            Piece { length, becomes: Becomes::One(c), .. } if length == raw.len() => c,
+            _ => return None,
+        },
+    };
+    Some(c.is_uppercase())
 }
 
 fn shifted(c: char, from: u32, to: char) -> Option<char> {

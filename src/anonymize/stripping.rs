@@ -4,6 +4,7 @@
 //! understood; comments and backslashes of address fields (RFC 5322 §3.2.1, §3.2.2).
 //! When it fails: never. A tag that is never closed reaches to the end, as programs show nothing of it.
 
+use crate::mime::transfer::hex;
 use crate::mime::view::View;
 use std::ops::Range;
 
@@ -181,10 +182,34 @@ fn hidden_element(tag: &[u8]) -> Option<Vec<u8>> {
     }
     let tag = tag.to_ascii_lowercase();
     let squeezed: Vec<u8> = tag.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-    let styled = [b"display:none".as_slice(), b"visibility:hidden", b"font-size:0"];
-    let hidden = styled.iter().any(|style| memchr::memmem::find(&squeezed, style).is_some())
-        || tag.split(|b| b.is_ascii_whitespace() || matches!(b, b'/' | b'>')).any(|word| word == b"hidden");
+    let words = tag.split(|b| b.is_ascii_whitespace() || matches!(b, b'/' | b'>'));
+    let hidden = is_hiding(&squeezed)
+        || words
+            .map(|word| word.split(|b| *b == b'=').next().unwrap_or_default())
+            .any(|name| name == b"hidden");
     (never || hidden).then(|| name.to_ascii_lowercase())
+}
+
+/// Declarations that hide what they are for, and sizes that do where they are nought.
+const HIDING: [&[u8]; 4] = [b"display:none", b"visibility:hidden", b"visibility:collapse", b"mso-hide:all"];
+const SIZES: [&[u8]; 6] =
+    [b"font-size:0", b"opacity:0", b"height:0", b"max-height:0", b"width:0", b"max-width:0"];
+
+/// Whether a style, in lower case and without blanks, hides what it is for.
+fn is_hiding(style: &[u8]) -> bool {
+    let is_nought = |at: usize| {
+        // `line-height:0` hides nothing, nor does `0.5em`.
+        let own = !at
+            .checked_sub(1)
+            .and_then(|i| style.get(i))
+            .is_some_and(|b| *b == b'-' || b.is_ascii_alphanumeric());
+        let rest = style.get(at..).unwrap_or_default();
+        let value = rest.get(memchr::memchr(b':', rest).map_or(0, |i| i + 1)..).unwrap_or_default();
+        let digits = value.iter().take_while(|b| b.is_ascii_digit() || **b == b'.');
+        own && digits.into_iter().all(|b| matches!(b, b'0' | b'.'))
+    };
+    HIDING.iter().any(|own| memchr::memmem::find(style, own).is_some())
+        || SIZES.iter().any(|own| memchr::memmem::find_iter(style, own).any(is_nought))
 }
 
 /// Length up to where the end tag of `name` begins; 0 where it is not near.
@@ -293,16 +318,13 @@ pub fn without_xtext(text: &[u8]) -> Option<View> {
     let mut view = View::with_capacity(text.len());
     let mut copied = 0;
     for at in memchr::memchr_iter(b'+', text) {
-        let meant: &[u8] = match text.get(at + 1..at + 3) {
-            Some(b"40") => b"@",
-            Some(b"2E" | b"2e") => b".",
-            Some(b"2D" | b"2d") => b"-",
-            Some(b"5F" | b"5f") => b"_",
-            Some(b"2B" | b"2b") => b"+",
-            _ => continue,
-        };
+        let Some([high, low]) = text.get(at + 1..at + 3) else { continue };
+        let Some(meant) = hex(*high).zip(hex(*low)).map(|(high, low)| high << 4 | low) else { continue };
+        if !(meant.is_ascii_alphanumeric() || b"@.!#$%&'*+-/=?^_`{|}~".contains(&meant)) || at < copied {
+            continue;
+        }
         view.push_copied(text.get(copied..at).unwrap_or_default(), copied);
-        view.push_made(meant, at..at + 3);
+        view.push_made(&[meant], at..at + 3);
         copied = at + 3;
     }
     view.push_copied(text.get(copied..).unwrap_or_default(), copied);
@@ -379,6 +401,8 @@ mod tests {
     fn what_reports_write_is_one_view_and_a_tag_stays_one() {
         let view = without_xtext(b"rfc822;bob+40a+2Eexample").unwrap();
         assert_eq!(view.bytes(), b"rfc822;bob@a.example");
+        let view = without_xtext(b"b+6Fb+40a+2dc+20.example+").unwrap();
+        assert_eq!(view.bytes(), b"bob@a-c+20.example+");
         assert!(without_xtext(b"bob+2dx@a.example").is_none());
     }
 }

@@ -4,7 +4,9 @@ mod carriers;
 mod cells;
 mod fixtures;
 mod hostile;
+mod longer;
 mod planted;
+mod written;
 
 use super::{Anonymized, Files, Forbidden, Hold, Passage, Refusal, Rules, Secret, anonymize, pass_gate};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};

@@ -5,6 +5,8 @@
 //! address change; a text without a hit gives no edits. Encoded words in a text (quoted headers) are changed as words.
 //! When it fails: never.
 
+mod utf7;
+
 use super::content_id::ContentIds;
 use super::search::{Hit, Kind, Search};
 use super::traces::Traces;
@@ -13,7 +15,10 @@ use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
 use crate::mime::way_back::WayBack;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
+
+pub(super) use utf7::may_be_utf7;
 
 /// Longest stretch that is looked at as one value with encoded words, in octets.
 const MAX_WORDS: usize = 8 * 1024;
@@ -29,8 +34,8 @@ pub struct Sought<'a> {
 
 /// The edits that take every secret out of `bytes`, in order, apart from each other.
 pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edit> {
-    let mut all = Edits::default();
     let declared = label.and_then(Charset::for_label);
+    let mut all = Edits::default();
     let first = declared.unwrap_or(Charset::Utf8);
     let trusted = label.is_none() || declared.is_some();
     if is_wide(first) {
@@ -39,7 +44,7 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
         }
         // What has no NUL may be another text all the same, whatever its label says.
         if matches!(all.state, State::Read) && memchr::memchr(0, bytes).is_some() {
-            return all.edits;
+            return all.into_vec();
         }
     } else if let Some(wide) = Charset::wide_by_octets(bytes) {
         for window in anchors::whole(bytes) {
@@ -54,8 +59,10 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
     if !sought.search.traces().is_empty() {
         links.extend(anchors::veils(bytes));
         links.extend(sought.search.traces().broken_places(bytes));
-        links.sort_unstable();
+        links.extend(anchors::veiled_signs(bytes));
     }
+    links.extend(sought.search.places_behind_signs(bytes));
+    links.sort_unstable();
     // Nearly all addresses in nearly all texts stand there as they are.
     let keeps_ascii = matches!(first, Charset::Utf8 | Charset::Iso2022Jp | Charset::Legacy(_));
     let plain = if keeps_ascii { sought.search.plain_edits(bytes, sought.kind) } else { Vec::new() };
@@ -69,24 +76,31 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
         let (charsets, needed) = readings(first, trusted, &octets.bytes);
         let mut good = true;
         for (i, charset) in charsets.into_iter().enumerate() {
-            let before = all.edits.len();
+            let before = all.edits.0.len();
             good &= read(charset, &mut octets, &window, sought, &mut all);
             if i + 1 >= needed && good {
                 break;
             }
             // What was found is blank now: mostly nothing is left to look at in another charset.
-            if all.edits.len() > before && !has_links && !sought.search.may_be_in(&octets.bytes, first) {
+            if all.edits.0.len() > before && !has_links && !sought.search.may_be_in(&octets.bytes, first) {
                 break;
             }
         }
     }
+    if may_be_utf7(bytes) {
+        for window in anchors::whole(bytes) {
+            read(Charset::Utf7, &mut Octets::of(bytes, &window, Charset::Utf7), &window, sought, &mut all);
+        }
+    }
     words(bytes, sought, &mut all);
-    for edit in sought.search.token_edits(bytes).into_iter().chain(sought.traces.edits(bytes)) {
+    let whole = sought.search.token_edits(bytes).into_iter().chain(sought.search.written_edits(bytes));
+    for edit in whole.chain(sought.traces.edits(bytes)) {
         all.insert(edit);
     }
     // What would be written as it stands there is no edit.
-    all.edits.retain(|edit| bytes.get(edit.range.clone()) != Some(edit.with.as_slice()));
-    all.edits
+    let mut edits = all.into_vec();
+    edits.retain(|edit| bytes.get(edit.range.clone()) != Some(edit.with.as_slice()));
+    edits
 }
 
 /// Whether a secret stands in octets of any kind; for what is not edited. In what is no text an address is looked for
@@ -101,13 +115,16 @@ pub fn is_in(bytes: &[u8], search: &Search) -> bool {
     for (wide, window) in anchors::wide_windows(bytes) {
         read(wide, &mut Octets::of(bytes, &window, wide), &window, &sought, &mut all);
     }
-    !all.edits.is_empty() || search.stands_plainly(bytes) || !search.token_edits(bytes).is_empty()
+    !all.edits.is_empty()
+        || search.stands_plainly(bytes)
+        || !search.token_edits(bytes).is_empty()
+        || !search.written_edits(bytes).is_empty()
 }
 
 /// The edits so far, in order, apart from each other.
 #[derive(Default)]
 struct Edits {
-    edits: Vec<Edit>,
+    edits: Apart,
     state: State,
 }
 
@@ -121,13 +138,37 @@ enum State {
 
 impl Edits {
     fn insert(&mut self, edit: Edit) {
-        let at = self.edits.partition_point(|other| other.range.start < edit.range.start);
-        let before = at.checked_sub(1).and_then(|i| self.edits.get(i));
-        let apart = before.is_none_or(|other| other.range.end <= edit.range.start)
-            && self.edits.get(at).is_none_or(|other| edit.range.end <= other.range.start);
-        if apart && !edit.range.is_empty() {
-            self.edits.insert(at, edit);
+        if !edit.range.is_empty() {
+            self.edits.insert(edit);
         }
+    }
+
+    fn into_vec(self) -> Vec<Edit> {
+        self.edits.into_edits().collect()
+    }
+}
+
+/// Edits apart from each other, by where they begin: what comes first stays.
+#[derive(Default)]
+pub struct Apart(BTreeMap<usize, Edit>);
+
+impl Apart {
+    /// Takes an edit in, where it is apart from all others.
+    pub fn insert(&mut self, edit: Edit) {
+        let before = self.0.range(..edit.range.end).next_back();
+        if before.is_none_or(|(_, before)| before.range.end <= edit.range.start) {
+            self.0.insert(edit.range.start, edit);
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them, in order.
+    pub fn into_edits(self) -> impl Iterator<Item = Edit> {
+        self.0.into_values()
     }
 }
 
@@ -148,7 +189,10 @@ struct Octets<'a> {
 impl<'a> Octets<'a> {
     fn of(text: &'a [u8], window: &anchors::Window, charset: Charset) -> Self {
         let bytes = Cow::Borrowed(text.get(window.range.clone()).unwrap_or_default());
-        let wide = (window.range.start > 0).then(|| charset.behind_mark(text));
+        // A window that is out of step with a mark at the beginning is none of that text.
+        let unit = if matches!(charset, Charset::Utf32Le | Charset::Utf32Be) { 4 } else { 2 };
+        let start = window.range.start;
+        let wide = (start > 0 && start.is_multiple_of(unit)).then(|| charset.behind_mark(text));
         Self { bytes, wide }
     }
 

@@ -7,7 +7,7 @@
 //! When it fails: never. An address that is cut by a line end inside a token is left to the gate.
 
 use super::needle::Needle;
-use crate::mime::transfer::{Edit, apply};
+use crate::mime::transfer::{Edit, apply, sextet};
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE, HEXUPPER};
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -74,13 +74,12 @@ impl Tokens {
                     from = at + 1;
                     let Some(edit) = self.edit(text, at, pattern, needles) else { continue };
                     from = from.max(edit.range.end);
-                    let apart = |other: &Edit| {
-                        other.range.end <= edit.range.start || edit.range.end <= other.range.start
-                    };
-                    if out.iter().rev().take_while(|other| other.range.end > run.start).all(apart) {
-                        out.push(edit);
-                    }
+                    add(edit, run.start, &mut out);
                 }
+            }
+            // In another case than anybody writes it.
+            if out.last().is_none_or(|last| last.range.end <= run.start) {
+                in_any_case(text, run, needles).into_iter().for_each(|edit| out.push(edit));
             }
         });
         out.sort_by_key(|edit| edit.range.start);
@@ -105,6 +104,51 @@ impl Tokens {
             }
         }
     }
+}
+
+/// Takes an edit in, unless it meets one of those from `start` on.
+fn add(edit: Edit, start: usize, out: &mut Vec<Edit>) {
+    let apart = |other: &Edit| other.range.end <= edit.range.start || edit.range.end <= other.range.start;
+    if out.iter().rev().take_while(|other| other.range.end > start).all(apart) {
+        out.push(edit);
+    }
+}
+
+/// The edit of a run that holds an address in whatever case, from whichever digit on it is read.
+fn in_any_case(text: &[u8], run: Range<usize>, needles: &[Needle]) -> Option<Edit> {
+    let digits = text.get(run.clone()).filter(|digits| digits.len() <= MAX_TOKEN)?;
+    let inner = |octets: &[u8]| memchr::memchr(b'@', octets).and_then(|_| all_replaced(octets, needles));
+    let holds = |skip: &usize| {
+        let octets = loosely_decoded(digits.get(*skip..).unwrap_or_default());
+        memchr::memchr_iter(b'@', &octets).any(|at| {
+            let domain = octets.get(at + 1..).unwrap_or_default();
+            needles.iter().any(|needle| needle.has_domain(domain))
+        })
+    };
+    if let Some(skip) = (0..4).find(holds) {
+        return base64_token(text, run.start + skip, 0, &inner);
+    }
+    let mut start = run.start;
+    digits.split(|b| !b.is_ascii_hexdigit()).find_map(|piece| {
+        let range = start..start + piece.len();
+        start = range.end + 1;
+        let with = inner(&HEXLOWER_PERMISSIVE.decode(piece).ok()?)?;
+        let upper = piece.iter().any(u8::is_ascii_uppercase);
+        let with = if upper { HEXUPPER.encode(&with) } else { HEXLOWER_PERMISSIVE.encode(&with) };
+        Some(Edit { range, with: with.into_bytes() })
+    })
+}
+
+/// What whole groups of base64 hold, in either alphabet.
+fn loosely_decoded(digits: &[u8]) -> Vec<u8> {
+    let groups = digits.chunks(4);
+    let octets = groups.flat_map(|group| {
+        let bits = group.iter().fold(0u32, |bits, b| bits << 6 | u32::from(sextet(*b)));
+        let missing = 4 - group.len();
+        let [_, octets @ ..] = (bits << (6 * missing)).to_be_bytes();
+        octets.into_iter().take(3 - missing.min(3))
+    });
+    octets.collect()
 }
 
 /// Calls `each` for every stretch of at least `shortest` octets of base64. Only every so many octets are looked at: a

@@ -6,6 +6,7 @@ use super::arguments_queue::QueueCommand;
 use super::compliance::ComplianceCommand;
 use super::credential::CredentialCommand;
 use super::token::TokenCommand;
+use crate::vault::Purpose;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -145,6 +146,18 @@ pub(super) enum MerchantCommand {
         #[command(subcommand)]
         command: CredentialCommand,
     },
+    /// Make a new one-time password for the menu of a store whose people have lost theirs. It is shown once.
+    MenuPassword {
+        /// The store.
+        #[arg(long, value_name = "ID")]
+        store_id: String,
+        /// The person's user name [default: that of the first one, admin].
+        #[arg(long)]
+        name: Option<String>,
+        /// Take the person's second factor off too.
+        #[arg(long)]
+        without_second_factor: bool,
+    },
 }
 
 #[derive(clap::Args)]
@@ -235,7 +248,7 @@ pub(super) enum KeysCommand {
     /// after a while. The first keys too.
     Rotate {
         /// Only this purpose.
-        #[arg(long, value_parser = ["alias", "index", "seal", "body", "log", "tree", "file"])]
+        #[arg(long, value_parser = Purpose::ROTATED.map(Purpose::as_str))]
         purpose: Option<String>,
         /// How long until it seals; a ring that lies in several places must have it everywhere by then.
         #[arg(long, value_name = "DURATION", default_value = "1m")]
@@ -263,4 +276,18 @@ pub(super) enum KeysCommand {
         #[arg(long, value_parser = ["rsa", "ed25519"])]
         algorithm: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_that_is_rotated_can_be_asked_for_alone() {
+        for purpose in Purpose::ROTATED.map(Purpose::as_str) {
+            let asked = Arguments::try_parse_from(["anshin", "keys", "rotate", "--purpose", purpose]);
+            assert!(asked.is_ok(), "{purpose}");
+        }
+        assert!(Arguments::try_parse_from(["anshin", "keys", "rotate", "--purpose", "guard"]).is_err());
+    }
 }

@@ -21,6 +21,17 @@ pub(super) struct LookArguments {
     pub approved: Option<String>,
 }
 
+/// For whom a file is that has what was opened.
+#[derive(Default, clap::Args)]
+pub(super) struct ForArguments {
+    /// Who opens the file: a public key of age, age1…; may be given several times [default: compliance.export_recipients].
+    #[arg(long = "recipient", value_name = "KEY")]
+    pub recipients: Vec<String>,
+    /// Write to standard output, in clear, instead of an encrypted file; that it was so is written down.
+    #[arg(long, requires = "actor", conflicts_with = "recipients")]
+    pub clear: bool,
+}
+
 #[derive(Subcommand)]
 pub(super) enum RevealCommand {
     /// List the requests that wait for a second person, or for their use.
@@ -40,6 +51,13 @@ pub(super) enum RevealCommand {
         /// Your name.
         #[arg(long, value_name = "NAME")]
         actor: String,
+    },
+    /// Show who is behind an alias: the store, the order, and of a customer's alias the address.
+    Alias {
+        /// The alias.
+        alias: String,
+        #[command(flatten)]
+        look: LookArguments,
     },
     /// List who had what opened and why, the latest first.
     Log,

@@ -58,7 +58,7 @@ pub(super) enum QueueCommand {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
     },
-    /// Show what waits, by destination and by reason, anew until Ctrl-C. Each look reads the whole queue.
+    /// Show what waits, by destination and by reason, anew until Ctrl-C; as JSON one document a line. Each look reads the whole queue.
     Watch {
         /// Seconds between two looks.
         #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -105,7 +105,7 @@ pub(super) enum QueueCommand {
 /// Which messages are moved: one, or all that meet all of the filters.
 #[derive(clap::Args)]
 pub(super) struct QueueChoice {
-    /// The queue id, as in the log and the reply to DATA.
+    /// The queue id, as in the log and the reply to DATA; or a filter, or --all, in its place.
     #[arg(value_name = "QUEUE_ID", required_unless_present_any = MANY, conflicts_with_all = MANY)]
     pub queue_id: Option<String>,
     #[command(flatten)]
@@ -150,11 +150,26 @@ pub(super) struct QueueSelection {
     #[arg(long, value_name = "AGE")]
     pub older: Option<String>,
     /// Only where the last attempt's status begins so, such as 4 or "450 4.2.1".
-    #[arg(long, value_name = "STATUS")]
+    #[arg(long, value_name = "STATUS", value_parser = status_beginning)]
     pub status: Option<String>,
     /// Only where this is why it waits or is held, as `queue summary --by reason` shows it.
     #[arg(long, value_name = "REASON")]
     pub reason: Option<String>,
+}
+
+/// The beginning of a status. An empty one, or a pattern, would mean everything.
+fn status_beginning(text: &str) -> Result<String, String> {
+    let mut words = text.split(' ');
+    let is_number = |word: &str, by: &[char]| {
+        word.starts_with(['2', '4', '5'])
+            && word.split(by).all(|part| part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let is_one = words.next().is_some_and(|code| code.len() <= 3 && is_number(code, &[]))
+        && words.next().is_none_or(|enhanced| enhanced.is_empty() || is_number(enhanced, &['.']))
+        && words.next().is_none();
+    is_one
+        .then(|| text.to_owned())
+        .ok_or_else(|| "the beginning of a status is one such as 4, 450 or \"450 4.2.1\"".to_owned())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,4 +1,4 @@
-//! `anshin reveal list|approve|refuse|log`, and what the commands share that open something for a person, or decide: from where
+//! `anshin reveal list|approve|refuse|alias|log`, and what the commands share that open something for a person, or decide: from where
 //! he comes is asked before anything else, of every command that uses the database.
 
 use super::arguments::Common;
@@ -6,7 +6,7 @@ use super::arguments_desk::{LookArguments, RevealCommand};
 use super::output::{self, Failure, print, table};
 use super::process;
 use crate::config::Config;
-use crate::relay::{Account, Goes, Look, LookPurpose, Relay, Ruling};
+use crate::relay::{Account, Goes, Look, LookPurpose, Opened, Opening, Relay, Ruling};
 use crate::residency;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -114,6 +114,17 @@ pub(super) fn output_goes() -> Goes {
     if is_file { Goes::ToAFile } else { Goes::ToTheScreen }
 }
 
+/// Refuses to print what was opened into a file, which would have it in clear.
+pub(super) fn must_not_be_a_file() -> Result<(), Failure> {
+    match output_goes() {
+        Goes::ToAFile => Err(Failure::new(
+            "standard output is a file, which would have it in clear: have it shown on a screen, or write what has a command for \
+             files (`log trace --export`, `compliance export`) encrypted",
+        )),
+        Goes::ToTheScreen => Ok(()),
+    }
+}
+
 /// A new file that nobody else may read.
 pub(super) fn file(path: &Path) -> Result<File, Failure> {
     let mut options = File::options();
@@ -124,6 +135,20 @@ pub(super) fn file(path: &Path) -> Result<File, Failure> {
 pub(super) async fn run(command: RevealCommand, common: &Common) -> Result<(), Failure> {
     let (_, relay) = process::relay(common).await?;
     match command {
+        RevealCommand::Alias { alias, look } => {
+            must_not_be_a_file()?;
+            let who = named(admitted(&relay, "who is behind an alias", &look).await?)?;
+            let opening = Opening::Behind { alias };
+            let opened = relay.open_for(&who, &opening, output_goes(), look.approved.as_deref()).await?;
+            if let Opened::Behind(party) = opened {
+                let line = |(name, value): (&String, &Value)| {
+                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    format!("{name:<12}  {value}")
+                };
+                let fields = party.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+                print(common, &party, &fields.map(line).collect::<Vec<_>>().join("\n"));
+            }
+        }
         RevealCommand::Approve { request, actor } => {
             warn(&relay);
             relay.decide_look(&request, &actor, account(&relay), Ruling::Approved).await?;

@@ -39,8 +39,9 @@ pub(super) fn before_set_up(common: &Common) -> Result<Config, Failure> {
 }
 
 /// The ring as it lies there, whole or not.
-pub(super) fn as_it_is(config: &Config) -> Result<KeyRing, Failure> {
-    Ok(KeyRing::open_or_begin(&config.keys.dir, Arc::new(providers::wrapping(&config.keys)?))?)
+pub(super) async fn as_it_is(config: &Config) -> Result<KeyRing, Failure> {
+    let wrapping = providers::wrapping(config).await?;
+    Ok(KeyRing::open_or_begin(&config.keys.dir, Arc::new(wrapping))?)
 }
 
 pub(super) async fn run(command: &KeysCommand, common: &Common) -> Result<(), Failure> {
@@ -48,11 +49,11 @@ pub(super) async fn run(command: &KeysCommand, common: &Common) -> Result<(), Fa
         KeysCommand::Dkim { selector, algorithm } => return dkim(common, selector, algorithm),
         KeysCommand::Rewrap { all_updated } => return keys_rekey::rewrap(*all_updated, common).await,
         KeysCommand::Retire { key } => return keys_rekey::retire(key, common).await,
-        KeysCommand::List => as_it_is(&process::load(common, &[])?)?,
+        KeysCommand::List => as_it_is(&process::load(common, &[])?).await?,
         KeysCommand::Rotate { purpose, seals_after } => {
             let config = before_set_up(common)?;
             let _turn = process::turn_at_ring(&config)?;
-            let mut ring = as_it_is(&config)?;
+            let mut ring = as_it_is(&config).await?;
             let wait = Config::duration(seals_after)
                 .ok_or_else(|| Failure::new("--seals-after: a duration such as 1m or 2h"))?;
             let now = Timestamp::now();
@@ -62,7 +63,9 @@ pub(super) async fn run(command: &KeysCommand, common: &Common) -> Result<(), Fa
                 None => Purpose::ROTATED.to_vec(),
             };
             let had: Vec<Purpose> = ring.list(now).iter().map(|line| line.purpose).collect();
-            ring.complete(now, &Take::Only(Purpose::ROTATED.to_vec()))?;
+            // The menu's first key is made where it is asked for: until all are updated, older programs refuse a ring with it.
+            let asked = |of: &Purpose| *of != Purpose::Menu || purpose.as_deref() == Some(of.as_str());
+            ring.complete(now, &Take::Only(Purpose::ROTATED.into_iter().filter(asked).collect()))?;
             for purpose in wanted.into_iter().filter(|purpose| !is_first && had.contains(purpose)) {
                 ring.make(purpose, now, wait)?;
             }

@@ -22,15 +22,25 @@ pub(super) async fn rewrap(all_updated: bool, common: &Common) -> Result<(), Fai
     let (config, relay) = desk::relay(common, "keys rewrap").await?;
     let files = {
         let _turn = process::turn_at_ring(&config)?;
-        keys::as_it_is(&config)?.wrap_anew()?
+        keys::as_it_is(&config).await?.wrap_anew()?
     };
     let mut rows = vec![vec!["key files".to_owned(), files.to_string(), "done".to_owned()]];
     let mut document = vec![json!({ "stage": "key files", "written": files, "state": "done" })];
     if config.storage.url.file().is_some() {
-        let (written, state) = match brought {
-            Brought::IsNewest => (0, "done"),
-            Brought::Rewritten => (1, "done"),
-            Brought::InUse => (0, "left: another process has it open; stop every process and come again"),
+        let now = Timestamp::now();
+        let lines = keys::as_it_is(&config).await?.list(now);
+        let newest =
+            lines.iter().filter(|line| line.purpose == Purpose::File).max_by_key(|line| line.created_at);
+        let waits = newest.map(|line| line.seals_from).filter(|at| *at > now);
+        let (written, state) = match (brought, waits) {
+            (Brought::IsNewest, Some(at)) => {
+                (0, format!("the newest key seals from {at}; stop every process and come again then"))
+            }
+            (Brought::IsNewest, None) => (0, "done".into()),
+            (Brought::Rewritten, _) => (1, "done".into()),
+            (Brought::InUse, _) => {
+                (0, "left: another process has it open; stop every process and come again".into())
+            }
         };
         rows.push(vec!["database file".to_owned(), written.to_string(), state.to_owned()]);
         document.push(json!({ "stage": "database file", "written": written, "state": state }));
@@ -72,7 +82,7 @@ pub(super) async fn rewrap(all_updated: bool, common: &Common) -> Result<(), Fai
 /// Brings a SQLite file to the newest key, before this process opens it.
 async fn bring_file(common: &Common) -> Result<Brought, Failure> {
     let config = process::load(common, &[])?;
-    let (_, vault) = process::ring(&config, &[])?;
+    let (_, vault) = process::ring(&config, &[]).await?;
     Ok(bring_to_newest_key(&config.storage.url.connect_url(), &vault.file).await?)
 }
 
@@ -126,7 +136,7 @@ pub(super) async fn retire(key: &str, common: &Common) -> Result<(), Failure> {
         mark(key, purpose, name, &relay).await?;
     }
     let _turn = process::turn_at_ring(&config)?;
-    keys::as_it_is(&config)?.destroy(purpose, name)?;
+    keys::as_it_is(&config).await?.destroy(purpose, name)?;
     // Only now: what certifies that nothing opens any more waits for it, and other machines destroy their copies.
     relay.key_is_gone(purpose, name, Timestamp::now()).await?;
     print(
@@ -163,5 +173,6 @@ fn still_needed(key: &str, needs: &[Need]) -> Result<(), Failure> {
     }
     let list: Vec<String> = needs.iter().map(ToString::to_string).collect();
     let text = format!("{key} is still needed:\n- {}", list.join("\n- "));
-    Err(Failure { text, details: Some(json!({ "key": key, "needed_for": list })) })
+    let details = Some(json!({ "key": key, "needed_for": list }));
+    Err(Failure { details, ..Failure::new(text) })
 }

@@ -10,7 +10,7 @@ use super::log_search::{Progress, read, told, warn_of_cost};
 use super::output::{Failure, print, table};
 use crate::mail::Timestamp;
 use crate::query::{Outline, Query};
-use crate::relay::{FoundLine, Pivot, Relay, Searcher};
+use crate::relay::{FoundLine, Pivot, Relay, Search, Searcher};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -47,7 +47,7 @@ pub(super) async fn run(command: QuestionCommand, common: &Common) -> Result<(),
 }
 
 /// A word with a value that somebody gave apart from a query.
-fn quoted(word: &str, value: &str) -> String {
+pub(super) fn quoted(word: &str, value: &str) -> String {
     format!("{word}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
@@ -56,18 +56,18 @@ fn within(what: &str, span: &SpanArguments) -> String {
     format!("({what}) {}{until}", quoted("after", &span.from))
 }
 
-/// All rows of a query, the newest first, each to `each` until it has enough.
-async fn walk(
-    relay: &Relay,
-    common: &Common,
-    text: &str,
-    each: &mut dyn FnMut(crate::relay::Found) -> bool,
-) -> Result<Query, Failure> {
+/// Begins a search, and says what it costs.
+async fn begin(relay: &Relay, common: &Common, text: &str) -> Result<(Query, Search), Failure> {
     let query = read(text, common)?;
     let searcher = Searcher::Account(desk::account(relay));
     let begun = relay.search(&query, Timestamp::now(), &searcher, None).await;
     let mut search = begun.map_err(|fault| told(fault, text, common))?;
-    warn_of_cost(&search).await?;
+    warn_of_cost(&mut search).await?;
+    Ok((query, search))
+}
+
+/// All rows of a search, the newest first, each to `each` until it has enough.
+async fn walk(mut search: Search, each: &mut dyn FnMut(crate::relay::Found) -> bool) -> Result<(), Failure> {
     let mut progress = Progress::new();
     while let Some(found) = progress.step(&mut search).await? {
         if !found.into_iter().all(&mut *each) {
@@ -75,12 +75,13 @@ async fn walk(
         }
     }
     progress.end();
-    Ok(query)
+    Ok(())
 }
 
 async fn pair(relay: &Relay, common: &Common, text: &str, clock: Clock) -> Result<(), Failure> {
     let mut lines: Vec<FoundLine> = Vec::new();
-    walk(relay, common, text, &mut |found| {
+    let (_, search) = begin(relay, common, text).await?;
+    walk(search, &mut |found| {
         lines.push(found.line);
         lines.len() < PAIR_MAX
     })
@@ -95,6 +96,16 @@ async fn pair(relay: &Relay, common: &Common, text: &str, clock: Clock) -> Resul
     for line in &lines {
         let _ = writeln!(shown, "{}", log_rows::text(line, clock));
     }
+    let mails = outcomes(&lines);
+    for (queue_id, mail) in &mails {
+        let [direction, outcome, result] = [&mail.direction, &mail.outcome, &mail.result].map(String::as_str);
+        let at = clock.show(mail.at);
+        let _ = writeln!(
+            shown,
+            "{queue_id}  {direction}: {outcome} {result} at {at}, {} attempts",
+            mail.attempts
+        );
+    }
     for (direction, events) in &both {
         let events: Vec<String> = events.iter().map(|(event, n)| format!("{n} {event}")).collect();
         let _ = writeln!(shown, "{direction}: {}", events.join(", "));
@@ -103,13 +114,58 @@ async fn pair(relay: &Relay, common: &Common, text: &str, clock: Clock) -> Resul
         shown = "nothing is recorded of it".into();
     }
     let rows: Vec<Value> = lines.iter().map(FoundLine::to_json).collect();
-    print(common, &json!({ "rows": rows, "counts": both, "limited": lines.len() >= PAIR_MAX }), &shown);
+    let mails: Vec<Value> = mails
+        .iter()
+        .map(|(queue_id, mail)| {
+            json!({
+                "queue_id": queue_id, "direction": mail.direction, "outcome": mail.outcome, "result": mail.result,
+                "at": mail.at.to_rfc3339(), "attempts": mail.attempts,
+            })
+        })
+        .collect();
+    let document =
+        json!({ "rows": rows, "mails": mails, "counts": both, "limited": lines.len() >= PAIR_MAX });
+    print(common, &document, &shown);
     Ok(())
+}
+
+/// What became of a mail so far.
+struct Outcome {
+    direction: String,
+    /// The last of its events.
+    outcome: String,
+    result: String,
+    at: Timestamp,
+    attempts: u64,
+}
+
+/// What became of each mail, of rows the oldest first.
+fn outcomes(lines: &[FoundLine]) -> BTreeMap<&str, Outcome> {
+    let mut mails: BTreeMap<&str, Outcome> = BTreeMap::new();
+    for line in lines {
+        let Some(queue_id) = line.queue_id.as_deref() else { continue };
+        let mail = mails.entry(queue_id).or_insert_with(|| Outcome {
+            direction: "-".into(),
+            outcome: String::new(),
+            result: String::new(),
+            at: line.at,
+            attempts: 0,
+        });
+        if let Some(direction) = &line.direction {
+            mail.direction.clone_from(direction);
+        }
+        mail.outcome.clone_from(&line.event);
+        mail.result = line.result.clone().unwrap_or_default();
+        mail.at = line.at;
+        mail.attempts += u64::from(["delivered", "deferred", "failed"].contains(&line.event.as_str()));
+    }
+    mails
 }
 
 async fn pivot(relay: &Relay, common: &Common, text: &str, clock: Clock) -> Result<(), Failure> {
     let mut pivot = Pivot::default();
-    let query = walk(relay, common, text, &mut |found| {
+    let (query, search) = begin(relay, common, text).await?;
+    walk(search.counting(), &mut |found| {
         pivot.add(&found);
         true
     })

@@ -1,4 +1,5 @@
-//! Rows of a search: for people, as JSON, as CSV and JSON Lines for other programs. None of them names anybody.
+//! Rows of a search: for people, as JSON, as CSV and JSON Lines for other programs, and what Parquet has of them
+//! (`log_parquet.rs`). None of them names anybody. docs/query.md has the table of names.
 
 use super::arguments_search::{Format, Names};
 use crate::mail::Timestamp;
@@ -27,10 +28,10 @@ impl Clock {
 }
 
 /// A field of a row: its name here, in ECS, in ASIM.
-type Field = (&'static str, &'static str, &'static str);
+pub(super) type Field = (&'static str, &'static str, &'static str);
 
 /// The fields in their order. What a schema has no name for keeps a name of ours.
-const FIELDS: [Field; 22] = [
+pub(super) const FIELDS: [Field; 22] = [
     ("at", "@timestamp", "TimeGenerated"),
     ("id", "event.id", "EventOriginalUid"),
     ("event", "event.action", "EventOriginalType"),
@@ -55,9 +56,9 @@ const FIELDS: [Field; 22] = [
     ("matched", "anshin.matched", "Matched"),
 ];
 
-fn name(field: &Field, names: Names) -> &'static str {
+pub(super) fn name(field: &Field, names: Names) -> &'static str {
     match names {
-        Names::Plain => field.0,
+        Names::Own => field.0,
         Names::Ecs => field.1,
         Names::Asim => field.2,
     }
@@ -74,7 +75,7 @@ fn object(line: &FoundLine, names: Names) -> Value {
 /// What comes before all rows.
 pub(super) fn head(format: Format, names: Names) -> String {
     match format {
-        Format::Jsonl => String::new(),
+        Format::Jsonl | Format::Parquet => String::new(),
         Format::Csv => {
             let names: Vec<&str> = FIELDS.iter().map(|field| name(field, names)).collect();
             format!("{}\r\n", names.join(","))
@@ -85,7 +86,7 @@ pub(super) fn head(format: Format, names: Names) -> String {
 /// A row for another program, with the end of its line.
 pub(super) fn row(line: &FoundLine, format: Format, names: Names) -> String {
     match format {
-        Format::Jsonl => format!("{}\n", object(line, names)),
+        Format::Jsonl | Format::Parquet => format!("{}\n", object(line, names)),
         Format::Csv => {
             let own = line.to_json();
             let cells: Vec<String> =
@@ -96,7 +97,7 @@ pub(super) fn row(line: &FoundLine, format: Format, names: Names) -> String {
 }
 
 /// RFC 4180 §2. What a spreadsheet would compute gets a quote in front.
-fn cell(value: &Value) -> String {
+pub(super) fn cell(value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => {
@@ -173,7 +174,11 @@ mod tests {
 
     #[test]
     fn every_format_has_every_field_in_its_names() {
-        for names in [Names::Plain, Names::Ecs, Names::Asim] {
+        let page = include_str!("../../docs/query.md");
+        for (own, ecs, asim) in FIELDS {
+            assert!(page.contains(&format!("| `{own}` | `{ecs}` | `{asim}` |")), "docs/query.md lacks {own}");
+        }
+        for names in [Names::Own, Names::Ecs, Names::Asim] {
             let mut known: Vec<&str> = FIELDS.iter().map(|field| name(field, names)).collect();
             known.sort_unstable();
             known.dedup();
@@ -188,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_a_spreadsheet_would_compute_or_misread_is_quoted() {
-        let row = row(&line(), Format::Csv, Names::Plain);
+        let row = row(&line(), Format::Csv, Names::Own);
         assert!(row.contains(",\"'=1+1,\"\"x\"\"\",hana-ya,"), "{row}");
         assert!(row.ends_with(",list auto,from:h…@e…\r\n"), "{row}");
     }

@@ -1,28 +1,37 @@
 //! `anshin log search`: rows as they are found, the newest first, and what a search costs.
 //!
-//! Rules: a long search says what it costs before it begins and how far it is while it runs, and Ctrl-C ends it; what has been
-//! written by then stays.
+//! Rules: a long search says what it costs before it begins and how far it is while it runs, and Ctrl-C ends it; what was shown
+//! by then stays, and a file appears only when it is whole.
 
 use super::arguments::Common;
-use super::arguments_search::SearchArguments;
+use super::arguments_search::{Format, SearchArguments};
+use super::log::Asked;
+use super::log_parquet::{self, ParquetRows};
 use super::log_rows::{self, Clock};
 use super::output::{Failure, print};
+use super::sealed_file::{self, ExportFile};
 use super::{desk, log, residency};
 use crate::mail::Timestamp;
 use crate::query::{Problem, Query, complete};
 use crate::relay::{Found, Opening, Search, SearchFault, Searcher};
+use crate::vault::Recipient;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
+/// Rows that are shown of a search, unless it says otherwise.
+const LIMIT: u64 = 100;
 /// Rows that a search may have before it counts as long.
 const LONG: i64 = 10_000;
 /// Most rows that are opened at once, a second person given.
 const OPENED_MAX: u64 = 10_000;
 /// How long a search is silent, and how often it says how far it is.
 const SILENT: Duration = Duration::from_secs(1);
+/// The same where no person watches, but a file is written to.
+const SELDOM: Duration = Duration::from_secs(10);
 /// Octets of a file that are hashed at a time.
 const BLOCK: usize = 64 * 1024;
 
@@ -51,8 +60,9 @@ pub(super) async fn run(arguments: &SearchArguments, common: &Common) -> Result<
         );
         return Ok(());
     }
-    warn_of_cost(&search).await?;
-    let limit = if arguments.all { u64::MAX } else { arguments.limit };
+    warn_of_cost(&mut search).await?;
+    let to_file = arguments.out.is_some();
+    let limit = arguments.limit.unwrap_or(if arguments.all || to_file { u64::MAX } else { LIMIT });
     if let Some(named) = &named {
         let most = limit.min(OPENED_MAX + 1);
         let (mut records, mut progress) = (Vec::new(), Progress::new());
@@ -68,10 +78,11 @@ pub(super) async fn run(arguments: &SearchArguments, common: &Common) -> Result<
         }
         let limit = usize::try_from(limit.min(OPENED_MAX)).unwrap_or(usize::MAX);
         let opening = Opening::Search { query: relay.audited(&query), limit, records };
-        return log::open(common, &relay, named, &arguments.look, opening, arguments.out.clone()).await;
+        let asked = Asked { config: &config, named, look: &arguments.look, to: &arguments.to };
+        return log::open(common, &relay, &asked, opening, arguments.out.clone()).await;
     }
     if arguments.count {
-        let (mut rows, mut progress) = (0, Progress::new());
+        let (mut rows, mut progress, mut search) = (0, Progress::new(), search.counting());
         while let Some(found) = progress.step(&mut search).await? {
             rows += found.len();
         }
@@ -79,7 +90,8 @@ pub(super) async fn run(arguments: &SearchArguments, common: &Common) -> Result<
         print(common, &json!({ "query": query.to_masked(), "rows": rows }), &rows.to_string());
         return Ok(());
     }
-    show(arguments, common, &query, &mut search, limit).await
+    let recipients = sealed_file::recipients_if_any(&config, &arguments.to)?;
+    show(arguments, common, &query, &mut search, limit, &recipients).await
 }
 
 /// Rows to the screen, as one document, or for another program.
@@ -89,16 +101,12 @@ async fn show(
     query: &Query,
     search: &mut Search,
     limit: u64,
+    recipients: &[Recipient],
 ) -> Result<(), Failure> {
     let clock = Clock::of(arguments.utc);
     let window = search.plan().window;
     let (from, until) = (Timestamp::from_millis(window.from), Timestamp::from_millis(window.until));
-    let to_file = arguments.out.is_some();
-    let mut out: Box<dyn Write> = match &arguments.out {
-        Some(path) => Box::new(std::io::BufWriter::new(desk::file(path)?)),
-        None => Box::new(std::io::stdout()),
-    };
-    let as_document = common.json && arguments.format.is_none() && !to_file;
+    let as_document = common.json && arguments.format.is_none() && arguments.out.is_none();
     let head = match arguments.format {
         Some(format) => log_rows::head(format, arguments.names),
         None if as_document => {
@@ -106,41 +114,61 @@ async fn show(
                 "query": query.to_masked(),
                 "from": from.to_rfc3339(),
                 "until": until.to_rfc3339(),
-                "by_default": window.is_default,
+                "by_default": window.is_default || window.is_default_of_branches,
             });
             format!("{},\"rows\":[", head.to_string().trim_end_matches('}'))
         }
         None => format!("{}\n", log_rows::COLUMNS),
     };
-    let (mut rows, mut progress, mut is_open) = (0_u64, Progress::new(), put(&mut out, &head, to_file)?);
+    let mut out = match (&arguments.out, arguments.format) {
+        (Some(path), Some(Format::Parquet)) => {
+            let about =
+                [("query", query.to_masked()), ("from", from.to_rfc3339()), ("until", until.to_rfc3339())];
+            let columns = log_parquet::columns(arguments.names);
+            Out::Parquet(Box::new(ParquetRows::begin(ExportFile::begin(path, recipients)?, columns, &about)?))
+        }
+        (Some(path), _) => Out::File(ExportFile::begin(path, recipients)?),
+        (None, Some(Format::Parquet)) => return Err(Failure::new("--format parquet: name a file by --out")),
+        (None, _) => Out::Screen(std::io::stdout()),
+    };
+    let (mut rows, mut progress, mut is_open) = (0_u64, Progress::new(), out.put(&head)?);
     while is_open
         && rows < limit
         && let Some(found) = progress.step(search).await?
     {
         for Found { line, .. } in found.iter().take(usize::try_from(limit - rows).unwrap_or(usize::MAX)) {
-            let text = match arguments.format {
-                Some(format) => log_rows::row(line, format, arguments.names),
-                None if as_document => {
-                    format!("{}{}", if rows > 0 { "," } else { "" }, line.to_json())
-                }
-                None => format!("{}\n", log_rows::text(line, clock)),
-            };
-            is_open = is_open && put(&mut out, &text, to_file)?;
+            is_open = is_open
+                && match (&mut out, arguments.format) {
+                    (Out::Parquet(parquet), _) => {
+                        let mut row = line.to_json();
+                        row["at"] = line.at.as_millis().into();
+                        parquet.add(row).map(|()| true)?
+                    }
+                    (out, Some(format)) => out.put(&log_rows::row(line, format, arguments.names))?,
+                    (out, None) if as_document => {
+                        out.put(&format!("{}{}", if rows > 0 { "," } else { "" }, line.to_json()))?
+                    }
+                    (out, None) => out.put(&format!("{}\n", log_rows::text(line, clock)))?,
+                };
             rows += 1;
         }
     }
     progress.end();
     let is_more = rows >= limit;
     if as_document {
-        put(&mut out, &format!("],\"count\":{rows},\"limited\":{is_more}}}\n"), to_file)?;
+        out.put(&format!("],\"count\":{rows},\"limited\":{is_more}}}\n"))?;
     }
-    out.flush().or_else(|fault| if to_file { Err(fault) } else { Ok(()) })?;
+    out.finish()?;
     if let Some(path) = &arguments.out {
         let written = json!({ "file": path.display().to_string(), "rows": rows, "limited": is_more });
         print(common, &written, &format!("{rows} rows are in {}", path.display()));
     }
     if !as_document {
-        let by_default = if window.is_default { ", 30 days by default: after: or all: for more" } else { "" };
+        let by_default = match (window.is_default, window.is_default_of_branches) {
+            (true, _) => ", 30 days by default: after: or all: for more",
+            (_, true) => ", 30 days in branches that name no beginning",
+            _ => "",
+        };
         let more = if is_more { "; perhaps more: --limit, --all" } else { "" };
         let _ = writeln!(
             std::io::stderr(),
@@ -152,17 +180,34 @@ async fn show(
     Ok(())
 }
 
-/// Writes; `false` when whoever reads standard output went away.
-fn put(out: &mut Box<dyn Write>, text: &str, to_file: bool) -> Result<bool, Failure> {
-    match out.write_all(text.as_bytes()) {
-        Ok(()) => Ok(true),
-        Err(_) if !to_file => Ok(false),
-        Err(fault) => Err(Failure::new(format!("the file can't be written: {fault}"))),
+/// Where rows go.
+enum Out {
+    Screen(std::io::Stdout),
+    File(ExportFile),
+    Parquet(Box<ParquetRows<ExportFile>>),
+}
+
+impl Out {
+    /// Writes; `false` when whoever reads standard output went away.
+    fn put(&mut self, text: &str) -> Result<bool, Failure> {
+        match self {
+            Out::Screen(out) => Ok(out.write_all(text.as_bytes()).is_ok()),
+            Out::File(file) => file.put(text.as_bytes()).map(|()| true),
+            Out::Parquet(_) => Ok(true),
+        }
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        match self {
+            Out::Screen(mut out) => out.flush().or(Ok(())),
+            Out::File(file) => file.finish().map(drop),
+            Out::Parquet(parquet) => parquet.finish()?.finish().map(drop),
+        }
     }
 }
 
 /// Says what a long search costs, before it begins.
-pub(super) async fn warn_of_cost(search: &Search) -> Result<(), Failure> {
+pub(super) async fn warn_of_cost(search: &mut Search) -> Result<(), Failure> {
     let (rows, is_all) = search.cost().await?;
     if rows >= LONG {
         let about = if is_all { "about" } else { "more than" };
@@ -176,30 +221,36 @@ pub(super) struct Progress {
     told_at: Instant,
     rows: usize,
     has_told: bool,
+    /// From the first look at it on no Ctrl-C is lost, also where it comes between two steps.
+    stop: Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>,
 }
 
 impl Progress {
     pub fn new() -> Self {
-        Self { told_at: Instant::now(), rows: 0, has_told: false }
+        let stop = Box::pin(tokio::signal::ctrl_c());
+        Self { told_at: Instant::now(), rows: 0, has_told: false, stop }
     }
 
     /// The next step, unless Ctrl-C came.
     pub async fn step(&mut self, search: &mut Search) -> Result<Option<Vec<Found>>, Failure> {
         let found = tokio::select! {
-            found = search.step() => found?,
-            _ = tokio::signal::ctrl_c() => {
+            biased;
+            _ = &mut self.stop => {
                 self.end();
-                return Err(Failure::new("stopped; what was found until then is above, or in the file"));
+                self.stop = Box::pin(std::future::pending());
+                return Err(Failure::new("stopped; what was found until then is above, and no file was made"));
             }
+            found = search.step() => found?,
         };
         self.rows += found.as_ref().map_or(0, Vec::len);
         let mut out = std::io::stderr();
-        if self.told_at.elapsed() > SILENT && out.is_terminal() {
+        let (before, after, often) = if out.is_terminal() { ("\r", " ", SILENT) } else { ("", "\n", SELDOM) };
+        if self.told_at.elapsed() > often {
             let (at, share) = search.progress();
             let (at, share) = (Clock::Japan.show(at), share * 100.0);
-            let _ = write!(out, "\rback to {at}, {share:.0} %, {} rows ", self.rows);
+            let _ = write!(out, "{before}back to {at}, {share:.0} %, {} rows{after}", self.rows);
             self.told_at = Instant::now();
-            self.has_told = true;
+            self.has_told = out.is_terminal();
         }
         Ok(found)
     }
@@ -226,7 +277,7 @@ fn shown(problem: &Problem, text: &str, common: &Common) -> Failure {
         "nearest": problem.nearest,
     });
     let said = if common.json { problem.sentence() } else { problem.show(text) };
-    Failure { text: format!("the query can't be answered\n{said}"), details: Some(details) }
+    Failure { details: Some(details), ..Failure::new(format!("the query can't be answered\n{said}")) }
 }
 
 /// A fault of a search of this text.
@@ -238,7 +289,7 @@ pub(super) fn told(fault: SearchFault, text: &str, common: &Common) -> Failure {
 }
 
 /// SHA-256 of a file.
-fn hash(path: &Path) -> Result<[u8; 32], Failure> {
+pub(super) fn hash(path: &Path) -> Result<[u8; 32], Failure> {
     let fault = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
     let mut file = std::fs::File::open(path).map_err(fault)?;
     let (mut hash, mut block) = (Sha256::new(), vec![0; BLOCK]);

@@ -7,7 +7,7 @@ use super::arguments::Common;
 use super::arguments_log::LogCommand;
 use super::compliance::residency::{make_key, read_key, write_new};
 use super::output::{Failure, print, table};
-use super::{desk, process, residency};
+use super::{desk, log_case, process, residency};
 use crate::config::Config;
 use crate::egress::NotesFile;
 use crate::ledger::{Bundle, Entry, LookEntry, ProvenRow, Signs, Verifier, notes, whole_notes};
@@ -22,12 +22,29 @@ use std::time::Duration;
 
 pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Failure> {
     match command {
-        LogCommand::Trace { .. } | LogCommand::Search(_) | LogCommand::Question(_) => Ok(()),
+        LogCommand::Trace { .. }
+        | LogCommand::Search(_)
+        | LogCommand::Stats(_)
+        | LogCommand::Export(_)
+        | LogCommand::Text { .. }
+        | LogCommand::Extract { .. }
+        | LogCommand::Question(_)
+        | LogCommand::Generate(_) => Ok(()),
         LogCommand::Verify { anchors, since, keys } => {
             verify(&anchors, since.as_deref(), &keys, common).await
         }
-        LogCommand::Prove { message, look, out } => prove(message, look, &out, common).await,
-        LogCommand::VerifyBundle { file, keys } => verify_bundle(&file, &keys, common),
+        LogCommand::Prove { message, look, alias, order, who, to, out } if who.case.is_some() => {
+            let _ = look;
+            log_case::prove(
+                &log_case::Named { messages: message, aliases: alias, orders: order },
+                (&who, &to),
+                &out,
+                common,
+            )
+            .await
+        }
+        LogCommand::Prove { message, look, out, .. } => prove(&message, look, &out, common).await,
+        LogCommand::VerifyBundle { file, page, keys } => verify_bundle(&file, page.as_deref(), &keys, common),
         LogCommand::Key => {
             let (_, relay) = desk::relay(common, "log").await?;
             let keys: Vec<String> = relay.tree_keys().await?.iter().map(ToString::to_string).collect();
@@ -102,10 +119,8 @@ async fn verify(
         Some(first) => {
             let more = found.broken.len() as u64 + found.untold - 1;
             let more = if more == 0 { String::new() } else { format!(", and {more} more") };
-            Err(Failure {
-                text: format!("the log is not intact: {}{more}", one(first)),
-                details: Some(document),
-            })
+            let text = format!("the log is not intact: {}{more}", one(first));
+            Err(Failure { document: Some(document), ..Failure::new(text) })
         }
     }
 }
@@ -220,17 +235,16 @@ fn told(found: &Verification) -> String {
 }
 
 async fn prove(
-    message: Option<String>,
+    messages: &[String],
     look: Option<String>,
     out: &Path,
     common: &Common,
 ) -> Result<(), Failure> {
     let (config, relay) = desk::relay(common, "log").await?;
     residency::export(&config, "--out", out).await?;
-    let bundle = match (&message, &look) {
-        (Some(message), _) => relay.prove_message(message).await?,
-        (None, Some(look)) => relay.prove_look(look).await?,
-        (None, None) => return Err(Failure::new("say what to prove: --message or --look")),
+    let bundle = match &look {
+        Some(look) => relay.prove_look(look).await?,
+        None => relay.prove_messages(messages).await?,
     };
     let text = serde_json::to_string_pretty(&bundle).map_err(|_| Failure::new("the bundle is no JSON"))?;
     write_new(out, &format!("{text}\n"), 0o600)?;
@@ -247,12 +261,19 @@ async fn prove(
     Ok(())
 }
 
-fn verify_bundle(file: &Path, keys: &[String], common: &Common) -> Result<(), Failure> {
+fn verify_bundle(file: &Path, page: Option<&Path>, keys: &[String], common: &Common) -> Result<(), Failure> {
     let fault = |fault: &dyn std::fmt::Display| Failure::new(format!("{}: {fault}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|cause| fault(&cause.kind()))?;
     let bundle: Bundle = serde_json::from_str(&text).map_err(|_| fault(&"it is no bundle of evidence"))?;
     let keys = parse_keys(keys)?;
     let (checkpoint, signers) = bundle.check(&keys).map_err(|cause| fault(&cause))?;
+    let stated = bundle.stated(&keys).map_err(|cause| fault(&cause))?;
+    if let Some(page) = page {
+        let stated = stated.as_ref().ok_or_else(|| fault(&"it states nothing of a page"))?;
+        if super::log_search::hash(page)? != stated.page {
+            return Err(Failure::new(format!("{}: it is not the page that was stated", page.display())));
+        }
+    }
     let signed_by: Vec<&str> = signers.iter().map(|signer| signer.name()).collect();
     let signed_at = checkpoint.at().map(Timestamp::to_rfc3339);
     let at = |millis: i64| Timestamp::from_millis(millis).to_rfc3339();
@@ -285,8 +306,17 @@ fn verify_bundle(file: &Path, keys: &[String], common: &Common) -> Result<(), Fa
             rows.push(vec![at(*when), event, "-".into(), queue_id(*id), entered.clone()]);
         }
     }
+    let page_said = match (&stated, page) {
+        (Some(stated), Some(_)) => {
+            format!("\nThe page is the one that was stated for case {}, at {}.", stated.case, stated.at)
+        }
+        (Some(stated), None) => {
+            format!("\nA page was stated for case {}: check it with --page.", stated.case)
+        }
+        (None, _) => String::new(),
+    };
     let said = format!(
-        "{}\n\nProven: these rows stood so in the tree {} of {} leaves, signed by {}{}.",
+        "{}\n\nProven: these rows stood so in the tree {} of {} leaves, signed by {}{}.{page_said}",
         table(&["at", "event", "message", "row", "entered"], &rows),
         checkpoint.origin,
         checkpoint.size,
@@ -296,6 +326,8 @@ fn verify_bundle(file: &Path, keys: &[String], common: &Common) -> Result<(), Fa
     let document = json!({
         "proven": true, "tree": checkpoint.origin, "size": checkpoint.size, "signed_by": signed_by,
         "signed_at": signed_at, "rows": document,
+        "case": stated.as_ref().map(|stated| &stated.case),
+        "page": page.map(|_| "as it was stated"),
     });
     print(common, &document, &said);
     Ok(())

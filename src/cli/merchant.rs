@@ -1,14 +1,18 @@
-//! `anshin merchant add`; `merchant credential` is `credential.rs`.
+//! `anshin merchant add`, `menu-password`; `merchant credential` is `credential.rs`.
 
 use super::arguments::{Common, MerchantCommand};
 use super::output::{Failure, print};
 use super::{credential, desk, process};
 use crate::relay::NewMerchantRequest;
 use crate::web::merchant_json;
+use serde_json::json;
 
 pub(super) async fn run(command: MerchantCommand, common: &Common) -> Result<(), Failure> {
     let (store_id, name, addresses) = match command {
         MerchantCommand::Credential { command } => return credential::run(command, common).await,
+        MerchantCommand::MenuPassword { store_id, name, without_second_factor } => {
+            return menu_password(&store_id, name.as_deref(), without_second_factor, common).await;
+        }
         MerchantCommand::Add { store_id, name, addresses } => (store_id, name, addresses),
     };
     let (config, relay) = desk::relay(common, "merchant").await?;
@@ -31,5 +35,24 @@ pub(super) async fn run(command: MerchantCommand, common: &Common) -> Result<(),
         added.menu_password.show(),
     );
     print(common, &merchant_json(&added, &smtp), &text);
+    Ok(())
+}
+
+async fn menu_password(
+    store_id: &str,
+    name: Option<&str>,
+    drops_factor: bool,
+    common: &Common,
+) -> Result<(), Failure> {
+    let (_, relay) = desk::relay(common, "merchant menu-password").await?;
+    let password = relay.new_menu_password(store_id, name, drops_factor).await?;
+    let password = password
+        .ok_or_else(|| Failure::new("store id: there is no such store; `anshin merchant add` makes one"))?;
+    let document = json!({ "menu": { "store_id": store_id, "password": password.show() } });
+    let text = format!(
+        "This is shown once, good for seven days, and has to be changed at the first sign-in.\n\nmenu           {store_id} / {}",
+        password.show()
+    );
+    print(common, &document, &text);
     Ok(())
 }

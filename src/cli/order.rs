@@ -28,6 +28,7 @@ pub(super) async fn run(command: OrderCommand, common: &Common) -> Result<(), Fa
             if let Some(named) = named {
                 let (store_id, order_no) = (order.store_id, order.order_no);
                 let opening = Opening::Customer { store_id, order_no };
+                desk::must_not_be_a_file()?;
                 let opened =
                     relay.open_for(&named, &opening, desk::output_goes(), look.approved.as_deref()).await?;
                 return show(common, &shown, Some(opened));
@@ -65,7 +66,11 @@ fn show(common: &Common, order: &OrderView, opened: Option<Opened>) -> Result<()
         order.customer_alias,
         order.merchant_alias,
         order.expires_at,
-        if order.closed_at.is_some() { " (closed)" } else { "" },
+        match (order.is_destroyed, order.closed_at) {
+            (true, _) => " (destroyed)",
+            (false, Some(_)) => " (closed)",
+            (false, None) => "",
+        },
     );
     let mut document = order_json(order);
     if let (Some(Opened::Customer(customer)), Some(fields)) = (opened, document.as_object_mut()) {
@@ -77,7 +82,9 @@ fn show(common: &Common, order: &OrderView, opened: Option<Opened>) -> Result<()
 }
 
 fn row(order: &OrderView) -> Vec<String> {
-    let state = if order.closed_at.is_some() {
+    let state = if order.is_destroyed {
+        "destroyed"
+    } else if order.closed_at.is_some() {
         "closed"
     } else if order.expires_at <= Timestamp::now() {
         "expired"

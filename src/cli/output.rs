@@ -9,12 +9,15 @@ use std::process::ExitCode;
 #[derive(Debug)]
 pub(super) struct Failure {
     pub text: String,
+    /// What stands beside the text with `--json`.
     pub details: Option<Value>,
+    /// The same document as without a fault, beside whose fields the text stands with `--json`.
+    pub document: Option<Value>,
 }
 
 impl Failure {
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), details: None }
+        Self { text: text.into(), details: None, document: None }
     }
 }
 
@@ -29,6 +32,12 @@ pub(super) fn print(common: &Common, document: &Value, text: &str) {
     let mut out = std::io::stdout().lock();
     // A reader that went away (`| head`) is no failure of ours.
     let _ = if common.json { writeln!(out, "{document:#}") } else { writeln!(out, "{}", text.trim_end()) };
+}
+
+/// The same of one look of many: JSON takes one line, so that a reader knows where it ends.
+pub(super) fn print_look(common: &Common, document: &Value, text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = if common.json { writeln!(out, "{document}") } else { writeln!(out, "{}", text.trim_end()) };
 }
 
 /// Says how far something is that takes its time, beside the result.
@@ -47,10 +56,13 @@ pub(super) fn clear(common: &Common) {
 /// Prints why a command failed.
 pub(super) fn failed(failure: &Failure, json: bool) -> ExitCode {
     if json {
-        let document = match &failure.details {
-            Some(details) => json!({ "error": failure.text, "details": details }),
-            None => json!({ "error": failure.text }),
-        };
+        let mut document = failure.document.clone().unwrap_or_else(|| json!({}));
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("error".into(), failure.text.clone().into());
+            if let Some(details) = &failure.details {
+                fields.insert("details".into(), details.clone());
+            }
+        }
         let _ = writeln!(std::io::stdout(), "{document:#}");
     } else {
         let _ = writeln!(std::io::stderr(), "anshin: {}", failure.text);

@@ -3,11 +3,11 @@
 use super::arguments::Common;
 use super::output::Failure;
 use super::residency;
-use crate::config::{self, Audit, Config, Keys, Profile, Role};
+use crate::config::{self, Audit, Config, Keep, Keys, Profile, Role};
 use crate::egress::{Egress, close_audit};
 use crate::ingress::{Ingress, Inherited, Listening, make_self_signed};
 use crate::mail::{RealAddress, Timestamp};
-use crate::relay::{Domains, Policy, Relay, RelayFault, SenderPolicy};
+use crate::relay::{Boxing, Domains, Policy, Relay, RelayFault, SenderPolicy};
 use crate::residency::{Checker, Staff};
 use crate::senders;
 use crate::store::Store;
@@ -44,16 +44,16 @@ pub(super) fn config_path(common: &Common) -> Option<PathBuf> {
 
 pub(super) fn config_failure(errors: config::ConfigErrors) -> Failure {
     let details = serde_json::to_value(errors.problems()).ok();
-    Failure { text: errors.to_string(), details }
+    Failure { details, ..Failure::new(errors.to_string()) }
 }
 
 /// Opens the key ring as far as these roles need it.
-pub(super) fn ring(config: &Config, roles: &[Role]) -> Result<(Keeper, Vault), Failure> {
+pub(super) async fn ring(config: &Config, roles: &[Role]) -> Result<(Keeper, Vault), Failure> {
     let make = match config.profile {
         Profile::Development => Make::Missing,
         Profile::Production => Make::Nothing,
     };
-    let wrapping = super::providers::wrapping(&config.keys)?;
+    let wrapping = super::providers::wrapping(config).await?;
     Ok(Keeper::open(
         &config.keys.dir,
         wrapping,
@@ -88,10 +88,14 @@ pub(super) async fn open(config: &Config, vault: Vault) -> Result<(Relay, Checke
             unproven: config.senders.unproven,
             other_address: config.senders.other_address,
         },
+        brand: config.menu.brand.clone(),
         staff: Arc::new(Staff::new(config, checker.geo().as_ref().clone())),
     };
     let relay = Relay::open(store, vault, domains, policy).await?;
     relay.locates_by(checker.geo());
+    if config.retention.kept_texts.keep == Keep::On {
+        relay.keeps_texts(config.retention.kept_texts.largest.octets());
+    }
     residency::database(&checker, relay.store(), config.profile).await?;
     Ok((relay, checker))
 }
@@ -109,7 +113,7 @@ pub(super) fn senders(config: &Config) -> senders::Setup {
 pub(super) async fn relay(common: &Common) -> Result<(Config, Relay), Failure> {
     let config = load(common, &[])?;
     let _making = making(&config)?;
-    let (_, vault) = ring(&config, &[])?;
+    let (_, vault) = ring(&config, &[]).await?;
     let (relay, _) = open(&config, vault).await?;
     relay.works_for(super::desk::account(&relay));
     Ok((config, relay))
@@ -139,7 +143,9 @@ pub(super) fn turn_at_ring(config: &Config) -> Result<File, Failure> {
 pub(super) fn smtp_access(config: &Config, listening: Option<&Listening>) -> SmtpAccess {
     let bound = listening.map(|listening| listening.submission.as_slice()).unwrap_or_default();
     let port = bound.first().or(config.ingress.submission.listen.first()).map_or(587, SocketAddr::port);
-    SmtpAccess { host: config.hostname.to_string(), port }
+    let bound = listening.map(|listening| listening.submissions.as_slice()).unwrap_or_default();
+    let tls_port = bound.first().or(config.ingress.submission.tls_listen.first()).map(SocketAddr::port);
+    SmtpAccess { host: config.hostname.to_string(), port, tls_port }
 }
 
 /// The roles of this process, running.
@@ -163,7 +169,7 @@ impl Process {
     /// Makes what the development profile may make, binds everything, then serves.
     pub async fn start(config: &Config, roles: &[Role], mut inherited: Inherited) -> Result<Self, Failure> {
         let making = making(config)?;
-        let (keeper, vault) = ring(config, roles)?;
+        let (keeper, vault) = ring(config, roles).await?;
         super::hardening::warn_unlocked(&vault);
         let (relay, checker) = open(config, vault).await?;
         if config.profile == Profile::Development && roles.contains(&Role::Ingress) {
@@ -293,6 +299,7 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
     tokio::spawn(async move {
         // The same fault is told once.
         let (mut said, mut kept) = (None, Vec::new());
+        let mut boxing = Boxing::default();
         loop {
             tokio::time::sleep(LOOK_APART).await;
             tokio::select! {
@@ -318,6 +325,9 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
                 );
             }
             let _ = relay.learn_bound().await;
+            if let Err(fault) = relay.open_stores_to_menu(&mut boxing).await {
+                tracing::error!(event = "fault", %fault, "stores of an older version are not opened to the menu yet");
+            }
             let destroyed = follow_retired(&relay, keeper).await;
             let Ok((again, left)) = destroyed else { return };
             keeper = again;

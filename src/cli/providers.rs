@@ -1,12 +1,26 @@
 //! What wraps the secrets of the key ring, by the configuration.
 
 use super::output::Failure;
-use crate::config::{Keys, Provider};
+use super::residency;
+use crate::config::{Config, Keys, Provider};
 use crate::vault::Wrapping;
 
-/// The provider that is configured.
-pub(super) fn wrapping(keys: &Keys) -> Result<Wrapping, Failure> {
-    match keys.provider {
+/// The provider that is configured; while the ring moves it opens what the one before has wrapped, too.
+/// A service is asked for nothing until it is proven where it is.
+pub(super) async fn wrapping(config: &Config) -> Result<Wrapping, Failure> {
+    let keys = &config.keys;
+    if [keys.provider, keys.former_provider].contains(&Provider::AwsKms) {
+        residency::key_service(config).await?;
+    }
+    let own = provider(keys, keys.provider)?;
+    match keys.former_provider {
+        Provider::File => Ok(own),
+        former => Ok(own.moved_from(provider(keys, former)?)),
+    }
+}
+
+fn provider(keys: &Keys, provider: Provider) -> Result<Wrapping, Failure> {
+    match provider {
         Provider::File => Ok(Wrapping::File),
         #[cfg(feature = "pkcs11")]
         Provider::Pkcs11 => {

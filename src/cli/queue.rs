@@ -28,6 +28,7 @@ pub(super) async fn run(command: QueueCommand, common: &Common) -> Result<(), Fa
         }
         QueueCommand::Show { queue_id, content: true, look } => {
             let named = named.ok_or_else(|| Failure::new("name yourself with --actor"))?;
+            desk::must_not_be_a_file()?;
             let opening = Opening::Content { queue_id: queue_id.clone() };
             let opened =
                 relay.open_for(&named, &opening, desk::output_goes(), look.approved.as_deref()).await?;

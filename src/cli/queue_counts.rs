@@ -6,7 +6,7 @@
 
 use super::arguments::Common;
 use super::arguments_queue::CountBy;
-use super::output::{Failure, clear, print, table};
+use super::output::{Failure, clear, print, print_look, table};
 use crate::config::{Config, Shape};
 use crate::mail::Timestamp;
 use crate::relay::{Destination, Relay};
@@ -19,8 +19,12 @@ use std::time::Duration;
 /// Totals by state, once, or anew every so many seconds until Ctrl-C.
 pub(super) async fn stats(common: &Common, relay: &Relay, follow: Option<u64>) -> Result<(), Failure> {
     loop {
-        totals(common, &relay.store().queue_totals().await?);
-        let Some(seconds) = follow else { return Ok(()) };
+        let (document, text) = totals(&relay.store().queue_totals().await?);
+        let Some(seconds) = follow else {
+            print(common, &document, &text);
+            return Ok(());
+        };
+        print_look(common, &document, &text);
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
             _ = tokio::signal::ctrl_c() => return Ok(()),
@@ -28,7 +32,7 @@ pub(super) async fn stats(common: &Common, relay: &Relay, follow: Option<u64>) -
     }
 }
 
-fn totals(common: &Common, totals: &[QueueTotals]) {
+fn totals(totals: &[QueueTotals]) -> (Value, String) {
     let document = totals
         .iter()
         .map(|total| {
@@ -52,10 +56,10 @@ fn totals(common: &Common, totals: &[QueueTotals]) {
         ]
     };
     let head = ["state", "held for", "deliveries", "doubtful attempts", "oldest received"];
-    print(common, &Value::Array(document), &table(&head, &totals.iter().map(line).collect::<Vec<_>>()));
+    (Value::Array(document), table(&head, &totals.iter().map(line).collect::<Vec<_>>()))
 }
 
-/// Totals and what waits by destination and by reason, anew every so many seconds until Ctrl-C.
+/// Totals and what waits by destination and by reason, anew every so many seconds until Ctrl-C; as JSON one document a line.
 pub(super) async fn watch(
     common: &Common,
     config: &Config,
@@ -65,10 +69,16 @@ pub(super) async fn watch(
 ) -> Result<(), Failure> {
     loop {
         clear(common);
-        totals(common, &relay.store().queue_totals().await?);
-        for by in [CountBy::Destination, CountBy::Reason] {
-            summary(common, config, relay, by, limit).await?;
-        }
+        let (states, text) = totals(&relay.store().queue_totals().await?);
+        let destinations = counted(config, relay, By::Destination, limit).await?;
+        let reasons = counted(config, relay, By::Reason, limit).await?;
+        let document = json!({
+            "at": Timestamp::now().to_rfc3339(),
+            "states": states,
+            "destinations": destinations.0,
+            "reasons": reasons.0,
+        });
+        print_look(common, &document, &format!("{text}{}{}", destinations.1, reasons.1));
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
             _ = tokio::signal::ctrl_c() => return Ok(()),
@@ -90,6 +100,12 @@ pub(super) async fn summary(
         CountBy::Store => By::Store,
         CountBy::Class => By::Class,
     };
+    let (document, text) = counted(config, relay, by, limit).await?;
+    print(common, &document, &text);
+    Ok(())
+}
+
+async fn counted(config: &Config, relay: &Relay, by: By, limit: u32) -> Result<(Value, String), Failure> {
     let counts = relay.store().queue_counts(by, i64::from(limit)).await?;
     let receivers: HashMap<i64, String> = Shape::in_force(&config.egress.shapes)
         .iter()
@@ -128,8 +144,7 @@ pub(super) async fn summary(
         [vec![name], numbers.to_vec(), vec![time(count.oldest_at)]].concat()
     };
     let head = ["of", "waiting", "tried", "held", "oldest received"];
-    print(common, &Value::Array(document.collect()), &table(&head, &all().map(line).collect::<Vec<_>>()));
-    Ok(())
+    Ok((Value::Array(document.collect()), table(&head, &all().map(line).collect::<Vec<_>>())))
 }
 
 fn time(at: Option<Timestamp>) -> String {

@@ -49,6 +49,12 @@ pub(super) async fn next_hop(config: &Config, host: &str) -> Result<(), Failure>
     refuse(&report, config.profile)
 }
 
+/// Looks at the service that wraps the keys, before it is asked for any.
+pub(in crate::cli) async fn key_service(config: &Config) -> Result<(), Failure> {
+    let report = checker(config)?.for_key_service().look(&Told::default(), Timestamp::now()).await;
+    refuse(&report, config.profile)
+}
+
 /// Looks at where a file lies into which somebody has user information written.
 pub(in crate::cli) async fn export(config: &Config, key: &str, path: &Path) -> Result<(), Failure> {
     let report = checker(config)?.for_export(key, path).look(&Told::default(), Timestamp::now()).await;
@@ -87,7 +93,7 @@ fn refuse(report: &Report, profile: Profile) -> Result<(), Failure> {
     for finding in &refused {
         text.push_str(&format!("\n{}", said(finding)));
     }
-    Err(Failure { text, details: serde_json::to_value(&refused).ok() })
+    Err(Failure { details: serde_json::to_value(&refused).ok(), ..Failure::new(text) })
 }
 
 /// A finding in the form of a configuration problem.

@@ -172,7 +172,28 @@ impl Reuse {
     }
 }
 
+/// What the built-in entries say, behind those of the file: codes, words, what they mean. Greylisting passes, whatever code it
+/// comes under. deploy/anshin.toml lists them too.
+const BUILT_IN: [(&str, &str, ReplyClass); 4] = [
+    ("550", "greylist", ReplyClass::Defer),
+    ("550", "graylist", ReplyClass::Defer),
+    ("554", "greylist", ReplyClass::Defer),
+    ("554", "graylist", ReplyClass::Defer),
+];
+
 impl Reply {
+    /// The entries that hold without a file: the first that fits decides, so those of the file come before them.
+    #[must_use]
+    pub fn built_in() -> Vec<Self> {
+        let entry = |(code, text, class): (&str, &str, ReplyClass)| Self {
+            domain: RouteDomain::Any,
+            code: code.to_owned(),
+            text: text.to_owned(),
+            class,
+        };
+        BUILT_IN.into_iter().map(entry).collect()
+    }
+
     pub(super) fn read_all(r: &mut Reader) -> Vec<Self> {
         let count = r.tables("egress.reply");
         (1..=count).filter_map(|i| Self::read(r, i)).collect()

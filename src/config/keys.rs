@@ -15,6 +15,8 @@ pub struct Keys {
     pub dir: PathBuf,
     /// What keeps its secrets.
     pub provider: Provider,
+    /// What kept them before, for as long as a ring moves from there; "file" where it does not.
+    pub former_provider: Provider,
     pub pkcs11: Pkcs11,
     pub aws_kms: AwsKms,
 }
@@ -66,6 +68,7 @@ impl Keys {
         let dir = r.value("keys.dir", "keys", kind::path);
         let words = [("file", Provider::File), ("pkcs11", Provider::Pkcs11), ("aws-kms", Provider::AwsKms)];
         let provider = r.value("keys.provider", "file", kind::word(&words));
+        let former = r.value("keys.former_provider", "file", kind::word(&words));
         let module = r.value("keys.pkcs11.module", "", kind::optional(kind::path));
         let token = r.value("keys.pkcs11.token", "anshin", string);
         let key = r.value("keys.pkcs11.key", "anshin", string);
@@ -76,37 +79,41 @@ impl Keys {
         Some(Self {
             dir: dir?,
             provider: provider?,
+            former_provider: former?,
             pkcs11: Pkcs11 { module: module?, token: token?, key: key?, pin_file: pin_file? },
             aws_kms: AwsKms { key: arn?, credentials_file: credentials_file?, endpoint: endpoint? },
         })
     }
 
-    /// What the provider needs.
+    /// What the providers need.
     pub(super) fn check(&self, r: &mut Reader) {
-        let cure = "set it, or set keys.provider to \"file\"";
-        match self.provider {
+        self.check_one("keys.provider", self.provider, r);
+        if self.former_provider == self.provider && self.provider != Provider::File {
+            let cure = "set it to what kept the ring before, or take it away";
+            r.refuse("keys.former_provider", "is the same as keys.provider", cure);
+        } else {
+            self.check_one("keys.former_provider", self.former_provider, r);
+        }
+    }
+
+    fn check_one(&self, key: &str, provider: Provider, r: &mut Reader) {
+        let cure = format!("set it, or set {key} to \"file\"");
+        let cure = cure.as_str();
+        match provider {
             Provider::File => {}
             Provider::Pkcs11 if !cfg!(feature = "pkcs11") => {
-                r.refuse(
-                    "keys.provider",
-                    "this program is built without it",
-                    "build it with the feature pkcs11",
-                );
+                r.refuse(key, "this program is built without it", "build it with the feature pkcs11");
             }
             Provider::Pkcs11 => {
                 let (module, pin) = (&self.pkcs11.module, &self.pkcs11.pin_file);
-                for (key, path) in [("keys.pkcs11.module", module), ("keys.pkcs11.pin_file", pin)] {
-                    if path.is_none() && r.are_sound(&[key]) {
-                        r.refuse(key, "is empty", cure);
+                for (own, path) in [("keys.pkcs11.module", module), ("keys.pkcs11.pin_file", pin)] {
+                    if path.is_none() && r.are_sound(&[own]) {
+                        r.refuse(own, "is empty", cure);
                     }
                 }
             }
             Provider::AwsKms if !cfg!(feature = "aws-kms") => {
-                r.refuse(
-                    "keys.provider",
-                    "this program is built without it",
-                    "build it with the feature aws-kms",
-                );
+                r.refuse(key, "this program is built without it", "build it with the feature aws-kms");
             }
             Provider::AwsKms => {
                 if let Err((reason, cure)) = self.aws_kms.region() {
@@ -133,6 +140,9 @@ impl Keys {
         }
         if roles.contains(&Role::Egress) {
             purposes.extend([Purpose::Body, Purpose::Tree]);
+        }
+        if roles.contains(&Role::Web) {
+            purposes.push(Purpose::Menu);
         }
         if storage.file().is_some() {
             purposes.push(Purpose::File);
@@ -207,11 +217,12 @@ mod tests {
         let of = |role| Keys::take(&[role], &server);
         let (ingress, egress, web) = (of(Role::Ingress), of(Role::Egress), of(Role::Web));
         let basis = [Purpose::Alias, Purpose::Index, Purpose::Guard];
-        assert_eq!(web, Take::Only(basis.to_vec()));
+        assert_eq!(web, Take::Only([&basis[..], &[Purpose::Menu]].concat()));
         assert_eq!(ingress, Take::Only([&basis[..], &[Purpose::Seal]].concat()));
         assert_eq!(egress, Take::Only([&basis[..], &[Purpose::Seal, Purpose::Body, Purpose::Tree]].concat()));
-        assert_eq!(Keys::take(&Role::ALL, &server), egress);
+        let all = [&basis[..], &[Purpose::Seal, Purpose::Body, Purpose::Tree, Purpose::Menu]].concat();
+        assert_eq!(Keys::take(&Role::ALL, &server), Take::Only(all));
         let in_a_file = Keys::take(&[Role::Web], &StorageUrl::sqlite("a.db"));
-        assert_eq!(in_a_file, Take::Only([&basis[..], &[Purpose::File]].concat()));
+        assert_eq!(in_a_file, Take::Only([&basis[..], &[Purpose::Menu, Purpose::File]].concat()));
     }
 }

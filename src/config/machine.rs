@@ -72,7 +72,7 @@ fn key_ring(config: &Config, roles: &[Role], r: &mut Reader) {
     // A ring that an older version made numbers with its index key.
     let mut missing: Vec<Purpose> = needed.filter(|purpose| *purpose != Purpose::Guard).collect();
     let mut sealed_to: Vec<Purpose> =
-        Purpose::ALL.into_iter().filter(|purpose| purpose.has_halves()).collect();
+        Purpose::ALL.into_iter().filter(|purpose| purpose.has_halves() && !purpose.may_lack()).collect();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let (path, name) = (entry.path(), entry.file_name());
         let Some((stem, extension)) = name.to_str().and_then(|name| name.rsplit_once('.')) else { continue };

@@ -33,6 +33,7 @@ mod shape;
 mod show;
 mod storage;
 mod tree;
+mod menu;
 mod web;
 
 #[cfg(test)]
@@ -49,12 +50,13 @@ pub use helpers::{BlockAction, Blocklist, Clamd, Greylist, OnFailure, OnSpam, Rs
 pub use ingress::{ClientCertificates, Ingress, Limits, Mx, NamedCertificate, Submission, TlsFiles};
 pub use keys::{AwsKms, Keys, Pkcs11, Provider};
 pub use kind::ByteSize;
+pub use menu::Menu;
 pub use network::{Network, mask};
 pub use pool::Pool;
 pub use problem::{ConfigErrors, Place, Problem};
 pub use rates::{AliasRates, MailRates, PeerRates, RateLimit};
 pub use residency::{Enforce, Residency, Staff, StaffNetwork};
-pub use retention::{Retention, Rule};
+pub use retention::{Keep, KeptTexts, Retention, Rule};
 pub use senders::{OtherAddress, Senders, Unproven};
 pub use session::Session;
 pub use shape::{Rate, Shape};
@@ -90,6 +92,7 @@ pub struct Config {
     pub egress: Egress,
     pub dns: Dns,
     pub web: Web,
+    pub menu: Menu,
     pub keys: Keys,
     pub limits: Limits,
     pub content: Content,
@@ -233,6 +236,7 @@ impl Config {
         let servers = r.value("dns.servers", "[]", kind::list(listen::resolver));
         let dnssec = r.value("dns.dnssec", "ignore", kind::word(&Dnssec::WORDS));
         let web = Web::read(r);
+        let menu = Menu::read(r);
         let keys = Keys::read(r);
         let limits = Limits::read(r, profile);
         let content = Content::read(r);
@@ -251,6 +255,7 @@ impl Config {
             egress: egress?,
             dns: Dns { servers: servers?, dnssec: dnssec? },
             web: web?,
+            menu: menu?,
             keys: keys?,
             limits: limits?,
             content: content?,

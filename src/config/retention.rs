@@ -3,7 +3,7 @@
 //! Rules: each class of what is sealed by days has a rule; the log's periods may not outlive what they hang on. A rule that
 //! nobody approved, or whose review is missing or over, holds all the same, and is warned of.
 
-use super::kind;
+use super::kind::{self, ByteSize};
 use super::reader::{Context, Flaw, Reader};
 use super::show;
 use super::tree::Value;
@@ -18,16 +18,40 @@ pub struct Retention {
     /// How long an ended delivery stays listed in the queue before it is purged.
     #[serde(serialize_with = "show::duration")]
     pub queue: Duration,
+    /// Of texts that wait for their delivery.
     pub texts: Rule,
+    /// Of texts that stay after it.
+    pub kept_texts: KeptTexts,
     pub rejected: Rule,
     pub headers: Rule,
     pub metadata: Rule,
     pub logins: Rule,
+    /// What people of stores did in the menu.
+    pub access: Rule,
     pub audit: Rule,
     /// Of what is no class of days: counted from the end of a conversation.
     pub conversations: Rule,
     /// Counts of the log by hour.
     pub rollups: Rule,
+}
+
+/// `[retention.kept_texts]`
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KeptTexts {
+    /// Whether texts stay at all.
+    pub keep: Keep,
+    /// So much of a mail stays, from its beginning.
+    pub largest: ByteSize,
+    #[serde(flatten)]
+    pub rule: Rule,
+}
+
+/// Whether texts stay after their delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    Off,
+    On,
 }
 
 /// `[retention.CLASS]`
@@ -65,11 +89,16 @@ impl Retention {
     pub(super) fn read(r: &mut Reader) -> Option<Self> {
         let queue = r.value("retention.queue", "30d", kind::duration);
         let texts = Rule::read(r, "texts", "30d", "texts are kept for delivery alone");
+        let keep =
+            r.value("retention.kept_texts.keep", "off", kind::word(&[("off", Keep::Off), ("on", Keep::On)]));
+        let largest = r.value("retention.kept_texts.largest", "256KiB", kind::size(1024..=1 << 30));
+        let kept = Rule::read(r, "kept_texts", "30d", "to answer a dispute about what was written");
         let rejected = Rule::read(r, "rejected", "30d", "to answer a sender whose mail was refused");
         let headers =
             Rule::read(r, "headers", "180d", "to prove the path of a mail in a dispute or fraud case");
         let metadata = Rule::read(r, "metadata", "395d", "to find fraud against the same season a year ago");
         let logins = Rule::read(r, "logins", "395d", "to show a store its logins and find a takeover");
+        let access = Rule::read(r, "access", "395d", "to show a store who used its menu and find a takeover");
         let audit = Rule::read(r, "audit", "1825d", "to show who looked at what");
         let conversations =
             Rule::read(r, "conversations", "90d", "to answer questions about an order after its end");
@@ -78,10 +107,12 @@ impl Retention {
         Some(Self {
             queue: queue?,
             texts: texts?,
+            kept_texts: KeptTexts { keep: keep?, largest: largest?, rule: kept? },
             rejected: rejected?,
             headers: headers?,
             metadata: metadata?,
             logins: logins?,
+            access: access?,
             audit: audit?,
             conversations: conversations?,
             rollups: rollups?,
@@ -90,13 +121,15 @@ impl Retention {
 
     /// The section and rule of each class, and of counts, in the order of the file.
     #[must_use]
-    pub fn rules(&self) -> [(&'static str, &Rule); 8] {
+    pub fn rules(&self) -> [(&'static str, &Rule); 10] {
         [
             ("texts", &self.texts),
+            ("kept_texts", &self.kept_texts.rule),
             ("rejected", &self.rejected),
             ("headers", &self.headers),
             ("metadata", &self.metadata),
             ("logins", &self.logins),
+            ("access", &self.access),
             ("audit", &self.audit),
             ("conversations", &self.conversations),
             ("rollups", &self.rollups),
@@ -106,7 +139,8 @@ impl Retention {
     /// The longest period of anything that has a fact.
     #[must_use]
     pub fn facts(&self) -> Duration {
-        self.rejected.period.max(self.metadata.period).max(self.logins.period)
+        let of_logins = self.logins.period.max(self.access.period);
+        self.rejected.period.max(self.metadata.period).max(of_logins)
     }
 
     /// The rule of a class. The log of older versions is whole under one key, so that the longest of its rules counts.
@@ -114,10 +148,12 @@ impl Retention {
     pub fn rule(&self, class: Class) -> &Rule {
         match class {
             Class::Body => &self.texts,
+            Class::KeptText => &self.kept_texts.rule,
             Class::Rejected => &self.rejected,
             Class::Headers => &self.headers,
             Class::Metadata => &self.metadata,
             Class::Logins => &self.logins,
+            Class::Access => &self.access,
             Class::Audit => &self.audit,
             Class::Log => {
                 let of_log = [&self.rejected, &self.headers, &self.metadata, &self.logins];
@@ -157,6 +193,15 @@ impl Retention {
         if self.headers.period > self.metadata.period {
             let reason = "is longer than that of the records the header blocks belong to".to_owned();
             refuse("retention.headers.period", reason, "make it at most retention.metadata.period");
+        }
+        if self.kept_texts.rule.period > self.metadata.period {
+            let reason = "is longer than that of the records the texts belong to".to_owned();
+            refuse("retention.kept_texts.period", reason, "make it at most retention.metadata.period");
+        }
+        if self.kept_texts.keep == Keep::On && self.kept_texts.rule.approver.is_empty() {
+            let reason = "is on, and nobody approved that texts are kept".to_owned();
+            let cure = "name who approved it in retention.kept_texts.approver";
+            refuse("retention.kept_texts.keep", reason, cure);
         }
         if self.texts.period < longest_wait {
             let wait = show::duration_text(longest_wait);
@@ -231,14 +276,25 @@ mod tests {
     fn a_rule_that_nobody_approved_or_looks_at_again_is_warned_of() {
         let now = Timestamp::parse_rfc3339("2027-05-01T00:00:00Z").unwrap();
         let (retention, said) = read("");
-        assert_eq!((retention.warnings(now).len(), said), (16, vec![]));
+        assert_eq!((retention.warnings(now).len(), said), (20, vec![]));
+        assert_eq!(retention.kept_texts.keep, Keep::Off, "unless somebody decides otherwise");
         let rule = "approver = 'the chief manager'\nreview = '2027-06-01'\n";
-        let sections =
-            ["texts", "rejected", "headers", "metadata", "logins", "audit", "conversations", "rollups"];
+        let sections = [
+            "texts",
+            "kept_texts",
+            "rejected",
+            "headers",
+            "metadata",
+            "logins",
+            "access",
+            "audit",
+            "conversations",
+            "rollups",
+        ];
         let text = sections.map(|section| format!("[retention.{section}]\n{rule}")).concat();
         assert!(read(&text).0.warnings(now).is_empty());
         let later = Timestamp::parse_rfc3339("2027-06-01T00:00:00+09:00").unwrap();
-        assert_eq!(read(&text).0.warnings(later).len(), 8);
+        assert_eq!(read(&text).0.warnings(later).len(), 10);
     }
 
     #[test]
@@ -246,6 +302,8 @@ mod tests {
         for (text, reason) in [
             ("headers.period = '400d'", "is longer than that of the records"),
             ("texts.period = '3d'", "is shorter than mail may wait"),
+            ("kept_texts.period = '400d'", "is longer than that of the records"),
+            ("kept_texts.keep = 'on'", "nobody approved"),
             ("audit.period = '36h'", "is not whole days"),
             ("audit.period = '0s'", "is zero"),
             ("audit.reason = ' '", "is empty"),

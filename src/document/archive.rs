@@ -1,4 +1,4 @@
-//! gzip (RFC 1952) and tar (POSIX.1-2017, pax).
+//! gzip (RFC 1952), zlib (RFC 1950) and tar (POSIX.1-2017, pax).
 //!
 //! Rules: all members of a gzip file are read, one behind the other; names are in the clear.
 //! When it fails: `Damaged` where deflated data break off or a header is none.
@@ -27,6 +27,15 @@ pub fn gzip(octets: &[u8], search: &mut Search<'_>) {
         }
         // Checksum and length.
         rest = deflated.get(read + 8..).unwrap_or_default();
+    }
+}
+
+pub fn zlib(octets: &[u8], search: &mut Search<'_>) {
+    let mut content = Content::new("");
+    let (state, _) = inflate(octets, Wrapper::Zlib, search, &mut |out, search| content.push(out, search));
+    content.finish(search);
+    if state != State::Done {
+        search.is_opaque(Why::Damaged);
     }
 }
 

@@ -1,12 +1,13 @@
 //! What comes out of a member or a stream, of which nothing is known before its first octets.
 //!
-//! Rules: raw in windows, whatever it is; as markup where it is markup; a document in the document is held whole, as
-//! far as the limits allow, and looked into.
-//! When it fails: [`super::Why::TooLarge`] where there is no room to hold it.
+//! Rules: raw in windows, whatever it is; as markup where it is markup; a document or a mail in the document is held whole,
+//! as far as the limits allow, and looked into.
+//! When it fails: [`super::Why::TooLarge`] where there is no room to hold it, unless it is a mail in the clear.
 
 use super::kind::{self, Kind};
 use super::search::{OctetWindow, Search};
 use super::xml::{self, Markup};
+use super::{Why, mail};
 
 /// How much is looked at to see what it is, in octets: what [`kind::kind`] looks at.
 const HEAD: usize = 1024;
@@ -23,6 +24,7 @@ enum As {
     Plain,
     Markup(Box<Markup>),
     Held(Vec<u8>),
+    Mail(Vec<u8>),
 }
 
 impl Content {
@@ -49,6 +51,16 @@ impl Content {
                     self.as_what = As::Plain;
                 }
             }
+            As::Mail(held) => {
+                held.extend_from_slice(octets);
+                if !search.hold_if_room(octets.len()) {
+                    search.release(held.len() - octets.len());
+                    if mail::may_be_encoded(held) {
+                        search.is_opaque(Why::TooLarge);
+                    }
+                    self.as_what = As::Plain;
+                }
+            }
         }
     }
 
@@ -56,13 +68,19 @@ impl Content {
         let As::Unknown(head) = &mut self.as_what else { return };
         let head = std::mem::take(head);
         let found = kind::kind(&head, &self.name, "").filter(|found| *found != Kind::Heif);
+        let is_mail = found.is_none() && !xml::is_markup(&head) && mail::is_mail(&head);
         self.as_what = if found.is_some() && search.hold(head.len()) {
             As::Held(head)
+        } else if is_mail && search.hold_if_room(head.len()) {
+            As::Mail(head)
         } else if found.is_none() && xml::is_markup(&head) {
             let mut markup = Box::new(Markup::new(&head));
             markup.push(&head, search);
             As::Markup(markup)
         } else {
+            if is_mail && mail::may_be_encoded(&head) {
+                search.is_opaque(Why::TooLarge);
+            }
             As::Plain
         };
     }
@@ -74,7 +92,7 @@ impl Content {
         }
         match self.as_what {
             As::Markup(mut markup) => markup.finish(search),
-            As::Held(held) => {
+            As::Held(held) | As::Mail(held) => {
                 super::nested(&held, &self.name, search);
                 search.release(held.len());
             }

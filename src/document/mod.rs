@@ -15,6 +15,7 @@ mod image;
 mod inflate;
 mod kind;
 mod limits;
+mod mail;
 mod ole;
 mod password;
 mod pdf;
@@ -95,6 +96,7 @@ fn structure(octets: &[u8], kind: Kind, search: &mut Search<'_>) {
         Kind::Ole => ole::scan(octets, search),
         Kind::Rtf => rtf::scan(octets, search),
         Kind::Gzip => archive::gzip(octets, search),
+        Kind::Zlib => archive::zlib(octets, search),
         Kind::Tar => archive::tar(octets, search),
         Kind::Packed => search.is_opaque(Why::Unreadable),
     }
@@ -108,5 +110,7 @@ fn nested(octets: &[u8], name: &str, search: &mut Search<'_>) {
         let mut markup = xml::Markup::new(octets);
         markup.push(octets, search);
         markup.finish(search);
+    } else if mail::is_mail(octets) {
+        search.deeper(|search| mail::scan(octets, search));
     }
 }

@@ -57,7 +57,8 @@ impl<'n> Search<'n> {
     /// Gives a decoded text, no longer than a few windows.
     pub fn unicode(&mut self, text: &str) {
         if !self.found && !text.is_empty() {
-            self.found = (self.names)(Text::Unicode(text));
+            self.found = (self.names)(Text::Unicode(text))
+                || with_letters(text).is_some_and(|text| (self.names)(Text::Unicode(&text)));
         }
     }
 
@@ -126,14 +127,18 @@ impl<'n> Search<'n> {
 
     /// Takes room to hold octets of a nested document. Says whether there is any.
     pub fn hold(&mut self, octets: usize) -> bool {
-        match self.left.held.checked_sub(octets) {
-            Some(left) => self.left.held = left,
-            None => {
-                self.is_opaque(Why::TooLarge);
-                return false;
-            }
+        let is_room = self.hold_if_room(octets);
+        if !is_room {
+            self.is_opaque(Why::TooLarge);
         }
-        true
+        is_room
+    }
+
+    /// The same where nothing is left unread without room.
+    pub fn hold_if_room(&mut self, octets: usize) -> bool {
+        let left = self.left.held.checked_sub(octets);
+        self.left.held = left.unwrap_or(self.left.held);
+        left.is_some()
     }
 
     /// Gives room back.
@@ -151,6 +156,30 @@ impl<'n> Search<'n> {
         look(self);
         self.left.depth += 1;
     }
+}
+
+/// A text with `_x0040_` as the letter that a workbook writes so (ECMA-376 part 1, §22.4.2.4); `None` where there are none.
+fn with_letters(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut done = 0;
+    for (at, _) in text.match_indices("_x") {
+        let Some(code) = text.get(at + 2..at + 6).filter(|_| text.get(at + 6..at + 7) == Some("_")) else {
+            continue;
+        };
+        let letter = u32::from_str_radix(code, 16).ok().and_then(char::from_u32);
+        let Some(letter) = letter.filter(|_| at >= done && code.bytes().all(|b| b.is_ascii_hexdigit()))
+        else {
+            continue;
+        };
+        out.push_str(text.get(done..at)?);
+        out.push(letter);
+        done = at + 7;
+    }
+    if done == 0 {
+        return None;
+    }
+    out.push_str(text.get(done..)?);
+    Some(out)
 }
 
 /// Where to cut near `end`: behind a blank, of 8 or 16 bits, in the half overlap before it; else at `end`.
@@ -190,7 +219,7 @@ impl OctetWindow {
 }
 
 /// Decoded text that comes piece by piece, given in windows.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct TextWindow {
     held: String,
 }

@@ -88,6 +88,15 @@ enum State {
     Data,
 }
 
+/// Whether a text stays or is marked as taken out (ECMA-376 part 1, §17.3.3.7).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Kept,
+    TakenOut,
+    /// What was taken out ends with the tag that is being read.
+    Ended,
+}
+
 /// Markup that comes piece by piece.
 pub struct Markup {
     decoder: Decoder,
@@ -99,6 +108,9 @@ pub struct Markup {
     reference: Option<String>,
     lines: TextWindow,
     joined: TextWindow,
+    /// The same without what a reviewer took out, from the first such text on.
+    kept: Option<TextWindow>,
+    part: Part,
     values: TextWindow,
     /// White space that is only layout unless a letter follows.
     blanks: String,
@@ -117,6 +129,8 @@ impl Markup {
             reference: None,
             lines: TextWindow::default(),
             joined: TextWindow::default(),
+            kept: None,
+            part: Part::Kept,
             values: TextWindow::default(),
             blanks: String::new(),
             has_letters: false,
@@ -148,7 +162,8 @@ impl Markup {
     pub fn finish(&mut self, search: &mut Search<'_>) {
         self.decode(&[], true, search);
         self.end_reference(search);
-        for window in [&mut self.lines, &mut self.joined, &mut self.values] {
+        for window in [&mut self.lines, &mut self.joined, &mut self.values].into_iter().chain(&mut self.kept)
+        {
             window.finish(search);
         }
     }
@@ -189,6 +204,13 @@ impl Markup {
             let letters = letters.get(first.len_utf8()..).unwrap_or_default();
             self.lines.push_str(letters, search);
             self.joined.push_str(letters, search);
+            self.keep(letters, search);
+        }
+    }
+
+    fn keep(&mut self, text: &str, search: &mut Search<'_>) {
+        if let Some(kept) = self.kept.as_mut().filter(|_| self.part != Part::TakenOut) {
+            kept.push_str(text, search);
         }
     }
 
@@ -266,9 +288,11 @@ impl Markup {
             let blanks = std::mem::take(&mut self.blanks);
             self.lines.push_str(&blanks, search);
             self.joined.push_str(&blanks, search);
+            self.keep(&blanks, search);
         }
         self.lines.push(c, search);
         self.joined.push(c, search);
+        self.keep(c.encode_utf8(&mut [0; 4]), search);
     }
 
     /// White space alone between two tags: layout, where there is a line end in it or words may not part.
@@ -286,6 +310,9 @@ impl Markup {
             '!' => self.until(">"),
             '/' if self.word.is_empty() => self.word.push('/'),
             c if c.is_alphabetic() || c == '_' => {
+                if self.word == "/" {
+                    self.part = Part::Ended;
+                }
                 self.word.clear();
                 self.word.push(c);
                 self.in_name = true;
@@ -314,6 +341,12 @@ impl Markup {
                     self.lines.end_line(search);
                 } else if name == "noBreakHyphen" {
                     self.show('-', search);
+                } else if name == "delText" && self.part != Part::Ended {
+                    self.kept = self.kept.take().or_else(|| Some(self.joined.clone()));
+                    self.part = Part::TakenOut;
+                }
+                if self.part == Part::Ended {
+                    self.part = Part::Kept;
                 }
             }
             '"' | '\'' => self.state = State::Value(c),

@@ -24,7 +24,7 @@ pub(super) fn transport(config: &Config) -> Result<EgressConfig, EgressError> {
         egress.routes.push(parsed.from_pool(pool(own, route.pool.as_deref())));
     }
     let mut replies = Vec::new();
-    for reply in &own.replies {
+    for reply in own.replies.iter().chain(&config::Reply::built_in()) {
         let domain = reply.domain.to_string();
         replies.push(Override::parse(&domain, &reply.code, &reply.text, reply.class.as_str())?);
     }
@@ -135,7 +135,7 @@ pub(super) fn board(config: &Config, relay: &Relay, shapes: &[config::Shape]) ->
     let bounds = Bounds {
         concurrency: egress.concurrency as usize,
         per_destination: egress.per_destination as usize,
-        messages_per_connection: PoolLimits::default().messages,
+        messages_per_connection: egress.reuse.messages,
         rest: Rest { first: egress.retry.first, max: egress.retry.max },
     };
     let named = shapes

@@ -293,6 +293,10 @@ impl Connection {
                 }
             };
             if content.is_finished() {
+                // An answer that is there before the dot is none to it.
+                if let Some(verdict) = self.early_words().await {
+                    return Err(verdict);
+                }
                 // From here on nobody can tell whether the dot arrived.
                 self.session.content_sent();
             }
@@ -301,6 +305,24 @@ impl Connection {
                 return Err(self.last_words().await);
             }
         }
+    }
+
+    /// What the server says before it has the message; `None` where it is silent, as it should be.
+    async fn early_words(&mut self) -> Option<Verdict> {
+        let (wire, buffer) = (&mut self.wire, &mut self.buffer);
+        let read = poll_fn(|context| {
+            let mut buffer = ReadBuf::new(buffer.as_mut());
+            match wire.poll_read(context, &mut buffer) {
+                Poll::Pending => Poll::Ready(None),
+                Poll::Ready(done) => Poll::Ready(Some(done.map_or(0, |()| buffer.filled().len()))),
+            }
+        });
+        let read = read.await?;
+        self.session.feed(self.buffer.get(..read).unwrap_or_default());
+        Some(match self.session.step() {
+            Step::Finished(verdict) => verdict,
+            _ => self.last_words().await,
+        })
     }
 
     /// Writing failed: the server may have said why before it closed.

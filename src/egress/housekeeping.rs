@@ -1,5 +1,5 @@
 //! What has to be done now and then beside sending: pauses, deliveries of older versions, holds and waits that are over,
-//! the purge, retention.
+//! the purge, retention, notices that addresses end.
 //!
 //! Rules: it runs beside the scheduler, so that none of it keeps a mail from being sent; each step reads or changes a
 //! bounded number of rows. Every egress process does all of it, and of two that do the same the first counts.
@@ -11,8 +11,9 @@ use super::sending::Sending;
 use crate::config::Retention;
 use crate::mail::Timestamp;
 use crate::relay::{Piece, Relay, RelayFault};
+use crate::schedule::Left;
 use crate::store::Rewind;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -20,8 +21,8 @@ use tokio::time::{MissedTickBehavior, interval};
 const PAUSES: Duration = Duration::from_secs(2);
 /// How often holds and waits are looked at, and deliveries of older versions.
 const DEADLINES: Duration = Duration::from_secs(5);
-/// Most looks in one round. With 100 deliveries each, 12,000 a minute are told or ended.
-const LOOKS: usize = 10;
+/// How long one round looks, 100 deliveries at a time: an outage of days may end for a million at once, and a pause must not wait for them; then others have their turn.
+const LOOKS: Duration = Duration::from_secs(1);
 /// How often ended deliveries are purged.
 const PURGE: Duration = Duration::from_secs(600);
 /// How often a piece of what is due by retention is destroyed.
@@ -57,7 +58,14 @@ pub(super) async fn keep(
                 let done = pauses(&relay, &sending).await;
                 (done.and(marks.look(&relay, &sending).await), "pauses and ends of rests can't be read")
             }
-            _ = deadlines_tick.tick() => (deadlines(&relay, &sending, &house).await, "what waits for too long can't be ended"),
+            _ = deadlines_tick.tick() => {
+                let done = deadlines(&relay, &sending, &house).await.map(|more| {
+                    if more {
+                        deadlines_tick.reset_immediately();
+                    }
+                });
+                (done, "what waits for too long can't be ended")
+            }
             _ = purge_tick.tick() => {
                 let done = purge(&relay, &retention, &house, &mut doubted).await;
                 (done, "ended deliveries can't be purged")
@@ -77,12 +85,13 @@ async fn pauses(relay: &Relay, sending: &Sending) -> Result<(), RelayFault> {
     let routes: Vec<i64> = relay.store().paused().await?.iter().map(|row| row.route).collect();
     let resumed = sending.board().pause(&routes);
     if !resumed.is_empty() {
-        relay.store().wake(resumed, Timestamp::now()).await?;
+        relay.store().wake(Left::Only(resumed), Timestamp::now()).await?;
     }
     Ok(())
 }
 
-async fn deadlines(relay: &Relay, sending: &Sending, house: &House) -> Result<(), RelayFault> {
+/// Tells and ends what is due. Whether there is more.
+async fn deadlines(relay: &Relay, sending: &Sending, house: &House) -> Result<bool, RelayFault> {
     let now = Timestamp::now();
     // As many as there are: an upgrade may find millions.
     while relay.store().adopt(now).await? > 0 {
@@ -90,15 +99,16 @@ async fn deadlines(relay: &Relay, sending: &Sending, house: &House) -> Result<()
     }
     house.trust.agrees(relay.clock_doubt(now).await?.is_none());
     if !house.trust.is_good() {
-        return Ok(());
+        return Ok(false);
     }
     relay.end_holds(now).await?;
-    for _ in 0..LOOKS {
+    let begun = Instant::now();
+    while begun.elapsed() < LOOKS {
         if !relay.look_at_waiting(now, |route| sending.board().is_blocked(route)).await? {
-            break;
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Destroys what is due, unless the clock is in doubt, which is said once.
@@ -135,5 +145,10 @@ async fn purge(
         while relay.store().rewind(rewind).await? > 0 {}
     }
     destroy(relay, retention, Piece::Queue, doubted).await?;
-    relay.clear_fast_hashes(now).await
+    // Whom the access log may name stays as long as it; a clock in doubt ends nobody.
+    let period = i64::try_from(retention.access.period.as_millis()).unwrap_or(i64::MAX);
+    let ended_before = Timestamp::from_millis(now.as_millis().saturating_sub(period));
+    relay.forget_menu((!*doubted).then_some(ended_before), now).await?;
+    relay.clear_fast_hashes(now).await?;
+    if *doubted { Ok(()) } else { relay.tell_of_ends(now).await }
 }

@@ -8,9 +8,10 @@ use super::Report;
 use super::demand::TlsFailure;
 use super::scheduler::Shared;
 use crate::mail::Timestamp;
-use crate::relay::{AttemptResult, RelayFault, Verdict, queue_id};
-use crate::schedule::{Effect, NextAttempt};
-use crate::smtp::client::{Outcome, Phase};
+use crate::mime::automatic;
+use crate::relay::{AttemptResult, Outbound, RelayFault, Verdict, queue_id};
+use crate::schedule::{Effect, NextAttempt, Standing};
+use crate::smtp::client::{Outcome, Phase, Status};
 use crate::store::{Doubt, Work};
 use std::time::Duration;
 
@@ -24,7 +25,86 @@ pub(super) const NO_MEMORY: Duration = Duration::from_secs(60);
 /// How often a result is written again that the database refused.
 const SETTLE_AGAIN: u32 = 10;
 
+/// What a server means with words alone, or with a code that fits everything: `550 Unknown user`, `550 5.5.0 … mailbox
+/// unavailable`. Only at RCPT and after the dot.
+fn meant(report: &Report, status: Status) -> Status {
+    let Some(text) = report.remote_text.as_ref().filter(|_| is_vague(status)) else { return status };
+    let is_nobody = match report.phase {
+        // The words that RFC 5321 §4.2.2 has for any 550 mean a mailbox where this code stands beside them.
+        Phase::Rcpt => automatic::denies_mailbox(text.reveal(), status.enhanced == Some((5, 5, 0))),
+        Phase::Dot => automatic::denies_mailbox(text.reveal(), false),
+        _ => false,
+    };
+    Status { enhanced: if is_nobody { Some((5, 1, 1)) } else { status.enhanced }, ..status }
+}
+
+/// Whether the enhanced code says nothing.
+fn is_vague(status: Status) -> bool {
+    matches!(status.enhanced, None | Some((5, 0 | 5, 0)))
+}
+
+/// Whether a failure may be of us: of the sender, or of a policy, with or without a code for that. Of the message's size and form it
+/// is not.
+fn may_be_of_us(report: &Report, status: Status) -> bool {
+    let Some(text) = &report.remote_text else { return false };
+    match (report.phase, status.enhanced) {
+        // A policy; the sender's address, which many servers look at only at RCPT.
+        (_, Some((_, 7, _) | (_, 1, 7 | 8))) => report.phase >= Phase::Mail,
+        (Phase::Mail | Phase::Data, enhanced) => {
+            status.code != 552 && !matches!(enhanced, Some((_, 6, _) | (_, 3, 4) | (_, 2, 3)))
+        }
+        (Phase::Rcpt | Phase::Dot, _) => is_vague(status) && automatic::speaks_of_sender(text.reveal()),
+        _ => false,
+    }
+}
+
 impl Shared {
+    /// The report in the light of what the destination said before it, and what it says of the destination.
+    pub fn weigh(&self, work: &Work, outbound: &Outbound, mut report: Report) -> (Report, Effect) {
+        // Notices and answers of programs have no sender: what is said of them says nothing of other mail. They wait where that waits.
+        let tells = outbound.reverse_path.is_some();
+        let sender = &outbound.domain;
+        match report.outcome {
+            Outcome::Delivered { .. } if tells => self.sending.board().took(work.route, sender),
+            Outcome::Failed { status } => {
+                let status = meant(&report, status);
+                report.outcome = Outcome::Failed { status };
+                if !report.is_decided && may_be_of_us(&report, status) {
+                    let (whose, now) = (
+                        (work.merchant_id, work.conversation_id.unwrap_or(work.message_id)),
+                        Timestamp::now(),
+                    );
+                    let mut board = self.sending.board();
+                    let standing = match tells {
+                        true => board.refused(work.route, sender, whose, now),
+                        false if board.refuses_us(work.route, now) => Standing::StillBad,
+                        false => Standing::Unclear,
+                    };
+                    drop(board);
+                    if standing == Standing::Bad {
+                        let id = queue_id(work.message_id);
+                        tracing::error!(
+                            event = "destination_refuses_us",
+                            queue_id = %id,
+                            code = status.code,
+                            "it refused many messages in a row by a policy: look for our addresses in block lists, and \
+                             at `anshin dns`; its mail waits"
+                        );
+                    }
+                    if standing != Standing::Unclear {
+                        let phase = report.phase;
+                        report.outcome =
+                            Outcome::Deferred { status: status.as_deferral(), phase, ambiguous: false };
+                        return (report, Effect::Answered);
+                    }
+                }
+            }
+            Outcome::Delivered { .. } | Outcome::Deferred { .. } => {}
+        }
+        let effect = effect_of(&report);
+        (report, effect)
+    }
+
     pub fn result(&self, work: &Work, report: &Report) -> AttemptResult {
         let status = report.outcome.status();
         let (class, subject, detail) = status.enhanced_or_general();
@@ -176,6 +256,72 @@ fn asks_for_less(phase: Phase, enhanced: Option<(u8, u16, u16)>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::client::Verdict as Said;
+
+    /// A report of a failure with these words at a phase.
+    fn failed(phase: Phase, reply: &str) -> (Report, Status) {
+        let mut reader = crate::smtp::client::ReplyReader::new();
+        reader.feed(format!("{reply}\r\n").as_bytes());
+        let reply = reader.take().unwrap().unwrap();
+        let status = reply.status();
+        let said = Said { outcome: Outcome::Failed { status }, phase, remote_text: Some(reply.into_text()) };
+        (Report::nowhere(said), status)
+    }
+
+    #[test]
+    fn words_say_what_a_code_leaves_open() {
+        for (phase, reply, expected) in [
+            (Phase::Rcpt, "550 Unknown user canary@mail.example", Some((5, 1, 1))),
+            (Phase::Rcpt, "550 Invalid recipient", Some((5, 1, 1))),
+            (Phase::Rcpt, "550 5.5.0 Requested action not taken: mailbox unavailable", Some((5, 1, 1))),
+            (
+                Phase::Dot,
+                "554 delivery error: dd This user doesn't have a mail.example account",
+                Some((5, 1, 1)),
+            ),
+            (Phase::Rcpt, "550 5.7.1 unknown user, they say", Some((5, 7, 1))),
+            (Phase::Dot, "554 5.5.0 this message doesn't have a valid DKIM signature", Some((5, 5, 0))),
+            (Phase::Rcpt, "550 HELO name does not exist in DNS", None),
+            (Phase::Rcpt, "550 5.5.0 mailbox unavailable: your address is blacklisted", Some((5, 5, 0))),
+            (Phase::Rcpt, "550 Requested action not taken: mailbox unavailable", None),
+            (Phase::Dot, "554 5.5.0 mailbox unavailable", Some((5, 5, 0))),
+            (Phase::Rcpt, "550 Invalid recipient: relaying denied", None),
+            (Phase::Rcpt, "550 unknown user: hana@spam-dns.domain.example", Some((5, 1, 1))),
+            (Phase::Mail, "550 unknown user", None),
+            (Phase::Rcpt, "550 sender verify failed: unknown user", None),
+            (Phase::Rcpt, "550 unknown user in return-path", None),
+            (Phase::Rcpt, "550 User hana not listed in Domino Directory", Some((5, 1, 1))),
+            (Phase::Rcpt, "550 Your host is not listed in our list of friends", None),
+            (Phase::Rcpt, "550 no", None),
+        ] {
+            let (report, status) = failed(phase, reply);
+            assert_eq!(meant(&report, status).enhanced, expected, "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_policy_may_be_of_us_and_a_mailbox_or_a_message_is_not() {
+        for (phase, reply, expected) in [
+            (Phase::Mail, "550 go away", true),
+            (Phase::Rcpt, "550 5.7.1 blocked by a list", true),
+            (Phase::Dot, "554 5.7.26 unauthenticated", true),
+            (Phase::Data, "554 no", true),
+            (Phase::Rcpt, "550 Your host is blacklisted at a list", true),
+            (Phase::Dot, "554 poor reputation", true),
+            (Phase::Rcpt, "550 5.1.8 <x@pc.example>: Sender address rejected: Domain not found", true),
+            (Phase::Rcpt, "550 Sender verify failed", true),
+            (Phase::Rcpt, "550 unknown user in return-path", true),
+            (Phase::Rcpt, "550 5.1.1 unknown", false),
+            (Phase::Rcpt, "550 User hana not listed in public Name & Address Book", false),
+            (Phase::Rcpt, "550 no", false),
+            (Phase::Mail, "552 5.3.4 too large", false),
+            (Phase::Mail, "550 5.6.7 no UTF-8", false),
+            (Phase::Dot, "554 no", false),
+        ] {
+            let (report, status) = failed(phase, reply);
+            assert_eq!(may_be_of_us(&report, status), expected, "{reply}");
+        }
+    }
 
     #[test]
     fn a_busy_server_asks_for_less_and_one_that_knows_a_message_or_recipient_does_not() {

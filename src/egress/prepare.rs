@@ -10,7 +10,7 @@ use super::dkim::{DkimFault, Signer};
 use super::route::Route;
 use super::{Outgoing, Purpose, Report, Transport};
 use crate::mail::{Alias, Domain, RealAddress};
-use crate::mime::downgrade::{Extent, downgrade};
+use crate::mime::downgrade::{Extent, downgrade, has_long_lines};
 use crate::smtp::client::{Outcome, Phase};
 use std::borrow::Cow;
 
@@ -40,7 +40,11 @@ pub(super) async fn send(
     signer: &Signer,
     letter: &Letter<'_>,
 ) -> Result<Report, DkimFault> {
-    let mut message = Cow::Borrowed(letter.message);
+    // Lines that a server may refuse or cut (RFC 5321 §4.5.3.1.6) are written in shorter ones before they are signed; what
+    // can't be read well enough for that goes as it is.
+    let whole = has_long_lines(letter.message).then(|| downgrade(letter.message, Extent::Lines)).flatten();
+    let whole = whole.map_or(Cow::Borrowed(letter.message), Cow::Owned);
+    let mut message = Cow::Borrowed(whole.as_ref());
     let mut utf8_headers = letter.utf8_headers;
     let mut extents = [Extent::Headers, Extent::Whole].into_iter();
     loop {
@@ -63,7 +67,7 @@ pub(super) async fn send(
         if !extents.any(|extent| extent == needed) {
             return Ok(report);
         }
-        let Some(changed) = downgrade(letter.message, needed) else { return Ok(report) };
+        let Some(changed) = downgrade(&whole, needed) else { return Ok(report) };
         message = Cow::Owned(changed);
         utf8_headers = false;
     }

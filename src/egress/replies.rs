@@ -104,7 +104,7 @@ impl Overrides {
             }
             (outcome, _) => outcome,
         };
-        Report { outcome, ..report }
+        Report { outcome, is_decided: true, ..report }
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Report {
     /// What the next hop said; to be sealed.
     pub remote_text: Option<RemoteText>,
     pub connection_reused: bool,
+    /// Whether an entry of the configuration says what the reply means: then nothing else does.
+    pub is_decided: bool,
     /// The host to which all our connections were in use.
     pub crowded: Option<Site>,
 }
@@ -46,6 +48,7 @@ impl Report {
             tls_failure: None,
             remote_text: verdict.remote_text,
             connection_reused: false,
+            is_decided: false,
             crowded: None,
         }
     }
@@ -83,8 +86,23 @@ impl Report {
         self
     }
 
+    /// A host that an MX record names and that takes no mail fails it for good (RFC 7504); one that the operator named is his
+    /// mistake, or that host's, and the mail waits until it is mended.
+    pub(super) fn kept_for_its_route(mut self) -> Self {
+        if let Outcome::Failed { status } = self.outcome
+            && matches!(status.code, 521 | 556)
+            && self.origin == Some(Origin::Route)
+            && self.remote_text.is_some()
+            && self.phase <= Phase::Mail
+        {
+            self.outcome =
+                Outcome::Deferred { status: Status::ours(451, 3, 2), phase: self.phase, ambiguous: false };
+        }
+        self
+    }
+
     /// Whether another host of the same domain may take the message now.
-    pub(super) fn leaves_hope_elsewhere(&self) -> bool {
+    pub(super) fn leaves_hope_elsewhere(&self, outgoing: &Outgoing<'_>) -> bool {
         match (self.phase, self.outcome) {
             (_, Outcome::Delivered { .. } | Outcome::Deferred { ambiguous: true, .. }) => false,
             (_, outcome) if outcome.status() == Status::REQUIRE_TLS => true,
@@ -94,6 +112,15 @@ impl Report {
             // All but a host that is ourselves.
             (Phase::Greeting | Phase::Ehlo | Phase::StartTls, outcome) => {
                 outcome.status().enhanced != Some((5, 4, 6))
+            }
+            // Another host may take what this one does not offer to: the larger message, the address in UTF-8. A header in UTF-8 is ours
+            // to write otherwise.
+            (Phase::Mail, Outcome::Failed { status }) if self.remote_text.is_none() => {
+                match status.enhanced {
+                    Some((5, 3, 4)) => true,
+                    Some((5, 6, 7)) => !outgoing.forward_path.is_ascii(),
+                    _ => false,
+                }
             }
             // Lost, or sent away.
             (

@@ -12,7 +12,6 @@ use super::dkim::{DkimFault, Signer};
 use super::housekeeping::{self, House};
 use super::leases::{Found, LEASE, PROLONG, Running};
 use super::memory::{Memory, Share};
-use super::outcomes::effect_of;
 use super::prepare::{self, Letter};
 use super::route::Route;
 use super::sending::{Place, Sending};
@@ -207,7 +206,8 @@ impl Shared {
         };
         let result = match sent {
             Ok(report) => {
-                effect = effect_of(&report);
+                let (report, said) = self.weigh(work, &outbound, report);
+                effect = said;
                 self.result(work, &report)
             }
             Err(fault) => {

@@ -209,7 +209,7 @@ impl Transport {
     /// One attempt.
     pub async fn deliver(&self, outgoing: Outgoing<'_>) -> Report {
         let domain = outgoing.forward_path.reveal_domain();
-        let report = self.attempt(&outgoing, domain).await;
+        let report = self.attempt(&outgoing, domain).await.kept_for_its_route();
         self.replies.apply(domain, report)
     }
 
@@ -242,7 +242,7 @@ impl Transport {
                 target
             };
             let report = self.try_target(target, &attempt).await.for_good_without(outgoing);
-            if !report.leaves_hope_elsewhere() {
+            if !report.leaves_hope_elsewhere(outgoing) {
                 return report;
             }
             sessions += usize::from(report.phase >= Phase::Reset);
@@ -283,14 +283,20 @@ impl Transport {
         let mut allowed = Vec::new();
         for mut target in targets {
             let named = target.host_name().is_some_and(|host| policy.names(host));
-            match &target.demand {
-                Demand::May if named => target.demand = Demand::Verify,
-                Demand::May => {
+            // A policy must not override DANE that fails (RFC 8461 §2); records of which none is usable prove nothing.
+            let is_open = match &target.demand {
+                Demand::May => true,
+                Demand::Dane(dane) => dane.records.is_empty(),
+                Demand::Never | Demand::Encrypt | Demand::Verify => false,
+            };
+            match is_open {
+                true if named => target.demand = Demand::Verify,
+                true => {
                     let seen = TlsSeen::Failed(TlsFailure::MxNotInPolicy);
                     self.tally.count(domain, &holding, &target, seen, None);
                     continue;
                 }
-                Demand::Never | Demand::Encrypt | Demand::Verify | Demand::Dane(_) => {}
+                false => {}
             }
             allowed.push(target);
         }
@@ -342,7 +348,7 @@ impl Transport {
                 let address = connection.address();
                 let verdict = connection.transact(&envelope, outgoing.message, until).await;
                 let report = self.finish(target, connection, verdict, Reuse::New, outgoing);
-                if report.leaves_hope_elsewhere() {
+                if report.leaves_hope_elsewhere(outgoing) {
                     self.dialer.shun(target, address);
                 }
                 report

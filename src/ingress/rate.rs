@@ -10,14 +10,14 @@ use std::time::Duration;
 
 /// At most `amount` within `window`, and at most `amount` at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     amount: u64,
     window_ms: u64,
 }
 
 /// What a request gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// Taken. `used` is the share of the rate that is used up now, in thousandths.
     Taken { paid_until: u64, used: u16 },
     /// Not now: the earliest time at which the same request would be taken, in milliseconds from now.
@@ -64,7 +64,7 @@ impl Rate {
 
 /// How long to wait before a request is served whose rate is used up by `used` thousandths: nothing below a half, then
 /// growing evenly up to `longest` at the limit, so that a program feels the limit before it meets it.
-pub(super) fn delay(used: u16, longest: Duration) -> Duration {
+pub(crate) fn delay(used: u16, longest: Duration) -> Duration {
     const HALF: u16 = 500;
     let above = u32::from(used.min(1000).saturating_sub(HALF));
     longest.saturating_mul(above) / u32::from(HALF)

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 
 /// The paid-until times of many subjects.
-pub(super) struct Table {
+pub(crate) struct Table {
     room: usize,
     seed: RandomState,
     young: HashMap<u64, u64>,

@@ -3,7 +3,8 @@
 //! Rules: a row is proven by its path to the root of its leaf, the leaf by its path to the root of a checkpoint, the
 //! checkpoint by its signatures; whose keys these are is the reader's knowledge and comes from elsewhere. What a row
 //! has sealed stays sealed; a header block that was destroyed meanwhile stands there by its hash, and the rest is
-//! proven still.
+//! proven still. Nothing stands in it twice, nothing in it is empty, and where a page is stated with it, it has exactly
+//! the rows and looks that the statement is about.
 //! When it fails: [`BundleError`], which names the leaf.
 
 use super::checkpoint::{Checkpoint, CheckpointError};
@@ -11,8 +12,11 @@ use super::entry::{Entry, Table};
 use super::merkle::{self, Hash};
 use super::note::Verifier;
 use super::row::{LogRow, LookEntry};
-use data_encoding::BASE64;
+use super::statement::{Proven, Statement, StatementError};
+use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 
 const FORMAT: &str = "anshin-mail evidence v1";
 
@@ -24,6 +28,9 @@ pub struct Bundle {
     /// The signed note, with the cosignatures that there are.
     pub checkpoint: String,
     pub leaves: Vec<Evidence>,
+    /// A signed [`Statement`] about the page beside it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
 }
 
 /// One leaf, with rows of it.
@@ -72,6 +79,16 @@ pub enum BundleError {
     Format,
     #[error("the checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
+    #[error("the statement about the page: {0}")]
+    Statement(#[from] StatementError),
+    #[error("it has no row and no look: it proves nothing")]
+    Nothing,
+    #[error("leaf {0} has no row and no look")]
+    Empty(u64),
+    #[error("leaf {0} stands in it twice, or a row of it")]
+    Twice(u64),
+    #[error("its rows and looks are not those that the statement about the page is about: {0}")]
+    Other(String),
     #[error("leaf {0} is not in the tree of the checkpoint, or was changed")]
     Leaf(u64),
     #[error("leaf {0} says nothing that is known here")]
@@ -84,7 +101,46 @@ impl Bundle {
     /// Of these leaves, proven by this checkpoint.
     #[must_use]
     pub fn new(checkpoint: String, leaves: Vec<Evidence>) -> Self {
-        Self { format: FORMAT.to_owned(), checkpoint, leaves }
+        Self { format: FORMAT.to_owned(), checkpoint, leaves, statement: None }
+    }
+
+    /// How many rows of the log it proves, and how many looks.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        let rows = self.leaves.iter().map(|evidence| evidence.rows.len()).sum();
+        (rows, self.leaves.iter().filter(|evidence| evidence.look.is_some()).count())
+    }
+
+    /// A hash over all that it proves, in whatever order that stands: each leaf with its rows or its look.
+    #[must_use]
+    pub fn proof(&self) -> Hash {
+        let mut lines = Vec::new();
+        for evidence in &self.leaves {
+            let (at, entry) = (evidence.position, HEXLOWER.encode(&Sha256::digest(&evidence.entry)));
+            for proven in &evidence.rows {
+                lines.push(format!("leaf {at} {entry} row {} {:016X}\n", proven.index, proven.row.id));
+            }
+            if let Some(look) = &evidence.look {
+                lines.push(format!("leaf {at} {entry} look {:016X}\n", look.id));
+            }
+        }
+        lines.sort_unstable();
+        lines.iter().fold(Sha256::new(), |hash, line| hash.chain_update(line)).finalize().into()
+    }
+
+    /// What a statement about the page beside it is about.
+    #[must_use]
+    pub fn proven(&self) -> Proven {
+        Proven { looks: self.counts().1 as u64, hash: self.proof() }
+    }
+
+    /// What the installation states of the page beside it, if it does.
+    ///
+    /// # Errors
+    /// [`BundleError::Statement`] where none of `known` signed it.
+    pub fn stated(&self, known: &[Verifier]) -> Result<Option<Statement>, BundleError> {
+        let read = |text: &String| Statement::read(text.as_bytes(), known);
+        Ok(self.statement.as_ref().map(read).transpose()?)
     }
 
     /// Checks all of it against keys that the reader knows: the tree's, and those of witnesses. The checkpoint, and who of
@@ -97,10 +153,46 @@ impl Bundle {
             return Err(BundleError::Format);
         }
         let (checkpoint, signers) = Checkpoint::read(self.checkpoint.as_bytes(), known)?;
+        let mut seen = HashSet::new();
         for evidence in &self.leaves {
+            let at = evidence.position;
+            if !seen.insert((at, None))
+                || !evidence.rows.iter().all(|proven| seen.insert((at, Some(proven.index))))
+            {
+                return Err(BundleError::Twice(at));
+            }
+            if evidence.rows.is_empty() && evidence.look.is_none() {
+                return Err(BundleError::Empty(at));
+            }
             evidence.check(&checkpoint)?;
         }
+        if self.leaves.is_empty() {
+            return Err(BundleError::Nothing);
+        }
+        if let Some(stated) = self.stated(known)? {
+            self.is_about(&stated)?;
+        }
         Ok((checkpoint, signers))
+    }
+}
+
+impl Bundle {
+    /// Whether it has what a statement is about, all of it and nothing else.
+    fn is_about(&self, stated: &Statement) -> Result<(), BundleError> {
+        let (rows, looks) = self.counts();
+        let (rows, looks) = (rows as u64, looks as u64);
+        if rows != stated.rows {
+            return Err(BundleError::Other(format!("{rows} rows, and it says {}", stated.rows)));
+        }
+        match stated.proven {
+            Some(proven) if looks != proven.looks => {
+                Err(BundleError::Other(format!("{looks} looks, and it says {}", proven.looks)))
+            }
+            Some(proven) if proven.hash != self.proof() => {
+                Err(BundleError::Other("others, as many".to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -218,6 +310,63 @@ mod tests {
         assert!(!check(own, Some(vec![1])), "it is there and gone");
         let text = serde_json::to_string(&bundle).unwrap();
         assert!(!text.contains("headers_hash"), "only where it is needed");
+    }
+
+    /// With a page stated.
+    fn stated(v1: bool) -> Bundle {
+        let mut bundle = bundle();
+        let statement = Statement {
+            at: Timestamp::from_millis(1_795_000_000_000),
+            case: "C-1".into(),
+            rows: 2,
+            proven: (!v1).then(|| bundle.proven()),
+            page: [7; 32],
+        };
+        bundle.statement = Some(signer().sign(&statement.to_text()).unwrap());
+        bundle
+    }
+
+    #[test]
+    fn a_bundle_of_nothing_or_with_something_twice_proves_nothing() {
+        let known = [signer().verifier().clone()];
+        let checked = |change: fn(&mut Bundle)| {
+            let mut changed = bundle();
+            change(&mut changed);
+            changed.check(&known).map(|_| ())
+        };
+        assert_eq!(checked(|_| ()), Ok(()));
+        assert_eq!(checked(|bundle| bundle.leaves.clear()), Err(BundleError::Nothing));
+        assert_eq!(checked(|bundle| bundle.leaves[0].rows.clear()), Err(BundleError::Empty(2)));
+        let twice = Err(BundleError::Twice(2));
+        assert_eq!(checked(|bundle| bundle.leaves.push(bundle.leaves[0].clone())), twice);
+        assert_eq!(
+            checked(|bundle| {
+                let row = bundle.leaves[0].rows[0].clone();
+                bundle.leaves[0].rows.push(row);
+            }),
+            twice
+        );
+    }
+
+    #[test]
+    fn a_bundle_with_a_page_has_what_was_stated_all_of_it_and_nothing_else() {
+        let known = [signer().verifier().clone()];
+        let marks: Vec<Hash> = (0..7).map(|id| row(id).mark().hash).collect();
+        for v1 in [false, true] {
+            let whole = stated(v1);
+            assert!(whole.check(&known).is_ok());
+            let mut less = whole.clone();
+            less.leaves[0].rows.pop();
+            assert!(matches!(less.check(&known), Err(BundleError::Other(_))));
+            // As many, and of the same leaf.
+            let mut other = whole.clone();
+            other.leaves[0].rows[1] =
+                ProvenRow { index: 5, path: path(&marks, 5), row: row(5), headers_hash: None };
+            assert_eq!(other.check(&known).is_ok(), v1, "version 1 says only how many");
+            let mut turned = whole;
+            turned.leaves[0].rows.reverse();
+            assert!(turned.check(&known).is_ok(), "the order says nothing");
+        }
     }
 
     #[test]

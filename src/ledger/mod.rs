@@ -12,6 +12,7 @@ mod entry;
 pub mod merkle;
 mod note;
 mod row;
+mod statement;
 
 pub(crate) use bundle::written;
 pub use bundle::{Bundle, BundleError, Evidence, ProvenRow};
@@ -19,4 +20,5 @@ pub use certificate::{Certificate, CertificateError, Gone, What};
 pub use checkpoint::{Checkpoint, CheckpointError, notes, whole_notes};
 pub use entry::{Entry, Table};
 pub use note::{Note, NoteError, Signer, Signs, Verifier};
-pub use row::{LogRow, LookEntry, Mark, RequestEntry, pack, root_of, unpack};
+pub use row::{KeptText, LogFields, LogRow, LookEntry, Mark, RequestEntry, pack, root_of, unpack};
+pub use statement::{Proven, Statement, StatementError};

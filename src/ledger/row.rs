@@ -67,6 +67,34 @@ pub struct RequestEntry {
     pub used_at: Option<i64>,
 }
 
+/// A text that stays after its delivery, as it is stored. It stands in no leaf: its hash is that of a certificate of destruction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptText {
+    pub id: i64,
+    /// Milliseconds since 1970.
+    pub at: i64,
+    pub merchant_id: Option<i64>,
+    pub conversation_id: Option<i64>,
+    pub data_key_id: i64,
+    /// Sealed.
+    pub body: Vec<u8>,
+}
+
+impl KeptText {
+    /// Its hash.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        Form::of("kept_text")
+            .number(self.id)
+            .number(self.at)
+            .number_or_none(self.merchant_id)
+            .number_or_none(self.conversation_id)
+            .number(self.data_key_id)
+            .hash(&Sha256::digest(&self.body).into())
+            .leaf()
+    }
+}
+
 /// What is remembered of a row of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
@@ -76,17 +104,62 @@ pub struct Mark {
     pub headers: Option<Hash>,
 }
 
+/// A row of the log, as it is to be stored.
+#[derive(Clone, Copy)]
+pub struct LogFields<'a> {
+    pub id: i64,
+    /// Milliseconds since 1970.
+    pub at: i64,
+    pub event: &'a str,
+    pub merchant_id: Option<i64>,
+    pub conversation_id: Option<i64>,
+    pub message_id: Option<i64>,
+    pub delivery_id: Option<i64>,
+    pub data_key_id: i64,
+    /// Sealed.
+    pub detail: &'a [u8],
+    /// Sealed.
+    pub headers: Option<&'a [u8]>,
+}
+
 impl LogRow {
+    fn fields(&self) -> LogFields<'_> {
+        LogFields {
+            id: self.id,
+            at: self.at,
+            event: &self.event,
+            merchant_id: self.merchant_id,
+            conversation_id: self.conversation_id,
+            message_id: self.message_id,
+            delivery_id: self.delivery_id,
+            data_key_id: self.data_key_id,
+            detail: &self.detail,
+            headers: self.headers.as_deref(),
+        }
+    }
+
     /// What is remembered of it.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        let headers = self.headers.as_ref().map(|headers| Sha256::digest(headers).into());
-        Mark { id: self.id, hash: self.hash_with(headers), headers }
+        self.fields().mark()
     }
 
     /// Its hash, with a header block of this hash.
     #[must_use]
     pub fn hash_with(&self, headers: Option<Hash>) -> Hash {
+        self.fields().hash_with(headers)
+    }
+}
+
+impl LogFields<'_> {
+    /// What is remembered of it.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        let headers = self.headers.map(|headers| Sha256::digest(headers).into());
+        Mark { id: self.id, hash: self.hash_with(headers), headers }
+    }
+
+    fn hash_with(&self, headers: Option<Hash>) -> Hash {
         Form::of("record")
             .number(self.id)
             .number(self.at)
@@ -96,7 +169,7 @@ impl LogRow {
             .number_or_none(self.message_id)
             .number_or_none(self.delivery_id)
             .number(self.data_key_id)
-            .hash(&Sha256::digest(&self.detail).into())
+            .hash(&Sha256::digest(self.detail).into())
             .hash_or_none(headers.as_ref())
             .leaf()
     }

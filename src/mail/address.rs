@@ -104,6 +104,13 @@ impl RealAddress {
         }
     }
 
+    /// Whether the other names this mailbox: at its domain, or at a host within it, as hosts name their mailboxes.
+    #[must_use]
+    pub fn is_mailbox_of(&self, other: &RealAddress) -> bool {
+        let local = |address: &RealAddress| address.unquoted().to_lowercase().nfc().collect::<String>();
+        other.domain.is_within(&self.domain) && local(self) == local(other)
+    }
+
     /// Whether both name the same mailbox.
     #[must_use]
     pub fn same_mailbox(&self, other: &RealAddress) -> bool {

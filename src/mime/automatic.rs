@@ -42,8 +42,10 @@ pub enum Automatic {
     AutoReply,
     /// A mail program tells that a message was shown (RFC 8098).
     Receipt,
-    /// A provider passes on that somebody called a message spam (RFC 5965).
+    /// A provider passes on that somebody wants no more of it (RFC 5965 §7.3: `abuse`, `fraud` and the like).
     Complaint,
+    /// A provider reports something else: that it is no spam (RFC 6430), how it was authenticated (RFC 6591).
+    Feedback,
     /// None of these.
     Person,
 }
@@ -56,6 +58,8 @@ pub struct Bounce {
     pub has_form: bool,
     /// The Message-IDs that may be the original's, with their brackets, the likeliest first.
     pub original_ids: Vec<String>,
+    /// The mailboxes that failed, as it names them: others than ours when our recipient has his mail forwarded, or is several.
+    pub failed_at: Vec<String>,
 }
 
 /// What became of the message.
@@ -83,11 +87,16 @@ pub fn read(message: &[u8], reverse_path: ReversePath) -> Automatic {
         if let Some(fate) = parts.status.as_deref().and_then(status::read) {
             return bounce(fate, true, &facts, &parts);
         }
-        if parts.has_complaint {
-            return Automatic::Complaint;
+        match parts.feedback.as_deref() {
+            Some(kind) if asks_to_end(kind) => return Automatic::Complaint,
+            Some(_) => return Automatic::Feedback,
+            None => {}
         }
-        if parts.has_disposition {
-            return Automatic::Receipt;
+        if let Some(disposition) = parts.disposition.as_deref() {
+            // A filter that refuses says so in a receipt (RFC 5429 §2.1.2), and in a field that no reader's program writes.
+            let refused = facts.rejected && disposition.ends_with("deleted");
+            let refusal = || bounce(Fate::Failed("5.7.1".into()), true, &facts, &parts);
+            return if refused { refusal() } else { Automatic::Receipt };
         }
         if let Some(fate) = fate_by_words(&facts, &parts) {
             return bounce(fate, false, &facts, &parts);
@@ -100,6 +109,15 @@ pub fn read(message: &[u8], reverse_path: ReversePath) -> Automatic {
     }
 }
 
+/// Whether a report of this type says that its reader wants no more such mail. Those that name no type are of the time
+/// before there were several.
+fn asks_to_end(feedback_type: &str) -> bool {
+    matches!(
+        feedback_type,
+        "" | "abuse" | "fraud" | "opt-out" | "opt-out-list" | "miscategorized" | "complaint"
+    )
+}
+
 fn bounce(fate: Fate, has_form: bool, facts: &Facts, parts: &Parts) -> Automatic {
     let mut original_ids: Vec<String> = Vec::new();
     for id in parts.original_ids.iter().chain(&facts.thread) {
@@ -107,7 +125,35 @@ fn bounce(fate: Fate, has_form: bool, facts: &Facts, parts: &Parts) -> Automatic
             original_ids.push(id.clone());
         }
     }
-    Automatic::Bounce(Bounce { fate, has_form, original_ids })
+    Automatic::Bounce(Bounce { fate, has_form, original_ids, failed_at: parts.failed_at() })
+}
+
+/// Whether the words of a server that gave no code for it say that there is no such mailbox, and speak of nothing else. With
+/// `is_unavailable` also those that RFC 5321 §4.2.2 has for every 550.
+#[must_use]
+pub fn denies_mailbox(words: &str, is_unavailable: bool) -> bool {
+    let text = wording::plain_words(words);
+    let denies = phrases::NOBODY.iter().chain(&phrases::NOT_LISTED).any(|phrase| text.contains(phrase))
+        || (is_unavailable && text.contains("mailbox unavailable"));
+    denies && !phrases::NOT_OF_IT.iter().any(|word| text.contains(word)) && !is_of_sender(&text)
+}
+
+/// Whether the words of a server say that it refuses us: our address, our name, our signature.
+#[must_use]
+pub fn speaks_of_sender(words: &str) -> bool {
+    is_of_sender(&wording::plain_words(words))
+}
+
+/// The same, or of something else that is no mailbox: a name that is not in the DNS.
+fn speaks_of_us(words: &str) -> bool {
+    let text = wording::plain_words(words);
+    is_of_sender(&text)
+        || ["dns", "mail from", "your host", "your domain"].iter().any(|word| text.contains(word))
+}
+
+fn is_of_sender(text: &str) -> bool {
+    let text = phrases::NOT_LISTED.iter().fold(text.to_owned(), |text, phrase| text.replace(phrase, ""));
+    phrases::OF_SENDER.iter().any(|word| text.contains(word))
 }
 
 /// What a bounce without a standard form says; `None` when it is none.
@@ -178,6 +224,7 @@ mod tests {
             Automatic::AutoReply => return "auto-reply".into(),
             Automatic::Receipt => return "receipt".into(),
             Automatic::Complaint => return "complaint".into(),
+            Automatic::Feedback => return "feedback".into(),
             Automatic::Person => return "person".into(),
         };
         let fate = match &bounce.fate {

@@ -15,8 +15,6 @@ use std::ops::Range;
 const SHORTEST: usize = 24;
 /// Longest marks of quoting, in octets.
 const MAX_MARKS: usize = 40;
-/// Most blocks that are read of a text.
-const MAX_BLOCKS: usize = 1000;
 
 /// Where a block is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +30,7 @@ pub struct Block {
 pub fn blocks(text: &[u8]) -> Vec<Block> {
     let mut out = Vec::new();
     let mut at = 0;
-    while at < text.len() && out.len() < MAX_BLOCKS {
+    while at < text.len() {
         match block_at(text, at) {
             Some(block) => {
                 at = block.range.end;

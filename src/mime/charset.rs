@@ -160,7 +160,7 @@ impl Charset {
     }
 
     /// Whether a label names a charset in which octets of ASCII letters are other letters and the other way round,
-    /// so that a text in it can only be read by who knows it: EBCDIC in all its pages.
+    /// so that a text in it can only be read by who knows it: EBCDIC in all its pages, Johab.
     #[must_use]
     pub fn is_unreadable(label: &[u8]) -> bool {
         const PAGES: [&str; 36] = [
@@ -171,6 +171,8 @@ impl Charset {
         let label = String::from_utf8_lossy(label).to_ascii_lowercase();
         let page = label.trim_start_matches(['c', 'p', 'i', 'b', 'm', 's', 'x', '-', '_', '0']);
         label.contains("ebcdic")
+            // Of Korean, whose letters of full width are none of any other charset's.
+            || matches!(label.as_str(), "johab" | "cp1361" | "ms1361" | "windows-1361")
             || PAGES.iter().any(|known| known.trim_start_matches('0') == page) && label.len() <= 12
     }
 
@@ -368,6 +370,7 @@ mod tests {
             ("cp50220", false),
             ("koi8-r", false),
             ("500", true),
+            ("Johab", true),
         ] {
             assert_eq!(Charset::is_unreadable(label.as_bytes()), unreadable, "{label}");
         }

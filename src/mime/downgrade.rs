@@ -27,7 +27,12 @@ pub enum Extent {
     Headers,
     /// All of it.
     Whole,
+    /// Bodies with lines that no server needs to take, whatever their octets.
+    Lines,
 }
+
+/// Octets of a line without its end that every server takes (RFC 5321 §4.5.3.1.6).
+const LINE_MAX: usize = 998;
 
 /// Fields that hold addresses (RFC 5322 §3.6).
 const ADDRESSES: [&str; 11] = [
@@ -68,6 +73,7 @@ pub fn downgrade(message: &[u8], extent: Extent) -> Option<Vec<u8>> {
     change(message, &entity, extent, &mut edits)?;
     let changed = apply(message, &edits);
     let left = match extent {
+        Extent::Lines => return Some(changed),
         Extent::Whole => changed.as_slice(),
         Extent::Headers => {
             let end = memchr::memmem::find(&changed, b"\r\n\r\n").unwrap_or(changed.len());
@@ -77,10 +83,28 @@ pub fn downgrade(message: &[u8], extent: Extent) -> Option<Vec<u8>> {
     left.is_ascii().then_some(changed)
 }
 
+/// Whether a line is longer than every server takes.
+#[must_use]
+pub fn has_long_lines(octets: &[u8]) -> bool {
+    let mut begins = 0;
+    memchr::memchr_iter(b'\n', octets).chain(std::iter::once(octets.len())).any(|end| {
+        let line = octets.get(begins..end).unwrap_or_default();
+        begins = end + 1;
+        line.strip_suffix(b"\r").unwrap_or(line).len() > LINE_MAX
+    })
+}
+
 /// The edits of an entity, in order.
 fn change(bytes: &[u8], entity: &Entity, extent: Extent, edits: &mut Vec<Edit>) -> Option<()> {
     let has_octets = |range: &std::ops::Range<usize>| !slice(bytes, range.clone()).is_ascii();
-    let body_changes = extent == Extent::Whole && has_octets(&entity.body);
+    let is_leaf = matches!(entity.content, Content::Leaf);
+    let body_changes = match extent {
+        Extent::Headers => false,
+        Extent::Whole => {
+            has_octets(&entity.body) || (is_leaf && has_long_lines(slice(bytes, entity.body.clone())))
+        }
+        Extent::Lines => is_leaf && has_long_lines(slice(bytes, entity.body.clone())),
+    };
     let encoded = match &entity.content {
         // Parts that could not be told apart here can't be written one by one.
         Content::Leaf if body_changes && entity.type_as_read.is_some() => return None,
@@ -94,7 +118,7 @@ fn change(bytes: &[u8], entity: &Entity, extent: Extent, edits: &mut Vec<Edit>) 
             let with = if declared { Vec::new() } else { line("Content-Transfer-Encoding", with) };
             edits.push(Edit { range: field.whole.clone(), with });
             declared = true;
-        } else if has_octets(&field.whole) {
+        } else if extent != Extent::Lines && has_octets(&field.whole) {
             edits.push(Edit { range: field.whole.clone(), with: written(bytes, field)? });
         }
     }
@@ -142,8 +166,11 @@ fn plain<'a>(bytes: &'a [u8], entity: &Entity) -> std::borrow::Cow<'a, [u8]> {
 /// Quoted-printable keeps Western text readable; Japanese in it would be three times as long.
 fn encoding_for(bytes: &[u8], entity: &Entity) -> (&'static str, Encoding) {
     let body = plain(bytes, entity);
-    let high = body.iter().filter(|octet| !octet.is_ascii()).count();
-    if entity.media.starts_with("text/") && high.saturating_mul(6) < body.len() {
+    // Three octets for one that can't stand as it is, against four for three of any.
+    let odd = body
+        .iter()
+        .filter(|b| **b == b'=' || !(matches!(**b, b'\t' | b'\r' | b'\n') || (b' '..=b'~').contains(*b)));
+    if entity.media.starts_with("text/") && odd.count().saturating_mul(6) < body.len() {
         ("quoted-printable", Encoding::QuotedPrintable)
     } else {
         ("base64", Encoding::Base64)

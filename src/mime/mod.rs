@@ -16,6 +16,7 @@ mod codepage;
 pub mod downgrade;
 pub mod header;
 mod iso2022jp;
+pub mod line_value;
 pub mod lines;
 pub mod params;
 pub mod pgp;
@@ -30,6 +31,7 @@ pub mod uuencode;
 pub mod view;
 pub mod way_back;
 pub mod words;
+pub mod yenc;
 
 use std::ops::Range;
 

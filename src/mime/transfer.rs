@@ -119,6 +119,18 @@ fn apply_into(bytes: &[u8], edits: &[Edit], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes.get(at..).unwrap_or_default());
 }
 
+/// The six bits of a digit of base64, in either alphabet (RFC 4648 §4, §5); what is no digit counts as the last.
+#[must_use]
+pub fn sextet(digit: u8) -> u8 {
+    match digit {
+        b'A'..=b'Z' => digit - b'A',
+        b'a'..=b'z' => digit - b'a' + 26,
+        b'0'..=b'9' => digit - b'0' + 52,
+        b'+' | b'-' => 62,
+        _ => 63,
+    }
+}
+
 /// The value of a hexadecimal digit in either case.
 #[must_use]
 pub fn hex(digit: u8) -> Option<u8> {

@@ -5,6 +5,7 @@
 //! RFC 2152 calls direct, and `=` and `\` are not direct.
 //! When it fails: never; what is no character becomes U+FFFD.
 
+use super::transfer::sextet;
 use super::view::View;
 use data_encoding::BASE64_NOPAD;
 
@@ -87,14 +88,7 @@ fn run_text(run: &[u8]) -> String {
     let (mut bits, mut count) = (0u32, 0u32);
     let mut units: Vec<u16> = Vec::with_capacity(run.len() * 3 / 8 + 1);
     for b in run {
-        let value = match b {
-            b'A'..=b'Z' => b - b'A',
-            b'a'..=b'z' => b - b'a' + 26,
-            b'0'..=b'9' => b - b'0' + 52,
-            b'+' => 62,
-            _ => 63,
-        };
-        bits = bits << 6 | u32::from(value);
+        bits = bits << 6 | u32::from(sextet(*b));
         count += 6;
         if count >= 16 {
             count -= 16;

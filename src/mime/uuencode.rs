@@ -8,8 +8,6 @@
 use super::{base64, slice};
 use std::ops::Range;
 
-/// Most blocks that are read of a text.
-const MAX_BLOCKS: usize = 1000;
 /// How many times larger than its lines a file may be.
 const MAX_RATIO: usize = 4;
 /// Octets on a full line.
@@ -35,10 +33,7 @@ pub fn blocks(text: &[u8]) -> Vec<Block> {
         let start = at + i;
         at = start + 5;
         let is_line = start == 0 || matches!(text.get(start - 1), Some(b'\n' | b'\r'));
-        if found.len() < MAX_BLOCKS
-            && is_line
-            && let Some(block) = block_at(text, start)
-        {
+        if is_line && let Some(block) = block_at(text, start) {
             at = block.range.end;
             found.push(block);
         }

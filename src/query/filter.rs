@@ -138,29 +138,15 @@ impl Column {
         }
     }
 
-    /// How many rows of one value are to be expected, from 1 (few) on, where an index begins with it.
-    pub(super) fn index(self) -> Option<u32> {
-        match self {
-            Column::MessageId | Column::SentId => Some(1),
-            Column::Message => Some(2),
-            Column::Order => Some(3),
-            Column::Conversation => Some(4),
-            Column::Reply => Some(6),
-            Column::From | Column::Author | Column::To | Column::Rcpt => Some(8),
-            Column::Net => Some(40),
-            Column::Login => Some(60),
-            Column::Merchant => Some(100),
-            _ => None,
-        }
-    }
-
     /// Its place among the columns of its type.
     pub(super) fn place(self) -> usize {
         let at = self as usize;
         if at < TEXTS { at } else { at - TEXTS }
     }
 
-    pub(super) fn is_text(self) -> bool {
+    /// Whether it has words rather than numbers.
+    #[must_use]
+    pub fn is_text(self) -> bool {
         (self as usize) < TEXTS
     }
 }
@@ -332,27 +318,6 @@ impl Filter {
         }
     }
 
-    /// From when until before when a row must be, as far as the filter says: milliseconds.
-    pub(super) fn hull(&self) -> (i64, i64) {
-        let whole = (i64::MIN, i64::MAX);
-        match self {
-            Filter::Test(Test::Time { from, until }) => (*from, *until),
-            Filter::Never => (0, 0),
-            Filter::All(parts) => {
-                parts.iter().map(Filter::hull).fold(whole, |a, b| (a.0.max(b.0), a.1.min(b.1)))
-            }
-            Filter::Any(parts) => {
-                parts.iter().map(Filter::hull).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or(whole)
-            }
-            Filter::Not(inner) => match **inner {
-                Filter::Test(Test::Time { from: i64::MIN, until }) => (until, i64::MAX),
-                Filter::Test(Test::Time { from, until: i64::MAX }) => (i64::MIN, from),
-                _ => whole,
-            },
-            Filter::Always | Filter::Test(_) | Filter::Sought(_) => whole,
-        }
-    }
-
     /// How many numbers it holds.
     pub(super) fn weight(&self) -> usize {
         match self {
@@ -360,6 +325,23 @@ impl Filter {
             Filter::Not(inner) => inner.weight(),
             Filter::Test(Test::Keyed { numbers, .. } | Test::File { numbers, .. }) => numbers.len(),
             _ => 1,
+        }
+    }
+
+    /// The columns that it asks about.
+    pub(super) fn columns(&self) -> Vec<Column> {
+        match self {
+            Filter::All(parts) | Filter::Any(parts) => parts.iter().flat_map(Filter::columns).collect(),
+            Filter::Not(inner) => inner.columns(),
+            Filter::Test(test) => match test {
+                Test::Keyed { column, .. }
+                | Test::Absent(column)
+                | Test::Text { column, .. }
+                | Test::Number { column, .. } => vec![*column],
+                Test::Flag(_) => vec![Column::Flags],
+                Test::Time { .. } | Test::File { .. } => Vec::new(),
+            },
+            Filter::Always | Filter::Never | Filter::Sought(_) => Vec::new(),
         }
     }
 
@@ -389,7 +371,7 @@ impl Filter {
     }
 }
 
-/// A row of `fact`, as a search reads it.
+/// A row of `fact`, as a search reads it; a column that was not read has nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Row {
     pub id: i64,
@@ -402,6 +384,27 @@ pub struct Row {
 }
 
 impl Row {
+    /// One of which nothing was read yet.
+    #[must_use]
+    pub fn new(id: i64, at: i64) -> Self {
+        let (texts, numbers) = (vec![None; TEXTS], vec![None; Column::ALL.len() - TEXTS]);
+        Self { id, at, texts, numbers, files: Vec::new() }
+    }
+
+    /// Gives a column of texts what was read.
+    pub fn set_text(&mut self, column: Column, text: Option<String>) {
+        if let Some(place) = self.texts.get_mut(column.place()).filter(|_| column.is_text()) {
+            *place = text;
+        }
+    }
+
+    /// Gives a column of numbers what was read.
+    pub fn set_number(&mut self, column: Column, number: Option<i64>) {
+        if let Some(place) = self.numbers.get_mut(column.place()).filter(|_| !column.is_text()) {
+            *place = number;
+        }
+    }
+
     /// What a column of texts has.
     #[must_use]
     pub fn text(&self, column: Column) -> Option<&str> {

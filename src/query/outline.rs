@@ -1,6 +1,7 @@
 //! From a query to what must be found out before it can be planned: which names it has, and of what time it asks.
 //!
-//! Rules: pure; the time comes in. A query without an `after:` reaches back 30 days, and the answer says so.
+//! Rules: pure; the time comes in. A query without an `after:` reaches back 30 days, and the answer says so; so does each branch of
+//! an `or` without one where another has one.
 
 use super::bare::{Sought, forms};
 use super::filter::{Column, Comparison, Filter, Numbers, Test};
@@ -25,6 +26,12 @@ pub struct Window {
     pub until: i64,
     /// Whether the query named no beginning.
     pub is_default: bool,
+    /// Whether only branches of an `or` named none: those reach as far back as a query does that names none.
+    pub is_default_of_branches: bool,
+    /// Whether the query named no end.
+    pub is_open: bool,
+    /// Until when ids may be by a clock that is right.
+    pub latest: i64,
 }
 
 /// A name whose numbers are to be found.
@@ -63,13 +70,23 @@ impl<'q> Outline<'q> {
             Some(expression) => making.filter(expression, true)?,
             None => Filter::Always,
         };
-        let (from, until) = filter.hull();
+        let (from, end) = filter.hull();
         let latest = now.as_millis().saturating_add(AHEAD_MS);
-        let until = until.min(latest).max(0);
-        let is_default = from == i64::MIN && !query.is_all;
-        let from =
-            if is_default { until.min(now.as_millis()).saturating_sub(DEFAULT_DAYS * DAY_MS) } else { from };
-        let window = Window { from: from.clamp(0, until), until, is_default };
+        let until = end.min(latest).max(0);
+        let names_none = from == i64::MIN && !query.is_all;
+        let by_default = until.min(now.as_millis()).saturating_sub(DEFAULT_DAYS * DAY_MS);
+        let is_default_of_branches = names_none && filter.names_a_beginning();
+        let filter = if is_default_of_branches { filter.since(by_default) } else { filter };
+        let is_default = names_none && !is_default_of_branches;
+        let from = if is_default { by_default } else { filter.hull().0 };
+        let window = Window {
+            from: from.clamp(0, until),
+            until,
+            is_default,
+            is_default_of_branches,
+            is_open: end == i64::MAX,
+            latest,
+        };
         let Making { seeks, labels, .. } = making;
         Ok(Self { window, seeks, is_all: query.is_all, filter, labels })
     }

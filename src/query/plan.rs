@@ -17,14 +17,29 @@ use std::fmt::Write as _;
 const NUMBERS_MAX: usize = 8192;
 const TOO_MANY: &str =
     "this asks for too many names and networks at once; ask in parts, or for narrower networks";
-/// How far the time of a row may be from that of its id, and from the quarter whose key made its numbers.
-const SLACK_MS: i64 = 600_000;
-
 /// By what rows are found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
     pub by: By,
     pub numbers: Numbers,
+    /// In place of numbers, of a column of texts.
+    pub words: Vec<String>,
+}
+
+impl Probe {
+    fn keyed(column: Column, numbers: &Numbers) -> Self {
+        Self { by: By::Column(column), numbers: numbers.clone(), words: Vec::new() }
+    }
+
+    /// Whether its index is one of stretches of time.
+    pub(super) fn is_by_stretch(&self) -> bool {
+        matches!(self.by, By::Column(column) if column.is_by_stretch())
+    }
+
+    /// How many values it asks for.
+    fn len(&self) -> usize {
+        self.numbers.len() + self.words.len()
+    }
 }
 
 /// An index.
@@ -54,14 +69,8 @@ pub struct Plan {
     /// Whether whatever an index finds is part of the answer.
     is_exact: bool,
     pub(super) files: Vec<Numbers>,
-}
-
-/// A stretch of time in which numbers of these quarters may stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slice {
-    pub from: i64,
-    pub until: i64,
-    pub quarters: (i64, i64),
+    /// What is read of each row, in the order of [`Column::ALL`].
+    columns: Vec<Column>,
 }
 
 impl Outline<'_> {
@@ -112,7 +121,7 @@ impl Plan {
         };
         if probes.is_empty() && filter != Filter::Never && outline.is_all {
             let reason = "no word of this has an index, so that all: would read all that is kept; name a beginning with after:, \
-                or an address, order, store, alias, network, login, id or hash";
+                or an address, domain, order, store, alias, network, login, id, mailer or hash";
             return Err(Problem::new(whole, reason));
         }
         let labels = outline
@@ -121,7 +130,23 @@ impl Plan {
             .map(|label| Label { filter: label.filter.with(&found), ..label })
             .collect();
         let is_exact = is_exact(&filter, &probes, outline.window);
-        Ok(Plan { window: outline.window, filter, labels, probes, is_exact, files })
+        let columns = Column::ALL.to_vec();
+        Ok(Plan { window: outline.window, filter, labels, probes, is_exact, files, columns })
+    }
+
+    /// The same for whoever needs no more of a row than some columns, and what says which terms it fulfils: most of what a row
+    /// costs is the driver's, column by column.
+    #[must_use]
+    pub fn reading(mut self, wanted: &[Column]) -> Self {
+        let asked: Vec<Column> = self.labels.iter().flat_map(|label| label.filter.columns()).collect();
+        self.columns.retain(|column| wanted.contains(column) || asked.contains(column));
+        self
+    }
+
+    /// What is read of each row, behind its id and time.
+    #[must_use]
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
     /// Whether no row can be what is asked for.
@@ -135,6 +160,12 @@ impl Plan {
     #[must_use]
     pub fn is_in_order(&self) -> bool {
         self.is_exact && self.probes.iter().all(|probe| probe.numbers.is_one_a_quarter())
+    }
+
+    /// Whether an index of stretches of time is read, which is in order within one of them.
+    #[must_use]
+    pub fn is_by_stretch(&self) -> bool {
+        self.probes.iter().any(Probe::is_by_stretch)
     }
 
     /// How many files a row is asked for.
@@ -161,41 +192,18 @@ impl Plan {
         matched
     }
 
-    /// The window in parts in which the same numbers are good, the newest first.
-    #[must_use]
-    pub fn slices(&self) -> Vec<Slice> {
-        let (from, until) =
-            (self.window.from.saturating_sub(SLACK_MS).max(0), self.window.until.saturating_add(SLACK_MS));
-        if self.is_empty() {
-            return Vec::new();
-        }
-        let mut cuts = vec![from];
-        for quarter in quarter_of(from)..=quarter_of(until) + 1 {
-            let begins = quarter_start(quarter);
-            cuts.extend(
-                [begins - SLACK_MS, begins + SLACK_MS].into_iter().filter(|cut| from < *cut && *cut < until),
-            );
-        }
-        cuts.push(until);
-        let pairs = cuts.iter().zip(cuts.iter().skip(1)).map(|(from, until)| Slice {
-            from: *from,
-            until: *until,
-            quarters: (quarter_of(from - SLACK_MS), quarter_of(until + SLACK_MS - 1)),
-        });
-        let mut slices: Vec<Slice> = pairs.collect();
-        slices.reverse();
-        slices
-    }
-
     /// The plan in words: nothing in it names anybody.
     #[must_use]
     pub fn explain(&self) -> String {
-        let Window { from, until, is_default } = self.window;
+        let Window { from, until, is_default, is_default_of_branches, .. } = self.window;
         let at = |millis| in_japan(Timestamp::from_millis(millis));
         let mut text = String::new();
         let by_default = match is_default {
             true => {
                 format!(" ({DEFAULT_DAYS} days, since the query names no beginning: after: or all: for more)")
+            }
+            false if is_default_of_branches => {
+                format!(" ({DEFAULT_DAYS} days where a branch names no beginning)")
             }
             false => String::new(),
         };
@@ -205,10 +213,8 @@ impl Plan {
             (true, _) => "nothing: no row can be this".to_owned(),
             (_, []) => "every row of this time".to_owned(),
             (_, probes) => {
-                let names: Vec<String> = probes
-                    .iter()
-                    .map(|probe| format!("{} ({})", probe.by.name(), probe.numbers.len()))
-                    .collect();
+                let names: Vec<String> =
+                    probes.iter().map(|probe| format!("{} ({})", probe.by.name(), probe.len())).collect();
                 format!("by index, {}", names.join(" and "))
             }
         };
@@ -221,34 +227,28 @@ impl Plan {
     }
 }
 
-/// The quarter of a time, counted from 1970, in UTC.
-#[must_use]
-pub fn quarter_of(millis: i64) -> i64 {
-    let date = time::OffsetDateTime::from_unix_timestamp(millis.div_euclid(1000));
-    let date = date.unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-    (i64::from(date.year()) - 1970) * 4 + (i64::from(u8::from(date.month())) - 1) / 3
-}
-
-/// When a quarter begins, in milliseconds.
-fn quarter_start(quarter: i64) -> i64 {
-    let (year, month) = (1970 + quarter.div_euclid(4), quarter.rem_euclid(4) * 3 + 1);
-    let month = u8::try_from(month).ok().and_then(|month| time::Month::try_from(month).ok());
-    let date = i32::try_from(year)
-        .ok()
-        .zip(month)
-        .and_then(|(year, month)| time::Date::from_calendar_date(year, month, 1).ok());
-    date.map_or(i64::MAX / 2, |date| date.midnight().assume_utc().unix_timestamp() * 1000)
-}
-
 /// The indexes by which everything that a filter lets through is found, and how many rows they may read.
 fn access(filter: &Filter) -> Option<(u32, Vec<Probe>)> {
     match filter {
         Filter::Test(Test::Keyed { column, numbers }) => {
-            let probe = Probe { by: By::Column(*column), numbers: numbers.clone() };
+            let mut probes = vec![Probe::keyed(*column, numbers)];
+            // The indexes of the other domains have only what this one has not.
+            if column.indexed_rows().is_some() {
+                probes.push(Probe::keyed(Column::FromDomain, numbers));
+            }
+            column.index().map(|cost| (cost, probes))
+        }
+        Filter::Test(Test::Text { column, text, is_prefix: false })
+            // Where most rows have it there is no index.
+            if column.index().is_some() && (column.indexed_rows().is_none() || text != "JP") =>
+        {
+            let words = vec![text.clone()];
+            let probe = Probe { by: By::Column(*column), numbers: Numbers::default(), words };
             column.index().map(|cost| (cost, vec![probe]))
         }
         Filter::Test(Test::File { numbers, .. }) => {
-            Some((5, vec![Probe { by: By::File, numbers: numbers.clone() }]))
+            let probe = Probe { by: By::File, numbers: numbers.clone(), words: Vec::new() };
+            Some((5, vec![probe]))
         }
         Filter::All(parts) => parts.iter().filter_map(access).min_by_key(|access| access.0),
         Filter::Any(parts) => {
@@ -258,7 +258,12 @@ fn access(filter: &Filter) -> Option<(u32, Vec<Probe>)> {
                 cost = cost.saturating_add(more);
                 for probe in found {
                     match probes.iter_mut().find(|known| known.by == probe.by) {
-                        Some(known) => known.numbers.add(&probe.numbers),
+                        Some(known) => {
+                            known.numbers.add(&probe.numbers);
+                            known.words.extend(probe.words);
+                            known.words.sort_unstable();
+                            known.words.dedup();
+                        }
                         None => probes.push(probe),
                     }
                 }
@@ -271,6 +276,9 @@ fn access(filter: &Filter) -> Option<(u32, Vec<Probe>)> {
 
 /// Whether a filter asks for nothing but what the probes find.
 fn is_exact(filter: &Filter, probes: &[Probe], window: Window) -> bool {
+    if probes.iter().any(Probe::is_by_stretch) {
+        return false;
+    }
     let is_probe = |part: &Filter| match part {
         Filter::Test(Test::Keyed { column, .. }) => {
             probes.iter().any(|probe| probe.by == By::Column(*column))

@@ -6,6 +6,11 @@ use super::plan::{By, Plan, Probe};
 use super::value::Compare;
 use std::fmt::Write as _;
 
+/// Ids of one stretch of time are equal but for so many bits: 2^29 milliseconds, some six days (`migrations/0023_fact_days.sql`).
+pub const STRETCH: u32 = 51;
+/// Most stretches that a statement names: eleven years.
+const STRETCHES_MAX: i64 = 700;
+
 /// A parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bound {
@@ -29,20 +34,11 @@ pub struct Span {
 }
 
 impl Plan {
-    /// The rows of a span that one index finds, or all of it, the newest first: id, at, every [`Column`], then for each file
+    /// The rows of a span that one index finds, or all of it, the newest first: id, at, the plan's columns, then for each file
     /// that is asked for whether the row has it. `None`: the index has nothing of this time.
     #[must_use]
     pub fn rows(&self, probe: Option<&Probe>, span: Span, limit: i64) -> Option<Statement> {
-        let mut making =
-            Making { text: String::from("SELECT id, at"), bound: Vec::new(), quarters: span.quarters };
-        for column in Column::ALL {
-            let _ = write!(making.text, ", {}", column.name());
-        }
-        for numbers in &self.files {
-            making.text.push_str(", CASE WHEN ");
-            making.file(numbers);
-            making.text.push_str(" THEN 1 ELSE 0 END");
-        }
+        let mut making = self.selecting(span);
         making.text.push_str(" FROM fact WHERE ");
         making.span(probe, span)?;
         if self.filter != Filter::Always {
@@ -53,6 +49,35 @@ impl Plan {
         making.text.push_str(" ORDER BY id DESC LIMIT ");
         making.number(limit);
         Some(Statement { text: making.text, bound: making.bound })
+    }
+
+    /// All rows that one index has of a span, in any order and no more than `most`: as [`Plan::rows`], whatever the filter says of them, and
+    /// last whether it lets them through. So few rows are found and counted by one statement.
+    #[must_use]
+    pub fn few(&self, probe: &Probe, span: Span, most: i64) -> Option<Statement> {
+        let mut making = self.selecting(span);
+        making.text.push_str(", CASE WHEN ");
+        making.filter(&self.filter);
+        making.text.push_str(" THEN 1 ELSE 0 END FROM fact WHERE ");
+        making.span(Some(probe), span)?;
+        making.text.push_str(" LIMIT ");
+        making.number(most);
+        Some(Statement { text: making.text, bound: making.bound })
+    }
+
+    /// The beginning of a statement: what is read of each row.
+    fn selecting(&self, span: Span) -> Making {
+        let mut making =
+            Making { text: String::from("SELECT id, at"), bound: Vec::new(), quarters: span.quarters };
+        for column in self.columns() {
+            let _ = write!(making.text, ", {}", column.name());
+        }
+        for numbers in &self.files {
+            making.text.push_str(", CASE WHEN ");
+            making.file(numbers);
+            making.text.push_str(" THEN 1 ELSE 0 END");
+        }
+        making
     }
 
     /// How many rows one index has of a span, counted no further than `most`.
@@ -93,13 +118,37 @@ impl Making {
         self.number(span.until);
         let Some(probe) = probe else { return Some(()) };
         let numbers = probe.numbers.within(span.quarters);
-        if numbers.is_empty() {
+        if numbers.is_empty() && probe.words.is_empty() {
             return None;
         }
         match probe.by {
             By::Column(column) => {
+                if column.is_by_stretch() {
+                    let (first, last) = (span.from >> STRETCH, (span.until - 1).max(span.from) >> STRETCH);
+                    let _ = write!(self.text, " AND (id >> {STRETCH}) ");
+                    if last - first < STRETCHES_MAX {
+                        self.one_of(&(first..=last).collect::<Vec<i64>>());
+                    } else {
+                        // So long is only what lies behind all that has happened, where next to nothing is.
+                        self.text.push_str(">= ");
+                        self.number(first);
+                    }
+                }
+                if let Some(rows) = column.indexed_rows() {
+                    let _ = write!(self.text, " AND {rows}");
+                }
                 let _ = write!(self.text, " AND {} ", column.name());
-                self.one_of(&numbers);
+                match probe.words.as_slice() {
+                    [] => self.one_of(&numbers),
+                    words => {
+                        self.text.push_str("IN (");
+                        for (n, word) in words.iter().enumerate() {
+                            self.text.push_str(if n > 0 { ", " } else { "" });
+                            self.word(word);
+                        }
+                        self.text.push(')');
+                    }
+                }
             }
             By::File => {
                 self.text.push_str(" AND id IN (SELECT fact_id FROM fact_file WHERE hash_k ");
@@ -171,7 +220,9 @@ impl Making {
                     return self.text.push_str("1 = 0");
                 }
                 self.known(*column);
-                let _ = write!(self.text, "{} ", column.name());
+                // With the sign it is no offer of another index: SQLite reads what a filter says of a store, which has many rows, in place
+                // of the order that the probe names.
+                let _ = write!(self.text, "+{} ", column.name());
                 self.one_of(&numbers);
                 self.text.push(')');
             }

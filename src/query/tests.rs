@@ -230,6 +230,107 @@ fn a_search_without_a_beginning_or_an_index_is_bounded() {
 }
 
 #[test]
+fn a_branch_that_names_no_beginning_reaches_30_days_back_and_cuts_no_other_short() {
+    let now = Timestamp::parse_rfc3339("2026-11-27T03:00:00Z").unwrap();
+    let of =
+        |text: &str| plan(&Query::parse(text).unwrap_or_else(|p| panic!("{}", p.show(text))), now).unwrap();
+    let at = |text: &str| Timestamp::parse_rfc3339(text).unwrap().as_millis();
+    let (far, month) = (at("2026-03-01T00:00:00+09:00"), now.as_millis() - 30 * 86_400_000);
+    for (text, from, is_whole, of_branches) in [
+        ("from:a@example.jp after:2026-03-01 or order:A-1", far, false, true),
+        ("store:x (order:A-1 or from:a@example.jp after:2026-03-01)", far, false, true),
+        ("after:2026-03-01 (order:A-1 or from:a@example.jp after:2026-05-01)", far, false, false),
+        ("order:A-1 or from:a@example.jp", month, true, false),
+        ("order:A-1 or not from:a@example.jp before:2026-11-20", month, true, false),
+        ("from:a@example.jp after:2026-03-01 or order:A-1 after:2026-04-01", far, false, false),
+    ] {
+        let window = of(text).window;
+        assert_eq!((window.is_default, window.is_default_of_branches), (is_whole, of_branches), "{text}");
+        if text.contains("before:") {
+            assert!(window.from < window.until, "{text}");
+        } else {
+            assert_eq!(window.from, from, "{text}");
+        }
+    }
+    let row = |at: i64, order: bool| {
+        let mut row = Row { id: 1, at, texts: vec![None; TEXTS], ..Row::default() };
+        row.numbers = vec![None; Column::ALL.len() - TEXTS];
+        let number = |kind: i64| Some(kind * 1000 + quarter_of(at));
+        let place = Column::ALL.iter().position(|c| *c == if order { Column::Order } else { Column::From });
+        row.numbers[place.unwrap() - TEXTS] = number(if order { 3 } else { 1 });
+        row
+    };
+    let plan = of("from:a@example.jp after:2026-03-01 or order:A-1");
+    let old = at("2026-04-01T00:00:00Z");
+    assert!(plan.holds(&row(old, false)) && !plan.holds(&row(old, true)));
+    assert!(plan.holds(&row(now.as_millis() - 1, true)));
+    assert!(plan.explain().contains("where a branch names no beginning"), "{}", plan.explain());
+}
+
+#[test]
+fn ids_behind_the_window_are_looked_at_where_that_costs_little() {
+    let now = Timestamp::parse_rfc3339("2026-11-27T03:00:00Z").unwrap();
+    let of =
+        |text: &str| plan(&Query::parse(text).unwrap_or_else(|p| panic!("{}", p.show(text))), now).unwrap();
+    for (text, is_read) in [
+        ("from:a@example.jp", true),
+        ("country:JP after:3d", true),
+        ("from:a@example.jp before:2026-11-20", true),
+        ("hash:0707070707070707070707070707070707070707070707070707070707070707 on:2026-11-20", true),
+        ("net:192.0.2.0/24 before:2026-11-20", false),
+        ("country:JP on:2026-11-20", false),
+        ("after:3d before:5d", false),
+    ] {
+        let beyond = of(text).beyond();
+        assert_eq!(!beyond.is_empty(), is_read, "{text}");
+        assert!(beyond.windows(2).all(|pair| pair[0].until == pair[1].from), "{text}: {beyond:?}");
+        assert!(beyond.last().is_none_or(|last| last.until == i64::MAX), "{text}: {beyond:?}");
+    }
+    let plan = of("from:a@example.jp on:2026-11-20");
+    let row = |text: &str| Row { at: Timestamp::parse_rfc3339(text).unwrap().as_millis(), ..Row::default() };
+    assert!(plan.is_within(&row("2026-11-20T00:00:00Z")) && !plan.is_within(&row("2026-11-21T00:00:00Z")));
+}
+
+#[test]
+fn behind_all_that_has_happened_no_stretch_is_named() {
+    let now = Timestamp::parse_rfc3339("2026-11-27T03:00:00Z").unwrap();
+    for text in ["domain:example.jp after:2026-01-01", "answers:<a@b.jp> before:2026-02-01"] {
+        let query = Query::parse(text).unwrap();
+        let plan = plan(&query, now).unwrap();
+        let bound = |slice: &Slice| {
+            // Ids begin with milliseconds since 2026.
+            let id = |millis: i64| (millis - 1_767_225_600_000).clamp(0, (1 << 41) - 1) << 22;
+            let span = IdSpan { from: id(slice.from), until: id(slice.until), quarters: slice.quarters };
+            plan.rows(plan.probes.first(), span, 10).map_or(0, |statement| statement.bound.len())
+        };
+        let most_bound = plan.beyond().iter().map(bound).max().unwrap();
+        assert!((1..=100).contains(&most_bound), "{text}: {most_bound}");
+    }
+}
+
+#[test]
+fn parts_are_the_window_without_gaps_and_have_the_numbers_of_all_their_quarters() {
+    let now = Timestamp::parse_rfc3339("2027-01-10T00:00:00Z").unwrap();
+    let query = Query::parse("from:a@example.jp after:2026-01-01").unwrap_or_else(|p| panic!("{}", p.reason));
+    let plan = plan(&query, now).unwrap();
+    let slices = plan.slices();
+    let day = 86_400_000;
+    let cuts: Vec<i64> = (1..5).map(|n| plan.window.until - n * 92 * day).collect();
+    let apart = [plan.window.until + day, plan.window.from - day];
+    for (cuts, count) in [(&cuts[..], 5), (&apart, 1), (&[], 1)] {
+        let parts = plan.parts(cuts);
+        assert_eq!(parts.len(), count);
+        assert!(parts.windows(2).all(|pair| pair[0].from == pair[1].until));
+        assert_eq!(parts.first().map(|part| part.until), slices.first().map(|slice| slice.until));
+        assert_eq!(parts.last().map(|part| part.from), slices.last().map(|slice| slice.from));
+        for slice in &slices {
+            let over = |part: &&Slice| part.from < slice.until && slice.from < part.until;
+            assert!(parts.iter().filter(over).all(|part| part.quarters.0 <= slice.quarters.1));
+        }
+    }
+}
+
+#[test]
 fn a_slice_at_the_border_of_quarters_has_the_numbers_of_both() {
     let now = Timestamp::parse_rfc3339("2027-01-10T00:00:00Z").unwrap();
     let query = Query::parse("from:a@example.jp after:2026-09-01").unwrap_or_else(|p| panic!("{}", p.reason));
@@ -285,8 +386,9 @@ proptest! {
         for slice in plan.slices() {
             let span = IdSpan { from: 1, until: 2, quarters: slice.quarters };
             let statements = plan.probes.iter().map(Some).chain([None]);
-            for statement in statements.filter_map(|probe| plan.rows(probe, span, 5)) {
-                let is_plain = |c: char| c.is_ascii_alphanumeric() || " _.,()<>=$*&".contains(c);
+            let few = plan.probes.iter().filter_map(|probe| plan.few(probe, span, 5));
+            for statement in statements.filter_map(|probe| plan.rows(probe, span, 5)).chain(few) {
+                let is_plain = |c: char| c.is_ascii_alphanumeric() || " _.,()<>=$*&+".contains(c);
                 prop_assert!(statement.text.chars().all(is_plain), "{}", statement.text);
             }
         }

@@ -75,7 +75,7 @@ pub enum Word {
 }
 
 /// `record.event`.
-pub const EVENTS: [&str; 19] = [
+pub const EVENTS: [&str; 23] = [
     "accepted",
     "refused",
     "delivered",
@@ -94,6 +94,10 @@ pub const EVENTS: [&str; 19] = [
     "login_new_network",
     "login_refused",
     "credential",
+    "menu",
+    "menu_login",
+    "menu_refused",
+    "menu_alarm",
     "limited",
 ];
 /// `fact.direction`.

@@ -4,19 +4,19 @@
 //! cannot be made anonymous for one of them it is taken for none, since DATA has one reply (RFC 5321 §4.2.5).
 
 use super::admission::{Admitted, Doubt};
-use super::draft::Draft;
+use super::draft::{Draft, Taken};
 use super::envelope::{body_place, recipient_place};
 use super::hops::is_looping;
 use super::leg::Leg;
-use super::record::{Label, Peer, peer_json};
+use super::record::{Entry, Label, Moment, Peer, peer_json};
 use super::{Event, Login, Recipient, Refusal, Relay, RelayFault, Said, SenderProof, Wishes, queue_id};
 use crate::anonymize::{self, Party, Passage, Rules};
 use crate::mail::{RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, ReversePath};
 use crate::mime::binary;
 use crate::smtp::Body;
-use crate::store::{Acceptance, NewDelivery, NewFact, NewHold, NewMessage, NewNotice, NewThread};
-use crate::vault::{Indexed, Side};
+use crate::store::{Acceptance, NewDelivery, NewFact, NewHold, NewMessage, NewNotice, NewRecord, NewThread};
+use crate::vault::{Class, Indexed, Side, nonces};
 use sha2::{Digest, Sha256};
 
 /// Most octets of a header block that a bounce quotes and a record keeps.
@@ -201,8 +201,7 @@ impl Relay {
 
     /// The header From must be the login's, or at port 25 one address: the author, of whom a proof is sought.
     async fn check_from(&self, incoming: &Incoming<'_>) -> Result<Option<RealAddress>, Refusal> {
-        let from =
-            anonymize::header_from(&incoming.bytes).map_err(|why| Refusal::Content(why.to_string()))?;
+        let from = anonymize::header_from(&incoming.bytes).map_err(Refusal::Content)?;
         match incoming.login {
             Some(login) => {
                 for address in &from {
@@ -267,15 +266,12 @@ impl Relay {
             };
             anonymize::anonymize(&bytes, &passage)
         };
-        let outcome = self
-            .in_turn(incoming.bytes.len(), rewrite)
-            .await
-            .map_err(|why| Refusal::Content(why.to_string()))?;
+        let outcome = self.in_turn(incoming.bytes.len(), rewrite).await.map_err(Refusal::Content)?;
         if (outcome.message.is_err() || leg.doubt.is_some()) && !self.may_hold(&leg).await? {
             return Err(match leg.doubt {
                 Some((Doubt::Unproven, _)) => Refusal::SenderUnproven,
                 Some((Doubt::OtherAddress, _)) => Refusal::OtherSender,
-                None => Refusal::Content(anonymize::Refusal::Residue.to_string()),
+                None => Refusal::Content(anonymize::Refusal::Residue),
             });
         }
         let mut new_threads = Vec::new();
@@ -295,16 +291,14 @@ impl Relay {
         Ok(self.new_message(&draft, new_threads, notices)?)
     }
 
-    /// The rows of a draft.
-    pub(super) fn new_message(
+    /// The record of a message that was taken.
+    pub(super) fn record_of_taken(
         &self,
-        draft: &Draft<'_>,
-        threads: Vec<NewThread>,
-        notices: Vec<NewNotice>,
-    ) -> Result<NewMessage, RelayFault> {
-        let Draft { incoming, leg, id, delivery, now, .. } = *draft;
-        let headers = header_block(&incoming.bytes);
-        let about = draft.about();
+        moment: Moment,
+        taken: &Taken<'_>,
+        headers: Option<&[u8]>,
+    ) -> NewRecord {
+        let Taken { incoming, leg, .. } = *taken;
         let detail = serde_json::json!({
             "direction": leg.direction,
             "from": incoming.sender.map(RealAddress::reveal),
@@ -315,9 +309,27 @@ impl Relay {
             "proof": incoming.proof.to_json(),
             "label": incoming.parameters.label.map(|label| (label.action, label.score)),
             "size_received": incoming.bytes.len(),
-            "size": draft.body.len(),
-            "message_id": draft.own_id,
+            "size": taken.size,
+            "message_id": taken.own_id,
         });
+        let (event, about, source) = (Event::Accepted, taken.about(), Some(incoming.peer.ip));
+        let entry = Entry { event, about, source, detail: &detail, headers };
+        let record = self.sealed_at(moment, leg.key, &entry);
+        let fact = self.fact_of_taken(taken, record.at);
+        record.found_by(fact)
+    }
+
+    /// The rows of a draft.
+    pub(super) fn new_message(
+        &self,
+        draft: &Draft<'_>,
+        threads: Vec<NewThread>,
+        notices: Vec<NewNotice>,
+    ) -> Result<NewMessage, RelayFault> {
+        let Draft { incoming, leg, id, delivery, now, .. } = *draft;
+        let headers = header_block(&incoming.bytes);
+        let taken = draft.taken();
+        let about = taken.about();
         let guard = draft.own_id.as_deref().map(|message_id| {
             let text = incoming.bytes.get(headers.len()..).unwrap_or_default();
             let mut digest = Sha256::new()
@@ -343,27 +355,34 @@ impl Relay {
         });
         let guard = if leg.automatic { self.one_reply_a_day(leg, now) } else { guard };
         let domain = leg.forward_path.reveal_domain();
-        let ip = Some(incoming.peer.ip);
-        let record = self.sealed_record(leg.key, Event::Accepted, about, ip, &detail, Some(headers));
-        let fact = self.fact_of_draft(draft, record.at);
-        let record = record.found_by(fact);
+        let record = self.record_of_taken(self.moment(), &taken, Some(headers));
         let hold = draft.hold.map(|hold| {
             let why = super::hold::word(hold);
             let detail = serde_json::json!({ "reason": why });
             let record = self.sealed_record(leg.key, Event::Held, about, None, &detail, None);
             // Its attachments stand with its acceptance, and it was sent once.
             let (attachments, usual) = (Vec::new(), Vec::new());
-            let fact = NewFact { attachments, usual, ..self.fact_of_draft(draft, record.at) };
+            let fact = NewFact { attachments, usual, ..self.fact_of_taken(&taken, record.at) };
             NewHold { why, record: record.found_by(fact) }
         });
+        let address = leg.forward_path.reveal();
+        let [of_envelope, of_body, of_recipient] = nonces();
         Ok(NewMessage {
             id,
             merchant_id: leg.merchant.id,
             conversation_id: about.conversation,
             data_key_id: leg.key.id(),
             direction: leg.direction,
-            envelope: draft.envelope.seal(leg.key, id)?,
-            body: self.seal_in(crate::vault::Class::Body, leg.key, body_place(id), &draft.body),
+            envelope: draft.envelope.seal_with(of_envelope, leg.key, id)?,
+            body: self.seal_in_with(
+                of_body,
+                Class::Body,
+                Timestamp::now(),
+                leg.key,
+                body_place(id),
+                &draft.body,
+            ),
+            kept: self.kept_of(draft),
             size: i64::try_from(draft.body.len()).unwrap_or(i64::MAX),
             at: now,
             delivery: NewDelivery {
@@ -371,7 +390,7 @@ impl Relay {
                 class: super::class::of(incoming),
                 look_at: self.deadlines().first(now),
                 route: self.vault().index.of(Indexed::Domain(domain)).to_i64(),
-                recipient: leg.key.seal(recipient_place(delivery), leg.forward_path.reveal().as_bytes()),
+                recipient: leg.key.seal_with(of_recipient, recipient_place(delivery), address.as_bytes()),
                 expires_at: draft.expires_at,
                 hold,
             },

@@ -2,6 +2,7 @@
 //!
 //! When it fails: [`RelayFault`]; nobody is listed.
 
+use super::conflict::Conflict;
 use super::desk::look_place;
 use super::look::LookPurpose;
 use super::review::{AccessFacts, Whose, suspended};
@@ -81,7 +82,7 @@ impl Relay {
     }
 
     /// People at the desk, as the looks that are kept show them.
-    async fn people(&self, now: Timestamp) -> Result<BTreeMap<String, AccessFacts>, RelayFault> {
+    pub(super) async fn people(&self, now: Timestamp) -> Result<BTreeMap<String, AccessFacts>, RelayFault> {
         let since = Timestamp::from_millis(now.as_millis().saturating_sub(REMEMBERED_MS));
         let mut people: BTreeMap<String, AccessFacts> = BTreeMap::new();
         let mut places: BTreeMap<String, (u64, u64)> = BTreeMap::new();
@@ -121,24 +122,26 @@ impl Relay {
         }
         for (name, facts) in &mut people {
             let (refused, used) = places.get(name).copied().unwrap_or_default();
+            let mut conflicts = Vec::new();
             if refused > 0 {
-                facts.conflicts.push(format!("was refused {refused} times for where he came from"));
+                conflicts.push(Conflict::Refused(refused));
             }
             if used > 0 {
-                facts.conflicts.push(format!("came from elsewhere {used} times, by break-glass"));
+                conflicts.push(Conflict::Elsewhere(used));
             }
             if facts.decided > 0 && facts.opened + facts.exported > 0 {
-                facts.conflicts.push("decides about requests, and opens".to_owned());
+                conflicts.push(Conflict::Decides);
             }
             if facts.accounts.len() > 1 {
-                facts.conflicts.push(format!("works under {} accounts", facts.accounts.len()));
+                conflicts.push(Conflict::Accounts(facts.accounts.len() as u64));
             }
             let shared = facts.accounts.iter().filter_map(|account| by_account.get(account));
             let others: BTreeSet<&String> = shared.flatten().filter(|other| *other != name).collect();
             if !others.is_empty() {
                 let others: Vec<&str> = others.into_iter().map(String::as_str).collect();
-                facts.conflicts.push(format!("shares an account with {}", others.join(", ")));
+                conflicts.push(Conflict::Shares(others.join(", ")));
             }
+            facts.conflicts = conflicts.iter().map(Conflict::to_string).collect();
         }
         Ok(people)
     }

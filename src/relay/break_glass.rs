@@ -14,8 +14,11 @@ use crate::store::{BreakGlassRow, NewBreakGlass};
 use crate::vault::{Class, Index, Indexed, Place};
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::time::Duration;
 
+/// Of entries about it.
+pub(super) const KIND: &str = "break-glass";
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long it can be approved.
@@ -64,6 +67,19 @@ fn approved_said(at: Timestamp, until: Timestamp, by: &[u8]) -> String {
     format!("approved {} {} {}", at.as_millis(), until.as_millis(), HEXLOWER.encode(by))
 }
 
+/// The hash of what was asked for, as its look has it: of all that is not decided later.
+pub(super) fn asked_hash(id: i64, at: Timestamp, hours: i64, parts: [&[u8]; 3]) -> String {
+    let mut hash = Sha256::new().chain_update(b"anshin break-glass 1\0");
+    for number in [id, at.as_millis(), hours] {
+        hash.update(number.to_be_bytes());
+    }
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    HEXLOWER.encode(&hash.finalize())
+}
+
 impl Relay {
     /// Asks that somebody may come from elsewhere: he himself. The id.
     ///
@@ -87,8 +103,6 @@ impl Relay {
         if asked.iter().filter(|row| is_one(&actors, &row.actor_idx)).count() >= ASKED_A_DAY {
             return Err(DeskFault::TooMany);
         }
-        let what = json!({ "break_glass": queue_id(id), "hours": hours, "reason": reason });
-        self.note_deed(look, "break-glass", what, "asked").await?;
         let key = &self.inner.installation;
         let detail = json!({
             "actor": look.actor,
@@ -109,7 +123,14 @@ impl Relay {
             data_key_id: key.id(),
             detail: self.seal_in(Class::Audit, key, place(id), detail.to_string().as_bytes()),
         };
-        self.store().ask_break_glass(&new).await.map_err(RelayFault::from)?;
+        let what = json!({
+            "break_glass": queue_id(id),
+            "hours": hours,
+            "reason": reason,
+            "hash": asked_hash(id, now, new.hours, [new.actor_idx.as_bytes(), new.account_idx.as_bytes(), new.detail.stored()]),
+        });
+        let asked = self.entry(look, KIND, Some(what), 0, "asked", None);
+        self.store().ask_break_glass(&asked, &new).await.map_err(RelayFault::from)?;
         Ok(queue_id(id))
     }
 
@@ -140,11 +161,12 @@ impl Relay {
         let until = now.after(HOUR * u32::try_from(row.hours).unwrap_or(1).min(HOURS_MAX));
         let what =
             json!({ "break_glass": queue_id(id), "whose": word("actor"), "until": until.to_rfc3339() });
-        self.note_deed(&look, "break-glass", what, "approved").await?;
+        let approved = self.entry(&look, KIND, Some(what), 0, "approved", None);
         let decider = self.vault().index.of(Indexed::Actor(&look.actor));
         let store = self.store();
         let ruling = self.proof_of("break_glass", id, &approved_said(now, until, decider.as_bytes()));
-        if !store.approve_break_glass(id, decider, ruling, now, until).await.map_err(RelayFault::from)? {
+        let done = store.approve_break_glass(&approved, id, decider, ruling, now, until).await;
+        if !done.map_err(RelayFault::from)? {
             return Err(DeskFault::NoBreakGlass);
         }
         tracing::warn!(
@@ -158,7 +180,9 @@ impl Relay {
             // The same is told once, and each of the people has a mail of his own.
             let once = format!("break-glass {} {number}", queue_id(id));
             if let Err(fault) = self.write_to(to, &once, &subject, &text, now).await {
-                let _ = store.end_break_glass(id, now).await;
+                let what = json!({ "break_glass": queue_id(id), "why": "nobody could be told" });
+                let ended = self.entry(&look, KIND, Some(what), 0, "ended", None);
+                let _ = store.end_break_glass(&ended, id, now).await;
                 return Err(fault.into());
             }
         }
@@ -172,8 +196,9 @@ impl Relay {
     /// [`DeskFault`] when it is over already.
     pub async fn end_break_glass(&self, id: &str, look: &Look) -> Result<(), DeskFault> {
         let (id, _) = self.break_glass_row(id).await?;
-        self.note_deed(look, "break-glass", json!({ "break_glass": queue_id(id) }), "ended").await?;
-        match self.store().end_break_glass(id, Timestamp::now()).await.map_err(RelayFault::from)? {
+        let what = json!({ "break_glass": queue_id(id) });
+        let ended = self.entry(look, KIND, Some(what), 0, "ended", None);
+        match self.store().end_break_glass(&ended, id, Timestamp::now()).await.map_err(RelayFault::from)? {
             true => Ok(()),
             false => Err(DeskFault::NoBreakGlass),
         }

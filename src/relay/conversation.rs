@@ -3,7 +3,7 @@
 use super::{Relay, RelayFault};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::store::{AliasRow, ConversationRow, Kind, MerchantRow};
-use crate::vault::{DataKey, Place, Side};
+use crate::vault::{DataKey, Place, Sealed, Side};
 use std::sync::Arc;
 
 /// A store.
@@ -23,6 +23,8 @@ pub struct Conversation {
     pub merchant: Merchant,
     pub(super) key: Arc<DataKey>,
     pub customer: RealAddress,
+    /// The same as it is kept: who changes it says so what he has seen.
+    pub(super) customer_sealed: Sealed,
     /// Addresses the customer had before: they must not pass either.
     pub(super) former: Vec<RealAddress>,
     /// Empty for an inquiry.
@@ -90,7 +92,7 @@ impl Relay {
         key: Arc<DataKey>,
     ) -> Result<Conversation, RelayFault> {
         let customer = open_address(&key, Place::new("conversation", "customer", row.id), &row.customer)?;
-        let label = key.open(Place::new("conversation", "label", row.id), &row.label)?;
+        let label = key.open(label_place(row.id), &row.label)?;
         let order_no =
             String::from_utf8(label.to_vec()).map_err(|_| RelayFault::Malformed("conversation.label"))?;
         let former = match &row.former {
@@ -104,6 +106,7 @@ impl Relay {
             parent: row.parent,
             merchant: self.open_merchant(&row.merchant)?,
             customer,
+            customer_sealed: row.customer.clone(),
             order_no,
             customer_alias: self.alias_of(Side::Customer, &row.customer_alias)?,
             merchant_alias: self.alias_of(Side::Merchant, &row.merchant_alias)?,
@@ -163,6 +166,11 @@ impl Relay {
     }
 }
 
+/// The place of a conversation's order number.
+pub(super) const fn label_place(conversation: i64) -> Place {
+    Place::new("conversation", "label", conversation)
+}
+
 /// The place of a conversation's former addresses.
 pub(super) fn former_place(conversation: i64) -> Place {
     Place::new("conversation", "former", conversation)
@@ -171,7 +179,7 @@ pub(super) fn former_place(conversation: i64) -> Place {
 pub(super) fn open_former(
     key: &DataKey,
     conversation: i64,
-    sealed: &crate::vault::Sealed,
+    sealed: &Sealed,
 ) -> Result<Vec<RealAddress>, RelayFault> {
     let malformed = || RelayFault::Malformed("conversation.former");
     let plain = key.open(former_place(conversation), sealed)?;
@@ -179,11 +187,7 @@ pub(super) fn open_former(
     texts.iter().map(|text| RealAddress::parse(text).map_err(|_| malformed())).collect()
 }
 
-pub(super) fn open_address(
-    key: &DataKey,
-    place: Place,
-    sealed: &crate::vault::Sealed,
-) -> Result<RealAddress, RelayFault> {
+pub(super) fn open_address(key: &DataKey, place: Place, sealed: &Sealed) -> Result<RealAddress, RelayFault> {
     let plain = key.open(place, sealed)?;
     let text = std::str::from_utf8(&plain).map_err(|_| RelayFault::Malformed(place.table))?;
     RealAddress::parse(text).map_err(|_| RelayFault::Malformed(place.table))

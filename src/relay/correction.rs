@@ -17,8 +17,8 @@ use super::own::Own;
 use super::{INSTALLATION, Refusal, Relay, RelayFault, queue_id};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
 use crate::residency::{Hidden, Origin};
-use crate::store::{CorrectionRow, Kind, NewCorrection, NewMessage, Repointed};
-use crate::vault::{Decision, Indexed, Place};
+use crate::store::{CarriedOut, CorrectionRow, Kind, NewCorrection, NewMessage, Repointed};
+use crate::vault::{Decision, Index, Indexed, Place, VaultError};
 use data_encoding::HEXLOWER;
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address;
@@ -31,6 +31,8 @@ use zeroize::Zeroizing;
 const LASTS: Duration = Duration::from_secs(7 * 86_400);
 /// Former addresses of a customer that are kept.
 const FORMER_MAX: usize = 20;
+/// How often a proof is carried out anew where others change the same conversations at that moment.
+const TRIES: usize = 3;
 
 /// Why nobody is asked.
 #[derive(Debug, thiserror::Error)]
@@ -250,18 +252,78 @@ impl Relay {
             return Ok(said);
         }
         let Detail { before, new, look } = self.correction_detail(id, &row)?;
-        let mut repointed = Vec::new();
-        let Live { open, unreadable } = self.live_of(&before, now).await?;
-        for conversation in &open {
-            repointed.push(self.repointed(conversation, &new)?);
+        for _ in 0..TRIES {
+            let mut repointed = Vec::new();
+            let Live { open, unreadable } = self.live_of(&before, now).await?;
+            for conversation in &open {
+                repointed.push(self.repointed(conversation, &new)?);
+            }
+            match self
+                .store()
+                .carry_out_correction(id, &repointed, &self.destroying([row.key.id]), now)
+                .await?
+            {
+                // One of them got another address since we read it. What has the address before still is read again.
+                CarriedOut::Moved => continue,
+                CarriedOut::Over => {}
+                CarriedOut::Done(changed) => {
+                    let what =
+                        json!({ "correction": said, "conversations": changed, "unreadable": unreadable });
+                    self.note_deed(&look, "correction", what, "done").await?;
+                    tracing::info!(event = "correction", correction = %said, changed, unreadable, "done");
+                }
+            }
+            return Ok(said);
         }
-        let changed = self.store().carry_out_correction(id, &repointed, || self.next_id(), now).await?;
-        if let Some(changed) = changed {
-            let what = json!({ "correction": said, "conversations": changed, "unreadable": unreadable });
-            self.note_deed(&look, "correction", what, "done").await?;
-            tracing::info!(event = "correction", correction = %said, changed, unreadable, "done");
+        // The proof is deferred, and comes again.
+        Err(Refusal::TryAgain)
+    }
+
+    /// Corrections that wait for their proof and have an address, by its index as a stranger's, as the one before or the new one.
+    /// One that does not open may be anybody's: it goes with the first who is erased, and is asked for again. And the keys that are
+    /// theirs.
+    pub(super) async fn corrections_about(
+        &self,
+        stranger: Index,
+    ) -> Result<(Vec<i64>, Vec<i64>), RelayFault> {
+        let (mut about, mut own) = (Vec::new(), Vec::new());
+        for (id, row) in self.store().corrections_pending().await? {
+            let index = &self.vault().index;
+            let is_its = |address| index.all(Indexed::Stranger(address)).contains(&stranger);
+            match self.correction_detail(id, &row) {
+                Ok(Detail { before, new, .. }) if is_its(&before) || is_its(&new) => {
+                    about.push(id);
+                    own.push(row.key.id);
+                }
+                Ok(_) => {}
+                Err(RelayFault::Vault(VaultError::Destroyed { .. })) => {}
+                Err(fault) if fault.is_of_one_row() || matches!(fault, RelayFault::Malformed(_)) => {
+                    tracing::warn!(event = "unreadable", stage = "erasure", id, %fault);
+                    about.push(id);
+                }
+                Err(fault) => return Err(fault),
+            }
         }
-        Ok(said)
+        Ok((about, own))
+    }
+
+    /// Ends corrections whose proof has not come in time.
+    pub(super) async fn end_corrections(&self, now: Timestamp) -> Result<(), RelayFault> {
+        let mut own = Vec::new();
+        for (id, row) in self.store().corrections_pending().await? {
+            if row.expires_at > now {
+                continue;
+            }
+            match self.data_key(&row.key).and_then(|key| key.open(place(id), &row.detail)) {
+                Ok(_) => own.push(row.key.id),
+                Err(fault @ (VaultError::Destroyed { .. } | VaultError::DoesNotOpen { .. })) => {
+                    tracing::warn!(event = "unreadable", stage = "correction", id, %fault);
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        self.store().end_corrections(&self.destroying(own), now).await?;
+        Ok(())
     }
 
     fn correction_detail(&self, id: i64, row: &CorrectionRow) -> Result<Detail, RelayFault> {
@@ -324,6 +386,7 @@ impl Relay {
         let former = key.seal(former_place(id), &former);
         Ok(Repointed {
             id,
+            from: conversation.customer_sealed.clone(),
             customer_idx,
             bound: conversation.bound_to(&customer, &former)?,
             customer,

@@ -13,7 +13,7 @@ use super::record::About;
 use super::{Event, Login, Merchant, Refusal, Relay, RelayFault};
 use crate::config::Network;
 use crate::mail::Timestamp;
-use crate::store::{CREDENTIALS_MAX, Changed, KeptCredential, NewCredential, NewRecord};
+use crate::store::{CREDENTIALS_MAX, Changed, KeptCredential, NewCredential, NewRecord, Told};
 use crate::vault::{DataKey, Indexed, Place, Sealed, Secret, random_bytes};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -52,6 +52,8 @@ pub enum CredentialFault {
         "network {0}: write such as 192.0.2.0/24 or 2001:db8::/32, with no bit set behind the length, at most {NETWORKS_MAX}"
     )]
     Network(String),
+    #[error("who asked is signed in no more, or may not any more")]
+    NotAllowed,
     #[error("overlap: at most 90 days")]
     Overlap,
     #[error("no memory to hash the password, or too many are being hashed; try again")]
@@ -118,7 +120,19 @@ impl Relay {
         &self,
         request: &NewCredentialRequest<'_>,
     ) -> Result<CredentialAdded, CredentialFault> {
-        let (merchant, kept) = self.store_of(request.store_id).await?;
+        let merchant = self.store_of(request.store_id).await?;
+        self.add_credential_to(&merchant, request, None, Told::default()).await
+    }
+
+    /// The same for a store that is open already, by this person of its own, with what else is told.
+    pub(super) async fn add_credential_to(
+        &self,
+        merchant: &Merchant,
+        request: &NewCredentialRequest<'_>,
+        by: Option<&str>,
+        mut told: Told,
+    ) -> Result<CredentialAdded, CredentialFault> {
+        let kept = self.credentials_of(merchant).await?;
         if self.store().has_left(merchant.id).await.map_err(RelayFault::from)? {
             return Err(CredentialFault::Left);
         }
@@ -153,12 +167,12 @@ impl Relay {
         let id = new.id;
         let new = NewCredential { networks: seal_networks(&merchant.key, id, &networks)?, ..new };
         let detail = serde_json::json!({
-            "change": "added", "user": self.user(), "auth_id": auth_id, "name": name, "networks": networks,
+            "change": "added", "user": self.user(), "person": by, "auth_id": auth_id, "name": name, "networks": networks,
             "replaces": old.map(|(old, _)| &old.auth_id), "until": old.map(|(_, at)| at.to_rfc3339()),
         });
-        let record = self.record_of_change(&merchant, &detail);
+        told.records.push(self.record_of_change(merchant, &detail));
         let replaces = old.map(|(old, at)| (old.id, at));
-        let added = self.store().add_credential(merchant.id, &new, replaces, now, &record).await;
+        let added = self.store().add_credential(merchant.id, &new, replaces, now, &told).await;
         done(added.map_err(RelayFault::from)?)?;
         Ok(CredentialAdded { name, auth_id, auth_password, replaced_until: old.map(|(_, at)| at) })
     }
@@ -168,7 +182,17 @@ impl Relay {
     /// # Errors
     /// [`CredentialFault`] when there is no such store, or the database does not answer.
     pub async fn credentials(&self, store_id: &str) -> Result<Vec<CredentialView>, CredentialFault> {
-        Ok(self.store_of(store_id).await?.1)
+        let merchant = self.store_of(store_id).await?;
+        self.credentials_of(&merchant).await
+    }
+
+    /// The same of a store that is open already.
+    pub(super) async fn credentials_of(
+        &self,
+        merchant: &Merchant,
+    ) -> Result<Vec<CredentialView>, CredentialFault> {
+        let rows = self.store().credentials(merchant.id).await.map_err(RelayFault::from)?;
+        Ok(rows.iter().map(|row| open(&merchant.key, row)).collect::<Result<_, _>>()?)
     }
 
     /// Ends a credential, now or after a while. When it ends.
@@ -181,17 +205,30 @@ impl Relay {
         auth_id: &str,
         after: Duration,
     ) -> Result<Timestamp, CredentialFault> {
-        let (merchant, kept) = self.store_of(store_id).await?;
-        let now = Timestamp::now();
+        let merchant = self.store_of(store_id).await?;
+        self.end_credential_of(&merchant, (auth_id, after), None, Told::default()).await
+    }
+
+    /// The same for a store that is open already, by this person of its own.
+    pub(super) async fn end_credential_of(
+        &self,
+        merchant: &Merchant,
+        (auth_id, after): (&str, Duration),
+        by: Option<&str>,
+        mut told: Told,
+    ) -> Result<Timestamp, CredentialFault> {
+        let (kept, now) = (self.credentials_of(merchant).await?, Timestamp::now());
         let credential = standing(&kept, auth_id, now)?;
         if after > OVERLAP_MAX {
             return Err(CredentialFault::Overlap);
         }
         let said = now.after(after);
         let at = credential.ends_at.map_or(said, |sooner| sooner.min(said));
-        let detail = serde_json::json!({ "change": "revoked", "user": self.user(), "auth_id": auth_id, "until": at.to_rfc3339() });
-        let record = self.record_of_change(&merchant, &detail);
-        let ended = self.store().end_credential(merchant.id, credential.id, at, now, &record).await;
+        let detail = serde_json::json!({
+            "change": "revoked", "user": self.user(), "person": by, "auth_id": auth_id, "until": at.to_rfc3339(),
+        });
+        told.records.push(self.record_of_change(merchant, &detail));
+        let ended = self.store().end_credential(merchant.id, credential.id, at, now, &told).await;
         done(ended.map_err(RelayFault::from)?)?;
         Ok(at)
     }
@@ -206,14 +243,28 @@ impl Relay {
         auth_id: &str,
         networks: &[String],
     ) -> Result<Vec<Network>, CredentialFault> {
-        let (merchant, kept) = self.store_of(store_id).await?;
+        let merchant = self.store_of(store_id).await?;
+        self.limit_credential_of(&merchant, (auth_id, networks), None, Told::default()).await
+    }
+
+    /// The same for a store that is open already, by this person of its own.
+    pub(super) async fn limit_credential_of(
+        &self,
+        merchant: &Merchant,
+        (auth_id, networks): (&str, &[String]),
+        by: Option<&str>,
+        mut told: Told,
+    ) -> Result<Vec<Network>, CredentialFault> {
         let (now, networks) = (Timestamp::now(), parse_networks(networks)?);
+        let kept = self.credentials_of(merchant).await?;
         let credential = standing(&kept, auth_id, now)?;
         let sealed = seal_networks(&merchant.key, credential.id, &networks)?;
-        let detail = serde_json::json!({ "change": "networks", "user": self.user(), "auth_id": auth_id, "networks": networks });
-        let record = self.record_of_change(&merchant, &detail);
+        let detail = serde_json::json!({
+            "change": "networks", "user": self.user(), "person": by, "auth_id": auth_id, "networks": networks,
+        });
+        told.records.push(self.record_of_change(merchant, &detail));
         let store = self.store();
-        let limited = store.limit_credential(merchant.id, credential.id, sealed.as_ref(), now, &record).await;
+        let limited = store.limit_credential(merchant.id, credential.id, sealed.as_ref(), now, &told).await;
         done(limited.map_err(RelayFault::from)?)?;
         Ok(networks)
     }
@@ -296,12 +347,9 @@ impl Relay {
         Ok((new, auth_id, password))
     }
 
-    async fn store_of(&self, store_id: &str) -> Result<(Merchant, Vec<CredentialView>), CredentialFault> {
+    async fn store_of(&self, store_id: &str) -> Result<Merchant, CredentialFault> {
         let row = self.merchant_row(store_id).await?.ok_or(CredentialFault::NoStore)?;
-        let merchant = self.open_merchant(&row)?;
-        let rows = self.store().credentials(merchant.id).await.map_err(RelayFault::from)?;
-        let kept = rows.iter().map(|row| open(&merchant.key, row)).collect::<Result<_, _>>()?;
-        Ok((merchant, kept))
+        Ok(self.open_merchant(&row)?)
     }
 
     fn record_of_change(&self, merchant: &Merchant, detail: &serde_json::Value) -> NewRecord {
@@ -340,6 +388,7 @@ fn done(changed: Changed) -> Result<(), CredentialFault> {
     match changed {
         Changed::Done => Ok(()),
         Changed::TooMany => Err(CredentialFault::TooMany),
+        Changed::NotAllowed => Err(CredentialFault::NotAllowed),
         Changed::NotThere => Err(CredentialFault::NotThere),
     }
 }

@@ -6,8 +6,10 @@
 //! request, which another actor approves within three days, and which then opens once what it names.
 //! When it fails: [`DeskFault`], and nothing is shown.
 
+use super::behind::Behind;
 use super::correction::{Correction, CorrectionAsked, CorrectionFault};
 use super::erasure::ErasureFault;
+use super::extracts::{ExtractAsked, Extracting};
 use super::legal_hold::HoldFault;
 use super::look::{Look, Opening};
 use super::readdress::Readdressing;
@@ -26,7 +28,7 @@ pub const ROWS_ALONE: usize = 300;
 /// Looks of one person in 24 hours.
 pub const LOOKS_A_DAY: i64 = 200;
 /// How long a request may be decided and used.
-const REQUEST_LIFE: Duration = Duration::from_secs(72 * 3600);
+pub(super) const REQUEST_LIFE: Duration = Duration::from_secs(72 * 3600);
 
 /// The fields of a request in which what was approved and what is done must agree.
 const COMPARED: [&str; 5] = ["actor", "purpose", "case", "what", "to"];
@@ -52,6 +54,10 @@ pub enum Opened {
     Asked(CorrectionAsked),
     /// An order with its new address.
     Readdressed(OrderView),
+    /// Who is behind an alias.
+    Behind(Value),
+    /// An extract with the key of its pseudonyms.
+    Extract(Extracting),
 }
 
 /// What was decided about a request.
@@ -108,6 +114,8 @@ pub enum DeskFault {
     TooMany,
     #[error("this is enough for one day: 200 looks in 24 hours; come again later, or let a colleague look")]
     Limited,
+    #[error("extract: there is none of this id that is not finished or ended")]
+    NoExtract,
     #[error("the message has no text any more: it was delivered, or ended")]
     NoContent,
     #[error(transparent)]
@@ -200,11 +208,13 @@ impl Relay {
                 Ok(Opened::Trace(lines))
             }
             Found::Content(work) => Ok(Opened::Content(self.content(&work).await?)),
+            Found::Kept(row) => Ok(Opened::Content(self.open_kept(&row).await?)),
             Found::Customer(row) => Ok(Opened::Customer(self.open_conversation_row(&row)?.customer.reveal())),
             Found::Holds(ids) => {
                 for id in ids {
                     let ruling = self.proof_of("legal_hold", id, &hold_said(now));
-                    let lifted = self.store().lift_hold(id, ruling, self.next_id(), now).await;
+                    let own = self.own_key_of_hold(id).await?;
+                    let lifted = self.store().lift_hold(id, ruling, &self.destroying(own), now).await;
                     if !lifted.map_err(RelayFault::from)? {
                         return Err(HoldFault::NoHold.into());
                     }
@@ -220,6 +230,8 @@ impl Relay {
             Found::Correction(correction) => {
                 Ok(Opened::Asked(self.ask_correction(look, &correction, rows, now).await?))
             }
+            Found::Behind(behind) => Ok(Opened::Behind(self.party_behind(&behind).await?)),
+            Found::Extract(asked) => Ok(Opened::Extract(self.begin_extract(look, &asked, now).await?)),
             Found::Order(order) => Ok(Opened::Readdressed(self.readdress(look, &order, now).await?)),
         }
     }
@@ -230,12 +242,17 @@ impl Relay {
                 let rows = self.traced(of).await?;
                 Ok((rows.len(), Found::Trace(rows)))
             }
-            Opening::Search { records, .. } => {
+            Opening::Search { records, .. } | Opening::Evidence { records, .. } => {
                 let rows = self.store().records_with(records).await.map_err(RelayFault::from)?;
                 Ok((rows.len(), Found::Trace(rows)))
             }
             Opening::Content { queue_id } => {
                 let id = super::parse_queue_id(queue_id).ok_or(TraceFault::QueueId)?;
+                // What waits, and behind its delivery what stayed.
+                let waits = self.store().body(id).await.map_err(RelayFault::from)?.is_some();
+                if !waits && let Some(row) = self.store().kept_text(id).await.map_err(RelayFault::from)? {
+                    return Ok((1, Found::Kept(Box::new(row))));
+                }
                 let (_, work) = self.queued(id).await?;
                 Ok((1, Found::Content(Box::new(work))))
             }
@@ -266,6 +283,8 @@ impl Relay {
                 let (rows, correction) = self.correctable(customer, to).await?;
                 Ok((rows, Found::Correction(Box::new(correction))))
             }
+            Opening::Behind { alias } => Ok((1, Found::Behind(Box::new(self.behind(alias).await?)))),
+            Opening::Extract(asked) => Ok((asked.rows, Found::Extract(asked.clone()))),
             // Decided in the review itself.
             Opening::Certify { .. } => Err(DeskFault::NoRequest),
             Opening::Readdress { store_id, order_no, to, .. } => {
@@ -396,12 +415,15 @@ impl Relay {
 enum Found {
     Trace(Vec<crate::store::RecordRow>),
     Content(Box<crate::store::Work>),
+    Kept(Box<crate::store::KeptTextRow>),
     Customer(Box<crate::store::ConversationRow>),
     Holds(Vec<i64>),
     Person(Vec<i64>, Index, Vec<(i64, i64)>),
     All(Box<RealAddress>, Vec<i64>, Index),
     Correction(Box<Correction>),
     Order(Box<Readdressing>),
+    Extract(ExtractAsked),
+    Behind(Box<Behind>),
 }
 
 pub(super) const fn look_place(id: i64) -> Place {

@@ -71,14 +71,11 @@ impl Relay {
             Ruling::Refused => "refused",
         };
         let decider = self.vault().index.of(Indexed::Actor(&look.actor));
-        let now = Timestamp::now();
-        let ruling = self.proof_of("look_request", id, &request_said(outcome, now, decider.as_bytes()));
         let entry = self.entry(&look, "request", None, 0, outcome, Some(id));
-        self.store().look(&entry).await.map_err(RelayFault::from)?;
-        match self.store().decide_look(id, outcome, decider, ruling, now).await.map_err(RelayFault::from)? {
-            true => Ok(()),
-            false => Err(DeskFault::Decided),
-        }
+        let said = request_said(outcome, entry.at, decider.as_bytes());
+        let ruling = self.proof_of("look_request", id, &said);
+        let decided = self.store().decide_look(id, outcome, decider, ruling, &entry).await;
+        decided.map_err(RelayFault::from)?.then_some(()).ok_or(DeskFault::Decided)
     }
 
     /// Requests that are not over.
@@ -105,7 +102,12 @@ impl Relay {
     /// # Errors
     /// [`DeskFault::Fault`] when the database does not answer, or the log's key is not here.
     pub async fn looks(&self) -> Result<Vec<LookView>, DeskFault> {
-        let rows = self.store().looks(LIST_MAX).await.map_err(RelayFault::from)?;
+        self.looks_before(i64::MAX).await
+    }
+
+    /// The last entries before one, the latest first.
+    pub(super) async fn looks_before(&self, id: i64) -> Result<Vec<LookView>, DeskFault> {
+        let rows = self.store().looks(id, LIST_MAX).await.map_err(RelayFault::from)?;
         let mut views = Vec::with_capacity(rows.len());
         for row in rows {
             let detail = self.opened_detail(&row.key, look_place(row.id), &row.detail).await?;

@@ -13,6 +13,15 @@ use std::fmt;
 /// What a number is shown with.
 const OTHER: &str = "other-";
 
+/// Why a word is no destination.
+#[derive(Debug, thiserror::Error)]
+pub enum DestinationFault {
+    #[error("a number has 16 hexadecimal digits")]
+    Number,
+    #[error(transparent)]
+    Domain(#[from] DomainError),
+}
+
 /// A destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
@@ -26,12 +35,16 @@ impl Destination {
     /// Reads a domain, or `other-` with 16 hexadecimal digits.
     ///
     /// # Errors
-    /// [`DomainError`] when it is neither.
-    pub fn parse(text: &str) -> Result<Self, DomainError> {
-        let is_number = |digits: &&str| digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit());
-        match text.strip_prefix(OTHER).filter(is_number).map(|digits| u64::from_str_radix(digits, 16)) {
-            Some(Ok(number)) => Ok(Self::Number(number.cast_signed())),
-            _ => Domain::parse(text).map(Self::Domain),
+    /// [`DestinationFault`] when it is neither.
+    pub fn parse(text: &str) -> Result<Self, DestinationFault> {
+        // No domain in use has one label; one that looks so is a number with a digit lost, and would be nobody's.
+        let is_number = |digits: &&str| digits.bytes().all(|b| b.is_ascii_hexdigit());
+        match text.strip_prefix(OTHER).filter(is_number) {
+            Some(digits) if digits.len() == 16 => u64::from_str_radix(digits, 16)
+                .map(|number| Self::Number(number.cast_signed()))
+                .map_err(|_| DestinationFault::Number),
+            Some(_) => Err(DestinationFault::Number),
+            None => Ok(Self::Domain(Domain::parse(text)?)),
         }
     }
 }
@@ -89,5 +102,8 @@ mod tests {
             assert!(matches!(Destination::parse(text).unwrap(), Destination::Domain(_)));
         }
         assert!(Destination::parse("other-+000000000000007").is_err());
+        for lost in ["other-12", "other-1704ffd4025f970", "other-1704ffd4025f9700a", "other-"] {
+            assert!(matches!(Destination::parse(lost), Err(DestinationFault::Number)), "{lost}");
+        }
     }
 }

@@ -44,13 +44,42 @@ pub(super) struct Draft<'a> {
     pub envelope: Envelope,
 }
 
-impl Draft<'_> {
+/// What of a message its log says.
+#[derive(Clone, Copy)]
+pub(super) struct Taken<'a> {
+    pub incoming: &'a Incoming<'a>,
+    pub leg: &'a Leg<'a>,
+    pub id: i64,
+    pub delivery: i64,
+    pub now: Timestamp,
+    pub own_id: Option<&'a str>,
+    pub sent_id: Option<&'a str>,
+    /// Octets of what goes on.
+    pub size: usize,
+}
+
+impl Taken<'_> {
     pub fn about(&self) -> About {
         About {
             merchant: Some(self.leg.merchant.id),
             conversation: self.leg.conversation.map(|conversation| conversation.id),
             message: Some(self.id),
             delivery: Some(self.delivery),
+        }
+    }
+}
+
+impl Draft<'_> {
+    pub fn taken(&self) -> Taken<'_> {
+        Taken {
+            incoming: self.incoming,
+            leg: self.leg,
+            id: self.id,
+            delivery: self.delivery,
+            now: self.now,
+            own_id: self.own_id.as_deref(),
+            sent_id: self.sent_id.as_deref(),
+            size: self.body.len(),
         }
     }
 

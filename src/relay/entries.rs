@@ -10,14 +10,20 @@ use super::{Relay, RelayFault, queue_id};
 use crate::mail::Timestamp;
 use crate::store::NewLook;
 use crate::vault::{Class, Index, Indexed};
-use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long an export may be kept, whatever becomes of its case.
 const EXPORT_LIFE: Duration = Duration::from_secs(30 * 86_400);
+
+/// A file that was written for somebody, as it lies on the disk: encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileWritten {
+    /// In hexadecimal digits.
+    pub sha256: String,
+    pub octets: u64,
+}
 
 impl Relay {
     /// Commits an entry about a look.
@@ -79,22 +85,30 @@ impl Relay {
         };
         let request = self.approved(id, look, opening, Goes::ToTheScreen, 1).await?;
         let is_used = self.store().use_look(request, Timestamp::now()).await.map_err(RelayFault::from)?;
-        if is_used { Ok(()) } else { Err(DeskFault::Used) }
+        if !is_used {
+            return Err(DeskFault::Used);
+        }
+        Ok(self.note(look, opening, 1, "opened", Some(request)).await?)
     }
 
     /// Writes down what went to files, by hash, and until when they must be destroyed: the time until then.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
-    pub async fn note_export(&self, look: &Look, files: &[&[u8]]) -> Result<Timestamp, RelayFault> {
+    pub async fn note_export(&self, look: &Look, files: &[FileWritten]) -> Result<Timestamp, RelayFault> {
         let until = Timestamp::now().after(EXPORT_LIFE);
-        let file = |octets: &&[u8]| {
-            let hash = HEXLOWER.encode(&Sha256::digest(octets));
-            json!({ "sha256": hash, "octets": octets.len(), "destroy_by": until.to_rfc3339() })
-        };
+        let file = |file: &FileWritten| json!({ "sha256": file.sha256, "octets": file.octets, "destroy_by": until.to_rfc3339() });
         let files: Vec<Value> = files.iter().map(file).collect();
         self.note_deed(look, "file", json!({ "files": files }), "written").await?;
         Ok(until)
+    }
+
+    /// Writes down that what was opened went to standard output in clear.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn note_clear(&self, look: &Look) -> Result<(), RelayFault> {
+        self.note_deed(look, "file", json!({ "clear": true }), "clear").await
     }
 
     /// Writes down what somebody does who opens nothing.

@@ -5,7 +5,7 @@ use super::conversation::open_address;
 use crate::anonymize::Files;
 use crate::mail::{Alias, Domain, RealAddress};
 use crate::smtp::{self, RcptParams};
-use crate::vault::{DataKey, Place, Sealed};
+use crate::vault::{DataKey, Nonce, Place, Sealed, nonces};
 
 /// When the sender wants to be told (RFC 3461 §4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -122,10 +122,16 @@ impl AliasText {
 
 impl Envelope {
     pub fn seal(&self, key: &DataKey, message: i64) -> Result<Sealed, RelayFault> {
+        let [nonce] = nonces();
+        self.seal_with(nonce, key, message)
+    }
+
+    /// The same with a nonce that was drawn with others.
+    pub fn seal_with(&self, nonce: Nonce, key: &DataKey, message: i64) -> Result<Sealed, RelayFault> {
         let json = zeroize::Zeroizing::new(
             serde_json::to_vec(self).map_err(|_| RelayFault::Malformed("message.envelope"))?,
         );
-        Ok(key.seal(place(message), &json))
+        Ok(key.seal_with(nonce, place(message), &json))
     }
 
     pub fn open(key: &DataKey, message: i64, sealed: &Sealed) -> Result<Self, RelayFault> {

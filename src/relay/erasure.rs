@@ -10,17 +10,14 @@ use super::desk::{DeskFault, Goes};
 use super::look::{Look, Opening};
 use super::{Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
-use crate::store::{ErasureRow, Holdings, RingKeyRow};
+use crate::store::{Erasing, ErasureRow, Holdings, Kind, RingKeyRow};
 use crate::vault::{Index, Indexed, KeyLine, Purpose};
 use data_encoding::HEXLOWER;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 /// How long after the first file of a key of the ring is destroyed those of other machines may last: each process looks every
 /// five seconds.
 const FOLLOWED: Duration = Duration::from_secs(60);
-/// How long a transaction may take between its ids and its commit.
-const LATE: Duration = Duration::from_secs(600);
 
 /// Why nothing is erased.
 #[derive(Debug, thiserror::Error)]
@@ -53,12 +50,32 @@ pub enum ErasureStep {
     Erased,
 }
 
+/// An order that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenOrder {
+    pub store_id: String,
+    /// None where its row does not open.
+    pub order_no: Option<String>,
+    /// Its key is, as in a copy of the database from before an erasure.
+    pub is_destroyed: bool,
+}
+
+/// What stands against an erasure, for a person to act on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Against {
+    pub orders: Vec<OpenOrder>,
+    /// Holds that keep some of it, each with its case.
+    pub holds: Vec<(String, Option<String>)>,
+}
+
 /// An erasure that waits for its certificate.
 pub struct ErasurePending {
     pub id: String,
     pub at: Timestamp,
     /// Seal keys that still open old copies; empty: the tree of another key ring does, which its process sees to.
     pub seal_keys: Vec<String>,
+    /// Whether somebody with the key ring wrote it so. Nothing is certified of one that is not.
+    pub is_proven: bool,
 }
 
 impl Relay {
@@ -80,6 +97,38 @@ impl Relay {
             return Err(ErasureFault::Nobody.into());
         }
         Ok((holdings, opening))
+    }
+
+    /// The open orders and the holds that a preview counted, by their names.
+    ///
+    /// # Errors
+    /// [`RelayFault`] when the database does not answer.
+    pub async fn against(&self, held: &Holdings, opening: &Opening) -> Result<Against, RelayFault> {
+        let (mut against, now) = (Against::default(), Timestamp::now());
+        if let (Opening::Erase { conversations, .. }, true) = (opening, held.open_orders > 0) {
+            for id in conversations {
+                let Some(row) = self.store().conversation(*id).await? else { continue };
+                if row.kind != Kind::Order || row.closed_at.is_some() || row.expires_at <= now {
+                    continue;
+                }
+                // Whatever its rows say of each other, and whether it opens or not: it goes all the same.
+                let opened = self.data_key(&row.key).map_err(RelayFault::from);
+                let order_no = match opened.and_then(|key| self.open_unbound(&row, key)) {
+                    Ok(order) => Some(order.order_no),
+                    Err(fault) if fault.is_of_one_row() => None,
+                    Err(fault) => return Err(fault),
+                };
+                let store_id = self.open_merchant(&row.merchant)?.store_id;
+                let is_destroyed = self.is_destroyed(&row.key);
+                against.orders.push(OpenOrder { store_id, order_no, is_destroyed });
+            }
+        }
+        if !held.holds.is_empty() {
+            let own = |id: &String| held.holds.iter().any(|hold| queue_id(*hold) == *id);
+            let views = self.legal_holds().await?.into_iter();
+            against.holds = views.filter(|view| own(&view.id)).map(|view| (view.id, view.case)).collect();
+        }
+        Ok(against)
     }
 
     /// What is kept about a customer, and how to erase it at the desk.
@@ -120,10 +169,12 @@ impl Relay {
         let conversations = self.conversations_ever(&address).await?;
         let stranger = self.vault().index.of(Indexed::Stranger(&address));
         let holdings = self.store().holdings(&conversations, stranger, Timestamp::now()).await;
-        let holdings = holdings.map_err(RelayFault::from)?;
+        let mut holdings = holdings.map_err(RelayFault::from)?;
+        holdings.corrections = self.corrections_about(stranger).await?.0.len();
         // The entry about it outlives the person's keys, so it has an index and no address.
         let person = HEXLOWER.encode(stranger.as_bytes());
-        let numbers = self.numbers_of(&address).await?;
+        let aliases = self.aliases_in(&conversations).await?;
+        let numbers = self.numbers_of(&address, &aliases).await?;
         Ok((holdings, Opening::Erase { person, conversations, stranger, numbers, open_orders }))
     }
 
@@ -196,33 +247,15 @@ impl Relay {
         (stranger, numbers): (Index, &[(i64, i64)]),
         now: Timestamp,
     ) -> Result<Vec<i64>, ErasureFault> {
-        let id = self.next_id();
-        let erased = self.store().erase(id, conversations, (stranger, numbers), || self.next_id(), now).await;
+        let (id, mut own) = (self.next_id(), self.own_keys(conversations).await?);
+        let (corrections, keys) = self.corrections_about(stranger).await?;
+        own.extend(keys);
+        let erasing =
+            Erasing { id, at: now, conversations, address: stranger, numbers, corrections: &corrections };
+        let erased = self.store().erase(&erasing, &self.destroying(own)).await;
         let keys = erased.map_err(RelayFault::from)?;
         let keys = keys.ok_or_else(|| ErasureFault::Held("one that was set just now".into()))?;
         tracing::info!(event = "erased", erasure = queue_id(id), keys = keys.len());
-        Ok(keys)
-    }
-
-    /// Data keys that were erased and whose leaves are still in this process's tree.
-    ///
-    /// # Errors
-    /// [`RelayFault`] when the database does not answer.
-    pub async fn keys_to_erase(&self) -> Result<Vec<i64>, RelayFault> {
-        let vault = self.vault();
-        if vault.erasure_tree.is_none() {
-            return Ok(Vec::new());
-        }
-        let now = Timestamp::now();
-        let since = *self.inner.erased_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut keys = self.store().erased_keys(since).await?;
-        keys.retain(|id| !vault.seal.is_erased(*id));
-        // Those that are not out yet are asked for again.
-        if keys.is_empty() {
-            let late = i64::try_from(LATE.as_millis()).unwrap_or(0);
-            let until = Timestamp::from_millis(now.as_millis().saturating_sub(late));
-            *self.inner.erased_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
-        }
         Ok(keys)
     }
 
@@ -233,6 +266,15 @@ impl Relay {
     pub async fn certify_erasures(&self, now: Timestamp) -> Result<Vec<ErasurePending>, RelayFault> {
         let mut waiting = Vec::new();
         for row in self.store().erasures_pending().await? {
+            if !self.is_erasure_proven(&row) && !self.prove_old_erasure(&row).await? {
+                waiting.push(ErasurePending {
+                    id: queue_id(row.id),
+                    at: row.at,
+                    seal_keys: Vec::new(),
+                    is_proven: false,
+                });
+                continue;
+            }
             let seal_keys = self.seals_that_open(&row).await?;
             let is_gone = seal_keys.is_empty() && self.is_out(&row).await?;
             if is_gone && self.store().forget_pages().await? {
@@ -241,7 +283,7 @@ impl Relay {
                     tracing::info!(event = "destroyed", class = "person", certificate = queue_id(id));
                 }
             } else {
-                waiting.push(ErasurePending { id: queue_id(row.id), at: row.at, seal_keys });
+                waiting.push(ErasurePending { id: queue_id(row.id), at: row.at, seal_keys, is_proven: true });
             }
         }
         Ok(waiting)
@@ -284,6 +326,7 @@ impl Relay {
 fn is_nobody(holdings: &Holdings, opening: &Opening) -> bool {
     matches!(opening, Opening::Erase { conversations, .. } if conversations.is_empty())
         && holdings.refused_days == 0
+        && holdings.corrections == 0
 }
 
 fn body(row: &ErasureRow, id: i64, now: Timestamp) -> String {

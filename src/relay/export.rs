@@ -148,8 +148,10 @@ impl Relay {
         fields.insert("your_addresses".into(), addresses.into());
         fields.insert("alias_of_you".into(), conversation.customer_alias.to_string().into());
         fields.insert("alias_of_the_store".into(), conversation.merchant_alias.to_string().into());
-        let (records, written) = self.records_of(person, share, conversation).await?;
+        let (records, written, doubted) = self.records_of(person, share, conversation).await?;
         fields.insert("records".into(), records.into());
+        fields
+            .insert("texts_kept".into(), self.kept_in(share, &written, &doubted, conversation).await?.into());
         fields.insert("mails_waiting".into(), self.waiting_of(share, &written, conversation).await?.into());
         // It does not say of which address's mailbox.
         let state = match share {
@@ -165,13 +167,14 @@ impl Relay {
         Ok(document)
     }
 
-    /// What the log has on a conversation, as far as it may be told, and the mails that the person wrote.
+    /// What the log has on a conversation, as far as it may be told, the mails that the person wrote, and those of which nobody knows
+    /// who did.
     async fn records_of(
         &self,
         person: &RealAddress,
         share: Share,
         conversation: &Conversation,
-    ) -> Result<(Vec<Value>, Vec<i64>), RelayFault> {
+    ) -> Result<(Vec<Value>, Vec<i64>, Vec<i64>), RelayFault> {
         let rows = self.store().records_in(conversation.id).await?;
         let mut lines = Vec::new();
         for row in &rows {
@@ -226,11 +229,14 @@ impl Relay {
             record(line, whose)
         });
         let records = records.collect();
-        let written = lines.iter().filter_map(|(row, line)| {
-            let is_own = row.event == "accepted" && is_theirs(row, line.as_ref()?);
-            is_own.then_some(row.message_id?)
-        });
-        Ok((records, written.collect()))
+        let written: Vec<i64> = lines
+            .iter()
+            .filter_map(|(row, line)| {
+                let is_own = row.event == "accepted" && is_theirs(row, line.as_ref()?);
+                is_own.then_some(row.message_id?)
+            })
+            .collect();
+        Ok((records, written, doubted))
     }
 
     /// The mails that wait. Where another address had it before, with the texts of those alone that the person wrote; without any
@@ -268,6 +274,40 @@ impl Relay {
             }));
         }
         Ok(waiting)
+    }
+
+    /// The texts that stayed after their delivery, by the same rules as those that wait.
+    async fn kept_in(
+        &self,
+        share: Share,
+        written: &[i64],
+        doubted: &[i64],
+        conversation: &Conversation,
+    ) -> Result<Vec<Value>, RelayFault> {
+        let mut kept = Vec::new();
+        for row in self.store().kept_texts_in(conversation.id).await? {
+            let is_own = written.contains(&row.message_id);
+            let text = match share {
+                _ if doubted.contains(&row.message_id) => false,
+                Share::All => true,
+                Share::Now => is_own,
+                Share::Before => false,
+            };
+            let text = match text.then_some(self.open_kept(&row)) {
+                None => Some(MASKED.to_owned()),
+                Some(opened) => match opened.await {
+                    Ok(text) => Some(text),
+                    Err(RelayFault::Vault(VaultError::Destroyed { .. })) => None,
+                    Err(fault) => return Err(fault),
+                },
+            };
+            kept.push(json!({
+                "queue_id": queue_id(row.message_id),
+                "at": row.at.to_rfc3339(),
+                "message_as_its_recipient_got_it": text,
+            }));
+        }
+        Ok(kept)
     }
 
     /// A line of the log; `None` where it opens no more.
@@ -352,6 +392,7 @@ mod tests {
             event: "accepted".into(),
             queue_id: None,
             detail: json!({ "from": "a@b.c", "peer": { "ip": "192.0.2.1" }, "size": 5, "reply": "550 a@b.c", "new": 1 }),
+            hops: Vec::new(),
             headers: Some("From: a@b.c".into()),
         };
         let told = record(&line, Whose::Others).to_string();

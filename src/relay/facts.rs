@@ -6,7 +6,7 @@
 //! When it fails: a number is missing.
 
 use super::accept::Incoming;
-use super::draft::Draft;
+use super::draft::Taken;
 use super::envelope::open_recipient;
 use super::{Login, Peer, Recipient, Relay};
 use crate::anonymize::{self, MailFacts};
@@ -53,7 +53,7 @@ impl Relay {
     }
 
     /// By which addresses are looked up; the registries alone unless somebody said otherwise.
-    fn geo(&self) -> &Geo {
+    pub(super) fn geo(&self) -> &Geo {
         self.inner.geo.get_or_init(Arc::default)
     }
 
@@ -244,23 +244,23 @@ impl Relay {
     }
 
     /// Of a mail that becomes one recipient's message.
-    pub(super) fn fact_of_draft(&self, draft: &Draft<'_>, at: Timestamp) -> NewFact {
+    pub(super) fn fact_of_taken(&self, taken: &Taken<'_>, at: Timestamp) -> NewFact {
         let numbers = self.numbers(at);
-        let leg = draft.leg;
-        let fact = self.fact_of_mail(draft.incoming, at);
+        let leg = taken.leg;
+        let fact = self.fact_of_mail(taken.incoming, at);
         let flags = fact
             .flags
             .unwrap_or_default()
             .with(Flag::OtherAddress, matches!(leg.doubt, Some((super::admission::Doubt::OtherAddress, _))))
             .with(Flag::Auto, leg.automatic)
             .with(Flag::Guest, leg.conversation.is_some_and(|own| own.kind == crate::store::Kind::Guest))
-            .with(Flag::FirstContact, leg.conversation.is_some_and(|own| own.created_at == draft.now));
+            .with(Flag::FirstContact, leg.conversation.is_some_and(|own| own.created_at == taken.now));
         NewFact {
             direction: Some(leg.direction.into()),
             to_k: numbers.of(Numbered::Alias(&leg.to.to_string())),
             rcpt_k: numbers.of(Numbered::Address(&leg.forward_path)),
             order_k: leg.conversation.and_then(|own| order(&numbers, &own.order_no)),
-            sent_id_k: draft.sent_id.as_deref().and_then(|id| numbers.of(Numbered::MessageId(id))),
+            sent_id_k: taken.sent_id.and_then(|id| numbers.of(Numbered::MessageId(id))),
             flags: Some(flags),
             ..fact
         }
@@ -279,9 +279,11 @@ impl Relay {
     /// Of a message that somebody decides about, or an attempt to deliver it. `key`: of the message, where it opens.
     pub(super) fn fact_of_work(&self, key: &DataKey, work: &Work, at: Timestamp) -> NewFact {
         let recipient = open_recipient(key, work.delivery_id, &work.recipient).ok();
+        let numbers = self.numbers(at);
         NewFact {
             direction: Some(work.direction.clone().into()),
-            rcpt_k: recipient.and_then(|to| self.numbers(at).of(Numbered::Address(&to))),
+            rcpt_k: recipient.and_then(|to| numbers.of(Numbered::Address(&to))),
+            order_k: order_of(key, work).and_then(|no| order(&numbers, &no)),
             size: Some(work.size),
             ..NewFact::default()
         }
@@ -320,6 +322,13 @@ fn word(country: crate::geo::Country) -> Cow<'static, str> {
 /// The version of TLS in `version and cipher suite`, such as `TLSv1.3`.
 fn version(tls: &str) -> Option<Cow<'static, str>> {
     tls.split_whitespace().next().map(|version| version.replace('_', ".").into())
+}
+
+/// The order number of a message's conversation, where that has one and is still there.
+fn order_of(key: &DataKey, work: &Work) -> Option<String> {
+    let (conversation, label) = work.conversation_id.zip(work.label.as_ref())?;
+    let plain = key.open(super::conversation::label_place(conversation), label).ok()?;
+    String::from_utf8(plain.to_vec()).ok()
 }
 
 fn order(numbers: &Numbers, order_no: &str) -> Option<i64> {

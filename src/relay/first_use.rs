@@ -6,7 +6,7 @@
 //! When it fails: a fault in the log; the login goes on.
 
 use super::envelope::{AliasText, Envelope};
-use super::own::Own;
+use super::own::{Letter, Own};
 use super::record::{About, peer_json};
 use super::{Event, Login, Peer, Relay, RelayFault};
 use crate::anonymize::{self, Files, Forbidden};
@@ -14,9 +14,6 @@ use crate::config::mask;
 use crate::mail::{Alias, Timestamp};
 use crate::store::{NewMessage, Patience};
 use crate::vault::Indexed;
-use mail_builder::MessageBuilder;
-use mail_builder::headers::address::Address;
-use mail_builder::headers::raw::Raw;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -101,17 +98,15 @@ impl Relay {
              replaced. Other networks of the same day are not told again.\r\n\r\n\
              日時 / Time: {at}\r\nネットワーク / Network: {network}\r\n"
         );
-        let message = MessageBuilder::new()
-            .from(Address::new_address(Some("Mail Delivery System"), from.to_string()))
-            .to(Address::new_address(None::<&str>, login.public_alias.to_string()))
-            .subject("新しい場所からのログイン / A login from a new network")
-            .date(now.as_millis() / 1000)
-            .message_id(format!("n{}@{}", super::queue_id(id).to_ascii_lowercase(), from.domain()))
-            .header("Auto-Submitted", Raw::new("auto-generated"))
-            .header(anonymize::HOPS_FIELD, Raw::new(self.vault().hops.mint(1)))
-            .text_body(text)
-            .write_to_vec()
-            .unwrap_or_default();
+        let letter = Letter {
+            id,
+            name: "Mail Delivery System",
+            from: &from,
+            to: &login.public_alias,
+            subject: "新しい場所からのログイン / A login from a new network",
+            text: &text,
+        };
+        let message = self.letter(&letter, now);
         let forbidden = Forbidden { secrets: &[], traces: &[], files: Files::Checked };
         let message = anonymize::pass_gate(message, &forbidden)
             .map_err(|_| RelayFault::Malformed("a notice that does not pass the gate"))?;

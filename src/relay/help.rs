@@ -3,10 +3,12 @@
 //! Rules: every refusal has its page, under its own name; a page names no address, store or order, asks for nothing and
 //! tells what the person sees, why, and what to do. docs/replies.md tells the same to those who are asked.
 
+mod content;
 mod session;
 #[cfg(test)]
 mod tests;
 
+use content::CONTENT;
 use session::SESSION;
 
 /// A page, in both languages.
@@ -38,7 +40,7 @@ pub fn help(name: &str) -> Option<&'static Help> {
 
 /// All pages.
 pub fn pages() -> impl Iterator<Item = &'static Help> {
-    RELAY.iter().chain(&SESSION)
+    RELAY.iter().chain(&CONTENT).chain(&SESSION)
 }
 
 /// Those for what the relay refuses.
@@ -146,11 +148,11 @@ const RELAY: [Help; 31] = [
         "content",
         [
             "この形のメールは中継できません",
-            "相手にあなたのアドレスが見えないことを確かめられない部分がありました。暗号化を切り、添付ファイルなしの普通のテキストで、できれば別のメールソフトかWebメールから、新しいメールとしてお送りください。返信の理由に、どの部分かが書かれています。",
+            "相手にあなたのアドレスが見えないことを確かめられない部分がありました。暗号化を切り、添付ファイルなしの普通のテキストで、できれば別のメールソフトかWebメールから、新しいメールとしてお送りください。理由ごとのページには、返信に書かれたアドレスから進めます。",
         ],
         [
             "A mail of this form cannot be relayed",
-            "Some part of it could not be checked for your address. Send it anew as plain text, without encryption and without files, if you can from another program or from web mail. The reply says which part it was.",
+            "Some part of it could not be checked for your address. Send it anew as plain text, without encryption and without files, if you can from another program or from web mail. The reply says which part it was, and has the address of a page about it.",
         ],
     ),
     page(

@@ -149,9 +149,10 @@ impl Relay {
     /// [`RelayFault`] when the database does not answer.
     pub async fn end_holds(&self, now: Timestamp) -> Result<usize, RelayFault> {
         let mut ended = 0;
-        for delivery in self.store().overdue(now, ENDED_AT_ONCE).await? {
+        for (delivery, held_for) in self.store().overdue(now, ENDED_AT_ONCE).await? {
             let Some(work) = self.store().delivered_work(delivery).await? else { continue };
-            let ruling = self.end_of(&work, Outcome::NotReleased, Standing::Overdue, "time", now);
+            let outcome = if held_for == OPERATOR { Outcome::Stopped } else { Outcome::NotReleased };
+            let ruling = self.end_of(&work, outcome, Standing::Overdue, "time", now);
             let ruling = match ruling {
                 Ok(ruling) => ruling,
                 // It would come up again and again, and its sender could not be told: the operator's now.

@@ -8,7 +8,7 @@
 use super::{Relay, RelayFault};
 use crate::mail::Timestamp;
 use crate::store::{KeyRow, NewKey, NewSegment, RingKeyRow, Store};
-use crate::vault::{Class, DataKey, KeyLine, Place, Sealed, Segment, Vault, VaultError};
+use crate::vault::{Class, DataKey, KeyLine, Nonce, Place, Sealed, Segment, Vault, VaultError, nonces};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -64,7 +64,19 @@ impl Relay {
     pub(super) fn new_data_key(&self, subject: &'static str) -> (Arc<DataKey>, NewKey) {
         let id = crate::store::random_id();
         let (key, wrapped) = self.vault().seal.new_data_key(id);
-        (Arc::new(key), NewKey { id, subject, wrapped })
+        (Arc::new(key), NewKey { id, subject, wrapped, menu: None })
+    }
+
+    /// A key for a store, which the menu opens too.
+    pub(super) fn new_store_key(&self) -> (Arc<DataKey>, NewKey) {
+        let id = crate::store::random_id();
+        let (key, wrapped, menu) = self.vault().new_store_key(id);
+        (Arc::new(key), NewKey { id, subject: "merchant", wrapped, menu })
+    }
+
+    /// Whether a data key is destroyed: in the database, or in the tree of this key ring, as where the database is an old copy.
+    pub(super) fn is_destroyed(&self, row: &KeyRow) -> bool {
+        row.wrapped.is_empty() || self.vault().seal.is_erased(row.id)
     }
 
     pub(super) fn data_key(&self, row: &KeyRow) -> Result<Arc<DataKey>, VaultError> {
@@ -77,7 +89,21 @@ impl Relay {
 
     /// Seals for a place in the segment of the day.
     pub(super) fn seal_in(&self, class: Class, key: &DataKey, place: Place, plain: &[u8]) -> Sealed {
-        key.seal_in(&self.sealing(class, Timestamp::now()), place, plain)
+        let [nonce] = nonces();
+        self.seal_in_with(nonce, class, Timestamp::now(), key, place, plain)
+    }
+
+    /// The same in the segment of the day of a time, with a nonce that was drawn with others.
+    pub(super) fn seal_in_with(
+        &self,
+        nonce: Nonce,
+        class: Class,
+        at: Timestamp,
+        key: &DataKey,
+        place: Place,
+        plain: &[u8],
+    ) -> Sealed {
+        key.seal_in(&self.sealing(class, at), nonce, place, plain)
     }
 
     fn sealing(&self, class: Class, now: Timestamp) -> Arc<Segment> {
@@ -115,6 +141,9 @@ impl Relay {
         if let Some(segment) = known(&self.inner.segments.opened) {
             return Ok(segment);
         }
+        if let Some(segment) = self.own_segment(id) {
+            return Ok(segment);
+        }
         let row = self.store().segment(id).await?.ok_or(VaultError::Destroyed { table: "segment", id })?;
         let class = Class::parse(&row.class).ok_or(RelayFault::Malformed("segment.class"))?;
         let opened = self.vault().class(class).open_segment(class, row.id, row.day, &row.wrapped);
@@ -128,6 +157,13 @@ impl Relay {
         }
         segments.insert(id, segment.clone());
         Ok(segment)
+    }
+
+    /// The segment that this process seals texts in, if it may open them: one that delivers what it took derives their keys once.
+    fn own_segment(&self, id: i64) -> Option<Arc<Segment>> {
+        let sealing = self.inner.segments.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = sealing.iter().find(|own| own.class == Class::Body && own.id == id)?;
+        self.vault().class(own.class).open_it().then(|| own.clone())
     }
 
     /// Whether this process can open texts of messages.

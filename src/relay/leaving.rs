@@ -8,17 +8,11 @@
 
 use super::conversation::Conversation;
 use super::desk::DeskFault;
-use super::envelope::{AliasText, Envelope};
 use super::look::Look;
-use super::own::Own;
+use super::own::ToCustomer;
 use super::{OrderFault, Relay, RelayFault, words};
-use crate::anonymize::HOPS_FIELD;
-use crate::mail::{Alias, RealAddress, Timestamp};
+use crate::mail::{RealAddress, Timestamp};
 use crate::store::StoreHoldings;
-use crate::vault::Indexed;
-use mail_builder::MessageBuilder;
-use mail_builder::headers::address::Address;
-use mail_builder::headers::raw::Raw;
 use serde_json::json;
 use std::time::Duration;
 
@@ -43,6 +37,8 @@ pub enum LeaveFault {
 pub struct Left {
     pub credentials: u64,
     pub conversations: u64,
+    /// Of these: whose customers nobody could tell, since their rows do not open.
+    pub untold: u64,
 }
 
 impl Relay {
@@ -66,7 +62,7 @@ impl Relay {
         self.note_deed(look, "leaving", json!({ "store_id": store_id }), "begun").await?;
         let credentials = self.store().leave(merchant.id, now).await.map_err(RelayFault::from)?;
         let registered = self.registered(&merchant).await?;
-        let mut left = Left { credentials, conversations: 0 };
+        let mut left = Left { credentials, conversations: 0, untold: 0 };
         let mut seen = std::collections::HashSet::new();
         loop {
             let some = self.store().live_conversations(merchant.id, now, SOME).await;
@@ -82,6 +78,7 @@ impl Relay {
                     // It leads nowhere, so nobody can be told; the others are.
                     Err(fault) if fault.is_of_one_row() => {
                         tracing::warn!(event = "unreadable", stage = "leaving", id, %fault);
+                        left.untold += 1;
                     }
                     Err(fault) => return Err(fault.into()),
                 }
@@ -91,9 +88,15 @@ impl Relay {
         }
         let what = json!({
             "store_id": store_id, "credentials": left.credentials, "conversations": left.conversations,
+            "untold": left.untold,
         });
         self.note_deed(look, "leaving", what, "done").await?;
-        tracing::info!(event = "store_left", credentials, conversations = left.conversations);
+        tracing::info!(
+            event = "store_left",
+            credentials,
+            conversations = left.conversations,
+            untold = left.untold
+        );
         Ok(left)
     }
 
@@ -104,39 +107,12 @@ impl Relay {
         registered: &[RealAddress],
         now: Timestamp,
     ) -> Result<(), RelayFault> {
-        let id = self.next_id();
-        let from = Alias::new("mailer-daemon", conversation.merchant_alias.domain().clone());
-        let text = words::store_left(&conversation.merchant.name, &conversation.merchant_alias.to_string());
-        let body = MessageBuilder::new()
-            .from(Address::new_address(Some("Mail Delivery System"), from.to_string()))
-            .to(Address::new_address(None::<&str>, conversation.customer_alias.to_string()))
-            .subject("店舗の利用終了のお知らせ / The store has left")
-            .date(now.as_millis().div_euclid(1000))
-            .message_id(format!("n{}@{}", super::queue_id(id).to_ascii_lowercase(), from.domain()))
-            .header("Auto-Submitted", Raw::new("auto-generated"))
-            .header(HOPS_FIELD, Raw::new(self.vault().hops.mint(1)))
-            .text_body(text)
-            .write_to_vec()
-            .unwrap_or_default();
-        let secret =
-            |address: &RealAddress| (address.reveal(), AliasText::from(&conversation.merchant_alias));
-        let envelope = Envelope {
-            secrets: registered.iter().map(secret).collect(),
-            ..Envelope::of_ours(&from, AliasText::from(&conversation.customer_alias))
+        let mail = ToCustomer {
+            subject: "店舗の利用終了のお知らせ / The store has left",
+            text: words::store_left(&conversation.merchant.name, &conversation.merchant_alias.to_string()),
+            action: "store-left",
+            once: ("store-left", TOLD),
         };
-        let own = Own {
-            key: &conversation.key,
-            id,
-            merchant: conversation.merchant.id,
-            conversation: Some(conversation.id),
-            to: &conversation.customer,
-            envelope,
-            body: &body,
-            expires: self.policy().expire,
-            detail: json!({ "action": "store-left" }),
-            guard: Some((Indexed::Told { conversation: conversation.id, what: "store-left" }, TOLD)),
-        };
-        self.store().accept(vec![self.own_row(own, now)?]).await?;
-        Ok(())
+        self.write_to_customer(conversation, registered, mail, now).await
     }
 }

@@ -1,7 +1,8 @@
 //! Legal holds: what must not be destroyed while a case is open.
 //!
 //! Rules: who sets one says who he is, why, and for which case, which is written down among the looks; lifting takes a second
-//! person (`desk.rs`). A hold on a person follows the person: conversations that began since are added before anything is
+//! person (`desk.rs`). What it keeps stands in its row, sealed beside it, and by its hash in the look: a row that was changed is put
+//! back before anything is destroyed. A hold on a person follows the person: conversations that began since are added before anything is
 //! destroyed.
 //! When it fails: [`DeskFault`], and nothing is held.
 
@@ -9,9 +10,11 @@ use super::desk::DeskFault;
 use super::look::Look;
 use super::{OrderFault, Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
-use crate::store::{LegalHoldRow, NewLegalHold};
+use crate::store::{HeldScope, LegalHoldRow, NewLegalHold};
 use crate::vault::{Place, VaultError};
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// What a hold keeps: what meets all of it. At least one is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,20 +90,27 @@ impl Relay {
         };
         let (id, now) = (self.next_id(), Timestamp::now());
         let (key, new_key) = self.new_data_key("hold");
-        let detail = json!({ "case": look.case, "store_id": scope.store_id, "customer": scope.customer });
+        let held = HeldScope {
+            merchant_id,
+            by_person: conversations.is_some(),
+            from: scope.from.map(Timestamp::as_millis),
+            until: scope.until.map(Timestamp::as_millis),
+        };
+        let detail = json!({
+            "case": look.case, "store_id": scope.store_id, "customer": scope.customer, "keeps": held,
+        });
         let count = conversations.as_ref().map_or(0, Vec::len);
-        self.note_deed(look, "hold", json!({ "hold": queue_id(id) }), "set").await?;
+        let what = json!({ "hold": queue_id(id), "keeps": keeps_hash(id, &held) });
+        let entry = self.entry(look, "hold", Some(what), 0, "set", None);
         let new = NewLegalHold {
             id,
             at: now,
-            merchant_id,
-            conversations,
-            from: scope.from,
-            until: scope.until,
+            scope: held,
+            conversations: conversations.unwrap_or_default(),
             key: new_key,
             detail: key.seal(detail_place(id), detail.to_string().as_bytes()),
         };
-        self.store().add_hold(&new).await.map_err(RelayFault::from)?;
+        self.store().add_hold(&entry, &new).await.map_err(RelayFault::from)?;
         tracing::info!(event = "legal_hold", hold = queue_id(id), "set");
         Ok((queue_id(id), count))
     }
@@ -119,9 +129,9 @@ impl Relay {
                 at: row.at,
                 case: word("case"),
                 store_id: word("store_id"),
-                by_person: row.by_person,
-                from: row.from,
-                until: row.until,
+                by_person: row.scope.by_person,
+                from: row.scope.from.map(Timestamp::from_millis),
+                until: row.scope.until.map(Timestamp::from_millis),
                 lifted_at: row.lifted_at,
             });
         }
@@ -137,11 +147,38 @@ impl Relay {
         serde_json::from_slice(&plain).map(Some).map_err(|_| RelayFault::Malformed("legal_hold.detail"))
     }
 
+    /// The key of a hold, where it opens what the hold has sealed.
+    pub(super) async fn own_key_of_hold(&self, id: i64) -> Result<Option<i64>, RelayFault> {
+        let row = self.store().legal_holds().await?.into_iter().find(|row| row.id == id);
+        Ok(row.filter(|row| matches!(self.hold_detail(row), Ok(Some(_)))).map(|row| row.key.id))
+    }
+
+    /// Has every hold that stands keep what it was set to keep. One of an older version does not say it.
+    async fn keep_what_was_set(&self) -> Result<(), RelayFault> {
+        for row in self.store().legal_holds().await?.into_iter().filter(|row| row.lifted_at.is_none()) {
+            let detail = self.hold_detail(&row)?;
+            let Some(keeps) = detail.as_ref().and_then(|detail| detail.get("keeps")) else { continue };
+            let keeps: HeldScope = serde_json::from_value(keeps.clone())
+                .map_err(|_| RelayFault::Malformed("legal_hold.detail"))?;
+            if keeps != row.scope {
+                let hold = queue_id(row.id);
+                tracing::error!(
+                    event = "tampered",
+                    hold,
+                    "it did not keep what it was set to keep, and does again"
+                );
+                self.store().put_scope_back(row.id, &keeps).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds to the holds on persons what they have begun since.
     pub(super) async fn follow_held_persons(&self) -> Result<(), RelayFault> {
         self.hold_what_is_not_lifted().await?;
+        self.keep_what_was_set().await?;
         for row in self.store().legal_holds().await? {
-            if !row.by_person || row.lifted_at.is_some() {
+            if !row.scope.by_person || row.lifted_at.is_some() {
                 continue;
             }
             let detail = self.hold_detail(&row)?;
@@ -157,6 +194,11 @@ impl Relay {
         }
         Ok(())
     }
+}
+
+/// The hash of what a hold keeps, as its look has it.
+pub(super) fn keeps_hash(id: i64, scope: &HeldScope) -> String {
+    HEXLOWER.encode(&Sha256::digest(format!("hold {id} keeps {}", json!(scope))))
 }
 
 const fn detail_place(id: i64) -> Place {

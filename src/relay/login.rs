@@ -156,7 +156,7 @@ impl Relay {
     /// [`RelayFault`] when the database does not answer.
     pub async fn clear_fast_hashes(&self, now: Timestamp) -> Result<(), RelayFault> {
         let before = Timestamp::from_millis(now.as_millis().saturating_sub(FAST_HASH_STAYS_MS));
-        Ok(self.store().clear_fast_hashes(before).await?)
+        Ok(self.store().clear_fast_hashes(before, now).await?)
     }
 
     /// The credential of this name that stands. Every index is asked, so that the newest of them answers no sooner; one that

@@ -4,7 +4,9 @@ use super::desk::DeskFault;
 use super::trace::TraceOf;
 use crate::residency::Origin;
 use crate::vault::Index;
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 
@@ -106,6 +108,12 @@ impl Look {
         Ok(Self { actor, purpose, case, account, has_passed: false, token: None })
     }
 
+    /// His name, as it is written down.
+    #[must_use]
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+
     /// The same, called by an API token.
     #[must_use]
     pub fn by_token(self, token: i64) -> Self {
@@ -166,6 +174,12 @@ pub enum Opening {
     Correct { person: String, new: String, customer: String, to: String },
     /// Nothing: one order gets another customer address at once. The new one is written down by its index.
     Readdress { store_id: String, order_no: String, new: String, to: String },
+    /// Who is behind an alias.
+    Behind { alias: String },
+    /// What the log has on the rows of a case, with what proves them.
+    Evidence { case: String, named: Vec<TraceOf>, records: Vec<i64> },
+    /// Nothing: an extract for others is made.
+    Extract(super::extracts::ExtractAsked),
     /// Nothing: where everybody is suspended, an access is certified by two who are.
     Certify { access: String },
 }
@@ -182,6 +196,9 @@ impl Opening {
             Opening::Export { .. } => "export",
             Opening::Correct { .. } => "correction",
             Opening::Readdress { .. } => "readdress",
+            Opening::Behind { .. } => "alias",
+            Opening::Evidence { .. } => "evidence",
+            Opening::Extract(_) => "extract",
             Opening::Certify { .. } => "review",
         }
     }
@@ -189,8 +206,13 @@ impl Opening {
     /// Whether it takes a second person however little it is.
     pub(super) fn takes_two(&self) -> bool {
         match self {
-            Opening::Trace(_) | Opening::Customer { .. } | Opening::Search { .. } => false,
+            Opening::Trace(_)
+            | Opening::Customer { .. }
+            | Opening::Behind { .. }
+            | Opening::Search { .. } => false,
             Opening::Content { .. }
+            | Opening::Evidence { .. }
+            | Opening::Extract(_)
             | Opening::Lift { .. }
             | Opening::Erase { .. }
             | Opening::Export { .. }
@@ -202,11 +224,7 @@ impl Opening {
 
     pub(super) fn to_json(&self) -> Value {
         match self {
-            Opening::Trace(TraceOf::Message(id)) => json!({ "trace": { "message": id } }),
-            Opening::Trace(TraceOf::Alias(alias)) => json!({ "trace": { "alias": alias } }),
-            Opening::Trace(TraceOf::Order { store_id, order_no }) => {
-                json!({ "trace": { "store_id": store_id, "order_no": order_no } })
-            }
+            Opening::Trace(of) => json!({ "trace": traced(of) }),
             Opening::Content { queue_id } => json!({ "content": { "queue_id": queue_id } }),
             Opening::Customer { store_id, order_no } => {
                 json!({ "customer": { "store_id": store_id, "order_no": order_no } })
@@ -223,7 +241,29 @@ impl Opening {
             Opening::Readdress { store_id, order_no, new, .. } => {
                 json!({ "readdress": { "store_id": store_id, "order_no": order_no, "to": new } })
             }
+            Opening::Behind { alias } => json!({ "behind": { "alias": alias } }),
+            // Who approves says yes to these records, not to a case.
+            Opening::Evidence { case, named, records } => {
+                let mut hash = Sha256::new();
+                records.iter().for_each(|id| hash.update(id.to_be_bytes()));
+                let named: Vec<Value> = named.iter().map(traced).collect();
+                let records = HEXLOWER.encode(&hash.finalize());
+                json!({ "evidence": { "case": case, "named": named, "records": records } })
+            }
+            Opening::Extract(asked) => json!({ "extract": {
+                "for": asked.recipient, "query": asked.query, "kind": asked.kind, "least": asked.least,
+                "days": asked.days,
+            } }),
             Opening::Certify { access } => json!({ "certify": { "access": access } }),
         }
+    }
+}
+
+/// What is traced, as entries have it.
+fn traced(of: &TraceOf) -> Value {
+    match of {
+        TraceOf::Message(id) => json!({ "message": id }),
+        TraceOf::Alias(alias) => json!({ "alias": alias }),
+        TraceOf::Order { store_id, order_no } => json!({ "store_id": store_id, "order_no": order_no }),
     }
 }

@@ -1,11 +1,12 @@
 //! Mailboxes that refuse for good: what is remembered of them, whose mail is refused for it, and how they come back.
 //!
 //! Rules: a mailbox is known by a keyed index of its address within one store. It counts as gone when the receiver says
-//! that there is no such mailbox, at delivery or in a bounce, twice in a row; then mail to any alias of it at this store
+//! that there is no such mailbox, at delivery or in a bounce about itself, not about one behind it, twice in a row; then mail to any alias of it at this store
 //! is refused at RCPT, for a day at first and longer each time. A customer who calls a store's mail spam, by a feedback
 //! report (RFC 5965) to the mail's own return address, is written to no more in the same way; a store that does is not cut
 //! off from its customers, the report is recorded. It is back when mail comes from it, when the operator says
-//! so, or when its time is over and a mail arrives. Notices are never refused for it.
+//! so, or when its time is over and a mail arrives; where a bounce came after the receiver had taken the mail, that it takes
+//! the next is no word yet, and two weeks without another bounce are. Notices are never refused for it.
 //! When it fails: a fault of the database refuses nothing for good, and loses at most the word that somebody is back.
 
 use super::accept::Incoming;
@@ -80,6 +81,7 @@ impl Relay {
             conversation_id: work.conversation_id,
             side: side.as_str(),
             status: status.to_owned(),
+            late: false,
         })
     }
 
@@ -109,6 +111,7 @@ impl Relay {
                 conversation_id: work.conversation_id,
                 side: Side::Customer.as_str(),
                 status: "complaint".into(),
+                late: false,
             },
             record: self.work_record(key, Event::Blocked, work, &detail),
             at: now,
@@ -130,6 +133,7 @@ impl Relay {
             conversation_id: Some(conversation.id),
             side: side.as_str(),
             status: "operator".into(),
+            late: false,
         };
         let record =
             self.new_record(&conversation.key, Event::Blocked, about(conversation), None, &detail, None);
@@ -145,6 +149,11 @@ impl Relay {
             Some(_) => Err(Refusal::Suppressed),
             None => Ok(()),
         }
+    }
+
+    /// Whether mail to the customer of a conversation is refused; not where nobody can tell just now.
+    pub(super) async fn is_unreachable(&self, conversation: &Conversation) -> bool {
+        matches!(self.check_mailbox(conversation, Side::Customer).await, Err(Refusal::Suppressed))
     }
 
     /// Lifts what is suppressed of those who just wrote.

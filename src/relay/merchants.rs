@@ -88,7 +88,7 @@ impl Relay {
         let id = self.next_id();
         let vault = self.vault();
         let index = &vault.index;
-        let (key, new_key) = self.new_data_key("merchant");
+        let (key, new_key) = self.new_store_key();
         let profile = serde_json::to_vec(&Profile { store_id: store_id.clone(), name })
             .map_err(|_| RelayFault::Malformed("merchant.profile"))?;
         let menu_password = Secret::generate("answ_");

@@ -8,11 +8,15 @@ mod accept;
 mod access;
 mod admission;
 mod automatic;
+mod behind;
 mod binding;
+mod bounces;
 mod breach;
 mod break_glass;
+mod case;
 mod class;
 mod clock;
+mod conflict;
 mod conversation;
 mod credentials;
 mod correction;
@@ -26,14 +30,19 @@ mod draft;
 mod endings;
 mod entries;
 mod envelope;
+mod erased_keys;
 mod erasure;
+mod expiring;
 mod export;
+mod extracts;
 mod facts;
+mod fault;
 mod first_use;
 mod hashes;
 mod help;
 mod hold;
 mod hops;
+mod kept_texts;
 mod keys;
 mod leaving;
 mod leg;
@@ -41,6 +50,7 @@ mod legal_hold;
 mod login;
 mod look;
 mod mailbox;
+mod menu;
 mod merchants;
 mod needs;
 mod notice;
@@ -49,6 +59,7 @@ mod orders;
 mod origin;
 mod outbound;
 mod own;
+mod past;
 mod postmaster;
 mod person;
 mod proof;
@@ -83,28 +94,40 @@ pub use access::OtherAccess;
 pub use binding::Binding;
 pub use breach::{Breach, BreachFacts, BreachFault, Breached, Clock, Stage as ReportStage};
 pub use break_glass::BreakGlass;
+pub use case::CaseFile;
 pub use clock::ClockDoubt;
+pub use conflict::Conflict;
 pub use conversation::{Conversation, Merchant};
 pub use correction::{CorrectionAsked, CorrectionFault};
 pub use credentials::{CredentialAdded, CredentialFault, CredentialView, LastUse, NewCredentialRequest};
 pub use desk::{DeskFault, Goes, Opened, Ruling};
 pub use desk_book::{LookView, RequestView};
-pub use destination::Destination;
+pub use destination::{Destination, DestinationFault};
 pub use domains::{AddressClass, Domains};
+pub use entries::FileWritten;
 pub use envelope::{Notify, Wishes};
-pub use erasure::{ErasureFault, ErasurePending, ErasureStep};
+pub use erasure::{Against, ErasureFault, ErasurePending, ErasureStep, OpenOrder};
+pub use extracts::{DAYS_MAX, ExtractAsked, ExtractView, Extracting, LEAST};
 pub use facts::Said;
+pub use fault::RelayFault;
 pub use help::{Help, Words, help, pages};
 pub use leaving::{LeaveFault, Left};
 pub use legal_hold::{HoldFault, HoldScope, LegalHoldView};
 pub use login::Login;
 pub use look::{Account, Look, LookPurpose, Opening};
 pub use mailbox::{SuppressFault, SuppressedView};
+pub use menu::{
+    Access, AccessView, Attempt, Boxing, COOLING, FactorView, LoginResult, LoginView, MailDecision,
+    MailDirection, MailFault, MailOf, MailState, MailStep, MailView, MailsAsked, MenuCredentialFault,
+    MenuRole, MenuSession, PASSWORD_LENGTH, PasswordFlaw, PeopleFault, PersonView, SessionView, SignIn,
+    SignInFault, SignedIn, Stays, Visit, Whence, menu_account,
+};
 pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
 pub use needs::Need;
 pub use operator::QueueFault;
 pub use orders::{OrderFault, OrderRequest, OrderView};
 pub use outbound::{AttemptResult, Outbound, Unsent, Verdict};
+pub use past::{Past, PastMail, PastMessage};
 pub use pause::PauseView;
 pub use proof::SenderProof;
 pub use record::{Event, Label, Peer};
@@ -114,19 +137,23 @@ pub use retention::{CertificateView, ClassStanding, DayLeft, Piece};
 pub use retry::{Retried, Retrying};
 pub use review::{AccessFacts, Decision, ReviewFault, ReviewView, ReviewedAccess, Whose};
 pub use routing::Recipient;
-pub use search::{Card, Found, FoundLine, Pivot, Search, SearchFault, Searcher, Usually};
+pub use search::{
+    Amount, Bar, Card, Found, FoundLine, Interval, Pivot, Search, SearchFault, Searcher, Stats, StatsAsked,
+    StoreAmounts, Usually,
+};
 pub use statement::SpanCounts;
 pub use tls::{INSTALLATION, KeptPolicy, TlsCount, TlsReport};
 pub use tokens::{Scope, TokenAdded, TokenFault, TokenView};
 pub use trace::{EventLine, TraceFault, TraceLine, TraceOf};
 pub use tree::{Anchors, Broken, Grown, Progress, ProofFault, Signed, Verification};
+pub use words::Why;
 
 use crate::anonymize::Rules;
 use crate::config::{Names, OtherAddress, Unproven};
 use crate::mail::{RealAddress, Timestamp};
 use crate::residency::Staff;
-use crate::store::{Ids, NewKey, Store, StoreFault};
-use crate::vault::{DataKey, Place, Vault, VaultError};
+use crate::store::{Ids, NewKey, Store};
+use crate::vault::{DataKey, Place, Vault};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -157,6 +184,8 @@ pub struct Policy {
     pub senders: SenderPolicy,
     /// From where people may have something opened.
     pub staff: Arc<Staff>,
+    /// What the service is called in the menu and in its mails.
+    pub brand: String,
 }
 
 /// What becomes of mail whose sender is in doubt.
@@ -189,14 +218,17 @@ struct Inner {
     /// Made when somebody first logs in.
     nobody: std::sync::OnceLock<crate::store::Verifiers>,
     opened_at: Timestamp,
-    /// Up to when erased keys are known to be out of the tree.
-    erased_until: std::sync::Mutex<Timestamp>,
+    /// Which erased keys are known to be out of the tree.
+    erased: std::sync::Mutex<erased_keys::Followed>,
     /// When the clock was last found to be right, by the clock and by one that only goes forward.
     clock_began: std::sync::Mutex<Option<clock::Began>>,
     /// Held while a mail to the operator is counted and taken.
     for_operator: tokio::sync::Mutex<()>,
+    /// What came back for which message, as far as it was recorded.
+    heard: std::sync::Mutex<returns::Heard>,
     /// After which conversation those that ended are looked for.
     ended_from: std::sync::Mutex<i64>,
+    expiring: std::sync::Mutex<expiring::Rounds>,
     /// Keys of quarters.
     periods: ArcSwap<periods::Periods>,
     /// Those of which it was said that they do not open.
@@ -205,6 +237,8 @@ struct Inner {
     partitions_of: std::sync::atomic::AtomicI64,
     /// By what addresses are looked up.
     geo: std::sync::OnceLock<Arc<crate::geo::Geo>>,
+    /// How much of each mail's text stays after its delivery; nothing where it was not said.
+    kept_octets: std::sync::OnceLock<usize>,
     /// Days without a key of their own.
     strays: std::sync::Mutex<retention::Strays>,
     /// Whether nothing more may be taken.
@@ -213,49 +247,6 @@ struct Inner {
     seals_no_more: AtomicBool,
     /// Whether nothing that an older version wrote is without its proof.
     is_bound: AtomicBool,
-}
-
-/// Our breakage.
-#[derive(Debug, thiserror::Error)]
-pub enum RelayFault {
-    #[error(transparent)]
-    Store(#[from] StoreFault),
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    #[error("what is kept in {0} is not what this program wrote")]
-    Malformed(&'static str),
-    #[error("rows of conversation {0} do not belong together: somebody changed them, or put old ones back")]
-    Tampered(i64),
-    #[error("this key ring does not belong to this database: {0}")]
-    WrongRing(VaultError),
-    #[error(
-        "this key ring does not belong to this database: {0}.key is another one than before; restore the right file"
-    )]
-    OtherKey(String),
-    #[error(
-        "{0}.key is missing from the key ring, and this database needs it; restore the file from its backup"
-    )]
-    MissingKey(String),
-    #[error(
-        "the tree of erasure (seal-tree.nodes) in the key ring is missing, or another one than this database was used with; \
-         restore the file beside the seal keys"
-    )]
-    OtherTree,
-    #[error(
-        "{0} was retired, but this process would seal with it, and nothing could ever open that; bring the key directory of \
-         this role up to date from the whole ring"
-    )]
-    RetiredKey(String),
-}
-
-impl RelayFault {
-    /// Whether it is one row's own: its key is destroyed, or somebody changed it. It stops no work on others.
-    fn is_of_one_row(&self) -> bool {
-        matches!(
-            self,
-            Self::Tampered(_) | Self::Vault(VaultError::Destroyed { .. } | VaultError::DoesNotOpen { .. })
-        )
-    }
 }
 
 const PROBE: Place = Place::new("installation", "probe", 1);
@@ -274,7 +265,7 @@ impl Relay {
         if store.installation().await?.is_none() {
             let id = crate::store::random_id();
             let (key, wrapped) = vault.seal.new_data_key(id);
-            let new = NewKey { id, subject: "installation", wrapped };
+            let new = NewKey { id, subject: "installation", wrapped, menu: None };
             let bound = binding::bound_mark(&vault.index);
             store.install(&new, &key.seal(PROBE, b"{}"), bound, Timestamp::now()).await?;
         }
@@ -290,7 +281,9 @@ impl Relay {
             // It opens nothing, not even what it will have sealed itself; those who may will.
             let id = crate::store::random_id();
             let (key, wrapped) = vault.seal.new_data_key(id);
-            store.add_key(&NewKey { id, subject: "installation", wrapped }, Timestamp::now()).await?;
+            store
+                .add_key(&NewKey { id, subject: "installation", wrapped, menu: None }, Timestamp::now())
+                .await?;
             Arc::new(key)
         };
         keys::match_ring(&store, &vault).await?;
@@ -312,14 +305,17 @@ impl Relay {
             hashes,
             nobody: std::sync::OnceLock::new(),
             opened_at,
-            erased_until: std::sync::Mutex::new(Timestamp::from_millis(0)),
+            erased: std::sync::Mutex::default(),
             clock_began: std::sync::Mutex::new(None),
             for_operator: tokio::sync::Mutex::new(()),
+            heard: std::sync::Mutex::default(),
             ended_from: std::sync::Mutex::new(-1),
+            expiring: std::sync::Mutex::default(),
             periods: ArcSwap::default(),
             shut_periods: std::sync::Mutex::default(),
             partitions_of: std::sync::atomic::AtomicI64::new(i64::MIN),
             geo: std::sync::OnceLock::new(),
+            kept_octets: std::sync::OnceLock::new(),
             strays: std::sync::Mutex::default(),
             is_halted: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),

@@ -120,6 +120,11 @@ impl Relay {
                 let count = store.segments_under(purpose, letter).await?;
                 rows(count, "segments are wrapped with it", REWRAP);
             }
+            Purpose::Menu => {
+                let count = store.segments_under(purpose, letter).await?;
+                rows(count, "segments are wrapped with it", REWRAP);
+                rows(store.menu_keys_under(letter).await?, "keys of stores are boxed to it", REWRAP);
+            }
             Purpose::Index => {
                 let count = store.tokens_before(since).await?;
                 rows(count, "API tokens may be indexed with it", "a token is indexed anew at its next use");

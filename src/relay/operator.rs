@@ -129,7 +129,10 @@ impl Relay {
             return Err(QueueFault::Ended(row.state));
         }
         let now = Timestamp::now();
-        let ruling = match self.end_of(&work, Outcome::Dropped, Standing::Idle, "operator", now) {
+        // Only what the gate or a doubt stopped has anything in it to leave out.
+        let is_for_itself = row.held_for.as_deref().is_some_and(|why| why != OPERATOR);
+        let outcome = if is_for_itself { Outcome::Dropped } else { Outcome::Stopped };
+        let ruling = match self.end_of(&work, outcome, Standing::Idle, "operator", now) {
             Ok(ruling) => ruling,
             // What does not open can still be dropped; its sender is known to nobody.
             Err(fault) => {

@@ -7,7 +7,8 @@ use super::domains::AddressClass;
 use super::{Conversation, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
 use crate::store::{ConversationRow, Kind, NewAlias, NewConversation, random_id};
-use crate::vault::{Indexed, Place, Side};
+use crate::vault::{DataKey, Indexed, Place, Side};
+use std::sync::Arc;
 
 /// Longest order number, in characters.
 const ORDER_NO_MAX: usize = 64;
@@ -32,6 +33,8 @@ pub struct OrderView {
     pub merchant_alias: Alias,
     pub expires_at: Timestamp,
     pub closed_at: Option<Timestamp>,
+    /// Its key is destroyed: its aliases lead nowhere, whatever the times say.
+    pub is_destroyed: bool,
     /// Whether this call opened it.
     pub is_new: bool,
 }
@@ -70,6 +73,14 @@ pub enum OrderFault {
     Past,
     #[error("the order is closed; a closed conversation stays closed")]
     Closed,
+    #[error(
+        "the key of the order is destroyed, and nothing of it can be prolonged; open it anew with `anshin order open`"
+    )]
+    Destroyed,
+    #[error(
+        "customer: somebody else changed the address of this order at the same time, and nothing was done; look at it with `anshin order show` and ask again"
+    )]
+    Moved,
     #[error(transparent)]
     Fault(#[from] RelayFault),
 }
@@ -100,7 +111,8 @@ impl Relay {
             return Err(OrderFault::Past);
         }
         // First under every index key of the ring: the table's own uniqueness knows only the key of its row.
-        let (row, is_new) = match self.order_row(merchant, &order_no).await? {
+        let key = Indexed::OrderNo { merchant, order_no: &order_no };
+        let (row, is_new) = match self.living_row(merchant, Kind::Order, key).await? {
             Some(row) => (row, false),
             None => {
                 let new = self.new_conversation(
@@ -220,9 +232,27 @@ impl Relay {
         kind: Kind,
         key: Indexed<'_>,
     ) -> Result<Option<Conversation>, RelayFault> {
-        match self.conversation_row(merchant, kind, key).await? {
+        match self.living_row(merchant, kind, key).await? {
             Some(row) => self.open_bound(&row).await.map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// The row that is found, whose key is there. One whose key is destroyed, as a copy of the database from before an erasure
+    /// brings it back, leads nowhere and gives way to another.
+    async fn living_row(
+        &self,
+        merchant: i64,
+        kind: Kind,
+        key: Indexed<'_>,
+    ) -> Result<Option<ConversationRow>, RelayFault> {
+        loop {
+            let found = self.conversation_row(merchant, kind, key).await?;
+            let Some(dead) = found.as_ref().filter(|row| self.is_destroyed(&row.key)) else {
+                return Ok(found);
+            };
+            self.store().give_way(dead.id, Timestamp::now()).await?;
+            tracing::info!(event = "gave_way", conversation = dead.id, "its key is destroyed");
         }
     }
 
@@ -243,14 +273,27 @@ impl Relay {
     /// A conversation with a store, and of a guest with the order's conversation.
     fn new_conversation(
         &self,
-        (merchant, parent): (i64, Option<i64>),
+        of: (i64, Option<i64>),
         kind: Kind,
         order_no: &str,
         customer: &RealAddress,
         at: Timestamp,
         expires_at: Timestamp,
     ) -> Result<NewConversation, RelayFault> {
-        let id = self.next_id();
+        let made = self.conversation_under(self.next_id(), of, kind, order_no, customer, (at, expires_at))?;
+        Ok(made.0)
+    }
+
+    /// The same under an id, with its key. `during`: from its opening to the end of its aliases.
+    pub(super) fn conversation_under(
+        &self,
+        id: i64,
+        (merchant, parent): (i64, Option<i64>),
+        kind: Kind,
+        order_no: &str,
+        customer: &RealAddress,
+        (at, expires_at): (Timestamp, Timestamp),
+    ) -> Result<(NewConversation, Arc<DataKey>), RelayFault> {
         let vault = self.vault();
         let customer_idx = vault.index.of(Indexed::CustomerOf { merchant, address: customer });
         let key_idx = match kind {
@@ -273,7 +316,7 @@ impl Relay {
         let [of_customer, of_merchant] = &aliases;
         let ids = [of_customer.id, of_merchant.id];
         let leads = Leads { id, merchant, parent, customer: &customer, former: None, aliases: ids };
-        Ok(NewConversation {
+        let new = NewConversation {
             id,
             merchant_id: merchant,
             kind,
@@ -287,7 +330,8 @@ impl Relay {
             key: new_key,
             at,
             expires_at,
-        })
+        };
+        Ok((new, key))
     }
 
     pub(super) async fn conversation_by_id(&self, id: i64) -> Result<Option<Conversation>, RelayFault> {
@@ -355,6 +399,9 @@ impl Relay {
         if conversation.closed_at.is_some() {
             return Err(OrderFault::Closed);
         }
+        if self.is_destroyed(&conversation.key) {
+            return Err(OrderFault::Destroyed);
+        }
         if expires_at <= Timestamp::now() {
             return Err(OrderFault::Past);
         }
@@ -379,6 +426,7 @@ impl Relay {
             merchant_alias: self.alias_of(Side::Merchant, &row.merchant_alias)?,
             expires_at: row.expires_at,
             closed_at: row.closed_at,
+            is_destroyed: self.is_destroyed(&row.key),
             is_new,
         })
     }

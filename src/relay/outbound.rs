@@ -2,7 +2,7 @@
 
 use super::envelope::{ChosenHop, Envelope, body_place, open_recipient};
 use super::notice::Outcome;
-use super::record::About;
+use super::record::{About, Entry, Moment};
 use super::{Event, Relay, RelayFault};
 use crate::anonymize::{self, Anonymized, Forbidden};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
@@ -145,8 +145,7 @@ impl Relay {
             Some(outcome) => self.notice(&key, work, outcome, &result.status, now).await,
             None => None,
         };
-        let record = self.sealed_record(&key, event, self.about(work), None, &result.detail, None);
-        let fact = self.fact_of_attempt(&key, work, result, now);
+        let record = self.record_of_attempt(Moment { at: now, ..self.moment() }, &key, event, work, result);
         let settlement = Settlement {
             delivery_id: work.delivery_id,
             message_id: work.message_id,
@@ -155,7 +154,7 @@ impl Relay {
             next,
             status: Some(result.status.clone()),
             was_tried: result.was_tried,
-            record: (result.was_tried || next.is_end()).then(|| record.found_by(fact)),
+            record: (result.was_tried || next.is_end()).then_some(record),
             notice: notice.map(Box::new),
             late: (outcome == Some(Outcome::Delayed)).then(|| Deadlines::told(work.expires_at)),
             doubt: result.doubt,
@@ -168,6 +167,20 @@ impl Relay {
             self.tell_undelivered(work, &result.status, now).await;
         }
         Ok(is_settled)
+    }
+
+    /// The record of an attempt.
+    pub(super) fn record_of_attempt(
+        &self,
+        moment: Moment,
+        key: &DataKey,
+        event: Event,
+        work: &Work,
+        result: &AttemptResult,
+    ) -> NewRecord {
+        let (about, source, detail) = (self.about(work), None, &result.detail);
+        let record = self.sealed_at(moment, key, &Entry { event, about, source, detail, headers: None });
+        record.found_by(self.fact_of_attempt(key, work, result, moment.at))
     }
 
     /// Seals a record about a message of the queue.

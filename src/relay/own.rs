@@ -4,9 +4,11 @@
 //! message would go on for ever (RFC 3464 §2). What it says has passed the gate before it comes here.
 //! When it fails: [`RelayFault`] where it cannot be sealed.
 
+use super::conversation::Conversation;
 use super::envelope::{AliasText, Envelope, body_place, recipient_place};
 use super::record::About;
 use super::{Event, Notify, Relay, RelayFault};
+use crate::anonymize::HOPS_FIELD;
 use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::schedule::Class;
 use crate::store::{NewDelivery, NewMessage};
@@ -37,6 +39,27 @@ pub(super) struct Own<'a> {
     pub detail: serde_json::Value,
     /// That it is sent once in a time.
     pub guard: Option<(Indexed<'a>, Duration)>,
+}
+
+/// A letter of ours to somebody whom it calls by an alias.
+pub(super) struct Letter<'a> {
+    pub id: i64,
+    /// Who we are, for a reader.
+    pub name: &'a str,
+    pub from: &'a Alias,
+    pub to: &'a Alias,
+    pub subject: &'a str,
+    pub text: &'a str,
+}
+
+/// A letter to the customer of a conversation about it, once.
+pub(super) struct ToCustomer<'a> {
+    pub subject: &'static str,
+    pub text: String,
+    /// What it is, for the record.
+    pub action: &'static str,
+    /// By what it is known that it was written, and for how long that counts.
+    pub once: (&'a str, Duration),
 }
 
 impl Envelope {
@@ -102,6 +125,57 @@ impl Relay {
         Ok(())
     }
 
+    /// A letter as it is sent, with a mark that ends loops.
+    pub(super) fn letter(&self, letter: &Letter<'_>, now: Timestamp) -> Vec<u8> {
+        let Letter { id, name, from, to, subject, text } = letter;
+        MessageBuilder::new()
+            .from(Address::new_address(Some(*name), from.to_string()))
+            .to(Address::new_address(None::<&str>, to.to_string()))
+            .subject(*subject)
+            .date(now.as_millis().div_euclid(1000))
+            .message_id(format!("n{}@{}", super::queue_id(*id).to_ascii_lowercase(), from.domain()))
+            .header("Auto-Submitted", Raw::new("auto-generated"))
+            .header(HOPS_FIELD, Raw::new(self.vault().hops.mint(1)))
+            .text_body(*text)
+            .write_to_vec()
+            .unwrap_or_default()
+    }
+
+    /// Writes to the customer of a conversation; nothing in it may name the addresses of its store.
+    pub(super) async fn write_to_customer(
+        &self,
+        conversation: &Conversation,
+        registered: &[RealAddress],
+        mail: ToCustomer<'_>,
+        now: Timestamp,
+    ) -> Result<(), RelayFault> {
+        let ToCustomer { subject, text, action, once: (what, lasts) } = mail;
+        let id = self.next_id();
+        let from = Alias::new("mailer-daemon", conversation.merchant_alias.domain().clone());
+        let to = &conversation.customer_alias;
+        let letter = Letter { id, name: "Mail Delivery System", from: &from, to, subject, text: &text };
+        let body = self.letter(&letter, now);
+        let secret =
+            |address: &RealAddress| (address.reveal(), AliasText::from(&conversation.merchant_alias));
+        let own = Own {
+            key: &conversation.key,
+            id,
+            merchant: conversation.merchant.id,
+            conversation: Some(conversation.id),
+            to: &conversation.customer,
+            envelope: Envelope {
+                secrets: registered.iter().map(secret).collect(),
+                ..Envelope::of_ours(&from, AliasText::from(to))
+            },
+            body: &body,
+            expires: self.policy().expire,
+            detail: serde_json::json!({ "action": action }),
+            guard: Some((Indexed::Told { conversation: conversation.id, what }, lasts)),
+        };
+        self.store().accept(vec![self.own_row(own, now)?]).await?;
+        Ok(())
+    }
+
     /// The row of a message of our own.
     pub(super) fn own_row(&self, own: Own<'_>, now: Timestamp) -> Result<NewMessage, RelayFault> {
         let Own { key, id, merchant, conversation, to, envelope, body, expires, mut detail, guard } = own;
@@ -127,6 +201,7 @@ impl Relay {
             direction: "notice",
             envelope: envelope.seal(key, id)?,
             body: self.seal_in(vault::Class::Body, key, body_place(id), body),
+            kept: None,
             size: i64::try_from(body.len()).unwrap_or(i64::MAX),
             at: now,
             delivery: NewDelivery {

@@ -110,10 +110,20 @@ impl Relay {
         }
     }
 
-    /// The quarters of which there may be facts and whose keys open, each with the number of an address.
-    pub(super) async fn numbers_of(&self, address: &RealAddress) -> Result<Vec<(i64, i64)>, RelayFault> {
+    /// The quarters of which there may be facts and whose keys open, each with the number of an address, and of each of these aliases.
+    pub(super) async fn numbers_of(
+        &self,
+        address: &RealAddress,
+        aliases: &[String],
+    ) -> Result<Vec<(i64, i64)>, RelayFault> {
         let periods = self.periods(0, quarter_of(Timestamp::now()) + 1).await?;
-        let number = |period: &Arc<Period>| (period.quarter, period.number(Numbered::Address(address)));
-        Ok(periods.iter().map(number).collect())
+        let values = || {
+            let aliases = aliases.iter().map(|alias| Numbered::Alias(alias));
+            std::iter::once(Numbered::Address(address)).chain(aliases)
+        };
+        let of = |period: &Arc<Period>| {
+            values().map(|value| (period.quarter, period.number(value))).collect::<Vec<_>>()
+        };
+        Ok(periods.iter().flat_map(of).collect())
     }
 }

@@ -8,7 +8,7 @@
 use super::conversation::open_former;
 use super::{Relay, RelayFault};
 use crate::mail::RealAddress;
-use crate::vault::{Indexed, VaultError};
+use crate::vault::{Indexed, Side, VaultError};
 
 impl Relay {
     /// The conversations in which an address is the customer's now.
@@ -35,5 +35,19 @@ impl Relay {
             }
         }
         Ok(self.store().with_guests(found).await?)
+    }
+
+    /// The aliases of both sides in these conversations, as they are written.
+    pub(super) async fn aliases_in(&self, conversations: &[i64]) -> Result<Vec<String>, RelayFault> {
+        let mut aliases = Vec::with_capacity(conversations.len() * 2);
+        for id in conversations {
+            let Some(row) = self.store().conversation(*id).await? else { continue };
+            for (side, alias) in
+                [(Side::Customer, &row.customer_alias), (Side::Merchant, &row.merchant_alias)]
+            {
+                aliases.push(self.alias_of(side, alias)?.to_string());
+            }
+        }
+        Ok(aliases)
     }
 }

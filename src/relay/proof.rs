@@ -26,9 +26,8 @@ impl<'a> SenderProof<'a> {
         Self { verifier: None, found: OnceCell::new() }
     }
 
-    /// What was found, given.
-    #[cfg(test)]
-    pub fn given(found: Findings) -> SenderProof<'static> {
+    /// What was found, given: in tests, and of mail that never was.
+    pub(crate) fn given(found: Findings) -> SenderProof<'static> {
         SenderProof { verifier: None, found: OnceCell::new_with(Some(found)) }
     }
 

@@ -9,7 +9,7 @@ use super::conversation::Conversation;
 use super::look::{Look, Opening};
 use super::{OrderFault, OrderView, Relay, RelayFault};
 use crate::mail::{RealAddress, Timestamp};
-use crate::store::Readdressed;
+use crate::store::{Readdressed, Repointing};
 use crate::vault::Indexed;
 use data_encoding::HEXLOWER;
 use serde_json::json;
@@ -74,8 +74,10 @@ impl Relay {
             look: self.entry(look, "readdress", Some(what), 1, "done", None),
             warning,
         };
-        if !self.store().readdress(new).await.map_err(RelayFault::from)? {
-            return Err(OrderFault::Closed);
+        match self.store().readdress(new).await.map_err(RelayFault::from)? {
+            Repointing::Done => {}
+            Repointing::Kept => return Err(OrderFault::Closed),
+            Repointing::Moved => return Err(OrderFault::Moved),
         }
         tracing::info!(event = "readdressed", conversation = conversation.id);
         self.show_order(store_id, order_no).await

@@ -4,7 +4,7 @@
 use super::Relay;
 use crate::mail::Timestamp;
 use crate::store::{NewFact, NewRecord};
-use crate::vault::{Class, DataKey, Indexed, Place};
+use crate::vault::{Class, DataKey, Indexed, Place, nonces};
 use std::net::{IpAddr, SocketAddr};
 
 /// What can happen. The words stand in `record.event`.
@@ -46,6 +46,14 @@ pub enum Event {
     LoginRefused,
     /// What a store logs in with was added, limited or ended.
     Credential,
+    /// Somebody used the menu.
+    Menu,
+    /// Somebody signed in to the menu.
+    MenuLogin,
+    /// Somebody failed to.
+    MenuRefused,
+    /// Somebody says that a sign-in was not his.
+    MenuAlarm,
     /// Somebody met a limit on how much may come in how long.
     Limited,
 }
@@ -60,6 +68,7 @@ impl Event {
             | Event::LoginNewNetwork
             | Event::LoginRefused
             | Event::Credential => Class::Logins,
+            Event::Menu | Event::MenuLogin | Event::MenuRefused | Event::MenuAlarm => Class::Access,
             _ => Class::Metadata,
         }
     }
@@ -86,6 +95,10 @@ impl Event {
             Event::LoginNewNetwork => "login_new_network",
             Event::LoginRefused => "login_refused",
             Event::Credential => "credential",
+            Event::Menu => "menu",
+            Event::MenuLogin => "menu_login",
+            Event::MenuRefused => "menu_refused",
+            Event::MenuAlarm => "menu_alarm",
             Event::Limited => "limited",
         }
     }
@@ -134,7 +147,29 @@ pub(super) struct About {
     pub delivery: Option<i64>,
 }
 
+/// When something happened, and the id of its record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub at: Timestamp,
+    pub id: i64,
+}
+
+/// What a record says, before it is sealed.
+pub(super) struct Entry<'a> {
+    pub event: Event,
+    pub about: About,
+    /// The address of the peer.
+    pub source: Option<IpAddr>,
+    pub detail: &'a serde_json::Value,
+    pub headers: Option<&'a [u8]>,
+}
+
 impl Relay {
+    /// Now.
+    pub(super) fn moment(&self) -> Moment {
+        Moment { at: Timestamp::now(), id: self.next_id() }
+    }
+
     /// Seals a record under the key of its subject; it is found by its ids, and by the address `source`.
     pub(super) fn new_record(
         &self,
@@ -160,12 +195,21 @@ impl Relay {
         detail: &serde_json::Value,
         headers: Option<&[u8]>,
     ) -> NewRecord {
-        let id = self.next_id();
+        self.sealed_at(self.moment(), key, &Entry { event, about, source, detail, headers })
+    }
+
+    /// The same of what happened at a moment.
+    pub(super) fn sealed_at(&self, moment: Moment, key: &DataKey, entry: &Entry<'_>) -> NewRecord {
+        let (Moment { at, id }, Entry { event, about, source, detail, headers }) = (moment, entry);
         let class = event.class();
         let of_headers = if class == Class::Metadata { Class::Headers } else { class };
+        let seal = |nonce, class, column, plain: &[u8]| {
+            self.seal_in_with(nonce, class, at, key, Place::new("record", column, id), plain)
+        };
+        let [of_detail, of_block] = nonces();
         NewRecord {
             id,
-            at: Timestamp::now(),
+            at,
             event: event.as_str(),
             merchant_id: about.merchant,
             conversation_id: about.conversation,
@@ -173,15 +217,9 @@ impl Relay {
             delivery_id: about.delivery,
             source: source.map(|ip| self.vault().index.of(Indexed::Ip(ip)).to_i64()),
             data_key_id: key.id(),
-            detail: self.seal_in(
-                class,
-                key,
-                Place::new("record", "detail", id),
-                detail.to_string().as_bytes(),
-            ),
-            headers: headers
-                .map(|block| self.seal_in(of_headers, key, Place::new("record", "headers", id), block)),
-            fact: Box::new(NewFact { result: result_of(event, detail), ..NewFact::default() }),
+            detail: seal(of_detail, class, "detail", detail.to_string().as_bytes()),
+            headers: headers.map(|block| seal(of_block, of_headers, "headers", block)),
+            fact: Box::new(NewFact { result: result_of(*event, detail), ..NewFact::default() }),
         }
     }
 
@@ -219,29 +257,42 @@ impl Relay {
 
     /// Keeps a record of a login to submission.
     pub async fn record_login(&self, login: &super::Login, auth_id: &str, peer: &Peer) {
-        let record = self.record_of_login(login, Event::Login, auth_id, peer);
+        let record = self.record_of_login(self.moment(), login, Event::Login, auth_id, peer);
         tokio::join!(self.keep(record), self.note_use(login, peer.ip));
     }
 
     /// Keeps a record that a password was proven, before that is confirmed, and tells of a network that is new.
     pub async fn record_proof(&self, login: &super::Login, auth_id: &str, peer: &Peer) {
-        let record = self.record_of_login(login, Event::LoginProven, auth_id, peer);
+        let record = self.record_of_login(self.moment(), login, Event::LoginProven, auth_id, peer);
         tokio::join!(self.keep(record), self.note_network(login, peer));
     }
 
     /// Keeps a record of a failed login.
     pub async fn record_login_refused(&self, auth_id: &str, peer: &Peer) {
-        let (detail, about) = (login_json(auth_id, peer), About::default());
-        let key = &self.inner.installation;
-        let record = self.sealed_record(key, Event::LoginRefused, about, Some(peer.ip), &detail, None);
-        let fact = self.fact_of_login(None, Some(auth_id), peer, record.at);
-        self.keep(record.found_by(fact)).await;
+        self.keep(self.record_of_refused_login(self.moment(), auth_id, peer)).await;
     }
 
-    fn record_of_login(&self, login: &super::Login, event: Event, auth_id: &str, peer: &Peer) -> NewRecord {
+    pub(super) fn record_of_refused_login(&self, moment: Moment, auth_id: &str, peer: &Peer) -> NewRecord {
+        let (detail, source) = (login_json(auth_id, peer), Some(peer.ip));
+        let (event, about) = (Event::LoginRefused, About::default());
+        let entry = Entry { event, about, source, detail: &detail, headers: None };
+        let record = self.sealed_at(moment, &self.inner.installation, &entry);
+        let fact = self.fact_of_login(None, Some(auth_id), peer, record.at);
+        record.found_by(fact)
+    }
+
+    pub(super) fn record_of_login(
+        &self,
+        moment: Moment,
+        login: &super::Login,
+        event: Event,
+        auth_id: &str,
+        peer: &Peer,
+    ) -> NewRecord {
         let about = About { merchant: Some(login.merchant.id), ..About::default() };
-        let detail = login_json(auth_id, peer);
-        let record = self.sealed_record(&login.merchant.key, event, about, Some(peer.ip), &detail, None);
+        let (detail, source) = (login_json(auth_id, peer), Some(peer.ip));
+        let entry = Entry { event, about, source, detail: &detail, headers: None };
+        let record = self.sealed_at(moment, &login.merchant.key, &entry);
         let fact = self.fact_of_login(Some(login), Some(auth_id), peer, record.at);
         record.found_by(fact)
     }
@@ -254,6 +305,7 @@ const RESULT_MAX: usize = 40;
 fn result_of(event: Event, detail: &serde_json::Value) -> Option<std::borrow::Cow<'static, str>> {
     let field = match event {
         Event::Refused | Event::Held | Event::LoginRefused | Event::Deferred | Event::Failed => "reason",
+        Event::Menu | Event::MenuLogin | Event::MenuRefused | Event::MenuAlarm => "result",
         Event::Returned => "said",
         Event::Limited => "what",
         Event::Blocked | Event::Credential => "action",

@@ -1,7 +1,8 @@
 //! Every refusal the relay can give, in one table: reply code, enhanced code (RFC 3463), and a text that names the rule
 //! and the cure. Unknown, foreign and forged aliases share one; no text names an address, a store or an order.
 
-use super::RelayFault;
+use super::{RelayFault, help};
+use crate::anonymize;
 use crate::mime::binary::BinaryFault;
 use crate::smtp::Reply;
 use crate::store::StoreFault;
@@ -48,8 +49,8 @@ pub enum Refusal {
     Relaying,
     /// Too many Received lines, or too often through us.
     Loop,
-    /// The message can't be made anonymous with certainty; why, in words for a person.
-    Content(String),
+    /// The message can't be made anonymous with certainty.
+    Content(anonymize::Refusal),
     /// It is binary (BODY=BINARYMIME), and can't be made one of lines.
     Binary(BinaryFault),
     /// The message is too large to be made once for each of its recipients.
@@ -197,7 +198,13 @@ impl Refusal {
                 Reply::new(550, 7, 1, "This server takes mail for its own addresses only, and relays none")
             }
             Refusal::Loop => Reply::new(554, 4, 6, "Too many hops: the message is going round in a loop"),
-            Refusal::Content(why) => Reply::new(554, 6, 0, why.clone()),
+            Refusal::Content(why) => {
+                let reply = Reply::new(554, 6, 0, why.to_string());
+                match help::help(&self.page()) {
+                    Some(page) => reply.line(format!("{}。{}", page.ja.title, page.ja.text)),
+                    None => reply,
+                }
+            }
             Refusal::Binary(why) => binary(*why),
             Refusal::TooLargeForAll => Reply::new(
                 552,
@@ -269,7 +276,10 @@ impl Refusal {
     /// The name of the help page.
     #[must_use]
     pub fn page(&self) -> String {
-        self.name().replace('_', "-")
+        match self {
+            Refusal::Content(why) => format!("content-{}", why.word()),
+            _ => self.name().replace('_', "-"),
+        }
     }
 
     /// The reply to AUTH: 454 says that the check failed, not the password, and clients keep it then (RFC 4954 §6).

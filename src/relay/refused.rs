@@ -6,12 +6,23 @@
 //! When it fails: the record is missing, and the log says so.
 
 use super::accept::{Incoming, header_block};
-use super::record::{About, peer_json};
+use super::record::{About, Entry, Moment, peer_json};
 use super::{Event, Login, Peer, Recipient, Refusal, Relay, RelayFault};
 use crate::mail::{RealAddress, Timestamp};
-use crate::store::DAY_MS;
+use crate::store::{DAY_MS, NewRecord, stranger_said};
 use crate::vault::{DataKey, Index, Indexed};
 use std::sync::Arc;
+
+/// A recipient that was refused. `merchant`: the store that named it.
+#[derive(Clone, Copy)]
+pub(super) struct RefusedRecipient<'a> {
+    pub login: Option<&'a Login>,
+    pub sender: Option<&'a RealAddress>,
+    pub to: &'a RealAddress,
+    pub refusal: &'a Refusal,
+    pub peer: &'a Peer,
+    pub merchant: Option<i64>,
+}
 
 impl Relay {
     pub(super) async fn record_refusal(&self, incoming: &Incoming<'_>, refusal: &Refusal) {
@@ -61,6 +72,17 @@ impl Relay {
             }
             None => (self.key_of_stranger(sender, &self.inner.installation).await, None),
         };
+        let refused = RefusedRecipient { login, sender, to, refusal, peer, merchant };
+        self.keep(self.record_of_recipient(self.moment(), &key, &refused)).await;
+    }
+
+    pub(super) fn record_of_recipient(
+        &self,
+        moment: Moment,
+        key: &DataKey,
+        refused: &RefusedRecipient<'_>,
+    ) -> NewRecord {
+        let RefusedRecipient { login, sender, to, refusal, peer, merchant } = *refused;
         let detail = serde_json::json!({
             "reason": refusal.name(),
             "reply": refusal.reply().code(),
@@ -69,9 +91,11 @@ impl Relay {
             "peer": peer_json(peer),
         });
         let about = About { merchant, ..About::default() };
-        let record = self.sealed_record(&key, Event::Refused, about, Some(peer.ip), &detail, None);
+        let (event, source) = (Event::Refused, Some(peer.ip));
+        let record =
+            self.sealed_at(moment, key, &Entry { event, about, source, detail: &detail, headers: None });
         let fact = self.fact_of_recipient(login, sender, to, peer, record.at);
-        self.keep(record.found_by(fact)).await;
+        record.found_by(fact)
     }
 
     /// The key of somebody who writes to the operator, which lives as long as records of mail that was taken.
@@ -105,7 +129,8 @@ impl Relay {
             return Ok((self.data_key(&row)?, index, day));
         }
         let (key, new) = self.new_data_key("stranger");
-        match self.store().add_stranger(index, day, &new, now).await? {
+        let ruling = self.proof_of("stranger", new.id, &stranger_said(index.as_bytes(), day));
+        match self.store().add_stranger(index, day, (&new, ruling), now).await? {
             None => Ok((key, index, day)),
             // Another session was faster.
             Some(row) => Ok((self.data_key(&row)?, index, day)),

@@ -27,6 +27,8 @@ pub enum Stage {
     Scrams,
     Bodies,
     Log,
+    Menu,
+    MenuKeys,
     Stores,
     Addresses,
     Credentials,
@@ -36,11 +38,13 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Stage; 10] = [
+    pub const ALL: [Stage; 12] = [
         Stage::DataKeys,
         Stage::Scrams,
         Stage::Bodies,
         Stage::Log,
+        Stage::Menu,
+        Stage::MenuKeys,
         Stage::Stores,
         Stage::Addresses,
         Stage::Credentials,
@@ -57,6 +61,8 @@ impl Stage {
             Stage::Scrams => "verifiers",
             Stage::Bodies => "segments of texts",
             Stage::Log => "segments of the log",
+            Stage::Menu => "segments of the menu",
+            Stage::MenuKeys => "keys of stores for the menu",
             Stage::Stores => "index of stores",
             Stage::Addresses => "index of addresses",
             Stage::Credentials => "index of user names",
@@ -72,6 +78,7 @@ impl Stage {
             Stage::DataKeys | Stage::Scrams => Purpose::Seal,
             Stage::Bodies => Purpose::Body,
             Stage::Log => Purpose::Log,
+            Stage::Menu | Stage::MenuKeys => Purpose::Menu,
             _ => Purpose::Index,
         }
     }
@@ -82,6 +89,7 @@ impl Stage {
             Stage::DataKeys | Stage::Scrams => &[Purpose::Seal],
             Stage::Bodies => &[Purpose::Body],
             Stage::Log => &[Purpose::Log],
+            Stage::Menu | Stage::MenuKeys => &[Purpose::Menu],
             Stage::Stores | Stage::Addresses | Stage::Credentials | Stage::Conversations => &[Purpose::Seal],
             Stage::Sources => &[Purpose::Seal, Purpose::Log],
             Stage::Periods => &[Purpose::Index],
@@ -183,7 +191,14 @@ impl Relay {
                     }
                 }
             }
-            Stage::Bodies | Stage::Log => {
+            Stage::MenuKeys => {
+                for row in self.store().menu_keys(position, BATCH).await? {
+                    let new = vault.menu.rewrap(row.id, &row.wrapped).map_err(RelayFault::from);
+                    let new = batch.readable(stage, row.id, new)?;
+                    batch.look(row.id, Column::MenuKey, row.wrapped, new);
+                }
+            }
+            Stage::Bodies | Stage::Log | Stage::Menu => {
                 for row in self.store().segments(stage.purpose(), position, BATCH).await? {
                     let class = Class::parse(&row.class).ok_or(RelayFault::Malformed("segment.class"))?;
                     let new = vault.class(class).rewrap(class, row.id, row.day, &row.wrapped);

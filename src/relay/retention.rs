@@ -105,7 +105,18 @@ impl Relay {
                 let period = i64::try_from(retention.queue.as_millis()).unwrap_or(i64::MAX);
                 let before = Timestamp::from_millis(now.as_millis().saturating_sub(period));
                 self.store().purge(before, now).await?;
-                self.store().end_corrections(|| self.next_id(), now).await?;
+                self.end_corrections(now).await?;
+                let ended = self.end_extracts(None, now).await?;
+                if ended > 0 {
+                    tracing::info!(event = "destroyed", class = "extracts", count = ended);
+                }
+                let looks =
+                    i64::try_from(retention.rule(Class::Audit).period.as_millis()).unwrap_or(i64::MAX);
+                let before = Timestamp::from_millis(now.as_millis().saturating_sub(looks));
+                let forgotten = self.store().forget_extracts(before).await?;
+                if forgotten > 0 {
+                    tracing::info!(event = "destroyed", class = "register of extracts", count = forgotten);
+                }
                 self.end_conversations(&retention.conversations, now).await?;
                 self.forget_facts(retention, now).await?;
             }

@@ -11,20 +11,18 @@
 use super::accept::{Incoming, Receipt};
 use super::admission::Admitted;
 use super::leg::Leg;
-use super::notice::Outcome;
 use super::record::{About, peer_json};
 use super::routing::{check_alive, is_program};
-use super::threads::parse_pseudonym;
-use super::{
-    Conversation, Event, Notify, Recipient, Refusal, Relay, RelayFault, Wishes, parse_queue_id, queue_id,
-};
+use super::{Conversation, Event, Notify, Recipient, Refusal, Relay, RelayFault, Wishes, queue_id};
 use crate::anonymize;
 use crate::mail::{RealAddress, Timestamp};
 use crate::mime::automatic::{self, Automatic, Bounce, Fate, ReversePath};
 use crate::senders::Verdict;
-use crate::store::{Acceptance, Bounced, NewRecord, Work};
+use crate::store::{Acceptance, NewRecord, Work};
 use crate::vault::{DataKey, Index, Indexed, Side};
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 /// Of all automatic replies of one side of a conversation one passes in this time.
@@ -39,8 +37,31 @@ pub(super) fn marked<'a>(bytes: &'a [u8], leg: &Leg<'_>) -> Cow<'a, [u8]> {
     }
 }
 
+/// Records of what came back for one message, or at one alias, in a day, before no more are written.
+const RECORDED: u32 = 20;
+/// Messages of which that is remembered; then it begins anew.
+const REMEMBERED: usize = 4096;
+
+/// How much of what came back was recorded, and since when.
+#[derive(Default)]
+pub(super) struct Heard(HashMap<i64, (u32, Timestamp)>);
+
+impl Heard {
+    fn may_record(&mut self, id: i64, now: Timestamp) -> bool {
+        if self.0.len() >= REMEMBERED && !self.0.contains_key(&id) {
+            self.0.clear();
+        }
+        let (count, since) = self.0.entry(id).or_insert((0, now));
+        if now.since(*since) > REPLY_EVERY {
+            (*count, *since) = (0, now);
+        }
+        *count = count.saturating_add(1);
+        *count <= RECORDED
+    }
+}
+
 /// What is written in a record of it.
-fn word(kind: &Automatic) -> &str {
+pub(super) fn word(kind: &Automatic) -> &str {
     match kind {
         Automatic::Bounce(Bounce { fate: Fate::Failed(status), .. }) => status,
         Automatic::Bounce(Bounce { fate: Fate::Delayed, .. }) => "delayed",
@@ -49,6 +70,7 @@ fn word(kind: &Automatic) -> &str {
         Automatic::AutoReply => "auto_reply",
         Automatic::Receipt => "receipt",
         Automatic::Complaint => "complaint",
+        Automatic::Feedback => "feedback",
         Automatic::Person => "other",
     }
 }
@@ -75,7 +97,11 @@ impl Relay {
         let mut queue_ids = Vec::new();
         for (recipient, _) in &incoming.recipients {
             let id = match recipient {
-                Recipient::Return { .. } if !is_program(incoming.sender) && kind != Automatic::Complaint => {
+                // Providers report under names of their own.
+                Recipient::Return { .. }
+                    if !is_program(incoming.sender)
+                        && !matches!(kind, Automatic::Complaint | Automatic::Feedback) =>
+                {
                     return Err(Refusal::UnknownAlias);
                 }
                 Recipient::Return { delivery } => self.take_return(*delivery, &kind, incoming, now).await?,
@@ -178,22 +204,6 @@ impl Relay {
         Ok(Some(Receipt::of(incoming, queue_ids)))
     }
 
-    /// Whether a bounce from a party's own address is one beyond doubt: it has the form of RFC 3464, or names a mail that
-    /// we sent. What only sounds like one may be a shop's letter about a parcel, and a letter must not be lost.
-    async fn is_proven(&self, bounce: &Bounce, incoming: &Incoming<'_>) -> Result<bool, Refusal> {
-        if bounce.has_form {
-            return Ok(true);
-        }
-        for (recipient, _) in &incoming.recipients {
-            if let Recipient::Party { conversation, side } = recipient
-                && self.bounced_delivery(conversation, *side, &bounce.original_ids).await?.is_some()
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// A bounce, receipt or complaint about something that `side` wrote in this conversation.
     async fn take_about(
         &self,
@@ -215,33 +225,6 @@ impl Relay {
             ..About::default()
         };
         self.record_automatic(&conversation.key, about, word(kind), incoming).await
-    }
-
-    /// Takes a bounce for a delivery of ours.
-    async fn take_bounce(
-        &self,
-        work: &Work,
-        bounce: &Bounce,
-        incoming: &Incoming<'_>,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let key = self.data_key(&work.key)?;
-        let Fate::Failed(status) = &bounce.fate else {
-            let said = word(&Automatic::Bounce(bounce.clone())).to_owned();
-            return self.record_automatic(&key, self.about(work), &said, incoming).await;
-        };
-        let record = self.record_returned(&key, self.about(work), status, incoming);
-        let status = format!("550 {status}");
-        let notice = self.notice(&key, work, Outcome::Failed, &status, now).await;
-        let bounced = self
-            .store()
-            .bounced(work.delivery_id, now, status.clone(), record, notice, self.gone(&key, work, &status))
-            .await?;
-        // A bounce can be faster than the commit that says "delivered". Whoever sent it keeps it and comes again.
-        if bounced == Bounced::Waiting {
-            return Err(Refusal::TryAgain);
-        }
-        Ok(())
     }
 
     /// Passes an automatic reply to the party that `side`'s alias stands for, if it is the day's first.
@@ -312,10 +295,27 @@ impl Relay {
         said: &str,
         incoming: &Incoming<'_>,
     ) -> Result<(), Refusal> {
+        // Whoever was shown a return address can write to it without end.
+        let id = about.delivery.or(about.conversation).or(about.merchant).unwrap_or_default();
+        let may =
+            self.inner.heard.lock().unwrap_or_else(PoisonError::into_inner).may_record(id, Timestamp::now());
+        if !may {
+            tracing::info!(
+                event = "returned_unrecorded",
+                "so much came back for one message that no more is recorded"
+            );
+            return Ok(());
+        }
         Ok(self.store().record(vec![self.record_returned(key, about, said, incoming)]).await?)
     }
 
-    fn record_returned(&self, key: &DataKey, about: About, said: &str, incoming: &Incoming<'_>) -> NewRecord {
+    pub(super) fn record_returned(
+        &self,
+        key: &DataKey,
+        about: About,
+        said: &str,
+        incoming: &Incoming<'_>,
+    ) -> NewRecord {
         let detail = detail(said, incoming);
         let source = Some(incoming.peer.ip);
         let record = self.sealed_record(key, Event::Returned, about, source, &detail, None);
@@ -406,37 +406,6 @@ impl Relay {
                 own.iter().any(|address| address.same_mailbox(only))
             }
         })
-    }
-
-    /// The delivery of the message that `writer` sent in this conversation, by the id that its recipient saw.
-    async fn bounced_delivery(
-        &self,
-        conversation: &Conversation,
-        writer: Side,
-        ids: &[String],
-    ) -> Result<Option<i64>, RelayFault> {
-        let direction = direction_of(writer);
-        let domain = conversation.alias(writer).domain().as_str();
-        let tags: Vec<Vec<u8>> = ids.iter().filter_map(|id| parse_pseudonym(id, domain)).collect();
-        if let Some(delivery) = self.store().delivery_under(conversation.id, direction, &tags).await? {
-            return Ok(Some(delivery));
-        }
-        // A message that came without an id went out with its queue id.
-        let suffix = format!("@{}>", self.policy().hostname);
-        for id in ids {
-            let Some(message) = id.strip_prefix('<').and_then(|id| parse_queue_id(id.strip_suffix(&suffix)?))
-            else {
-                continue;
-            };
-            let rows = self.store().queue_of_message(message).await?;
-            let ours = |row: &&crate::store::QueueRow| {
-                row.conversation_id == Some(conversation.id) && row.direction == direction
-            };
-            if let Some(row) = rows.iter().find(ours) {
-                return Ok(Some(row.delivery_id));
-            }
-        }
-        Ok(None)
     }
 }
 

@@ -9,6 +9,7 @@
 //! When it fails: [`ReviewFault`]; nothing was decided.
 
 use super::access::OtherAccess;
+use super::desk::look_place;
 use super::look::{LookPurpose, Opening};
 use super::rulings::item_said;
 use super::{Account, DeskFault, Look, Relay, RelayFault, queue_id};
@@ -167,7 +168,7 @@ impl Relay {
             items.push(NewReviewItem { id, token_id, detail: key.seal(item_place(id), &text) });
         }
         let what = serde_json::json!({ "review": queue_id(id), "accesses": items.len() });
-        self.note_deed(look, "review", what, "begun").await?;
+        let entry = self.entry(look, "review", Some(what), 0, "begun", None);
         let review = ReviewRow {
             id,
             at: now,
@@ -175,7 +176,7 @@ impl Relay {
             key: KeyRow { id: new_key.id, wrapped: Vec::new() },
             begun_by: key.seal(begun_place(id), look.actor.as_bytes()),
         };
-        self.store().begin_review(&review, &new_key, &items).await.map_err(RelayFault::from)?;
+        self.store().begin_review(&entry, &review, &new_key, &items).await.map_err(RelayFault::from)?;
         self.last_review().await
     }
 
@@ -247,15 +248,14 @@ impl Relay {
             allowed => allowed?,
         }
         let what = serde_json::json!({ "access": queue_id(id), "whose": whose });
-        self.note_deed(look, "review", what, decision.as_str()).await?;
+        let entry = self.entry(look, "review", Some(what), 0, decision.as_str(), None);
         let by = self
             .data_key(&item.key)
             .map_err(RelayFault::from)?
             .seal(decided_place(id), look.actor.as_bytes());
-        let now = Timestamp::now();
-        let store = self.store();
+        let (store, now) = (self.store(), entry.at);
         let ruling = self.proof_of("review_item", id, &item_said(decision.as_str(), now));
-        let decided = store.decide_review(id, decision.as_str(), now, &by, ruling).await;
+        let decided = store.decide_review(id, decision.as_str(), &entry, &by, ruling).await;
         if !decided.map_err(RelayFault::from)? {
             return Err(ReviewFault::Decided);
         }
@@ -281,24 +281,60 @@ impl Relay {
         Ok(items.iter().map(|item| (self.proven(item), item.due_at)).collect())
     }
 
-    /// Whether everybody whom reviews know is suspended.
+    /// Whether everybody whom reviews know, and who has access still, is suspended. Who was certified years ago and has not come since
+    /// has left: nobody can ask him to certify, so he must not keep all others out.
     pub(super) async fn is_nobody_left(&self) -> Result<bool, RelayFault> {
-        let (people, now) = (self.people_reviewed().await?, Timestamp::now());
-        Ok(!people.is_empty() && people.values().all(|reviewed| suspended(&reviewed.decisions, now)))
+        let (mut reviewed, now) = (self.people_reviewed().await?, Timestamp::now());
+        let here = self.people(now).await?;
+        reviewed.retain(|name, _| here.contains_key(name));
+        Ok(!reviewed.is_empty() && reviewed.values().all(|one| suspended(&one.decisions, now)))
     }
 
-    /// What reviews decided about people, the latest first, and under which accounts they worked.
+    /// What reviews decided about people, the latest first, and under which accounts they worked. Who was revoked by what the list of
+    /// looks says is so, also where an old row was put back or the row is gone.
     pub(super) async fn people_reviewed(&self) -> Result<BTreeMap<String, Reviewed>, RelayFault> {
         let mut people: BTreeMap<String, Reviewed> = BTreeMap::new();
+        let (mut revoked, mut rows) = (self.revoked().await?, Vec::new());
         for row in self.store().review_items(None).await? {
             let Item { whose, facts } = self.open_item(&row)?;
             if let Whose::Person(name) = whose {
-                let reviewed = people.entry(name).or_default();
-                reviewed.decisions.push((self.proven(&row), row.due_at));
-                reviewed.facts.accounts.extend(facts.accounts);
+                people.entry(name.clone()).or_default().facts.accounts.extend(facts.accounts);
+                let decision = match revoked.remove(&row.id) {
+                    Some(_) => Some(Decision::Revoked.as_str().to_owned()),
+                    None => self.proven(&row),
+                };
+                rows.push((row.id, name, decision, row.due_at));
             }
         }
+        for (id, whose) in revoked {
+            if let Whose::Person(name) = whose {
+                rows.push((id, name, Some(Decision::Revoked.as_str().to_owned()), Timestamp::from_millis(0)));
+            }
+        }
+        rows.sort_by_key(|(id, ..)| std::cmp::Reverse(*id));
+        for (_, name, decision, due_at) in rows {
+            people.entry(name).or_default().decisions.push((decision, due_at));
+        }
         Ok(people)
+    }
+
+    /// Accesses that were revoked, by what the list of looks says, and whose each is. Without its key nothing.
+    async fn revoked(&self) -> Result<BTreeMap<i64, Whose>, RelayFault> {
+        let mut revoked = BTreeMap::new();
+        if self.lacks_key_of_looks().is_some() {
+            return Ok(revoked);
+        }
+        for row in self.store().revocations().await? {
+            // One that does not open was written by nobody with the key ring, or its day is over.
+            let Ok(detail) = self.opened_detail(&row.key, look_place(row.id), &row.detail).await else {
+                continue;
+            };
+            let what = |name: &str| detail.pointer(&format!("/what/{name}"));
+            let id = what("access").and_then(serde_json::Value::as_str).and_then(super::parse_queue_id);
+            let whose = what("whose").and_then(|whose| serde_json::from_value(whose.clone()).ok());
+            revoked.extend(id.zip(whose));
+        }
+        Ok(revoked)
     }
 
     fn open_item(&self, row: &ReviewItemRow) -> Result<Item, RelayFault> {

@@ -6,7 +6,7 @@ use super::decision::Decider;
 use super::{Conversation, Login, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{RealAddress, Timestamp};
 use crate::store::ConversationRow;
-use crate::vault::{Decision, Indexed, Side};
+use crate::vault::{Decision, Indexed, Side, VaultError};
 
 /// A recipient that was admitted, with what is needed to write to it.
 pub enum Recipient {
@@ -118,8 +118,16 @@ impl Relay {
                 self.check_mailbox(&conversation, Side::Customer).await?;
                 Ok(Recipient::Party { conversation, side: Side::Customer })
             }
+            None if self.is_gone(login, to).await? => Err(Refusal::Closed),
             _ => Err(Refusal::UnknownAlias),
         }
+    }
+
+    /// Whether an alias that leads nowhere was of a conversation of this store: its customer was erased, and the database is from
+    /// before. Its row says whose it was, to that store alone.
+    async fn is_gone(&self, login: &Login, to: &RealAddress) -> Result<bool, RelayFault> {
+        let row = self.alias_row_and_side(to).await?;
+        Ok(row.is_some_and(|(row, side)| side == Side::Customer && row.merchant.id == login.merchant.id))
     }
 
     /// Whether an address lies in one of our own domains.
@@ -218,12 +226,20 @@ impl Relay {
 
     /// The conversation of an alias, and whose alias it is. A token that does not open costs no look-up; the domain must
     /// be the one the alias was issued in.
+    ///
+    /// One whose conversation's key is destroyed leads nowhere for ever, so it is none: to defer its mail would keep it for
+    /// days and then bounce it.
     pub(super) async fn find_alias(
         &self,
         address: &RealAddress,
     ) -> Result<Option<(Box<Conversation>, Side)>, RelayFault> {
         let Some((row, side)) = self.alias_row_and_side(address).await? else { return Ok(None) };
-        Ok(Some((Box::new(self.open_bound(&row).await?), side)))
+        match self.open_bound(&row).await {
+            Err(RelayFault::Vault(VaultError::Destroyed { table: "data_key", id })) if id == row.key.id => {
+                Ok(None)
+            }
+            opened => Ok(Some((Box::new(opened?), side))),
+        }
     }
 
     /// The row of an alias's conversation, which nothing opens.

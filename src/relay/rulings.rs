@@ -7,19 +7,28 @@
 //! list of looks shows.
 //! When it fails: [`RelayFault`]; then nothing counts as decided.
 
-use super::desk::look_place;
+mod glasses;
+mod reviews;
+
+use self::glasses::Glasses;
+use super::break_glass;
+use super::desk::{REQUEST_LIFE, look_place};
+use super::legal_hold::keeps_hash;
 use super::tree::{Broken, hour_of_row};
 use super::{Relay, RelayFault, parse_queue_id, queue_id};
 use crate::mail::Timestamp;
-use crate::store::{BreachEntryRow, LegalHoldRow, LookRow, ReviewItemRow};
+use crate::store::{BreachEntryRow, Ids, LegalHoldRow, LookRow, ReviewItemRow};
 use crate::vault::{Index, Indexed, Purpose};
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 /// Entries read at once.
 const MANY: i64 = 1000;
+/// How much later than its id a row may be made.
+const A_MOMENT: Duration = Duration::from_secs(60);
 
 /// What the list of looks says of decisions.
 #[derive(Default)]
@@ -28,8 +37,12 @@ struct Book {
     requests: HashSet<(i64, String)>,
     /// Accesses in reviews, too.
     accesses: HashSet<(i64, String)>,
-    set: HashSet<i64>,
+    /// Reviews that were begun, and of how many accesses each is.
+    reviews: BTreeMap<i64, Option<u64>>,
+    /// Holds that were set, and the hash of what each keeps where it says so.
+    set: HashMap<i64, Option<String>>,
     lifted: HashSet<i64>,
+    glasses: Glasses,
     /// Entries about breaches, and the hash of each where it says so.
     breaches: HashMap<i64, Option<String>>,
     /// The first entry that there is: what was decided before it has none any more.
@@ -54,11 +67,15 @@ impl Relay {
         }
     }
 
-    /// Whether a request was decided so by somebody with the key ring.
+    /// Whether a request was decided so by somebody with the key ring, and ends when it was to end: the id, over which the proof is, has its
+    /// time.
     pub(super) fn is_request_ruled(&self, row: &crate::store::LookRequestRow) -> bool {
         let (Some(decision), Some(at), Some(by)) = (&row.decision, row.decided_at, &row.decider_idx) else {
             return false;
         };
+        if row.expires_at > Ids::time_of(row.id).after(REQUEST_LIFE + A_MOMENT) {
+            return false;
+        }
         self.is_ruled("look_request", row.id, &request_said(decision, at, by), row.ruling.as_ref())
     }
 
@@ -106,30 +123,38 @@ impl Relay {
         let Some(book) = self.book().await? else { return Ok(None) };
         let mut broken = Vec::new();
         let mut tell = |id: i64, why: &str| broken.push(Broken::row("unproven", hour_of_row(id), id, why));
-        let is_old = |at: Option<Timestamp>| book.first.is_none_or(|first| at.is_some_and(|at| at < first));
+        let is_old = |at: Option<Timestamp>| book.is_old(at);
+        let used = self.store().look_uses().await?;
+        for (_, last, _) in used.iter().filter(|(_, _, uses)| *uses > 1) {
+            tell(*last, "more than one look was opened by one approval");
+        }
+        let used: HashSet<i64> = used.into_iter().map(|(request, ..)| request).collect();
         for row in self.store().decided_requests().await? {
+            if row.used_at.is_none() && used.contains(&row.id) {
+                tell(row.id, "the row of look_request says that it was not used, and a look says so");
+            }
             let Some(decision) = row.decision.clone() else { continue };
             let is_known = book.requests.contains(&(row.id, decision));
             if !(is_known || (is_old(row.decided_at) && self.is_request_ruled(&row))) {
                 tell(row.id, "the row of look_request says that it was decided, and no look says so");
             }
         }
-        for row in self.store().decided_items().await? {
-            let Some(decision) = row.decision.clone() else { continue };
-            let is_known = book.accesses.contains(&(row.id, decision));
-            if !(is_known || (is_old(row.decided_at) && self.is_item_ruled(&row))) {
-                tell(row.id, "the row of review_item says that it was decided, and no look says so");
-            }
+        for (id, why) in self.unproven_reviews(&book).await? {
+            tell(id, why);
         }
         let mut holds = HashSet::new();
         for row in self.store().legal_holds().await? {
             holds.insert(row.id);
+            if matches!(book.set.get(&row.id), Some(Some(keeps)) if *keeps != keeps_hash(row.id, &row.scope))
+            {
+                tell(row.id, "the row of legal_hold does not keep what it was set to keep");
+            }
             let is_known = book.lifted.contains(&row.id);
             if row.lifted_at.is_some() && !(is_known || (is_old(row.lifted_at) && self.is_lifted(&row))) {
                 tell(row.id, "the row of legal_hold says that it was lifted, and no look says so");
             }
         }
-        for id in book.set.iter().filter(|id| !holds.contains(id)) {
+        for id in book.set.keys().filter(|id| !holds.contains(id)) {
             tell(*id, "the row of legal_hold is gone");
         }
         let mut entries = HashSet::new();
@@ -148,6 +173,15 @@ impl Relay {
         for id in book.breaches.keys().filter(|id| !entries.contains(id)) {
             tell(*id, "the row of breach_entry is gone");
         }
+        for id in self.unproven_keys().await? {
+            tell(id, "the row of erased_key says that a key was destroyed, and nothing proves it");
+        }
+        for row in self.store().erasures_pending().await?.iter().filter(|row| !self.is_erasure_proven(row)) {
+            tell(row.id, "the row of erasure says that a person was erased, and nothing proves it");
+        }
+        for (id, why) in book.glasses.broken(&self.store().all_break_glasses().await?, book.first) {
+            tell(id, why);
+        }
         Ok(Some(broken))
     }
 
@@ -156,7 +190,7 @@ impl Relay {
         let broken = self.unproven().await?.unwrap_or_default();
         let unproven: HashSet<i64> =
             broken.iter().filter_map(|broken| parse_queue_id(broken.row.as_deref()?)).collect();
-        for row in self.store().decided_items().await? {
+        for row in self.store().all_items().await? {
             if let (None, Some(decision), Some(at)) = (&row.ruling, &row.decision, row.decided_at)
                 && !unproven.contains(&row.id)
             {
@@ -206,19 +240,36 @@ impl Relay {
 }
 
 impl Book {
+    /// Whether something is from before the first entry that there is.
+    fn is_old(&self, at: Option<Timestamp>) -> bool {
+        self.first.is_none_or(|first| at.is_some_and(|at| at < first))
+    }
+
     fn take(&mut self, row: &LookRow, detail: &Value) {
         let id = |path: &str| detail.pointer(path).and_then(Value::as_str).and_then(parse_queue_id);
         match (row.kind.as_str(), row.outcome.as_str()) {
             ("request", decision) => {
                 self.requests.extend(row.request_id.map(|request| (request, decision.to_owned())));
             }
+            ("review", "begun") => {
+                let accesses = detail.pointer("/what/accesses").and_then(Value::as_u64);
+                self.reviews.extend(id("/what/review").map(|review| (review, accesses)));
+            }
             ("review", decision) => {
                 self.accesses.extend(id("/what/access").map(|access| (access, decision.to_owned())));
             }
-            ("hold", "set") => self.set.extend(id("/what/hold")),
+            ("hold", "set") => {
+                let keeps = detail.pointer("/what/keeps").and_then(Value::as_str).map(str::to_owned);
+                self.set.extend(id("/what/hold").map(|hold| (hold, keeps)));
+            }
             ("hold", "opened") => {
                 let holds = detail.pointer("/what/lift/hold").and_then(Value::as_str).unwrap_or_default();
                 self.lifted.extend(holds.split_whitespace().filter_map(parse_queue_id));
+            }
+            (break_glass::KIND, outcome) => {
+                if let Some(id) = id("/what/break_glass") {
+                    self.glasses.take(id, outcome, detail.get("what").unwrap_or(&Value::Null));
+                }
             }
             ("breach", "entered") => {
                 let hash = detail.pointer("/what/hash").and_then(Value::as_str).map(str::to_owned);

@@ -6,19 +6,24 @@ mod credentials;
 mod desk;
 mod endings;
 mod evidence;
+mod expiring;
 mod export;
 mod facts;
+mod forged;
 mod given_up;
 mod holds;
 mod rekey;
 mod roles;
 mod rulings;
+mod kept_texts;
 mod logins;
+mod menu;
 mod operator_mail;
 mod origin;
 mod readdress;
 mod senders;
 mod reports;
+mod restored;
 mod retention;
 mod scram;
 
@@ -28,8 +33,8 @@ use crate::mail::RealAddress;
 use crate::residency::{Origin, Staff};
 use crate::schedule::{Class, Rooms};
 use crate::senders::Findings;
-use crate::store::{Leases, Work};
-use crate::vault::{KeyRing, Make};
+use crate::store::{Leases, MenuChanged, Told, Work};
+use crate::vault::{KeyRing, Make, VaultError};
 use std::path::PathBuf;
 
 const CUSTOMER: &str = "hana@customer.example";
@@ -91,6 +96,7 @@ impl Policy {
             rules: Rules::default(),
             names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
             senders: SenderPolicy { unproven: Unproven::Hold, other_address: OtherAddress::Refuse },
+            brand: "Anshin Mail".into(),
             staff: Arc::new(Staff::of_nobody(Enforce::Refuse)),
         }
     }

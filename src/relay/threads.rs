@@ -24,6 +24,17 @@ pub(super) struct Threads {
 }
 
 impl Threads {
+    /// Of what `writer` writes, with the ids that he has got from us.
+    pub(super) fn new(conversation: &Conversation, writer: Side, known: HashMap<String, String>) -> Self {
+        let subkey = conversation.key.subkey("thread ids");
+        let mut block = zeroize::Zeroizing::new([0_u8; 64]);
+        for (to, from) in block.iter_mut().zip(subkey.iter()) {
+            *to = *from;
+        }
+        let mac = Hmac::<Sha256>::new(&(*block).into());
+        Self { mac, writer: conversation.alias(writer).clone(), known }
+    }
+
     /// The id that the recipient sees.
     pub fn map(&self, id: &str) -> String {
         match self.known.get(id) {
@@ -57,12 +68,6 @@ impl Relay {
         writer: Side,
         ids: &[String],
     ) -> Result<Threads, RelayFault> {
-        let subkey = conversation.key.subkey("thread ids");
-        let mut block = zeroize::Zeroizing::new([0_u8; 64]);
-        for (to, from) in block.iter_mut().zip(subkey.iter()) {
-            *to = *from;
-        }
-        let mac = Hmac::<Sha256>::new(&(*block).into());
         // Ids that the writer can have got from us: pseudonyms of what the other side wrote.
         let other = conversation.alias(writer.other()).domain().as_str();
         let candidates: Vec<(&String, Vec<u8>)> =
@@ -91,7 +96,7 @@ impl Relay {
                 }
             }
         }
-        Ok(Threads { mac, writer: conversation.alias(writer).clone(), known })
+        Ok(Threads::new(conversation, writer, known))
     }
 
     /// The row by which an answer to this id finds its way back.

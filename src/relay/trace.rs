@@ -24,6 +24,10 @@ pub struct TraceLine {
     pub event: String,
     pub queue_id: Option<String>,
     pub detail: serde_json::Value,
+    /// The Received fields of its header block, each in one line, the oldest first: the way of the mail as it says itself, of which
+    /// only the last one is a host's that is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<String>,
     /// The header block as it was received, where the record has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<String>,
@@ -92,6 +96,7 @@ impl Relay {
                 event: row.event.clone(),
                 queue_id: row.message_id.map(queue_id),
                 detail: serde_json::Value::Null,
+                hops: Vec::new(),
                 headers: None,
             }),
             line => line,
@@ -118,7 +123,38 @@ impl Relay {
             event: row.event.clone(),
             queue_id: row.message_id.map(queue_id),
             detail: serde_json::from_slice(&detail).map_err(|_| RelayFault::Malformed("record.detail"))?,
+            hops: headers.as_deref().map(hops).unwrap_or_default(),
             headers,
         })
+    }
+}
+
+/// The Received fields of a header block, unfolded, the oldest first (RFC 5321 §4.4, RFC 5322 §2.2.3).
+fn hops(headers: &str) -> Vec<String> {
+    let mut fields: Vec<String> = Vec::new();
+    for line in headers.lines() {
+        match (line.starts_with([' ', '\t']), fields.last_mut()) {
+            (true, Some(field)) => {
+                field.push(' ');
+                field.push_str(line.trim());
+            }
+            _ => fields.push(line.trim_end().to_owned()),
+        }
+    }
+    let value = |field: &String| {
+        let (name, value) = field.split_once(':')?;
+        name.trim_end().eq_ignore_ascii_case("received").then(|| value.trim().to_owned())
+    };
+    let mut hops: Vec<String> = fields.iter().filter_map(value).collect();
+    hops.reverse();
+    hops
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn hops_are_told_in_the_order_in_which_the_mail_passed_them() {
+        let block = "Received: from b by c;\r\n\tFri, 27 Nov 2026 10:00:00 +0900\r\nSubject: x\r\n y\r\nRECEIVED : from a by b\r\n";
+        assert_eq!(super::hops(block), ["from a by b", "from b by c; Fri, 27 Nov 2026 10:00:00 +0900"]);
     }
 }

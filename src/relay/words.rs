@@ -3,8 +3,8 @@
 //! Rules: every word stands here; nothing that a remote server or the other side said. A text says what happened, what
 //! of the reader's mail was the cause, and how to send it so that it passes.
 
-use super::Notify;
 use super::admission::Doubt;
+use super::{Notify, hold};
 use crate::anonymize::{Hold, Removed};
 use crate::mail::Timestamp;
 
@@ -78,8 +78,67 @@ pub(super) fn store_left(name: &str, alias: &str) -> String {
     )
 }
 
+/// That a customer's conversation with a store ends: its name as it is shown, the alias that ends, and when.
+pub(super) fn ends_soon(name: &str, alias: &str, until: &str) -> String {
+    format!(
+        "店舗「{name}」との連絡に使われている次のアドレスは、まもなく有効期限を迎えます。\r\n\
+         期限を過ぎると、このアドレスあてのメールは届かなくなり、店舗からのメールもこのアドレスでは届きません。\r\n\
+         ご用件がお済みの場合は、何もなさる必要はありません。お済みでない場合は、期限までにご連絡いただくか、マーケットプレイスのお問い合わせをご利用ください。\r\n\
+         このメールに返信されても届きません。\r\n\r\n\
+         The address below, by which you and the store \"{name}\" write to each other, ends soon.\r\n\
+         After that, mail to it arrives no more, and the store cannot write to you by it.\r\n\
+         If all is settled, you need not do anything. If not, write before it ends, or use the contact form of the marketplace.\r\n\
+         An answer to this mail does not arrive.\r\n\r\n\
+         アドレス / Address: {alias}\r\n\
+         有効期限 / Until: {until}\r\n"
+    )
+}
+
+/// Orders of a store whose addresses end on a day, and how many conversations more.
+pub(super) fn orders_end_soon(date: &str, orders: &[&str], more: usize) -> String {
+    let mut text = format!(
+        "最近やり取りのあった次のご注文の連絡先アドレスは、{date}(日本時間)に有効期限を迎えます。\r\n\
+         期限を過ぎると、お客様とのメールは双方に届かなくなります。ご用件がお済みの場合は、何もなさる必要はありません。\r\n\
+         期限を延ばす場合は、期限までにマーケットプレイスへお申し出ください。\r\n\r\n\
+         The addresses of the following orders, in which mail passed lately, end on {date} (Japan time).\r\n\
+         After that, mail with these customers arrives at neither side. If all is settled, you need not do anything.\r\n\
+         To have them go on, ask the marketplace before that day.\r\n\r\n"
+    );
+    for order in orders {
+        text.push_str(&format!("{}\r\n", one_line(order)));
+    }
+    if more > 0 {
+        text.push_str(&format!("ほか / and others: {more}\r\n"));
+    }
+    text
+}
+
 /// Most characters of a subject that are repeated.
 const SUBJECT_MAX: usize = 200;
+
+/// A reason in both languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Why {
+    pub japanese: &'static str,
+    pub english: &'static str,
+}
+
+/// Why a message of a store's own is held, by the word of its delivery: what its notice says, and what notices never are about.
+pub(super) fn held(word: &str) -> Why {
+    let (japanese, english) = match word {
+        hold::DOCUMENT => Outcome::Held(Hold::Document).text(),
+        hold::RESIDUE => Outcome::Held(Hold::Residue).text(),
+        hold::OPERATOR => (
+            "運用担当者が配信を止めています。運用担当者が再開すると送られます。お急ぎの場合はマーケットプレイスにお問い合わせください。",
+            "The operator has stopped it. It goes on when the operator says so. If it is urgent, ask the marketplace.",
+        ),
+        _ => (
+            "サービス側の問題で送ることができず、保留しています。お急ぎの場合は、新しいメールとして送り直してください。",
+            "It cannot be sent because of a fault of the service, and is held. If it is urgent, send it in a new message.",
+        ),
+    };
+    Why { japanese, english }
+}
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,8 +155,10 @@ pub(super) enum Outcome {
     Held(Hold),
     /// It waits for the word of whoever should have written it.
     Doubted(Doubt),
-    /// The operator decided against it.
+    /// It was held for what is in it, and the operator decided against it.
     Dropped,
+    /// The operator stopped it.
+    Stopped,
     /// Nobody decided in time.
     NotReleased,
     /// It goes on, without what was taken out of it.
@@ -111,7 +172,11 @@ impl Outcome {
         match self {
             Outcome::Relayed => Some("relayed"),
             Outcome::Delayed => Some("delayed"),
-            Outcome::Failed | Outcome::Expired | Outcome::Dropped | Outcome::NotReleased => Some("failed"),
+            Outcome::Failed
+            | Outcome::Expired
+            | Outcome::Dropped
+            | Outcome::Stopped
+            | Outcome::NotReleased => Some("failed"),
             Outcome::Held(_) | Outcome::Doubted(_) | Outcome::Altered => None,
         }
     }
@@ -143,7 +208,7 @@ impl Outcome {
             Outcome::Held(Hold::Document) => "送信確認のお願い / Held: please confirm",
             Outcome::Held(Hold::Residue) => "配信保留のお知らせ / Held",
             Outcome::Doubted(_) => "送信元確認のお願い / Held: is this yours?",
-            Outcome::Dropped | Outcome::NotReleased => "配信中止のお知らせ / Not sent",
+            Outcome::Dropped | Outcome::Stopped | Outcome::NotReleased => "配信中止のお知らせ / Not sent",
             Outcome::Altered => "メールの一部を除いたお知らせ / Part of your message was removed",
         }
     }
@@ -168,10 +233,10 @@ impl Outcome {
             ),
             Outcome::Held(Hold::Document) => (
                 "添付ファイル（PDF、Office文書、ZIP、画像など）の中にメールアドレスなどの連絡先が見つかったか、\
-                 パスワードなどのためファイルの中を確認できないため、メールを送らずに保留しています。そのまま送るか、取りやめるかをお選びください。\
+                 パスワードが付いている、数が多すぎるなどの理由でファイルの中を確認できないため、メールを送らずに保留しています。そのまま送るか、取りやめるかをお選びください。\
                  連絡先を消したファイルを付けて、新しいメールとして送り直すこともできます。",
                 "An address or the like was found inside an attached file (PDF, Office document, ZIP archive, image), or \
-                 the file cannot be looked into (a password, an unknown packing), so your message is held and has not \
+                 the file cannot be looked into (a password, an unknown packing, too many files in one text), so your message is held and has not \
                  been sent. Please decide whether to send it as it is or to withdraw \
                  it. You can also take the address out of the file and send it in a new message.",
             ),
@@ -206,6 +271,11 @@ impl Outcome {
                 "Your message was held, and the operator has decided not to send it. Please send a new message without \
                  addresses or other contact details in it.",
             ),
+            Outcome::Stopped => (
+                "メールは、運用担当者の判断により送られませんでした。\
+                 理由については、マーケットプレイスのお問い合わせへご連絡ください。",
+                "The operator has decided not to send your message. To learn why, use the contact form of the marketplace.",
+            ),
             Outcome::NotReleased => (
                 "保留していたメールは、期限までに確認がなかったため送られませんでした。\
                  必要であれば、メールアドレスなどの連絡先を書かず、それが入っているファイルも付けずに、\
@@ -221,34 +291,77 @@ impl Outcome {
         }
     }
 
+    /// Why, by an enhanced status, and the detail of it that may be told.
+    pub fn why(self, enhanced: &str) -> (&'static str, Why) {
+        let of = |detail, japanese, english| (detail, Why { japanese, english });
+        let detail = enhanced.split_once('.').map_or("", |(_, detail)| detail);
+        match (self, detail) {
+            (Outcome::Relayed, _) => of("0.0", "届けられました", "delivered"),
+            (Outcome::Altered, _) => of("0.0", "送信中です", "on its way"),
+            (Outcome::Expired, _) => of("4.7", "期限までに届けられませんでした", "delivery time expired"),
+            (Outcome::Held(_) | Outcome::Doubted(_), _) => {
+                of("7.0", "確認を待っています", "held for a decision")
+            }
+            (Outcome::Dropped, _) => {
+                of("7.1", "運用担当者が送らないと判断しました", "not released by the operator")
+            }
+            (Outcome::Stopped, _) => of("7.1", "運用担当者が送信を止めました", "stopped by the operator"),
+            (Outcome::NotReleased, _) => {
+                of("4.7", "期限までに確認がありませんでした", "nobody confirmed it in time")
+            }
+            (_, "1.1" | "1.2" | "1.10" | "2.1") => {
+                of("1.1", "宛先のメールボックスがメールを受け取りません", "the mailbox does not take mail")
+            }
+            (_, "2.2") => of("2.2", "宛先のメールボックスがいっぱいです", "the mailbox is full"),
+            (_, "2.3" | "3.4") => of(
+                "3.4",
+                "宛先のメールサーバーには大きすぎるメールです",
+                "the message is too large for the recipient's system",
+            ),
+            (_, "6.3" | "6.7") => of(
+                "6.3",
+                "宛先のメールサーバーがこの形式のメールを受け取れません",
+                "the recipient's system can't take a message of this form",
+            ),
+            (_, "4.1" | "4.2" | "4.3" | "4.4" | "4.5") => {
+                of("4.1", "宛先のメールサーバーが応答しません", "the recipient's system does not answer")
+            }
+            (_, "7.0" | "7.1" | "7.26" | "7.27" | "7.28") => of(
+                "7.1",
+                "宛先のメールサーバーがこのメールを拒否しました",
+                "the recipient's system refused the message",
+            ),
+            (_, "7.5" | "7.10") => of(
+                "7.5",
+                "宛先のメールサーバーと安全に接続できません",
+                "no secure connection to the recipient's system",
+            ),
+            (_, "7.30") => of(
+                "7.30",
+                "指定された暗号化を保って届ける経路がありません",
+                "no way to the recipient keeps the encryption that was asked for",
+            ),
+            _ => of(
+                "0.0",
+                "宛先のメールサーバーがこのメールを受け取りませんでした",
+                "the recipient's system did not take the message",
+            ),
+        }
+    }
+
     /// The enhanced status that the sender is told: the class of what happened, and from the remote server's only what
     /// is in this table (RFC 3463 §3). Other details could tell one provider from another.
     pub fn public_status(self, status: &str) -> (String, &'static str) {
         let enhanced = status.split(' ').nth(1).unwrap_or_default();
-        let detail = enhanced.split_once('.').map_or("", |(_, detail)| detail);
-        let (detail, reason) = match (self, detail) {
-            (Outcome::Relayed, _) => ("0.0", "delivered"),
-            (Outcome::Altered, _) => ("0.0", "on its way"),
-            (Outcome::Expired, _) => ("4.7", "delivery time expired"),
-            (Outcome::Held(_) | Outcome::Doubted(_), _) => ("7.0", "held for a decision"),
-            (Outcome::Dropped, _) => ("7.1", "not released by the operator"),
-            (Outcome::NotReleased, _) => ("4.7", "nobody confirmed it in time"),
-            (_, "1.1" | "1.2" | "1.10" | "2.1") => ("1.1", "the mailbox does not take mail"),
-            (_, "2.2") => ("2.2", "the mailbox is full"),
-            (_, "2.3" | "3.4") => ("3.4", "the message is too large for the recipient's system"),
-            (_, "6.3" | "6.7") => ("6.3", "the recipient's system can't take a message of this form"),
-            (_, "4.1" | "4.2" | "4.3" | "4.4" | "4.5") => ("4.1", "the recipient's system does not answer"),
-            (_, "7.0" | "7.1" | "7.26" | "7.27" | "7.28") => {
-                ("7.1", "the recipient's system refused the message")
-            }
-            (_, "7.5" | "7.10") => ("7.5", "no secure connection to the recipient's system"),
-            (_, "7.30") => ("7.30", "no way to the recipient keeps the encryption that was asked for"),
-            _ => ("0.0", "the recipient's system did not take the message"),
-        };
+        let (detail, Why { english: reason, .. }) = self.why(enhanced);
         let class = match self {
             Outcome::Relayed | Outcome::Altered => 2,
             Outcome::Delayed | Outcome::Held(_) | Outcome::Doubted(_) => 4,
-            Outcome::Failed | Outcome::Expired | Outcome::Dropped | Outcome::NotReleased => 5,
+            Outcome::Failed
+            | Outcome::Expired
+            | Outcome::Dropped
+            | Outcome::Stopped
+            | Outcome::NotReleased => 5,
         };
         (format!("{class}.{detail}"), reason)
     }

@@ -6,6 +6,7 @@
 //! When it fails: [`OverlayError`] where the country database cannot be used. What is found is a report.
 
 use super::places::{At, Place, Purpose, at_host, places};
+use super::said::Said;
 use super::site::{Site, SiteError};
 use super::{Finding, Report, Source, Standing, mounts};
 use crate::config::Config;
@@ -69,12 +70,12 @@ struct Look<'a> {
 
 struct Judged {
     standing: Standing,
-    evidence: String,
+    evidence: Said,
 }
 
 impl Judged {
-    fn new(standing: Standing, evidence: impl Into<String>) -> Self {
-        Self { standing, evidence: evidence.into() }
+    fn new(standing: Standing, english: impl Into<String>, japanese: impl Into<String>) -> Self {
+        Self { standing, evidence: Said::new(english, japanese) }
     }
 }
 
@@ -104,6 +105,13 @@ impl Checker {
         Self { places: vec![place], ..self }
     }
 
+    /// For the service that wraps the ring's keys, and nothing else: it is asked before anything is opened.
+    #[must_use]
+    pub fn for_key_service(self) -> Self {
+        let is_asked = |place: &Place| place.purpose == Purpose::KeyService;
+        Self { places: self.places.into_iter().filter(is_asked).collect(), ..self }
+    }
+
     /// For a file into which somebody has user information written, and nothing else.
     #[must_use]
     pub fn for_export(self, key: &str, path: &Path) -> Self {
@@ -126,7 +134,8 @@ impl Checker {
                     purpose: Purpose::Statement,
                     place: file.display().to_string(),
                     standing,
-                    evidence,
+                    evidence: evidence.english,
+                    evidence_ja: evidence.japanese,
                     source: Source::Configured,
                 }),
             }
@@ -160,11 +169,15 @@ impl Checker {
         String::from_utf8_lossy(&octets).into_owned()
     }
 
-    fn site(&self, file: &Path, now: Timestamp) -> Result<Site, (Standing, String)> {
-        let octets = read(file).map_err(|cause| (Standing::Void, format!("it cannot be read ({cause})")))?;
-        Site::read(&octets, &self.officers, now).map_err(|cause| match cause {
-            SiteError::Ended(_) | SiteError::NotYet(_) => (Standing::Ended, cause.to_string()),
-            _ => (Standing::Void, cause.to_string()),
+    fn site(&self, file: &Path, now: Timestamp) -> Result<Site, (Standing, Said)> {
+        let unread = |cause| Said::new(format!("it cannot be read ({cause})"), "読み取れません");
+        let octets = read(file).map_err(|cause| (Standing::Void, unread(cause)))?;
+        Site::read(&octets, &self.officers, now).map_err(|cause| {
+            let said = Said::new(cause.to_string(), cause.japanese());
+            match cause {
+                SiteError::Ended(_) | SiteError::NotYet(_) => (Standing::Ended, said),
+                _ => (Standing::Void, said),
+            }
         })
     }
 }
@@ -191,8 +204,8 @@ impl Look<'_> {
     async fn at(&self, place: &Place, findings: &mut Vec<Finding>) {
         let mut add = |shown: String, judged: Judged, source: Source| {
             let (key, purpose) = (place.key.clone(), place.purpose);
-            let Judged { standing, evidence } = judged;
-            findings.push(Finding { key, purpose, place: shown, standing, evidence, source });
+            let Judged { standing, evidence: Said { english: evidence, japanese: evidence_ja } } = judged;
+            findings.push(Finding { key, purpose, place: shown, standing, evidence, evidence_ja, source });
         };
         let (shown, judged) = match &place.at {
             At::SystemResolvers => {
@@ -203,18 +216,20 @@ impl Look<'_> {
             }
             // Not even its name is asked for: nobody judges where a recipient's mailbox is.
             at if place.purpose == Purpose::Delivery => {
-                (at.to_string(), Judged::new(Standing::Apart, "a way to recipients"))
+                (at.to_string(), Judged::new(Standing::Apart, "a way to recipients", "宛先への経路"))
             }
             At::File(path) => (path.display().to_string(), self.file(path).await),
             At::Socket(path) => {
-                (path.display().to_string(), Judged::new(Standing::InJapan, "a socket of this machine"))
+                let judged = Judged::new(Standing::InJapan, "a socket of this machine", "この機器のソケット");
+                (path.display().to_string(), judged)
             }
             At::Ip(ip) => (ip.to_string(), self.ip(*ip, None)),
             At::Host(host) => (host.clone(), self.host(host).await),
             At::Zone(zone) => (zone.clone(), self.zone(zone, place.purpose)),
             At::Hidden => {
                 let why = "the database does not show its address to this user";
-                ("a replica".to_owned(), Judged::new(Standing::Unproven, why))
+                let judged = Judged::new(Standing::Unproven, why, "データベースがアドレスを示しません");
+                ("a replica".to_owned(), judged)
             }
         };
         add(shown, judged, Source::Configured);
@@ -222,12 +237,16 @@ impl Look<'_> {
 
     async fn file(&self, path: &Path) -> Judged {
         match mounts::lies(&self.mounts, &canonical(path)) {
-            mounts::Lies::Here => {
-                Judged::new(Standing::InJapan, "a disk of this machine, by residency.storage")
-            }
-            mounts::Lies::Unknown => {
-                Judged::new(Standing::Unknown, "the list of mounts does not tell where it lies")
-            }
+            mounts::Lies::Here => Judged::new(
+                Standing::InJapan,
+                "a disk of this machine, by residency.storage",
+                "この機器のディスク(residency.storageによる)",
+            ),
+            mounts::Lies::Unknown => Judged::new(
+                Standing::Unknown,
+                "the list of mounts does not tell where it lies",
+                "マウントの一覧から所在が分かりません",
+            ),
             mounts::Lies::On(server) => {
                 let judged = match at_host(&server) {
                     At::Ip(ip) => self.ip(ip, None),
@@ -238,7 +257,8 @@ impl Look<'_> {
                     Standing::Unknown => Standing::Unproven,
                     standing => standing,
                 };
-                Judged::new(standing, format!("mounted from {server}: {}", judged.evidence))
+                let from = Said::new(format!("mounted from {server}: "), format!("{server} からマウント: "));
+                Judged { standing, evidence: from.and(&judged.evidence) }
             }
         }
     }
@@ -251,7 +271,8 @@ impl Look<'_> {
             purpose: Purpose::Storage,
             place: ip.to_string(),
             standing: judged.standing,
-            evidence: format!("the database says that it is there; {}", judged.evidence),
+            evidence: format!("the database says that it is there; {}", judged.evidence.english),
+            evidence_ja: format!("データベース自身が示した所在。{}", judged.evidence.japanese),
             source: Source::Configured,
         })
     }
@@ -260,14 +281,22 @@ impl Look<'_> {
     fn ip(&self, ip: IpAddr, name: Option<(&str, &str)>) -> Judged {
         let ip = geo::embedded(ip);
         if ip.is_loopback() || ip.is_unspecified() {
-            return Judged::new(Standing::InJapan, "this machine, by residency.storage");
+            return Judged::new(
+                Standing::InJapan,
+                "this machine, by residency.storage",
+                "この機器(residency.storageによる)",
+            );
         }
         let located = self.geo.locate(ip);
         if let Some(site) = self.sites.iter().find(|site| site.has(ip)) {
             return stated(site, located);
         }
         let Located { registry, overlay } = located;
-        let disputed = if located.is_disputed() { format!(" ({located})") } else { String::new() };
+        let disputed = Said::disputed(located);
+        let judged = |standing, english: String, japanese: String| Judged {
+            standing,
+            evidence: Said::new(english, japanese).and(&disputed),
+        };
         let fits = |country: Option<Country>| {
             country.is_none_or(|country| {
                 country == Country::JAPAN || name.is_some_and(|(host, _)| geo::may_register(host, country))
@@ -275,58 +304,80 @@ impl Look<'_> {
         };
         match (located.country(ip.is_ipv4()), name) {
             (_, Some((_, region))) if fits(registry) && overlay.is_none_or(|one| one == Country::JAPAN) => {
-                Judged::new(Standing::InJapan, format!("{region}{disputed}"))
+                judged(Standing::InJapan, region.to_owned(), region.to_owned())
             }
             (Some(country), Some((host, region)))
                 if geo::may_register(host, country)
                     && overlay.is_none_or(|one| geo::may_register(host, one)) =>
             {
-                Judged::new(
+                judged(
                     Standing::InJapan,
-                    format!("{region}; its address is registered in {country}{disputed}"),
+                    format!("{region}; its address is registered in {country}"),
+                    format!("{region}(アドレスの登録国は{country})"),
                 )
             }
-            (Some(Country::JAPAN), None) => Judged::new(
+            (Some(Country::JAPAN), None) => judged(
                 Standing::Unproven,
-                format!("{ip} is registered in JP, which shows no place; no site names it{disputed}"),
+                format!("{ip} is registered in JP, which shows no place; no site names it"),
+                format!(
+                    "{ip} はJPに登録されていますが、所在の証明にはならず、証明された拠点にも含まれません"
+                ),
             ),
-            (Some(country), _) => {
-                Judged::new(Standing::Abroad, format!("{ip} is registered in {country}{disputed}"))
-            }
-            (None, Some(_)) => {
-                Judged::new(Standing::Abroad, format!("{ip} is registered elsewhere{disputed}"))
-            }
-            (None, None) => Judged::new(Standing::Unproven, format!("no site names {ip}{disputed}")),
+            (Some(country), _) => judged(
+                Standing::Abroad,
+                format!("{ip} is registered in {country}"),
+                format!("{ip} の登録国は{country}です"),
+            ),
+            (None, Some(_)) => judged(
+                Standing::Abroad,
+                format!("{ip} is registered elsewhere"),
+                format!("{ip} は国外に登録されています"),
+            ),
+            (None, None) => judged(
+                Standing::Unproven,
+                format!("no site names {ip}"),
+                format!("{ip} は証明された拠点に含まれません"),
+            ),
         }
     }
 
     async fn host(&self, host: &str) -> Judged {
         let region = match geo::region(host) {
             Some(Region::Abroad(region)) => {
-                return Judged::new(Standing::Abroad, format!("the name is of {region}"));
+                let (english, japanese) =
+                    (format!("the name is of {region}"), format!("{region} の名前です"));
+                return Judged::new(Standing::Abroad, english, japanese);
             }
             Some(Region::Japan(region)) => Some(region),
             None => None,
         };
         let looked = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((host, 0))).await;
         let Ok(Ok(addresses)) = looked else {
-            return Judged::new(Standing::Unknown, "the name does not resolve now");
+            return Judged::new(Standing::Unknown, "the name does not resolve now", "名前を解決できません");
         };
         let name = region.as_deref().map(|region| (host, region));
         let judged = addresses.map(|address| self.ip(address.ip(), name));
         let judged = judged.max_by_key(|judged| badness(judged.standing));
-        judged.unwrap_or_else(|| Judged::new(Standing::Unknown, "the name has no address now"))
+        judged.unwrap_or_else(|| {
+            Judged::new(Standing::Unknown, "the name has no address now", "名前にアドレスがありません")
+        })
     }
 
     fn zone(&self, zone: &str, purpose: Purpose) -> Judged {
         match self.sites.iter().find(|site| site.has_zone(zone)) {
             Some(site) => stated(site, Located { registry: None, overlay: None }),
             None => {
-                let why = match purpose {
-                    Purpose::Operator => "people's mail to the operator goes there, and no site names it",
-                    _ => "the addresses of clients are asked for there, and no site names it",
+                let (english, japanese) = match purpose {
+                    Purpose::Operator => (
+                        "people's mail to the operator goes there, and no site names it",
+                        "運営者あてのメールの送り先ですが、証明された拠点に含まれません",
+                    ),
+                    _ => (
+                        "the addresses of clients are asked for there, and no site names it",
+                        "接続元のアドレスを問い合わせる先ですが、証明された拠点に含まれません",
+                    ),
                 };
-                Judged::new(Standing::Unproven, why)
+                Judged::new(Standing::Unproven, english, japanese)
             }
         }
     }
@@ -380,15 +431,7 @@ fn is_neighbour(ip: IpAddr) -> bool {
 }
 
 fn stated(site: &Site, located: Located) -> Judged {
-    let Site { statement, officer } = site;
-    let until = statement.until.to_rfc3339();
-    let registered = match located.registry {
-        // An officer's word goes before the registries': what they say is shown beside it.
-        Some(country) if country != Country::JAPAN => format!("; registered in {country}"),
-        _ => String::new(),
-    };
-    let said = format!("site {}, stated by {officer} until {until}{registered}", statement.site);
-    Judged::new(Standing::InJapan, said)
+    Judged { standing: Standing::InJapan, evidence: Said::of_site(site, located) }
 }
 
 fn badness(standing: Standing) -> u8 {

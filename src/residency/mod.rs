@@ -11,12 +11,14 @@ mod check;
 mod logins;
 mod mounts;
 mod places;
+mod said;
 mod site;
 mod staff;
 
 pub use check::{Checker, Told};
 pub use logins::origins;
 pub use places::{At, Place, Purpose, places};
+pub use said::Said;
 pub use site::{Site, SiteError, Statement};
 pub use staff::{By, Hidden, Judged, Origin, Ruling, Staff};
 
@@ -67,6 +69,9 @@ pub struct Finding {
     pub standing: Standing,
     /// What shows it, or what is missing.
     pub evidence: String,
+    /// The same in Japanese.
+    #[serde(skip)]
+    pub evidence_ja: String,
     /// Who put it there.
     #[serde(skip)]
     pub source: Source,
@@ -154,6 +159,7 @@ fn what(purpose: Purpose) -> &'static str {
         Purpose::Storage => "the storage",
         Purpose::Replica => "the replica",
         Purpose::Keys => "the key directory",
+        Purpose::KeyService => "the endpoint of the key service",
         Purpose::Resolver => "a resolver",
         Purpose::BlockList => "a mirror of the list",
         Purpose::Scanner => "the scanner",

@@ -17,6 +17,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
+    /// It wraps and unwraps the keys of the ring.
+    KeyService,
     /// User information lies there, sealed.
     Storage,
     /// A copy of the database that its server keeps.
@@ -91,12 +93,15 @@ pub fn places(config: &Config) -> Vec<Place> {
         egress,
         dns,
         web,
+        // What the service is called: no place.
+        menu: _,
         keys,
         limits: _,
         content: _,
         names: _,
         residency,
         retention: _,
+        // Who opens exports has a key and is no host; where a file is written is judged as it is named (`residency::export`).
         compliance: _,
         audit,
     } = config;
@@ -140,22 +145,25 @@ pub(super) fn at_host(host: &str) -> At {
 
 /// Where the keys are, and who can unwrap them. A token's library is this machine's, whatever it talks to.
 fn ring(keys: &Keys, places: &mut Vec<Place>) {
-    let Keys { dir, provider, pkcs11: Pkcs11 { module, token: _, key: _, pin_file: _ }, aws_kms } = keys;
+    let Keys {
+        dir,
+        provider,
+        former_provider,
+        pkcs11: Pkcs11 { module, token: _, key: _, pin_file: _ },
+        aws_kms,
+    } = keys;
     places.push(place("keys.dir", Purpose::Keys, At::File(dir.clone())));
     let AwsKms { key, credentials_file: _, endpoint } = aws_kms;
-    match provider {
-        Provider::File => {}
-        Provider::Pkcs11 => {
-            places.extend(
-                module.iter().map(|path| place("keys.pkcs11.module", Purpose::Keys, At::File(path.clone()))),
-            );
-        }
-        Provider::AwsKms => {
-            // arn:aws:kms:REGION:ACCOUNT:key/ID
-            let of_key = || format!("kms.{}.amazonaws.com", key.split(':').nth(3).unwrap_or_default());
-            let host = host_of(endpoint).map_or_else(of_key, str::to_owned);
-            places.push(place("keys.aws_kms.key", Purpose::Keys, at_host(&host)));
-        }
+    let opens = [*provider, *former_provider];
+    if opens.contains(&Provider::Pkcs11) {
+        let library = |path: &PathBuf| place("keys.pkcs11.module", Purpose::Keys, At::File(path.clone()));
+        places.extend(module.iter().map(library));
+    }
+    if opens.contains(&Provider::AwsKms) {
+        // arn:aws:kms:REGION:ACCOUNT:key/ID
+        let of_key = || format!("kms.{}.amazonaws.com", key.split(':').nth(3).unwrap_or_default());
+        let host = host_of(endpoint).map_or_else(of_key, str::to_owned);
+        places.push(place("keys.aws_kms.key", Purpose::KeyService, at_host(&host)));
     }
 }
 

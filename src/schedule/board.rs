@@ -3,14 +3,15 @@
 //! Rules: no more than `concurrency` attempts in all, beside those that last long and wait aside ([`ASIDE`]); for one destination no more than its window, which is never wider
 //! than `per_destination` or its shape; for all domains that met at a full host together no more than `per_destination`
 //! ([`Site`]). A destination that the operator paused rests like a dead one, and is not
-//! probed. What is not in use and not dead is forgotten, so that memory follows what is under way, not what there is; of
+//! probed. What is not in use, not dead and has refused nobody of late is forgotten, so that memory follows what is under way, not what there is; of
 //! dead destinations those whose rest ends first are forgotten beyond [`DEAD`]: they are met anew.
 
-use super::rooms::{Groups, Key, Room, Rooms};
+use super::refusals::{Rows, Standing};
+use super::rooms::{Groups, Key, Left, Room, Rooms};
 use super::shape::{Meter, Shape};
 use super::site::{Site, Sites};
 use super::window::{INITIAL, Rest, Window};
-use crate::mail::Timestamp;
+use crate::mail::{Domain, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +72,7 @@ struct Destination {
     window: Window,
     meter: Meter,
     sending: usize,
+    refusals: Rows,
 }
 
 /// The board.
@@ -177,6 +179,7 @@ impl Board {
             window: Window::new(shape.connections),
             meter: Meter::default(),
             sending: 0,
+            refusals: Rows::default(),
         });
         destination.sending += 1;
         self.sending += 1;
@@ -200,7 +203,7 @@ impl Board {
 
     /// Makes room for destinations that come.
     fn forget(&mut self, now: Timestamp) {
-        self.known.retain(|_, d| d.sending > 0 || d.window.is_dead());
+        self.known.retain(|_, d| d.sending > 0 || d.window.is_dead() || d.refusals.go_on(now));
         if self.known.len() >= DEAD {
             let idle = self.known.iter().filter(|(_, d)| d.sending == 0);
             let mut ends: Vec<_> =
@@ -256,14 +259,31 @@ impl Board {
         }
     }
 
-    /// The routes of a route's key that can be named, itself among them.
+    /// The routes of a route's key: what waits for them goes when one of them is back. Those left out are the ones that do not
+    /// go by the smarthost; neither do those below zero.
     #[must_use]
-    pub fn siblings(&self, route: i64) -> Vec<i64> {
-        let mut routes = self.groups.routes(self.groups.key(route));
-        if !routes.contains(&route) {
-            routes.push(route);
+    pub fn siblings(&self, route: i64) -> Left {
+        self.groups.routes(self.groups.key(route))
+    }
+
+    /// Counts a delivery: its destination takes mail of this domain of ours.
+    pub fn took(&mut self, route: i64, sender: &Domain) {
+        if let Some(destination) = self.known.get_mut(&self.groups.key(route)) {
+            destination.refusals.end(sender);
         }
-        routes
+    }
+
+    /// Counts a refusal that may be of us, of mail from this domain of ours, met by a store's conversation. What so many of
+    /// them in a row mean.
+    pub fn refused(&mut self, route: i64, sender: &Domain, whose: (i64, i64), now: Timestamp) -> Standing {
+        let destination = self.known.get_mut(&self.groups.key(route));
+        destination.map_or(Standing::Unclear, |destination| destination.refusals.grow(sender, whose, now))
+    }
+
+    /// Whether a route's destination refuses what comes from us, whoever sends it.
+    #[must_use]
+    pub fn refuses_us(&self, route: i64, now: Timestamp) -> bool {
+        self.known.get(&self.groups.key(route)).is_some_and(|destination| destination.refusals.is_bad(now))
     }
 
     /// Whether a route's destination is dead or paused: what waits for it is not tried.

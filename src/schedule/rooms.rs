@@ -54,17 +54,21 @@ impl Groups {
         }
     }
 
-    /// The routes of a key, where they can be named.
-    pub(super) fn routes(&self, key: Key) -> Vec<i64> {
-        match key {
-            Key::Route(route) => vec![route],
-            Key::Shape(shape) => self.shaped.iter().filter(|(_, s)| **s == shape).map(|(r, _)| *r).collect(),
-            Key::Smarthost => Vec::new(),
+    /// The routes of a key.
+    pub(super) fn routes(&self, key: Key) -> Left {
+        match (key, &self.smarthost) {
+            (Key::Route(route), _) => Left::Only(vec![route]),
+            (Key::Shape(shape), _) => {
+                let own = self.shaped.iter().filter(|(route, s)| **s == shape && self.key(**route) == key);
+                Left::Only(own.map(|(route, _)| *route).collect())
+            }
+            (Key::Smarthost, Smarthost::AllBut(own)) => Left::Out(own.clone()),
+            (Key::Smarthost, Smarthost::None) => Left::Only(Vec::new()),
         }
     }
 }
 
-/// The routes that a look leaves out, or the only ones it takes.
+/// The routes that are left out, or the only ones that are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Left {
     Out(Vec<i64>),
@@ -203,11 +207,11 @@ impl Rooms {
         let full = self.known.iter().filter(|(_, room)| matches!(room, Room::For(0))).map(|(key, _)| *key);
         let mut out: Vec<i64> = self.sites.full().collect();
         for key in full {
-            match (key, &self.groups.smarthost) {
-                (Key::Smarthost, Smarthost::AllBut(own)) => {
-                    return Left::Only(own.iter().copied().filter(|route| self.of(*route) > 0).collect());
+            match self.groups.routes(key) {
+                Left::Only(routes) => out.extend(routes),
+                Left::Out(own) => {
+                    return Left::Only(own.into_iter().filter(|route| self.of(*route) > 0).collect());
                 }
-                _ => out.extend(self.groups.routes(key)),
             }
         }
         out.sort_unstable();
@@ -228,6 +232,16 @@ mod tests {
         assert_eq!((rooms.of(2), rooms.of(3), rooms.limit()), (2, 5, 97));
         rooms.take(2, 2);
         assert_eq!(rooms.left(), Left::Out(vec![1, 2]));
+    }
+
+    #[test]
+    fn a_full_receiver_keeps_no_mail_from_a_smarthost() {
+        // Of its two domains one goes by the smarthost.
+        let groups = Arc::new(Groups::new(HashMap::from([(1, 0), (2, 0)]), Some(vec![1])));
+        let known = HashMap::from([(Key::Shape(0), Room::For(0))]);
+        let rooms = Rooms::new(groups.clone(), known, 5, 100);
+        assert_eq!(rooms.left(), Left::Out(vec![1]));
+        assert_eq!(groups.routes(groups.key(2)), Left::Out(vec![1]));
     }
 
     #[test]

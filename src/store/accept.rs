@@ -1,8 +1,10 @@
 //! Writing accepted messages: everything that a 250 promises, in the transaction of the caller.
 
 use super::batch::{lots, statement};
-use super::bindings;
+use super::engine::Engine;
 use super::facts;
+use super::kept_texts;
+use super::menu;
 use super::rows::{Acceptance, NewConversation, NewKey, NewMessage, NewNotice, NewRecord, NewThread};
 use super::touched::{Lane, Touched};
 use crate::mail::Timestamp;
@@ -44,6 +46,7 @@ async fn write<'a>(
 ) -> Done {
     for lot in lots(fresh) {
         let text = statement(
+            Engine::of(connection),
             "INSERT INTO message (id, merchant_id, conversation_id, data_key_id, direction, envelope, size, \
              received_at) VALUES",
             "(?, ?, ?, ?, ?, ?, ?, ?)",
@@ -67,15 +70,23 @@ async fn write<'a>(
     let (small, large): (Vec<&NewMessage>, Vec<&NewMessage>) =
         fresh.iter().copied().partition(|new| new.body.len() <= SMALL_BODY);
     for lot in lots(&small).chain(large.chunks(1)) {
-        let text = statement("INSERT INTO message_body (message_id, body) VALUES", "(?, ?)", lot.len(), "");
+        let text = statement(
+            Engine::of(connection),
+            "INSERT INTO message_body (message_id, body) VALUES",
+            "(?, ?)",
+            lot.len(),
+            "",
+        );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for new in lot {
             query = query.bind(new.id).bind(new.body.stored());
         }
         query.execute(&mut *connection).await?;
     }
+    kept_texts::write(connection, fresh).await?;
     for lot in lots(fresh) {
         let text = statement(
+            Engine::of(connection),
             "INSERT INTO delivery (id, message_id, state, held_for, class, merchant_id, route, recipient, attempts, \
              next_at, expires_at, look_at, lease) VALUES",
             "(?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, 0)",
@@ -110,6 +121,7 @@ async fn write<'a>(
         threads.filter(|thread| named.insert((thread.conversation_id, thread.tag.as_slice()))).collect();
     for lot in lots(&threads) {
         let text = statement(
+            Engine::of(connection),
             "INSERT INTO thread_id (conversation_id, tag, data_key_id, original, message_id) VALUES",
             "(?, ?, ?, ?, ?)",
             lot.len(),
@@ -160,6 +172,7 @@ async fn guard(connection: &mut AnyConnection, new: &[&NewMessage]) -> Result<Ve
     let mut set = HashSet::new();
     for lot in lots(&guarded) {
         let text = statement(
+            Engine::of(connection),
             "INSERT INTO duplicate (guard_idx, message_id, expires_at) VALUES",
             "(?, ?, ?)",
             lot.len(),
@@ -229,6 +242,7 @@ pub(super) async fn records<'a>(
 ) -> Done {
     for lot in lots(new) {
         let text = statement(
+            Engine::of(connection),
             "INSERT INTO record (id, at, event, merchant_id, conversation_id, message_id, delivery_id, source, \
              data_key_id, detail, headers) VALUES",
             "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -252,16 +266,19 @@ pub(super) async fn records<'a>(
         }
         query.execute(&mut *connection).await?;
     }
+    menu::note(connection, new).await?;
+    new.iter().for_each(|new| touched.marks().note(new));
     facts::write(connection, touched.tally(), new).await
 }
 
 pub(super) async fn data_key(connection: &mut AnyConnection, new: &NewKey, at: Timestamp) -> Done {
-    sqlx::query("INSERT INTO data_key (id, subject, wrapped, created_at, bare) VALUES ($1, $2, $3, $4, $5)")
+    sqlx::query("INSERT INTO data_key (id, subject, wrapped, created_at, bare, menu_wrapped) VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(new.id)
         .bind(new.subject)
         .bind(new.wrapped.as_slice())
         .bind(at.as_millis())
         .bind(crate::vault::bare_under(&new.wrapped))
+        .bind(new.menu.as_deref())
         .execute(connection)
         .await?;
     Ok(())
@@ -304,18 +321,24 @@ pub(super) async fn conversation(
         return Ok((row.try_get(0)?, false));
     }
     data_key(connection, &new.key, new.at).await?;
+    let text = statement(
+        Engine::of(connection),
+        "INSERT INTO alias (id, conversation_id, side, key_name, domain, tag) VALUES",
+        "(?, ?, ?, ?, ?, ?)",
+        new.aliases.len(),
+        "",
+    );
+    let mut query = sqlx::query(AssertSqlSafe(text));
     for alias in &new.aliases {
-        sqlx::query(
-            "INSERT INTO alias (id, conversation_id, side, key_name, domain) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(alias.id)
-        .bind(new.id)
-        .bind(alias.side)
-        .bind(alias.key_name.as_str())
-        .bind(alias.domain.as_str())
-        .execute(&mut *connection)
-        .await?;
+        let tag = new.bound.tags.iter().find(|(id, _)| *id == alias.id).map(|(_, tag)| tag.stored());
+        query = query
+            .bind(alias.id)
+            .bind(new.id)
+            .bind(alias.side)
+            .bind(alias.key_name.as_str())
+            .bind(alias.domain.as_str())
+            .bind(tag);
     }
-    bindings::tag(connection, new.id, &new.bound).await?;
+    query.execute(&mut *connection).await?;
     Ok((new.id, true))
 }

@@ -5,6 +5,7 @@
 
 use super::accept;
 use super::batch::{lots, statement};
+use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::lanes;
@@ -17,6 +18,8 @@ use crate::schedule::Suppression;
 use crate::vault::{Index, Sealed};
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
+/// How long after a bounce a mail that is taken says nothing of the mailbox: bounces come within days (RFC 5321 §4.5.4.1).
+const LATE_MS: i64 = 14 * 86_400_000;
 /// Most suppressions that are listed.
 const LISTED: i64 = 10_000;
 
@@ -119,7 +122,9 @@ pub(super) async fn mailboxes(
     settled: impl Iterator<Item = &Settlement>,
 ) -> Result<(), sqlx::Error> {
     let mut alive: Vec<&Index> = Vec::new();
+    let mut now = Timestamp::from_millis(0);
     for done in settled {
+        now = now.max(done.at);
         match &done.mailbox {
             Mailbox::Gone(gone) => suppress(connection, gone, done.at).await?,
             Mailbox::Alive(indexes) => alive.extend(indexes),
@@ -127,14 +132,21 @@ pub(super) async fn mailboxes(
         }
     }
     for lot in lots(&alive) {
-        // What a person said stands, whatever a server of his takes.
-        let end = ") AND status NOT IN ('complaint', 'operator')";
-        let text = statement("DELETE FROM suppressed WHERE address_idx IN (", "?", lot.len(), end);
+        // What a person said stands, whatever a server of his takes; and one that takes first and refuses later has not
+        // refused yet.
+        let end = ") AND status NOT IN ('complaint', 'operator') AND (late = 0 OR since < ?)";
+        let text = statement(
+            Engine::of(connection),
+            "DELETE FROM suppressed WHERE address_idx IN (",
+            "?",
+            lot.len(),
+            end,
+        );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for index in lot {
             query = query.bind(index.as_bytes());
         }
-        query.execute(&mut *connection).await?;
+        query.bind(now.as_millis().saturating_sub(LATE_MS)).execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -165,7 +177,7 @@ pub(super) async fn suppress(
     // What was under way when it was suppressed says nothing new; a person does.
     if in_force {
         if matches!(gone.status.as_str(), "complaint" | "operator") {
-            sqlx::query("UPDATE suppressed SET status = $1 WHERE address_idx = $2")
+            sqlx::query("UPDATE suppressed SET status = $1, late = 0 WHERE address_idx = $2")
                 .bind(gone.status.as_str())
                 .bind(gone.address_idx.as_bytes())
                 .execute(connection)
@@ -175,10 +187,10 @@ pub(super) async fn suppress(
     }
     let next = Suppression::after(u32::try_from(earlier).unwrap_or(0), at);
     sqlx::query(
-        "INSERT INTO suppressed (address_idx, merchant_id, conversation_id, side, status, failures, since, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (address_idx) DO UPDATE SET \
+        "INSERT INTO suppressed (address_idx, merchant_id, conversation_id, side, status, failures, since, expires_at, \
+         late) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (address_idx) DO UPDATE SET \
          conversation_id = excluded.conversation_id, status = excluded.status, failures = excluded.failures, \
-         since = excluded.since, expires_at = excluded.expires_at",
+         since = excluded.since, expires_at = excluded.expires_at, late = excluded.late",
     )
     .bind(gone.address_idx.as_bytes())
     .bind(gone.merchant_id)
@@ -188,6 +200,7 @@ pub(super) async fn suppress(
     .bind(i64::from(next.failures))
     .bind(at.as_millis())
     .bind(next.expires_at.as_millis())
+    .bind(i64::from(gone.late))
     .execute(connection)
     .await?;
     Ok(())

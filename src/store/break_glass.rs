@@ -2,6 +2,7 @@
 
 use super::fault::StoreFault;
 use super::handle::Store;
+use super::looks::{self, NewLook};
 use super::parties::KeyRow;
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
@@ -41,27 +42,34 @@ const SELECT: &str = "SELECT b.id, b.at, b.expires_at, b.hours, b.actor_idx, b.a
     b.decided_at, b.ended_at, b.decider_idx, b.ruling FROM break_glass b JOIN data_key k ON k.id = b.data_key_id ";
 
 impl Store {
-    /// Keeps what is asked for.
+    /// Keeps what is asked for, and the look that says so.
     ///
     /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn ask_break_glass(&self, new: &NewBreakGlass) -> Result<(), StoreFault> {
+    /// [`StoreFault`] when the database does not answer; then neither is kept.
+    pub async fn ask_break_glass(&self, look: &NewLook, new: &NewBreakGlass) -> Result<(), StoreFault> {
         self.save_announced().await?;
-        sqlx::query(
-            "INSERT INTO break_glass (id, at, expires_at, hours, actor_idx, account_idx, data_key_id, detail) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(new.id)
-        .bind(new.at.as_millis())
-        .bind(new.expires_at.as_millis())
-        .bind(new.hours)
-        .bind(new.actor_idx.as_bytes())
-        .bind(new.account_idx.as_bytes())
-        .bind(new.data_key_id)
-        .bind(new.detail.stored())
-        .execute(self.pool())
-        .await?;
-        Ok(())
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                looks::add(&mut transaction, look).await?;
+                sqlx::query(
+                    "INSERT INTO break_glass (id, at, expires_at, hours, actor_idx, account_idx, data_key_id, detail) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                )
+                .bind(new.id)
+                .bind(new.at.as_millis())
+                .bind(new.expires_at.as_millis())
+                .bind(new.hours)
+                .bind(new.actor_idx.as_bytes())
+                .bind(new.account_idx.as_bytes())
+                .bind(new.data_key_id)
+                .bind(new.detail.stored())
+                .execute(&mut *transaction)
+                .await?;
+                transaction.commit().await?;
+                Ok(())
+            })
+            .await
     }
 
     /// One of them.
@@ -105,41 +113,73 @@ impl Store {
         rows.iter().map(read).collect::<Result<_, _>>().map_err(Into::into)
     }
 
-    /// Approves one until a time. `false` when it was decided or ended already, or can't be decided any more.
+    /// Approves one until a time, with the look that says so. `false` when it was decided or ended already, or can't be decided any
+    /// more; then nothing is written.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn approve_break_glass(
         &self,
+        look: &NewLook,
         id: i64,
         decider: Index,
         ruling: Index,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool, StoreFault> {
-        let done = sqlx::query(
-            "UPDATE break_glass SET decision = 'approved', decider_idx = $1, decided_at = $2, expires_at = $3, ruling = $5 WHERE id = $4 \
-             AND decision IS NULL AND ended_at IS NULL AND expires_at > $2",
-        )
-        .bind(decider.as_bytes())
-        .bind(now.as_millis())
-        .bind(until.as_millis())
-        .bind(id)
-        .bind(ruling.as_bytes())
-        .execute(self.pool())
-        .await?;
-        Ok(done.rows_affected() == 1)
+        self.save_announced().await?;
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                let done = sqlx::query(
+                    "UPDATE break_glass SET decision = 'approved', decider_idx = $1, decided_at = $2, expires_at = $3, ruling = $5 \
+                     WHERE id = $4 AND decision IS NULL AND ended_at IS NULL AND expires_at > $2",
+                )
+                .bind(decider.as_bytes())
+                .bind(now.as_millis())
+                .bind(until.as_millis())
+                .bind(id)
+                .bind(ruling.as_bytes())
+                .execute(&mut *transaction)
+                .await?;
+                if done.rows_affected() == 1 {
+                    looks::add(&mut transaction, look).await?;
+                    transaction.commit().await?;
+                }
+                Ok(done.rows_affected() == 1)
+            })
+            .await
     }
 
-    /// Ends one, approved or not. `false` when it is over.
+    /// Ends one, approved or not, with the look that says so. `false` when it is over; then nothing is written.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn end_break_glass(&self, id: i64, now: Timestamp) -> Result<bool, StoreFault> {
-        let text =
-            "UPDATE break_glass SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL AND expires_at > $1";
-        let done = sqlx::query(text).bind(now.as_millis()).bind(id).execute(self.pool()).await?;
-        Ok(done.rows_affected() == 1)
+    pub async fn end_break_glass(&self, look: &NewLook, id: i64, now: Timestamp) -> Result<bool, StoreFault> {
+        self.save_announced().await?;
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                let text = "UPDATE break_glass SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL AND expires_at > $1";
+                let done =
+                    sqlx::query(text).bind(now.as_millis()).bind(id).execute(&mut *transaction).await?;
+                if done.rows_affected() == 1 {
+                    looks::add(&mut transaction, look).await?;
+                    transaction.commit().await?;
+                }
+                Ok(done.rows_affected() == 1)
+            })
+            .await
+    }
+
+    /// All that are kept, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn all_break_glasses(&self) -> Result<Vec<BreakGlassRow>, StoreFault> {
+        let text = format!("{SELECT} ORDER BY b.id");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(self.pool()).await?;
+        rows.iter().map(read).collect::<Result<_, _>>().map_err(Into::into)
     }
 }
 

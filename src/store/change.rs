@@ -7,8 +7,9 @@ use super::rows::{
     Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement, Verifiers,
 };
 use super::tls::{NewPolicy, NewTlsCount};
-use super::{Patience, Readdressed, Ruling};
+use super::{Patience, Readdressed, Repointing, Ruling};
 use crate::mail::Timestamp;
+use crate::schedule::Left;
 use crate::vault::{Index, Sealed};
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub(super) enum Change {
     },
     ClearFastHashes {
         at: Timestamp,
+        now: Timestamp,
     },
     AddToken {
         id: i64,
@@ -47,9 +49,10 @@ pub(super) enum Change {
     Adopt {
         now: Timestamp,
     },
-    /// Makes resting lanes of these routes due.
+    /// Makes resting lanes of these routes due, from behind one on where all but some are meant.
     Wake {
-        routes: Vec<i64>,
+        routes: Left,
+        after: LaneKey,
         now: Timestamp,
     },
     LookAgain(Vec<(i64, Timestamp)>),
@@ -107,7 +110,12 @@ impl Change {
     /// Octets that it adds to a transaction, roughly.
     pub(super) fn weight(&self) -> usize {
         match self {
-            Change::Accept(messages) => messages.iter().map(|message| message.body.len()).sum(),
+            Change::Accept(messages) => {
+                let octets = |message: &NewMessage| {
+                    message.body.len() + message.kept.as_ref().map_or(0, |kept| kept.stored().len())
+                };
+                messages.iter().map(octets).sum()
+            }
             _ => 512,
         }
     }
@@ -125,4 +133,5 @@ pub enum Effect {
     Purged { more: bool },
     Woken(Woken),
     Count(u64),
+    Repointed(Repointing),
 }

@@ -6,7 +6,7 @@
 
 use super::accept;
 use super::bindings::{self, Bound};
-use super::erasure::destroy_key;
+use super::erased_keys::{Proves, destroy_key};
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::looks::NewLook;
@@ -14,6 +14,7 @@ use super::parties::KeyRow;
 use super::rows::{NewKey, NewMessage};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 /// A correction to be kept.
@@ -36,12 +37,35 @@ pub struct CorrectionRow {
 /// A conversation with another customer address.
 pub struct Repointed {
     pub id: i64,
+    /// The sealed address that it has now: one that was moved meanwhile is not moved again by who has not seen that.
+    pub from: Sealed,
     pub customer_idx: Index,
     pub customer: Sealed,
     pub former: Sealed,
     /// Of what it is found by, where that is the address.
     pub key_idx: Option<Index>,
     pub bound: Bound,
+}
+
+/// What became of a conversation that was to get another address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repointing {
+    Done,
+    /// It was closed, or would be found as another that is there: it keeps its address.
+    Kept,
+    /// Somebody else gave it another address meanwhile.
+    Moved,
+}
+
+/// What became of a correction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CarriedOut {
+    /// So many conversations have the new address.
+    Done(i64),
+    /// It was carried out before, or its time is over.
+    Over,
+    /// A conversation got another address since it was read: nothing is changed. Read them again.
+    Moved,
 }
 
 /// An order with another customer address, the entry about it, and the mail that tells the address before.
@@ -84,20 +108,22 @@ impl Store {
         let text = "SELECT c.expires_at, c.done_at, c.data_key_id, k.wrapped, c.detail FROM correction c \
              JOIN data_key k ON k.id = c.data_key_id WHERE c.id = $1";
         let row = sqlx::query(text).bind(id).fetch_optional(self.pool()).await?;
-        row.map(|row| {
-            Ok(CorrectionRow {
-                expires_at: Timestamp::from_millis(row.try_get(0)?),
-                done_at: row.try_get::<Option<i64>, _>(1)?.map(Timestamp::from_millis),
-                key: KeyRow { id: row.try_get(2)?, wrapped: row.try_get(3)? },
-                detail: Sealed::from_stored(row.try_get(4)?),
-            })
-        })
-        .transpose()
-        .map_err(|error: sqlx::Error| error.into())
+        row.as_ref().map(read).transpose().map_err(Into::into)
     }
 
-    /// Carries a correction out. How many conversations have the new address by it; `None` where it was carried out
-    /// before, or its time is over. One that would be found as another that is there keeps its address.
+    /// Corrections that wait for their proof, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn corrections_pending(&self) -> Result<Vec<(i64, CorrectionRow)>, StoreFault> {
+        let text = "SELECT c.expires_at, c.done_at, c.data_key_id, k.wrapped, c.detail, c.id FROM correction c \
+             JOIN data_key k ON k.id = c.data_key_id WHERE c.done_at IS NULL ORDER BY c.id";
+        let rows = sqlx::query(text).fetch_all(self.pool()).await?;
+        let read = |row: &AnyRow| Ok((row.try_get(5)?, read(row)?));
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
+    /// Carries a correction out. One that would be found as another that is there keeps its address.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then nothing is changed.
@@ -105,26 +131,33 @@ impl Store {
         &self,
         id: i64,
         conversations: &[Repointed],
-        next_id: impl Fn() -> i64,
+        by: &impl Proves,
         now: Timestamp,
-    ) -> Result<Option<i64>, StoreFault> {
+    ) -> Result<CarriedOut, StoreFault> {
         self.pool()
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
                 let text = "UPDATE correction SET done_at = $1 WHERE id = $2 AND done_at IS NULL AND expires_at > $1 \
                      RETURNING data_key_id";
                 let query = sqlx::query(text).bind(now.as_millis()).bind(id);
-                let Some(row) = query.fetch_optional(&mut *transaction).await? else { return Ok(None) };
+                let Some(row) = query.fetch_optional(&mut *transaction).await? else {
+                    return Ok(CarriedOut::Over);
+                };
                 let key: i64 = row.try_get(0)?;
-                let mut changed = 0;
+                let mut changed = 0_i64;
                 for conversation in conversations {
-                    changed += repoint(&mut transaction, conversation).await?;
+                    match repoint(&mut transaction, conversation).await? {
+                        Repointing::Done => changed += 1,
+                        Repointing::Kept => {}
+                        // Rolled back whole, with the mark that it was carried out.
+                        Repointing::Moved => return Ok(CarriedOut::Moved),
+                    }
                 }
                 let text = "UPDATE correction SET changed = $1 WHERE id = $2";
                 sqlx::query(text).bind(changed).bind(id).execute(&mut *transaction).await?;
-                destroy_key(&mut transaction, key, next_id(), now).await?;
+                destroy_key(&mut transaction, key, by, now).await?;
                 transaction.commit().await?;
-                Ok(Some(changed))
+                Ok(CarriedOut::Done(changed))
             })
             .await
     }
@@ -133,11 +166,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn end_corrections(
-        &self,
-        next_id: impl Fn() -> i64,
-        now: Timestamp,
-    ) -> Result<usize, StoreFault> {
+    pub async fn end_corrections(&self, by: &impl Proves, now: Timestamp) -> Result<usize, StoreFault> {
         self.pool()
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
@@ -145,7 +174,7 @@ impl Store {
                     "DELETE FROM correction WHERE done_at IS NULL AND expires_at <= $1 RETURNING data_key_id";
                 let ended = sqlx::query(text).bind(now.as_millis()).fetch_all(&mut *transaction).await?;
                 for row in &ended {
-                    destroy_key(&mut transaction, row.try_get(0)?, next_id(), now).await?;
+                    destroy_key(&mut transaction, row.try_get(0)?, by, now).await?;
                 }
                 transaction.commit().await?;
                 Ok(ended.len())
@@ -154,31 +183,49 @@ impl Store {
     }
 }
 
-/// Gives an open conversation another customer address. How many: one, or none where it was closed meanwhile, or would be
-/// found as another that is there.
-pub(super) async fn repoint(connection: &mut AnyConnection, new: &Repointed) -> Result<i64, sqlx::Error> {
+fn read(row: &AnyRow) -> Result<CorrectionRow, sqlx::Error> {
+    Ok(CorrectionRow {
+        expires_at: Timestamp::from_millis(row.try_get(0)?),
+        done_at: row.try_get::<Option<i64>, _>(1)?.map(Timestamp::from_millis),
+        key: KeyRow { id: row.try_get(2)?, wrapped: row.try_get(3)? },
+        detail: Sealed::from_stored(row.try_get(4)?),
+    })
+}
+
+/// Gives an open conversation another customer address, and changes nothing where it can't.
+pub(super) async fn repoint(
+    connection: &mut AnyConnection,
+    new: &Repointed,
+) -> Result<Repointing, sqlx::Error> {
     if let Some(key) = new.key_idx {
         let text = "SELECT c.id FROM conversation c JOIN conversation own ON own.id = $1 WHERE c.id <> own.id \
              AND c.merchant_id = own.merchant_id AND c.kind = own.kind AND c.key_idx = $2";
         let query = sqlx::query(text).bind(new.id).bind(key.as_bytes());
         if query.fetch_optional(&mut *connection).await?.is_some() {
-            return Ok(0);
+            return Ok(Repointing::Kept);
         }
-        let text = "UPDATE conversation SET key_idx = $1 WHERE id = $2 AND closed_at IS NULL";
-        sqlx::query(text).bind(key.as_bytes()).bind(new.id).execute(&mut *connection).await?;
     }
+    // The address before is in it: who changes at the same time must not put its own list of former ones in place of ours.
     let text = "UPDATE conversation SET customer_idx = $1, customer = $2, former = $3, revision = $5 \
-         WHERE id = $4 AND closed_at IS NULL";
+         WHERE id = $4 AND closed_at IS NULL AND customer = $6";
     let changed = sqlx::query(text)
         .bind(new.customer_idx.as_bytes())
         .bind(new.customer.stored())
         .bind(new.former.stored())
         .bind(new.id)
         .bind(new.bound.revision.stored())
+        .bind(new.from.stored())
         .execute(&mut *connection)
         .await?;
-    if changed.rows_affected() > 0 {
-        bindings::tag(connection, new.id, &new.bound).await?;
+    if changed.rows_affected() == 0 {
+        let text = "SELECT id FROM conversation WHERE id = $1 AND closed_at IS NULL";
+        let is_open = sqlx::query(text).bind(new.id).fetch_optional(&mut *connection).await?.is_some();
+        return Ok(if is_open { Repointing::Moved } else { Repointing::Kept });
     }
-    Ok(i64::try_from(changed.rows_affected()).unwrap_or(0))
+    if let Some(key) = new.key_idx {
+        let text = "UPDATE conversation SET key_idx = $1 WHERE id = $2";
+        sqlx::query(text).bind(key.as_bytes()).bind(new.id).execute(&mut *connection).await?;
+    }
+    bindings::tag(connection, new.id, &new.bound).await?;
+    Ok(Repointing::Done)
 }

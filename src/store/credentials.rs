@@ -4,12 +4,11 @@
 //! its record is in it. A credential that has ended stays, since the log names it, and never comes back.
 //! When it fails: [`StoreFault`]; nothing was changed.
 
-use super::accept;
 use super::fault::StoreFault;
 use super::handle::Store;
+use super::menu_changing::{Came, Told};
 use super::reader::Transaction;
-use super::rows::{NewCredential, NewRecord, Verifiers};
-use super::touched::Touched;
+use super::rows::{NewCredential, Verifiers};
 use super::writer::Change;
 use crate::mail::Timestamp;
 use crate::vault::Sealed;
@@ -36,8 +35,16 @@ pub enum Changed {
     Done,
     /// As many stand as may.
     TooMany,
-    /// It has ended already, or is not the store's.
+    /// Who asked may not any more.
+    NotAllowed,
+    /// It has ended already, or is not the store's; or the store has left, and all of its credentials with it.
     NotThere,
+}
+
+impl Came for Changed {
+    const DONE: Self = Self::Done;
+    const NOT_ALLOWED: Self = Self::NotAllowed;
+    const GONE: Self = Self::NotThere;
 }
 
 impl Store {
@@ -54,12 +61,12 @@ impl Store {
         self.change(Change::KeepVerifiers { credential, verifiers, at }).await.map(|_| ())
     }
 
-    /// Clears the fast hashes of passwords that have had a verifier since before `at`.
+    /// Clears the fast hashes of passwords that have had a verifier since before `at`, and all of what has ended.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn clear_fast_hashes(&self, at: Timestamp) -> Result<(), StoreFault> {
-        self.change(Change::ClearFastHashes { at }).await.map(|_| ())
+    pub async fn clear_fast_hashes(&self, at: Timestamp, now: Timestamp) -> Result<(), StoreFault> {
+        self.change(Change::ClearFastHashes { at, now }).await.map(|_| ())
     }
 
     /// All credentials of a store, ended ones too, the oldest first.
@@ -82,9 +89,9 @@ impl Store {
         new: &NewCredential,
         replaces: Option<(i64, Timestamp)>,
         now: Timestamp,
-        record: &NewRecord,
+        told: &Told,
     ) -> Result<Changed, StoreFault> {
-        self.changing(merchant, record, async |transaction| {
+        self.menu_changing(merchant, told, async |transaction| {
             if let Some((old, at)) = replaces
                 && !end(transaction, merchant, old, at, now).await?
             {
@@ -116,9 +123,9 @@ impl Store {
         credential: i64,
         at: Timestamp,
         now: Timestamp,
-        record: &NewRecord,
+        told: &Told,
     ) -> Result<Changed, StoreFault> {
-        self.changing(merchant, record, async |transaction| {
+        self.menu_changing(merchant, told, async |transaction| {
             let is_ended = end(transaction, merchant, credential, at, now).await?;
             Ok(if is_ended { Changed::Done } else { Changed::NotThere })
         })
@@ -135,9 +142,9 @@ impl Store {
         credential: i64,
         networks: Option<&Sealed>,
         now: Timestamp,
-        record: &NewRecord,
+        told: &Told,
     ) -> Result<Changed, StoreFault> {
-        self.changing(merchant, record, async |transaction| {
+        self.menu_changing(merchant, told, async |transaction| {
             let text = "UPDATE credential SET networks = $1 WHERE id = $2 AND merchant_id = $3 \
                  AND (revoked_at IS NULL OR revoked_at > $4)";
             let done = sqlx::query(text)
@@ -178,35 +185,6 @@ impl Store {
         let read = |row: AnyRow| Ok(row.try_get::<Option<Vec<u8>>, _>(0)?.map(Sealed::from_stored));
         row.map(read).transpose().map_err(|error: sqlx::Error| error.into())
     }
-
-    async fn changing(
-        &self,
-        merchant: i64,
-        record: &NewRecord,
-        change: impl AsyncFnOnce(&mut Transaction<'_>) -> Result<Changed, StoreFault>,
-    ) -> Result<Changed, StoreFault> {
-        self.save_announced().await?;
-        self.pool()
-            .bounded(async {
-                let mut transaction = self.pool().begin().await?;
-                // The first statement writes: SQLite gives the lock of a transaction that has read to no second one.
-                let text = "UPDATE merchant SET created_at = created_at WHERE id = $1 AND left_at IS NULL";
-                let here = sqlx::query(text).bind(merchant).execute(&mut *transaction).await?;
-                // It has left, and all of its credentials with it.
-                if here.rows_affected() == 0 {
-                    return Ok(Changed::NotThere);
-                }
-                let changed = change(&mut transaction).await?;
-                if changed == Changed::Done {
-                    let mut touched = Touched::default();
-                    accept::records(&mut transaction, &mut touched, &[record]).await?;
-                    touched.write(&mut transaction).await?;
-                    transaction.commit().await?;
-                }
-                Ok(changed)
-            })
-            .await
-    }
 }
 
 /// Whether a credential that stands ends then; one that was to end sooner does.
@@ -226,7 +204,22 @@ async fn end(
         .bind(now.as_millis())
         .execute(&mut **transaction)
         .await?;
+    forget_ended(transaction, Some(merchant), now).await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Forgets all by which the passwords of credentials that have ended are known, of one store or of all: a mark that is taken back
+/// lets nobody in.
+pub(super) async fn forget_ended(
+    connection: &mut AnyConnection,
+    merchant: Option<i64>,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let text = "UPDATE credential SET secret = $1, verifier = NULL, scram = NULL WHERE revoked_at <= $2 \
+         AND ($3 = 0 OR merchant_id = $3) AND (secret <> $1 OR verifier IS NOT NULL OR scram IS NOT NULL)";
+    let query = sqlx::query(text).bind(&[][..]).bind(now.as_millis()).bind(merchant.unwrap_or_default());
+    query.execute(connection).await?;
+    Ok(())
 }
 
 fn read(row: &AnyRow) -> Result<KeptCredential, sqlx::Error> {
@@ -276,7 +269,7 @@ pub(super) async fn keep_verifiers(
     // Of two logins that bring the same, the first one's stay.
     sqlx::query(
         "UPDATE credential SET scram = $1, verifier = $2, verifier_at = $3 \
-         WHERE id = $4 AND (scram IS NULL OR verifier IS NULL)",
+         WHERE id = $4 AND (scram IS NULL OR verifier IS NULL) AND (revoked_at IS NULL OR revoked_at > $3)",
     )
     .bind(verifiers.scram.stored())
     .bind(verifiers.password.stored())

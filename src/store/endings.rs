@@ -34,7 +34,7 @@ pub struct Endings {
     pub next: Option<i64>,
 }
 
-/// What stands in `key_idx` of an inquiry or a guest that ended: no index is so short, so nobody finds it by its address.
+/// What stands in `key_idx` of an inquiry or a guest that ended, or of whatever gave way: no index is so short, so nobody finds it by its address.
 #[must_use]
 pub fn ended_idx(id: i64) -> [u8; 8] {
     id.to_be_bytes()
@@ -111,6 +111,18 @@ impl Store {
                 Ok(keys)
             })
             .await
+    }
+
+    /// Closes a conversation whose key is destroyed, and has nobody find it by its order number or address any more: it leads
+    /// nowhere, and whoever opens it next opens another.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer; then it is found still.
+    pub async fn give_way(&self, id: i64, now: Timestamp) -> Result<(), StoreFault> {
+        let text = "UPDATE conversation SET closed_at = COALESCE(closed_at, $1), key_idx = $2 WHERE id = $3";
+        let query = sqlx::query(text).bind(now.as_millis()).bind(ended_idx(id).to_vec()).bind(id);
+        query.execute(self.pool()).await?;
+        Ok(())
     }
 
     /// Forgets those of these whose keys are destroyed, and writes the certificate. How many.

@@ -6,12 +6,13 @@
 
 use super::certificates::certify;
 use super::engine::Engine;
+use super::erased_keys::{OfThem, Proves, destroy_key};
 use super::fact_upkeep;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::ids;
 use super::retention::DAY_MS;
-use super::strangers::LATER;
+use super::strangers::{LATER, stranger_said};
 use crate::mail::Timestamp;
 use crate::vault::{Index, bare_under};
 use data_encoding::HEXLOWER;
@@ -44,8 +45,23 @@ pub struct Holdings {
     /// Days of which there are records about the address outside of conversations: refused mail, and mail to the
     /// operator.
     pub refused_days: i64,
+    /// Corrections of the address, or to it, that wait for their proof. Whose they are only their keys tell: 0 here.
+    pub corrections: usize,
     /// Holds that keep some of it.
     pub holds: BTreeSet<i64>,
+}
+
+/// What is to be erased, under the id of an erasure.
+pub struct Erasing<'a> {
+    pub id: i64,
+    pub at: Timestamp,
+    pub conversations: &'a [i64],
+    /// Of the address, as a stranger's.
+    pub address: Index,
+    /// Quarters with the number that the address has in facts of each.
+    pub numbers: &'a [(i64, i64)],
+    /// Corrections that wait for their proof and have the address.
+    pub corrections: &'a [i64],
 }
 
 /// An erasure as it is kept.
@@ -57,6 +73,21 @@ pub struct ErasureRow {
     pub fingerprints: String,
     /// The letters of the seal keys that wrapped some of the keys without the tree of erasure.
     pub bare: String,
+    /// What proves it; not known of those of an older version.
+    pub ruling: Option<Vec<u8>>,
+}
+
+impl ErasureRow {
+    /// All that it says, for what proves it.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let Self { at, conversations, fingerprints, bare, .. } = self;
+        format!("{} {conversations} [{}] [{fingerprints}] [{bare}]", at.as_millis(), self.keys_text())
+    }
+
+    fn keys_text(&self) -> String {
+        self.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
 }
 
 impl Store {
@@ -155,19 +186,17 @@ impl Store {
             .map_err(|error: sqlx::Error| error.into())
     }
 
-    /// Erases these conversations, and what is kept about this address outside of them, under the id of an erasure; the data keys
-    /// that are destroyed. `numbers`: quarters with the number that the address has in facts of each. `None`: a hold keeps some of it.
+    /// Erases these conversations, and what is kept about this address outside of them; the data keys that are destroyed.
+    /// `None`: a hold keeps some of it.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then nothing is erased but numbers of facts.
     pub async fn erase(
         &self,
-        id: i64,
-        conversations: &[i64],
-        (address, numbers): (Index, &[(i64, i64)]),
-        next_id: impl Fn() -> i64,
-        at: Timestamp,
+        erasing: &Erasing<'_>,
+        by: &impl Proves,
     ) -> Result<Option<Vec<i64>>, StoreFault> {
+        let Erasing { id, at, conversations, address, numbers, corrections } = *erasing;
         if self.is_kept(conversations, address).await? {
             return Ok(None);
         }
@@ -179,14 +208,19 @@ impl Store {
         let count = i64::try_from(conversations.len()).unwrap_or(i64::MAX);
         sqlx::query(text).bind(id).bind(at.as_millis()).bind(count).execute(&mut *transaction).await?;
         let mut found = Vec::new();
-        let text = "SELECT k.id, k.wrapped, k.bare, s.day FROM stranger s JOIN data_key k ON k.id = s.data_key_id \
+        let text = "SELECT k.id, k.wrapped, k.bare, s.day, s.ruling FROM stranger s JOIN data_key k ON k.id = s.data_key_id \
              WHERE s.address_idx = $1";
         found.extend(sqlx::query(text).bind(address.as_bytes()).fetch_all(&mut *transaction).await?);
         if !holds_on_stranger(&mut transaction, address).await?.is_empty() {
             return Ok(None);
         }
+        let mut own = BTreeSet::new();
         for row in &found {
             let (key, day): (i64, i64) = (row.try_get(0)?, row.try_get(3)?);
+            let proof = by.prove("stranger", key, &stranger_said(address.as_bytes(), day));
+            if row.try_get::<Option<Vec<u8>>, _>(4)?.as_deref() == Some(proof.as_bytes()) {
+                own.insert(key);
+            }
             clear_to_operator(&mut transaction, day, key).await?;
             // What becomes of a mail to the operator is noted some days later.
             let until = of_stranger(day + LATER).1;
@@ -194,6 +228,14 @@ impl Store {
         }
         let text = "DELETE FROM stranger WHERE address_idx = $1";
         sqlx::query(text).bind(address.as_bytes()).execute(&mut *transaction).await?;
+        // Before the conversations, in the order of whoever carries one out.
+        for correction in corrections {
+            let text = "SELECT k.id, k.wrapped, k.bare FROM correction c JOIN data_key k ON k.id = c.data_key_id \
+                 WHERE c.id = $1 AND c.done_at IS NULL";
+            found.extend(sqlx::query(text).bind(*correction).fetch_optional(&mut *transaction).await?);
+            let text = "DELETE FROM correction WHERE id = $1 AND done_at IS NULL";
+            sqlx::query(text).bind(*correction).execute(&mut *transaction).await?;
+        }
         for conversation in conversations {
             if sqlx::query(HOLDS).bind(*conversation).fetch_optional(&mut *transaction).await?.is_some() {
                 return Ok(None);
@@ -209,22 +251,35 @@ impl Store {
         let (mut keys, mut fingerprints, mut bare) = (Vec::new(), Vec::new(), BTreeSet::new());
         for row in &found {
             let (key, wrapped): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
-            bare.insert(row.try_get::<Option<String>, _>(2)?.unwrap_or_else(|| bare_under(&wrapped)));
-            fingerprints.push(HEXLOWER.encode(&Sha256::digest(&wrapped)));
-            destroy_key(&mut transaction, key, next_id(), at).await?;
-            keys.push(key);
+            let by = OfThem { by, own: &own };
+            // What is not its own is none of this person's, as far as anybody can tell.
+            if destroy_key(&mut transaction, key, &by, at).await? {
+                bare.insert(row.try_get::<Option<String>, _>(2)?.unwrap_or_else(|| bare_under(&wrapped)));
+                fingerprints.push(HEXLOWER.encode(&Sha256::digest(&wrapped)));
+                keys.push(key);
+            }
         }
-        let texts: Vec<String> = keys.iter().map(ToString::to_string).collect();
-        let text = "UPDATE erasure SET keys = $1, fingerprints = $2, bare = $3 WHERE id = $4";
+        let row = ErasureRow {
+            id,
+            at,
+            conversations: count,
+            keys,
+            fingerprints: fingerprints.join(" "),
+            bare: bare.into_iter().collect(),
+            ruling: None,
+        };
+        let ruling = by.prove("erasure", id, &row.said());
+        let text = "UPDATE erasure SET keys = $1, fingerprints = $2, bare = $3, ruling = $5 WHERE id = $4";
         sqlx::query(text)
-            .bind(texts.join(" "))
-            .bind(fingerprints.join(" "))
-            .bind(bare.into_iter().collect::<String>())
+            .bind(row.keys_text())
+            .bind(row.fingerprints.as_str())
+            .bind(row.bare.as_str())
             .bind(id)
+            .bind(ruling.as_bytes())
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        Ok(Some(keys))
+        Ok(Some(row.keys))
         }).await
     }
 
@@ -256,22 +311,12 @@ impl Store {
         Ok(emptied?.try_get::<i64, _>(0)? == 0)
     }
 
-    /// Data keys that were destroyed for good since a time.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn erased_keys(&self, since: Timestamp) -> Result<Vec<i64>, StoreFault> {
-        let text = "SELECT data_key_id FROM erased_key WHERE id >= $1 ORDER BY id";
-        let rows = sqlx::query(text).bind(ids::floor(since.as_millis())).fetch_all(self.pool()).await?;
-        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(Into::into)
-    }
-
     /// Erasures without a certificate, the oldest first.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn erasures_pending(&self) -> Result<Vec<ErasureRow>, StoreFault> {
-        let text = "SELECT id, at, conversations, keys, fingerprints, bare FROM erasure WHERE certified_at IS NULL \
+        let text = "SELECT id, at, conversations, keys, fingerprints, bare, ruling FROM erasure WHERE certified_at IS NULL \
              ORDER BY id LIMIT 1000";
         let rows = sqlx::query(text).fetch_all(self.pool()).await?;
         rows.iter()
@@ -284,10 +329,21 @@ impl Store {
                     keys: keys.split(' ').filter_map(|key| key.parse().ok()).collect(),
                     fingerprints: row.try_get(4)?,
                     bare: row.try_get(5)?,
+                    ruling: row.try_get(6)?,
                 })
             })
             .collect::<Result<_, sqlx::Error>>()
             .map_err(Into::into)
+    }
+
+    /// Gives an erasure what proves it, where it has nothing.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn rule_erasure(&self, id: i64, ruling: Index) -> Result<(), StoreFault> {
+        let text = "UPDATE erasure SET ruling = $1 WHERE id = $2 AND ruling IS NULL";
+        sqlx::query(text).bind(ruling.as_bytes()).bind(id).execute(self.pool()).await?;
+        Ok(())
     }
 
     /// Writes the certificate of an erasure, once.
@@ -323,20 +379,6 @@ impl Store {
             })
             .await
     }
-}
-
-/// Destroys a data key for good.
-pub(super) async fn destroy_key(
-    connection: &mut AnyConnection,
-    key: i64,
-    id: i64,
-    at: Timestamp,
-) -> Result<(), sqlx::Error> {
-    let text = "UPDATE data_key SET wrapped = $1 WHERE id = $2";
-    sqlx::query(text).bind(&[][..]).bind(key).execute(&mut *connection).await?;
-    let text = "INSERT INTO erased_key (id, data_key_id, at) VALUES ($1, $2, $3)";
-    sqlx::query(text).bind(id).bind(key).bind(at.as_millis()).execute(connection).await?;
-    Ok(())
 }
 
 /// Holds that keep a record about an address outside of conversations: those on a store or a time.
@@ -381,6 +423,7 @@ async fn clear_to_operator(connection: &mut AnyConnection, day: i64, key: i64) -
 async fn clear(connection: &mut AnyConnection, conversation: i64) -> Result<(), sqlx::Error> {
     for text in [
         "DELETE FROM message_body WHERE message_id IN (SELECT id FROM message WHERE conversation_id = $1)",
+        "DELETE FROM kept_text WHERE conversation_id = $1",
         "DELETE FROM delivery WHERE message_id IN (SELECT id FROM message WHERE conversation_id = $1)",
         "DELETE FROM message WHERE conversation_id = $1",
         "DELETE FROM thread_id WHERE conversation_id = $1",

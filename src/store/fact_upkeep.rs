@@ -1,31 +1,24 @@
 //! What becomes of facts later: erased with a person, destroyed with their records, counts and keys of quarters at the end of their
-//! periods; and the partitions that PostgreSQL keeps them in.
+//! periods.
 //!
 //! Rules: a fact never outlives its record, but where a process of a version before facts destroyed that: what is then left goes once
-//! every period is over. A key of a quarter is destroyed when no fact of the quarter is left, so what a hold keeps keeps it. A
-//! partition is one day (UTC) of ids; it is made before its day and dropped when nothing is left in it. Where one is missing
-//! facts go to `fact_rest`, and stay there.
+//! every period is over. A key of a quarter is destroyed when no fact of the quarter is left, so what a hold keeps keeps it.
 //! When it fails: [`StoreFault`]; it is done again.
 
-use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::ids;
 use super::retention::DAY_MS;
 use crate::mail::Timestamp;
 use crate::vault::quarter_begins;
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use sqlx::{AnyConnection, AssertSqlSafe};
 
-/// Days for which partitions are made ahead, today included.
-pub const DAYS_AHEAD: i64 = 4;
 /// Rows of one step.
 const STEP: i64 = 2000;
 /// Most steps of a round.
 const STEPS: usize = 20;
 /// Hours of counts that one step forgets.
 const HOURS: i64 = 24;
-/// How long making or dropping a partition waits for those who read, while others wait behind it.
-const LOCK_PATIENCE: &str = "SET LOCAL lock_timeout = '200ms'";
 
 /// All numbers of a fact.
 const CLEARED: &str = "from_k = NULL, author_k = NULL, reply_k = NULL, to_k = NULL, rcpt_k = NULL, order_k = NULL, \
@@ -151,107 +144,6 @@ impl Store {
             }
         }
         Ok(())
-    }
-
-    /// Makes the partitions of the day of `now` and of the days after it that are missing.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer, or a day has facts in `fact_rest` already, where they then stay.
-    pub async fn make_partitions(&self, now: Timestamp) -> Result<(), StoreFault> {
-        if self.engine() == Engine::Sqlite {
-            return Ok(());
-        }
-        let today = now.as_millis().div_euclid(DAY_MS);
-        let there = self.partitions().await?;
-        let mut made = Ok(());
-        for day in (today..today + DAYS_AHEAD).filter(|day| !there.contains(day)) {
-            let one = self.make_partition(day).await;
-            // Another process may have been faster.
-            if one.is_err() && !self.partitions().await?.contains(&day) {
-                made = made.and(one);
-            }
-        }
-        made
-    }
-
-    async fn make_partition(&self, day: i64) -> Result<(), StoreFault> {
-        let (from, until) = super::retention_parts::span(day);
-        self.pool()
-            .bounded(async {
-                let mut transaction = self.pool().begin().await?;
-                for text in [
-                    LOCK_PATIENCE.to_owned(),
-                    format!("CREATE TABLE fact_{day} (LIKE fact INCLUDING ALL)"),
-                    // Unlike a table that is made as a partition, one that is attached keeps nobody from writing to the others.
-                    format!(
-                        "ALTER TABLE fact ATTACH PARTITION fact_{day} FOR VALUES FROM ({from}) TO ({until})"
-                    ),
-                ] {
-                    sqlx::query(AssertSqlSafe(text)).execute(&mut *transaction).await?;
-                }
-                transaction.commit().await?;
-                Ok(())
-            })
-            .await
-    }
-
-    /// The days that have a partition.
-    async fn partitions(&self) -> Result<Vec<i64>, StoreFault> {
-        let text = "SELECT CAST(c.relname AS TEXT) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
-             WHERE i.inhparent = to_regclass('fact')";
-        let rows = sqlx::query(text).fetch_all(self.pool()).await?;
-        let mut days = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let name: String = row.try_get(0)?;
-            days.extend(name.strip_prefix("fact_").and_then(|day| day.parse::<i64>().ok()));
-        }
-        Ok(days)
-    }
-
-    /// Drops the partitions of days before `now`'s in which nothing is left. How many.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer, or somebody reads one for long.
-    pub async fn drop_partitions(&self, now: Timestamp) -> Result<usize, StoreFault> {
-        if self.engine() == Engine::Sqlite {
-            return Ok(0);
-        }
-        // What came just before midnight may be written after it.
-        let until = now.as_millis().div_euclid(DAY_MS) - 1;
-        let mut dropped = 0;
-        for day in self.partitions().await?.into_iter().filter(|day| *day < until) {
-            let text = format!("SELECT id FROM fact_{day} LIMIT 1");
-            let is_empty = sqlx::query(AssertSqlSafe(text)).fetch_optional(self.pool()).await?.is_none();
-            if is_empty && self.drop_partition(day).await? {
-                dropped += 1;
-            }
-        }
-        Ok(dropped)
-    }
-
-    async fn drop_partition(&self, day: i64) -> Result<bool, StoreFault> {
-        self.pool()
-            .bounded(async {
-                let mut transaction = self.pool().begin().await?;
-                // The whole first, as whoever reads or writes it does.
-                for text in [
-                    LOCK_PATIENCE.to_owned(),
-                    "LOCK TABLE ONLY fact IN ACCESS EXCLUSIVE MODE".to_owned(),
-                    format!("LOCK TABLE fact_{day} IN ACCESS EXCLUSIVE MODE"),
-                ] {
-                    sqlx::query(AssertSqlSafe(text)).execute(&mut *transaction).await?;
-                }
-                let text = format!("SELECT id FROM fact_{day} LIMIT 1");
-                let is_empty =
-                    sqlx::query(AssertSqlSafe(text)).fetch_optional(&mut *transaction).await?.is_none();
-                if is_empty {
-                    let text = format!("DROP TABLE fact_{day}");
-                    sqlx::query(AssertSqlSafe(text)).execute(&mut *transaction).await?;
-                    transaction.commit().await?;
-                }
-                Ok(is_empty)
-            })
-            .await
     }
 
     /// Forgets facts from before `before` whose records are gone, and what is usual for stores that was not seen since then. Whether

@@ -6,6 +6,7 @@
 //! When it fails: the transaction is rolled back, with the record.
 
 use super::batch::{lots, statement};
+use super::engine::Engine;
 use super::rows::NewRecord;
 use crate::mail::Flags;
 use sqlx::{AnyConnection, AssertSqlSafe};
@@ -136,6 +137,7 @@ impl<'a> Tally<'a> {
         let rollups: Vec<_> = self.rollups.into_iter().collect();
         for lot in lots(&rollups) {
             let text = statement(
+                Engine::of(connection),
                 "INSERT INTO rollup (hour, merchant_id, direction, event, country, result, part, n, octets) VALUES",
                 "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 lot.len(),
@@ -160,6 +162,7 @@ impl<'a> Tally<'a> {
         let profiles: Vec<_> = self.profiles.into_iter().collect();
         for lot in lots(&profiles) {
             let text = statement(
+                Engine::of(connection),
                 // What was seen in the quarter before under another number is not new.
                 "INSERT INTO profile (merchant_id, what, value, first_at, last_at, n) \
                  SELECT v.column1, v.column2, v.column3, COALESCE((SELECT p.first_at FROM profile p \
@@ -195,6 +198,7 @@ pub(super) async fn write<'a>(
 ) -> Result<(), sqlx::Error> {
     for lot in lots(new) {
         let text = statement(
+            Engine::of(connection),
             "INSERT INTO fact (id, at, event, direction, result, merchant_id, conversation_id, message_id, \
              delivery_id, from_k, author_k, reply_k, to_k, rcpt_k, order_k, login_k, msgid_k, sent_id_k, answers_k, ip_k, \
              net_k, origin_k, peer_dom_k, asn, country, country2, origin_country, author_dom_k, from_dom_k, dkim_dom_k, \
@@ -260,6 +264,7 @@ pub(super) async fn write<'a>(
         .collect();
     for lot in lots(&files) {
         let text = statement(
+            Engine::of(connection),
             "INSERT INTO fact_file (fact_id, ord, hash_k, kind, declared, found, size, is_encrypted) VALUES",
             "(?, ?, ?, ?, ?, ?, ?, ?)",
             lot.len(),

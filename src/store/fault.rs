@@ -15,6 +15,11 @@ pub enum StoreFault {
     Exists,
     #[error("the database refused a statement ({0}); this is a defect, or the schema was altered by hand")]
     Refused(String),
+    #[error(
+        "a row names the installation's data key, or a store's, as one to be destroyed: somebody changed it (see `anshin log verify`); \
+         nothing was destroyed"
+    )]
+    Lasting,
     #[error("[storage] url is neither sqlite:PATH nor postgres://USER@HOST/NAME")]
     Url,
     #[error(
@@ -31,6 +36,11 @@ pub enum StoreFault {
          start encrypts it"
     )]
     PlainFileInUse,
+    #[error(
+        "the database file can't be encrypted: it is written anew beside itself, which takes {needs} MiB, and its file system has {free} MiB \
+         free; free some, or move the file to a larger one; nothing was changed"
+    )]
+    NoRoom { needs: u64, free: u64 },
     #[error("the schema can't be brought up to date ({0})")]
     Schema(String),
     #[error(
@@ -51,6 +61,20 @@ impl StoreFault {
     }
 }
 
+/// A lock that did not come in time (PostgreSQL, Appendix A: `lock_not_available`).
+pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+impl StoreFault {
+    /// Whether others had the lock for too long, or were waited for in a circle.
+    pub(super) fn is_of_lock(&self) -> bool {
+        match self {
+            StoreFault::Unreachable(why) => why.ends_with(LOCK_NOT_AVAILABLE),
+            StoreFault::Collided(_) => true,
+            _ => false,
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreFault {
     fn from(error: sqlx::Error) -> Self {
         match &error {
@@ -68,7 +92,7 @@ impl From<sqlx::Error> for StoreFault {
                     StoreFault::Collided(code.into_owned())
                 } else if code.len() == 5
                     && (["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
-                        || matches!(&*code, "55P03" | "25006"))
+                        || matches!(&*code, LOCK_NOT_AVAILABLE | "25006"))
                 {
                     // Connection exceptions, insufficient resources, operator intervention, system errors, a lock that did not come, and a
                     // server that only reads: a standby that is being promoted, or one out of space (PostgreSQL, Appendix A).

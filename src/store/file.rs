@@ -12,7 +12,7 @@
 
 use super::engine::file_of;
 use super::fault::StoreFault;
-use crate::vault::{FileKey, FileKeys};
+use crate::vault::{FileKey, FileKeys, keep_openssl};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqlSafeStr, SqlStr};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -26,6 +26,7 @@ const TRIES: usize = 50;
 const REST: Duration = Duration::from_millis(100);
 /// How much of a replaced file is spoiled: its header and schema, without which SQLite reads none of it.
 const HEAD: usize = 64 * 1024;
+const MIB: u64 = 1024 * 1024;
 /// SQLITE_NOTADB: the first page is none, with this key.
 const NOT_A_DATABASE: u32 = 26;
 /// SQLITE_BUSY: another connection has it open.
@@ -187,12 +188,6 @@ fn opening(key: Option<&FileKey>) -> SqlStr {
     }
 }
 
-/// Goes before the first connection: OpenSSL, which encrypts the files, stays until the process is gone. It would take itself
-/// down at `exit`, where a connection's thread may still be closing a file, and crash.
-pub(super) fn keep_openssl() {
-    openssl_sys::init();
-}
-
 async fn connect(path: &Path, key: Option<&FileKey>) -> Result<SqliteConnection, StoreFault> {
     let options = SqliteConnectOptions::new().filename(path).disable_statement_logging();
     keep_openssl();
@@ -255,12 +250,25 @@ async fn rewrite(path: &Path, from: Option<&FileKey>, to: &FileKey) -> Result<()
     let path = &fs::canonicalize(path)?;
     let fresh = beside(path, "-unfinished");
     remove(&fresh)?;
+    // What the WAL holds comes into both.
+    let length = |end: &str| fs::metadata(beside(path, end)).map_or(0, |file| file.len());
+    room_for(path, length("") + 2 * length("-wal"))?;
     let written = replace(path, &fresh, from, to).await;
     if written.is_err() {
         // On a full disk most of all. What can't be removed now goes the next time.
         let _ = remove(&fresh);
     }
     written
+}
+
+/// Whether the file system has room for so many octets: said before it is tried, since a full disk stops mail.
+fn room_for(path: &Path, needs: u64) -> Result<(), StoreFault> {
+    let system = rustix::fs::statvfs(path).map_err(io::Error::from)?;
+    let free = system.f_bavail.saturating_mul(system.f_frsize);
+    if free < needs {
+        return Err(StoreFault::NoRoom { needs: needs.div_ceil(MIB), free: free / MIB });
+    }
+    Ok(())
 }
 
 /// Removes an unfinished file.

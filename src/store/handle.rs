@@ -12,12 +12,12 @@ use super::rows::{
     Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement,
 };
 use super::writer::{Change, Effect, Job, WOKEN, write};
-use super::{Readdressed, Ruling, accept, fault::StoreFault, schema};
+use super::{Readdressed, Repointing, Ruling, accept, fault::StoreFault, schema};
 use crate::mail::Timestamp;
 use crate::schedule::{Class, Rooms};
 use crate::vault::{FileKeys, Index, Sealed};
-use sqlx::Row;
 use sqlx::postgres::PgListener;
+use sqlx::{AnyConnection, Row};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -79,6 +79,11 @@ impl Store {
 
     pub(super) fn pool(&self) -> &Reader {
         &self.inner.pool
+    }
+
+    /// A connection of its own.
+    pub(super) async fn connect(&self) -> Result<AnyConnection, StoreFault> {
+        self.inner.database.connect().await
     }
 
     /// The name of the file key that a SQLite file is encrypted with.
@@ -178,15 +183,18 @@ impl Store {
         self.change(Change::ExtendConversation { id, expires_at }).await.map(|_| ())
     }
 
-    /// Gives an order another customer address, with the entry about it and the mail to the address before. `false`: it was
-    /// closed meanwhile, and nothing is changed.
+    /// Gives an order another customer address, with the entry about it and the mail to the address before; all of it or nothing.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn readdress(&self, new: Readdressed) -> Result<bool, StoreFault> {
-        let changed = self.count(Change::Readdress(Box::new(new))).await? > 0;
-        self.ring();
-        Ok(changed)
+    pub async fn readdress(&self, new: Readdressed) -> Result<Repointing, StoreFault> {
+        match self.change(Change::Readdress(Box::new(new))).await? {
+            Effect::Repointed(done) => {
+                self.ring();
+                Ok(done)
+            }
+            _ => Err(StoreFault::Stopped),
+        }
     }
 
     /// Closes a conversation.
@@ -287,7 +295,8 @@ impl Store {
         }
     }
 
-    /// Marks a delivered message as bounced, with its record, and the notice to its sender if it was delivered before.
+    /// Marks a message that was delivered as bounced, with its record and the notice to its sender; of any other nothing is
+    /// written.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.

@@ -56,6 +56,9 @@ pub struct Ruling {
     pub notice: Option<Box<NewMessage>>,
 }
 
+/// What a worker left behind whose lease is over counts as sent, as it does where the lease is taken over.
+const LEFT: &str = "doubtful = doubtful + CASE WHEN lease <> 0 THEN 1 ELSE 0 END, lease = 0";
+
 /// Writes a decision. `false` when the delivery is not what it had to be: then nothing is written.
 pub(super) async fn rule<'a>(
     connection: &mut AnyConnection,
@@ -80,15 +83,15 @@ pub(super) async fn rule<'a>(
             (text, None, Some(expires_at.as_millis()))
         }
         Ruled::Dropped => (
-            "state = 'dropped', held_for = $3, next_at = $2, ended_at = $4, lease = 0".into(),
+            format!("state = 'dropped', held_for = $3, next_at = $2, ended_at = $4, {LEFT}"),
             None,
             Some(ruling.at.as_millis()),
         ),
         Ruled::Rerouted { route, .. } => {
-            ("held_for = $3, next_at = $2, route = $4, lease = 0".into(), None, Some(*route))
+            (format!("held_for = $3, next_at = $2, route = $4, {LEFT}"), None, Some(*route))
         }
         Ruled::Held { why, until } => (
-            "state = 'held', held_for = $3, next_at = $2, expires_at = $4, lease = 0".into(),
+            format!("state = 'held', held_for = $3, next_at = $2, expires_at = $4, {LEFT}"),
             Some(*why),
             Some(until.as_millis()),
         ),
@@ -96,7 +99,7 @@ pub(super) async fn rule<'a>(
             ("held_for = $3, delay_noticed_at = $2, look_at = $4".into(), None, Some(look_at.as_millis()))
         }
         Ruled::Expired => (
-            "state = 'failed', held_for = $3, next_at = $2, ended_at = $4, lease = 0".into(),
+            format!("state = 'failed', held_for = $3, next_at = $2, ended_at = $4, {LEFT}"),
             None,
             Some(ruling.at.as_millis()),
         ),
@@ -173,16 +176,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn overdue(&self, now: Timestamp, limit: i64) -> Result<Vec<i64>, StoreFault> {
+    pub async fn overdue(&self, now: Timestamp, limit: i64) -> Result<Vec<(i64, String)>, StoreFault> {
         let rows = sqlx::query(
-            "SELECT id FROM delivery WHERE state = 'held' AND expires_at <= $1 AND held_for <> 'fault' \
+            "SELECT id, held_for FROM delivery WHERE state = 'held' AND expires_at <= $1 AND held_for <> 'fault' \
              ORDER BY expires_at LIMIT $2",
         )
         .bind(now.as_millis())
         .bind(limit)
         .fetch_all(self.pool())
         .await?;
-        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+        let read = |row: &sqlx::any::AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
     /// How many messages of a store are held, and of one of its orders or inquiries, or of none: what its guests wrote

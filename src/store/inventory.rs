@@ -68,7 +68,7 @@ fn column(text: &'static str) -> Option<Column> {
     let comment = comment.trim();
     let protection = if comment.starts_with("sealed") {
         Protection::Sealed
-    } else if name == "wrapped" {
+    } else if name == "wrapped" || name.ends_with("_wrapped") {
         Protection::Wrapped
     } else if name.ends_with("_idx")
         || name.ends_with("_k")

@@ -227,5 +227,9 @@ pub(super) fn read_segment(row: &sqlx::any::AnyRow) -> Result<SegmentRow, sqlx::
 
 /// The classes that the ring's keys of a purpose open: texts, or everything else.
 pub(super) fn classes_of(purpose: Purpose) -> &'static str {
-    if purpose == Purpose::Body { "class = 'body'" } else { "class <> 'body'" }
+    match purpose {
+        Purpose::Body => "class = 'body'",
+        Purpose::Menu => "class = 'access'",
+        _ => "class NOT IN ('body', 'access')",
+    }
 }

@@ -12,6 +12,8 @@
 //! A leased delivery counts with its lease's end: the lane of a process that died comes up by itself.
 //! When it fails: the transaction is rolled back, and nothing was leased.
 
+use super::batch::statement;
+use super::clock::LaneKey;
 use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
@@ -339,11 +341,54 @@ pub(super) async fn wake(
     Ok(woken)
 }
 
+/// The same for the routes that a word of the board names.
+pub(super) async fn wake_those(
+    connection: &mut AnyConnection,
+    touched: &mut Touched<'_>,
+    routes: &Left,
+    after: LaneKey,
+    now: Timestamp,
+) -> Result<Woken, sqlx::Error> {
+    let own = match routes {
+        Left::Only(routes) => return wake(connection, touched, routes, now).await,
+        Left::Out(own) => own,
+    };
+    // The configuration names these, so they are few. A route below zero was chosen for one mail.
+    let own: Vec<i64> = own.iter().copied().chain([-1]).collect();
+    let text = statement(
+        Engine::of(connection),
+        "SELECT class, merchant_id, route, due_at FROM lane WHERE route NOT IN (",
+        "?",
+        own.len(),
+        ") AND (class, merchant_id, route) > (?, ?, ?) AND route >= 0 ORDER BY class, merchant_id, route LIMIT ?",
+    );
+    let mut query = sqlx::query(AssertSqlSafe(text));
+    for route in own {
+        query = query.bind(route);
+    }
+    let query = query.bind(after.0).bind(after.1).bind(after.2);
+    let rows = query.bind(WOKEN_AT_ONCE).fetch_all(&mut *connection).await?;
+    let mut woken = Woken::default();
+    for row in &rows {
+        if row.try_get::<i64, _>(3)? > now.as_millis() {
+            touched.touch_row(row, 0, now)?;
+            woken.lanes += 1;
+        }
+    }
+    woken.more = i64::try_from(rows.len()).is_ok_and(|count| count >= WOKEN_AT_ONCE);
+    if let Some(last) = rows.last() {
+        woken.last = (last.try_get(0)?, last.try_get(1)?, last.try_get(2)?);
+    }
+    Ok(woken)
+}
+
 /// What a wake came to.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Woken {
     pub lanes: u64,
     pub more: bool,
+    /// Behind which the next lot begins.
+    pub(super) last: LaneKey,
 }
 
 impl Store {
@@ -351,11 +396,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn wake(&self, routes: Vec<i64>, now: Timestamp) -> Result<u64, StoreFault> {
-        let mut lanes = 0;
+    pub async fn wake(&self, routes: Left, now: Timestamp) -> Result<u64, StoreFault> {
+        let (mut lanes, mut after) = (0, (i64::MIN, i64::MIN, i64::MIN));
         // A destination of a hundred thousand stores is woken in lots, so that no transaction holds up the writer.
-        while let Effect::Woken(woken) = self.change(Change::Wake { routes: routes.clone(), now }).await? {
-            lanes += woken.lanes;
+        while let Effect::Woken(woken) =
+            self.change(Change::Wake { routes: routes.clone(), after, now }).await?
+        {
+            (lanes, after) = (lanes + woken.lanes, woken.last);
             self.ring();
             if !woken.more {
                 break;

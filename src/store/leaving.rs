@@ -2,6 +2,7 @@
 //!
 //! When it fails: [`StoreFault`]; then nothing is changed.
 
+use super::credentials;
 use super::fault::StoreFault;
 use super::handle::Store;
 use crate::mail::Timestamp;
@@ -66,8 +67,8 @@ impl Store {
         rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(Into::into)
     }
 
-    /// A store leaves: from now on nobody logs in for it, and nothing is opened with it. How many credentials that
-    /// ended.
+    /// A store leaves: from now on nobody logs in for it, whatever its rows say later, since nothing is left by which a password is
+    /// known; and nothing is opened with it. How many credentials that ended.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then it is here still.
@@ -75,12 +76,21 @@ impl Store {
         self.pool()
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
-                let text = "UPDATE merchant SET left_at = COALESCE(left_at, $1) WHERE id = $2";
-                sqlx::query(text).bind(now.as_millis()).bind(merchant).execute(&mut *transaction).await?;
+                let text = "UPDATE merchant SET left_at = COALESCE(left_at, $1), menu = $3 WHERE id = $2";
+                let query = sqlx::query(text).bind(now.as_millis()).bind(merchant).bind(&[][..]);
+                query.execute(&mut *transaction).await?;
                 let text =
                     "UPDATE credential SET revoked_at = $1 WHERE merchant_id = $2 AND (revoked_at IS NULL OR revoked_at > $1)";
                 let query = sqlx::query(text).bind(now.as_millis()).bind(merchant);
                 let ended = query.execute(&mut *transaction).await?.rows_affected();
+                credentials::forget_ended(&mut transaction, Some(merchant), now).await?;
+                // Nobody signs in to the menu again either, whatever is put back into these rows.
+                let text = "UPDATE menu_person SET verifier = $1, factor = NULL, ended_at = COALESCE(ended_at, $2) \
+                     WHERE merchant_id = $3";
+                let query = sqlx::query(text).bind(&[][..]).bind(now.as_millis()).bind(merchant);
+                query.execute(&mut *transaction).await?;
+                let text = "DELETE FROM menu_session WHERE merchant_id = $1";
+                sqlx::query(text).bind(merchant).execute(&mut *transaction).await?;
                 transaction.commit().await?;
                 Ok(ended)
             })

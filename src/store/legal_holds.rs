@@ -6,27 +6,38 @@
 //! When it fails: [`StoreFault`]; then it holds, or holds on.
 
 use super::accept;
-use super::erasure::destroy_key;
+use super::erased_keys::{Proves, destroy_key};
 use super::fault::StoreFault;
 use super::handle::Store;
+use super::looks::{self, NewLook};
 use super::parties::KeyRow;
 use super::rows::NewKey;
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
+use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row};
 
 /// Pairs of store and index in one question.
 const PAIRS: usize = 100;
 
+/// What a hold keeps: what meets all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldScope {
+    pub merchant_id: Option<i64>,
+    /// Only what is of the conversations that are named.
+    pub by_person: bool,
+    /// Since when and until when, in milliseconds since 1970.
+    pub from: Option<i64>,
+    pub until: Option<i64>,
+}
+
 /// A hold to be set.
 pub struct NewLegalHold {
     pub id: i64,
     pub at: Timestamp,
-    pub merchant_id: Option<i64>,
-    /// Whether it keeps only what is of these conversations.
-    pub conversations: Option<Vec<i64>>,
-    pub from: Option<Timestamp>,
-    pub until: Option<Timestamp>,
+    pub scope: HeldScope,
+    /// Of a person.
+    pub conversations: Vec<i64>,
     pub key: NewKey,
     pub detail: Sealed,
 }
@@ -35,10 +46,7 @@ pub struct NewLegalHold {
 pub struct LegalHoldRow {
     pub id: i64,
     pub at: Timestamp,
-    pub merchant_id: Option<i64>,
-    pub by_person: bool,
-    pub from: Option<Timestamp>,
-    pub until: Option<Timestamp>,
+    pub scope: HeldScope,
     pub key: KeyRow,
     pub detail: Sealed,
     pub lifted_at: Option<Timestamp>,
@@ -47,30 +55,32 @@ pub struct LegalHoldRow {
 }
 
 impl Store {
-    /// Sets a hold.
+    /// Sets a hold, with the look that says so.
     ///
     /// # Errors
-    /// [`StoreFault`] when the database does not answer; then it does not hold.
-    pub async fn add_hold(&self, new: &NewLegalHold) -> Result<(), StoreFault> {
+    /// [`StoreFault`] when the database does not answer; then it does not hold, and no look says that it does.
+    pub async fn add_hold(&self, look: &NewLook, new: &NewLegalHold) -> Result<(), StoreFault> {
+        self.save_announced().await?;
         self.pool()
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
+                looks::add(&mut transaction, look).await?;
                 sqlx::query(
             "INSERT INTO legal_hold (id, at, merchant_id, by_person, from_at, until_at, data_key_id, detail) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(new.id)
         .bind(new.at.as_millis())
-        .bind(new.merchant_id)
-        .bind(i64::from(new.conversations.is_some()))
-        .bind(new.from.map(Timestamp::as_millis))
-        .bind(new.until.map(Timestamp::as_millis))
+        .bind(new.scope.merchant_id)
+        .bind(i64::from(new.scope.by_person))
+        .bind(new.scope.from)
+        .bind(new.scope.until)
         .bind(new.key.id)
         .bind(new.detail.stored())
         .execute(&mut *transaction)
         .await?;
                 accept::data_key(&mut transaction, &new.key, new.at).await?;
-                for conversation in new.conversations.iter().flatten() {
+                for conversation in &new.conversations {
                     hold_one(&mut transaction, new.id, *conversation).await?;
                 }
                 transaction.commit().await?;
@@ -106,18 +116,19 @@ impl Store {
         let rows = sqlx::query(text).fetch_all(self.pool()).await?;
         rows.iter()
             .map(|row| {
-                let time =
-                    |at| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(at)?.map(Timestamp::from_millis));
+                let lifted_at = row.try_get::<Option<i64>, _>(9)?;
                 Ok(LegalHoldRow {
                     id: row.try_get(0)?,
                     at: Timestamp::from_millis(row.try_get(1)?),
-                    merchant_id: row.try_get(2)?,
-                    by_person: row.try_get::<i64, _>(3)? == 1,
-                    from: time(4)?,
-                    until: time(5)?,
+                    scope: HeldScope {
+                        merchant_id: row.try_get(2)?,
+                        by_person: row.try_get::<i64, _>(3)? == 1,
+                        from: row.try_get(4)?,
+                        until: row.try_get(5)?,
+                    },
                     key: KeyRow { id: row.try_get(6)?, wrapped: row.try_get(7)? },
                     detail: Sealed::from_stored(row.try_get(8)?),
-                    lifted_at: time(9)?,
+                    lifted_at: lifted_at.map(Timestamp::from_millis),
                     ruling: row.try_get(10)?,
                 })
             })
@@ -125,7 +136,7 @@ impl Store {
             .map_err(Into::into)
     }
 
-    /// Lifts a hold and destroys the key of its detail, under this id. `false` when it does not hold.
+    /// Lifts a hold and destroys the key of its detail. `false` when it does not hold.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer; then it holds on.
@@ -133,7 +144,7 @@ impl Store {
         &self,
         id: i64,
         ruling: Index,
-        next_id: i64,
+        by: &impl Proves,
         at: Timestamp,
     ) -> Result<bool, StoreFault> {
         self.pool()
@@ -147,7 +158,7 @@ impl Store {
                 if is_lifted {
                     let text = "SELECT data_key_id FROM legal_hold WHERE id = $1";
                     let key = sqlx::query(text).bind(id).fetch_one(&mut *transaction).await?.try_get(0)?;
-                    destroy_key(&mut transaction, key, next_id, at).await?;
+                    destroy_key(&mut transaction, key, by, at).await?;
                 }
                 transaction.commit().await?;
                 Ok(is_lifted)
@@ -162,6 +173,23 @@ impl Store {
     pub async fn hold_again(&self, id: i64) -> Result<(), StoreFault> {
         let text = "UPDATE legal_hold SET lifted_at = NULL, ruling = NULL WHERE id = $1";
         sqlx::query(text).bind(id).execute(self.pool()).await?;
+        Ok(())
+    }
+
+    /// Has a hold keep again what it was set to keep.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn put_scope_back(&self, id: i64, scope: &HeldScope) -> Result<(), StoreFault> {
+        let text = "UPDATE legal_hold SET merchant_id = $1, by_person = $2, from_at = $3, until_at = $4 WHERE id = $5";
+        sqlx::query(text)
+            .bind(scope.merchant_id)
+            .bind(i64::from(scope.by_person))
+            .bind(scope.from)
+            .bind(scope.until)
+            .bind(id)
+            .execute(self.pool())
+            .await?;
         Ok(())
     }
 

@@ -72,6 +72,9 @@ pub struct LookRequestRow {
 const REQUEST: &str = "SELECT r.id, r.at, r.expires_at, r.actor_idx, r.data_key_id, k.wrapped, r.detail, r.decision, \
     r.used_at, r.what_idx, r.rows, r.decided_at, r.decider_idx, r.ruling FROM look_request r JOIN data_key k ON k.id = r.data_key_id ";
 
+/// That a look was opened.
+const USED: &str = "outcome IN ('opened', 'exported')";
+
 impl Store {
     /// Commits an entry.
     ///
@@ -115,14 +118,14 @@ impl Store {
         Ok(query.fetch_one(self.pool()).await?.try_get(0)?)
     }
 
-    /// The last entries, the latest first.
+    /// The last entries before one, the latest first.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn looks(&self, limit: i64) -> Result<Vec<LookRow>, StoreFault> {
+    pub async fn looks(&self, before: i64, limit: i64) -> Result<Vec<LookRow>, StoreFault> {
         let text = "SELECT l.id, l.at, l.purpose, l.kind, l.rows, l.outcome, l.request_id, l.data_key_id, k.wrapped, \
-             l.detail FROM look l JOIN data_key k ON k.id = l.data_key_id ORDER BY l.id DESC LIMIT $1";
-        let rows = sqlx::query(text).bind(limit).fetch_all(self.pool()).await?;
+             l.detail FROM look l JOIN data_key k ON k.id = l.data_key_id WHERE l.id < $1 ORDER BY l.id DESC LIMIT $2";
+        let rows = sqlx::query(text).bind(before).bind(limit).fetch_all(self.pool()).await?;
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
@@ -186,30 +189,40 @@ impl Store {
         rows.iter().map(read_request).collect::<Result<_, _>>().map_err(Into::into)
     }
 
-    /// Decides a request. `false` when it was decided already.
+    /// Decides a request, with the entry that says so. `false` when it was decided already, and nothing is entered.
     ///
     /// # Errors
-    /// [`StoreFault`] when the database does not answer.
+    /// [`StoreFault`] when the database does not answer; then nothing is decided.
     pub async fn decide_look(
         &self,
         id: i64,
         decision: &'static str,
         decider: Index,
         ruling: Index,
-        at: Timestamp,
+        entry: &NewLook,
     ) -> Result<bool, StoreFault> {
-        let done = sqlx::query(
-            "UPDATE look_request SET decision = $1, decider_idx = $2, decided_at = $3, ruling = $5 WHERE id = $4 \
-             AND decision IS NULL AND expires_at > $3",
-        )
-        .bind(decision)
-        .bind(decider.as_bytes())
-        .bind(at.as_millis())
-        .bind(id)
-        .bind(ruling.as_bytes())
-        .execute(self.pool())
-        .await?;
-        Ok(done.rows_affected() == 1)
+        self.save_announced().await?;
+        self.pool()
+            .bounded(async {
+                let mut transaction = self.pool().begin().await?;
+                let text = "UPDATE look_request SET decision = $1, decider_idx = $2, decided_at = $3, ruling = $5 \
+                     WHERE id = $4 AND decision IS NULL AND expires_at > $3";
+                let done = sqlx::query(text)
+                    .bind(decision)
+                    .bind(decider.as_bytes())
+                    .bind(entry.at.as_millis())
+                    .bind(id)
+                    .bind(ruling.as_bytes())
+                    .execute(&mut *transaction)
+                    .await?;
+                let is_decided = done.rows_affected() == 1;
+                if is_decided {
+                    add(&mut transaction, entry).await?;
+                }
+                transaction.commit().await?;
+                Ok(is_decided)
+            })
+            .await
     }
 
     /// Whether an entry says that this one, who is not who asked, has approved a request.
@@ -245,7 +258,7 @@ impl Store {
     pub async fn rulings_after(&self, after: i64, limit: i64) -> Result<Vec<LookRow>, StoreFault> {
         let text = "SELECT l.id, l.at, l.purpose, l.kind, l.rows, l.outcome, l.request_id, l.data_key_id, k.wrapped, \
              l.detail FROM look l JOIN data_key k ON k.id = l.data_key_id \
-             WHERE l.id > $1 AND l.kind IN ('request', 'review', 'hold', 'breach') ORDER BY l.id LIMIT $2";
+             WHERE l.id > $1 AND l.kind IN ('request', 'review', 'hold', 'breach', 'break-glass') ORDER BY l.id LIMIT $2";
         let rows = sqlx::query(text).bind(after).bind(limit).fetch_all(self.pool()).await?;
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
@@ -261,6 +274,17 @@ impl Store {
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
+    /// Entries that an access was revoked.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn revocations(&self) -> Result<Vec<LookRow>, StoreFault> {
+        let text = "SELECT l.id, l.at, l.purpose, l.kind, l.rows, l.outcome, l.request_id, l.data_key_id, k.wrapped, \
+             l.detail FROM look l JOIN data_key k ON k.id = l.data_key_id WHERE l.kind = 'review' AND l.outcome = 'revoked' ORDER BY l.id";
+        let rows = sqlx::query(text).fetch_all(self.pool()).await?;
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
     /// When the first entry was made that is still there.
     ///
     /// # Errors
@@ -272,19 +296,30 @@ impl Store {
             .map_err(|error: sqlx::Error| error.into())
     }
 
-    /// Uses an approved request, which can be done once. `false` when it can't be.
+    /// Requests by which something was opened: the last look of each, and how many there are.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn look_uses(&self) -> Result<Vec<(i64, i64, i64)>, StoreFault> {
+        let text = format!(
+            "SELECT request_id, MAX(id), COUNT(*) FROM look WHERE request_id IS NOT NULL AND {USED} GROUP BY request_id ORDER BY request_id"
+        );
+        let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(self.pool()).await?;
+        let read = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
+    /// Uses an approved request, which can be done once, whatever its row says: the look that it opened stays. `false` when it can't be.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn use_look(&self, id: i64, at: Timestamp) -> Result<bool, StoreFault> {
-        let done = sqlx::query(
+        let text = format!(
             "UPDATE look_request SET used_at = $1 WHERE id = $2 AND decision = 'approved' AND used_at IS NULL \
-             AND expires_at > $1",
-        )
-        .bind(at.as_millis())
-        .bind(id)
-        .execute(self.pool())
-        .await?;
+             AND expires_at > $1 AND NOT EXISTS (SELECT 1 FROM look WHERE request_id = $2 AND {USED})"
+        );
+        let done =
+            sqlx::query(AssertSqlSafe(text)).bind(at.as_millis()).bind(id).execute(self.pool()).await?;
         Ok(done.rows_affected() == 1)
     }
 }

@@ -15,6 +15,14 @@ impl Store {
         self.counted("SELECT COUNT(*) FROM data_key WHERE substr(wrapped, 1, 1) = $1", vec![name]).await
     }
 
+    /// Counts keys of stores that are boxed for the menu to a ring key.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn menu_keys_under(&self, name: u8) -> Result<i64, StoreFault> {
+        self.counted("SELECT COUNT(*) FROM data_key WHERE substr(menu_wrapped, 1, 1) = $1", vec![name]).await
+    }
+
     /// Counts verifiers that are sealed to the public half of a ring key.
     ///
     /// # Errors

@@ -105,11 +105,7 @@ fn read_conversation(row: &AnyRow) -> Result<ConversationRow, sqlx::Error> {
     };
     Ok(ConversationRow {
         id: row.try_get(0)?,
-        kind: match row.try_get::<String, _>(1)?.as_str() {
-            "order" => Kind::Order,
-            "guest" => Kind::Guest,
-            _ => Kind::Inquiry,
-        },
+        kind: Kind::of(&row.try_get::<String, _>(1)?),
         key: KeyRow { id: row.try_get(2)?, wrapped: row.try_get(3)? },
         customer: Sealed::from_stored(row.try_get(4)?),
         label: Sealed::from_stored(row.try_get(5)?),

@@ -49,6 +49,7 @@
 use super::accept;
 use super::batch::{lots, statement};
 use super::blocks;
+use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::parties::KeyRow;
@@ -66,6 +67,8 @@ pub struct Work {
     pub message_id: i64,
     pub merchant_id: i64,
     pub conversation_id: Option<i64>,
+    /// Its order number, where it still is.
+    pub label: Option<Sealed>,
     pub route: i64,
     pub lease: i64,
     /// This attempt's number, from 1.
@@ -83,8 +86,9 @@ pub struct Work {
 
 const WORK: &str = "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, d.route, d.attempts, d.recipient, \
     m.envelope, m.direction, m.data_key_id, k.wrapped, m.size, m.received_at, d.expires_at, d.delay_noticed_at, d.lease, \
-    d.class \
-    FROM delivery d JOIN message m ON m.id = d.message_id JOIN data_key k ON k.id = m.data_key_id ";
+    d.class, c.label \
+    FROM delivery d JOIN message m ON m.id = d.message_id JOIN data_key k ON k.id = m.data_key_id \
+    LEFT JOIN conversation c ON c.id = m.conversation_id AND c.data_key_id = m.data_key_id ";
 
 fn read_work(row: &sqlx::any::AnyRow) -> Result<Work, sqlx::Error> {
     Ok(Work {
@@ -92,6 +96,7 @@ fn read_work(row: &sqlx::any::AnyRow) -> Result<Work, sqlx::Error> {
         message_id: row.try_get(1)?,
         merchant_id: row.try_get(2)?,
         conversation_id: row.try_get(3)?,
+        label: row.try_get::<Option<Vec<u8>>, _>(17)?.map(Sealed::from_stored),
         route: row.try_get(4)?,
         attempt: row.try_get(5)?,
         recipient: Sealed::from_stored(row.try_get(6)?),
@@ -115,7 +120,7 @@ pub(super) async fn work(
 ) -> Result<Vec<Work>, sqlx::Error> {
     let mut found: Vec<Work> = Vec::with_capacity(leased.len());
     for lot in lots(leased) {
-        let text = statement(&format!("{WORK} WHERE d.id IN ("), "?", lot.len(), ")");
+        let text = statement(Engine::of(connection), &format!("{WORK} WHERE d.id IN ("), "?", lot.len(), ")");
         let mut query = sqlx::query(AssertSqlSafe(text));
         for delivery in lot {
             query = query.bind(*delivery);
@@ -160,6 +165,7 @@ pub(super) async fn settle<'a>(
     let mut updated = HashSet::new();
     for lot in lots(&once) {
         let text = statement(
+            Engine::of(connection),
             "UPDATE delivery SET state = v.column3, next_at = v.column4, ended_at = v.column5, \
              last_status = v.column6, lease = 0, delay_noticed_at = COALESCE(delay_noticed_at, v.column7), \
              held_for = v.column8, expires_at = COALESCE(v.column9, expires_at), \
@@ -207,7 +213,13 @@ pub(super) async fn settle<'a>(
     let effective = || done.iter().zip(&held).filter(|(_, held)| **held).map(|(done, _)| *done);
     let ended: Vec<i64> = effective().filter(|done| done.next.is_end()).map(|done| done.message_id).collect();
     for lot in lots(&ended) {
-        let text = statement("DELETE FROM message_body WHERE message_id IN (", "?", lot.len(), ")");
+        let text = statement(
+            Engine::of(connection),
+            "DELETE FROM message_body WHERE message_id IN (",
+            "?",
+            lot.len(),
+            ")",
+        );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for message in lot {
             query = query.bind(*message);

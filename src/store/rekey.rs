@@ -33,6 +33,7 @@ pub struct Rewritten {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
     DataKey,
+    MenuKey,
     Segment,
     Scram,
     Verifier,
@@ -49,6 +50,7 @@ impl Column {
     fn update(self) -> &'static str {
         match self {
             Column::DataKey => "UPDATE data_key SET wrapped = $1 WHERE id = $2 AND wrapped = $3",
+            Column::MenuKey => "UPDATE data_key SET menu_wrapped = $1 WHERE id = $2 AND menu_wrapped = $3",
             Column::Segment => "UPDATE segment SET wrapped = $1 WHERE id = $2 AND wrapped = $3",
             Column::Scram => "UPDATE credential SET scram = $1 WHERE id = $2 AND scram = $3",
             Column::Verifier => "UPDATE credential SET verifier = $1 WHERE id = $2 AND verifier = $3",
@@ -191,6 +193,17 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn data_keys(&self, position: i64, limit: i64) -> Result<Vec<KeyRow>, StoreFault> {
         let text = "SELECT id, wrapped FROM data_key WHERE id > $1 ORDER BY id LIMIT $2";
+        let rows = sqlx::query(text).bind(position).bind(limit).fetch_all(self.pool()).await?;
+        let read = |row: &sqlx::any::AnyRow| Ok(KeyRow { id: row.try_get(0)?, wrapped: row.try_get(1)? });
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
+    /// Keys of stores as they are boxed for the menu, after `position`.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn menu_keys(&self, position: i64, limit: i64) -> Result<Vec<KeyRow>, StoreFault> {
+        let text = "SELECT id, menu_wrapped FROM data_key WHERE menu_wrapped IS NOT NULL AND id > $1 ORDER BY id LIMIT $2";
         let rows = sqlx::query(text).bind(position).bind(limit).fetch_all(self.pool()).await?;
         let read = |row: &sqlx::any::AnyRow| Ok(KeyRow { id: row.try_get(0)?, wrapped: row.try_get(1)? });
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)

@@ -2,6 +2,7 @@
 //!
 //! These are scans, made for a person who waits a second, not for a program that asks all the time.
 
+use super::batch::{lots, statement};
 use super::fault::StoreFault;
 use super::handle::Store;
 use crate::mail::Timestamp;
@@ -244,6 +245,26 @@ impl Store {
             })
             .collect::<Result<_, sqlx::Error>>()
             .map_err(Into::into)
+    }
+
+    /// The lines of messages.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn queue_of_messages(&self, messages: &[i64]) -> Result<Vec<QueueRow>, StoreFault> {
+        let mut found = Vec::with_capacity(messages.len());
+        for lot in lots(messages) {
+            let head = format!("{QUEUE} WHERE d.message_id IN (");
+            let text = statement(self.engine(), &head, "?", lot.len(), ")");
+            let mut query = sqlx::query(AssertSqlSafe(text));
+            for message in lot {
+                query = query.bind(*message);
+            }
+            for row in &query.fetch_all(self.pool()).await? {
+                found.push(read_queue(row)?);
+            }
+        }
+        Ok(found)
     }
 
     /// The lines of one message.

@@ -7,8 +7,8 @@
 use super::ids;
 use super::retention::DAY_MS;
 use super::tree::{LOG_ROW, LOOK_ENTRY, read_log_row, read_look_entry};
-use crate::ledger::RequestEntry;
 use crate::ledger::merkle::Hash;
+use crate::ledger::{KeptText, RequestEntry};
 use crate::vault::Class;
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -33,12 +33,14 @@ pub(super) enum Then {
 
 const REQUEST: &str =
     "id, at, expires_at, actor_idx, data_key_id, detail, decision, decided_at, decider_idx, used_at";
+pub(super) const KEPT_TEXT: &str = "id, at, merchant_id, conversation_id, data_key_id, body";
 /// In the places of a request.
 const BREAK_GLASS: &str =
     "id, at, expires_at, actor_idx, data_key_id, detail, decision, decided_at, decider_idx, ended_at";
 const REJECTED: &str = "event IN ('refused', 'limited')";
 const LOGINS: &str = "event IN ('login', 'login_proven', 'login_new_network', 'login_refused', 'credential')";
-const METADATA: &str = "event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential')";
+const METADATA: &str = "event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential', 'menu', 'menu_login', 'menu_refused', 'menu_alarm')";
+const ACCESS: &str = "event IN ('menu', 'menu_login', 'menu_refused', 'menu_alarm')";
 
 /// A record that a hold keeps.
 pub(super) const HELD_RECORD: &str = "EXISTS (SELECT 1 FROM legal_hold h WHERE h.lifted_at IS NULL \
@@ -60,11 +62,19 @@ pub(super) fn parts(class: Class) -> Vec<Part> {
     match class {
         // Texts go with their deliveries, and the old log's rows with their classes: here are only keys.
         Class::Body | Class::Log => Vec::new(),
+        Class::KeptText => vec![Part {
+            table: "kept_text",
+            of: "1 = 1",
+            columns: KEPT_TEXT,
+            then: Then::Delete,
+            held: HELD_RECORD,
+        }],
         Class::Rejected => vec![records(REJECTED)],
         Class::Logins => vec![records(LOGINS)],
+        Class::Access => vec![records(ACCESS)],
         Class::Metadata => vec![records(METADATA)],
         Class::Headers => vec![Part {
-            of: "headers IS NOT NULL AND event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential')",
+            of: "headers IS NOT NULL AND event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential', 'menu', 'menu_login', 'menu_refused', 'menu_alarm')",
             then: Then::ClearHeaders,
             ..records(METADATA)
         }],
@@ -128,6 +138,7 @@ pub fn class_of(event: &str) -> Class {
     match event {
         "refused" | "limited" => Class::Rejected,
         "login" | "login_proven" | "login_new_network" | "login_refused" => Class::Logins,
+        "menu" | "menu_login" | "menu_refused" | "menu_alarm" => Class::Access,
         _ => Class::Metadata,
     }
 }
@@ -146,8 +157,20 @@ pub(super) fn hashed(
             Ok((row.id, gone.map_or_else(|| row.mark().hash, |gone| row.hash_with(Some(*gone)))))
         }
         "look" => read_look_entry(row).map(|look| (look.id, look.hash())),
+        "kept_text" => read_kept_text(row).map(|text| (text.id, text.hash())),
         _ => read_request(row).map(|request| (request.id, request.hash())),
     }
+}
+
+fn read_kept_text(row: &AnyRow) -> Result<KeptText, sqlx::Error> {
+    Ok(KeptText {
+        id: row.try_get(0)?,
+        at: row.try_get(1)?,
+        merchant_id: row.try_get(2)?,
+        conversation_id: row.try_get(3)?,
+        data_key_id: row.try_get(4)?,
+        body: row.try_get(5)?,
+    })
 }
 
 fn read_request(row: &AnyRow) -> Result<RequestEntry, sqlx::Error> {

@@ -7,6 +7,7 @@
 //! When it fails: [`StoreFault`]; what was done stays done, and rests without a mark end by themselves.
 
 use super::batch::{lots, statement};
+use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::rows::NewRecord;
@@ -40,6 +41,7 @@ pub(super) async fn retry(
     let mut count = 0;
     for lot in lots(deliveries) {
         let text = statement(
+            Engine::of(connection),
             "UPDATE delivery SET next_at = v.column2 FROM (VALUES",
             "(?, ?)",
             lot.len(),
@@ -82,15 +84,11 @@ impl Store {
     pub async fn resting(&self, deliveries: &[i64], now: Timestamp) -> Result<HashSet<i64>, StoreFault> {
         let mut routes = HashSet::new();
         for lot in lots(deliveries) {
-            // The parameter behind those of the deliveries.
-            let tail = format!(
-                ") AND l.due_at > ${} AND l.due_at > (SELECT MIN(w.next_at) FROM delivery w WHERE w.state = 'waiting' \
-                 AND w.class = l.class AND w.merchant_id = l.merchant_id AND w.route = l.route)",
-                lot.len() + 1
-            );
+            let tail = ") AND l.due_at > ? AND l.due_at > (SELECT MIN(w.next_at) FROM delivery w WHERE w.state = 'waiting' \
+                 AND w.class = l.class AND w.merchant_id = l.merchant_id AND w.route = l.route)";
             let head = "SELECT DISTINCT d.route FROM delivery d JOIN lane l ON l.class = d.class \
                         AND l.merchant_id = d.merchant_id AND l.route = d.route WHERE d.id IN (";
-            let text = statement(head, "?", lot.len(), &tail);
+            let text = statement(self.engine(), head, "?", lot.len(), tail);
             let mut query = sqlx::query(AssertSqlSafe(text));
             for delivery in lot {
                 query = query.bind(*delivery);

@@ -12,6 +12,8 @@ pub struct NewKey {
     pub id: i64,
     pub subject: &'static str,
     pub wrapped: Vec<u8>,
+    /// Of a store: boxed for the menu.
+    pub menu: Option<Vec<u8>>,
 }
 
 /// A store with its addresses and its first credential.
@@ -74,6 +76,15 @@ impl Kind {
             Kind::Guest => "guest",
         }
     }
+
+    /// Of the word in the database.
+    pub(super) fn of(word: &str) -> Self {
+        match word {
+            "order" => Kind::Order,
+            "guest" => Kind::Guest,
+            _ => Kind::Inquiry,
+        }
+    }
 }
 
 /// A conversation with its alias pair.
@@ -113,6 +124,8 @@ pub struct NewMessage {
     pub direction: &'static str,
     pub envelope: Sealed,
     pub body: Sealed,
+    /// What stays of its text after its delivery, where something does.
+    pub kept: Option<Sealed>,
     pub size: i64,
     pub at: Timestamp,
     pub delivery: NewDelivery,
@@ -279,4 +292,6 @@ pub struct Gone {
     pub side: &'static str,
     /// Code and enhanced code, or `operator`.
     pub status: String,
+    /// It was told by a bounce, after the next hop had taken the message.
+    pub late: bool,
 }

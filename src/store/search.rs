@@ -8,7 +8,7 @@ use super::fault::StoreFault;
 use super::handle::Store;
 use super::records::{RECORD, RecordRow, read};
 use crate::mail::Timestamp;
-use crate::query::{Bound, Column, Row, Statement, TEXTS};
+use crate::query::{Bound, Plan, Row, Statement};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row as _};
@@ -40,7 +40,8 @@ pub struct SeenWith {
 }
 
 fn query(statement: &Statement) -> Query<'_, Any, AnyArguments> {
-    let mut query = sqlx::query(AssertSqlSafe(statement.text.as_str()));
+    // Planned anew each time, with its ids: a plan that PostgreSQL keeps for any ids locks each index of each partition.
+    let mut query = sqlx::query(AssertSqlSafe(statement.text.as_str())).persistent(false);
     for bound in &statement.bound {
         query = match bound {
             Bound::Number(number) => query.bind(*number),
@@ -50,32 +51,53 @@ fn query(statement: &Statement) -> Query<'_, Any, AnyArguments> {
     query
 }
 
-fn read_row(row: &AnyRow, files: usize) -> Result<Row, sqlx::Error> {
-    let mut found = Row { id: row.try_get(0)?, at: row.try_get(1)?, ..Row::default() };
-    for at in 0..Column::ALL.len() {
-        if at < TEXTS {
-            found.texts.push(row.try_get(at + 2)?);
+fn read_row(row: &AnyRow, plan: &Plan) -> Result<Row, sqlx::Error> {
+    let mut found = Row::new(row.try_get(0)?, row.try_get(1)?);
+    for (place, column) in (2..).zip(plan.columns()) {
+        if column.is_text() {
+            found.set_text(*column, row.try_get(place)?);
         } else {
-            found.numbers.push(row.try_get(at + 2)?);
+            found.set_number(*column, row.try_get(place)?);
         }
     }
-    for file in 0..files {
-        found.files.push(row.try_get::<i64, _>(Column::ALL.len() + 2 + file)? != 0);
+    let files = 2 + plan.columns().len();
+    for place in files..files + plan.files() {
+        found.files.push(row.try_get::<i64, _>(place)? != 0);
     }
     Ok(found)
 }
 
 impl Store {
-    /// The rows that a statement of [`Plan::rows`](crate::query::Plan::rows) finds; `files` as the plan says.
+    /// The rows that a statement of [`Plan::rows`] finds.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn found(&self, statement: &Statement, files: usize) -> Result<Vec<Row>, StoreFault> {
+    pub async fn found(&self, statement: &Statement, plan: &Plan) -> Result<Vec<Row>, StoreFault> {
         let rows = query(statement).fetch_all(self.pool()).await?;
-        rows.iter().map(|row| read_row(row, files)).collect::<Result<_, _>>().map_err(Into::into)
+        rows.iter().map(|row| read_row(row, plan)).collect::<Result<_, _>>().map_err(Into::into)
     }
 
-    /// What a statement of [`Plan::cost`](crate::query::Plan::cost) counts.
+    /// The rows that a statement of [`Plan::few`] finds and the filter lets through, and how many it found.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn found_few(
+        &self,
+        statement: &Statement,
+        plan: &Plan,
+    ) -> Result<(Vec<Row>, usize), StoreFault> {
+        let rows = query(statement).fetch_all(self.pool()).await?;
+        let let_through = 2 + plan.columns().len() + plan.files();
+        let mut found = Vec::new();
+        for row in &rows {
+            if row.try_get::<i64, _>(let_through)? != 0 {
+                found.push(read_row(row, plan)?);
+            }
+        }
+        Ok((found, rows.len()))
+    }
+
+    /// What a statement of [`Plan::cost`] counts.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
@@ -122,8 +144,11 @@ impl Store {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<Rolled>, StoreFault> {
-        let text = "SELECT direction, event, country, CAST(SUM(n) AS BIGINT), CAST(SUM(octets) AS BIGINT) FROM rollup \
-             WHERE merchant_id = $1 AND hour >= $2 AND hour < $3 GROUP BY direction, event, country ORDER BY 1, 2, 3";
+        // The key begins with the hour: a look for each of them reads the store's rows alone, not those of all stores.
+        let text = "WITH RECURSIVE h (hour) AS (SELECT CAST($2 AS BIGINT) UNION ALL SELECT h.hour + 1 FROM h \
+             WHERE h.hour + 1 < $3) SELECT r.direction, r.event, r.country, CAST(SUM(r.n) AS BIGINT), \
+             CAST(SUM(r.octets) AS BIGINT) FROM h CROSS JOIN rollup r WHERE r.hour = h.hour AND r.hour < $3 \
+             AND r.merchant_id = $1 GROUP BY r.direction, r.event, r.country ORDER BY 1, 2, 3";
         let hour = |at: Timestamp| at.as_millis().div_euclid(HOUR_MS);
         let query = sqlx::query(text).bind(merchant).bind(hour(from)).bind(hour(until));
         let rows = query.fetch_all(self.pool()).await?;
@@ -175,3 +200,6 @@ fn read_seen(row: &AnyRow) -> Result<SeenWith, sqlx::Error> {
         n: row.try_get(5)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

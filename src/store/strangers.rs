@@ -12,10 +12,17 @@ use super::parties::KeyRow;
 use super::rows::NewKey;
 use crate::mail::Timestamp;
 use crate::vault::Index;
+use data_encoding::HEXLOWER;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// How much later than a mail to the operator something can be noted about it, in days.
 pub(super) const LATER: i64 = 6;
+
+/// What proves whose the key of an address and day is.
+#[must_use]
+pub fn stranger_said(address: &[u8], day: i64) -> String {
+    format!("{} {day}", HEXLOWER.encode(address))
+}
 
 impl Store {
     /// The key of an address and day.
@@ -39,15 +46,16 @@ impl Store {
         &self,
         address: Index,
         day: i64,
-        key: &NewKey,
+        (key, ruling): (&NewKey, Index),
         at: Timestamp,
     ) -> Result<Option<KeyRow>, StoreFault> {
         self.pool()
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
-                let text = "INSERT INTO stranger (address_idx, day, data_key_id) VALUES ($1, $2, $3) \
+                let text = "INSERT INTO stranger (address_idx, day, data_key_id, ruling) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (address_idx, day) DO NOTHING";
                 let query = sqlx::query(text).bind(address.as_bytes()).bind(day).bind(key.id);
+                let query = query.bind(ruling.as_bytes());
                 if query.execute(&mut *transaction).await?.rows_affected() == 1 {
                     accept::data_key(&mut transaction, key, at).await?;
                     transaction.commit().await?;

@@ -5,7 +5,9 @@
 //! When it fails: the transaction is rolled back.
 
 use super::batch::{lots, statement};
+use super::engine::Engine;
 use super::facts::Tally;
+use super::marks::Marks;
 use crate::mail::Timestamp;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use std::collections::BTreeMap;
@@ -23,6 +25,7 @@ pub(super) struct Lane {
 pub(super) struct Touched<'a> {
     lanes: BTreeMap<Lane, i64>,
     tally: Tally<'a>,
+    marks: Marks,
 }
 
 impl<'a> Touched<'a> {
@@ -56,6 +59,11 @@ impl<'a> Touched<'a> {
         &mut self.tally
     }
 
+    /// Where what is written to the log is noted.
+    pub fn marks(&mut self) -> &mut Marks {
+        &mut self.marks
+    }
+
     /// Lowers turns and lanes, then adds up what was counted. The last thing that a transaction does.
     pub async fn write(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
         let mut turns: BTreeMap<(i64, i64), i64> = BTreeMap::new();
@@ -66,6 +74,7 @@ impl<'a> Touched<'a> {
         let turns: Vec<_> = turns.into_iter().collect();
         for lot in lots(&turns) {
             let text = statement(
+                Engine::of(connection),
                 "INSERT INTO turn (class, merchant_id, due_at) VALUES",
                 "(?, ?, ?)",
                 lot.len(),
@@ -81,6 +90,7 @@ impl<'a> Touched<'a> {
         let lanes: Vec<_> = self.lanes.into_iter().collect();
         for lot in lots(&lanes) {
             let text = statement(
+                Engine::of(connection),
                 "INSERT INTO lane (class, merchant_id, route, due_at) VALUES",
                 "(?, ?, ?, ?)",
                 lot.len(),
@@ -93,6 +103,7 @@ impl<'a> Touched<'a> {
             }
             query.execute(&mut *connection).await?;
         }
-        self.tally.write(connection).await
+        self.tally.write(&mut *connection).await?;
+        self.marks.write(connection).await
     }
 }

@@ -18,6 +18,7 @@ pub struct TreeRow {
 }
 
 /// A leaf as it is kept, or to be kept.
+#[derive(Clone)]
 pub struct LeafRow {
     pub position: i64,
     pub kind: String,
@@ -238,16 +239,6 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn leaves(&self, from: i64, limit: i64) -> Result<Vec<LeafRow>, StoreFault> {
         self.read_leaves(" WHERE position >= $1 ORDER BY position LIMIT $2", from, limit).await
-    }
-
-    /// What the leaves of an hour of the log say.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn segment_entries(&self, hour: i64) -> Result<Vec<String>, StoreFault> {
-        let text = "SELECT entry FROM tree_leaf WHERE kind = 'segment' AND about = $1";
-        let rows = sqlx::query(text).bind(hour).fetch_all(self.pool()).await?;
-        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(Into::into)
     }
 
     /// The leaves of an hour of the log, in order.

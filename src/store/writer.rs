@@ -16,8 +16,8 @@ use super::reader::fell_silent;
 use super::rows::{Bounced, NewMessage, NewRecord, Settlement};
 use super::touched::Touched;
 use super::{
-    accept, blocks, clock, corrections, credentials, fault::StoreFault, greylist, holds, looks, parties,
-    queue, retries, tls,
+    Repointing, accept, blocks, clock, corrections, credentials, fault::StoreFault, greylist, holds, looks,
+    parties, queue, retries, tls,
 };
 use crate::mail::Timestamp;
 use sqlx::{AnyConnection, Connection};
@@ -234,12 +234,12 @@ async fn execute<'a>(
             Effect::Done
         }
         Change::Readdress(new) => {
-            let changed = corrections::repoint(connection, &new.to).await?;
-            if changed > 0 {
+            let done = corrections::repoint(connection, &new.to).await?;
+            if done == Repointing::Done {
                 looks::add(connection, &new.look).await?;
                 accept::messages(connection, touched, &[&new.warning]).await?;
             }
-            Effect::Count(changed.unsigned_abs())
+            Effect::Repointed(done)
         }
         Change::CloseConversation { id, at } => {
             sqlx::query("UPDATE conversation SET closed_at = COALESCE(closed_at, $1) WHERE id = $2")
@@ -268,12 +268,15 @@ async fn execute<'a>(
             credentials::keep_verifiers(connection, *credential, verifiers, *at).await?;
             Effect::Done
         }
-        Change::ClearFastHashes { at } => {
+        Change::ClearFastHashes { at, now } => {
             credentials::clear_fast_hashes(connection, *at).await?;
+            credentials::forget_ended(connection, None, *now).await?;
             Effect::Done
         }
         Change::Adopt { now } => Effect::Count(lanes::adopt(engine, connection, touched, *now).await?),
-        Change::Wake { routes, now } => Effect::Woken(lanes::wake(connection, touched, routes, *now).await?),
+        Change::Wake { routes, after, now } => {
+            Effect::Woken(lanes::wake_those(connection, touched, routes, *after, *now).await?)
+        }
         Change::LookAgain(deliveries) => {
             holds::look_again(connection, deliveries).await?;
             Effect::Done
@@ -297,7 +300,7 @@ async fn execute<'a>(
         }
         Change::Bounced { delivery, at, status, record, notice, gone } => {
             let bounced = queue::bounced(connection, *delivery, *at, status).await?;
-            if bounced != Bounced::Waiting {
+            if bounced == Bounced::Delivered {
                 accept::records(connection, touched, &[record.as_ref()]).await?;
             }
             if let (Bounced::Delivered, Some(notice)) = (bounced, notice) {

@@ -9,6 +9,8 @@
 //! Bounds: a key derived here seals what one subject gets on one day from one process, far below 2^32 (SP 800-38D §8.3).
 //! When it fails: [`VaultError`].
 
+use super::aead::Cipher;
+use super::derived::Derived;
 use super::locked::Locked;
 use super::pair::{Private, Public};
 use super::ring::NamedKey;
@@ -16,6 +18,7 @@ use super::seal::VaultError;
 use super::{Purpose, random_bytes};
 use hkdf::Hkdf;
 use sha2::Sha256;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// What is sealed apart from its subject's other values.
@@ -23,6 +26,8 @@ use zeroize::Zeroizing;
 pub enum Class {
     /// Texts of messages: for those who deliver them. All others are for those who may read the log.
     Body,
+    /// Texts of messages that stay after their delivery, where that was decided.
+    KeptText,
     /// Records of what was refused or limited, header blocks included.
     Rejected,
     /// Header blocks of what was taken.
@@ -31,6 +36,8 @@ pub enum Class {
     Metadata,
     /// Records of logins.
     Logins,
+    /// What people of stores did in the menu, refused attempts included.
+    Access,
     /// Who looked at what, and who approved it.
     Audit,
     /// All of the log, as versions before retention sealed it. Nothing new.
@@ -38,12 +45,14 @@ pub enum Class {
 }
 
 impl Class {
-    pub const ALL: [Class; 7] = [
+    pub const ALL: [Class; 9] = [
         Class::Body,
+        Class::KeptText,
         Class::Rejected,
         Class::Headers,
         Class::Metadata,
         Class::Logins,
+        Class::Access,
         Class::Audit,
         Class::Log,
     ];
@@ -53,10 +62,12 @@ impl Class {
     pub fn as_str(self) -> &'static str {
         match self {
             Class::Body => "body",
+            Class::KeptText => "kept_text",
             Class::Rejected => "rejected",
             Class::Headers => "headers",
             Class::Metadata => "metadata",
             Class::Logins => "logins",
+            Class::Access => "access",
             Class::Audit => "audit",
             Class::Log => "log",
         }
@@ -73,6 +84,7 @@ impl Class {
     pub fn purpose(self) -> Purpose {
         match self {
             Class::Body => Purpose::Body,
+            Class::Access => Purpose::Menu,
             _ => Purpose::Log,
         }
     }
@@ -85,15 +97,25 @@ pub struct Segment {
     /// Days since 1970, UTC.
     pub day: i64,
     derive: Hkdf<Sha256>,
+    /// Of subjects that something was sealed for lately; none where it was only opened, as who reads the log opens thousands.
+    ciphers: Option<Derived>,
 }
 
 impl Segment {
     fn from_bytes(class: Class, id: i64, day: i64, bytes: &[u8; 32]) -> Self {
-        Self { class, id, day, derive: Hkdf::new(Some(b"anshin segment 1"), bytes) }
+        Self { class, id, day, derive: Hkdf::new(Some(b"anshin segment 1"), bytes), ciphers: None }
     }
 
-    /// The key for the values of one subject.
-    pub(super) fn key_for(&self, subject: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+    /// What seals and opens the values of one subject: the id of its data key, and what that gives to a class.
+    pub(super) fn cipher_for(&self, id: i64, part: &[u8; 32]) -> Arc<Cipher> {
+        let derive = || Cipher::new(&self.key_for(part));
+        match &self.ciphers {
+            Some(ciphers) => ciphers.find_or(id, part, derive),
+            None => Arc::new(derive()),
+        }
+    }
+
+    fn key_for(&self, subject: &[u8; 32]) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0_u8; 32]);
         // 32 octets are far below HKDF's limit of 255 blocks, the only way in which expand can fail.
         if self.derive.expand(subject, &mut *key).is_err() {
@@ -132,15 +154,53 @@ impl ClassKeys {
     #[must_use]
     pub fn new_segment(&self, class: Class, id: i64, day: i64) -> (Segment, Vec<u8>) {
         let bytes = Zeroizing::new(random_bytes::<32>());
-        (Segment::from_bytes(class, id, day, &bytes), self.wrap(class, id, day, &bytes))
+        let segment =
+            Segment { ciphers: Some(Derived::default()), ..Segment::from_bytes(class, id, day, &bytes) };
+        (segment, self.wrap(class, id, day, &bytes))
+    }
+
+    /// Whether something can be sealed to it.
+    #[must_use]
+    pub fn seal_it(&self) -> bool {
+        !self.publics.is_empty()
+    }
+
+    /// The letter of the key that seals.
+    pub(super) fn sealing(&self) -> Option<u8> {
+        self.publics.first().map(|(name, _)| *name)
+    }
+
+    /// Whether a half of the key of this letter is here.
+    pub(super) fn knows(&self, letter: u8) -> bool {
+        let publics = self.publics.iter().map(|(name, _)| *name);
+        publics.chain(self.privates.iter().map(|(name, _)| *name)).any(|name| name == letter)
+    }
+
+    /// Boxes 256 bits to the key that seals, with its letter in front.
+    pub(super) fn boxed(&self, info: &[u8], aad: &[u8], bytes: &[u8; 32]) -> Option<Vec<u8>> {
+        let (name, public) = self.publics.first()?;
+        let mut boxed = vec![*name];
+        boxed.extend(public.seal(info, aad, bytes)?);
+        Some(boxed)
+    }
+
+    /// Opens what was boxed so. `Ok(None)`: it does not open.
+    pub(super) fn unboxed(
+        &self,
+        info: &[u8],
+        aad: &[u8],
+        boxed: &[u8],
+    ) -> Result<Option<Zeroizing<[u8; 32]>>, VaultError> {
+        let Some((name, rest)) = boxed.split_first() else { return Ok(None) };
+        let own = self.privates.iter().find(|(own, _)| own == name);
+        let (purpose, letter) = (self.purpose.as_str(), char::from(*name));
+        let (_, private) = own.ok_or(VaultError::NotHeld { purpose, name: letter })?;
+        let plain = private.open(info, aad, rest);
+        Ok(plain.and_then(|plain| <[u8; 32]>::try_from(plain.as_slice()).ok()).map(Zeroizing::new))
     }
 
     fn wrap(&self, class: Class, id: i64, day: i64, bytes: &[u8; 32]) -> Vec<u8> {
-        let boxed = self.publics.first().and_then(|(name, public)| {
-            let mut wrapped = vec![*name];
-            wrapped.extend(public.seal(INFO, &associated_data(class, id, day), bytes)?);
-            Some(wrapped)
-        });
+        let boxed = self.boxed(INFO, &associated_data(class, id, day), bytes);
         // A ring without a public half does not open, and one to which nothing can be sealed is refused when it is read.
         let Some(wrapped) = boxed else { std::process::abort() };
         wrapped
@@ -154,12 +214,10 @@ impl ClassKeys {
         wrapped: &[u8],
     ) -> Result<Zeroizing<[u8; 32]>, VaultError> {
         let broken = VaultError::DoesNotOpen { table: "segment", column: "wrapped" };
-        let (name, boxed) = wrapped.split_first().ok_or(VaultError::Destroyed { table: "segment", id })?;
-        let own = self.privates.iter().find(|(own, _)| own == name);
-        let (purpose, letter) = (self.purpose.as_str(), char::from(*name));
-        let (_, private) = own.ok_or(VaultError::NotHeld { purpose, name: letter })?;
-        let plain = private.open(INFO, &associated_data(class, id, day), boxed).ok_or(broken)?;
-        <[u8; 32]>::try_from(plain.as_slice()).map(Zeroizing::new).map_err(|_| broken)
+        if wrapped.is_empty() {
+            return Err(VaultError::Destroyed { table: "segment", id });
+        }
+        self.unboxed(INFO, &associated_data(class, id, day), wrapped)?.ok_or(broken)
     }
 
     /// Opens a wrapped segment.
@@ -187,8 +245,7 @@ impl ClassKeys {
         day: i64,
         wrapped: &[u8],
     ) -> Result<Option<Vec<u8>>, VaultError> {
-        let sealing = self.publics.first().map(|(name, _)| name);
-        if wrapped.is_empty() || wrapped.first() == sealing {
+        if wrapped.is_empty() || wrapped.first().copied() == self.sealing() {
             return Ok(None);
         }
         Ok(Some(self.wrap(class, id, day, &*self.unwrap(class, id, day, wrapped)?)))

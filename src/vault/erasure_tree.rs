@@ -15,7 +15,6 @@ use super::keyfile::{self, Over};
 use super::ring::RingError;
 use super::wrapping::Wrapping;
 use super::{aead, random_bytes};
-use aes_gcm::{Aes256Gcm, KeyInit};
 use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -160,7 +159,7 @@ pub(super) fn read(dir: &Path, wrapping: &Wrapping) -> Result<Option<Tree>, Ring
             .map_err(|cause| RingError::Wrapping { path: path.clone(), cause })?,
         _ => return Err(malformed("it has not one key")),
     };
-    let octets = aead::decrypt(&Aes256Gcm::new((&*key).into()), file.id.as_bytes(), &decoded(&file.nodes)?);
+    let octets = aead::decrypt(&aead::Cipher::new(&key), file.id.as_bytes(), &decoded(&file.nodes)?);
     let nodes = octets.and_then(|octets| Tree::from_octets(&octets));
     Ok(Some(Tree { id: file.id, wrapped_by, nodes: nodes.ok_or(malformed("its nodes do not open"))? }))
 }
@@ -201,7 +200,8 @@ fn write(dir: &Path, wrapping: &Wrapping, tree: &Tree, over: Over) -> Result<(),
     let path = path_of(dir);
     let fresh = Zeroizing::new(random_bytes::<32>());
     let mut nodes = Vec::new();
-    aead::encrypt_into(&Aes256Gcm::new((&*fresh).into()), tree.id.as_bytes(), &tree.to_octets(), &mut nodes);
+    let cipher = aead::Cipher::new(&fresh);
+    aead::encrypt_into(&cipher, aead::nonce(), tree.id.as_bytes(), &tree.to_octets(), &mut nodes);
     let wrapped =
         wrapping.wrap(BOUND, &fresh).map_err(|cause| RingError::Wrapping { path: path.clone(), cause })?;
     let (by, wrapped) = wrapped.unzip();

@@ -4,13 +4,12 @@
 //! Who has only the database can compare rows of one kind with each other, and nothing else; who has the key too
 //! can test guesses. Collisions: 2^-128 a pair.
 
-use super::aead::{decrypt, encrypt_into};
-use super::locked::Locked;
+use super::aead::{Cipher, decrypt, encrypt_into, nonce};
+use super::locked::{Locked, LockedKey};
+use super::mac::MacKey;
 use super::ring::NamedKey;
 use crate::mail::RealAddress;
-use aes_gcm::Aes256Gcm;
 use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -82,6 +81,10 @@ pub enum Indexed<'a> {
     Contact { network: std::net::IpAddr, sender: &'a RealAddress },
     /// A submission credential, used from a network, or from any.
     LoginFrom { credential: i64, network: Option<std::net::IpAddr> },
+    /// The user name of a person of one store, in the menu.
+    MenuName { merchant: i64, name: &'a str },
+    /// A device, a network or a country from which such a person signed in.
+    MenuKnown { person: i64, what: &'a str },
 }
 
 impl Indexed<'_> {
@@ -111,6 +114,8 @@ impl Indexed<'_> {
             | Indexed::AutoReply { .. }
             | Indexed::Contact { .. }
             | Indexed::NextHop { .. }
+            | Indexed::MenuName { .. }
+            | Indexed::MenuKnown { .. }
             | Indexed::LoginFrom { .. } => true,
         }
     }
@@ -119,10 +124,10 @@ impl Indexed<'_> {
 /// The keys that make indexes.
 pub struct IndexKey {
     /// The one that new rows get first.
-    keys: Vec<Locked<Hmac<Sha256>>>,
-    guard: Locked<Hmac<Sha256>>,
+    keys: Vec<Locked<MacKey>>,
+    guard: Locked<MacKey>,
     /// What wraps the keys of periods, by the names of the ring's keys, the one that seals first.
-    wraps: Vec<(u8, Locked<Aes256Gcm>)>,
+    wraps: Vec<(u8, LockedKey)>,
 }
 
 impl IndexKey {
@@ -130,13 +135,13 @@ impl IndexKey {
         let derive = |key: &NamedKey| {
             let mut subkey = Zeroizing::new([0_u8; 64]);
             let _ = Hkdf::<Sha256>::new(Some(b"anshin index 1"), key.bytes()).expand(b"blind", &mut *subkey);
-            Locked::new(Hmac::new(&(*subkey).into()))
+            Locked::new(MacKey::new(&subkey))
         };
         let wrap = |key: &&NamedKey| {
             let mut subkey = Zeroizing::new([0_u8; 32]);
             let _ =
                 Hkdf::<Sha256>::new(Some(b"anshin index 1"), key.bytes()).expand(b"periods", &mut *subkey);
-            (key.name(), Locked::new(Aes256Gcm::new((&*subkey).into())))
+            (key.name(), Locked::new(subkey))
         };
         let wraps = keys.iter().map(wrap).collect();
         Self { keys: keys.into_iter().map(derive).collect(), guard: derive(guard), wraps }
@@ -150,9 +155,9 @@ impl IndexKey {
     /// Wraps a key for a place: the name of the ring's key, and what it makes of it.
     pub(super) fn wrap(&self, place: &[u8], key: &[u8; 32]) -> Vec<u8> {
         // A ring without an index key does not open.
-        let Some((name, cipher)) = self.wraps.first() else { std::process::abort() };
+        let Some((name, own)) = self.wraps.first() else { std::process::abort() };
         let mut wrapped = vec![*name];
-        encrypt_into(cipher, place, key, &mut wrapped);
+        encrypt_into(&Cipher::new(own), nonce(), place, key, &mut wrapped);
         wrapped
     }
 
@@ -163,8 +168,8 @@ impl IndexKey {
         place: &[u8],
         wrapped: &[u8],
     ) -> Option<Option<Zeroizing<Vec<u8>>>> {
-        let (_, cipher) = self.wraps.iter().find(|(own, _)| *own == name)?;
-        Some(decrypt(cipher, place, wrapped))
+        let (_, own) = self.wraps.iter().find(|(own, _)| *own == name)?;
+        Some(decrypt(&Cipher::new(own), place, wrapped))
     }
 
     /// The index that new rows get.
@@ -183,8 +188,8 @@ impl IndexKey {
     }
 }
 
-fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
-    let mut mac = key.clone();
+fn compute(key: &MacKey, value: Indexed<'_>) -> Index {
+    let mut mac = key.begin();
     let mut put = |kind: &[u8], scope: i64, bytes: &[u8]| {
         mac.update(kind);
         mac.update(&[0]);
@@ -239,8 +244,10 @@ fn compute(key: &Hmac<Sha256>, value: Indexed<'_>) -> Index {
             let network = network.map_or_else(String::new, |network| network.to_canonical().to_string());
             put(b"login_from", credential, network.as_bytes());
         }
+        Indexed::MenuName { merchant, name } => put(b"menu_name", merchant, name.as_bytes()),
+        Indexed::MenuKnown { person, what } => put(b"menu_known", person, what.as_bytes()),
     }
-    let full = mac.finalize().into_bytes();
+    let full = mac.finalize();
     let mut short = [0_u8; 16];
     for (to, from) in short.iter_mut().zip(full) {
         *to = from;

@@ -4,8 +4,10 @@
 //! When it fails: [`VaultError`], which names files and keys, never what was sealed.
 
 mod aead;
+mod age;
 mod cache;
 mod class;
+mod derived;
 mod erasure_tree;
 mod file;
 mod hops;
@@ -15,9 +17,13 @@ mod keyfile;
 #[cfg(feature = "aws-kms")]
 mod kms;
 mod locked;
+mod mac;
+mod menu;
+mod openssl;
 mod pair;
 mod password;
 mod period;
+mod pseudonym;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 mod purpose;
@@ -26,9 +32,12 @@ mod ring;
 mod scram;
 mod seal;
 mod token;
+mod totp;
 mod tree;
 mod wrapping;
 
+pub use aead::{Nonce, nonces};
+pub use age::{AgeFault, Identity, Opener, RECIPIENTS_MAX, Recipient, Sealer};
 pub use class::{Class, ClassKeys, Segment};
 pub use file::{FileKey, FileKeys};
 pub use hops::HopMarks;
@@ -36,16 +45,20 @@ pub use index::{Index, IndexKey, Indexed};
 pub use keeper::Keeper;
 #[cfg(feature = "aws-kms")]
 pub use kms::{Kms, KmsSetup};
+pub use menu::MenuKeys;
+pub use openssl::keep_openssl;
 pub use password::{PasswordHash, Secret, SecretHash};
 pub use period::{Numbered, Period, quarter_begins, quarter_of};
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::{Token, TokenSetup};
+pub use pseudonym::Pseudonyms;
 pub use purpose::{Purpose, Take};
 pub use random::random_bytes;
 pub use ring::{KeyLine, KeyRing, Make, RingError};
 pub use scram::ScramSalts;
 pub use seal::{DataKey, Place, SealKeys, Sealed, VaultError, bare_under, boxed_head};
 pub use token::{AliasTokens, Decision, DecisionTokens, ReturnTokens, Returned, Side, TOKEN_MAX};
+pub use totp::TotpSecret;
 pub use tree::TreeSeed;
 pub use wrapping::{Wrapping, WrappingFault};
 
@@ -62,6 +75,8 @@ pub struct Vault {
     pub seal: SealKeys,
     pub body: ClassKeys,
     pub log: ClassKeys,
+    /// What the menu opens.
+    pub menu: MenuKeys,
     /// Seeds of the keys that sign the audit tree (Ed25519), the one that signs first; none in an old ring.
     pub tree: Vec<TreeSeed>,
     /// Of the database file.
@@ -101,9 +116,10 @@ impl Vault {
         let tree = ring.tree();
         let seal = SealKeys::new(&ring.publics(Purpose::Seal, now), &secrets(Purpose::Seal), tree.clone());
         let (body, log) = (class(Purpose::Body), class(Purpose::Log));
+        let menu = MenuKeys::new(class(Purpose::Menu));
         let file = FileKeys::new(&secrets(Purpose::File));
         let is_locked = (ring.is_locked() && seal.is_locked() && body.is_locked())
-            && (log.is_locked() && file.is_locked());
+            && (log.is_locked() && file.is_locked() && menu.class.is_locked());
         Ok(Self {
             alias: AliasTokens::new(ring.keys(Purpose::Alias, now)?),
             returns: ReturnTokens::new(ring.keys(Purpose::Alias, now)?),
@@ -114,6 +130,7 @@ impl Vault {
             seal,
             body,
             log,
+            menu,
             tree: secrets(Purpose::Tree).into_iter().map(TreeSeed::new).collect(),
             file,
             fingerprints: ring.fingerprints(),
@@ -143,6 +160,7 @@ impl Vault {
     pub fn class(&self, class: Class) -> &ClassKeys {
         match class {
             Class::Body => &self.body,
+            Class::Access => &self.menu.class,
             _ => &self.log,
         }
     }

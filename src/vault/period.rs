@@ -11,11 +11,11 @@
 
 use super::index::IndexKey;
 use super::locked::Locked;
+use super::mac::MacKey;
 use super::random_bytes;
 use super::seal::VaultError;
 use crate::mail::{Domain, RealAddress, Timestamp};
 use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::net::IpAddr;
 use zeroize::Zeroizing;
@@ -72,7 +72,7 @@ pub struct Period {
     pub id: i64,
     /// Quarters since 1970, UTC.
     pub quarter: i64,
-    macs: Locked<[Hmac<Sha256>; KINDS.len()]>,
+    macs: Locked<[MacKey; KINDS.len()]>,
 }
 
 impl Period {
@@ -84,7 +84,7 @@ impl Period {
             if period.expand(kind, &mut *subkey).is_err() {
                 std::process::abort();
             }
-            Hmac::new(&(*subkey).into())
+            MacKey::new(&subkey)
         };
         Self { id, quarter, macs: Locked::new(KINDS.map(mac)) }
     }
@@ -115,8 +115,7 @@ impl Period {
     fn of(&self, kind: usize, value: &[u8]) -> i64 {
         // The kinds above are fewer than the subkeys.
         let Some(mac) = self.macs.get(kind) else { std::process::abort() };
-        let full = mac.clone().chain_update(value).finalize().into_bytes();
-        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(full);
+        let [a, b, c, d, e, f, g, h, ..] = mac.begin().chain_update(value).finalize();
         i64::from_be_bytes([a, b, c, d, e, f, g, h]) & i64::MAX
     }
 }

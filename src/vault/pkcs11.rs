@@ -6,8 +6,8 @@
 //! Layout of a wrapped secret: 12 octets nonce, ciphertext, 16 octets tag.
 //! When it fails: [`WrappingFault`] with the token's own code; the PIN is never told.
 
-use super::random_bytes;
 use super::wrapping::WrappingFault;
+use super::{keep_openssl, random_bytes};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
@@ -57,6 +57,7 @@ impl Token {
     /// # Errors
     /// [`WrappingFault`] when the module can't be loaded.
     pub fn open(setup: TokenSetup) -> Result<Self, WrappingFault> {
+        keep_openssl();
         let path = setup.module.display().to_string();
         let module = Pkcs11::new(&setup.module).map_err(|_| {
             fault(format!("{path} can't be loaded; set keys.pkcs11.module to the token's library"))

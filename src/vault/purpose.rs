@@ -15,6 +15,8 @@ pub enum Purpose {
     Body,
     /// Opens the log.
     Log,
+    /// Opens what the menu shows: the keys of stores, and the menu's access log. A ring without it serves no menu.
+    Menu,
     /// Signs the checkpoints of the audit tree and certificates of destruction.
     Tree,
     /// Encrypts the database file, where it is one of SQLite.
@@ -23,24 +25,26 @@ pub enum Purpose {
 
 impl Purpose {
     /// All of them, in the order of lists.
-    pub const ALL: [Purpose; 8] = [
+    pub const ALL: [Purpose; 9] = [
         Purpose::Alias,
         Purpose::Index,
         Purpose::Guard,
         Purpose::Seal,
         Purpose::Body,
         Purpose::Log,
+        Purpose::Menu,
         Purpose::Tree,
         Purpose::File,
     ];
 
     /// Those that a new key can be made of later.
-    pub const ROTATED: [Purpose; 7] = [
+    pub const ROTATED: [Purpose; 8] = [
         Purpose::Alias,
         Purpose::Index,
         Purpose::Seal,
         Purpose::Body,
         Purpose::Log,
+        Purpose::Menu,
         Purpose::Tree,
         Purpose::File,
     ];
@@ -55,6 +59,7 @@ impl Purpose {
             Purpose::Seal => "seal",
             Purpose::Body => "body",
             Purpose::Log => "log",
+            Purpose::Menu => "menu",
             Purpose::Tree => "tree",
             Purpose::File => "file",
         }
@@ -69,7 +74,13 @@ impl Purpose {
     /// Whether a key of it has a public half, with which everybody can seal.
     #[must_use]
     pub fn has_halves(self) -> bool {
-        matches!(self, Purpose::Seal | Purpose::Body | Purpose::Log)
+        matches!(self, Purpose::Seal | Purpose::Body | Purpose::Log | Purpose::Menu)
+    }
+
+    /// Whether a ring may be without it: what an older version made is, and only what takes it is missing.
+    #[must_use]
+    pub fn may_lack(self) -> bool {
+        matches!(self, Purpose::Tree | Purpose::Menu)
     }
 }
 
@@ -92,12 +103,12 @@ impl Take {
         }
     }
 
-    /// Whether nothing works without a secret key of this purpose. Mail passes without a tree, which a ring of an older
-    /// version has no key for. Whether a command needs one for the database file the store knows, which says so.
+    /// Whether nothing works without a secret key of this purpose. Mail passes without a tree and without the menu,
+    /// which a ring of an older version has no key for. Whether a command needs one for the database file the store knows, which says so.
     #[must_use]
     pub fn needs(&self, purpose: Purpose) -> bool {
         match self {
-            _ if purpose == Purpose::Tree => false,
+            _ if purpose.may_lack() => false,
             Take::Found => !purpose.has_halves() && purpose != Purpose::File,
             Take::Only(purposes) => purposes.contains(&purpose),
         }

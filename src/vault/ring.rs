@@ -176,7 +176,7 @@ impl KeyRing {
             if take.needs(purpose) && !is_there {
                 return Err(RingError::Missing { dir: dir.into(), purpose: purpose.as_str() });
             }
-            if purpose.has_halves() && ring.publics(purpose, now).is_empty() {
+            if purpose.has_halves() && !purpose.may_lack() && ring.publics(purpose, now).is_empty() {
                 return Err(RingError::NoPublic { dir: dir.into(), purpose: purpose.as_str() });
             }
         }
@@ -184,14 +184,16 @@ impl KeyRing {
     }
 
     /// Makes a first key of every purpose that has none, and the public files that are missing. The tree's key and the file's
-    /// have no public half by which a part of a ring would show that there is one: only a new ring and who uses it get it.
+    /// have no public half by which a part of a ring would show that there is one, and the menu's is unknown to older programs: only
+    /// a new ring and who uses it get it.
     ///
     /// # Errors
     /// [`RingError`] when a file can't be written.
     pub fn complete(&mut self, now: Timestamp, take: &Take) -> Result<(), RingError> {
         let is_new = self.keys.is_empty();
         let may_make = |purpose: Purpose| match purpose {
-            Purpose::Tree | Purpose::File => {
+            // A program that does not know the menu's would refuse a ring that has one.
+            Purpose::Tree | Purpose::File | Purpose::Menu => {
                 is_new || matches!(take, Take::Only(only) if only.contains(&purpose))
             }
             _ => true,
@@ -437,7 +439,7 @@ pub(super) fn ring_for_tests() -> KeyRing {
     let (a, b) = (b'a', b'b');
     let mut keys = vec![key(Purpose::Alias, a, 1), key(Purpose::Alias, b, 2), key(Purpose::Index, a, 3)];
     keys.extend([key(Purpose::Seal, a, 4), key(Purpose::Seal, b, 5), key(Purpose::Guard, a, 6)]);
-    keys.extend([key(Purpose::Body, a, 7), key(Purpose::Log, a, 8)]);
+    keys.extend([key(Purpose::Body, a, 7), key(Purpose::Log, a, 8), key(Purpose::Menu, a, 9)]);
     sort(&mut keys);
     KeyRing { dir: PathBuf::new(), wrapping: Arc::default(), keys, tree: None }
 }

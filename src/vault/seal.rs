@@ -11,7 +11,7 @@
 //! leaf: once the leaf is taken out nothing opens it, not even in a copy of the database.
 //! When it fails: [`VaultError`]; it says which place did not open, never what was in it.
 
-use super::aead::{NONCE, TAG, decrypt, encrypt_into};
+use super::aead::{Cipher, NONCE, Nonce, TAG, decrypt, encrypt_into, nonce};
 use super::cache::Cache;
 use super::class::Segment;
 use super::erasure_tree::Tree;
@@ -20,7 +20,6 @@ use super::pair::{Private, Public};
 use super::random_bytes;
 use super::ring::NamedKey;
 
-use aes_gcm::{Aes256Gcm, KeyInit};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use std::sync::{Arc, OnceLock};
@@ -131,20 +130,25 @@ pub enum VaultError {
 
 struct SealKey {
     name: u8,
-    cipher: Aes256Gcm,
+    bytes: Zeroizing<[u8; 32]>,
     private: Private,
     /// Of which the leaf of a data key makes the key that wraps it.
     derive: Hkdf<Sha256>,
 }
 
 impl SealKey {
-    fn with(&self, leaf: &[u8; 32]) -> Aes256Gcm {
+    fn with(&self, leaf: &[u8; 32]) -> Cipher {
         let mut key = Zeroizing::new([0_u8; 32]);
         // 32 octets are far below HKDF's limit of 255 blocks, the only way in which expand can fail.
         if self.derive.expand(leaf, &mut *key).is_err() {
             std::process::abort();
         }
-        Aes256Gcm::new((&*key).into())
+        Cipher::new(&key)
+    }
+
+    /// Without a leaf.
+    fn alone(&self) -> Cipher {
+        Cipher::new(&self.bytes)
     }
 }
 
@@ -165,7 +169,7 @@ impl SealKeys {
         let secret = |key: &&NamedKey| {
             Locked::new(SealKey {
                 name: key.name(),
-                cipher: Aes256Gcm::new(key.bytes().into()),
+                bytes: Zeroizing::new(*key.bytes()),
                 private: Private::new(key.bytes()),
                 derive: Hkdf::new(Some(b"anshin seal tree 1"), key.bytes()),
             })
@@ -189,28 +193,28 @@ impl SealKeys {
     #[must_use]
     pub fn new_data_key(&self, id: i64) -> (DataKey, Vec<u8>) {
         let bytes = Zeroizing::new(random_bytes::<32>());
-        let wrapped = self.wrap(id, &bytes);
-        (DataKey::from_bytes(id, &bytes), wrapped)
+        (DataKey::from_bytes(id, &bytes), self.wrap(id, &bytes))
     }
 
-    fn wrap(&self, id: i64, bytes: &[u8; 32]) -> Vec<u8> {
+    pub(super) fn wrap(&self, id: i64, bytes: &[u8; 32]) -> Vec<u8> {
         let Some((sealing, _)) = self.publics.first() else { std::process::abort() };
         let mut wrapped = vec![*sealing];
         let leaf = self.tree.as_ref().and_then(|tree| tree.leaf(id));
         match (self.secrets.iter().find(|key| key.name == *sealing), leaf) {
             (Some(key), Some(leaf)) => {
                 wrapped.push(UNDER_THE_TREE);
-                encrypt_into(&key.with(&leaf), &wrapped_place(id).associated_data(id), bytes, &mut wrapped);
+                let aad = wrapped_place(id).associated_data(id);
+                encrypt_into(&key.with(&leaf), nonce(), &aad, bytes, &mut wrapped);
             }
             (Some(key), None) => {
-                seal_into(&key.cipher, &wrapped_place(id).associated_data(id), bytes, &mut wrapped)
+                seal_into(&key.alone(), nonce(), &wrapped_place(id).associated_data(id), bytes, &mut wrapped)
             }
             (None, _) => wrapped.extend(self.boxed(&wrapped_place(id).associated_data(id), bytes)),
         }
         wrapped
     }
 
-    fn unwrap(&self, id: i64, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+    pub(super) fn unwrap(&self, id: i64, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, VaultError> {
         let broken = VaultError::DoesNotOpen { table: "data_key", column: "wrapped" };
         let (name, rest) = wrapped.split_first().ok_or(VaultError::Destroyed { table: "data_key", id })?;
         let aad = wrapped_place(id).associated_data(id);
@@ -223,7 +227,7 @@ impl SealKeys {
             decrypt(&self.secret(*name)?.with(&leaf), &aad, rest).ok_or(broken)?
         } else {
             let key = self.secret(*name)?;
-            open_with(&key.cipher, &aad, rest).ok_or(broken)?
+            open_with(&key.alone(), &aad, rest).ok_or(broken)?
         };
         <[u8; 32]>::try_from(plain.as_slice()).map(Zeroizing::new).map_err(|_| broken)
     }
@@ -331,17 +335,16 @@ const fn wrapped_place(id: i64) -> Place {
 /// The key of one subject: a conversation, a store, or the installation.
 pub struct DataKey {
     id: i64,
-    cipher: Aes256Gcm,
+    cipher: Cipher,
     derive: Hkdf<Sha256>,
     /// What it gives to the key of a class.
     part: Zeroizing<[u8; 32]>,
 }
 
 impl DataKey {
-    fn from_bytes(id: i64, bytes: &[u8; 32]) -> Self {
+    pub(super) fn from_bytes(id: i64, bytes: &[u8; 32]) -> Self {
         let derive = Hkdf::new(Some(b"anshin data key 1"), bytes);
-        let mut key =
-            Self { id, cipher: Aes256Gcm::new(bytes.into()), derive, part: Zeroizing::new([0; 32]) };
+        let mut key = Self { id, cipher: Cipher::new(bytes), derive, part: Zeroizing::new([0; 32]) };
         key.part = key.subkey("class");
         key
     }
@@ -355,8 +358,14 @@ impl DataKey {
     /// Seals `plain` for `place`.
     #[must_use]
     pub fn seal(&self, place: Place, plain: &[u8]) -> Sealed {
+        self.seal_with(nonce(), place, plain)
+    }
+
+    /// The same with a nonce that was drawn with others.
+    #[must_use]
+    pub fn seal_with(&self, nonce: Nonce, place: Place, plain: &[u8]) -> Sealed {
         let mut out = Vec::with_capacity(1 + NONCE + plain.len() + TAG);
-        seal_into(&self.cipher, &place.associated_data(self.id), plain, &mut out);
+        seal_into(&self.cipher, nonce, &place.associated_data(self.id), plain, &mut out);
         Sealed(out)
     }
 
@@ -371,11 +380,11 @@ impl DataKey {
 
     /// Seals `plain` for `place`, so that it takes this key and the segment's to open it.
     #[must_use]
-    pub fn seal_in(&self, segment: &Segment, place: Place, plain: &[u8]) -> Sealed {
+    pub fn seal_in(&self, segment: &Segment, nonce: Nonce, place: Place, plain: &[u8]) -> Sealed {
         let mut out = Vec::with_capacity(1 + SEGMENT + NONCE + plain.len() + TAG);
         out.push(OF_A_CLASS);
         out.extend_from_slice(&segment.id.to_be_bytes());
-        encrypt_into(&self.cipher_of(segment), &self.class_data(segment, place), plain, &mut out);
+        encrypt_into(&self.cipher_of(segment), nonce, &self.class_data(segment, place), plain, &mut out);
         Sealed(out)
     }
 
@@ -395,8 +404,8 @@ impl DataKey {
         decrypt(&self.cipher_of(segment), &self.class_data(segment, place), rest).ok_or(broken)
     }
 
-    fn cipher_of(&self, segment: &Segment) -> Aes256Gcm {
-        Aes256Gcm::new((&*segment.key_for(&self.part)).into())
+    fn cipher_of(&self, segment: &Segment) -> Arc<Cipher> {
+        segment.cipher_for(self.id, &self.part)
     }
 
     fn class_data(&self, segment: &Segment, place: Place) -> Vec<u8> {
@@ -418,12 +427,12 @@ impl DataKey {
     }
 }
 
-fn seal_into(cipher: &Aes256Gcm, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
+fn seal_into(cipher: &Cipher, nonce: Nonce, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) {
     out.push(VERSION);
-    encrypt_into(cipher, aad, plain, out);
+    encrypt_into(cipher, nonce, aad, plain, out);
 }
 
-fn open_with(cipher: &Aes256Gcm, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+fn open_with(cipher: &Cipher, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (version, rest) = sealed.split_first()?;
     if *version == VERSION { decrypt(cipher, aad, rest) } else { None }
 }

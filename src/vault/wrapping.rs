@@ -18,13 +18,16 @@ pub enum Wrapping {
     /// AWS KMS, in Tokyo or Osaka.
     #[cfg(feature = "aws-kms")]
     AwsKms(super::kms::Kms),
+    /// What keeps them now, and what kept some of them before: the ring is moving, and may be left half moved.
+    Moving { to: Box<Wrapping>, from: Box<Wrapping> },
 }
 
 /// Why a key can't be wrapped or unwrapped.
 #[derive(Debug, thiserror::Error)]
 pub enum WrappingFault {
     #[error(
-        "it is wrapped by {wrapped_by}, and the configuration names {configured}; set [keys] provider as it was"
+        "it is wrapped by {wrapped_by}, and the configuration names {configured}; set [keys] provider as it was, or \
+         former_provider to it and run `anshin keys rewrap`"
     )]
     Other { wrapped_by: String, configured: String },
     #[error("{provider}: {reason}")]
@@ -32,6 +35,12 @@ pub enum WrappingFault {
 }
 
 impl Wrapping {
+    /// The same, which opens what another one has wrapped.
+    #[must_use]
+    pub fn moved_from(self, former: Wrapping) -> Self {
+        Wrapping::Moving { to: Box::new(self), from: Box::new(former) }
+    }
+
     /// The provider and its key, as key files name it.
     #[must_use]
     pub fn name(&self) -> String {
@@ -41,6 +50,7 @@ impl Wrapping {
             Wrapping::Pkcs11(token) => token.name(),
             #[cfg(feature = "aws-kms")]
             Wrapping::AwsKms(kms) => kms.name(),
+            Wrapping::Moving { to, .. } => to.name(),
         }
     }
 
@@ -57,6 +67,7 @@ impl Wrapping {
             Wrapping::Pkcs11(token) => Ok(Some((self.name(), token.wrap(bound, key)?))),
             #[cfg(feature = "aws-kms")]
             Wrapping::AwsKms(kms) => Ok(Some((self.name(), kms.wrap(bound, key)?))),
+            Wrapping::Moving { to, .. } => to.wrap(bound, key),
         }
     }
 
@@ -74,6 +85,8 @@ impl Wrapping {
             Wrapping::Pkcs11(token) if by == self.name() => token.unwrap(bound, wrapped),
             #[cfg(feature = "aws-kms")]
             Wrapping::AwsKms(kms) if by == self.name() => kms.unwrap(bound, wrapped),
+            Wrapping::Moving { from, .. } if by == from.name() => from.unwrap(bound, by, wrapped),
+            Wrapping::Moving { to, .. } => to.unwrap(bound, by, wrapped),
             _ => Err(other()),
         }
     }

@@ -131,6 +131,9 @@ pub(crate) fn order_json(order: &OrderView) -> Value {
     if let (Some(at), Some(object)) = (order.closed_at, json.as_object_mut()) {
         object.insert("closed_at".into(), at.to_rfc3339().into());
     }
+    if let (true, Some(object)) = (order.is_destroyed, json.as_object_mut()) {
+        object.insert("destroyed".into(), true.into());
+    }
     json
 }
 

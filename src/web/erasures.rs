@@ -96,6 +96,7 @@ pub(crate) fn held_json(held: &Holdings, erased: bool) -> Value {
         "mails_waiting": held.waiting,
         "records": held.records,
         "refused_days": held.refused_days,
+        "corrections": held.corrections,
         "legal_holds": holds,
         "erased": erased,
     })
@@ -103,5 +104,12 @@ pub(crate) fn held_json(held: &Holdings, erased: bool) -> Value {
 
 /// Erasures that wait for their certificate, here and there.
 pub(crate) fn pending_json(pending: &[ErasurePending]) -> Value {
-    pending.iter().map(|waits| json!({ "erasure": waits.id, "seal_keys": waits.seal_keys })).collect()
+    let one = |waits: &ErasurePending| {
+        let mut one = json!({ "erasure": waits.id, "seal_keys": waits.seal_keys });
+        if let (false, Some(fields)) = (waits.is_proven, one.as_object_mut()) {
+            fields.insert("proven".into(), false.into());
+        }
+        one
+    };
+    pending.iter().map(one).collect()
 }

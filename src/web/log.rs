@@ -113,7 +113,7 @@ pub(super) async fn search(
         "cursor": next.map(|id| cursor_at(id, now)),
         "from": at(window.from),
         "until": at(window.until),
-        "by_default": window.is_default,
+        "by_default": window.is_default || window.is_default_of_branches,
         "searched_back_to": search.progress().0.to_rfc3339(),
     })))
 }

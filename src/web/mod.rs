@@ -1,4 +1,4 @@
-//! The HTTP listener: the marketplace's API `/v1` and `/readyz`.
+//! The HTTP listener: the marketplace's API `/v1`, the merchants' menu `/menu/` and `/readyz`.
 //!
 //! Rules: JSON in, JSON out; bearer tokens with scopes; errors as problem details (RFC 9457) that name field and cure.
 //! A body is at most 64 KiB. It speaks HTTP in clear: put a TLS proxy in front where the way to it is not private.
@@ -8,6 +8,7 @@ mod api;
 mod erasures;
 mod help;
 mod log;
+mod menu;
 pub mod mta_sts;
 mod origin;
 mod problem;
@@ -21,7 +22,7 @@ use crate::ingress::{Certificates, Inherited, Place};
 use crate::relay::Relay;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +53,8 @@ pub enum WebError {
 pub struct SmtpAccess {
     pub host: String,
     pub port: u16,
+    /// With TLS from the first octet, where there is such a listener.
+    pub tls_port: Option<u16>,
 }
 
 /// The bound listeners, before they serve.
@@ -59,6 +62,9 @@ pub struct Web {
     listeners: Vec<TcpListener>,
     policy: Option<String>,
     proxies: Vec<Network>,
+    /// Records that strangers may make us write a minute.
+    records_per_minute: u32,
+    kept: menu::KeptDays,
     pub listening: Vec<SocketAddr>,
 }
 
@@ -74,6 +80,10 @@ pub(crate) struct Shared {
     proxies: Vec<Network>,
     /// Places for searches, which must leave the database's readers to mail.
     searches: tokio::sync::Semaphore,
+    /// Who may try how often to get into the menu.
+    guard: menu::Guard,
+    /// How long what is kept.
+    kept: menu::KeptDays,
 }
 
 impl Web {
@@ -93,7 +103,10 @@ impl Web {
             listeners.push(listener);
         }
         let policy = mta_sts::policy(&config.web.mta_sts, &config.hostname);
-        Ok(Self { listeners, policy, proxies: config.web.proxies.clone(), listening })
+        let (proxies, records_per_minute) =
+            (config.web.proxies.clone(), config.limits.door.records_per_minute);
+        let kept = menu::KeptDays::of(&config.retention);
+        Ok(Self { listeners, policy, proxies, records_per_minute, kept, listening })
     }
 
     /// Serves until `stop` turns true; running requests end first.
@@ -114,6 +127,9 @@ impl Web {
             .route("/v1/log/complete", get(log::completions))
             .route_layer(axum::middleware::from_fn_with_state(relay.clone(), halted))
             .route("/readyz", get(readyz))
+            .route("/menu", any(menu::menu))
+            .route("/menu/", any(menu::menu))
+            .route("/menu/{*rest}", any(menu::menu))
             .route("/help", get(help::list))
             .route("/help/{name}", get(help::page))
             .route("/.well-known/mta-sts.txt", get(policy))
@@ -128,6 +144,8 @@ impl Web {
                 policy: self.policy,
                 proxies: self.proxies,
                 searches: tokio::sync::Semaphore::new(log::AT_ONCE),
+                guard: menu::Guard::new(self.records_per_minute),
+                kept: self.kept,
             }))
             .into_make_service_with_connect_info::<SocketAddr>();
         let mut servers = JoinSet::new();

@@ -79,8 +79,11 @@ impl From<OrderFault> for Problem {
                 Self::new(StatusCode::NOT_FOUND, "There is no such thing", fault.to_string())
             }
             OrderFault::Left => Self::new(StatusCode::CONFLICT, "The store has left", fault.to_string()),
-            OrderFault::OtherCustomer | OrderFault::Closed => {
+            OrderFault::OtherCustomer | OrderFault::Closed | OrderFault::Moved => {
                 Self::new(StatusCode::CONFLICT, "The order is open otherwise", fault.to_string())
+            }
+            OrderFault::Destroyed => {
+                Self::new(StatusCode::CONFLICT, "The order is destroyed", fault.to_string())
             }
             fault => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", fault.to_string())
@@ -117,6 +120,7 @@ impl From<SearchFault> for Problem {
                 at: Some((problem.span.start, problem.span.end, problem.nearest)),
                 ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The query can't be answered", text)
             },
+            SearchFault::TooManyBars => Self::new(StatusCode::BAD_REQUEST, "Too much at once", text),
             SearchFault::Cursor => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", text)
             }

@@ -2,6 +2,8 @@
 //! that statements find what a plan says of each row.
 
 mod differential;
+mod hostile;
+mod random;
 
 use crate::peer::sqlite;
 use crate::store::{domains, on_both, policy};
@@ -38,7 +40,7 @@ impl Ground {
         let store = Store::open(&url, &vault.file).await.unwrap();
         let id = anshin::store::random_id();
         let (key, wrapped) = vault.seal.new_data_key(id);
-        let new = anshin::store::NewKey { id, subject: "stranger", wrapped };
+        let new = anshin::store::NewKey { id, subject: "stranger", wrapped, menu: None };
         store.add_key(&new, Timestamp::now()).await.unwrap();
         let mut sql = sqlite::connect(&url).await;
         let mut periods = BTreeMap::new();

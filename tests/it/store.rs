@@ -1,5 +1,4 @@
-//! The store by itself, on both engines: leases, the duplicate guard, groups, idempotent opening, and that both engines
-//! answer alike.
+//! The store by itself, on both engines: leases, the duplicate guard, groups, idempotent opening, and that both engines answer alike.
 
 use crate::peer::{Scratch, postgres, sqlite};
 use anshin::anonymize::Rules;
@@ -38,7 +37,7 @@ struct Subject {
 fn subject(vault: &Vault) -> Subject {
     let id = random_id();
     let (key, wrapped) = vault.seal.new_data_key(id);
-    Subject { key, new_key: NewKey { id, subject: "installation", wrapped } }
+    Subject { key, new_key: NewKey { id, subject: "installation", wrapped, menu: None } }
 }
 
 pub fn record(key: &DataKey, message: Option<i64>) -> NewRecord {
@@ -69,6 +68,7 @@ pub fn message(vault: &Vault, key: &DataKey, guarded_by: Option<&str>) -> NewMes
         direction: "copy",
         envelope: key.seal(Place::new("message", "envelope", id), b"{}"),
         body: key.seal(Place::new("message_body", "body", id), b"Subject: x\r\n\r\ny\r\n"),
+        kept: None,
         size: 17,
         at,
         delivery: NewDelivery {
@@ -275,6 +275,7 @@ fn with_a_store_that_has_left_no_conversation_is_opened_even_if_it_was_there_a_m
         sqlx::query(text).execute(&mut connection).await.unwrap();
         let new = |order_no| {
             let (id, key_id, now) = (random_id(), random_id(), Timestamp::now());
+            let wrapped = vault.seal.new_data_key(key_id).1;
             let alias =
                 |side| NewAlias { id: random_id(), side, key_name: "a".into(), domain: "fw.example".into() };
             NewConversation {
@@ -283,11 +284,7 @@ fn with_a_store_that_has_left_no_conversation_is_opened_even_if_it_was_there_a_m
                 kind: Kind::Order,
                 parent: None,
                 key_idx: vault.index.of(Indexed::OrderNo { merchant: 1, order_no }),
-                key: NewKey {
-                    id: key_id,
-                    subject: "conversation",
-                    wrapped: vault.seal.new_data_key(key_id).1,
-                },
+                key: NewKey { id: key_id, subject: "conversation", wrapped, menu: None },
                 customer_idx: vault.index.of(Indexed::OrderNo { merchant: 1, order_no }),
                 customer: key.seal(Place::new("conversation", "customer", id), b"a@b.example"),
                 label: key.seal(Place::new("conversation", "label", id), b"1"),
@@ -390,6 +387,7 @@ pub fn policy() -> Policy {
         rules: Rules::default(),
         names: Names { merchant: MerchantName::AsWritten, customer: CustomerName::AsWritten },
         senders: SenderPolicy { unproven: Unproven::Hold, other_address: OtherAddress::Refuse },
+        brand: "Anshin Mail".into(),
         staff: std::sync::Arc::new(anshin::residency::Staff::of_nobody(anshin::config::Enforce::Refuse)),
     }
 }

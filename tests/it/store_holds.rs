@@ -70,7 +70,8 @@ fn what_is_held_for_too_long_is_found_and_dropped_with_its_body_but_not_what_doe
         let over = at.after(2 * MINUTE);
         let mut overdue = store.overdue(over, 10).await.unwrap();
         overdue.sort_unstable();
-        let mut expected = ids[..3].iter().map(|(_, delivery)| *delivery).collect::<Vec<_>>();
+        let why = ["residue", "document", "operator"].map(str::to_owned);
+        let mut expected = ids[..3].iter().map(|(_, delivery)| *delivery).zip(why).collect::<Vec<_>>();
         expected.sort_unstable();
         assert_eq!(overdue, expected);
         let drop = ruling(&key, ids[0], over, Standing::Overdue, Ruled::Dropped);
@@ -138,5 +139,27 @@ fn a_notice_comes_with_a_new_message_alone_and_once_while_its_guard_stands() {
         assert!(!store.stands(&guard("key"), late.at.after(2 * MINUTE)).await.unwrap());
         store.accept(vec![late]).await.unwrap();
         assert!(written(notice).await, "its time was over");
+    });
+}
+
+#[test]
+fn what_an_operator_holds_or_moves_behind_a_dead_worker_counts_as_sent() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        for to in 0..2 {
+            let new = message(&vault, &key, None);
+            let (id, delivery, at) = (new.id, new.delivery.id, new.at);
+            store.accept(vec![new]).await.unwrap();
+            let (begun, over) = (at.after(MINUTE), at.after(5 * MINUTE));
+            claim(&store, begun, begun.after(MINUTE), 10, &[]).await;
+            let envelope = key.seal(Place::new("message", "envelope", id), b"{}");
+            let to = match to {
+                0 => Ruled::Held { why: "operator", until: over.after(MINUTE) },
+                _ => Ruled::Rerouted { envelope, route: -7 },
+            };
+            assert!(store.rule(ruling(&key, (id, delivery), over, Standing::Waiting, to)).await.unwrap());
+        }
+        let doubtful: i64 = store.queue_totals().await.unwrap().iter().map(|total| total.doubtful).sum();
+        assert_eq!(doubtful, 2);
     });
 }

@@ -4,10 +4,11 @@
 use crate::peer::{Scratch, postgres, sqlite};
 use crate::store::{claim, message, on_both, open, record, vault};
 use anshin::mail::Timestamp;
-use anshin::schedule::{Board, Bounds, Class, Groups, Rest, Rooms};
-use anshin::store::{Doubt, Gone, Leases, Mailbox, NewMessage, Next, Settlement};
+use anshin::schedule::{Board, Bounds, Class, Groups, Left, Rest, Rooms};
+use anshin::store::{Block, Doubt, Gone, Leases, Mailbox, NewMessage, Next, Settlement};
 use anshin::vault::{DataKey, Indexed, Vault};
 use sqlx::Connection;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,8 +115,32 @@ fn what_rests_is_put_off_without_touching_its_deliveries_and_woken_at_once() {
         assert_eq!(leased.work.iter().map(|work| work.route).collect::<Vec<_>>(), [8]);
         // The lane rests, so that the next look does not even see it.
         assert!(claim(&store, now, until, 50, &[]).await.is_empty());
-        assert_eq!(store.wake(vec![7], now).await.unwrap(), 1);
+        assert_eq!(store.wake(Left::Only(vec![7]), now).await.unwrap(), 1);
         assert_eq!(claim(&store, now, until, 50, &[]).await.len(), 30);
+    });
+}
+
+#[test]
+fn what_waits_for_a_smarthost_is_woken_whole_and_nothing_else_is() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        for route in [7, 8, 9, -3] {
+            store.accept(vec![to(&vault, &key, 1, route, Class::Order)]).await.unwrap();
+        }
+        let bounds =
+            Bounds { concurrency: 50, per_destination: 20, messages_per_connection: 100, rest: REST };
+        let groups = Groups::new(HashMap::new(), Some(vec![9]));
+        let mut board = Board::new(bounds, groups, Vec::new());
+        board.pause(&[7, 8, 9, -3]);
+        let now = Timestamp::now();
+        let until = now.after(Duration::from_secs(30));
+        let rest = store.claim(now, until, board.rooms(now, 50), Class::ALL, Leases::TakenOver(now)).await;
+        assert!(rest.unwrap().work.is_empty(), "all rest");
+        assert_eq!(store.wake(board.siblings(7), now).await.unwrap(), 2);
+        let mut woken: Vec<i64> =
+            claim(&store, now, until, 50, &[]).await.into_iter().map(|work| work.route).collect();
+        woken.sort_unstable();
+        assert_eq!(woken, [7, 8]);
     });
 }
 
@@ -165,15 +190,17 @@ fn a_mailbox_that_refused_is_suppressed_for_longer_each_time_and_until_it_takes_
                 store.suppression(std::iter::once(index), now).await.unwrap()
             }
         };
-        let gone = || {
+        let told = |late| {
             Mailbox::Gone(Gone {
                 address_idx: index,
                 merchant_id: 1,
                 conversation_id: None,
                 side: "customer",
                 status: "550 5.1.1".into(),
+                late,
             })
         };
+        let gone = || told(false);
         let days = |row: anshin::store::SuppressedRow| row.expires_at.since(now).as_secs() / 86_400;
         assert_eq!(settle(gone()).await.map(days), None, "the first time is remembered");
         assert_eq!(settle(gone()).await.map(days), Some(1));
@@ -183,6 +210,12 @@ fn a_mailbox_that_refused_is_suppressed_for_longer_each_time_and_until_it_takes_
         assert_eq!(settle(gone()).await.map(days), Some(1));
         let over = now.after(Duration::from_secs(2 * 86_400));
         assert!(store.suppression(std::iter::once(index), over).await.unwrap().is_none());
+        // Who takes a mail and returns it later does not take it back by taking the next.
+        assert_eq!(store.block(Block::Lift { address_idx: vec![index], record: None }).await.unwrap(), 1);
+        assert_eq!(settle(told(true)).await.map(days), None);
+        assert!(settle(Mailbox::Alive(vec![index])).await.is_none());
+        assert_eq!(settle(told(true)).await.map(days), Some(1));
+        assert!(settle(Mailbox::Alive(vec![index])).await.is_some(), "what was under way");
     });
 }
 

@@ -4,7 +4,8 @@ use crate::store::{on_both, open};
 use crate::store_facts::{fact, number};
 use anshin::mail::Timestamp;
 use anshin::store::{
-    DAY_MS, Ids, NewKey, NewLegalHold, NewRecord, NewSegment, Noted, Progress, Store, random_id,
+    DAY_MS, HeldScope, Ids, NewKey, NewLegalHold, NewLook, NewRecord, NewSegment, Noted, Progress, Proves,
+    Store, random_id,
 };
 use anshin::vault::{Class, DataKey, Index, Indexed, Place, Sealed, Vault};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -54,6 +55,40 @@ impl Past {
 /// What proves a lifting; the store keeps it and compares nothing.
 fn lifted(vault: &Vault) -> Index {
     vault.index.of(Indexed::Ruling { table: "legal_hold", row: 7, said: "lifted" })
+}
+
+/// Who has the key ring.
+struct Ring<'a>(&'a Vault);
+
+impl Proves for Ring<'_> {
+    fn next_id(&self) -> i64 {
+        random_id()
+    }
+
+    fn prove(&self, table: &'static str, row: i64, said: &str) -> Index {
+        self.0.index.of(Indexed::Ruling { table, row, said })
+    }
+
+    fn owns(&self, _data_key: i64) -> bool {
+        true
+    }
+}
+
+/// The look that says that a hold was set.
+fn set(vault: &Vault, key: &DataKey, now: Timestamp) -> NewLook {
+    NewLook {
+        id: random_id(),
+        at: now,
+        actor_idx: vault.index.of(Indexed::Actor("akiko")),
+        login_idx: None,
+        purpose: "legal-request",
+        kind: "hold",
+        rows: 0,
+        outcome: "set",
+        request_id: None,
+        data_key_id: key.id(),
+        detail: Sealed::from_stored(vec![7; 3]),
+    }
 }
 
 /// Each record has its fact, each fact its record, and no attachment is left alone.
@@ -162,22 +197,26 @@ fn what_a_hold_keeps_stays_readable_and_goes_when_it_is_lifted() {
         let rows = [(1, 1), (2, 2), (3, 2), (4, 3)];
         let rows = rows.map(|(second, store)| past.record(&key, "accepted", at(DAY, second), Some(store)));
         store.record(rows.into_iter().collect()).await.unwrap();
-        let hold = |id, merchant_id, conversations, until| {
+        let hold = |id, merchant_id, conversations: Option<Vec<i64>>, until: Option<Timestamp>| {
             let (own, wrapped) = vault.seal.new_data_key(id);
+            let by_person = conversations.is_some();
+            let until = until.map(Timestamp::as_millis);
             NewLegalHold {
                 id,
                 at: now,
-                merchant_id,
-                conversations,
-                from: None,
-                until,
-                key: NewKey { id, subject: "hold", wrapped },
+                scope: HeldScope { merchant_id, by_person, from: None, until },
+                conversations: conversations.unwrap_or_default(),
+                key: NewKey { id, subject: "hold", wrapped, menu: None },
                 detail: own.seal(Place::new("legal_hold", "detail", id), b"{}"),
             }
         };
-        store.add_hold(&hold(7, Some(2), None, Some(at(DAY, 3)))).await.unwrap();
-        store.add_hold(&hold(8, None, Some(vec![30]), None)).await.unwrap();
-        store.add_hold(&hold(9, Some(3), Some(vec![20]), None)).await.unwrap();
+        for new in [
+            hold(7, Some(2), None, Some(at(DAY, 3))),
+            hold(8, None, Some(vec![30]), None),
+            hold(9, Some(3), Some(vec![20]), None),
+        ] {
+            store.add_hold(&set(&vault, &key, now), &new).await.unwrap();
+        }
         // Store 2 before the third second, and the conversation of store 3; what must meet two things meets none.
         assert_eq!(store.rows_of_day(Class::Metadata, DAY).await.unwrap(), (4, 2));
         for class in [Class::Headers, Class::Metadata] {
@@ -190,11 +229,11 @@ fn what_a_hold_keeps_stays_readable_and_goes_when_it_is_lifted() {
             assert!(!store.segment(id).await.unwrap().unwrap().wrapped.is_empty());
         }
         assert_eq!(store.days_left(Class::Metadata, DAY).await.unwrap(), [DAY]);
-        assert!(store.lift_hold(7, lifted(&vault), random_id(), now).await.unwrap());
-        assert!(!store.lift_hold(7, lifted(&vault), random_id(), now).await.unwrap());
+        assert!(store.lift_hold(7, lifted(&vault), &Ring(&vault), now).await.unwrap());
+        assert!(!store.lift_hold(7, lifted(&vault), &Ring(&vault), now).await.unwrap());
         assert_eq!(work(&store, Class::Metadata, 9, now).await, Some(Progress::Done { certified: true }));
         assert_eq!(store.rows_of_day(Class::Metadata, DAY).await.unwrap(), (1, 1));
-        assert!(store.lift_hold(8, lifted(&vault), random_id(), now).await.unwrap());
+        assert!(store.lift_hold(8, lifted(&vault), &Ring(&vault), now).await.unwrap());
         assert_eq!(work(&store, Class::Metadata, 9, now).await, Some(Progress::Done { certified: true }));
         assert_eq!(store.rows_of_day(Class::Metadata, DAY).await.unwrap(), (0, 0));
         assert!(store.segment(id).await.unwrap().unwrap().wrapped.is_empty());
@@ -233,17 +272,20 @@ fn rows_without_a_key_of_their_day_are_found_and_a_hold_near_midnight_keeps_the_
         let hold = NewLegalHold {
             id: 7,
             at: now,
-            merchant_id: Some(2),
-            conversations: None,
-            from: Some(at(DAY + 1, 0)),
-            until: None,
-            key: NewKey { id: 7, subject: "hold", wrapped },
+            scope: HeldScope {
+                merchant_id: Some(2),
+                by_person: false,
+                from: Some(at(DAY + 1, 0).as_millis()),
+                until: None,
+            },
+            conversations: Vec::new(),
+            key: NewKey { id: 7, subject: "hold", wrapped, menu: None },
             detail: own.seal(Place::new("legal_hold", "detail", 7), b"{}"),
         };
-        store.add_hold(&hold).await.unwrap();
+        store.add_hold(&set(&vault, &key, now), &hold).await.unwrap();
         assert_eq!(work(&store, Class::Metadata, 9, now).await, Some(Progress::Done { certified: true }));
         assert!(!store.segment(id).await.unwrap().unwrap().wrapped.is_empty(), "the hold needs it");
-        assert!(store.lift_hold(7, lifted(&vault), random_id(), now).await.unwrap());
+        assert!(store.lift_hold(7, lifted(&vault), &Ring(&vault), now).await.unwrap());
         assert_eq!(work(&store, Class::Metadata, 9, now).await, Some(Progress::Done { certified: true }));
         assert!(store.segment(id).await.unwrap().unwrap().wrapped.is_empty());
         for day in strays(DAY + 5).await {

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod ground;
+mod late;
 
 use crate::peer::{postgres, sqlite};
 use anshin::ledger::What;
@@ -72,6 +73,32 @@ fn a_deleted_row_is_named_and_the_first_of_several_first() {
         );
         assert_eq!(found.broken.len(), 3);
     });
+}
+
+#[test]
+fn a_row_that_was_changed_or_deleted_before_its_hour_was_entered_is_named_while_the_note_of_it_is_there() {
+    for (edit, what) in [
+        ("UPDATE record SET event = 'refused'", "changed"),
+        ("UPDATE record SET headers = NULL", "changed"),
+        ("DELETE FROM record", "deleted"),
+    ] {
+        on_both(|ground| async move {
+            let row = id(4, 2);
+            let found = ground.edited(&[format!("{edit} WHERE id = {row}")]).await;
+            assert_eq!((first(&found).what, &first(&found).row), (what, &name(row)), "{edit}");
+            assert_eq!(found.broken.len(), 1, "{edit}");
+        });
+    }
+    // Without the notes, or where they are none, rows are entered as they are.
+    for lost in [
+        "DELETE FROM record_mark",
+        "UPDATE record_mark SET marks = (SELECT detail FROM record ORDER BY id LIMIT 1)",
+    ] {
+        on_both(|ground| async move {
+            let found = ground.edited(&[lost.to_owned()]).await;
+            assert_eq!((found.broken, found.rows), (vec![], 25), "{lost}");
+        });
+    }
 }
 
 #[test]
@@ -280,24 +307,6 @@ fn lawful_destruction_verifies_and_any_other_does_not() {
 }
 
 #[test]
-fn rows_that_come_late_become_a_leaf_of_their_own() {
-    on_both(|ground| async move {
-        let before = ground.relay.store().leaves(0, 100).await.unwrap();
-        ground.log(1, 50..53).await;
-        let found = ground.verify(&[]).await;
-        assert_eq!((first(&found).what, found.broken.len()), ("inserted", 3));
-        // The next passes over the hour find them.
-        ground.grow(60).await;
-        let found = ground.verify(&[]).await;
-        assert_eq!((found.broken, found.late), (vec![], 3));
-        let after = ground.relay.store().leaves(0, 100).await.unwrap();
-        for (old, new) in before.iter().zip(&after) {
-            assert_eq!((&old.entry, &old.marks), (&new.entry, &new.marks));
-        }
-    });
-}
-
-#[test]
 fn of_processes_that_add_at_once_one_does_and_the_tree_is_whole() {
     on_both(|ground| async move {
         let mut others = Vec::new();
@@ -329,7 +338,7 @@ fn a_bundle_proves_a_message_and_a_look_without_the_database() {
         ground.relay.open_for(&look, &opening, Goes::ToTheScreen, None).await.ok();
         // Enough leaves for subtrees to be kept.
         ground.grow(300).await;
-        let bundle = ground.relay.prove_message(&message).await.unwrap();
+        let bundle = ground.relay.prove_messages(std::slice::from_ref(&message)).await.unwrap();
         let keys = ground.keys().await;
         let text = serde_json::to_string(&bundle).unwrap();
         let looks = ground.relay.looks().await.unwrap_or_default();

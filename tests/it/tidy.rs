@@ -14,7 +14,7 @@ const MAX_LINES: usize = 450;
 const LONG: [(&str, &str); 0] = [];
 
 /// Files that may look at a real address, each with its reason.
-const MAY_REVEAL: [(&str, &str); 43] = [
+const MAY_REVEAL: [(&str, &str); 46] = [
     ("src/mail/address.rs", "defines it"),
     ("src/anonymize/gate.rs", "what the gate searches for"),
     ("src/anonymize/search.rs", "what the rewriter searches for"),
@@ -32,6 +32,7 @@ const MAY_REVEAL: [(&str, &str); 43] = [
     ("src/ingress/limiter.rs", "a reverse-path into a hash under a key of the process"),
     ("src/query/print.rs", "a query as text, for whoever typed it, and sealed for the audit"),
     ("src/relay/accept.rs", "into sealed rows and keyed indexes"),
+    ("src/relay/behind.rs", "who is behind an alias, for a person at the desk"),
     ("src/relay/correction.rs", "into sealed rows, and the recipients of the question and of the warning"),
     ("src/relay/desk.rs", "a customer's address, for a person at the desk"),
     ("src/relay/domains.rs", "the class of an address, by its domain"),
@@ -42,12 +43,17 @@ const MAY_REVEAL: [(&str, &str); 43] = [
         "a person's own addresses, for the person, by the desk; the other party's, to mask them",
     ),
     ("src/relay/facts.rs", "domains, into keyed numbers"),
-    ("src/relay/leaving.rs", "what a notice to a customer must not hold, into a sealed row"),
     ("src/relay/leg.rs", "into the recipient's side of a message"),
+    ("src/relay/menu/people.rs", "the address of a person of a store, into a sealed row"),
+    ("src/relay/menu/sign_in.rs", "the same of the first one"),
     ("src/relay/merchants.rs", "into sealed rows"),
     ("src/relay/notice.rs", "what a notice must not hold, into a sealed row"),
-    ("src/relay/own.rs", "the recipient of a message of our own, into a sealed row"),
+    (
+        "src/relay/own.rs",
+        "the recipient of a message of our own, and what it must not hold, into a sealed row",
+    ),
     ("src/relay/orders.rs", "into sealed rows"),
+    ("src/relay/past.rs", "into sealed rows"),
     ("src/relay/postmaster.rs", "who wrote to the operator, for the operator"),
     ("src/relay/refused.rs", "into a sealed row"),
     ("src/relay/search/mod.rs", "whether an address is one of ours"),

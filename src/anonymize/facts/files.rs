@@ -245,6 +245,7 @@ fn word(kind: Kind) -> &'static str {
         Kind::Ole => "ole",
         Kind::Rtf => "rtf",
         Kind::Gzip => "gzip",
+        Kind::Zlib => "zlib",
         Kind::Tar => "tar",
         Kind::Packed => "packed",
     }
@@ -269,7 +270,7 @@ fn meant(extension: &str) -> Option<&'static [&'static str]> {
         "msg" => &["ole"],
         "gz" | "tgz" => &["gzip"],
         "tar" => &["tar"],
-        "7z" | "rar" | "bz2" | "xz" | "zst" | "lzh" | "cab" => &["packed"],
+        "7z" | "rar" | "bz2" | "xz" | "zst" | "lzh" | "cab" | "lzma" | "lz4" | "arj" => &["packed"],
         "txt" | "csv" | "html" | "htm" | "xml" | "json" | "ics" | "vcf" | "mp3" | "mp4" | "mov" => &[],
         _ => return None,
     })

@@ -10,30 +10,71 @@ use super::compat::{is_invisible, plain};
 use super::escapes::{MAX_LAYERS, read};
 use super::{hidden, marks};
 use memchr::{memchr, memmem};
+use std::cell::Cell;
 
-/// Longest tag that is stepped over; behind a longer one anything may follow.
+/// Longest tag or comment that is stepped over for nothing.
 const MAX_TAG: usize = 1024;
+/// How much more is looked at each time that the end of one is not found.
+const FARTHER: usize = 8;
 /// Most characters and tags that are stepped over.
 const MAX_STEPS: u32 = 48;
 
+/// Octets that may still be looked at for the ends of long tags and comments; behind what is longer anything may follow.
+pub struct Far(Cell<usize>);
+
+impl Far {
+    /// For a text of so many octets: no more than it takes to read it a few times.
+    pub fn for_text(octets: usize) -> Self {
+        Self(Cell::new(octets.saturating_mul(4)))
+    }
+
+    /// Whether so many may be looked at.
+    fn take(&self, octets: usize) -> bool {
+        let left = self.0.get().checked_sub(octets);
+        self.0.set(left.unwrap_or_else(|| self.0.get()));
+        left.is_some()
+    }
+
+    /// What stands at `at` as far as `is_enough` needs it, and whether it is enough.
+    fn look<'t>(&self, text: &'t [u8], at: usize, is_enough: impl Fn(&[u8]) -> bool) -> (&'t [u8], bool) {
+        let mut limit = MAX_TAG;
+        loop {
+            let near = text.get(at..(at + limit).min(text.len())).unwrap_or_default();
+            if near.len() < limit || is_enough(near) {
+                return (near, true);
+            }
+            limit *= FARTHER;
+            if !self.take(limit.min(text.len() - at)) {
+                return (near, false);
+            }
+        }
+    }
+}
+
 /// Whether `domain` may be read at `at`.
-pub fn may_follow(text: &[u8], at: usize, domain: &[u8]) -> bool {
-    let mut steps = MAX_STEPS;
-    follows(text, at, domain, Extent::Whole, &mut steps)
+pub fn may_follow(text: &[u8], at: usize, domain: &[u8], far: &Far) -> bool {
+    let mut walk = Walk { steps: MAX_STEPS, far };
+    follows(text, at, domain, Extent::Whole, &mut walk)
+}
+
+/// What a look may still cost.
+struct Walk<'f> {
+    steps: u32,
+    far: &'f Far,
 }
 
 /// Whether the first letter of `domain` may be read at the beginning of `text`, which may end before it.
 pub fn may_begin(text: &[u8], domain: &[u8]) -> bool {
-    let mut steps = MAX_STEPS;
-    follows(text, 0, domain.get(..1).unwrap_or_default(), Extent::Part, &mut steps)
+    let mut walk = Walk { steps: MAX_STEPS, far: &Far(Cell::new(0)) };
+    follows(text, 0, domain.get(..1).unwrap_or_default(), Extent::Part, &mut walk)
 }
 
 /// Whether the plain letters that `text` begins with are, as far as they go, those of `domain`.
 pub fn goes_on(text: &[u8], domain: &[u8]) -> bool {
     let run = text.get(..domain.len().min(text.len())).unwrap_or_default();
     let run = run.split(|b| !is_plain(*b)).next().unwrap_or_default();
-    let mut steps = MAX_STEPS;
-    follows(run, 0, domain, Extent::Part, &mut steps)
+    let mut walk = Walk { steps: MAX_STEPS, far: &Far(Cell::new(0)) };
+    follows(run, 0, domain, Extent::Part, &mut walk)
 }
 
 /// How much of the domain must be there.
@@ -43,7 +84,7 @@ enum Extent {
     Part,
 }
 
-fn follows(text: &[u8], mut at: usize, mut domain: &[u8], extent: Extent, steps: &mut u32) -> bool {
+fn follows(text: &[u8], mut at: usize, mut domain: &[u8], extent: Extent, walk: &mut Walk<'_>) -> bool {
     loop {
         let Some(&expected) = domain.first() else {
             return extent == Extent::Part || !text.get(at).is_some_and(u8::is_ascii_alphanumeric);
@@ -58,8 +99,8 @@ fn follows(text: &[u8], mut at: usize, mut domain: &[u8], extent: Extent, steps:
             at += 1;
             continue;
         }
-        *steps = steps.saturating_sub(1);
-        if *steps == 0 {
+        walk.steps = walk.steps.saturating_sub(1);
+        if walk.steps == 0 {
             return true;
         }
         match b {
@@ -67,10 +108,10 @@ fn follows(text: &[u8], mut at: usize, mut domain: &[u8], extent: Extent, steps:
                 if expected == b'.' && may_spell_dot(text, at) {
                     return true;
                 }
-                match tag_ends(text, at) {
+                match tag_ends(text, at, walk.far) {
                     Ends::Unknown => return true,
                     Ends::At(ends) => {
-                        return ends.iter().flatten().any(|end| follows(text, *end, domain, extent, steps));
+                        return ends.iter().flatten().any(|end| follows(text, *end, domain, extent, walk));
                     }
                 }
             }
@@ -84,17 +125,25 @@ fn follows(text: &[u8], mut at: usize, mut domain: &[u8], extent: Extent, steps:
                     at += 1;
                     continue;
                 }
-                let behind = text.get(at..(at + MAX_TAG).min(text.len())).unwrap_or_default();
+                if b != b'(' {
+                    return false;
+                }
+                let ends = |text: &[u8]| {
+                    memchr(b')', text)
+                        .and_then(|end| text.get(1..end))
+                        .is_some_and(|inside| !is_nested(inside))
+                        || closes(text)
+                };
+                let (behind, is_known) = walk.far.look(text, at, ends);
                 match memchr(b')', behind).and_then(|end| behind.get(1..end)) {
-                    _ if b != b'(' => return false,
                     // A comment in a comment, or a bracket that is quoted: programs may see its end at any bracket.
-                    Some(inside) if memchr::memchr2(b'(', b'\\', inside).is_some() => {
-                        return (behind.len() == MAX_TAG && !closes(behind))
+                    Some(inside) if is_nested(inside) => {
+                        return !is_known
                             || memchr::memchr_iter(b')', behind)
-                                .any(|end| follows(text, at + end + 1, domain, extent, steps));
+                                .any(|end| follows(text, at + end + 1, domain, extent, walk));
                     }
                     Some(inside) => at += inside.len() + 2,
-                    None => return behind.len() == MAX_TAG,
+                    None => return !is_known,
                 }
             }
             b'%' | b'&' | b'\\' | b'=' | 0x80.. => match unit(text, at, domain) {
@@ -112,7 +161,7 @@ fn follows(text: &[u8], mut at: usize, mut domain: &[u8], extent: Extent, steps:
             }
             _ if is_out(b) => {
                 let mark = if b == b'\n' { marks::behind(text, at) } else { 0 };
-                if mark > 0 && follows(text, at + 1 + mark, domain, extent, steps) {
+                if mark > 0 && follows(text, at + 1 + mark, domain, extent, walk) {
                     return true;
                 }
                 at += 1;
@@ -120,6 +169,11 @@ fn follows(text: &[u8], mut at: usize, mut domain: &[u8], extent: Extent, steps:
             _ => return false,
         }
     }
+}
+
+/// Whether a comment may end elsewhere than at its first bracket.
+fn is_nested(inside: &[u8]) -> bool {
+    memchr::memchr2(b'(', b'\\', inside).is_some()
 }
 
 /// Whether the comment that `text` begins with ends in it, whether or not a backslash quotes a bracket.
@@ -173,11 +227,22 @@ enum Ends {
 }
 
 /// Where the tag, comment or section ends that begins at `at`.
-fn tag_ends(text: &[u8], at: usize) -> Ends {
-    let limit = (at + MAX_TAG).min(text.len());
-    let tag = text.get(at..limit).unwrap_or_default();
+fn tag_ends(text: &[u8], at: usize, far: &Far) -> Ends {
+    let ends = |tag: &[u8]| !matches!(ends_within(tag, at, Rest::More), Ends::Unknown);
+    let (tag, is_known) = far.look(text, at, ends);
+    ends_within(tag, at, if is_known && at + tag.len() == text.len() { Rest::Nothing } else { Rest::More })
+}
+
+/// What follows a stretch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    More,
+}
+
+fn ends_within(tag: &[u8], at: usize, rest: Rest) -> Ends {
     let from = |i: usize, length: usize| at + i + length;
-    let goes_on = limit < text.len();
+    let goes_on = rest == Rest::More;
     let Some(plain) = memchr(b'>', tag) else {
         // Nothing is shown behind it.
         return if goes_on { Ends::Unknown } else { Ends::At([None; 4]) };
@@ -199,10 +264,14 @@ fn tag_ends(text: &[u8], at: usize) -> Ends {
         return if goes_on { Ends::Unknown } else { Ends::At([naive, None, None, None]) };
     };
     let quoted = Some(from(end, 0)).filter(|end| Some(*end) != naive);
-    if !hidden::hides(tag.get(..end).unwrap_or_default()) {
+    let tag_alone = tag.get(..end).unwrap_or_default();
+    if hidden::may_be_hidden(tag_alone) {
+        return Ends::Unknown;
+    }
+    if !hidden::hides(tag_alone) {
         return Ends::At([naive, quoted, None, None]);
     }
-    match hidden::end(tag, end, &mut hidden::Unclosed::default()) {
+    match hidden::end(tag, end, &mut hidden::Known::default()) {
         None if goes_on => Ends::Unknown,
         hidden => Ends::At([naive, quoted, hidden.map(|i| from(i, 0)), None]),
     }

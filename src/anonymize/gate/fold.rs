@@ -33,6 +33,8 @@ pub struct Folded {
     bytes: Vec<u8>,
     /// Places before which something was taken out, in order.
     gaps: Vec<usize>,
+    /// Places behind dots and hyphens at which a capital letter begins a sentence, in order.
+    sentences: Vec<usize>,
 }
 
 impl Folded {
@@ -43,7 +45,7 @@ impl Folded {
             Leave::Tags => (b'<', b'>'),
             Leave::Comments => (b'(', b')'),
         };
-        let mut out = Self { bytes: Vec::with_capacity(text.len()), gaps: vec![0] };
+        let mut out = Self { bytes: Vec::with_capacity(text.len()), gaps: vec![0], sentences: Vec::new() };
         let bytes = text.as_bytes();
         let (mut at, mut inside, mut line_start) = (0, 0usize, false);
         while let Some(&b) = bytes.get(at) {
@@ -51,6 +53,14 @@ impl Folded {
             let length = if inside == 0 { ordinary_run(rest) } else { 0 };
             if length > 0 {
                 let (from, run) = (out.bytes.len(), rest.get(..length).unwrap_or_default());
+                out.note_sentence(text, at);
+                for joint in memchr::memchr2_iter(b'.', b'-', run) {
+                    if run.get(joint + 1).is_some_and(u8::is_ascii_uppercase)
+                        && begins_sentence(text, at + joint + 1)
+                    {
+                        out.sentences.push(from + joint + 1);
+                    }
+                }
                 if length < SHORT {
                     run.iter().for_each(|b| out.bytes.push(b.to_ascii_lowercase()));
                 } else {
@@ -82,6 +92,7 @@ impl Folded {
             }
             if b >= 0x80 {
                 let c = text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or(' ');
+                out.note_sentence(text, at);
                 at += c.len_utf8();
                 let mark = line_start && matches!(c, '＞' | '｜');
                 line_start &= mark || c.is_whitespace();
@@ -94,6 +105,10 @@ impl Folded {
                         out.gap();
                     } else {
                         out.bytes.extend_from_slice(reads.as_bytes());
+                    }
+                    // A full stop ends a sentence, and with it a domain.
+                    if matches!(c, '。' | '｡') {
+                        out.gap();
                     }
                 } else if !is_invisible(c) {
                     let mut room = [0; 4];
@@ -117,6 +132,13 @@ impl Folded {
         out
     }
 
+    /// Notes that a sentence begins at `at` of the text, where the folded text ends.
+    fn note_sentence(&mut self, text: &str, at: usize) {
+        if matches!(self.bytes.last(), Some(b'.' | b'-')) && begins_sentence(text, at) {
+            self.sentences.push(self.bytes.len());
+        }
+    }
+
     fn gap(&mut self) {
         if self.gaps.last() != Some(&self.bytes.len()) {
             self.gaps.push(self.bytes.len());
@@ -129,15 +151,22 @@ impl Folded {
 
     /// `(at)`, `[at]`, `(dot)` and the like, and both words between blanks, as the sign; `None` where there are none.
     pub fn with_signs(&self) -> Option<Self> {
-        let mut out =
-            Self { bytes: Vec::with_capacity(self.bytes.len()), gaps: Vec::with_capacity(self.gaps.len()) };
+        let mut out = Self {
+            bytes: Vec::with_capacity(self.bytes.len()),
+            gaps: Vec::with_capacity(self.gaps.len()),
+            sentences: Vec::new(),
+        };
         let mut gaps = self.gaps.iter().peekable();
+        let mut sentences = self.sentences.iter().peekable();
         let (mut at, mut found) = (0, false);
         while let Some(&b) = self.bytes.get(at) {
             let mut after_gap = false;
             while gaps.next_if(|gap| **gap <= at).is_some() {
                 out.gap();
                 after_gap = true;
+            }
+            while sentences.next_if(|begin| **begin <= at).is_some() {
+                out.sentences.push(out.bytes.len());
             }
             let rest = self.bytes.get(at..).unwrap_or_default();
             let sign = bracketed_sign(rest).or_else(|| {
@@ -200,6 +229,13 @@ impl Folded {
         self.bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) && !self.is_gap(at)
     }
 
+    /// The text from `at` on, up to where something was taken out or a sentence begins.
+    pub fn rest_of_word(&self, at: usize) -> &[u8] {
+        let next = |places: &[usize]| places.get(places.partition_point(|place| *place < at)).copied();
+        let end = [next(&self.gaps), next(&self.sentences)].into_iter().flatten().min();
+        self.bytes.get(at..end.unwrap_or(self.bytes.len())).unwrap_or_default()
+    }
+
     /// Whether a local part can begin at `at`: no letter or digit reaches it from the left, be it over joints.
     pub fn begins_word(&self, at: usize, joints: Joints) -> bool {
         let mut i = at;
@@ -214,6 +250,14 @@ impl Folded {
         }
         true
     }
+}
+
+/// Whether a capital letter at `at`, behind a dot or a hyphen, is not of a word in capitals that goes on there.
+fn begins_sentence(text: &str, at: usize) -> bool {
+    let mut behind = text.get(at..).unwrap_or_default().chars();
+    let before = text.get(..at).unwrap_or_default().chars().rev().nth(1);
+    behind.next().is_some_and(char::is_uppercase)
+        && (before.is_some_and(char::is_lowercase) || behind.next().is_some_and(char::is_lowercase))
 }
 
 /// Shortest run that is worth a copy as a whole, in octets.
@@ -251,6 +295,17 @@ fn ordinary_run(text: &[u8]) -> usize {
         at += length;
     }
     at
+}
+
+/// Whether a character of two or three octets that stays as it is stands at `at`, or octets that make no sense.
+pub fn stays(text: &[u8], at: usize) -> bool {
+    let next = |i: usize| usize::from(text.get(at + i).copied().unwrap_or(0) & 0x3f);
+    let code = match text.get(at) {
+        Some(b @ 0xc2..=0xdf) => usize::from(b & 0x1f) << 6 | next(1),
+        Some(b @ 0xe0..=0xef) => usize::from(b & 0xf) << 12 | next(1) << 6 | next(2),
+        _ => return false,
+    };
+    STAYS.get(code / 64).copied().unwrap_or(0) >> (code % 64) & 1 == 1
 }
 
 /// The characters of the first plane that stay as they are, a bit each.

@@ -1,7 +1,7 @@
 //! Elements that a page does not show: for the gate alone.
 //!
-//! Rules: the content of style sheets, scripts and templates, and of what an attribute or its own style hides. An element
-//! ends at the end tag of its name that is no other one's.
+//! Rules: the content of style sheets, scripts and templates, and of what an attribute, its own style or a class of a style
+//! sheet before it hides. An element ends at the end tag of its name that is no other one's.
 //! When it fails: never; an element without an end is taken for shown.
 
 use super::tags;
@@ -23,25 +23,77 @@ const MAX_UNCLOSED: usize = 16;
 /// Longest tag whose style is read.
 const MAX_TAG: usize = 1 << 12;
 
-/// Names of elements that have no end in the rest of the markup.
+/// Most classes of style sheets that are remembered.
+const MAX_CLASSES: usize = 256;
+
+/// What is known of the markup so far.
 #[derive(Default)]
-pub struct Unclosed(Vec<Vec<u8>>);
+pub struct Known {
+    /// Names of elements that have no end in the rest of the markup.
+    unclosed: Vec<Vec<u8>>,
+    /// Classes and ids, in lower case, that a style sheet hides.
+    classes: Vec<Vec<u8>>,
+}
+
+impl Known {
+    /// Takes in what a style sheet says.
+    fn sheet(&mut self, sheet: &[u8]) {
+        let mut rest = sheet;
+        while let Some(open) = memchr(b'{', rest) {
+            let close = memchr(b'}', rest).filter(|close| *close > open);
+            let block = rest.get(open + 1..close.unwrap_or(rest.len())).unwrap_or_default();
+            if declares_hiding(block) {
+                for selector in rest.get(..open).unwrap_or_default().split(|b| *b == b',') {
+                    let selector = selector.trim_ascii();
+                    let last = selector.iter().rposition(|b| matches!(b, b'.' | b'#'));
+                    let name = last.and_then(|at| selector.get(at + 1..)).unwrap_or_default();
+                    let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | 0x80..);
+                    if !name.is_empty() && name.iter().all(is_name) && self.classes.len() < MAX_CLASSES {
+                        self.classes.push(name.to_ascii_lowercase());
+                    }
+                }
+            }
+            rest = rest.get(close.map_or(rest.len(), |close| close + 1)..).unwrap_or_default();
+        }
+    }
+
+    /// Whether a tag has one of the classes or ids.
+    fn hides(&self, tag: &[u8]) -> bool {
+        let separates = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'>' | b'/' | b'=' | b'"' | b'\'');
+        !self.classes.is_empty()
+            && tag.len() <= MAX_TAG
+            && tag
+                .split(separates)
+                .any(|word| self.classes.iter().any(|class| class.eq_ignore_ascii_case(word)))
+    }
+}
+
+/// Whether a tag names a class or an id, which a style sheet far before it may hide.
+pub fn may_be_hidden(tag: &[u8]) -> bool {
+    let named = |name: &[u8]| memchr::memmem::find_iter(tag, name).any(|at| at > 0);
+    [b"class".as_slice(), b"CLASS", b"Class", b"id=", b"ID=", b"id ="].into_iter().any(named)
+}
 
 /// Where the element ends that the tag at the beginning of `markup` opens, if it is not shown: the place behind its end
 /// tag. `tag` is the length of the tag.
-pub fn end(markup: &[u8], tag: usize, unclosed: &mut Unclosed) -> Option<usize> {
+pub fn end(markup: &[u8], tag: usize, known: &mut Known) -> Option<usize> {
     let tag = markup.get(..tag)?;
-    if !hides(tag) {
+    let name = name(tag.get(1..)?);
+    let has_content = || !name.is_empty() && !EMPTY.iter().any(|one| one.eq_ignore_ascii_case(name));
+    if !(hides(tag) || (known.hides(tag) && has_content())) {
         return None;
     }
-    let name = name(tag.get(1..)?);
-    let known = unclosed.0.iter().any(|open| open.eq_ignore_ascii_case(name));
-    if known || unclosed.0.len() >= MAX_UNCLOSED {
+    let is_unclosed = known.unclosed.iter().any(|open| open.eq_ignore_ascii_case(name));
+    if is_unclosed || known.unclosed.len() >= MAX_UNCLOSED {
         return None;
     }
     let end = end_tag(markup.get(tag.len()..)?, name).map(|end| tag.len() + end);
-    if end.is_none() {
-        unclosed.0.push(name.to_vec());
+    match end {
+        None => known.unclosed.push(name.to_vec()),
+        Some(end) if name.eq_ignore_ascii_case(b"style") => {
+            known.sheet(markup.get(tag.len()..end).unwrap_or_default());
+        }
+        Some(_) => {}
     }
     end
 }
@@ -61,11 +113,13 @@ pub fn hides(tag: &[u8]) -> bool {
     if attributes.split(separates).any(|word| word.eq_ignore_ascii_case(b"hidden")) {
         return true;
     }
-    if memchr(b':', attributes).is_none() {
-        return false;
-    }
+    memchr(b':', attributes).is_some() && declares_hiding(attributes)
+}
+
+/// Whether one of the declarations of a style hides.
+fn declares_hiding(style: &[u8]) -> bool {
     let bare: Vec<u8> =
-        attributes.iter().filter(|b| !b.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
+        style.iter().filter(|b| !b.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
     bare.split(|b| matches!(b, b';' | b'"' | b'\'' | b'=' | b'>')).any(|declaration| {
         HIDING.iter().any(|hiding| declaration.starts_with(hiding))
             || SIZES.iter().any(|size| declaration.strip_prefix(*size).is_some_and(is_zero))

@@ -5,9 +5,10 @@
 //! carry in words, links and blocks is looked at like a text of its own.
 //! When it fails: never.
 
-use super::ahead::{goes_on, may_begin, may_follow};
+use super::ahead::{Far, goes_on, may_begin, may_follow};
 use super::charset::{self, Label, Order, Pairs, Sink};
 use super::fold::Joints;
+use super::forms::Forms;
 use super::scan::{self, End, Found, Texture};
 use super::traces::{Place, Traces};
 use super::wanted::{Neighbours, Wanted};
@@ -15,12 +16,15 @@ use super::{shifted, tokens, words};
 
 /// Most texts inside texts.
 const MAX_DEPTH: u32 = 3;
+/// How much of a run of UTF-7 is looked at to tell it from other text, in digits.
+const UTF7_DIGITS: usize = 64;
 /// Octets of a text in which controls tell a file, and how many octets a domain takes at most in them.
 const MAX_DOMAIN: usize = 600;
 
 /// What is looked for.
 pub struct Look {
     pub wanted: Vec<Wanted>,
+    pub forms: Forms,
     pub traces: Traces,
     /// Length of the shortest secret.
     pub shortest: usize,
@@ -81,6 +85,8 @@ impl Look {
             Found::Nothing
         };
         found == Found::Secret
+            || self.forms.stand_in(octets, how.joints)
+            || super::backwards::turned(octets).is_some_and(|text| self.secret_in(&text, how, End::Here))
             || (if obeyed {
                 self.traces.stand_plainly_in(octets, how.place)
             } else {
@@ -96,6 +102,7 @@ impl Look {
     /// field of a record.
     pub fn binary(&self, octets: &[u8], how: How) -> bool {
         self.plain(octets, Neighbours::Any)
+            || self.forms.stand_in(octets, how.joints)
             || scan::search(&self.wanted, octets, Texture::Binary, how.joints, End::Here) == Found::Secret
             || self.traces.stand_plainly_in(octets, how.place)
             || self.spread(octets, Texture::Binary, how)
@@ -149,6 +156,7 @@ impl Look {
 
     fn secret_in(&self, text: &[u8], how: How, end: End) -> bool {
         scan::search(&self.wanted, text, Texture::Text, how.joints, end) == Found::Secret
+            || self.forms.stand_in(text, how.joints)
     }
 
     /// UTF-16 and UTF-32: by the label, by a mark at the beginning, or where there are NULs.
@@ -247,7 +255,7 @@ impl Look {
             // ASCII is itself in all of them.
             any(octets.get(from..).unwrap_or_default(), goes_on)
                 && holds(from, 24, may_begin)
-                && holds(from, MAX_DOMAIN, |text, domain| may_follow(text, 0, domain))
+                && holds(from, MAX_DOMAIN, |text, domain| may_follow(text, 0, domain, &Far::for_text(0)))
         };
         scan::has_sign(octets, &follows)
             || pairs
@@ -265,6 +273,14 @@ impl Look {
             hit = hit || self.text(&words::quoted_octets(octets), charset, how.deeper());
         }
         tokens::blocks(octets, |block| hit = hit || self.text_or_binary(block, charset, how.deeper()));
+        if !hit && how.depth < MAX_DEPTH {
+            tokens::shifted_by_42(octets, |file| {
+                hit = hit || self.text_or_binary(file, charset, how.deeper())
+            });
+        }
+        if !hit && how.place == Place::Body && how.depth < MAX_DEPTH {
+            tokens::line_values(octets, |value| hit = hit || self.text_or_binary(value, None, how.deeper()));
+        }
         if !hit && memchr::memmem::find(octets, b"=?").is_some() {
             words::words(octets, |found| hit = hit || self.words(&found, how.deeper()));
         }
@@ -323,16 +339,20 @@ impl Look {
     }
 }
 
-/// Whether UTF-7 is declared, or nothing is and there is what could be an at sign in it.
+/// Whether UTF-7 is declared, or nothing is but ASCII and there are runs of it. Under any other label runs count that hold a
+/// sign, which some programs read all the same.
 fn may_be_utf7(octets: &[u8], charset: Option<&str>, label: Label) -> bool {
-    // What can be an at sign begins so, for its code has a high octet of 00 or FF.
+    let undeclared = charset.is_none_or(|name| {
+        let name = name.to_ascii_lowercase();
+        (label == Label::Plain && !name.starts_with("utf-8")) || name.ends_with("ascii")
+    });
     let digits = |at: usize| {
-        matches!(octets.get(at + 1..), Some([b'A', b'A'..=b'H', ..] | [b'/', b'w'..=b'z', ..]))
-            && (label == Label::Utf7 || shifted::is_utf7_run(octets.get(at + 1..).unwrap_or_default()))
+        // So many digits are whole characters.
+        shifted::is_utf7_run(octets.get(at + 1..(at + 1 + UTF7_DIGITS).min(octets.len())).unwrap_or_default())
     };
-    let undeclared =
-        charset.is_none_or(|name| label == Label::Plain && !name.to_ascii_lowercase().starts_with("utf-8"));
-    label == Label::Utf7 || (undeclared && memchr::memchr_iter(b'+', octets).any(digits))
+    label == Label::Utf7
+        || (undeclared && memchr::memchr_iter(b'+', octets).any(digits))
+        || (octets.is_ascii() && shifted::holds_sign(octets))
 }
 
 /// A stretch of words in UTF-8, by its label.

@@ -6,7 +6,7 @@
 //! octet is read slowly more than a fixed number of times.
 //! When it fails: never.
 
-use super::ahead::may_follow;
+use super::ahead::{Far, may_follow};
 use super::charset::{PIECE, Sink};
 use super::escapes::{Kind, MAX_LAYERS, is_lead, raw, read, unescaped};
 use super::fold::{Folded, Joints, Leave};
@@ -50,7 +50,8 @@ pub enum Found {
 
 /// Whether a secret stands in `text`.
 pub fn search(wanted: &[Wanted], text: &[u8], texture: Texture, joints: Joints, end: End) -> Found {
-    let search = Search { wanted, text, texture, joints, follows: None };
+    let far = Far::for_text(text.len());
+    let search = Search { wanted, text, texture, joints, follows: None, far: &far };
     let places = search.places(end);
     if places.is_empty() {
         return Found::Nothing;
@@ -66,7 +67,8 @@ pub fn search(wanted: &[Wanted], text: &[u8], texture: Texture, joints: Joints, 
 /// Whether anything reads as an at sign behind which `follows` says yes.
 pub fn has_sign(text: &[u8], follows: &dyn Fn(usize) -> bool) -> bool {
     let follows = Some(follows);
-    let search = Search { wanted: &[], text, texture: Texture::Text, joints: Joints::Join, follows };
+    let far = &Far::for_text(0);
+    let search = Search { wanted: &[], text, texture: Texture::Text, joints: Joints::Join, follows, far };
     !search.places(End::Here).is_empty()
 }
 
@@ -96,6 +98,7 @@ struct Search<'a> {
     joints: Joints,
     /// Tells in place of the domains whether something follows.
     follows: Option<&'a dyn Fn(usize) -> bool>,
+    far: &'a Far,
 }
 
 impl Search<'_> {
@@ -154,7 +157,8 @@ impl Search<'_> {
         if let Some(follows) = self.follows {
             return follows(at);
         }
-        self.is_readable(at) && self.wanted.iter().any(|w| w.domains().any(|d| may_follow(self.text, at, d)))
+        let follows = |domain| may_follow(self.text, at, domain, self.far);
+        self.is_readable(at) && self.wanted.iter().any(|wanted| wanted.domains().any(follows))
     }
 
     /// Whether the octets from `at` on are of a text, as far as an at sign needs it.
@@ -173,7 +177,8 @@ impl Search<'_> {
             return false;
         }
         let before = self.text.get(..at).unwrap_or_default();
-        let follows = |wanted: &Wanted| wanted.domains().any(|domain| may_follow(self.text, at + 1, domain));
+        let follows =
+            |wanted: &Wanted| wanted.domains().any(|domain| may_follow(self.text, at + 1, domain, self.far));
         if !self.wanted.iter().any(follows) {
             return false;
         }

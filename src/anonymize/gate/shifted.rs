@@ -248,6 +248,26 @@ pub fn is_utf7_run(behind: &[u8]) -> bool {
     left < 6 && !units.is_empty() && units.iter().all(stands_in_text)
 }
 
+/// Whether a run of UTF-7 in a text holds what is no letter: a sign, a mark, or what begins an escape or a word for one.
+pub fn holds_sign(text: &[u8]) -> bool {
+    let is_digit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    let is_sign = |unit: &[u8; 2]| {
+        let code = u16::from_be_bytes(*unit);
+        matches!(code, 0x21..=0x2f | 0x3a..=0x40 | 0x5b..=0x60 | 0x7b..=0x7e | 0x2000..=0x2bff | 0x3001..=0x303f)
+            || matches!(code, 0x3042 | 0x30a2 | 0xfe50..=0xfe6b | 0xff01..=0xff5e)
+    };
+    let mut rest = text;
+    while let Some(plus) = memchr::memchr(b'+', rest) {
+        let behind = rest.get(plus + 1..).unwrap_or_default();
+        let (run, more) = behind.split_at(behind.iter().take_while(|b| is_digit(b)).count());
+        if run.len() > 2 && super::tokens::decode_base64(run).as_chunks::<2>().0.iter().any(is_sign) {
+            return true;
+        }
+        rest = more;
+    }
+    false
+}
+
 /// Decodes UTF-7.
 pub fn utf7(octets: &[u8], out: &mut Sink<'_>) {
     let mut rest = octets;

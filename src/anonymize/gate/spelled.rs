@@ -6,6 +6,7 @@
 
 use super::compat::{is_invisible, plain};
 use super::escapes::{Kind, MAX_LAYERS, is_lead, raw, read, unescaped};
+use super::fold::stays;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -46,6 +47,12 @@ impl Pairs {
         }
     }
 
+    /// Adds the signs of an id in lower case, with their neighbours: of its letters there are too many.
+    pub fn add_signs(&mut self, id: &[u8]) {
+        let signs = id.windows(3).filter(|near| near.get(1).is_some_and(|b| !b.is_ascii_alphanumeric()));
+        signs.for_each(|near| self.add(near));
+    }
+
     fn meet(&self, a: u8, b: u8) -> bool {
         let followers = self.followers.get(usize::from(a.to_ascii_lowercase()));
         b < 0x80 && followers.is_some_and(|followers| followers >> b.to_ascii_lowercase() & 1 == 1)
@@ -54,6 +61,7 @@ impl Pairs {
     /// Gives `is_in` every text in which a name may stand that `text` spells otherwise; whether it said yes once.
     pub fn any(&self, text: &[u8], mut is_in: impl FnMut(&[u8]) -> bool) -> bool {
         self.over_line_ends(text, &mut is_in)
+            || dots_in_brackets(text).is_some_and(|text| is_in(&text))
             || self.around(text, memchr::memchr3_iter(b'%', b'&', b'\\', text), &mut is_in)
             || self.around(text, memchr::memchr_iter(b'=', text), &mut is_in)
             || (!text.is_ascii() && self.any_beyond_ascii(text, &mut is_in))
@@ -61,8 +69,10 @@ impl Pairs {
 
     fn any_beyond_ascii(&self, text: &[u8], is_in: &mut impl FnMut(&[u8]) -> bool) -> bool {
         // What begins characters of full width, without width, of mathematics, and soft hyphens in UTF-8.
-        self.around(text, memchr::memchr3_iter(0xef, 0xe2, 0xc2, text), is_in)
-            || self.around(text, memchr::memchr3_iter(0xcd, 0xf0, 0xf3, text), is_in)
+        // Most characters are themselves: none of a name, nor one that is not seen.
+        let means = |at: &usize| !stays(text, *at);
+        self.around(text, memchr::memchr3_iter(0xef, 0xe2, 0xc2, text).filter(means), is_in)
+            || self.around(text, memchr::memchr3_iter(0xcd, 0xf0, 0xf3, text).filter(means), is_in)
             || self.around(text, FILLER.find_iter(text), is_in)
     }
 
@@ -175,6 +185,27 @@ impl Pairs {
     }
 }
 
+/// A text with `[.]`, `(dot)` and the like as dots; `None` where there are none.
+fn dots_in_brackets(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out: Vec<u8> = Vec::new();
+    let mut done = 0;
+    for open in memchr::memchr3_iter(b'[', b'(', b'{', text) {
+        let inside = text.get(open + 1..(open + 9).min(text.len())).unwrap_or_default();
+        let Some(close) = inside.iter().position(|b| matches!(b, b']' | b')' | b'}')) else { continue };
+        let word = inside.get(..close).unwrap_or_default().trim_ascii();
+        if word == b"." || word.eq_ignore_ascii_case(b"dot") {
+            out.extend_from_slice(text.get(done..open).unwrap_or_default());
+            out.push(b'.');
+            done = open + 1 + close + 1;
+        }
+    }
+    if done == 0 {
+        return None;
+    }
+    out.extend_from_slice(text.get(done..).unwrap_or_default());
+    Some(out)
+}
+
 /// The character at `at` through its escapes, or as it is.
 fn read_at(text: &[u8], at: usize) -> Option<(char, usize)> {
     if text.get(at).is_some_and(|b| is_lead(*b)) { read(text, at, MAX_LAYERS) } else { raw(text, at) }
@@ -225,4 +256,21 @@ fn folded(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_that_is_passed_by_is_none_of_a_name_and_is_seen() {
+        let mut count = 0;
+        for c in '\u{80}'..='\u{ffff}' {
+            if stays(c.to_string().as_bytes(), 0) {
+                assert!(reading(c).is_some_and(|(first, last)| first >= 0x80 && last >= 0x80), "{c:?}");
+                count += 1;
+            }
+        }
+        assert!(count > 20_000);
+    }
 }

@@ -66,7 +66,7 @@ struct Unclosed {
     section: bool,
     comment: bool,
     quote: bool,
-    elements: hidden::Unclosed,
+    elements: hidden::Known,
 }
 
 fn end_of_tag(from: &[u8], unclosed: &mut Unclosed) -> Option<usize> {

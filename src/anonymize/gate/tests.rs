@@ -117,6 +117,14 @@ fn what_is_called_a_text_and_is_noise_hides_no_address() {
         let message = [head, &noise, b" ", address.as_bytes(), b" ", &noise].concat();
         assert_eq!(gate_with(&message, &[], Files::Checked), HELD, "{address:?}");
     }
+    // What spans it, and what stands in it as people write it.
+    let html = String::from_utf8(head.to_vec()).unwrap().replace("plain", "html");
+    let comment = [html.as_bytes(), b"<p>bob<!--", &noise, b"-->@a.example</p>"].concat();
+    let spoken =
+        [head, &noise, b" write to bob (at) a.example or \xef\xbd\x82ob@a.example ", &noise].concat();
+    for message in [comment, spoken] {
+        assert_eq!(gate_with(&message, &[], Files::Checked), HELD);
+    }
 }
 
 #[test]

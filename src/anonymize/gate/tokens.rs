@@ -61,21 +61,60 @@ fn decode_into(text: &[u8], out: &mut Vec<u8>) {
 }
 
 fn decode_all<'a>(text: impl Iterator<Item = &'a u8>, out: &mut Vec<u8>) {
-    let (mut bits, mut count) = (0u32, 0u32);
-    for b in text {
-        let Some(value) = digit(*b) else {
-            if *b == b'=' {
-                (bits, count) = (0, 0);
+    let mut state = State::default();
+    text.for_each(|b| state.add(*b, out));
+}
+
+/// The bits of base64 that are no whole octet yet.
+#[derive(Default)]
+struct State {
+    bits: u32,
+    count: u32,
+}
+
+impl State {
+    fn add(&mut self, b: u8, out: &mut Vec<u8>) {
+        let Some(value) = digit(b) else {
+            if b == b'=' {
+                *self = Self::default();
             }
-            continue;
+            return;
         };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            let [.., octet] = (bits >> count).to_be_bytes();
+        self.bits = self.bits << 6 | u32::from(value);
+        self.count += 6;
+        if self.count >= 8 {
+            self.count -= 8;
+            let [.., octet] = (self.bits >> self.count).to_be_bytes();
             out.push(octet);
         }
+    }
+}
+
+/// What digits hold that come a few at a time. Whatever stands between them, the octets are the same; much of them is given
+/// away in pieces that overlap.
+#[derive(Default)]
+struct Stream {
+    state: State,
+    octets: Vec<u8>,
+}
+
+impl Stream {
+    fn add(&mut self, text: &[u8], each: &mut impl FnMut(&[u8])) {
+        for some in text.chunks(PIECE) {
+            some.iter().for_each(|b| self.state.add(*b, &mut self.octets));
+            if self.octets.len() > PIECE {
+                each(&self.octets);
+                // Characters of two and of four octets stay whole.
+                let kept = (self.octets.len() - OVERLAP) & !3;
+                self.octets.drain(..kept);
+            }
+        }
+    }
+
+    fn close(&mut self, each: &mut impl FnMut(&[u8])) {
+        each(&self.octets);
+        self.octets.clear();
+        self.state = State::default();
     }
 }
 
@@ -158,6 +197,24 @@ fn pieces(run: &[u8], mut each: impl FnMut(&[u8])) {
     each(rest);
 }
 
+/// Gives `each` what a text holds in yEnc, with what stands behind it.
+pub fn shifted_by_42(text: &[u8], mut each: impl FnMut(&[u8])) {
+    static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("=ybegin "));
+    // All that follows is read as such: what is none of it means nothing.
+    let Some(at) = MARK.find(text) else { return };
+    let mut file = Vec::new();
+    let mut more = 0;
+    for b in text.get(at..).unwrap_or_default().iter().filter(|b| !matches!(b, b'\r' | b'\n')) {
+        if *b == b'=' && more == 0 {
+            more = 64;
+        } else {
+            file.push(b.wrapping_sub(42 + more));
+            more = 0;
+        }
+    }
+    each(&file);
+}
+
 /// Blocks of lines that are nothing but base64, or uuencode.
 pub fn blocks(text: &[u8], mut each: impl FnMut(&[u8])) {
     let mut block = Block::default();
@@ -172,8 +229,9 @@ pub fn blocks(text: &[u8], mut each: impl FnMut(&[u8])) {
 
 #[derive(Default)]
 struct Block {
-    /// Digits of base64, as they stand.
-    digits: Vec<u8>,
+    base64: Stream,
+    /// Whether there is base64.
+    in_base64: bool,
     /// Octets of uuencode, decoded.
     octets: Vec<u8>,
     in_uuencode: bool,
@@ -205,14 +263,10 @@ impl Block {
         let word = without_strays(clear.trim_ascii_end());
         if !word.is_empty() {
             // The last line of a block may be short.
-            let least = if self.digits.is_empty() { MIN_LINE } else { 1 };
+            let least = if self.in_base64 { 1 } else { MIN_LINE };
             if word.len() >= least && word.iter().all(|b| is_digit(*b) || *b == b'=') {
-                self.digits.extend_from_slice(word);
-                if self.digits.len() > PIECE {
-                    each(&decode_base64(&self.digits));
-                    let kept = (self.digits.len() - OVERLAP) & !3;
-                    self.digits.drain(..kept);
-                }
+                self.in_base64 = true;
+                self.base64.add(word, each);
                 return;
             }
         }
@@ -229,9 +283,8 @@ impl Block {
     }
 
     fn close(&mut self, each: &mut impl FnMut(&[u8])) {
-        if !self.digits.is_empty() {
-            each(&decode_base64(&self.digits));
-            self.digits.clear();
+        if std::mem::take(&mut self.in_base64) {
+            self.base64.close(each);
         }
         if !self.octets.is_empty() {
             each(&self.octets);
@@ -270,6 +323,64 @@ fn uudecoded(line: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
+/// Most of a line that is read before the colon of a value, in octets.
+const MAX_NAME: usize = 256;
+/// Fewest digits of a value: the shortest trace.
+const MIN_VALUE: usize = 6;
+
+/// What lines hold that say of their value that it is base64: `mail:: …` (RFC 2849), `NOTE;ENCODING=b:…` (RFC 2426 §2.4.1).
+pub fn line_values(text: &[u8], mut each: impl FnMut(&[u8])) {
+    if memchr::memchr(b';', text).is_none() && memchr::memmem::find(text, b"::").is_none() {
+        return;
+    }
+    let (mut done, mut from) = (0, 0);
+    // Where the last parameter begins that says so: each stretch between colons is looked at once.
+    let mut says = None;
+    for at in memchr::memchr_iter(b':', text) {
+        let between = text.get(from..at).unwrap_or_default();
+        let mut marks = memchr::memchr2_iter(b';', b'=', between);
+        let last = marks.rfind(|i| says_base64(between.get(*i..).unwrap_or_default()));
+        says = last.map(|i| from + i).or(says);
+        from = at + 1;
+        let is_double = text.get(from) == Some(&b':');
+        let first = at.saturating_sub(MAX_NAME).max(done);
+        if at < done || !(is_double || says.is_some_and(|i| i >= first)) {
+            continue;
+        }
+        let line = text.get(first..at).unwrap_or_default();
+        let head = memchr::memrchr(b'\n', line).map_or(0, |i| i + 1);
+        let declared = says.is_some_and(|i| i >= first + head)
+            && line.get(head..).is_some_and(|head| memchr::memchr(b';', head).is_some());
+        if !(declared || is_double && head < line.len()) {
+            continue;
+        }
+        let value = text.get(from + usize::from(is_double)..).unwrap_or_default();
+        // Over folds: a line that begins with a blank.
+        let is_fold = |i: usize| matches!(value.get(i + 1), Some(b' ' | b'\t'));
+        let is_part = |i: usize, b: u8| {
+            is_digit(b) || matches!(b, b'=' | b' ' | b'\t' | b'\r') || (b == b'\n' && is_fold(i))
+        };
+        let end = value.iter().enumerate().position(|(i, b)| !is_part(i, *b)).unwrap_or(value.len());
+        done = from + end;
+        let digits = value.get(..end).unwrap_or_default();
+        if end >= MIN_VALUE {
+            let mut held = Stream::default();
+            held.add(digits, &mut each);
+            held.close(&mut each);
+        }
+    }
+}
+
+/// Whether a parameter that says that what follows is base64 begins `text`, which ends before a colon: `;ENCODING=b`,
+/// `;ENCODING=base64`, `;BASE64`, `=base64`.
+fn says_base64(text: &[u8]) -> bool {
+    let words = [b";encoding=b".as_slice(), b";base64", b"=base64"];
+    words.iter().any(|word| {
+        text.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
+            && text.get(word.len()).is_none_or(|b| matches!(b, b';' | b'a' | b'A'))
+    })
+}
+
 /// What stands before the digits of a link that holds its content.
 static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"base64,"));
 
@@ -286,15 +397,14 @@ pub fn data_links(text: &[u8], mut each: impl FnMut(&[u8], Option<&str>)) {
             is_digit(*b) || b.is_ascii_whitespace() || matches!(b, b'%' | b'=' | b'\\' | b'&' | b'#' | b';')
         };
         let length = rest.iter().position(|b| !is_part(b)).unwrap_or(rest.len());
-        pieces(rest.get(..length).unwrap_or_default(), |piece| {
-            if memchr::memchr2(b'%', b'&', piece).is_none() {
-                each(&decode_base64(piece), charset);
-                return;
-            }
-            let clear = std::str::from_utf8(piece)
-                .ok()
-                .and_then(|p| super::escapes::unescaped(p, super::escapes::Kind::All));
-            each(&decode_base64(clear.as_deref().map_or(piece, str::as_bytes)), charset);
-        });
+        let content = rest.get(..length).unwrap_or_default();
+        let mut held = Stream::default();
+        let mut each = |piece: &[u8]| each(piece, charset);
+        // No escape may be torn.
+        let clear = memchr::memchr2(b'%', b'&', content)
+            .and_then(|_| std::str::from_utf8(content).ok())
+            .and_then(|text| super::escapes::unescaped(text, super::escapes::Kind::All));
+        held.add(clear.as_deref().map_or(content, str::as_bytes), &mut each);
+        held.close(&mut each);
     }
 }

@@ -3,17 +3,21 @@
 //! Rules: only whole names count. A host of more labels than a registered domain has is hit inside a longer one that
 //! lies below it too; an IPv6 address in any of its spellings (RFC 4291 §2.2). Behind an at sign a name is part of
 //! somebody's address, and no hit but in fields of message identifiers; nor is it in a text or file where it is part of a
-//! link. Other spellings of names are read in texts ([`spelled`]). What has less than four characters, or neither dot nor
-//! colon, is no trace.
+//! link, nor one that somebody registered before an at sign. Other spellings of names are read in texts ([`spelled`]). What has less than four characters is no
+//! trace; what has neither dot nor colon, or an at sign, is an id ([`ids`](super::ids)).
 //! When it fails: never.
 
 use super::escapes::{Kind, MAX_LAYERS, is_lead, unescaped};
+use super::ids::{self, Ids};
+use super::numbers::Numbers;
 use super::spelled::Pairs;
 use super::tags;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Shortest trace that is looked for.
 const MIN_TRACE: usize = 4;
+/// Shortest id of a queue.
+const MIN_ID: usize = 10;
 /// How much of a text with tags is read behind the beginning of a name, and how many such places are read.
 const TAGS: usize = 1024;
 const MAX_CUTS: usize = 50_000;
@@ -43,6 +47,8 @@ pub struct Traces {
     /// Neighbours of the first dot that occur, by hash.
     dots: u64,
     pairs: Pairs,
+    ids: Ids,
+    numbers: Numbers,
 }
 
 struct Name {
@@ -55,14 +61,27 @@ struct Name {
 impl Traces {
     /// Makes them ready to be looked for.
     pub fn new(traces: &[String]) -> Self {
-        let mut out = Self { names: Vec::new(), v6: Vec::new(), dots: 0, pairs: Pairs::new() };
+        let mut out = Self {
+            names: Vec::new(),
+            v6: Vec::new(),
+            dots: 0,
+            pairs: Pairs::new(),
+            ids: Ids::default(),
+            numbers: Numbers::default(),
+        };
         for trace in traces.iter().map(|trace| trace.trim_matches(['[', ']', '.'])) {
             if trace.len() < MIN_TRACE {
+                continue;
+            }
+            if trace.contains('@') {
+                out.ids.add(trace);
+                out.pairs.add_signs(&trace.to_ascii_lowercase().into_bytes());
                 continue;
             }
             let v6 = trace.get(..5).filter(|tag| tag.eq_ignore_ascii_case("ipv6:"));
             if let Ok(address) = trace.get(v6.map_or(0, str::len)..).unwrap_or_default().parse::<Ipv6Addr>() {
                 out.v6.push(address);
+                out.numbers.add_six(address);
                 out.pairs.add(address.to_string().as_bytes());
                 let groups: Vec<String> =
                     address.segments().iter().map(|group| format!("{group:04x}")).collect();
@@ -73,6 +92,13 @@ impl Traces {
                 out.dots |= bit(around(dot.wrapping_sub(1)), around(dot + 1));
                 out.pairs.add(&text);
                 out.names.push(Name { dot, is_exact: is_exact(trace), text });
+                if let Ok(address) = trace.parse::<Ipv4Addr>() {
+                    out.numbers.add_four(address);
+                    // Behind an at sign it counts too, also behind one that is written as an escape.
+                    out.pairs.add(&[b'@', trace.as_bytes().first().copied().unwrap_or(b'0')]);
+                }
+            } else if !trace.contains(':') && is_id(trace) {
+                out.ids.add(trace);
             }
         }
         out
@@ -80,7 +106,7 @@ impl Traces {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.v6.is_empty()
+        self.names.is_empty() && self.v6.is_empty() && self.ids.is_empty()
     }
 
     /// Whether one stands in a text, however it is spelled.
@@ -88,6 +114,8 @@ impl Traces {
         !self.is_empty()
             && place != Place::Token
             && (self.stand_plainly_in(text, place)
+                || self.numbers.stand_in(text)
+                || self.ids.stand_in_links(text)
                 || self.pairs.any(text, |text| self.stand_plainly_in(text, place))
                 || (place == Place::Body && self.stand_around_tags(text)))
     }
@@ -100,7 +128,10 @@ impl Traces {
             let slice = |start: usize| text.get(start..(at + TAGS).min(text.len())).unwrap_or_default();
             let mut is_cut = |start: usize, shown: &dyn Fn(tags::View) -> bool| {
                 left -= 1;
-                left == 0 || tags::View::EACH.into_iter().any(shown) && !is_exempt(text, start, Place::Body)
+                left == 0
+                    || tags::View::EACH.into_iter().any(shown)
+                        && !is_exempt(text, start, Place::Body)
+                        && !is_behind_sign(text, start, at)
             };
             label_starts(text, at).any(|start| {
                 let head = text.get(start..at).unwrap_or_default();
@@ -128,7 +159,8 @@ impl Traces {
     pub fn stand_plainly_in(&self, text: &[u8], place: Place) -> bool {
         (!self.names.is_empty()
             && memchr::memchr_iter(b'.', text).any(|at| self.name_around(text, at, place)))
-            || (!self.v6.is_empty()
+            || self.ids.stand_in(text)
+            || (!(self.v6.is_empty() && self.numbers.are_none())
                 && memchr::memchr_iter(b':', text).any(|at| self.v6_around(text, at, place)))
     }
 
@@ -143,6 +175,7 @@ impl Traces {
             text.get(start..end).is_some_and(|found| found.eq_ignore_ascii_case(&name.text))
                 && is_whole(text, start, end, name.is_exact)
                 && !is_exempt(text, start, place)
+                && !(name.is_exact && place == Place::Body && is_local_part(text, start, end))
                 && !(name.is_exact && place != Place::Header && is_in_query(text, start))
         })
     }
@@ -172,7 +205,8 @@ impl Traces {
         let length = near.iter().take_while(|b| is_part(b)).count();
         let is_joined = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-');
         let left = start.checked_sub(1).and_then(|i| text.get(i));
-        if (is_joined(left) && !is_half(text, start)) || is_joined(text.get(start + length)) {
+        let apart = !is_joined(left) || is_half(text, start) || is_behind_escape(text, start);
+        if !apart || is_joined(text.get(start + length)) {
             return false;
         }
         let token = text.get(start..start + length).unwrap_or_default();
@@ -180,7 +214,7 @@ impl Traces {
             [token, token.strip_suffix(b".").unwrap_or(token), token.strip_suffix(b":").unwrap_or(token)]
                 .iter()
                 .filter_map(|token| std::str::from_utf8(token).ok()?.parse().ok())
-                .any(|address: Ipv6Addr| self.v6.contains(&address));
+                .any(|address: Ipv6Addr| self.v6.contains(&address) || self.numbers.lie_within(address));
         found && !is_exempt(text, start, place)
     }
 }
@@ -234,7 +268,14 @@ fn is_whole(text: &[u8], start: usize, end: usize, is_exact: bool) -> bool {
     let left = |back: usize| start.checked_sub(back).and_then(|i| text.get(i));
     let below = left(1) == Some(&b'.') && is_exact && joined(left(2));
     let longer = text.get(end) == Some(&b'.') && joined(text.get(end + 1));
-    (!joined(left(1)) || is_half(text, start)) && !joined(text.get(end)) && !below && !longer
+    let apart = !joined(left(1)) || is_behind_escape(text, start) || is_half(text, start);
+    apart && !joined(text.get(end)) && !below && !longer
+}
+
+/// Whether what stands before `start` is a line end or tab as calendars and scripts write it: a backslash and a letter.
+pub fn is_behind_escape(text: &[u8], start: usize) -> bool {
+    let pair = start.checked_sub(2).and_then(|from| text.get(from..start));
+    matches!(pair, Some([b'\\', b'n' | b'N' | b'r' | b't']))
 }
 
 /// Whether the octet before `start` may be the second half of a character and no letter: behind an octet above 127 in
@@ -247,6 +288,15 @@ fn is_half(text: &[u8], start: usize) -> bool {
     }
     let before = text.get(from..end).unwrap_or_default();
     before.last().is_some_and(|b| *b > 0x80) && encoding_rs::Encoding::utf8_valid_up_to(before) < before.len()
+}
+
+/// Whether a word is no name, but the id of a queue.
+fn is_id(word: &str) -> bool {
+    let has = |fits: fn(&u8) -> bool| word.bytes().any(|b| fits(&b));
+    word.len() >= MIN_ID
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
 }
 
 /// Whether a trace is the domain that somebody registered, under which others may be, or an address (RFC 1034 §3.1).
@@ -262,7 +312,7 @@ fn is_exact(trace: &str) -> bool {
 
 /// Whether the name around `start` is none of the mail path where it stands.
 fn is_exempt(text: &[u8], start: usize, place: Place) -> bool {
-    if place == Place::Identifiers {
+    if place == Place::Identifiers || place == Place::Body && ids::is_quoted(text, start) {
         return false;
     }
     let before = text.get(start.saturating_sub(MAX_NAME)..start).unwrap_or_default();
@@ -284,6 +334,32 @@ fn is_exempt(text: &[u8], start: usize, place: Place) -> bool {
         near = decoded;
     }
     false
+}
+
+/// Whether a name stands behind an address's at sign with nothing but tags between that part nothing on a screen: the rest of an address
+/// that tags cut up. A sign without a local part, in another cell or line, is none.
+fn is_behind_sign(text: &[u8], start: usize, cut: usize) -> bool {
+    let is_number = text.get(start..cut).is_some_and(|name| !name.iter().any(u8::is_ascii_alphabetic));
+    let before = text.get(start.saturating_sub(MAX_NAME)..start).unwrap_or_default();
+    let from = memchr::memrchr(b'@', before).unwrap_or(0);
+    let between = before.get(from..).unwrap_or_default().to_ascii_lowercase();
+    let parts = |tag: &&[u8]| memchr::memmem::find(&between, tag).is_some();
+    let shown = bare(before, tags::View::Strict);
+    let local = shown.strip_suffix(b"@").and_then(<[u8]>::last);
+    !is_number
+        && before.ends_with(b">")
+        && local.is_some_and(u8::is_ascii_alphanumeric)
+        && !PARTING.iter().any(parts)
+}
+
+/// Tags behind which a line or a cell begins.
+const PARTING: [&[u8]; 9] = [b"<br", b"<td", b"<th", b"<tr", b"<p", b"<div", b"<li", b"<dd", b"<h"];
+
+/// Whether a registered domain, and no number, stands before the at sign of an address: `bounces+ann=shop.example@list.example` is
+/// somebody else's, and is judged whole. A machine's name says where somebody is all the same.
+fn is_local_part(text: &[u8], start: usize, end: usize) -> bool {
+    let is_number = text.get(start..end).is_some_and(|name| !name.iter().any(u8::is_ascii_alphabetic));
+    !is_number && text.get(end) == Some(&b'@') && text.get(end + 1).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// Whether a registered domain, and no number, is the value of a parameter of a link: its writer's content like the rest.
@@ -308,8 +384,10 @@ const MAX_MARK: usize = 96;
 fn is_other(before: &[u8], name: &[u8], place: Place) -> bool {
     let labels = before.iter().rev().take_while(|b| b.is_ascii_alphanumeric() || b".-_".contains(b)).count();
     let (before, labels) = before.split_at(before.len() - labels);
-    // An address literal (RFC 5321 §4.1.3, RFC 3986 §3.2.2).
-    let before = before.strip_suffix(b"[").unwrap_or(before);
+    // An address literal (RFC 5321 §4.1.3, RFC 3986 §3.2.2). Without brackets a number is nobody's domain.
+    let literal = before.strip_suffix(b"[");
+    let is_number = !labels.iter().chain(name).any(u8::is_ascii_alphabetic) && literal.is_none();
+    let before = literal.unwrap_or(before);
     let at = [b"@".as_slice(), "＠".as_bytes()].iter().find_map(|sign| before.strip_suffix(*sign));
     if place == Place::Header {
         // `i=@` and `<@` name no one.
@@ -317,5 +395,5 @@ fn is_other(before: &[u8], name: &[u8], place: Place) -> bool {
     }
     let link = before.ends_with(b"//") || before.ends_with(b"\\/");
     let first = labels.iter().chain(name).take(4);
-    at.is_some() || link || first.map(u8::to_ascii_lowercase).eq(*b"www.")
+    (at.is_some() && !is_number) || link || first.map(u8::to_ascii_lowercase).eq(*b"www.")
 }

@@ -1,17 +1,21 @@
 //! What the gate looks for: a secret in the forms in which it may stand in a folded text or among octets.
 //!
 //! Rules: the local part in lower case, with and without its tag, the domain as A-labels and as U-labels, all folded
-//! like the text. Gmail's two domains are one, and dots in its local parts mean nothing. An equals sign stands for the
+//! like the text. Gmail's two domains are one, and dots in its local parts mean nothing; Apple's three are one, and Proton's. An equals sign stands for the
 //! at sign, as in return paths that name the recipient. In a text it is a hit only where no longer word reaches into
 //! it; in a file that is none, wherever it stands.
 //! When it fails: never.
 
 use super::fold::{Folded, Joints, Leave, MAX_LOCAL};
+use super::longer;
 
 /// Domains of one provider that are the same, and that ignore dots before the at sign.
 const GMAIL: [&str; 2] = ["gmail.com", "googlemail.com"];
+/// Domains of other providers that are the same.
+const ALIKE: [[&str; 3]; 2] = [["icloud.com", "me.com", "mac.com"], ["proton.me", "protonmail.com", "pm.me"]];
 
 /// One secret in the forms in which it may stand in a folded text.
+#[derive(Clone)]
 pub struct Wanted {
     locals: Vec<Vec<u8>>,
     domains: Vec<Vec<u8>>,
@@ -57,6 +61,9 @@ impl Wanted {
             vec![folded(domain), folded(&idna::domain_to_unicode(domain).0)]
         };
         domains.dedup();
+        for group in ALIKE.iter().filter(|group| group.contains(&domain)) {
+            domains.extend(group.iter().filter(|other| **other != domain).map(|other| folded(other)));
+        }
         let dots = if gmail { Dots::Ignored } else { Dots::Matter };
         let base = local.split_once('+').map_or("", |(base, _)| base);
         let mut locals: Vec<Vec<u8>> = [local, base].iter().map(|local| folded(local)).collect();
@@ -70,6 +77,11 @@ impl Wanted {
     /// Its domains.
     pub fn domains(&self) -> impl Iterator<Item = &[u8]> {
         self.domains.iter().map(Vec::as_slice)
+    }
+
+    /// Its local parts.
+    pub fn locals(&self) -> impl Iterator<Item = &[u8]> {
+        self.locals.iter().map(Vec::as_slice)
     }
 
     /// Shortest length, in octets.
@@ -91,11 +103,15 @@ impl Wanted {
 
     /// Whether this address stands around the sign at `at`.
     pub fn stands_at(&self, text: &Folded, at: usize, joints: Joints) -> bool {
+        let domain = |domain: &Vec<u8>| {
+            let end = at + 1 + domain.len();
+            let is_longer = || {
+                (joints == Joints::Join || text.is_equals(at)) && longer::goes_on(b"", text.rest_of_word(end))
+            };
+            text.starts_with(at + 1, domain) && !text.continues_word(end) && !is_longer()
+        };
         // Before an address with an equals sign there is a word of the list: `bounce-bob=a.example@`.
         let joints = if text.is_equals(at) { Joints::Part } else { joints };
-        let domain = |domain: &Vec<u8>| {
-            text.starts_with(at + 1, domain) && !text.continues_word(at + 1 + domain.len())
-        };
         let whole = self.domains.iter().any(domain)
             && self.local_ends(text.before(at), |start| text.begins_word(start, joints));
         whole || (text.is_equals(at) && self.stands_turned(text, at))
@@ -198,8 +214,11 @@ impl Wanted {
         }
         let apart = neighbours == Neighbours::Apart;
         let domain = |domain: &Vec<u8>| {
+            let rest = behind.get(domain.len()..).unwrap_or_default();
             behind.get(..domain.len()).is_some_and(|head| head.eq_ignore_ascii_case(domain))
-                && !(apart && behind.get(domain.len()).is_some_and(u8::is_ascii_alphanumeric))
+                && !(apart
+                    && (rest.first().is_some_and(u8::is_ascii_alphanumeric)
+                        || longer::goes_on(behind.get(..domain.len()).unwrap_or_default(), rest)))
         };
         let before = octets.get(..at).unwrap_or_default();
         let begins = |start: usize| {

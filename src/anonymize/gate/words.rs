@@ -311,3 +311,17 @@ pub fn seamless(header: &[u8]) -> Option<(Vec<u8>, String)> {
     out.extend_from_slice(rest);
     found.then_some((out, charset))
 }
+
+/// The Subject fields of a header with their folds, and all other fields.
+pub fn subject_apart(header: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let (mut subject, mut others) = (Vec::new(), Vec::with_capacity(header.len()));
+    let mut is_subject = false;
+    for line in header.split_inclusive(|b| *b == b'\n') {
+        let goes_on = matches!(line.first(), Some(b' ' | b'\t'));
+        let named = line.get(..7).is_some_and(|name| name.eq_ignore_ascii_case(b"subject"));
+        let colon = line.get(7..).map(<[u8]>::trim_ascii_start).and_then(<[u8]>::first) == Some(&b':');
+        is_subject = if goes_on { is_subject } else { named && colon };
+        if is_subject { subject.extend_from_slice(line) } else { others.extend_from_slice(line) }
+    }
+    (subject, others)
+}

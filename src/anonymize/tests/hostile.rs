@@ -79,6 +79,14 @@ fn repeated_openings_take_no_more_than_linear_time() {
         "cid:a@b ",
         "KEY:x\r\n",
         "UID:a@b\r\n",
+        ":",
+        "x;y:",
+        ";encoding=b:",
+        "a::AAAAAAAA\r\n",
+        "=ybegin \r\n",
+        "begin 644 a\r\n#0V%T\r\nend\r\n",
+        "hana.suzuki@mailbox.example hana.suzuki%mailbox.example\r\n",
+        "YSBsZXR0ZXIgZm9yIHlvdSB4\r\n\r\n",
     ] {
         for kind in ["text/plain", "text/html", "text/vcard", "multipart/mixed; boundary=a"] {
             super::grows_linearly(&format!("{piece:?} in {kind}"), |size| {
@@ -137,4 +145,25 @@ fn the_gate_reads_a_host_of_the_path_through_tags_by_itself() {
     assert!(!passes("<p>203<span>.</span>0<span>.</span>113<span>.</span>5</p>"));
     assert!(!passes("<p>2001:db8:0:1<b></b>::5</p>") && passes("<p>2001:db8:0:1<b></b>::6</p>"));
     assert!(!passes(&format!("{}<p>pc-hana-7.ho<b></b>me.example</p>", "<p>pc-h<i>x</i></p>".repeat(5_000))));
+}
+
+#[test]
+fn a_file_beyond_those_that_are_looked_into_holds_the_message_and_a_text_among_many_is_edited() {
+    use crate::anonymize::Hold;
+    use crate::anonymize::tests::Stop;
+    let world = World::new(CUSTOMER, crate::anonymize::tests::MERCHANT);
+    let pass = |body: &[u8]| {
+        let head = format!("From: {CUSTOMER}\r\nSubject: x\r\nMIME-Version: 1.0\r\n\r\n");
+        world.pass(Direction::ToMerchant, &[head.as_bytes(), body].concat())
+    };
+    let is_held = |body: &[u8]| matches!(pass(body), Err(Stop::Held(Hold::Document)));
+    let yenc = b"=ybegin line=128 size=6 name=a\r\nabcdef\r\n=yend size=6\r\n";
+    assert!(pass(&yenc.repeat(64)).is_ok() && is_held(&yenc.repeat(65)));
+    let file = crate::mime::uuencode::encode(b"\x01\x02\x03\x04", b"a.bin");
+    assert!(pass(&file.repeat(64)).is_ok() && is_held(&file.repeat(65)));
+    let letter = crate::mime::uuencode::encode(b"a letter of the day", b"a.txt");
+    let last = crate::mime::uuencode::encode(format!("to {CUSTOMER}").as_bytes(), b"a.txt");
+    assert!(pass(&[letter.repeat(1_500), last].concat()).is_ok());
+    let value = format!("cn:: {}\n", data_encoding::BASE64.encode(format!("to {CUSTOMER}!").as_bytes()));
+    assert!(pass(&[b"dn: x\ncn:: YSBsZXR0ZXI=\n".repeat(1_500), value.into_bytes()].concat()).is_ok());
 }

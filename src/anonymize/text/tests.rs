@@ -32,3 +32,15 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn edits_between_others_take_no_more_than_linear_time() {
+    crate::anonymize::tests::grows_linearly("edits between edits", |size| {
+        let mut all = Edits::default();
+        for start in (0..size).step_by(2).chain((1..size).step_by(2)).chain(0..size) {
+            all.insert(Edit { range: start..start + 1, with: Vec::new() });
+        }
+        let edits = all.into_vec();
+        assert!(edits.len() == size && edits.is_sorted_by_key(|edit| edit.range.start));
+    });
+}

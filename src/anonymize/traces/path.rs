@@ -95,6 +95,40 @@ pub fn of_fields(bytes: &[u8], header: &Header, most: usize, found: &mut Vec<Str
     }
 }
 
+/// Shortest id of a queue that is looked for, in octets: shorter ones may be anything.
+const SHORTEST_ID: usize = 10;
+/// Longest one.
+const LONGEST_ID: usize = 100;
+
+/// The ids under which the mail stood in the queues of its path (RFC 5321 §4.4: `id`), where they are no other word: with
+/// digits, and letters of both cases, as no order number has them. The same id in two mails says that they were one.
+pub fn queue_ids(bytes: &[u8], header: &Header, most: usize) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for field in ["Received", "X-Received"].iter().flat_map(|name| header.all(bytes, name)).take(most) {
+        let value = unfold(slice(bytes, field.value.clone()));
+        let value = value.get(..value.len().min(MAX_VALUE)).unwrap_or_default();
+        let mut words = value.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
+        while let Some(word) = words.next() {
+            if !word.eq_ignore_ascii_case(b"id") {
+                continue;
+            }
+            let id = words.next().unwrap_or_default();
+            let id = id.strip_suffix(b";").unwrap_or(id);
+            let is_word = |b: &u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
+            let has = |fits: fn(&u8) -> bool| id.iter().any(fits);
+            let is_one = (SHORTEST_ID..=LONGEST_ID).contains(&id.len()) && id.iter().all(is_word);
+            let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+            if is_one && has(u8::is_ascii_digit) && is_mixed {
+                let id = String::from_utf8_lossy(id).into_owned();
+                if !out.contains(&id) {
+                    out.push(id);
+                }
+            }
+        }
+    }
+    out
+}
+
 /// How an IPv6 address is written without its short form: with leading zeros, and without (RFC 4291 §2.2). Nothing else
 /// is written so.
 pub fn spelled_in_full(name: &str) -> Vec<String> {

@@ -89,7 +89,7 @@ pub(super) fn text(document: &Value) -> String {
     let list = |name: &str| document.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let mut text = format!(
         "保有個人データの開示\n\n対象のメールアドレス: {}\n作成日時: {}\n\n\
-         匿名メール中継サービスが、このメールアドレスについて保有している情報のすべてです。日時は世界協定時(UTC)です。\n\
+         匿名メール中継サービスが、このメールアドレスについて保有している情報のすべてです。日時は協定世界時(UTC)です。\n\
          店舗など、やり取りの相手方の情報は伏せています。\n",
         field("person"),
         field("made_at")
@@ -100,6 +100,7 @@ pub(super) fn text(document: &Value) -> String {
         own(&mut text, fields);
         section(&mut text, "記録", fields.get("records"));
         section(&mut text, "配信を待っているメール", fields.get("mails_waiting"));
+        section(&mut text, "配信後も保管しているメール", fields.get("texts_kept"));
     }
     text.push_str("\n\n■ やり取り以外の記録\n");
     section(&mut text, "受信拒否、および管理者宛のメール", document.get("outside_of_conversations"));
@@ -110,7 +111,7 @@ pub(super) fn text(document: &Value) -> String {
 fn own(text: &mut String, fields: &Map<String, Value>) {
     for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
         match (name.as_str(), value) {
-            ("records" | "mails_waiting", _) => {}
+            ("records" | "mails_waiting" | "texts_kept", _) => {}
             ("your_addresses", Value::Array(addresses)) => {
                 for (at, address) in addresses.iter().enumerate() {
                     let which = if at == 0 { "お客様のアドレス" } else { "以前のアドレス" };

@@ -43,9 +43,16 @@ pub(super) async fn run(
         fields.insert("left".into(), true.into());
         fields.insert("credentials_ended".into(), left.credentials.into());
         fields.insert("conversations_closed".into(), left.conversations.into());
+        fields.insert("customers_untold".into(), left.untold.into());
     }
+    let told = match left.untold {
+        0 => "their customers are told".to_owned(),
+        untold => format!(
+            "their customers are told, but for {untold} whose rows do not open: the key is destroyed, or somebody changed them"
+        ),
+    };
     let text = format!(
-        "the store has left: {} credentials ended, {} conversations closed, their customers are told",
+        "the store has left: {} credentials ended, {} conversations closed, {told}",
         left.credentials, left.conversations
     );
     print(common, &document, &text);

@@ -9,21 +9,23 @@ mod erase;
 mod export;
 mod export_words;
 mod hold;
-mod page;
+pub(super) mod page;
 mod leave;
 pub(super) mod residency;
 mod retention;
 mod review;
 mod staff;
 mod statement;
+mod statement_words;
 
 use self::breach::BreachCommand;
 use self::break_glass::BreakGlassCommand;
 use self::review::ReviewCommand;
 
 use super::arguments::Common;
-use super::arguments_desk::LookArguments;
+use super::arguments_desk::{ForArguments, LookArguments};
 use super::output::Failure;
+use super::sealed_file;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -49,17 +51,34 @@ pub(in crate::cli) enum ComplianceCommand {
     /// What is kept about a customer, which is a look and counts as one; with --yes, erase it for good, in every copy of the
     /// database too. Takes a second person.
     Erase(EraseArguments),
-    /// Write all that is held about a customer into two new files, NAME.json and NAME.txt (in Japanese), for the
-    /// customer: what is the other party's is masked. Takes a second person.
+    /// Write all that is held about a customer into two new encrypted files, NAME.json.age and NAME.txt.age (in Japanese), for
+    /// the customer: what is the other party's is masked. Takes a second person.
     Export {
         /// The customer's real address, the one of now or one before.
         #[arg(long, value_name = "ADDRESS")]
         customer: String,
         /// The files, without their endings.
-        #[arg(long, value_name = "NAME")]
-        out: PathBuf,
+        #[arg(long, value_name = "NAME", required_unless_present = "clear", conflicts_with = "clear")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        to: ForArguments,
         #[command(flatten)]
         look: LookArguments,
+    },
+    /// Make the key of somebody who gets exported files; prints its public half, for --recipient or compliance.export_recipients. `age`
+    /// reads it too.
+    ExportKey {
+        /// The file for the secret key; it must not exist. Keep it off this machine.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Open an exported file, to standard output. It takes its key, and no database; `age -d -i KEY FILE` does the same.
+    OpenExport {
+        /// The file.
+        file: PathBuf,
+        /// The secret key.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
     },
     /// Correct a customer's address at all stores: asks the new address by mail, and re-points the live aliases when
     /// it answers; the address before is told. Takes a second person.
@@ -173,7 +192,11 @@ pub(in crate::cli) enum HoldCommand {
 #[derive(Subcommand)]
 pub(in crate::cli) enum ResidencyCommand {
     /// Look at every place of the configuration now. Exit status 1 where one would stop a start.
-    Report,
+    Report {
+        /// Write it as a page in Japanese too, to be signed; the file must not exist.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Make the key with which an officer signs statements about sites; prints the line for residency.officers.
     Key {
         /// Whose it is, such as officer.example.jp; no spaces.
@@ -228,7 +251,9 @@ pub(in crate::cli) struct Attest {
 
 pub(super) async fn run(command: ComplianceCommand, common: &Common) -> Result<(), Failure> {
     match command {
-        ComplianceCommand::Residency { command: ResidencyCommand::Report } => residency::report(common).await,
+        ComplianceCommand::Residency { command: ResidencyCommand::Report { out } } => {
+            residency::report(out.as_deref(), common).await
+        }
         ComplianceCommand::Residency { command: ResidencyCommand::Key { name, out } } => {
             residency::key(&name, &out, common)
         }
@@ -243,9 +268,11 @@ pub(super) async fn run(command: ComplianceCommand, common: &Common) -> Result<(
             retention::run(dry_run, trusting, common).await
         }
         ComplianceCommand::Erase(arguments) => erase::run(&arguments, common).await,
-        ComplianceCommand::Export { customer, out, look } => {
-            export::run(&customer, &out, &look, common).await
+        ComplianceCommand::Export { customer, out, to, look } => {
+            export::run(&customer, out.as_deref(), &to, &look, common).await
         }
+        ComplianceCommand::ExportKey { out } => sealed_file::make_key(&out, common),
+        ComplianceCommand::OpenExport { file, key } => sealed_file::open(&file, &key),
         ComplianceCommand::Correct { customer, to, look } => {
             correct::run(&customer, &to, &look, common).await
         }

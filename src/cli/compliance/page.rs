@@ -12,7 +12,7 @@ text-align:left;vertical-align:top;overflow-wrap:anywhere}th{background:#eee}.si
 .warn{font-weight:bold}@page{size:A4;margin:18mm}@media print{h2{break-after:avoid}tr{break-inside:avoid}body{margin:0}}";
 
 /// A page that is being written.
-pub(super) struct Page {
+pub(in crate::cli) struct Page {
     text: String,
 }
 
@@ -70,12 +70,17 @@ impl Page {
 
     /// Writes it to a new file that nobody else may read.
     pub fn write(self, path: &Path) -> Result<(), Failure> {
-        super::residency::write_new(path, &format!("{}</body>\n</html>\n", self.text), 0o600)
+        super::residency::write_new(path, &self.end(), 0o600)
+    }
+
+    /// The whole of it.
+    pub fn end(self) -> String {
+        format!("{}</body>\n</html>\n", self.text)
     }
 }
 
 /// A time in Japan, for people.
-pub(super) fn time(at: crate::mail::Timestamp) -> String {
+pub(in crate::cli) fn time(at: crate::mail::Timestamp) -> String {
     const JAPAN_MS: i64 = 9 * 3_600_000;
     let text = crate::mail::Timestamp::from_millis(at.as_millis().saturating_add(JAPAN_MS)).to_rfc3339();
     let (day, rest) = text.split_at_checked(10).unwrap_or((&text, ""));

@@ -1,13 +1,14 @@
 //! `anshin compliance residency`: the report, the officer's key, and statements about sites.
 
 use super::Attest;
+use super::page::{Page, time};
 use crate::cli::arguments::Common;
 use crate::cli::output::{Failure, print, table};
 use crate::cli::{process, residency};
 use crate::config::{self, Config, Network};
 use crate::ledger::{Signer, Signs};
 use crate::mail::Timestamp;
-use crate::residency::{Checker, Finding, Staff, Statement, Told};
+use crate::residency::{Checker, Finding, Report, Staff, Statement, Told};
 use crate::store::Store;
 use crate::vault::FileKeys;
 use serde_json::json;
@@ -16,8 +17,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// Looks at every place and says what was found.
-pub(super) async fn report(common: &Common) -> Result<(), Failure> {
+/// Looks at every place and says what was found, in a page too.
+pub(super) async fn report(out: Option<&Path>, common: &Common) -> Result<(), Failure> {
     let path = process::config_path(common);
     let config = Config::load_before_set_up(path.as_deref(), config::environment())
         .map_err(process::config_failure)?;
@@ -66,11 +67,66 @@ pub(super) async fn report(common: &Common) -> Result<(), Failure> {
     for warning in &warnings {
         text.push_str(&format!("\nwarning: {warning}"));
     }
+    if let Some(path) = out {
+        page(&found, &refused, &staff, &config).write(path)?;
+        text.push_str(&format!("\n\n{} is written", path.display()));
+    }
     print(common, &document, &text);
     if refused.is_empty() {
         return Ok(());
     }
     Err(Failure::new(format!("{} of {} places are not as they must be", refused.len(), rows.len())))
+}
+
+/// The report as a page.
+fn page(found: &Report, refused: &[&Finding], staff: &Staff, config: &Config) -> Page {
+    let mut page = Page::new("情報の保管・取扱いの場所の確認");
+    let (company, hostname) = (&config.compliance.company, &config.hostname);
+    page.paragraph(&format!("{company}\nシステム Anshin Mail {hostname}\n確認日時 {}", time(found.at)));
+    page.heading("1. 場所");
+    places(&mut page, found);
+    page.heading("2. 結果");
+    match refused {
+        [] => page.paragraph("起動や受信を止める場所はありません。"),
+        some => {
+            page.warning(&format!("次の{}か所が国内と認められず、起動または受信が止まります。", some.len()))
+        }
+    }
+    for finding in refused {
+        page.warning(&format!("{}({}): {}", finding.place, finding.key, finding.evidence_ja));
+    }
+    page.heading("3. 情報を開く操作の元");
+    page.paragraph(said_of_staff(staff));
+    let offices = staff.to_json();
+    let offices = offices["networks"].as_array().into_iter().flatten().map(|office| {
+        let networks = office["networks"].as_array().into_iter().flatten();
+        let networks: Vec<_> = networks.filter_map(serde_json::Value::as_str).collect();
+        vec![office["name"].as_str().unwrap_or_default().to_owned(), networks.join(", ")]
+    });
+    page.table(&["事業所", "ネットワーク"], &offices.collect::<Vec<_>>());
+    page.signatures(&["確認者", "特定利用者情報統括管理者"]);
+    page
+}
+
+/// The places that were looked at, in Japanese.
+pub(super) fn places(page: &mut Page, report: &Report) {
+    let rows = report.findings.iter().map(|finding| {
+        let (standing, purpose) = (finding.standing.japanese(), finding.purpose.japanese());
+        vec![standing.to_owned(), purpose.to_owned(), finding.place.clone(), finding.evidence_ja.clone()]
+    });
+    page.table(&["判定", "用途", "場所", "根拠"], &rows.collect::<Vec<_>>());
+    page.paragraph(
+        "利用者あてのメールそのものの配送は利用者の通信であり、判定しません。特定の宛先への経路は「判定の対象外」として示します。",
+    );
+}
+
+/// From where people may have something opened, in Japanese.
+pub(super) fn said_of_staff(staff: &Staff) -> &'static str {
+    if staff.refuses() {
+        "情報を開く操作は、この機器、登録した事業所のネットワーク、国内に登録されたアドレス(サーバー事業者を除く)からだけ行えます。"
+    } else {
+        "国外等からの操作は、設定により警告のみです。"
+    }
 }
 
 /// From where people may have something opened.

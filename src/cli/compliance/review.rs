@@ -8,7 +8,7 @@ use crate::cli::output::{Failure, print, table};
 use crate::cli::process;
 use crate::config::{Compliance, Config};
 use crate::mail::Timestamp;
-use crate::relay::{BreakGlass, Decision, ReviewView, ReviewedAccess, Whose};
+use crate::relay::{BreakGlass, Conflict, Decision, ReviewView, ReviewedAccess, Whose};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -230,7 +230,9 @@ fn page(view: &ReviewView, glass: &[BreakGlass], of: &Compliance) -> Page {
             if facts.is_dormant {
                 notes.push("90日以上未使用".to_owned());
             }
-            notes.extend(facts.conflicts.iter().cloned());
+            notes.extend(facts.conflicts.iter().map(|said| {
+                Conflict::parse(said).map_or_else(|| said.clone(), |conflict| conflict.japanese())
+            }));
             vec![
                 format!("{kind}\n{name}"),
                 facts.scopes.clone().unwrap_or_else(|| accounts.join("; ")),

@@ -2,7 +2,9 @@
 //! so: the schema, the configuration, the places, the looks, the breaches, and whether the log is intact.
 
 use super::page::{Page, time};
+use super::statement_words::{broken, class, look_kind, look_purpose, outcome, reason, to_do};
 use crate::cli::arguments::Common;
+use crate::cli::log_case::event;
 use crate::cli::log_tree::{one, verification};
 use crate::cli::output::{Failure, print};
 use crate::cli::{desk, residency};
@@ -29,6 +31,8 @@ struct Pack {
     staff: Staff,
     /// Whether the log is intact, or why that can't be told.
     verified: Result<Value, String>,
+    /// What was found first where it is not, in Japanese.
+    broken: Option<String>,
     is_intact: bool,
     warnings: Vec<String>,
 }
@@ -67,12 +71,12 @@ async fn gather(
     let checker = Checker::new(config)?;
     let places = checker.look(&residency::told(relay.store()).await?, Timestamp::now()).await;
     let keys = relay.tree_keys().await?;
-    let (verified, is_intact) = match verification(config, relay, &keys, &[], None).await {
+    let (verified, broken, is_intact) = match verification(config, relay, &keys, &[], None).await {
         Ok(found) => {
             let first = found.broken.first().map(one);
-            (Ok(json!({ "found": found, "first": first })), found.intact)
+            (Ok(json!({ "found": found, "first": first })), found.broken.first().map(broken), found.intact)
         }
-        Err(failure) => (Err(failure.text), false),
+        Err(failure) => (Err(failure.text), None, false),
     };
     let since = until.as_millis().saturating_sub(YEARS * 366 * 86_400_000);
     let breaches = relay.breaches().await?;
@@ -88,6 +92,7 @@ async fn gather(
         break_glass: relay.break_glasses(from, until).await?,
         staff: relay.staff().clone(),
         verified,
+        broken,
         is_intact,
         warnings: config.retention.warnings(Timestamp::now()),
     })
@@ -185,23 +190,13 @@ fn page(pack: &Pack, config: &Config) -> Page {
         &inventory().iter().map(inventory_row).collect::<Vec<_>>(),
     );
     page.heading("2. 保管・取扱いの場所");
-    let places = pack.places.findings.iter().map(|finding| {
-        let word = |value: Value| value.as_str().unwrap_or_default().to_owned();
-        vec![
-            word(json!(finding.standing)),
-            word(json!(finding.purpose)),
-            finding.place.clone(),
-            finding.evidence.clone(),
-        ]
-    });
-    page.table(&["判定", "用途", "場所", "根拠"], &places.collect::<Vec<_>>());
-    page.paragraph("利用者あてのメールそのものの配送は、利用者の通信であり、この表には含みません。");
+    super::residency::places(&mut page, &pack.places);
     page.heading("3. 保存期間");
     let rules = config.retention.rules().map(|(section, rule)| {
         vec![
             class(section).to_owned(),
             format!("{}日", rule.period.as_secs() / 86_400),
-            rule.reason.clone(),
+            reason(&rule.reason).to_owned(),
             blank(&rule.approver),
             blank(&rule.review),
         ]
@@ -223,7 +218,7 @@ fn page(pack: &Pack, config: &Config) -> Page {
         page.paragraph("設定の検査で見つかったものはありません。");
     }
     for warning in &pack.warnings {
-        page.paragraph(warning);
+        page.paragraph(&to_do(warning));
     }
     page.heading("9. 評価と署名");
     page.table(&["評価", "所見", "改善の予定"], &[vec!["\n".into(), "\n".into(), "\n".into()]]);
@@ -236,22 +231,18 @@ fn what_happened(page: &mut Page, pack: &Pack) {
     page.heading("4. 開示の記録(誰かが情報を見た記録)");
     let looks = pack.counts.looks.iter().map(|count| {
         vec![
-            count.purpose.clone(),
-            count.kind.clone(),
+            look_purpose(&count.purpose).to_owned(),
+            look_kind(&count.kind).to_owned(),
             outcome(&count.outcome).to_owned(),
             count.looks.to_string(),
             count.rows.to_string(),
         ]
     });
     page.table(&["目的", "対象", "結果", "回数", "行数"], &looks.collect::<Vec<_>>());
-    page.paragraph(if pack.staff.refuses() {
-        "情報を開く操作は、この機器、登録した事業所のネットワーク、国内に登録されたアドレス(サーバー事業者を除く)からだけ行えます。"
-    } else {
-        "国外等からの操作は、設定により警告のみです。"
-    });
+    page.paragraph(super::residency::said_of_staff(&pack.staff));
     super::break_glass::section(page, &pack.break_glass, Timestamp::now());
     page.heading("5. 取扱いの件数");
-    let events = pack.counts.events.iter().map(|(event, count)| vec![event.clone(), count.to_string()]);
+    let events = pack.counts.events.iter().map(|(word, count)| vec![event(word), count.to_string()]);
     page.table(&["出来事", "件数"], &events.collect::<Vec<_>>());
     page.heading(&format!("6. 過去{YEARS}年間の漏えい等"));
     if pack.breaches.is_empty() {
@@ -274,9 +265,9 @@ fn what_happened(page: &mut Page, pack: &Pack) {
         Ok(_) if pack.is_intact => {
             page.paragraph("監査ツリーと照合し、記録に変更・削除・挿入がないことを確認しました。");
         }
-        Ok(found) => page.warning(&format!(
+        Ok(_) => page.warning(&format!(
             "記録が登録時のままではありません: {}",
-            found["first"].as_str().unwrap_or_default()
+            pack.broken.as_deref().unwrap_or_default()
         )),
         Err(why) => page.warning(&format!("検証できませんでした: {why}")),
     }
@@ -305,43 +296,6 @@ fn word(protection: Protection) -> &'static str {
     }
 }
 
-fn class(section: &str) -> &str {
-    match section {
-        "texts" => "本文(配送待ち)",
-        "rejected" => "受け取らなかったメールの記録",
-        "headers" => "ヘッダー",
-        "metadata" => "送受信の記録",
-        "logins" => "ログインの記録",
-        "audit" => "開示の記録",
-        "conversations" => "終了した注文・問い合わせ(購入者のアドレス、注文番号)",
-        "rollups" => "時間ごとの件数",
-        other => other,
-    }
-}
-
-fn outcome(word: &str) -> &str {
-    match word {
-        "opened" => "開示",
-        "exported" => "持出し",
-        "masked" => "検索(匿名表示)",
-        "asked" => "二人目の承認を申請",
-        "approved" => "承認",
-        "refused" => "却下",
-        "limited" => "回数の上限により拒否",
-        "written" => "ファイルの作成",
-        "started" => "起動",
-        "stopped" => "停止",
-        "previewed" => "消去前の確認",
-        "nothing" => "該当なし",
-        "suspended" => "権限停止により拒否",
-        "entered" => "登録",
-        "elsewhere" => "国外等からのため拒否",
-        "used" => "緊急アクセスの利用",
-        "ended" => "終了",
-        other => other,
-    }
-}
-
 /// What a table is for, in Japanese; a test holds it against the schema.
 fn purpose(table: &str) -> &'static str {
     match table {
@@ -355,6 +309,7 @@ fn purpose(table: &str) -> &'static str {
         "thread_id" => "スレッドの対応",
         "message" => "配送するメール",
         "message_body" => "配送待ちの本文",
+        "kept_text" => "配送後も保管する本文(設定した場合のみ)",
         "delivery" => "配送の状態",
         "duplicate" => "重複・通知済みの目印",
         "record" => "送受信・ログインの記録(ヘッダー、経路、結果)",
@@ -371,9 +326,8 @@ fn purpose(table: &str) -> &'static str {
         "look" => "開示の記録",
         "look_request" => "二人目の承認",
         "break_glass" => "国外等からの緊急アクセスの申請と承認",
-        "tree" | "tree_leaf" | "tree_node" | "tree_checkpoint" | "tree_cosignature" | "tree_pass" => {
-            "監査ツリー(ハッシュと署名)"
-        }
+        "tree" | "tree_leaf" | "tree_node" | "tree_checkpoint" | "tree_cosignature" | "tree_pass"
+        | "record_mark" => "監査ツリー(ハッシュと署名)",
         "destruction" | "destroying" => "保存期間満了による消去の経過",
         "certificate" => "消去の証明書",
         "legal_hold" | "held_conversation" => "保全(訴訟・調査のための消去の停止)",
@@ -387,6 +341,11 @@ fn purpose(table: &str) -> &'static str {
         "fact" => "記録の検索用の項目(鍵付きの番号、国、結果)",
         "fact_file" => "添付ファイルの検索用の項目",
         "rollup" => "時間ごとの件数(店舗・国・結果別)",
+        "extract" => "第三者に渡した仮名化データの台帳",
+        "menu_person" => "店舗メニューを使う人(名前、通知先、パスワードの検証値)",
+        "menu_session" => "店舗メニューにログイン中の端末",
+        "menu_known" => "店舗メニューを使う人のふだんの端末・国・ネットワークの目印",
+        "menu_access" => "店舗メニューの利用記録の索引",
         "profile" => "店舗のふだんの送信元・環境",
         _ => "",
     }

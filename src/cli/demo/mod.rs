@@ -13,6 +13,7 @@ mod document;
 mod exchange;
 mod letters;
 mod mailbox;
+mod menu;
 mod playground;
 mod program;
 mod reading;
@@ -79,13 +80,14 @@ async fn play(common: &Common, once: bool) -> Result<Stage, Failure> {
     tell(&blank(&show.exchange(3, &third)));
     let attempts = stage.attempt().await?;
     let exchanges = [first, second, third];
-    let checks = checks::all(&exchanges, &stage.order, &attempts);
+    let mut checks = checks::all(&exchanges, &stage.order, &attempts);
+    checks.push(menu::check(&stage).await);
     tell(&blank(&show.checks(&checks)));
     let mut document = document::of(&exchanges, &checks);
     let failed = checks.iter().filter(|check| !check.ok).count();
     if once && failed > 0 {
         let text = format!("{failed} of {} checks failed", checks.len());
-        return Err(Failure { text, details: Some(document) });
+        return Err(Failure { details: Some(document), ..Failure::new(text) });
     }
     if !once {
         let access = playground::Access::of(&stage).await?;
@@ -117,7 +119,8 @@ mod tests {
         let second = stage.second(&first.arrival).await.unwrap();
         let third = stage.third(&second.arrival).await.unwrap();
         let attempts = stage.attempt().await.unwrap();
-        let checks = checks::all(&[first, second, third], &stage.order, &attempts);
+        let mut checks = checks::all(&[first, second, third], &stage.order, &attempts);
+        checks.push(menu::check(&stage).await);
         assert!(checks.len() > 20);
         for check in &checks {
             assert!(check.ok, "{}: {}", check.name, check.evidence);

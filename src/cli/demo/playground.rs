@@ -51,6 +51,7 @@ pub(super) struct Access {
     public_alias: String,
     web: Option<SocketAddr>,
     token: String,
+    menu_password: String,
 }
 
 impl Access {
@@ -68,6 +69,7 @@ impl Access {
             public_alias: stage.store.public_alias.to_string(),
             web: stage.process.web.first().copied(),
             token: token.token.show().to_owned(),
+            menu_password: stage.store.menu_password.show().to_owned(),
         })
     }
 
@@ -97,7 +99,11 @@ impl Access {
              As anyone at {customer_domain}, to the store's public address {public_alias}:\n\n\
              \x20 swaks --server {mx} --tls --from visitor@{customer_domain} --to {public_alias} \\\n\
              \x20   {header} --header 'Subject: a question' --body 'ギフト包装はできますか'\n\n\
-             HTTP API (menu and console are not part of this version):\n\n\
+             The store's menu, in a browser (Chrome, Edge or Firefox; user name empty):\n\n\
+             \x20 {web}/menu/\n\
+             \x20 store ID   {STORE_ID}\n\
+             \x20 password   {menu_password}\n\n\
+             HTTP API:\n\n\
              \x20 curl {web}/readyz\n\
              \x20 curl -H 'Authorization: Bearer {token}' {web}/v1/orders/{STORE_ID}/{ORDER_NO}\n",
             heading = show.heading("Play on"),
@@ -113,6 +119,7 @@ impl Access {
             customer_domain = CUSTOMER.domain,
             mx = self.mx,
             token = self.token,
+            menu_password = self.menu_password,
         )
     }
 
@@ -129,6 +136,11 @@ impl Access {
                 "public_alias": self.public_alias,
             },
             "customer": { "mx": self.mx.to_string(), "from": CUSTOMER.address(), "write_to": self.store_alias },
+            "menu": {
+                "url": self.web.map(|address| format!("http://{address}/menu/")),
+                "store_id": STORE_ID,
+                "password": self.menu_password,
+            },
             "web": { "url": self.web.map(|address| format!("http://{address}")), "token": self.token },
         })
     }

@@ -66,7 +66,7 @@ pub(super) async fn run(
         return Ok(());
     }
     let text = format!("{text}{amiss} of the records that are needed are not as they should be");
-    Err(Failure { text, details: Some(document) })
+    Err(Failure { details: Some(document), ..Failure::new(text) })
 }
 
 /// Addresses of the host, and that each leads back to it (RFC 1912 §2.1).

@@ -6,7 +6,7 @@ use crate::document::{Cleaned, Kind, Limits, Text, kind, scan, without_metadata}
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
-const KINDS: [Kind; 13] = [
+const KINDS: [Kind; 14] = [
     Kind::Zip,
     Kind::Pdf,
     Kind::Jpeg,
@@ -18,6 +18,7 @@ const KINDS: [Kind; 13] = [
     Kind::Ole,
     Kind::Rtf,
     Kind::Gzip,
+    Kind::Zlib,
     Kind::Tar,
     Kind::Packed,
 ];
@@ -46,6 +47,8 @@ static DOCUMENTS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         tiff(&[(0x8769, 4, &[0, 0, 0, 8]), (0x02bc, 1, b"<x a='b'>y</x>")]),
         b"{\\rtf1\\ansi a\\'40\\u64?{\\b b}\\par{\\*\\objdata 504b0304}}".to_vec(),
         b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x04\0".to_vec(),
+        b"\x78\x9c\x4b\x04\0\0\x62\0\x62".to_vec(),
+        b"Subject: x\r\nContent-Transfer-Encoding: base64\r\n\r\nYQ==\r\nbegin 644 a\r\n#86)C\r\n`\r\nend\r\n".to_vec(),
     ]
 });
 

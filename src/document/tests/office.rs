@@ -3,7 +3,7 @@
 use super::write::{How, hex, ole, zip};
 use super::{HANA, found, found_with, look};
 use crate::document::{Finding, Kind, Limits, Text, Why, kind, scan};
-use miniz_oxide::deflate::compress_to_vec;
+use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
 
 fn gzip(content: &[u8]) -> Vec<u8> {
     [b"\x1f\x8b\x08\x08\0\0\0\0\0\x03a.txt\0".as_slice(), &compress_to_vec(content, 6), &[0; 8]].concat()
@@ -115,6 +115,10 @@ fn gzip_and_tar_are_searched() {
         gzip(&tar(&[("a", b"a"), ("b.zip", &inner)]))
     });
     found(&tar(&[(HANA, b"")]));
+    found_with(|who| compress_to_vec_zlib(format!("to {who}, {who}").as_bytes(), 6));
+    found_with(|who| {
+        zip(&[("a.z", How::Deflated, &compress_to_vec_zlib(format!("to {who} {who}").as_bytes(), 9))])
+    });
     let cut = gzip(&b"abcdefgh".repeat(500));
     assert_eq!(look(&cut[..cut.len() - 20]), Finding::Opaque(Why::Damaged));
 }
@@ -127,6 +131,10 @@ fn what_is_packed_in_other_ways_is_unreadable() {
         b"BZh91AY&SY",
         b"\xfd7zXZ\0",
         b"\x1c\0-lh5-",
+        b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0",
+        b"\x04\x22\x4d\x18\x40\x40\xc0",
+        b"\x1f\x9d\x90ab",
+        b"\x60\xea\x2a\0\x22\x0b\x01\x02\0\0\0",
     ] {
         assert_eq!(kind(magic, "a.pdf", "application/pdf"), Some(Kind::Packed));
         assert_eq!(look(magic), Finding::Opaque(Why::Unreadable));
@@ -137,6 +145,10 @@ fn what_is_packed_in_other_ways_is_unreadable() {
 fn what_is_no_document_has_no_kind() {
     for (octets, name, media) in [
         (b"plain text".as_slice(), "a.txt", "text/plain"),
+        (b"x^2 + y^2 = z^2", "a.txt", "text/plain"),
+        (b"x\x01 and more octets that are none\xff\xff", "a.bin", ""),
+        (b"]\0\0\0\0\0\0\0\0\0\0\0\0\0", "a.bin", ""),
+        (b"`\xea\xff\xff\xff\0\0\0\0\0\0\0", "a.bin", ""),
         (b"", "", ""),
         (b"BM\0\0", "a.bmp", "image/bmp"),
         (b"\0\0\0\x20ftypisom", "a.mp4", "video/mp4"),

@@ -34,6 +34,30 @@ fn a_word_that_is_split_over_runs_is_found() {
 }
 
 #[test]
+fn a_word_that_a_deletion_parts_is_found_with_and_without_it() {
+    let with = |deleted: &str, left: &str, right: &str| {
+        let runs = format!(
+            "<w:r><w:t>Write: {left}</w:t></w:r><w:del w:id=\"1\"><w:r><w:delText xml:space=\"preserve\">{deleted}</w:delText></w:r></w:del><w:r><w:t>{right}</w:t></w:r>"
+        );
+        zip(&[(DOCUMENT, How::Deflated, word(&runs).as_bytes())])
+    };
+    found_with(|who| with("zzz", &who[..6], &who[6..]));
+    found_with(|who| with(&who[3..8], &who[..3], &who[8..]));
+    found_with(|who| with(who, "a ", " b"));
+}
+
+#[test]
+fn letters_that_a_workbook_writes_as_numbers_are_read() {
+    found_with(|who| {
+        let text = format!(
+            "<c t=\"inlineStr\"><is><t>{}</t></is></c>",
+            who.replace('@', "_x0040_").replace('.', "_x002E_")
+        );
+        zip(&[("xl/worksheets/sheet1.xml", How::Deflated, text.as_bytes())])
+    });
+}
+
+#[test]
 fn an_attribute_with_references_is_found() {
     found_with(|who| {
         let target = format!("<Relationship Target=\"mailto:{}\"/>", who.replace('@', "&#64;"));
@@ -214,4 +238,41 @@ fn an_address_over_the_edge_of_a_window_is_found() {
 fn another_address_that_ends_alike_is_not_taken_for_hers_at_the_edge_of_a_window() {
     let text = format!("{}johana@mailbox.example ", "x.".repeat(30)).repeat(4000);
     assert_eq!(look(&zip(&[("a.txt", How::Deflated, text.as_bytes())])), Finding::Clean);
+}
+
+#[test]
+fn a_table_or_a_log_whose_lines_look_like_fields_is_searched_as_the_text_it_is() {
+    let long = |line: &str, octets: usize| line.repeat(octets / line.len());
+    let member = |text: &str| zip(&[("a.log", How::Deflated, text.as_bytes())]);
+    for line in [
+        "Date: 2026-11-22 \"From: x\" To: y\n",
+        "Date: 2026-11-22\nSubject: a job\nTo: Osaka\n",
+        "Date: 2026-11-22\nMessage-ID: <a1>\nTo: Osaka\n",
+        "From Tokyo to Osaka\n515 km\n",
+    ] {
+        for octets in [300 << 10, 6 << 20] {
+            let text = long(line, octets);
+            assert_eq!(look(&member(&text)), Finding::Clean, "{line} {octets}");
+            assert_eq!(look(&member(&format!("{text}To: {HANA}\n"))), Finding::Names, "{line} {octets}");
+        }
+    }
+    // What may hold something encoded is held.
+    for field in ["MIME-Version: 1.0\n", "content-transfer-encoding: base64\n"] {
+        for octets in [300 << 10, 6 << 20] {
+            let text = format!("{field}{}", long("Date: 2026-11-22\nMessage-ID: <a1>\nTo: Osaka\n", octets));
+            assert_eq!(look(&member(&text)), Finding::Opaque(Why::TooLarge), "{field} {octets}");
+        }
+    }
+}
+
+#[test]
+fn a_mail_in_an_archive_is_read_as_one_by_two_fields_at_its_head() {
+    let body = |who: &str| data_encoding::BASE64.encode(format!("ask {who} now").as_bytes());
+    for head in [
+        "From: x\nSubject: y\nContent-Transfer-Encoding: base64\n",
+        "Received: from x\n by y\nFrom: z\nContent-Transfer-Encoding: base64\n",
+        "X-Own: 1\nDate: x\nMIME-Version: 1.0\nContent-Transfer-Encoding: base64\n",
+    ] {
+        found_with(|who| zip(&[("a.eml", How::Deflated, format!("{head}\n{}\n", body(who)).as_bytes())]));
+    }
 }

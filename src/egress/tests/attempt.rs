@@ -71,10 +71,17 @@ pub async fn deliver_requiring_tls(transport: &Transport) -> Report {
     deliver_as(Purpose::Mail, transport, "hana@mail.example", b"a\r\n", Needs::Tls).await
 }
 
+/// With a field in UTF-8.
+pub async fn deliver_in_utf8(transport: &Transport) -> Report {
+    let message = "Subject: 花\r\n\r\nHello\r\n".as_bytes();
+    deliver_as(Purpose::Mail, transport, "hana@mail.example", message, Needs::Utf8).await
+}
+
 #[derive(PartialEq, Eq)]
 enum Needs {
     Nothing,
     Tls,
+    Utf8,
 }
 
 async fn deliver_as(
@@ -93,7 +100,7 @@ async fn deliver_as(
         forward_path: &forward_path,
         message,
         eight_bit: false,
-        utf8_headers: false,
+        utf8_headers: needs == Needs::Utf8,
         require_tls: needs == Needs::Tls,
         purpose,
     };

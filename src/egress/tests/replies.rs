@@ -41,3 +41,27 @@ fn an_entry_that_is_none_says_why() {
         assert_eq!(Override::parse(domain, code, "", class), Err(fault), "{domain} {code} {class}");
     }
 }
+
+#[tokio::test]
+async fn greylisting_passes_whatever_code_it_comes_under_and_the_file_comes_first() {
+    let built_in = crate::config::Reply::built_in();
+    let parse = |reply: &crate::config::Reply| {
+        Override::parse(&reply.domain.to_string(), &reply.code, &reply.text, reply.class.as_str()).unwrap()
+    };
+    let all: Vec<Override> = built_in.iter().map(parse).collect();
+    let mut own = vec![Override::parse("example", "554", "greylist", "fail").unwrap()];
+    own.extend(all.iter().cloned());
+    for (entries, reply, expected) in [
+        (&all, "554 5.7.1 Greylisted, try again in 300 seconds", "deferred 4.7.1 rcpt"),
+        (&all, "550 5.1.1 no", "failed 5.1.1 rcpt"),
+        (&own, "554 5.7.1 Greylisted", "failed 5.7.1 rcpt"),
+    ] {
+        let script = [HELLO, &refused(reply), "c: QUIT"];
+        check(&[&script], "none", |config| config.replies = Overrides(entries.clone()), &[expected]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_the_operator_named_and_that_takes_no_mail_keeps_it_waiting() {
+    check(&[&["s: 521 mx.example takes no mail"]], "none", |_| {}, &["deferred 4.3.2 greeting"]).await;
+}

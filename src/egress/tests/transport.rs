@@ -1,6 +1,8 @@
 //! Whole attempts over real sockets.
 
-use super::attempt::{ASK, HELLO, HELLO_TLS, TAKE, check, config, deliver, deliver_to, describe, to_server};
+use super::attempt::{
+    ASK, HELLO, HELLO_TLS, TAKE, check, config, deliver, deliver_in_utf8, deliver_to, describe, to_server,
+};
 use super::name_server::NameServer;
 use super::script::Script;
 use crate::egress::ground::Ground;
@@ -174,7 +176,12 @@ async fn another_host_is_tried_where_it_may_help_and_only_there() {
     // What may be mended outweighs what may not, whichever comes first.
     two_hosts(&["s: 521 no mail"], &["s: 421 4.3.2 busy"], "deferred 4.3.2 greeting").await;
     two_hosts(&["s: 421 4.3.2 busy"], &["s: 521 no mail"], "deferred 4.3.2 greeting").await;
-    two_hosts(&["s: 521 5.3.0 no mail"], &["s: 521 5.3.0 no mail"], "failed 5.3.0 greeting").await;
+    two_hosts(&["s: 521 5.3.0 no mail"], &["s: 521 5.3.0 no mail"], "deferred 4.3.2 greeting").await;
+    // The message is too large for one of them.
+    let small = HELLO.replace("250-mx", "250-mx\n    s: 250-SIZE 10");
+    two_hosts(&[&small], &take, "delivered 2.0.0 dot").await;
+    two_hosts(&[&small], &["s: 421 4.3.2 busy"], "deferred 4.3.2 greeting").await;
+    two_hosts(&[&small], &[&small], "failed 5.3.4 mail").await;
 }
 
 #[tokio::test]
@@ -230,4 +237,32 @@ async fn a_message_with_a_bare_line_feed_is_not_sent() {
     assert_eq!(describe(&report), "failed 5.6.0 content");
     transport.close().await;
     assert!(server.contents().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_server_says_before_it_has_the_message_is_no_answer_to_it() {
+    for (early, expected) in [
+        ("250 2.0.0 taken", "deferred 4.5.0 content"),
+        ("554 5.7.1 no", "failed 5.7.1 content"),
+        ("421 4.3.2 going", "deferred 4.3.2 content"),
+    ] {
+        let answer = format!("{ASK}s: 250 ok\ns: 250 ok\ns: 354 go\ns: {early}\ngone");
+        check(&[&[HELLO, &answer]], "none", |_| {}, &[expected]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_away_hides_nothing_of_what_another_does_not_take() {
+    let names = NameServer::start("mx.test.example A 127.0.0.1\nmx.test.example A 127.0.0.2").await;
+    let first = Script::start(&[HELLO.to_owned()]).await;
+    let port = first.address.port();
+    let second = Script::start_at(&format!("127.0.0.2:{port}"), &[]).await;
+    let mut config = config(&[("mail.example", &format!("mx.test.example:{port}"), "may")]);
+    config.resolvers = Resolvers::Plain(vec![names.address]);
+    let transport = Transport::new(config).unwrap();
+    // What it lacks is ours to do without, and the second would not be asked in vain.
+    assert_eq!(describe(&deliver_in_utf8(&transport).await), "failed 5.6.7 mail");
+    transport.close().await;
+    first.ended().await;
+    second.ended().await;
 }

@@ -10,7 +10,7 @@ use crate::mime::header::{Header, unfold};
 use crate::mime::{params, slice, words};
 
 /// Local parts of mailer daemons.
-const DAEMONS: [&str; 12] = [
+const DAEMONS: [&str; 13] = [
     "mailer-daemon",
     "mailerdaemon",
     "mailer_daemon",
@@ -23,6 +23,7 @@ const DAEMONS: [&str; 12] = [
     "mail.delivery.system",
     "mail-delivery-system",
     "double-bounce",
+    "system.administrator",
 ];
 
 /// Names under which they write.
@@ -118,6 +119,8 @@ pub struct Facts {
     pub daemon: bool,
     /// Auto-Submitted says that no person sent it.
     pub auto: bool,
+    /// A filter refused the message, as it says beside Auto-Submitted (RFC 5429 §2.1.2).
+    pub rejected: bool,
     /// X-Failed-Recipients (Exim, Gmail).
     pub failed_recipients: bool,
     /// Any field or subject of an answering program.
@@ -171,6 +174,7 @@ impl Facts {
             null,
             daemon: is_daemon(&words::text(&first("From"))),
             auto,
+            rejected: submitted.contains("(rejected)"),
             failed_recipients: is_there("X-Failed-Recipients"),
             says_automatic: auto || suppress || rules_loop || away || answer,
             reply: if certain { Reply::Certain } else { Reply::None },

@@ -7,7 +7,7 @@
 //! One walk over the octets, and parts and octets looked at are bounded.
 //! When it fails: never; what is not found is empty.
 
-use super::{MAX_IDS, ids_in, wording};
+use super::{MAX_IDS, ids_in, status, wording};
 use crate::mime::charset::Charset;
 use crate::mime::header::{self, Header, unfold};
 use crate::mime::transfer::Encoding;
@@ -33,8 +33,10 @@ pub struct Parts {
     pub own_words: String,
     /// The fields of a delivery status.
     pub status: Option<String>,
-    pub has_disposition: bool,
-    pub has_complaint: bool,
+    /// Disposition of a receipt (RFC 8098 §3.2.6), in lower case.
+    pub disposition: Option<String>,
+    /// Feedback-Type of a report (RFC 5965 §3.1), in lower case; empty where it has none.
+    pub feedback: Option<String>,
     /// The ids of the returned message.
     pub original_ids: Vec<String>,
 }
@@ -61,9 +63,13 @@ impl Parts {
                     }
                 }
                 "message/disposition-notification" | "message/global-disposition-notification" => {
-                    out.has_disposition = true;
+                    let fields = part.encoding.decode(cut(raw, MAX_FIELDS));
+                    out.disposition = Some(value_of(&fields, "disposition"));
                 }
-                "message/feedback-report" => out.has_complaint = true,
+                "message/feedback-report" => {
+                    let fields = part.encoding.decode(cut(raw, MAX_FIELDS));
+                    out.feedback = Some(value_of(&fields, "feedback-type"));
+                }
                 media if is_original(media) => {
                     let original = part.encoding.decode(cut(raw, MAX_ORIGINAL));
                     out.original_ids.extend(message_id(&original));
@@ -76,6 +82,11 @@ impl Parts {
         }
         out.original_ids.truncate(MAX_IDS);
         out
+    }
+
+    /// The mailboxes of which the report says that they failed.
+    pub fn failed_at(&self) -> Vec<String> {
+        self.status.as_deref().map(status::failed_at).unwrap_or_default()
     }
 
     fn text(&mut self, part: &Part, raw: &[u8]) {
@@ -99,6 +110,16 @@ impl Parts {
                 .extend(at.and_then(|at| text.get(at..)).and_then(|rest| message_id(rest.as_bytes())));
         }
     }
+}
+
+/// The value of a field of a report, in lower case; empty where it is not there.
+fn value_of(fields: &[u8], name: &str) -> String {
+    let text = String::from_utf8_lossy(fields);
+    let value = text.lines().find_map(|line| {
+        let (own, value) = line.split_once(':')?;
+        own.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_ascii_lowercase())
+    });
+    value.unwrap_or_default()
 }
 
 /// Whether a part is the returned message, or its header.

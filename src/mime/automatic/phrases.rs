@@ -6,7 +6,8 @@
 //! When it fails: never; a phrase that is missing leaves a bounce unclear.
 
 /// Subjects by which a mail system says that it failed.
-pub const FAILED_SUBJECTS: [&str; 57] = [
+pub const FAILED_SUBJECTS: [&str; 58] = [
+    "message status - undeliverable",
     "undelivered mail returned",
     "undelivered",
     "undeliverable",
@@ -112,7 +113,8 @@ pub const LATE_SUBJECTS: [&str; 9] = [
 ];
 
 /// Beginnings of the texts that mail systems write, anywhere near the top.
-pub const OPENINGS: [&str; 44] = [
+pub const OPENINGS: [&str; 45] = [
+    "was undeliverable to the following",
     "this is the qmail-send program",
     "this is the mail system at host",
     "this is the postfix program at host",
@@ -291,7 +293,7 @@ pub const FAILED: [&str; 83] = [
 ];
 
 /// Verdicts in words and the status that they mean (RFC 3463 §3). The first that is found counts.
-pub const MEANINGS: [(&str, &str); 44] = [
+pub const MEANINGS: [(&str, &str); 55] = [
     ("account is temporarily limited", "5.2.1"),
     ("account is disabled", "5.2.1"),
     ("mailbox disabled", "5.2.1"),
@@ -317,10 +319,21 @@ pub const MEANINGS: [(&str, &str); 44] = [
     ("unknown recipient", "5.1.1"),
     ("recipient name is not recognized", "5.1.1"),
     ("recipient unknown", "5.1.1"),
+    ("no such recipient", "5.1.1"),
+    ("invalid recipient", "5.1.1"),
+    ("recipient not found", "5.1.1"),
+    ("no such mailbox", "5.1.1"),
+    ("no such account", "5.1.1"),
+    ("mailbox not found", "5.1.1"),
+    ("user not found", "5.1.1"),
+    ("unrouteable address", "5.1.1"),
     ("address not found", "5.1.1"),
     ("no mailbox here", "5.1.1"),
     ("does not exist", "5.1.1"),
-    ("not listed in", "5.1.1"),
+    ("not listed in domino", "5.1.1"),
+    ("not listed in public name", "5.1.1"),
+    ("not listed in directory", "5.1.1"),
+    ("not listed in address", "5.1.1"),
     ("doesn't have a", "5.1.1"),
     ("no valid recipients", "5.1.1"),
     ("アドレスが見つかりません", "5.1.1"),
@@ -368,4 +381,68 @@ pub const COPIES: [&str; 28] = [
     "元のメール",
     "以下は送信されたメッセージ",
     "送信メッセージ",
+];
+
+/// Words of servers that have no such mailbox, where they give no code that says so. Fewer than those by which the fate of a
+/// message is told: what they say of us (a name that does not exist) must not count against a mailbox.
+pub const NOBODY: [&str; 14] = [
+    "user unknown",
+    "unknown user",
+    "no such user",
+    "user not found",
+    "unknown recipient",
+    "recipient unknown",
+    "no such recipient",
+    "invalid recipient",
+    "recipient not found",
+    "no such mailbox",
+    "mailbox not found",
+    "unknown mailbox",
+    "no such account",
+    "this user doesn't have a",
+];
+
+/// Words of directories that do not have a mailbox, though they sound as if they spoke of lists that we stand in.
+pub const NOT_LISTED: [&str; 4] =
+    ["not listed in domino", "not listed in public name", "not listed in directory", "not listed in address"];
+
+/// Words that speak of who sends.
+pub const OF_SENDER: [&str; 18] = [
+    "dkim",
+    "spf",
+    "dmarc",
+    "ptr",
+    "reverse",
+    "helo",
+    "ehlo",
+    "blacklist",
+    "blocklist",
+    "block list",
+    "blocked",
+    "listed",
+    "reputation",
+    "policy",
+    "policies",
+    "sender",
+    "verif",
+    "return path",
+];
+
+/// Words that speak of something else than that a mailbox is not there.
+pub const NOT_OF_IT: [&str; 15] = [
+    "mail from",
+    "dns",
+    "spam",
+    "virus",
+    "signature",
+    "header",
+    "domain",
+    "denied",
+    "relay",
+    "quota",
+    "full",
+    "temporar",
+    "limit",
+    "later",
+    "greylist",
 ];

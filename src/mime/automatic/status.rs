@@ -7,11 +7,13 @@
 //! says nothing, what the other server said is asked for a better one.
 //! When it fails: `None`.
 
-use super::Fate;
 use super::wording::Wording;
+use super::{Fate, denies_mailbox, speaks_of_us};
 
 /// Most lines that are read.
 const MAX_LINES: usize = 5000;
+/// Most recipients that are handed on.
+const MAX_NAMED: usize = 8;
 /// Most octets of what another server said.
 const MAX_DIAGNOSTIC: usize = 2000;
 
@@ -19,6 +21,8 @@ const MAX_DIAGNOSTIC: usize = 2000;
 #[derive(Default)]
 struct Group {
     named: bool,
+    /// The mailbox of Final-Recipient.
+    mailbox: String,
     action: String,
     status: String,
     diagnostic: String,
@@ -27,6 +31,13 @@ struct Group {
 /// What the fields in a part of their own say; `None` where no action is named.
 pub fn read(fields: &str) -> Option<Fate> {
     fate(&groups(fields))
+}
+
+/// The recipients that failed, where they are named.
+pub fn failed_at(fields: &str) -> Vec<String> {
+    let groups = groups(fields);
+    let failed = groups.into_iter().filter(|group| group.action.starts_with("fail"));
+    failed.map(|group| group.mailbox).filter(|mailbox| !mailbox.is_empty()).take(MAX_NAMED).collect()
 }
 
 /// What fields in the middle of a text say; `None` where no recipient or no action is named.
@@ -55,12 +66,18 @@ fn groups(fields: &str) -> Vec<Group> {
         let value = value.trim();
         let name = name.trim().to_ascii_lowercase();
         folds_into_diagnostic = name == "diagnostic-code";
+        let mailbox = || {
+            let address = value.split_once(';').map_or(value, |(_, address)| address);
+            let bare = address.trim_matches(|c: char| c.is_whitespace() || c == '<' || c == '>');
+            if bare.contains('@') { bare.to_owned() } else { String::new() }
+        };
         match name.as_str() {
             // Blank lines between the groups are left out by some.
             "final-recipient" if group.named && !group.action.is_empty() => {
-                groups.push(Group { named: true, ..Group::default() });
+                groups.push(Group { named: true, mailbox: mailbox(), ..Group::default() });
             }
-            "final-recipient" | "original-recipient" | "x-actual-recipient" => group.named = true,
+            "final-recipient" => (group.named, group.mailbox) = (true, mailbox()),
+            "original-recipient" | "x-actual-recipient" => group.named = true,
             "action" => group.action = value.to_ascii_lowercase(),
             "status" => group.status = code(value),
             "diagnostic-code" => group.diagnostic.push_str(value),
@@ -88,10 +105,20 @@ fn fate(groups: &[Group]) -> Option<Fate> {
 impl Group {
     /// The status as of something that failed for good.
     fn permanent(&self) -> String {
-        match permanent(&self.status) {
-            Some(status) if !status.ends_with(".0.0") => status,
-            _ => Wording::new(&self.diagnostic).status(),
+        let wording = Wording::new(&self.diagnostic);
+        let given =
+            permanent(&self.status).filter(|status| !status.ends_with(".0.0")).or_else(|| wording.given());
+        if let Some(status) = given.as_ref().filter(|status| *status != "5.5.0") {
+            return status.clone();
         }
+        // 5.5.0 is what servers say of a mailbox too that they do not have. Without any code words count, but a name, a sender or a
+        // list that they do not know is none of the mailbox.
+        if denies_mailbox(&self.diagnostic, given.is_some()) {
+            return "5.1.1".into();
+        }
+        let meant =
+            wording.meaning().filter(|status| !status.starts_with("5.1.") || !speaks_of_us(&self.diagnostic));
+        meant.or(given).unwrap_or_else(|| "5.0.0".into())
     }
 }
 
@@ -140,5 +167,22 @@ mod tests {
         assert_eq!(read("Status: 5.1.2\nFinal-Recipient: a\nAction: failed\n"), failed("5.1.2"));
         let vague = "Action: failed\nFinal-Recipient: a\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550\n mailbox\n\tfull\n";
         assert_eq!(read(vague), failed("5.2.2"));
+        for (status, said, expected) in [
+            ("5.0.0", "550 HELO name does not exist in DNS", "5.0.0"),
+            ("5.0.0", "550 Sender verify failed: no such user", "5.0.0"),
+            ("5.0.0", "550 Your host is not listed in our directory of friends", "5.0.0"),
+            ("5.0.0", "550 User hana (hana@shop.example) not listed in Domino Directory", "5.1.1"),
+            ("5.0.0", "550 宛先不明です", "5.1.1"),
+            ("5.0.0", "550 5.5.0 Requested action not taken: mailbox unavailable", "5.1.1"),
+            ("5.0.0", "550 Requested action not taken: mailbox unavailable", "5.0.0"),
+            ("5.5.0", "550 5.5.0 mailbox full", "5.2.2"),
+            ("5.5.0", "550 5.5.0 宛先不明", "5.1.1"),
+            ("5.5.0", "550 5.5.0 no", "5.5.0"),
+        ] {
+            let fields = format!("Action: failed\nStatus: {status}\nDiagnostic-Code: smtp; {said}\n");
+            assert_eq!(read(&fields), failed(expected), "{status}, {said}");
+        }
+        let named = "Final-Recipient: rfc822; <Hana@Shop.example>\nAction: failed\n\nFinal-Recipient: x\nAction: failed\n";
+        assert_eq!(failed_at(named), ["Hana@Shop.example"]);
     }
 }

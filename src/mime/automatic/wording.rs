@@ -68,6 +68,14 @@ pub fn split(text: &str) -> (&str, &str) {
     (text, "")
 }
 
+/// A reply in lower case with blanks as one blank, without what is no word: addresses, names of hosts, codes.
+pub fn plain_words(reply: &str) -> String {
+    let lower = reply.to_lowercase().replace(['\u{2019}', '`'], "'").replace('-', " ");
+    let inner = |word: &str| word.trim_end_matches(['.', ',', ';', ':', '!']).to_owned();
+    let words = lower.split_whitespace().map(inner).filter(|word| !word.contains(['@', '.']));
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// A text to look for words in.
 pub struct Wording {
     spaced: String,
@@ -113,17 +121,36 @@ impl Wording {
 
     /// The status that it gives, or means: `5.0.0` where it does neither.
     pub fn status(&self) -> String {
-        if let Some(code) = enhanced(&self.spaced) {
-            return code;
-        }
+        self.given().or_else(|| self.meaning()).unwrap_or_else(|| "5.0.0".to_owned())
+    }
+
+    /// The status that it gives.
+    pub fn given(&self) -> Option<String> {
+        enhanced(&self.spaced)
+    }
+
+    /// The status that its words mean.
+    pub fn meaning(&self) -> Option<String> {
         let meant = MEANINGS.iter().find(|(words, _)| self.has(words));
-        meant.map_or("5.0.0", |(_, code)| code).to_owned()
+        meant.map(|(_, code)| (*code).to_owned())
     }
 }
 
-/// The first enhanced status of class 5 that stands alone in a text; no version number, no IP address.
+/// The enhanced status of class 5 that stands alone in a text, the first that says more than `x.n.0`; no version number, no
+/// IP address. Gateways put their own, general one before that of the server that refused.
 fn enhanced(text: &str) -> Option<String> {
-    text.split(|c: char| !c.is_ascii_digit() && c != '.').find_map(|token| {
+    let mut general = None;
+    for code in codes(text) {
+        if !code.ends_with(".0") {
+            return Some(code);
+        }
+        general.get_or_insert(code);
+    }
+    general
+}
+
+fn codes(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|token| {
         let token = token.trim_end_matches('.');
         let mut numbers = token.split('.');
         let (class, subject, detail) = (numbers.next()?, numbers.next()?, numbers.next()?);
@@ -146,6 +173,9 @@ mod tests {
         assert_eq!(status("host mx [192.0.2.5] said: 550 5.1.1 <x>"), "5.1.1");
         assert_eq!(status("smtpd 5.65.1.2 on 5.9.22: unknown\r\nuser: x"), "5.1.1");
         assert_eq!(status("(#5.2.2)"), "5.2.2");
+        assert_eq!(status("5.1.0 - Unknown address error 550-'5.1.1 user unknown'"), "5.1.1");
+        assert_eq!(status("5.7.0 refused"), "5.7.0");
+        assert_eq!(status("550 Requested action not taken: mailbox unavailable"), "5.0.0");
         assert_eq!(status("メールボックスが一\r\n杯のため"), "5.2.2");
         assert_eq!(status("no"), "5.0.0");
     }

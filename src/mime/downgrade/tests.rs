@@ -143,3 +143,41 @@ proptest! {
         prop_assert_eq!(squeeze(parsed.subject().unwrap_or_default()), squeeze(&subject));
     }
 }
+
+#[test]
+fn long_lines_alone_are_written_in_shorter_ones_and_nothing_else_changes() {
+    let long = "a".repeat(5000);
+    let parts = [
+        "Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\u{1b}$B2V\u{1b}(B\r\n".to_owned(),
+        format!(
+            "Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<p>花{long}</p>\r\n"
+        ),
+        format!(
+            "Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n",
+            "AAAA".repeat(600)
+        ),
+        "Content-Type: text/plain; charset=utf-8\r\n\r\n店\r\n".to_owned(),
+    ];
+    let message = format!(
+        "Subject: 花\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n{}--x--\r\n",
+        parts.join("\r\n--x\r\n")
+    );
+    assert!(has_long_lines(message.as_bytes()));
+    let out = String::from_utf8(downgrade(message.as_bytes(), Extent::Lines).unwrap()).unwrap();
+    assert!(!has_long_lines(out.as_bytes()), "{out}");
+    assert!(
+        out.starts_with("Subject: 花\r\n") && out.contains(&parts[0]) && out.contains(&parts[3]),
+        "{out}"
+    );
+    let read = mail_parser::MessageParser::default();
+    let (before, after) = (read.parse(message.as_bytes()).unwrap(), read.parse(out.as_bytes()).unwrap());
+    let texts = |message: &mail_parser::Message<'_>| {
+        let leaves = message.parts().skip(1).map(|part| part.decoded_checked().0.to_vec());
+        leaves.collect::<Vec<_>>()
+    };
+    assert_eq!((texts(&before), texts(&before).len()), (texts(&after), 4));
+    let short = "Subject: x\r\n\r\n花\r\n";
+    assert_eq!(downgrade(short.as_bytes(), Extent::Lines).unwrap(), short.as_bytes());
+    assert!(!has_long_lines(format!("{}\r\n", "a".repeat(998)).as_bytes()));
+    assert!(has_long_lines("a".repeat(999).as_bytes()));
+}

@@ -25,7 +25,7 @@ fn all() -> Vec<Refusal> {
         NotAutomatic => Some(OwnDomain),
         OwnDomain => Some(Relaying),
         Relaying => Some(Loop),
-        Loop => Some(Content("why".into())),
+        Loop => Some(Content(crate::anonymize::Refusal::NoFrom)),
         Content(_) => Some(Binary(crate::mime::binary::BinaryFault::NoLines)),
         Binary(_) => Some(TooLargeForAll),
         TooLargeForAll => Some(Greylisted(std::time::Duration::from_secs(60))),
@@ -46,6 +46,11 @@ fn all() -> Vec<Refusal> {
 fn every_refusal_has_its_page_and_every_page_is_told_of_in_the_documentation() {
     for refusal in all() {
         assert!(help(&refusal.page()).is_some(), "{refusal:?}");
+    }
+    for why in crate::anonymize::Refusal::ALL {
+        assert!(help(&Refusal::Content(why).page()).is_some(), "{why:?}");
+        let told = Refusal::Content(why).told(true, None).to_string();
+        assert!(!told.is_ascii() && told.lines().all(|line| line.len() <= 510), "{told}");
     }
     for page in crate::smtp::server::PAGES {
         assert!(help(page).is_some(), "{page}");

@@ -7,9 +7,11 @@
 
 mod names;
 mod questions;
+mod stats;
 mod walk;
 
 pub use questions::{Card, Pivot, Usually};
+pub use stats::{Amount, Bar, Interval, Stats, StatsAsked, StoreAmounts};
 pub use walk::{Found, Search};
 
 use super::desk::DeskFault;
@@ -31,6 +33,12 @@ pub enum SearchFault {
     Cursor,
     #[error("store: no such store")]
     NoStore,
+    /// More of them than anybody looks at.
+    #[error(
+        "by: more than {} hours, days or months; ask for longer ones (--by day, --by month) or from a later time (--from)",
+        stats::BARS_MAX
+    )]
+    TooManyBars,
     #[error(transparent)]
     Desk(#[from] DeskFault),
     #[error(transparent)]

@@ -6,6 +6,7 @@
 use super::walk::Found;
 use super::{SearchFault, Searcher};
 use crate::mail::Timestamp;
+use crate::query::Column;
 use crate::relay::{Relay, RelayFault, queue_id};
 use crate::store::SeenWith;
 use serde_json::json;
@@ -38,6 +39,16 @@ pub struct Pivot {
 }
 
 impl Pivot {
+    /// What it asks of a row.
+    pub const COLUMNS: [Column; 6] = [
+        Column::Event,
+        Column::Result,
+        Column::Country,
+        Column::Merchant,
+        Column::Conversation,
+        Column::Size,
+    ];
+
     /// Adds a row.
     pub fn add(&mut self, found: &Found) {
         let line = &found.line;

@@ -133,7 +133,8 @@ async fn a_row_without_its_key_or_changed_by_somebody_stops_no_list_no_correctio
     assert_eq!((asked.conversations, asked.unreadable), (1, 2));
 
     assert_eq!(shop.lease().await.len(), 2);
-    assert_eq!(shop.relay.leave_store(&look(), "hana-ya").await.unwrap().conversations, 3);
+    let left = shop.relay.leave_store(&look(), "hana-ya").await.unwrap();
+    assert_eq!((left.conversations, left.untold), (3, 2));
     assert_eq!(shop.lease().await.len(), 1, "who can be told is");
     let orders = shop.relay.list_orders("hana-ya").await.unwrap();
     assert!(orders.iter().all(|order| order.closed_at.is_some()));

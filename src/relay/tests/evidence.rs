@@ -325,3 +325,28 @@ async fn a_review_shows_under_which_accounts_processes_with_keys_began_and_takes
     let processes: Vec<_> = view.others.processes.iter().map(of).collect();
     assert_eq!(processes, [("uid 990".to_owned(), "ingress, web".to_owned())]);
 }
+
+#[tokio::test]
+async fn who_left_long_ago_keeps_nobody_else_out() {
+    let shop = Shop::open().await;
+    let relay = &shop.relay;
+    for (actor, uid) in [("akiko", 1), ("botan", 2), ("chika", 3)] {
+        see(&shop, actor, uid).await.unwrap();
+    }
+    relay.begin_review(&auditor("akiko", 1), 60 * MINUTE).await.unwrap();
+    let (chika, ..) = access(&shop, "chika").await;
+    relay.decide_access(&auditor("botan", 2), &chika, Decision::Certified, None).await.unwrap();
+    let (botan, ..) = access(&shop, "botan").await;
+    become_due(&shop).await;
+    let certify = async || relay.decide_access(&auditor("akiko", 1), &botan, Decision::Certified, None).await;
+    // Chika was certified, and can certify others.
+    let alone = certify().await;
+    assert!(matches!(alone, Err(ReviewFault::Desk(DeskFault::Suspended))), "{alone:?}");
+    // Nothing is left that shows her here: her looks are older than what counts.
+    let mut database = shop.database().await;
+    let index = relay.vault().index.of(crate::vault::Indexed::Actor("chika"));
+    let gone = sqlx::query("DELETE FROM look WHERE actor_idx = $1").bind(index.as_bytes());
+    assert!(gone.execute(&mut database).await.unwrap().rows_affected() > 0);
+    let by_two = certify().await;
+    assert!(matches!(by_two, Err(ReviewFault::Desk(DeskFault::SecondPerson(_)))), "{by_two:?}");
+}

@@ -220,7 +220,16 @@ async fn of_a_person_who_is_erased_no_fact_has_a_number_and_all_others_keep_thei
     // A store that writes to the real address.
     let to = address(CUSTOMER);
     shop.relay.record_refused_recipient(Some(&shop.login), None, &to, &Refusal::Relaying, &peer()).await;
-    assert_eq!(shop.count(&with_numbers).await, 4);
+    // Strangers who wrote to her alias, and to the store's of her order, where nobody looked for a conversation.
+    let mine = shop.relay.order("hana-ya", "1").await.unwrap();
+    let aliases = [mine.customer_alias.to_string(), mine.merchant_alias.to_string()];
+    for alias in &aliases {
+        let to = address(alias);
+        shop.relay
+            .record_refused_recipient(None, Some(&address(STRANGER)), &to, &Refusal::Relaying, &peer())
+            .await;
+    }
+    assert_eq!(shop.count(&with_numbers).await, 6);
     shop.erase(CUSTOMER).await;
     assert_eq!(shop.count(&with_numbers).await, 1);
     let period = shop.period().await;

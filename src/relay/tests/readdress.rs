@@ -86,3 +86,52 @@ async fn what_can_not_be_entered_moves_no_mail() {
     assert!(shop.lease().await.is_empty());
     database.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn of_two_changes_at_once_the_later_is_told_so_and_no_former_address_is_lost() {
+    let (shop, now) = (Shop::open().await, Timestamp::now());
+    let relay = &shop.relay;
+    let [one, two, three] = ["one", "two", "three"].map(|name| format!("{name}@customer.example"));
+    // All of them have read the order before any of them writes.
+    let first = relay.readdressable("hana-ya", "1", &one).await.unwrap();
+    let second = relay.readdressable("hana-ya", "1", &two).await.unwrap();
+    let read = relay.order("hana-ya", "1").await.unwrap();
+    let corrected = [relay.repointed(&read, &address(&three)).unwrap()];
+    relay.readdress(&look("akiko", 1), &first, now).await.unwrap();
+    let late = relay.readdress(&look("botan", 2), &second, now).await;
+    assert!(matches!(late, Err(OrderFault::Moved)), "{:?}", late.err());
+    let looks = relay.looks().await.unwrap();
+    assert_eq!(looks.iter().filter(|look| look.outcome == "done").count(), 1, "the later left no entry");
+    assert_eq!(shop.lease().await.len(), 1, "nor a mail");
+
+    // A correction by proof that has read it before is carried out anew, and finds nothing that has the address any more.
+    let asked = Opening::Correct {
+        person: String::new(),
+        new: String::new(),
+        customer: CUSTOMER.to_owned(),
+        to: three.clone(),
+    };
+    let open = async |approved| relay.open_for(&look("akiko", 1), &asked, Goes::ToTheScreen, approved).await;
+    assert!(open(None).await.is_err(), "nobody has the address any more");
+    let (key, new_key) = relay.new_data_key("correction");
+    let place = crate::vault::Place::new("correction", "detail", 7);
+    let row = crate::store::NewCorrection {
+        id: 7,
+        at: now,
+        expires_at: now.after(MINUTE),
+        key: new_key,
+        detail: key.seal(place, b"{}"),
+    };
+    relay.store().add_correction(&row).await.unwrap();
+    let done = relay.store().carry_out_correction(7, &corrected, &relay.destroying([]), now).await.unwrap();
+    assert_eq!(done, crate::store::CarriedOut::Moved);
+    assert!(
+        relay.store().correction(7).await.unwrap().unwrap().done_at.is_none(),
+        "it can be carried out still"
+    );
+
+    let order = relay.order("hana-ya", "1").await.unwrap();
+    assert_eq!(order.customer.reveal(), one);
+    let former: Vec<String> = order.former.iter().map(RealAddress::reveal).collect();
+    assert_eq!(former, [CUSTOMER]);
+}

@@ -177,3 +177,50 @@ async fn what_an_older_version_decided_is_proven_when_everything_is_bound_and_th
         "no look shows that somebody certified it"
     );
 }
+
+#[tokio::test]
+async fn a_break_glass_that_is_gone_or_another_one_or_was_decided_by_hand_is_found() {
+    const WAS: &str = "UPDATE break_glass SET (hours, expires_at, account_idx, decision, decided_at, ended_at) = \
+         (SELECT hours, expires_at, account_idx, decision, decided_at, ended_at FROM kept WHERE kept.id = break_glass.id)";
+    let shop = Shop::open().await;
+    let relay = &shop.relay;
+    let ask = async |name, uid| relay.ask_break_glass(&look(name, uid), "it burns", 2).await.unwrap();
+    let (approved, ended, waits) = (ask("akiko", 1).await, ask("akiko", 1).await, ask("dan", 4).await);
+    for id in [&approved, &ended] {
+        relay.approve_break_glass(id, "botan", look("botan", 2).account, &[]).await.unwrap();
+    }
+    relay.end_break_glass(&ended, &look("chiyo", 3)).await.unwrap();
+    assert_eq!(shop.unproven().await, [""; 0]);
+    let mut database = shop.database().await;
+    run(&mut database, "CREATE TABLE kept AS SELECT * FROM break_glass").await;
+    let other = "the row of break_glass is not what was asked for";
+    for (attack, said) in [
+        ("UPDATE break_glass SET hours = 24 WHERE decision IS NULL", other),
+        ("UPDATE break_glass SET account_idx = X'00' WHERE ended_at IS NOT NULL", other),
+        (
+            "UPDATE break_glass SET expires_at = expires_at + 3600000 WHERE decision = 'approved' AND ended_at IS NULL",
+            "the row of break_glass is not what was approved",
+        ),
+        (
+            "UPDATE break_glass SET decision = 'approved', decided_at = at WHERE decision IS NULL",
+            "the row of break_glass says that it was approved, and no look says so",
+        ),
+        (
+            "UPDATE break_glass SET ended_at = NULL WHERE ended_at IS NOT NULL",
+            "the row of break_glass does not say as a look does whether it was ended",
+        ),
+    ] {
+        run(&mut database, attack).await;
+        assert_eq!(shop.unproven().await, [said], "{attack}");
+        run(&mut database, WAS).await;
+        assert_eq!(shop.unproven().await, [""; 0], "{attack}");
+    }
+    run(&mut database, "DELETE FROM break_glass WHERE decision IS NULL").await;
+    assert_eq!(shop.unproven().await, ["the row of break_glass is gone"]);
+    assert!(relay.end_break_glass(&waits, &look("chiyo", 3)).await.is_err());
+    // Put in by hand: another one's row under an id of its own.
+    run(&mut database, "INSERT INTO break_glass SELECT * FROM kept WHERE decision IS NULL").await;
+    run(&mut database, "UPDATE break_glass SET id = id + 1 WHERE decision IS NULL").await;
+    let said = shop.unproven().await;
+    assert_eq!(said.len(), 2, "{said:?}");
+}

@@ -2,14 +2,15 @@
 //!
 //! Rules: an hour is entered five minutes after its end, since a commit takes a minute at most; it is looked at again after
 //! two hours, a day and a week, for rows of a process that stood still or had a wrong clock. An hour without rows is a leaf
-//! too: so it shows that nothing was logged, and a stop of the auditing is a gap between an hour and its entering.
+//! too: so it shows that nothing was logged, and a stop of the auditing is a gap between an hour and its entering. Which rows are not entered
+//! yet is found by their ids, not by how many there are: some may have been destroyed lawfully.
 //! When it fails: nothing of the round is added; the next one does the same again.
 
 use super::{HOUR_MS, Signed, begins, hour_of, ids_of, number};
 use crate::ledger::{Checkpoint, Entry, LogRow, Mark, Table, merkle, pack, root_of, unpack};
 use crate::mail::Timestamp;
 use crate::relay::{Relay, RelayFault};
-use crate::store::{Growth, Ids, LeafRow, NodeRow, SEGMENT};
+use crate::store::{Census, Growth, Ids, LeafRow, NodeRow, SEGMENT};
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -21,6 +22,10 @@ const PASSES: [Duration; 4] =
     [SETTLES, Duration::from_secs(2 * 3600), Duration::from_secs(26 * 3600), Duration::from_secs(8 * 86_400)];
 /// Most rows of a leaf: what a verification reads at once.
 pub(super) const LEAF_ROWS: usize = 4096;
+/// Notes of marks read at once, each of what one transaction wrote.
+const MARKS_AT_ONCE: i64 = 1000;
+/// Rows of a page that are read each by itself, where the others are known.
+const FEW: usize = 64;
 /// Rows and hours after which a round ends.
 const ROUND_ROWS: usize = 32 * LEAF_ROWS;
 const ROUND_HOURS: i64 = 1000;
@@ -55,6 +60,30 @@ enum Reach {
     RunningHour,
 }
 
+/// What a round adds.
+struct Round {
+    now: Timestamp,
+    fresh: Vec<Fresh>,
+    /// Hours of the log that it has looked at.
+    hours: HashSet<i64>,
+}
+
+impl Round {
+    /// Enters rows of an hour; none where it has none.
+    fn enter_segment(&mut self, hour: i64, marks: &[Mark]) {
+        let entered = self.now;
+        let segment = |marks: &[Mark]| {
+            let (rows, root) = (marks.len() as u64, root_of(marks));
+            let entry = Entry::Segment { hour: begins(hour), rows, root, entered };
+            Fresh { kind: SEGMENT, about: hour, entry, marks: Some(pack(marks)) }
+        };
+        match marks {
+            [] => self.fresh.push(segment(&[])),
+            marks => self.fresh.extend(marks.chunks(LEAF_ROWS).map(segment)),
+        }
+    }
+}
+
 /// What is to become a leaf.
 struct Fresh {
     kind: &'static str,
@@ -85,7 +114,7 @@ impl Relay {
         let origin = self.tree_origin().await?;
         let Some(signer) = self.tree_signers(&origin)?.into_iter().next() else { return Ok(Grown::NoKey) };
         let tree = self.store().tree(&origin).await?;
-        let mut fresh = Vec::new();
+        let mut round = Round { now, fresh: Vec::new(), hours: HashSet::new() };
         let since = match reach {
             Reach::All => i64::MIN,
             _ => Ids::first_of(Timestamp::from_millis(now.as_millis() - LATE_ENTRIES)),
@@ -95,10 +124,10 @@ impl Relay {
             let ids = self.store().unentered(table, since, ROUND_ENTRIES).await?;
             is_whole &= number(ids.len()) < ROUND_ENTRIES;
             for id in ids {
-                fresh.extend(self.fresh_row(table, id, now).await?);
+                round.fresh.extend(self.fresh_row(table, id, now).await?);
             }
         }
-        let passed = self.fresh_hours(now, &mut fresh).await?;
+        let passed = self.fresh_hours(&mut round).await?;
         let is_through = passed.iter().all(|(.., is_through)| *is_through);
         if reach == Reach::RunningHour && is_through {
             let first = passed.iter().find(|(pass, ..)| *pass == 0).map(|(_, hour, _)| *hour);
@@ -113,10 +142,10 @@ impl Relay {
                     .map_or(hour_of(now), |(_, hour)| *hour),
             };
             for hour in first..=hour_of(now) {
-                self.enter_hour(hour, now, &mut fresh).await?;
+                self.enter_hour(hour, &mut round).await?;
             }
         }
-        if !fresh.is_empty() {
+        if !round.fresh.is_empty() {
             let roots = tree.edge.chunks(32).map(super::hash).collect::<Result<_, _>>()?;
             let size = u64::try_from(tree.size).map_err(|_| RelayFault::Malformed("tree.size"))?;
             let mut edge = merkle::Edge::new(size, roots).ok_or(RelayFault::Malformed("tree.edge"))?;
@@ -128,7 +157,7 @@ impl Relay {
                     _ => return Ok(Grown::Broken),
                 }
             }
-            let (leaves, nodes) = leaves_of(&mut edge, fresh);
+            let (leaves, nodes) = leaves_of(&mut edge, round.fresh);
             let said = vec![now.to_rfc3339()];
             let checkpoint = Checkpoint { origin, size: edge.size(), root: edge.root(), said };
             let note = checkpoint.sign(&signer).map_err(|_| RelayFault::Malformed("tree.origin"))?;
@@ -140,6 +169,11 @@ impl Relay {
         for (pass, hour, is_through) in passed {
             self.store().set_tree_pass(pass, hour).await?;
             is_whole &= is_through;
+        }
+        // Both look at the marks of an hour, and either may be behind the other.
+        let passes: HashMap<i64, i64> = self.store().tree_passes().await?.into_iter().collect();
+        if let (Some(first), Some(second)) = (passes.get(&0), passes.get(&1)) {
+            self.store().forget_marks(*first.min(second)).await?;
         }
         Ok(if is_whole { Grown::Whole } else { Grown::More })
     }
@@ -161,11 +195,8 @@ impl Relay {
     }
 
     /// Enters hours that are due. For each pass its next hour, and whether that is all.
-    async fn fresh_hours(
-        &self,
-        now: Timestamp,
-        fresh: &mut Vec<Fresh>,
-    ) -> Result<Vec<(i64, i64, bool)>, RelayFault> {
+    async fn fresh_hours(&self, round: &mut Round) -> Result<Vec<(i64, i64, bool)>, RelayFault> {
+        let now = round.now;
         let begun: HashMap<i64, i64> = self.store().tree_passes().await?.into_iter().collect();
         let (mut passed, mut rows, mut hours) = (Vec::new(), 0, 0);
         for (pass, after) in (0..).zip(PASSES) {
@@ -184,7 +215,7 @@ impl Relay {
             };
             let mut hour = first;
             while hour < due && rows < ROUND_ROWS && hours < ROUND_HOURS {
-                rows += self.enter_hour(hour, now, fresh).await?;
+                rows += self.enter_hour(hour, round).await?;
                 hour += 1;
                 hours += 1;
             }
@@ -195,55 +226,99 @@ impl Relay {
         Ok(passed)
     }
 
-    /// Enters the rows of an hour that no leaf has. How many were read.
-    async fn enter_hour(
-        &self,
-        hour: i64,
-        now: Timestamp,
-        fresh: &mut Vec<Fresh>,
-    ) -> Result<usize, RelayFault> {
-        let segment = |marks: &[Mark]| {
-            let (rows, root) = (marks.len() as u64, root_of(marks));
-            let entry = Entry::Segment { hour: begins(hour), rows, root, entered: now };
-            Fresh { kind: SEGMENT, about: hour, entry, marks: Some(pack(marks)) }
-        };
-        let entries = self.store().segment_entries(hour).await?;
-        let is_first = entries.is_empty();
+    /// Enters the rows of an hour that no leaf has. How many were looked at one by one.
+    async fn enter_hour(&self, hour: i64, round: &mut Round) -> Result<usize, RelayFault> {
+        // One look is as good as two; a second would find what the first has not committed yet.
+        if !round.hours.insert(hour) {
+            return Ok(0);
+        }
+        let leaves = self.store().segments_of(hour).await?;
+        let lists: Vec<_> =
+            leaves.iter().filter_map(|leaf| unpack(leaf.marks.as_deref().unwrap_or_default())).collect();
+        let entered = || lists.iter().flatten();
         let (from, to) = ids_of(hour);
-        if !is_first {
-            let rows = |text: &String| match Entry::parse(text) {
-                Some(Entry::Segment { rows, .. }) => number(rows),
-                _ => 0,
-            };
-            if self.store().count_log_rows(from, to).await? <= entries.iter().map(rows).sum() {
-                return Ok(0);
-            }
+        let there = self.store().log_census(from, to).await?;
+        if !leaves.is_empty() && there == Census::of(from, entered().map(|mark| mark.id)) {
+            return Ok(0);
         }
-        let known = if is_first { HashSet::new() } else { self.entered_in(hour).await? };
-        let (mut from, mut read, mut marks) = (from, 0, Vec::new());
-        loop {
-            let rows = self.store().log_rows(from, to, number(LEAF_ROWS)).await?;
-            read += rows.len();
-            let Some(last) = rows.last() else { break };
-            from = last.id.saturating_add(1);
-            marks.extend(rows.iter().filter(|row| !known.contains(&row.id)).map(LogRow::mark));
-            if is_first {
-                fresh.push(segment(&std::mem::take(&mut marks)));
-            }
+        // A list that is not the one that was hashed says nothing of what is entered: what came late cannot be told from what was
+        // changed, and who verifies hears of it.
+        let are_whole = leaves.iter().zip(&lists).all(|(leaf, marks)| is_listed(leaf, marks));
+        if !are_whole || lists.len() < leaves.len() {
+            tracing::error!(
+                event = "audit",
+                hour,
+                "the list of an hour's rows is damaged: see `anshin log verify`"
+            );
+            return Ok(0);
         }
-        fresh.extend(marks.chunks(LEAF_ROWS).map(segment));
-        if is_first && read == 0 {
-            fresh.push(segment(&[]));
+        // What was noted as it was written goes before what stands there now.
+        let mut marks = self.noted_in(hour).await?;
+        if !leaves.is_empty() {
+            let known: HashSet<i64> = entered().map(|mark| mark.id).collect();
+            marks.retain(|mark| !known.contains(&mark.id));
+        }
+        let mut read = marks.len();
+        // The rest is an older version's, which notes nothing, or was written since the notes were read.
+        if there != Census::of(from, entered().chain(&marks).map(|mark| mark.id)) {
+            let known = entered().chain(&marks).map(|mark| mark.id).collect();
+            read += self.unnoted(from, to, &known, &mut marks).await?;
+        }
+        if leaves.is_empty() || !marks.is_empty() {
+            marks.sort_unstable_by_key(|mark| mark.id);
+            round.enter_segment(hour, &marks);
         }
         Ok(read)
     }
 
-    async fn entered_in(&self, hour: i64) -> Result<HashSet<i64>, RelayFault> {
-        let leaves = self.store().segments_of(hour).await?;
-        let marks = leaves.iter().map(|leaf| unpack(leaf.marks.as_deref().unwrap_or_default()));
-        let marks = marks.collect::<Option<Vec<_>>>().ok_or(RelayFault::Malformed("tree_leaf.marks"))?;
-        Ok(marks.into_iter().flatten().map(|mark| mark.id).collect())
+    /// Adds the marks of an hour's rows that are not known. How many rows there are.
+    async fn unnoted(
+        &self,
+        mut from: i64,
+        to: i64,
+        known: &HashSet<i64>,
+        marks: &mut Vec<Mark>,
+    ) -> Result<usize, RelayFault> {
+        let mut read = 0;
+        loop {
+            let ids = self.store().log_ids(from, to, number(LEAF_ROWS)).await?;
+            let Some(last) = ids.last() else { return Ok(read) };
+            read += ids.len();
+            from = last.saturating_add(1);
+            let unknown: Vec<i64> = ids.into_iter().filter(|id| !known.contains(id)).collect();
+            // Few among many are read each by itself.
+            let alone = if unknown.len() > FEW { unknown.len() } else { 1 };
+            for some in unknown.chunks(alone) {
+                let (Some(first), Some(last)) = (some.first(), some.last()) else { continue };
+                let rows = self.store().log_rows(*first, last.saturating_add(1), number(LEAF_ROWS)).await?;
+                marks.extend(rows.iter().filter(|row| !known.contains(&row.id)).map(LogRow::mark));
+            }
+        }
     }
+
+    /// What the rows of an hour hashed to as they were written, in the order of their ids. Marks that are no marks are left out: their
+    /// rows are entered as they stand there.
+    async fn noted_in(&self, hour: i64) -> Result<Vec<Mark>, RelayFault> {
+        let (mut all, mut after) = (Vec::new(), i64::MIN);
+        loop {
+            let some = self.store().noted_marks(hour, after, MARKS_AT_ONCE).await?;
+            all.extend(some.iter().filter_map(|(_, packed)| unpack(packed)).flatten());
+            match some.last() {
+                Some((last, _)) if number(some.len()) == MARKS_AT_ONCE => after = *last,
+                _ => break,
+            }
+        }
+        all.retain(|mark: &Mark| hour_of(Ids::time_of(mark.id)) == hour);
+        all.sort_unstable_by_key(|mark| mark.id);
+        all.dedup_by_key(|mark| mark.id);
+        Ok(all)
+    }
+}
+
+/// Whether the list of a leaf's rows is the one that its entry hashed.
+fn is_listed(leaf: &LeafRow, marks: &[Mark]) -> bool {
+    let Some(Entry::Segment { rows, root, .. }) = Entry::parse(&leaf.entry) else { return false };
+    u64::try_from(marks.len()) == Ok(rows) && root_of(marks) == root
 }
 
 /// Adds to the edge: the rows of the leaves, and of subtrees that became full.

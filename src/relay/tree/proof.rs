@@ -6,11 +6,11 @@
 
 use super::{Signed, hour_of, number};
 use crate::ledger::merkle::{self, Edge, Hash, Range};
-use crate::ledger::{Bundle, Checkpoint, Entry, Evidence, Mark, ProvenRow, Table, unpack, written};
+use crate::ledger::{Bundle, Checkpoint, Entry, Evidence, ProvenRow, Table, unpack, written};
 use crate::mail::Timestamp;
 use crate::relay::{Relay, RelayFault, parse_queue_id};
-use crate::store::{Ids, LeafRow};
-use std::collections::BTreeMap;
+use crate::store::Ids;
+use std::collections::BTreeSet;
 
 /// Levels of kept subtrees lie so far apart.
 pub(super) const STEP: u32 = 8;
@@ -59,26 +59,62 @@ impl Relay {
         self.path(&merkle::consistency(old, new)).await
     }
 
-    /// Evidence of all that is recorded of a message.
+    /// Evidence of all that is recorded of messages, by their queue ids.
     ///
     /// # Errors
     /// [`ProofFault`].
-    pub async fn prove_message(&self, text: &str) -> Result<Bundle, ProofFault> {
-        let message = parse_queue_id(text).ok_or(ProofFault::QueueId)?;
-        let rows = self.store().log_rows_of(message).await?;
-        let mut by_leaf: BTreeMap<i64, (LeafRow, Vec<Mark>, Vec<ProvenRow>)> = BTreeMap::new();
-        for id in rows {
-            let hour = Ids::time_of(id);
-            let mut found = None;
-            for leaf in self.store().segments_of(hour_of(hour)).await? {
-                let marks = unpack(leaf.marks.as_deref().unwrap_or_default()).ok_or(ProofFault::Broken)?;
-                if let Some(at) = marks.iter().position(|mark| mark.id == id) {
-                    found = Some((leaf, marks, at));
-                    break;
-                }
+    pub async fn prove_messages(&self, texts: &[String]) -> Result<Bundle, ProofFault> {
+        let mut rows = BTreeSet::new();
+        for text in texts {
+            let message = parse_queue_id(text).ok_or(ProofFault::QueueId)?;
+            rows.extend(self.store().log_rows_of(message).await?);
+        }
+        self.prove_rows(&rows.into_iter().collect::<Vec<_>>(), &[]).await
+    }
+
+    /// Evidence of these rows of the log, and of these looks, by their ids.
+    ///
+    /// # Errors
+    /// [`ProofFault`]; [`ProofFault::Nothing`] where there are none.
+    pub async fn prove_rows(&self, rows: &[i64], looks: &[i64]) -> Result<Bundle, ProofFault> {
+        let rows: BTreeSet<i64> = rows.iter().copied().collect();
+        let rows: Vec<i64> = rows.into_iter().collect();
+        let mut leaves: Vec<(i64, String, Vec<ProvenRow>)> = Vec::new();
+        // In the order of their ids: the lists of one hour are in memory at a time, and read once.
+        for of_hour in rows.chunk_by(|a, b| hour_of(Ids::time_of(*a)) == hour_of(Ids::time_of(*b))) {
+            leaves.extend(self.prove_hour(of_hour).await?);
+        }
+        for id in looks {
+            // One that is not entered yet is proven later.
+            if let Some(leaf) = self.store().leaf_of(Table::Look, *id).await? {
+                leaves.push((leaf.position, leaf.entry, Vec::new()));
             }
-            let (leaf, marks, at) = found.ok_or(ProofFault::NotYet(hour))?;
-            let log_row = self.store().log_rows(id, id + 1, 1).await?.pop().ok_or(ProofFault::Broken)?;
+        }
+        if leaves.is_empty() {
+            return Err(ProofFault::Nothing);
+        }
+        self.bundle(leaves).await
+    }
+
+    /// Rows of one hour, by leaf: its position, its entry, and the rows with their paths.
+    async fn prove_hour(&self, ids: &[i64]) -> Result<Vec<(i64, String, Vec<ProvenRow>)>, ProofFault> {
+        let Some(first) = ids.first() else { return Ok(Vec::new()) };
+        let hour = Ids::time_of(*first);
+        let mut leaves = Vec::new();
+        for leaf in self.store().segments_of(hour_of(hour)).await? {
+            let marks = unpack(leaf.marks.as_deref().unwrap_or_default()).ok_or(ProofFault::Broken)?;
+            leaves.push((leaf.position, leaf.entry, marks, Vec::new()));
+        }
+        for id in ids {
+            let found = leaves.iter_mut().find_map(|(.., marks, proven)| {
+                let at = marks.iter().position(|mark| mark.id == *id)?;
+                Some((&*marks, at, proven))
+            });
+            let (marks, at, proven) = found.ok_or(ProofFault::NotYet(hour))?;
+            // What retention destroyed since it was found.
+            let Some(row) = self.store().log_rows(*id, id.saturating_add(1), 1).await?.pop() else {
+                continue;
+            };
             let of = |range: &Range| {
                 let hashes = marks.iter().map(|mark| mark.hash);
                 let (first, count) = (usize::try_from(range.first), usize::try_from(range.count));
@@ -86,16 +122,12 @@ impl Relay {
             };
             let path: Vec<Hash> = merkle::inclusion(at as u64, marks.len() as u64).iter().map(of).collect();
             // A header block that went lawfully: the tree has its hash, and with that the rest is what was entered.
-            let gone = marks.get(at).and_then(|mark| mark.headers).filter(|_| log_row.headers.is_none());
+            let gone = marks.get(at).and_then(|mark| mark.headers).filter(|_| row.headers.is_none());
             let headers_hash = gone.and_then(|hash| written(&[hash]).pop());
-            let proven = ProvenRow { index: at as u64, path: written(&path), row: log_row, headers_hash };
-            by_leaf.entry(leaf.position).or_insert((leaf, marks, Vec::new())).2.push(proven);
+            proven.push(ProvenRow { index: at as u64, path: written(&path), row, headers_hash });
         }
-        if by_leaf.is_empty() {
-            return Err(ProofFault::Nothing);
-        }
-        let leaves = by_leaf.into_values().map(|(leaf, _, rows)| (leaf, rows)).collect();
-        self.bundle(leaves).await
+        let proven = leaves.into_iter().filter(|(.., proven)| !proven.is_empty());
+        Ok(proven.map(|(position, entry, _, proven)| (position, entry, proven)).collect())
     }
 
     /// Evidence of a look, by its place in the list of looks.
@@ -104,26 +136,37 @@ impl Relay {
     /// [`ProofFault`].
     pub async fn prove_look(&self, text: &str) -> Result<Bundle, ProofFault> {
         let id = parse_queue_id(text).ok_or(ProofFault::QueueId)?;
-        let leaf =
-            self.store().leaf_of(Table::Look, id).await?.ok_or(ProofFault::NotYet(Ids::time_of(id)))?;
-        self.bundle(vec![(leaf, Vec::new())]).await
+        match self.prove_rows(&[], &[id]).await {
+            Err(ProofFault::Nothing) => Err(ProofFault::NotYet(Ids::time_of(id))),
+            proven => proven,
+        }
     }
 
-    async fn bundle(&self, leaves: Vec<(LeafRow, Vec<ProvenRow>)>) -> Result<Bundle, ProofFault> {
+    /// A text signed with the key of the tree: that this installation says so.
+    ///
+    /// # Errors
+    /// [`RelayFault::MissingKey`] where this ring has no key that signs, or the text is none that can be signed.
+    pub async fn sign_statement(&self, text: &str) -> Result<String, RelayFault> {
+        let missing = || RelayFault::MissingKey("tree-a".into());
+        let signer = self.tree_signers(&self.tree_origin().await?)?.into_iter().next().ok_or_else(missing)?;
+        signer.sign(text).map_err(|_| missing())
+    }
+
+    async fn bundle(&self, leaves: Vec<(i64, String, Vec<ProvenRow>)>) -> Result<Bundle, ProofFault> {
         let Signed { checkpoint, mut note } = self.last_checkpoint().await?.ok_or(ProofFault::Nothing)?;
         // The newest checkpoint may not have come to the witnesses yet: theirs follow below it in a minute.
         self.store().cosignatures(number(checkpoint.size)).await?.iter().for_each(|line| note.push_str(line));
         let mut evidence = Vec::new();
-        for (leaf, rows) in leaves {
-            let position = u64::try_from(leaf.position).map_err(|_| ProofFault::Broken)?;
+        for (position, entry, rows) in leaves {
+            let position = u64::try_from(position).map_err(|_| ProofFault::Broken)?;
             let path = self.path(&merkle::inclusion(position, checkpoint.size)).await?;
-            let look = match Entry::parse(&leaf.entry) {
+            let look = match Entry::parse(&entry) {
                 Some(Entry::Row { table: Table::Look, id, .. }) => {
                     self.store().look_entries(id, 1).await?.pop()
                 }
                 _ => None,
             };
-            evidence.push(Evidence { position, entry: leaf.entry, path: written(&path), rows, look });
+            evidence.push(Evidence { position, entry, path: written(&path), rows, look });
         }
         let bundle = Bundle::new(note, evidence);
         match bundle.check(&self.tree_keys().await?) {

@@ -16,6 +16,8 @@ use crate::relay::{Relay, RelayFault};
 /// Leaves and other rows read at once.
 const PAGE: i64 = 64;
 pub(super) const MANY: i64 = 1000;
+/// Most hours side by side: no more reads run at once, and each holds a page of its rows.
+const HOURS_AT_ONCE: usize = 8;
 /// Walks of one verification, where something is destroyed on the way.
 const TRIES: usize = 3;
 
@@ -69,7 +71,8 @@ impl Relay {
         let mut walk = Walk::new(self.certified(keys).await?, Timestamp::now());
         self.known_checkpoints(keys, anchors, tree.size, &mut walk).await?;
         let since = since.map_or(i64::MIN, hour_of);
-        let width = std::thread::available_parallelism().map_or(1, usize::from) * 2;
+        let width =
+            std::thread::available_parallelism().map_or(2, |number| number.get() * 2).min(HOURS_AT_ONCE);
         loop {
             // What is added on the way is the next verification's.
             let left = tree.size.saturating_sub(number(walk.next)).clamp(0, PAGE);

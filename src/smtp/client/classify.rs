@@ -6,6 +6,7 @@
 //! | 421 anywhere | deferred, and the server is about to close (RFC 5321 §3.8) |
 //! | 4yz | deferred |
 //! | 521, 556 | failed: the host takes no mail (RFC 7504) |
+//! | 521 to the greeting or to HELO, of a policy, for now (5.3.2) or with words about us | deferred: a block list, for all mail that comes from here |
 //! | 5yz to the greeting or to HELO | deferred: another host, or the same one later, may serve |
 //! | 530, 534, 535, 538 | deferred: the next hop wants us to log in, which is ours to mend (RFC 4954) |
 //! | 552 to RCPT | deferred (RFC 5321 §4.5.3.1.10), unless its enhanced code says the message is too large |
@@ -15,6 +16,7 @@
 //! A reply that cannot be read is a protocol error too, see [`protocol_error`].
 
 use super::{Outcome, Phase, RemoteReply, RemoteText, Status, Verdict};
+use crate::mime::automatic;
 
 /// What a reply means.
 pub(super) enum Meaning {
@@ -38,6 +40,9 @@ pub(super) fn classify(phase: Phase, reply: RemoteReply) -> Meaning {
         _ if awaited => Meaning::Yes(reply),
         421 => no(deferred, true, reply.into_text()),
         400..=499 => no(deferred, false, reply.into_text()),
+        521 if matches!(phase, Phase::Greeting | Phase::Ehlo) && is_of_us(status, &reply) => {
+            no(deferred, true, reply.into_text())
+        }
         521 | 556 => no(failed, true, reply.into_text()),
         500..=599 if matches!(phase, Phase::Greeting | Phase::Ehlo) => no(deferred, true, reply.into_text()),
         530 | 534 | 535 | 538 => no(deferred, false, reply.into_text()),
@@ -46,6 +51,14 @@ pub(super) fn classify(phase: Phase, reply: RemoteReply) -> Meaning {
         }
         500..=599 => no(failed, false, reply.into_text()),
         _ => Meaning::No { verdict: protocol_error(phase, Some(reply.into_text())), closing: true },
+    }
+}
+
+/// Whether a host that takes no mail takes none from us: the greeting that falls to whoever is in a block list is often a 521.
+fn is_of_us(status: Status, reply: &RemoteReply) -> bool {
+    matches!(status.enhanced, Some((5, 7, _) | (5, 3, 2))) || {
+        let words: Vec<&[u8]> = reply.texts().collect();
+        automatic::speaks_of_sender(&String::from_utf8_lossy(&words.join(&b' ')))
     }
 }
 
@@ -88,6 +101,10 @@ mod tests {
         check(Phase::Greeting, "421 4.3.2 busy", "deferred 421 4.3.2 closing");
         check(Phase::Greeting, "554 no", "deferred 451 4.0.0 closing");
         check(Phase::Greeting, "521 no mail here", "failed 521 5.0.0 closing");
+        check(Phase::Greeting, "521 5.7.1 blocked using a list", "deferred 451 4.7.1 closing");
+        check(Phase::Ehlo, "521 5.3.2 not now", "deferred 451 4.3.2 closing");
+        check(Phase::Greeting, "521 your IP address is in a blacklist", "deferred 451 4.0.0 closing");
+        check(Phase::Rcpt, "521 5.7.1 no mail", "failed 521 5.7.1 closing");
         check(Phase::Mail, "250 ok", "yes");
         check(Phase::Mail, "354 what", "deferred 451 4.5.0 closing");
         check(Phase::Mail, "530 5.7.0 log in", "deferred 451 4.7.0");

@@ -54,7 +54,7 @@ impl RemoteReply {
     }
 
     /// The whole as text for sealing.
-    pub(super) fn into_text(self) -> RemoteText {
+    pub(crate) fn into_text(self) -> RemoteText {
         RemoteText::new(&self.lines.join(&b"\r\n"[..]))
     }
 }

@@ -181,3 +181,13 @@ async fn a_copy_made_by_vacuum_into_and_temporary_tables_are_encrypted_too() {
     assert_eq!(count(&backup, &keys).await, 20);
     assert!(!scratch.holds("a canary") && !scratch.holds("SQLite format 3"));
 }
+
+#[test]
+fn where_there_is_no_room_for_the_file_once_more_it_is_said_how_much_it_takes() {
+    let scratch = Scratch::new();
+    assert_eq!(room_for(&scratch.0, MIB), Ok(()));
+    let fault = room_for(&scratch.0, (8 << 40) + 1).unwrap_err();
+    let StoreFault::NoRoom { needs, free } = fault else { panic!("{fault}") };
+    assert!(needs == (8 << 20) + 1 && free < needs && free > 0, "{fault}");
+    assert!(fault.to_string().contains("takes 8388609 MiB"), "{fault}");
+}

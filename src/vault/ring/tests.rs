@@ -24,7 +24,7 @@ fn a_ring_is_made_once_and_found_again() {
     let made = KeyRing::open(&dir, Make::Missing, NOW).unwrap();
     let found = KeyRing::open(&dir, Make::Nothing, NOW).unwrap();
     assert_eq!(made.list(NOW), found.list(NOW));
-    assert_eq!(found.list(NOW).len(), 8);
+    assert_eq!(found.list(NOW).len(), 9);
     for entry in fs::read_dir(&dir).unwrap() {
         let path = entry.unwrap().path();
         let mode = if path.extension().unwrap() == "pub" { 0o644 } else { 0o600 };
@@ -39,7 +39,7 @@ fn a_new_key_seals_when_its_time_has_come_and_opens_before() {
     let mut ring = KeyRing::open(&dir, Make::Missing, NOW).unwrap();
     ring.make(Purpose::Seal, NOW, Duration::from_secs(60)).unwrap();
     let ring = KeyRing::open(&dir, Make::Nothing, NOW).unwrap();
-    let first = ["alias-a", "index-a", "guard-a", "seal-a", "body-a", "log-a", "tree-a", "file-a"];
+    let first = ["alias-a", "index-a", "guard-a", "seal-a", "body-a", "log-a", "menu-a", "tree-a", "file-a"];
     assert_eq!(sealing(&ring, NOW), first);
     let later = NOW.after(Duration::from_secs(60));
     assert_eq!(ring.next_change(NOW), Some(later));

@@ -59,7 +59,7 @@ fn no_altered_or_shortened_value_opens() {
     let place = Place::new("t", "c", 1);
     let (segment, _) = class_keys(Class::Headers, Half::Whole).new_segment(Class::Headers, 3, 20_000);
     let boxed = keys.seal_boxed(place, b"text").into_stored();
-    let in_class = key.seal_in(&segment, place, b"text").into_stored();
+    let in_class = key.seal_in(&segment, nonce(), place, b"text").into_stored();
     for stored in [key.seal(place, b"text").into_stored(), in_class, boxed] {
         let opens = |stored: Vec<u8>| {
             let sealed = Sealed::from_stored(stored);
@@ -103,7 +103,7 @@ fn a_value_of_a_class_takes_the_subjects_key_and_the_classs() {
     let (other, _) = seal_keys(Half::Whole).new_data_key(1);
     let place = Place::new("record", "detail", 9);
     let (segment, wrapped) = public.new_segment(Class::Log, 3, 20_000);
-    let sealed = key.seal_in(&segment, place, b"text");
+    let sealed = key.seal_in(&segment, nonce(), place, b"text");
     assert_eq!(sealed.segment(), Some(3));
     let broken = public.open_segment(Class::Log, 3, 20_000, &wrapped).err();
     assert_eq!(broken, Some(VaultError::NotHeld { purpose: "log", name: 'a' }));
@@ -149,4 +149,14 @@ fn a_remembered_key_opens_only_by_the_wrapped_form_that_stands_in_the_database()
     let mut altered = wrapped.clone();
     *altered.last_mut().unwrap() ^= 1;
     assert!(keys.unwrap_data_key(1, &altered).is_err());
+}
+
+#[test]
+fn a_segment_remembers_ciphers_where_it_seals_and_not_where_it_was_opened() {
+    let keys = class_keys(Class::Body, Half::Whole);
+    let (own, wrapped) = keys.new_segment(Class::Body, 1, 20_000);
+    let opened = keys.open_segment(Class::Body, 1, 20_000, &wrapped).unwrap();
+    let same =
+        |segment: &Segment| Arc::ptr_eq(&segment.cipher_for(1, &[7; 32]), &segment.cipher_for(1, &[7; 32]));
+    assert!(same(&own) && !same(&opened));
 }

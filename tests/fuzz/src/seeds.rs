@@ -77,7 +77,9 @@ fn main() {
         println!("{target}");
     }
     let signature = b"\r\n\r\n\0\r\nQUIT\n";
-    for rest in [&b"\x21\x11\0\x0c\xc0\0\x02\x07\xcb\0\x71\x01\x10\0\0\x19"[..], b"\x20\0\0\0", b"\x21\x21\0\x24"] {
+    for rest in
+        [&b"\x21\x11\0\x0c\xc0\0\x02\x07\xcb\0\x71\x01\x10\0\0\x19"[..], b"\x20\0\0\0", b"\x21\x21\0\x24"]
+    {
         write("proxy", &[&signature[..], rest, &[0; 40]].concat());
     }
     for line in ["TCP4 192.0.2.7 203.0.113.1 4096 25", "TCP6 2001:db8::7 2001:db8::1 1 25", "UNKNOWN"] {
@@ -125,7 +127,9 @@ fn main() {
         write("client", &[&[255][..], &said].concat());
     }
     let queries = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|top| top.join("fixtures/queries"));
-    for file in std::fs::read_dir(queries.into_iter().find(|dir| dir.is_dir()).expect("there are fixtures")).expect("readable") {
+    for file in std::fs::read_dir(queries.into_iter().find(|dir| dir.is_dir()).expect("there are fixtures"))
+        .expect("readable")
+    {
         let text = std::fs::read_to_string(file.expect("readable").path()).expect("readable");
         write("query", text.split("\n---\n").next().unwrap_or_default().as_bytes());
     }

@@ -10,7 +10,7 @@ use crate::document::{self, Limits};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::mime::automatic::{self, ReversePath};
 use crate::mime::charset::Charset;
-use crate::mime::downgrade::{Extent, downgrade};
+use crate::mime::downgrade::{Extent, downgrade, has_long_lines};
 use crate::mime::transfer::{Edit, Encoding, apply};
 use crate::mime::tree::{self, Budget};
 use crate::mime::words::Segment;
@@ -138,7 +138,9 @@ pub fn policy(octets: &[u8]) {
     let readers = rua::readers(&texts);
     assert!(readers.addresses.len() <= 4 && readers.endpoints.len() <= 4);
     for endpoint in &readers.endpoints {
-        assert!(endpoint.path.starts_with('/') && endpoint.path.bytes().all(|octet| octet.is_ascii_graphic()));
+        assert!(
+            endpoint.path.starts_with('/') && endpoint.path.bytes().all(|octet| octet.is_ascii_graphic())
+        );
     }
     for end in [http_response::End::Open, http_response::End::Closed] {
         if let Ok(Some(body)) = http_response::body_of(octets, end, sts::MAX_POLICY) {
@@ -178,12 +180,12 @@ pub fn proxy(octets: &[u8]) {
     }
 }
 
-/// A message for a hop that takes ASCII alone: nothing else comes out, and what was ASCII stays.
+/// A message for a hop that takes ASCII alone: nothing else comes out, and what was ASCII in lines that go through stays.
 pub fn downgrade_target(octets: &[u8]) {
     let mail = lines::only_crlf(octets);
     let out = downgrade(&mail, Extent::Whole);
     assert!(out.as_ref().is_none_or(|out| out.is_ascii() && !lines::has_bare(out)));
-    if mail.is_ascii() {
+    if mail.is_ascii() && !has_long_lines(&mail) {
         assert!(out.is_none_or(|out| out == *mail), "ASCII was changed");
     }
 }
@@ -338,8 +340,18 @@ pub fn query_target(octets: &[u8]) {
     let _ = plan.explain();
     for slice in plan.slices() {
         let span = IdSpan { from: 1, until: 2, quarters: slice.quarters };
-        for statement in plan.probes.iter().map(Some).chain([None]).filter_map(|probe| plan.rows(probe, span, 9)) {
-            assert!(!statement.text.contains(['\'', ';', '"', '@']), "{}", statement.text);
+        let few = plan.probes.iter().filter_map(|probe| plan.few(probe, span, 9));
+        for statement in plan
+            .probes
+            .iter()
+            .map(Some)
+            .chain([None])
+            .filter_map(|probe| plan.rows(probe, span, 9))
+            .chain(few)
+        {
+            // The one literal of ours: the index of countries leaves out the most frequent.
+            let text = statement.text.replace("<> 'JP'", "<> JP");
+            assert!(!text.contains(['\'', ';', '"', '@']), "{text}");
             assert_eq!(statement.text.matches('$').count(), statement.bound.len(), "{}", statement.text);
         }
     }

@@ -1,7 +1,8 @@
 //! Nothing can be read in the database, its WAL, the key ring's neighbours or a dump, while mail waits in it.
 
 use super::letter::Letter;
-use super::process::{On, on_both_databases};
+use super::log_export::by_two;
+use super::process::{On, Setup, on_both_databases};
 use super::scene::Scene;
 use super::searcher::{Knowing, RUN};
 use super::watch::random_hex;
@@ -123,12 +124,16 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 fn a_relay_that_took_many_mails_keeps_nothing_that_can_be_read_in_any_charset_or_encoding(on: On) {
     let disk = Scratch::new("at-rest");
     let cluster = (on == On::Postgres).then(|| Cluster::new(disk.path(), &[]));
-    let scene = Scene::with(on, |setup| match &cluster {
-        Some(cluster) => {
+    let keeps = |setup: Setup| {
+        let setup = setup.key("retention.kept_texts.keep", "'on'");
+        setup.key("retention.kept_texts.approver", "'the chief manager'")
+    };
+    let scene = Scene::with(on, |setup| match (&cluster, keeps(setup)) {
+        (Some(cluster), setup) => {
             let url = format!("'postgres://anshin@{}/anshin'", cluster.address());
             setup.database(cluster.database()).key("storage.url", &url)
         }
-        None => setup,
+        (None, setup) => setup,
     });
     let mut knowing = Knowing::default();
     for person in [&scene.mise, &scene.hana, &scene.taro] {
@@ -177,6 +182,22 @@ fn a_relay_that_took_many_mails_keeps_nothing_that_can_be_read_in_any_charset_or
         [files_below(&scene.relay.state()), cluster.iter().flat_map(|_| files_below(disk.path())).collect()];
     let read = |path: PathBuf| std::fs::read(&path).ok().map(|octets| (path.display().to_string(), octets));
     haystacks.extend(kept.into_iter().flatten().filter_map(read));
+    // What analysts and others get of the log without a second look: rows, and an extract.
+    let given = disk.path().join("given");
+    std::fs::create_dir(&given).unwrap();
+    let (rows, extract) = (given.join("rows.csv"), given.join("extract.csv"));
+    scene.relay.anshin(&["log", "export", "after:1d", "--out", rows.to_str().unwrap()]);
+    let make =
+        ["log", "extract", "make", "after:1d", "--for", "a laboratory", "--out", extract.to_str().unwrap()];
+    let made =
+        by_two(&scene, &[&make[..], &["--actor", "akiko", "--purpose", "audit", "--case", "C-1"]].concat());
+    println!("{made}");
+    assert!(std::fs::read_to_string(&rows).unwrap().lines().count() > mails(), "rows of all of them");
+    haystacks.extend(
+        files_below(&given)
+            .into_iter()
+            .map(|path| (path.display().to_string(), std::fs::read(path).unwrap())),
+    );
     haystacks.push(("the log".into(), scene.relay.log().into_bytes()));
     let size: usize = haystacks.iter().map(|(_, octets)| octets.len()).sum();
     let began = Instant::now();

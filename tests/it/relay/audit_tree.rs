@@ -146,7 +146,7 @@ fn a_look_is_signed_witnessed_told_and_proven_and_its_deletion_is_noticed(on: On
     assert_eq!((&intact["intact"], &intact["open"]), (&true.into(), &0.into()), "{intact}");
     edit(&url, &["UPDATE record SET event = 'failed' WHERE event = 'delivered'"]);
     let error = scene.relay.run(&["log", "verify"]).json();
-    let broken = &error["details"]["broken"][0];
+    let broken = &error["broken"][0];
     assert!(broken["what"] == "changed" && broken["row"].is_string(), "{error}");
     edit(&url, &["UPDATE record SET event = 'delivered' WHERE event = 'failed'"]);
     assert_eq!(scene.relay.anshin(&["log", "verify"])["intact"], true);
@@ -155,7 +155,7 @@ fn a_look_is_signed_witnessed_told_and_proven_and_its_deletion_is_noticed(on: On
     assert_eq!(broken.status, 1, "{}", broken.stdout);
     let error = broken.json();
     assert!(error["error"].as_str().unwrap().contains("row of look is gone"), "{error}");
-    assert_eq!(error["details"]["broken"][0]["row"], look.as_str());
+    assert_eq!(error["broken"][0]["row"], look.as_str());
 
     // As it was before the first entry.
     edit(
@@ -175,5 +175,5 @@ fn a_look_is_signed_witnessed_told_and_proven_and_its_deletion_is_noticed(on: On
     scene.submit(&scene.to_customer()).is("250 2.0.0");
     assert_eq!(fs::read_to_string(&anchors).unwrap(), kept, "nothing is added to {anchors_name}");
     let broken = scene.relay.run(&["log", "verify"]).json();
-    assert_eq!(broken["details"]["broken"][0]["what"], "truncated", "{broken}");
+    assert_eq!(broken["broken"][0]["what"], "truncated", "{broken}");
 }

@@ -141,7 +141,7 @@ fn every_document_has_the_fields_of_the_contract() {
     let mut purposes: Vec<&str> =
         keys.as_array().unwrap().iter().map(|key| key["purpose"].as_str().unwrap()).collect();
     purposes.sort_unstable();
-    assert_eq!(purposes, ["alias", "body", "file", "guard", "index", "log", "seal", "tree"]);
+    assert_eq!(purposes, ["alias", "body", "file", "guard", "index", "log", "menu", "seal", "tree"]);
     let fields = ["purpose", "name", "created_at", "seals_from", "seals", "opens", "fingerprint"];
     has_keys(&keys[0], &fields);
     has_keys(&scene.relay.anshin(&["config", "check"]), &["ok", "from", "warnings"]);

@@ -14,11 +14,11 @@ on_both_databases! {
 }
 
 /// Addresses that are nobody's needle, so that a document with them may arrive.
-const STORE: &str = "orders@plain-store.test";
+pub const STORE: &str = "orders@plain-store.test";
 const CUSTOMER: &str = "hana@plain-customer.test";
 
 /// ZIP archives with a compressed `note.txt` that has the address in it.
-const OF_STORE: &str = "UEsDBBQAAAAIAABIdl1mmMiaSgAAAHcAAAAIAAAAbm90ZS50eHRzSc0rT1QAorzETIW8/JRUhdzU1KJSBSAjPy81HShYnJGZm1hcaqWQ\r\n\
+pub const OF_STORE: &str = "UEsDBBQAAAAIAABIdl1mmMiaSgAAAHcAAAAIAAAAbm90ZS50eHRzSc0rT1QAorzETIW8/JRUhdzU1KJSBSAjPy81HShYnJGZm1hcaqWQ\r\n\
 X5SSWlTsUJCTmJmnW1ySX5SqV5JaXKKggUNCB5cOTV4uAFBLAQIUAxQAAAAIAABIdl1mmMiaSgAAAHcAAAAIAAAAAAAAAAAAAACAAQAA\r\n\
 AABub3RlLnR4dFBLBQYAAAAAAQABADYAAABwAAAAAAA=";
 const OF_CUSTOMER: &str = "UEsDBBQAAAAIAABIdl1Evj8rSwAAAHoAAAAIAAAAbm90ZS50eHRzSc0rT1QAorzETIW8/JRUhdzU1KJSBSAjPy81HShYnJGZm1hcaqWQ\r\n\
@@ -56,7 +56,7 @@ impl Stage {
     }
 }
 
-fn with_document(letter: &Letter, document: &str) -> Vec<u8> {
+pub fn with_document(letter: &Letter, document: &str) -> Vec<u8> {
     format!(
         "Date: Sun, 22 Nov 2026 09:00:00 +0900\r\nFrom: {}\r\nTo: {}\r\nSubject: {}\r\nMessage-ID: {}\r\n\
          MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\

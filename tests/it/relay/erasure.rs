@@ -95,6 +95,7 @@ fn an_old_copy_of_the_database_opens_nothing_of_who_was_erased_and_all_of_others
         (&1.into(), &1.into(), &1.into())
     );
     assert_eq!((&preview["erased"], &preview["refused_days"]), (&false.into(), &1.into()));
+    assert_eq!(preview["open"], serde_json::json!([{ "store_id": "mise", "order_no": "A-1001" }]));
     let yes = ["--yes"];
     let (status, refused) = erase(&scene, &yes);
     assert!(status == 1 && why(&refused).contains("1 orders are open"), "{refused}");
@@ -122,6 +123,13 @@ fn an_old_copy_of_the_database_opens_nothing_of_who_was_erased_and_all_of_others
     scene.relay.set("ANSHIN__STORAGE__URL", &copied);
     let gone = customer(&scene, "A-1001");
     assert!(gone.contains("was destroyed"), "{gone}");
+    let (status, preview) = erase(&scene, &[]);
+    assert_eq!(status, 0, "{preview}");
+    let open = serde_json::json!([{ "store_id": "mise", "order_no": null, "destroyed": true }]);
+    assert_eq!(preview["open"], open);
+    let list = scene.relay.anshin(&["order", "list", "--store-id", "mise"]);
+    let destroyed = list.as_array().unwrap().iter().filter(|order| order["destroyed"] == true).count();
+    assert_eq!(destroyed, 1, "{list}");
     let trace = ["log", "trace", "--store-id", "mise", "--order-no", "A-1001"];
     let traced = scene.relay.run(&[&trace[..], &LOOK].concat());
     let lines = traced.json();
@@ -137,6 +145,19 @@ fn an_old_copy_of_the_database_opens_nothing_of_who_was_erased_and_all_of_others
     scene.relay.anshin(&["keys", "rewrap"]);
     let url = scene.relay.database_url();
     scene.relay.set("ANSHIN__STORAGE__URL", &url);
+    // A relay on yesterday's database: her alias leads nowhere for good, and nothing of it is deferred.
+    scene.relay.terminate();
+    scene.relay.set("ANSHIN__STORAGE__URL", &copied);
+    scene.relay.start(&["all"]);
+    let mut client = scene.customer().unwrap();
+    client.say(&format!("MAIL FROM:<{}>", scene.hana.address)).unwrap();
+    client.say(&format!("RCPT TO:<{}>", scene.order.merchant_alias)).unwrap().is("550 5.1.1");
+    let mut client = scene.merchant().unwrap();
+    client.say(&format!("MAIL FROM:<{}>", scene.mise.address)).unwrap();
+    client.say(&format!("RCPT TO:<{}>", scene.order.customer_alias)).unwrap().is("550 5.1.6");
+    scene.relay.terminate();
+    scene.relay.set("ANSHIN__STORAGE__URL", &url);
+    scene.relay.start(&["all"]);
     // Another copy of the ring follows by itself, as soon as a process serves with it.
     scene.relay.terminate();
     scene.relay.set("ANSHIN__KEYS__DIR", &before);
@@ -147,6 +168,15 @@ fn an_old_copy_of_the_database_opens_nothing_of_who_was_erased_and_all_of_others
     scene.relay.terminate();
     scene.relay.set("ANSHIN__STORAGE__URL", &copied);
     assert!(customer(&scene, "A-1001").contains("was destroyed"));
+    // What the old copy brought back of her goes for good.
+    let (_, asked) = erase(&scene, &yes);
+    let request = approve(&scene, &asked);
+    let (status, erased) = erase(&scene, &[&yes[..], &["--approved", &request]].concat());
+    assert!(status == 0 && erased["erased"] == true, "{erased}");
+    assert_eq!(erased["without_certificate"], serde_json::json!([]));
+    let (_, nobody) = erase(&scene, &[]);
+    assert!(why(&nobody).contains("nothing is kept"), "{nobody}");
+    assert_eq!(customer(&scene, "A-1002"), scene.taro.address);
     scene.relay.set("ANSHIN__STORAGE__URL", &url);
 }
 

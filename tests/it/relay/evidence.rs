@@ -67,6 +67,9 @@ fn breaches_reviews_and_the_statement_are_commands_and_pages_in_japanese() {
         let signed = file("review.html");
         relay.anshin(&["compliance", "review", "page", "--out", signed.to_str().unwrap()]);
         assert!(page(&signed).contains("akiko"));
+        let places = file("places.html");
+        relay.run(&["compliance", "residency", "report", "--out", places.to_str().unwrap()]);
+        assert!(page(&places).contains("花工房株式会社") && page(&places).contains("<td>データベース</td>"));
 
         let statement = file("statement.html");
         let year = ["compliance", "statement", "--year", "2026", "--out", statement.to_str().unwrap()];
@@ -87,11 +90,22 @@ fn breaches_reviews_and_the_statement_are_commands_and_pages_in_japanese() {
         }
         assert_eq!(ran.status, 0, "{}", ran.stderr);
         // A page shows nobody's address.
-        for path in [&report, &signed, &statement] {
+        for path in [&report, &signed, &statement, &places] {
+            only_japanese(&page(path));
             scene.watch.shown("an operator", "a page", &std::fs::read(path).unwrap());
         }
         let twice = relay.run(&year);
         assert_eq!(twice.status, 1, "no file is written over");
+    }
+}
+
+/// Fails where a page for people in Japan has an English sentence: more than two words in a row that are no names of things.
+fn only_japanese(page: &str) {
+    let body = page.split_once("<body>").unwrap().1;
+    for text in body.split(['<', '>']).skip(2).step_by(2).flat_map(|text| text.split('\n')) {
+        let is_word = |word: &&str| word.len() > 1 && word.chars().all(|c| c.is_ascii_lowercase());
+        let words = text.split_whitespace().filter(is_word).count();
+        assert!(words < 3, "{text}");
     }
 }
 

@@ -16,6 +16,8 @@ on_both_databases! {
     a_notice_that_fails_makes_no_notice_but_a_word_to_the_operator,
     a_mail_that_failed_is_taken_anew_when_it_is_sent_again,
     a_customer_who_calls_a_mail_spam_is_written_to_no_more_until_the_customer_writes,
+    a_mailbox_that_takes_mail_and_returns_it_is_written_to_no_more,
+    a_report_that_a_mail_is_no_spam_suppresses_nobody,
 }
 
 /// What a remote server said, which nobody but the log may learn.
@@ -140,15 +142,7 @@ fn a_customer_who_calls_a_mail_spam_is_written_to_no_more_until_the_customer_wri
     scene.submit(&scene.to_customer()).is("250 2.0.0");
     let return_address = scene.hana.mailbox.wait_for(1).remove(0).reverse_path;
     eventually("it is settled", || scene.relay.queue(None).is_empty().then_some(()));
-    let complaint = format!(
-        "From: <feedback@{domain}>\r\nTo: {return_address}\r\nSubject: FW: spam\r\nMIME-Version: 1.0\r\n\
-         Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n\
-         --b\r\nContent-Type: text/plain\r\n\r\n{address} calls this spam.\r\n\
-         --b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: Loop/1\r\nVersion: 1\r\n\
-         --b\r\nContent-Type: text/rfc822-headers\r\n\r\nSubject: something\r\n\r\n--b--\r\n",
-        domain = scene.hana.domain,
-        address = scene.hana.address,
-    );
+    let complaint = complaint(&scene.hana, &return_address);
     // A person has no business at a return address; a provider's loop writes from an address of its own.
     let person = Letter::new(&scene.watch, &scene.hana.address, &return_address);
     let mut server = scene.customer().unwrap();
@@ -164,6 +158,84 @@ fn a_customer_who_calls_a_mail_spam_is_written_to_no_more_until_the_customer_wri
     scene.deliver(&scene.to_merchant()).is("250 2.0.0");
     scene.submit(&scene.to_customer()).is("250 2.0.0");
     scene.hana.mailbox.wait_for(3);
+}
+
+fn a_mailbox_that_takes_mail_and_returns_it_is_written_to_no_more(on: On) {
+    let scene = Scene::new(on);
+    let bounced = |count: usize, of: &dyn Fn(String) -> String| {
+        scene.submit(&scene.to_customer()).is("250 2.0.0");
+        let return_address = eventually("it arrives", || {
+            scene.relay.queue(None).is_empty().then(|| scene.hana.mailbox.wait_for(count).pop().unwrap())
+        })
+        .reverse_path;
+        let bounce = of(report(&scene.hana, &return_address, "failed", "5.1.1"));
+        let mut server = scene.customer().unwrap();
+        server.send("", &[&return_address], bounce.as_bytes()).unwrap().is("250");
+    };
+    let as_it_is = |mail: String| mail;
+    // A mailbox behind it, to which its owner has his mail forwarded, is another.
+    let forwarded = |mail: String| {
+        mail.replace(
+            &format!("Final-Recipient: rfc822; {}", scene.hana.address),
+            "Final-Recipient: rfc822; gone@elsewhere.example",
+        )
+    };
+    let listed = || scene.relay.anshin(&["queue", "suppress", "list"]);
+    // So is one of several who read what comes to it.
+    let shared = |mail: String| {
+        mail.replace(
+            &format!("Final-Recipient: rfc822; {}", scene.hana.address),
+            &format!("Final-Recipient: rfc822; gone@{}", scene.hana.domain),
+        )
+    };
+    for count in 1..=3 {
+        bounced(count, &forwarded);
+    }
+    for count in 4..=6 {
+        bounced(count, &shared);
+    }
+    assert_eq!(listed().as_array().unwrap().len(), 0);
+    bounced(7, &as_it_is);
+    assert_eq!(listed().as_array().unwrap().len(), 0, "once is a filter's mistake");
+    // A host within the domain names it with its own name.
+    bounced(8, &|mail| {
+        mail.replace(
+            &format!("@{}\r\nAction", scene.hana.domain),
+            &format!("@mx.{}\r\nAction", scene.hana.domain),
+        )
+    });
+    assert_eq!((&listed()[0]["status"], &listed()[0]["failures"]), (&"550 5.1.1".into(), &2.into()));
+    scene.submit(&scene.to_customer()).is("550 5.2.1");
+}
+
+fn a_report_that_a_mail_is_no_spam_suppresses_nobody(on: On) {
+    let scene = Scene::new(on);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    let return_address = scene.hana.mailbox.wait_for(1).remove(0).reverse_path;
+    eventually("it is settled", || scene.relay.queue(None).is_empty().then_some(()));
+    let feedback = format!("feedback@{}", scene.hana.domain);
+    let mut server = scene.customer().unwrap();
+    for kind in ["not-spam", "auth-failure"] {
+        let said = complaint(&scene.hana, &return_address)
+            .replace("Feedback-Type: abuse", &format!("Feedback-Type: {kind}"));
+        server.send(&feedback, &[&return_address], said.as_bytes()).unwrap().is("250");
+    }
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(2);
+    assert_eq!(scene.relay.anshin(&["queue", "suppress", "list"]), serde_json::json!([]));
+}
+
+/// As a provider passes it on.
+fn complaint(of: &Person, to: &str) -> String {
+    format!(
+        "From: <feedback@{domain}>\r\nTo: {to}\r\nSubject: FW: spam\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n\
+         --b\r\nContent-Type: text/plain\r\n\r\n{address} calls this spam.\r\n\
+         --b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: Loop/1\r\nVersion: 1\r\n\
+         --b\r\nContent-Type: text/rfc822-headers\r\n\r\nSubject: something\r\n\r\n--b--\r\n",
+        domain = of.domain,
+        address = of.address,
+    )
 }
 
 fn mail_that_waits_too_long_is_given_up_and_its_sender_told(on: On) {

@@ -91,6 +91,7 @@ fn scene_of_roles(on: On) -> Scene {
         public_alias: added["public_alias"].as_str().unwrap().into(),
         user: added["smtp"]["auth_id"].as_str().unwrap().into(),
         password: added["smtp"]["auth_password"].as_str().unwrap().into(),
+        menu_password: added["menu"]["password"].as_str().unwrap().into(),
     };
     let order = super::scene::Order {
         customer_alias: text("customer_alias"),
@@ -229,17 +230,25 @@ fn a_text_and_a_file_take_a_second_person_and_every_look_is_written_down(on: On)
     assert!(text["content"].as_str().unwrap().contains("Message-ID"), "{text}");
     refusal(with(&request, "akiko"), "used already");
 
-    // A file that the shell writes is one too.
+    // A file that the shell writes is one too, and would have it in clear.
     let redirected = scene.relay.state().join("redirected.json");
-    let mut command = scene.relay.binary();
-    command.args([&["log", "trace", "--message", &id][..], &look("akiko")].concat());
-    let status =
-        command.stdout(fs::File::create(&redirected).unwrap()).stderr(Stdio::null()).status().unwrap();
-    assert_eq!(status.code(), Some(1));
-    assert!(fs::read_to_string(&redirected).unwrap().contains("this takes a second person"));
+    for (said, why) in
+        [(&[][..], "standard output is a file"), (&["--clear"][..], "this takes a second person")]
+    {
+        let mut command = scene.relay.binary();
+        command.args([&["log", "trace", "--message", &id][..], &look("akiko"), said].concat());
+        let status =
+            command.stdout(fs::File::create(&redirected).unwrap()).stderr(Stdio::null()).status().unwrap();
+        assert_eq!(status.code(), Some(1));
+        assert!(fs::read_to_string(&redirected).unwrap().contains(why), "{said:?}");
+    }
 
-    let file = scene.relay.state().join("export.json");
-    let export = ["log", "trace", "--message", &id, "--export", file.to_str().unwrap()];
+    let (file, key) = (scene.relay.state().join("export.json"), scene.relay.state().join("officer.key"));
+    let key = key.to_str().unwrap();
+    let made = scene.relay.anshin(&["compliance", "export-key", "--out", key]);
+    let recipient = made["recipient"].as_str().unwrap();
+    let export =
+        ["log", "trace", "--message", &id, "--export", file.to_str().unwrap(), "--recipient", recipient];
     let request = request_of(&run(&export, "akiko").json());
     assert!(!file.exists());
     scene.relay.anshin(&["reveal", "refuse", &request, "--actor", "botan"]);
@@ -250,7 +259,10 @@ fn a_text_and_a_file_take_a_second_person_and_every_look_is_written_down(on: On)
     assert!(written["rows"].as_u64() >= Some(1), "{written}");
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(fs::read_to_string(&file).unwrap().contains(&scene.mise.address));
+    assert!(fs::read(&file).unwrap().starts_with(b"age-encryption.org/v1\n"));
+    let open = ["compliance", "open-export", file.to_str().unwrap(), "--key", key];
+    let opened = String::from_utf8(scene.relay.binary().args(open).output().unwrap().stdout).unwrap();
+    assert!(opened.contains(&scene.mise.address), "{opened}");
     fs::remove_file(&file).unwrap();
 
     let mut log = scene.relay.run(&["reveal", "log"]).json();
@@ -258,11 +270,12 @@ fn a_text_and_a_file_take_a_second_person_and_every_look_is_written_down(on: On)
     // That the process has started.
     log.retain(|entry| entry["kind"] != "process");
     let outcomes: Vec<&str> = log.iter().rev().map(|entry| entry["outcome"].as_str().unwrap()).collect();
+    // A decision that came too late is none, and no entry of one.
     assert_eq!(
         outcomes,
         [
-            "opened", "opened", "asked", "approved", "refused", "opened", "asked", "asked", "refused",
-            "asked", "approved", "exported", "written"
+            "opened", "opened", "asked", "approved", "opened", "asked", "asked", "refused", "asked",
+            "approved", "exported", "written"
         ]
     );
     assert!(log.iter().all(|entry| entry["detail"]["case"] == "C-7"), "{log:?}");

@@ -1,14 +1,16 @@
 //! Searching what a running relay recorded: by commands and by the API, where nobody is named unless the desk opens it.
 
 use super::http::request;
-use super::process::{On, on_both_databases};
+use super::process::{On, Setup, on_both_databases};
 use super::scene::Scene;
 use crate::peer::eventually;
 use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 on_both_databases! {
     mail_is_found_as_soon_as_it_is_accepted_and_no_answer_names_anybody,
     a_token_for_the_log_searches_in_pages_and_is_told_where_a_query_is_wrong,
+    another_process_finds_each_mail_with_its_first_look_after_the_reply_while_others_send,
 }
 
 /// The rows of a search.
@@ -68,6 +70,11 @@ fn mail_is_found_as_soon_as_it_is_accepted_and_no_answer_names_anybody(on: On) {
     assert!(told(&scene, &["same", &"07".repeat(32)]).contains("rows           0"));
     assert!(told(&scene, &["merchant", "mise"]).contains("accepted"));
     told(&scene, &["new-geo", "--since", "1h"]);
+    let stats = told(&scene, &["stats", "--from", "today", "--by", "hour"]);
+    assert!(
+        stats.contains("  accepted") && stats.contains("  mise  ####") && stats.contains("on average"),
+        "{stats}"
+    );
     let explained = told(&scene, &["search", &format!("from:{}", scene.mise.address), "--explain"]);
     assert!(explained.contains("from_k") && explained.contains("cost"), "{explained}");
     assert_eq!(told(&scene, &["search", "store:mise event:accepted", "--count"]).trim(), "1");
@@ -75,8 +82,15 @@ fn mail_is_found_as_soon_as_it_is_accepted_and_no_answer_names_anybody(on: On) {
     let csv = told(&scene, &["search", "store:mise", "--format", "csv", "--names", "ecs"]);
     assert!(csv.starts_with("@timestamp,event.id,") && csv.contains("Z,"), "{csv}");
     let file = scene.relay.state().join("rows.jsonl");
-    told(&scene, &["search", "store:mise", "--format", "jsonl", "--out", file.to_str().unwrap()]);
-    let lines = std::fs::read_to_string(&file).unwrap();
+    let key = scene.relay.state().join("analyst.key");
+    let key = key.to_str().unwrap();
+    let made = scene.relay.anshin(&["compliance", "export-key", "--out", key]);
+    let export =
+        ["search", "store:mise", "--format", "jsonl", "--out", file.to_str().unwrap(), "--recipient"];
+    told(&scene, &[&export[..], &[made["recipient"].as_str().unwrap()]].concat());
+    let open = ["compliance", "open-export", file.to_str().unwrap(), "--key", key];
+    let lines = String::from_utf8(scene.relay.binary().args(open).output().unwrap().stdout).unwrap();
+    assert!(!lines.is_empty());
     assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["store"] == "mise"));
     scene.watch.shown("an analyst", "an export", lines.as_bytes());
 
@@ -99,6 +113,8 @@ fn mail_is_found_as_soon_as_it_is_accepted_and_no_answer_names_anybody(on: On) {
             .count()
     };
     assert!(of("masked") > 10 && of("opened") == 1, "{book}");
+    let is_stats = |look: &&Value| look["detail"]["what"]["search"]["stats"].is_object();
+    assert_eq!(book.as_array().unwrap().iter().filter(is_stats).count(), 1, "{book}");
     assert!(!book.to_string().contains(&scene.mise.address), "an index stands in place of an address");
 }
 
@@ -147,4 +163,47 @@ fn a_token_for_the_log_searches_in_pages_and_is_told_where_a_query_is_wrong(on: 
     assert!(get("/v1/log?colour=red", &log).problem(400).contains("parameters"));
     let completed = get("/v1/log/complete?query=ev", &log).json();
     assert_eq!(completed["items"][0]["text"], "event:");
+}
+
+/// Says that it is over when it is dropped.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn another_process_finds_each_mail_with_its_first_look_after_the_reply_while_others_send(on: On) {
+    let unlimited = |setup: Setup| {
+        ["credential", "store", "sender", "alias"]
+            .iter()
+            .fold(setup, |setup, of| setup.key(&format!("limits.{of}.messages"), "'off'"))
+    };
+    let scene = Scene::with_roles(on, unlimited, &[&["ingress", "egress"], &["web"]]);
+    let made = scene.relay.anshin(&["token", "add", "--name", "siem", "--scope", "log"]);
+    let token = made["token"].as_str().unwrap();
+    scene.watch.secret(token);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    scene.submit(&scene.to_customer()).is("250 2.0.0");
+                    scene.deliver(&scene.to_merchant());
+                }
+            });
+        }
+        // The others end, whatever is seen.
+        let _ends = Ends(&is_over);
+        let seen: Vec<bool> = (0..8)
+            .map(|_| {
+                let id = scene.submit(&scene.to_customer()).is("250 2.0.0").queue_ids().remove(0);
+                let path = format!("/v1/log?query=id:{id}+event:accepted");
+                let page = request(scene.relay.web(), "GET", &path, token, "").json();
+                page["rows"][0]["queue_id"] == id.as_str()
+            })
+            .collect();
+        assert!(seen.iter().all(|seen| *seen), "{seen:?}");
+    });
 }

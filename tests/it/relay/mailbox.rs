@@ -21,9 +21,9 @@ pub enum Manner {
     Greets(String),
     /// Closes each connection at once.
     ClosesOnConnect,
-    /// Answers EHLO so.
+    /// Answers EHLO so, and HELO well.
     Ehlo(String),
-    /// Answers MAIL so. What fails for good spares mail from the null sender, here and below, so that notices arrive.
+    /// Answers MAIL so. What fails for good spares mail from the null sender, here and after, so that notices arrive; but not at RCPT.
     Mail(String),
     /// Answers DATA so.
     Data(String),
@@ -248,6 +248,7 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>, from: IpAddr) ->
                     ),
                 )?;
             }
+            "HELO" => say(wire, "250 mx.mailbox.test")?,
             "STARTTLS" => {
                 say(wire, "220 2.0.0 Go ahead")?;
                 wire.accept_tls(shared.tls.clone())?;

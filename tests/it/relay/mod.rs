@@ -3,6 +3,7 @@
 //! Rules: a test says in its name what would be wrong if it failed; each has a relay of its own; every person in it
 //! has a needle that is searched for when the relay is dropped ([`watch`]).
 
+mod browser;
 mod client;
 mod http;
 mod leaving;
@@ -42,11 +43,21 @@ mod holds;
 mod keys;
 mod kills;
 mod lifecycle;
+mod generate;
+mod log_export;
 mod log_search;
 mod log_trace;
 mod logins;
 mod machines;
+mod menu;
+mod menu_credentials;
+mod menu_defences;
+mod menu_mails;
+mod menu_pages;
+mod menu_second;
+mod menu_takeovers;
 mod outages;
+mod pages;
 mod postmaster;
 mod searcher;
 mod secure_delivery;
@@ -57,6 +68,7 @@ mod rolling;
 mod rotation;
 mod residency;
 mod staff;
+mod standing;
 mod routes;
 mod senders;
 mod senders_rows;

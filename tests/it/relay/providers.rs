@@ -119,6 +119,59 @@ fn a_ring_of_files_moves_into_a_token_by_rewrapping() {
     scene.relay.terminate();
     scene.relay.start(&["all"]);
     works(&mut scene, "pkcs11:anshin/anshin");
+    // And back. A ring that was left half moved serves, and the next rewrap does the rest.
+    let keys = scene.relay.state().join("keys");
+    let wrapped = fs::read_to_string(keys.join("seal-a.key")).unwrap();
+    scene.relay.set("ANSHIN__KEYS__PROVIDER", "file");
+    let alone = scene.relay.run(&["keys", "rewrap"]);
+    assert!(alone.status == 1 && alone.stdout.contains("former_provider"), "{}", alone.stdout);
+    scene.relay.set("ANSHIN__KEYS__FORMER_PROVIDER", "pkcs11");
+    scene.relay.anshin(&["keys", "rewrap"]);
+    secret_file(&keys.join("seal-a.key"), &wrapped);
+    scene.relay.terminate();
+    scene.relay.start(&["all"]);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.hana.mailbox.wait_for(2);
+    let stages = scene.relay.anshin(&["keys", "rewrap"]);
+    assert_eq!((&stages[0]["stage"], &stages[0]["written"]), (&"key files".into(), &1.into()));
+    // Without the token from now on.
+    scene.relay.set("ANSHIN__KEYS__FORMER_PROVIDER", "file");
+    scene.relay.set("ANSHIN__KEYS__PKCS11__MODULE", "");
+    fs::remove_dir_all(scratch.path().join("tokens")).unwrap();
+    scene.relay.terminate();
+    scene.relay.start(&["all"]);
+    scene.deliver(&scene.to_merchant()).is("250 2.0.0");
+    scene.mise.mailbox.wait_for(2);
+    let is_wrapped = |entry: fs::DirEntry| fs::read_to_string(entry.path()).unwrap().contains("wrapped_by");
+    assert!(!fs::read_dir(&keys).unwrap().any(|entry| is_wrapped(entry.unwrap())));
+}
+
+#[test]
+fn a_ring_moves_from_kms_into_a_token() {
+    let (moto, scratch) = (Moto::start(), Scratch::new("move"));
+    let (conf, credentials) = (token(&scratch), scratch.path().join("credentials.toml"));
+    secret_file(&credentials, "access_key_id = 'AKIDOFATEST'\nsecret_access_key = 'c2VjcmV0b2ZhdGVzdA'\n");
+    let osaka = moto.key("ap-northeast-3", "{}");
+    let mut scene = Scene::with(On::Sqlite, |setup| {
+        setup
+            .key("keys.provider", "'aws-kms'")
+            .key("keys.aws_kms.key", &format!("'{osaka}'"))
+            .key("keys.aws_kms.credentials_file", &format!("'{}'", credentials.display()))
+            .key("keys.aws_kms.endpoint", &format!("'{}'", moto.url))
+    });
+    check_wrapped(&scene.relay, &format!("aws-kms:{osaka}"));
+    scene.relay.set("SOFTHSM2_CONF", &conf);
+    scene.relay.set("ANSHIN__KEYS__PROVIDER", "pkcs11");
+    scene.relay.set("ANSHIN__KEYS__FORMER_PROVIDER", "aws-kms");
+    scene.relay.set("ANSHIN__KEYS__PKCS11__MODULE", SOFTHSM);
+    scene.relay.set("ANSHIN__KEYS__PKCS11__PIN_FILE", scratch.path().join("pin").to_str().unwrap());
+    scene.relay.anshin(&["keys", "rewrap"]);
+    check_wrapped(&scene.relay, "pkcs11:anshin/anshin");
+    scene.relay.set("ANSHIN__KEYS__FORMER_PROVIDER", "file");
+    drop(moto);
+    scene.relay.terminate();
+    scene.relay.start(&["all"]);
+    works(&mut scene, "pkcs11:anshin/anshin");
 }
 
 /// KMS as moto has it.

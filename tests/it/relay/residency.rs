@@ -47,10 +47,14 @@ fn each_place_that_is_not_proven_to_be_in_japan_stops_the_start() {
     let base = fs::read_to_string(relay.config()).unwrap();
     // One case has a URL that looks as if it held a password.
     fs::set_permissions(relay.config(), fs::Permissions::from_mode(0o600)).unwrap();
+    let credentials = relay.config().with_file_name("credentials.toml");
+    fs::write(&credentials, "access_key_id = 'AKIDOFATEST'\nsecret_access_key = 'c2VjcmV0b2ZhdGVzdA'\n")
+        .unwrap();
+    fs::set_permissions(&credentials, fs::Permissions::from_mode(0o600)).unwrap();
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/residency");
     let mut cases: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
-    assert!(cases.len() >= 18, "{cases:?}");
+    assert!(cases.len() >= 21, "{cases:?}");
     for case in cases {
         let lines = fs::read_to_string(case.join("anshin.toml")).unwrap();
         fs::write(relay.config(), configure(&base, &lines)).unwrap();
@@ -60,6 +64,11 @@ fn each_place_that_is_not_proven_to_be_in_japan_stops_the_start() {
         let scratch = relay.config().parent().unwrap().display().to_string();
         let expected = fs::read_to_string(case.join("expected.txt")).unwrap();
         assert_eq!(error.replace(&scratch, "DIR"), expected.trim_end(), "{}", case.display());
+        // Nor does a command ask a key service that is not proven, whatever else it does.
+        if lines.contains("aws-kms") {
+            let listed = relay.run(&["keys", "list"]);
+            assert!(listed.status == 1 && listed.stdout.contains("art. 27-5"), "{}", listed.stdout);
+        }
         // The report says the same, and fails.
         let report = relay.run(&["compliance", "residency", "report"]);
         assert_eq!(report.status, 1, "{}", case.display());

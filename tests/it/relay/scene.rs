@@ -34,6 +34,8 @@ pub struct Account {
     pub public_alias: String,
     pub user: String,
     pub password: String,
+    /// The one-time password of the menu.
+    pub menu_password: String,
 }
 
 /// What `order open` told.
@@ -162,6 +164,7 @@ pub fn add_merchant(relay: &TestRelay, store_id: &str, addresses: &[&str]) -> Ac
         public_alias: text(&added["public_alias"]),
         user: text(&added["smtp"]["auth_id"]),
         password: text(&added["smtp"]["auth_password"]),
+        menu_password: text(&added["menu"]["password"]),
     }
 }
 

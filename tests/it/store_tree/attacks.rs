@@ -161,7 +161,7 @@ fn a_message_is_proven_still_when_its_header_blocks_went_lawfully() {
         ground.grow(6).await;
         ground.destroy(&with_headers, What::Headers, "headers").await;
         ground.grow(6).await;
-        let bundle = ground.relay.prove_message(&format!("{:016X}", 7)).await.unwrap();
+        let bundle = ground.relay.prove_messages(&[format!("{:016X}", 7)]).await.unwrap();
         let gone = bundle.leaves.iter().flat_map(|leaf| &leaf.rows).filter(|row| row.headers_hash.is_some());
         assert_eq!(gone.map(|row| row.row.id).collect::<Vec<_>>(), with_headers);
         let text = serde_json::to_string(&bundle).unwrap();

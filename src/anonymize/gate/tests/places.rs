@@ -197,3 +197,34 @@ fn confirmed_files_are_not_looked_into_but_texts_and_headers_are() {
     let traced = file("application/pdf", "X-From: mx.c.example\r\n");
     assert_eq!(gate_with(traced.as_bytes(), &["mx.c.example"], Files::Confirmed), HELD);
 }
+
+#[test]
+fn what_is_longer_than_a_piece_is_read_to_its_end_whatever_stands_between_its_digits() {
+    let letter = "a letter of the day, ".repeat(9_000);
+    // Lengths of digits between the marks, one in a fold, in each phase of a group.
+    for (at, width) in [(50_000, 73), (100_000, 74), (180_000, 75), (185_000, 76)] {
+        let text = format!("{} bob@a.example {}", &letter[..at], &letter[at..]);
+        let digits = BASE64.encode(text.as_bytes());
+        let parts = |between: &str| {
+            let lines: Vec<&str> =
+                digits.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            lines.join(between)
+        };
+        let padded = format!("x===={}", digits);
+        let lines: Vec<&str> =
+            padded.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        check(
+            HELD,
+            [
+                format!("S: s\r\n\r\ndn: x\r\nnote:: {}\r\ncn: y\r\n", parts("\r\n ")),
+                format!("S: s\r\n\r\nNOTE;Encoding=B:{}\r\nEND:VCARD\r\n", parts("\r\n  ")),
+                format!("S: s\r\n\r\n<a href='data:text/plain;base64,{}'>x</a>\r\n", parts("\r\n")),
+                format!("S: s\r\n\r\n<a href='data:text/plain;base64,{}'>x</a>\r\n", parts("%0D%0A")),
+                format!("S: s\r\n\r\n<a href='data:text/plain;base64,{}'>x</a>\r\n", parts("&#10;")),
+                format!("S: s\r\n\r\n{}\r\n", lines.join("\r\n")),
+            ],
+        );
+    }
+    let clean = BASE64.encode(letter.as_bytes()).replace('Y', "Y\r\n ");
+    check(Ok(()), [format!("S: s\r\n\r\nnote:: {clean}\r\n")]);
+}

@@ -20,7 +20,7 @@ fn held(message: &str, expected: bool) {
 }
 
 /// A token, whether it holds a trace, and whether it does so in a text too.
-const TOKENS: [(&str, bool, bool); 54] = [
+const TOKENS: [(&str, bool, bool); 57] = [
     ("https://x.example/?a=1&account=registered.example", true, false),
     ("https://x.example/?a=1&account=mail.shop.example", true, true),
     ("https://x.example/?a=1&account=192.0.2.17", true, true),
@@ -74,6 +74,9 @@ const TOKENS: [(&str, bool, bool); 54] = [
     ("someone@mail.shop.example", false, false),
     ("someone@x.mail.shop.example", false, false),
     ("someone@[192.0.2.17]", false, false),
+    ("bounces+ann=registered.example@list.example", true, false),
+    ("bounces+ann=mail.shop.example@list.example", true, true),
+    ("ann=192.0.2.17@list.example", true, true),
     ("mx1.c-d.example", true, true),
 ];
 
@@ -109,6 +112,47 @@ fn behind_an_at_sign_a_name_is_somebodys_address_but_in_message_identifiers() {
         ("Content-Type: message/rfc822\r\n\r\nTo: <1@x.mail.shop.example>\r\n\r\nx", false),
     ] {
         held(message, expected);
+    }
+}
+
+#[test]
+fn a_link_in_a_subject_is_content_like_one_in_a_text() {
+    for (message, expected) in [
+        ("Subject: see https://mail.shop.example/x\r\n and more\r\n\r\nx", false),
+        ("Subject: =?utf-8?Q?https://mail.shop.example/?=\r\n\r\nx", false),
+        ("Subject: by mail.shop.example\r\n\r\nx", true),
+        ("Subject: s\r\nX: https://mail.shop.example/x\r\n\r\nx", true),
+        ("Subject: s\r\n https://mail.shop.example/ mail.shop.example\r\n\r\nx", true),
+        ("Subject: =?utf-8?Q?by_mail.shop.exam?=\r\n =?utf-8?Q?ple?=\r\n\r\nx", true),
+    ] {
+        held(message, expected);
+    }
+}
+
+#[test]
+fn an_address_that_tags_cut_up_is_somebodys_too() {
+    for (body, expected) in [
+        ("<a>newsletter@</a>mail.<a>shop.example</a>", false),
+        ("<span>1</span><span>@</span><span>mail</span><span>.shop.example</span>", false),
+        ("<b>by</b>mail.<a>shop.example</a>", true),
+    ] {
+        held(&format!("Content-Type: text/html\r\n\r\n{body}"), expected);
+    }
+}
+
+#[test]
+fn values_that_lines_declare_are_read() {
+    let value = data_encoding::BASE64.encode(b"by mail.shop.example (192.0.2.17)");
+    let (head, tail) = value.split_at(21);
+    for (body, expected) in [
+        (format!("dn: x\r\nmail:: {value}\r\n"), true),
+        (format!("mail::{head}\n {tail}\nsn: y"), true),
+        (format!("NOTE;ENCODING=b:{value}\r\nEND:VCARD"), true),
+        (format!("NOTE;X=y;encoding=BASE64;A=b:\r\n {head}\r\n {tail}\r\n\r\n"), true),
+        (format!("a link ?x={value}"), false),
+    ] {
+        held(&format!("S: s\r\n\r\n{body}"), expected);
+        held(&format!("Content-Type: text/vcard\r\n\r\n{body}"), expected);
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Form {
     Kr,
     /// HZ.
     Hz,
+    /// IBM code page 37.
+    Ebcdic,
     /// By its WHATWG label.
     Legacy(&'static str),
 }
@@ -141,6 +143,12 @@ pub const CHARSETS: &[Charset] = &[
     charset("wrong label: ISO-2022-JP as US-ASCII", Form::Jis, "us-ascii", JA),
     charset("wrong label: GB18030 as Big5", Form::Legacy("gb18030"), "big5", ZH),
     charset("wrong label: UTF-16LE as UTF-8", Form::Wide(2, Order::Little, Mark::With), "utf-8", JA),
+    charset("wrong label: UTF-7 as US-ASCII", Form::Utf7, "us-ascii", JA),
+    charset("wrong label: UTF-7 as UTF-8", Form::Utf7, "utf-8", JA),
+    charset("wrong label: UTF-7 as ISO-8859-1", Form::Utf7, "iso-8859-1", JA),
+    charset("wrong label: UTF-7 as ISO-2022-JP", Form::Utf7, "iso-2022-jp", JA),
+    charset("wrong label: UTF-7 as Shift_JIS", Form::Utf7, "shift_jis", JA),
+    charset("EBCDIC", Form::Ebcdic, "IBM037", ASCII),
     charset("wrong label: UTF-16BE as US-ASCII", Form::Wide(2, Order::Big, Mark::Without), "us-ascii", JA),
 ];
 
@@ -172,6 +180,15 @@ impl Charset {
             Form::JisKana => jis_of_euc(&euc_jp(text)?),
             Form::Kr => kr_of_euc(&legacy(EUC_KR)?),
             Form::Hz => hz_of_gb(&legacy(GB18030)?)?,
+            Form::Ebcdic => text
+                .chars()
+                .map(|c| match c {
+                    '\r' => Some(0x0d),
+                    '\n' => Some(0x25),
+                    ' '..='~' => reader::EBCDIC.get(usize::try_from(u32::from(c)).ok()? - 0x20).copied(),
+                    _ => None,
+                })
+                .collect::<Option<Vec<u8>>>()?,
             Form::Legacy("shift_jis") => legacy(SHIFT_JIS)?,
             Form::Legacy("euc-jp") => legacy(EUC_JP)?,
             Form::Legacy("big5") => legacy(BIG5)?,
@@ -204,6 +221,7 @@ impl Charset {
             Form::Jis | Form::JisKana => "iso-2022-jp",
             Form::Kr => "iso-2022-kr",
             Form::Hz => "hz-gb-2312",
+            Form::Ebcdic => "ibm037",
             Form::Legacy(label) => label,
         };
         reader::decode(label, octets)
@@ -211,7 +229,7 @@ impl Charset {
 
     /// Whether ASCII text is octet for octet itself.
     pub fn extends_ascii(&self) -> bool {
-        !matches!(self.form, Form::Wide(..))
+        !matches!(self.form, Form::Wide(..) | Form::Ebcdic)
     }
 }
 

@@ -139,6 +139,8 @@ pub const FILES: &[File] = &[
             .chain(format!("for {s}\r\n").encode_utf16().flat_map(u16::to_le_bytes))
             .collect()
     }),
+    ("file of text in UTF-16, big-endian", "application/octet-stream", "a.dat", |s| big_endian(s, 2)),
+    ("file of text in UTF-32, big-endian", "application/octet-stream", "a.dat", |s| big_endian(s, 4)),
     ("PNG text", "image/png", "a.png", png),
     ("JPEG comment", "image/jpeg", "a.jpg", jpeg),
     ("GIF comment", "image/gif", "a.gif", |s| {
@@ -154,6 +156,12 @@ pub const FILES: &[File] = &[
     }),
     ("ZIP, stored member", "application/zip", "a.zip", |s| {
         zip(&[("a.txt", format!("for {s}\r\n").as_bytes())])
+    }),
+    ("ZIP, member in UTF-16, big-endian", "application/zip", "a.zip", |s| {
+        zip(&[("a.txt", &big_endian(s, 2))])
+    }),
+    ("ZIP, member in UTF-32, big-endian", "application/zip", "a.zip", |s| {
+        zip(&[("a.txt", &big_endian(s, 4))])
     }),
     ("ZIP, name of a member", "application/x-zip-compressed", "a.zip", |s| {
         zip(&[(&format!("{s}.txt"), b"x")])
@@ -187,6 +195,14 @@ pub const FILES: &[File] = &[
         },
     ),
 ];
+
+/// The secret with a letter before it and one behind it that could be letters of ASCII in the other order.
+fn big_endian(secret: &str, size: usize) -> Vec<u8> {
+    format!("\u{feff}前{secret}で")
+        .chars()
+        .flat_map(|c| u32::from(c).to_be_bytes().into_iter().skip(4 - size))
+        .collect()
+}
 
 fn crc32(octets: &[u8]) -> u32 {
     !octets.iter().fold(u32::MAX, |crc, b| {

@@ -22,6 +22,8 @@ mod table;
 mod transfer;
 mod variant;
 
+pub use hidden::zip;
+
 use claim::{Failure, Outcome, Wrong};
 use report::Verdicts;
 use std::collections::BTreeSet;

@@ -203,6 +203,12 @@ pub const SPELLINGS: &[Spelling] = spellings! {
         Body Alias "at and dots" = |s| with_at(&s.replace('.', "[dot]"), " [at] ");
         Body Alias "at and dots in words" = |s| with_at(&s.replace('.', " dot "), " at ");
         Body Alias "full-width brackets" = |s| with_at(s, "（at）");
+        Body Alias "in katakana" = |s| with_at(s, " アット ");
+        Body Alias "in katakana, dots too" = |s| with_at(&s.replace('.', " ドット "), " アット ");
+        Any Alias "in hiragana" = |s| with_at(s, "あっと");
+        Any Alias "star" = |s| with_at(s, "★");
+        Any Alias "double angle brackets" = |s| with_at(s, "《＠》");
+        Body Alias "wide letters between wide blanks" = |s| with_at(s, "　ａｔ　");
         Any Anything "equals sign" = |s| with_at(s, "=");
     }
     "escapes" {
@@ -215,6 +221,7 @@ pub const SPELLINGS: &[Spelling] = spellings! {
         Any Alias "style sheet zeros" = |s| with_at(s, "\\000040");
         Any Alias "rtf" = |s| with_at(s, "\\'40");
         Any Alias "undeclared quoted-printable" = |s| Some(s.replace('@', "=40").replace('.', "=2E"));
+        Body Alias "Markdown" = |s| Some(s.replace('@', "\\@").replace('.', "\\.").replace('-', "\\-"));
         Any Alias "entity in JSON" = |s| with_at(s, "\\u0026#64;");
     }
     "address syntax" {

@@ -55,7 +55,12 @@ const TABLES: [Table; 8] = [
         row: "place",
         columns: &["outcome"],
     },
-    Table { title: "Files", text: "Files that are no text.", row: "place", columns: &["outcome"] },
+    Table {
+        title: "Files",
+        text: "Files that are no text. What is in an archive or a document is searched for the addresses, not for hosts and IP addresses of the mail's way.",
+        row: "place",
+        columns: &["outcome"],
+    },
     Table {
         title: "The way of the mail",
         text: "What Received, Message-ID, signatures and the connection say of the sender, when it stands elsewhere in the mail.",

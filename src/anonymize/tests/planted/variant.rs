@@ -89,7 +89,10 @@ impl Body<'_> {
         let tree =
             ["behind the close", "two types", "two boundaries", "no boundary", "occurs nowhere", "in pieces"];
         let lost = tree.iter().any(|name| self.structure.name.contains(name));
-        (token && (odd || wide || lost)) || (odd && lost)
+        // Where nothing says that it is quoted-printable, a sign beyond ASCII is octets that are none to anybody.
+        let sign = (self.spelling.write)("a@b").is_some_and(|sign| !sign.is_ascii());
+        let is_encoded = self.transfer.column() > 0;
+        (token && (odd || wide || lost)) || (odd && lost) || (lost && is_encoded && (wide || sign))
     }
 }
 
@@ -142,6 +145,11 @@ impl Generator<'_, '_> {
 
     pub(super) fn body(&mut self, body: Body<'_>) {
         if !self.wanted() {
+            return;
+        }
+        // Refused unread: one spelling tells as much as all. What is uuencoded is a file, and says nothing of its charset.
+        let is_file = matches!(body.transfer, Transfer::Uuencode);
+        if body.charset.form == CharsetForm::Ebcdic && (is_file || body.spelling.group != "as written") {
             return;
         }
         let Some(spelled) = (body.spelling.write)(&body.canary.value) else { return };
@@ -201,6 +209,10 @@ impl Generator<'_, '_> {
         (canary, charset, spelling): (&Canary, &'static Charset, &'static Spelling),
     ) {
         if !form.syntax.contains(&field.syntax) || !self.wanted() || spelling.fits != Fits::Any {
+            return;
+        }
+        // Nobody writes a header in what does not keep ASCII.
+        if charset.form == CharsetForm::Ebcdic {
             return;
         }
         let Some(spelled) = (spelling.write)(&canary.value) else { return };

@@ -19,6 +19,7 @@ fn order() -> OrderView {
         merchant_alias: alias(STORE_ALIAS),
         expires_at: Timestamp::from_millis(0),
         closed_at: None,
+        is_destroyed: false,
         is_new: true,
     }
 }

@@ -1,6 +1,6 @@
 //! What happens by chance: numbers of a seed, how destinations behave through time; and the things that can happen.
 
-use crate::mail::Timestamp;
+use crate::mail::{Domain, Timestamp};
 use crate::schedule::{Board, Class};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -135,4 +135,9 @@ pub struct Node {
     pub keeps_at: Option<Timestamp>,
     /// Whether its leases are going to be prolonged.
     pub prolongs: bool,
+}
+
+/// Stores send from two domains of ours.
+pub fn sender_of(store: i64) -> Domain {
+    Domain::parse(if store % 2 == 0 { "pc.example" } else { "shop.example" }).unwrap()
 }

@@ -247,11 +247,15 @@ impl Spool {
     }
 
     /// Makes what rests for these routes due.
-    pub fn wake(&mut self, routes: &[i64], now: Timestamp) {
+    pub fn wake(&mut self, routes: &Left, now: Timestamp) {
+        let is_meant = |route: i64| match routes {
+            Left::Only(routes) => routes.contains(&route),
+            Left::Out(own) => route >= 0 && !own.contains(&route),
+        };
         let resting: Vec<Lane> = self
             .lanes
             .iter()
-            .filter(|(lane, due)| routes.contains(&lane.2) && **due > now)
+            .filter(|(lane, due)| is_meant(lane.2) && **due > now)
             .map(|(lane, _)| *lane)
             .collect();
         resting.into_iter().for_each(|lane| self.touch(lane, now));

@@ -3,13 +3,13 @@
 //! Rules: everything that happens is an event in a heap, ordered by time and number, so a seed has one history. The first
 //! destination is always well: what is sent there measures whether anybody starves.
 
-use super::nature::{Event, Manner, Node, Random, lot_of};
+use super::nature::{Event, Manner, Node, Random, lot_of, sender_of};
 use super::siege::{SILENT, is_besieged};
 use super::spool::{Delivery, Spool, State};
 use crate::mail::Timestamp;
 use crate::schedule::{
     BackOff, Blocked, Board, Bounds, Class, Deadlines, Effect, Groups, Look, NextAttempt, Rate, Rest, Shape,
-    Told, Word,
+    Standing, Told, Word,
 };
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -30,6 +30,8 @@ pub struct Measured {
     pub most_at_once: usize,
     pub attempts_while_dead: u64,
     pub deaths: u64,
+    /// Refusals of us: the mail waited.
+    pub spared: u64,
 }
 
 pub struct World {
@@ -90,14 +92,13 @@ impl World {
         }
         for node in 0..=usize::try_from(world.random.below(3)).unwrap() {
             let board = world.board();
-            let (running, sending, aside) = (HashMap::new(), HashMap::new(), HashSet::new());
             let it = Node {
                 board,
                 life: None,
                 lives: 0,
-                running,
-                sending,
-                aside,
+                running: HashMap::new(),
+                sending: HashMap::new(),
+                aside: HashSet::new(),
                 looks_at: None,
                 keeps_at: None,
                 prolongs: false,
@@ -334,10 +335,9 @@ impl World {
         let sending = it.sending.entry(route).or_default();
         *sending += 1;
         self.measured.most_at_once = self.measured.most_at_once.max(*sending);
-        let lasts = self.manner(route, now).lasts(&mut self.random);
-        if self.manner(route, now) == Manner::Dead {
-            self.measured.attempts_while_dead += 1;
-        }
+        let manner = self.manner(route, now);
+        let lasts = manner.lasts(&mut self.random);
+        self.measured.attempts_while_dead += u64::from(manner == Manner::Dead);
         self.at(now.after(lasts), Event::End { node, life, delivery: id, lease });
         if lasts > LASTS {
             self.at(now.after(LASTS), Event::Lasts { node, life, delivery: id, lease });
@@ -352,7 +352,7 @@ impl World {
             return;
         }
         let (now, random) = (self.now, self.random.next());
-        let route = self.spool.deliveries[id].route;
+        let (route, store) = (self.spool.deliveries[id].route, self.spool.deliveries[id].store);
         let it = &mut self.nodes[node];
         it.running.remove(&id);
         if it.aside.remove(&id) {
@@ -365,14 +365,21 @@ impl World {
             Manner::SendsAway | Manner::Tarpit => Effect::Slowed,
             Manner::Dead | Manner::Silent => Effect::Unreached,
         };
-        let word = self.nodes[node].board.ended(route, effect, now, random);
+        let (sender, board) = (sender_of(store), &mut self.nodes[node].board);
+        let word = board.ended(route, effect, now, random);
+        let standing = match manner {
+            Manner::Refuses => board.refused(route, &sender, (store, id as i64), now),
+            _ => Standing::Unclear,
+        };
+        self.measured.spared += u64::from(standing != Standing::Unclear);
         let delivery = &mut self.spool.deliveries[id];
         let next = match manner {
             Manner::Takes => {
+                self.nodes[node].board.took(route, &sender);
                 delivery.taken += 1;
                 Ok(State::Delivered)
             }
-            Manner::Refuses => Ok(State::Failed),
+            Manner::Refuses if standing == Standing::Unclear => Ok(State::Failed),
             _ => match self.back_off.after(delivery.attempts, delivery.accepted, now, random) {
                 NextAttempt::At(at) => Err(at),
                 NextAttempt::Expired => Ok(State::Failed),

@@ -175,7 +175,7 @@ pub fn misbehave(mailboxes: &[&Mailbox], random: &mut Random) {
         }
         let later = || "450 4.2.1 Come back later".to_owned();
         let never = || "500 5.5.0 Never".to_owned();
-        mailbox.behave(match random.below(14) {
+        mailbox.behave(match random.below(16) {
             0 => Manner::Greets("421 4.3.2 Busy".into()),
             1 => Manner::ClosesOnConnect,
             2 => Manner::Ehlo(later()),
@@ -188,6 +188,8 @@ pub fn misbehave(mailboxes: &[&Mailbox], random: &mut Random) {
             9 => Manner::Dot(never()),
             10 | 11 => Manner::ClosesAfterDot,
             12 => Manner::HangsAfterDot,
+            13 => Manner::Greets("450 4.3.2 Not now".into()),
+            14 => Manner::Ehlo(never()),
             _ => {
                 mailbox.go_down();
                 continue;

@@ -80,6 +80,28 @@ pub fn hides_ascii(octets: &[u8]) -> bool {
     octets.contains(&0) || memchr::memmem::find(octets, b"+A").is_some()
 }
 
+/// The printable characters of ASCII, in their order, in IBM code page 37 (EBCDIC).
+pub const EBCDIC: &[u8; 95] = b"\
+    \x40\x5a\x7f\x7b\x5b\x6c\x50\x7d\x4d\x5d\x5c\x4e\x6b\x60\x4b\x61\xf0\xf1\xf2\
+    \xf3\xf4\xf5\xf6\xf7\xf8\xf9\x7a\x5e\x4c\x7e\x6e\x6f\x7c\xc1\xc2\xc3\xc4\xc5\
+    \xc6\xc7\xc8\xc9\xd1\xd2\xd3\xd4\xd5\xd6\xd7\xd8\xd9\xe2\xe3\xe4\xe5\xe6\xe7\
+    \xe8\xe9\xba\xe0\xbb\xb0\x6d\x79\x81\x82\x83\x84\x85\x86\x87\x88\x89\x91\x92\
+    \x93\x94\x95\x96\x97\x98\x99\xa2\xa3\xa4\xa5\xa6\xa7\xa8\xa9\xc0\x4f\xd0\xa1\
+    ";
+
+/// A character of IBM code page 37, where it is one of ASCII or a line end.
+fn ebcdic(octet: u8) -> char {
+    match octet {
+        0x0d => '\r',
+        0x25 => '\n',
+        _ => EBCDIC
+            .iter()
+            .position(|b| *b == octet)
+            .and_then(|at| u8::try_from(at + 0x20).ok())
+            .map_or('\u{fffd}', char::from),
+    }
+}
+
 /// The text in the charset of a label; an unknown one is read as UTF-8.
 pub fn decode(label: &str, octets: &[u8]) -> String {
     let label = label.trim().trim_matches('"').to_ascii_lowercase();
@@ -105,6 +127,7 @@ pub fn decode(label: &str, octets: &[u8]) -> String {
             by(EUC_JP, &jis_to_euc(octets))
         }
         "cp932" | "ms932" | "windows-932" => by(SHIFT_JIS, octets),
+        "ibm037" => octets.iter().map(|b| ebcdic(*b)).collect(),
         _ => by(Encoding::for_label(label.as_bytes()).unwrap_or(encoding_rs::UTF_8), octets),
     }
 }

@@ -13,7 +13,7 @@ use mail_parser::{HeaderForm, HeaderValue, MessageParser, PartKind};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-pub use charset::decode;
+pub use charset::{EBCDIC, decode};
 pub use normal::{fold, squeeze, visible};
 
 /// Most encodings inside encodings that are taken off.

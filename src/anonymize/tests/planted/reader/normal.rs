@@ -29,7 +29,17 @@ pub fn fold(text: &str) -> String {
             }
         }
     }
-    at_words(&folded)
+    at_words(&in_japanese(folded))
+}
+
+/// Signs that are said in Japanese or drawn.
+fn in_japanese(mut text: String) -> String {
+    for (word, sign) in [("アット", "@"), ("あっと", "@"), ("★", "@"), ("ドット", ".")] {
+        if text.contains(word) {
+            text = text.replace(word, sign);
+        }
+    }
+    text
 }
 
 /// Controls, and what stands for octets that are no text.

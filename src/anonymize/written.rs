@@ -1,0 +1,260 @@
+//! Addresses as systems write them, with another sign than an at sign between local part and domain: the name of a guest in
+//! another organization, a personal site, routes, a login in a link.
+//!
+//! Rules: each secret is spelled out in these forms, which are looked for whole and in any case; what is joined to a longer
+//! name is somebody else's. What takes its place has the same form: `owner_shop.example#EXT#@tenant` becomes
+//! `ALIAS_RELAY#EXT#@tenant`. Only a form that says what it is counts: `owner_shop_example` alone is anybody's word.
+//! When it fails: never.
+
+use super::longer;
+use super::needle::{Found, Needle, left_is_clear};
+use super::search::Kind;
+use aho_corasick::AhoCorasick;
+use std::ops::Range;
+
+/// Longest password in a link, in octets.
+const MAX_PASSWORD: usize = 128;
+/// Most spellings of all secrets.
+const MAX_SPELLINGS: usize = 1024;
+
+/// What a spelling is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// `local_domain` with so many octets of a mark behind it, `#EXT#`.
+    Guest(usize),
+    /// `local_domain`, all in letters and underscores, behind so many octets of a path.
+    Site(usize),
+    /// `local%domain` (RFC 5321 appendix C, of old).
+    Route,
+    /// `domain!local`, only in a text as it was written: folded, every domain that a sentence ends with would be one.
+    Bang,
+    /// `local_at_domain`.
+    Word,
+    /// `//local:`, before a password and the domain (RFC 3986 §3.2.1).
+    Login,
+}
+
+struct Spelling {
+    form: Form,
+    needle: usize,
+    with: String,
+}
+
+/// All spellings of the secrets.
+#[derive(Default)]
+pub struct Written {
+    search: Option<AhoCorasick>,
+    spellings: Vec<Spelling>,
+    /// The domains of all secrets.
+    places: Option<AhoCorasick>,
+    /// What takes the place of the domain in a link with a login, and the domains, by needle.
+    domains: Vec<(String, Vec<Vec<u8>>)>,
+}
+
+impl Written {
+    /// Spells the secrets out.
+    pub fn new(needles: &[Needle]) -> Self {
+        let mut patterns: Vec<Vec<u8>> = Vec::new();
+        let mut spellings: Vec<Spelling> = Vec::new();
+        let mut domains = Vec::new();
+        for (needle, one) in needles.iter().enumerate() {
+            let (alias_local, alias_domain) = one.alias().split_once('@').unwrap_or((one.alias(), ""));
+            let mut add = |pattern: Vec<u8>, form, with: String| {
+                if spellings.len() < MAX_SPELLINGS && !patterns.contains(&pattern) {
+                    patterns.push(pattern);
+                    spellings.push(Spelling { form, needle, with });
+                }
+            };
+            for local in one.locals() {
+                for opening in [b"//".as_slice(), b"%2f%2f", b"\\/\\/"] {
+                    add([opening, local, b":"].concat(), Form::Login, alias_local.to_owned());
+                }
+                for domain in one.domains() {
+                    let joined = |sign: &[u8]| [local, sign, domain].concat();
+                    for mark in [b"#ext#".as_slice(), b"%23ext%23"] {
+                        let with = format!("{alias_local}_{alias_domain}");
+                        add([&joined(b"_"), mark].concat(), Form::Guest(mark.len()), with);
+                    }
+                    let site = |text: &[u8], keeps: &[u8]| -> Vec<u8> {
+                        let stays = |b: &u8| b.is_ascii_alphanumeric() || !b.is_ascii() || keeps.contains(b);
+                        text.iter().map(|b| if stays(b) { *b } else { b'_' }).collect()
+                    };
+                    for path in [b"personal/".as_slice(), b"personal%2f", b"personal%252f"] {
+                        for keeps in [b"-".as_slice(), b""] {
+                            let with = site(one.alias().as_bytes(), keeps);
+                            let with = String::from_utf8_lossy(&with).into_owned();
+                            let pattern = [path, &site(&joined(b"_"), keeps)].concat();
+                            add(pattern, Form::Site(path.len()), with);
+                        }
+                    }
+                    for sign in ["%", "%25"] {
+                        add(
+                            joined(sign.as_bytes()),
+                            Form::Route,
+                            format!("{alias_local}{sign}{alias_domain}"),
+                        );
+                    }
+                    add(
+                        [domain, b"!".as_slice(), local].concat(),
+                        Form::Bang,
+                        format!("{alias_domain}!{alias_local}"),
+                    );
+                    for sign in ["_at_", "-at-"] {
+                        add(
+                            joined(sign.as_bytes()),
+                            Form::Word,
+                            format!("{alias_local}{sign}{alias_domain}"),
+                        );
+                    }
+                }
+            }
+            domains.push((alias_domain.to_owned(), one.domains().to_vec()));
+        }
+        // Without one it finds nothing, and the gate holds the mail.
+        let search = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns).ok();
+        let all = needles.iter().flat_map(Needle::domains);
+        let places = AhoCorasick::builder().ascii_case_insensitive(true).build(all).ok();
+        Self { search, spellings, places, domains }
+    }
+
+    /// Where a domain stands behind a character beyond ASCII, blanks aside, in any charset that keeps ASCII.
+    pub fn behind_signs(&self, text: &[u8]) -> Vec<usize> {
+        let Some(places) = &self.places else { return Vec::new() };
+        let is_behind = |at: &usize| {
+            let before = text.get(..*at).unwrap_or_default();
+            let blanks = before.iter().rev().take(8).take_while(|b| **b == b' ').count();
+            let before = before.get(..before.len() - blanks).unwrap_or_default();
+            let back = [b"\x1b(B".as_slice(), b"\x1b(J", b"~}"];
+            before.last().is_some_and(|b| *b >= 0x80) || back.iter().any(|back| before.ends_with(back))
+        };
+        places.find_overlapping_iter(text).map(|found| found.start()).filter(is_behind).collect()
+    }
+
+    /// All that stands in `hay`, in order; `as_written` is whether nothing was folded or joined in it.
+    pub fn found(&self, hay: &[u8], as_written: bool) -> Vec<Found> {
+        let mut out: Vec<Found> = Vec::new();
+        let Some(search) = &self.search else { return out };
+        for found in search.find_overlapping_iter(hay) {
+            let Some(spelling) = self.spellings.get(found.pattern().as_usize()) else { continue };
+            if spelling.form == Form::Bang && !as_written {
+                continue;
+            }
+            self.take(hay, found.start()..found.end(), spelling, &mut out);
+        }
+        // The longest of those that begin at the same place.
+        out.sort_by_key(|found| (found.range.start, std::cmp::Reverse(found.range.end)));
+        out
+    }
+
+    fn take(&self, hay: &[u8], whole: Range<usize>, spelling: &Spelling, out: &mut Vec<Found>) {
+        let behind = |end: usize| hay.get(end..).unwrap_or_default();
+        let before = |start: usize| hay.get(..start).unwrap_or_default();
+        let ends = |end: usize| !joins(behind(end)) && !longer::goes_on(before(end), behind(end));
+        let (range, left_clear, right_clear) = match spelling.form {
+            Form::Guest(mark) => {
+                (whole.start..whole.end - mark, left_is_clear(before(whole.start), Kind::Plain), true)
+            }
+            Form::Site(path) => {
+                let is_path = matches!(before(whole.start).last(), Some(b'/' | b'f' | b'F'));
+                let next = behind(whole.end).first();
+                let ends = !next.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+                (whole.start + path..whole.end, is_path, ends)
+            }
+            Form::Route | Form::Word => {
+                let right = ends(whole.end);
+                (whole.clone(), left_is_clear(before(whole.start), Kind::Plain), right)
+            }
+            Form::Bang => {
+                let is_longer =
+                    before(whole.start).last().is_some_and(|b| is_of_word(*b) || b"@/.".contains(b));
+                let goes_on = match behind(whole.end) {
+                    [b'.' | b'+', next, ..] => is_of_word(*next),
+                    rest => rest.first().is_some_and(|b| is_of_word(*b)),
+                };
+                (whole.clone(), !is_longer, !goes_on)
+            }
+            Form::Login => {
+                let from = whole.start + opening(hay, whole.start);
+                let Some(domain) = self.behind_password(hay, whole.end, spelling.needle) else { return };
+                let with = self.domains.get(spelling.needle).map_or(String::new(), |(with, _)| with.clone());
+                let right_clear = ends(domain.end);
+                if right_clear {
+                    out.push(Found { range: domain, with, left_clear: true, right_clear });
+                }
+                (from..whole.end - 1, true, right_clear)
+            }
+        };
+        out.push(Found { range, with: spelling.with.clone(), left_clear, right_clear });
+    }
+
+    /// Where the domain of the needle stands behind a password that begins at `from`.
+    fn behind_password(&self, hay: &[u8], from: usize, needle: usize) -> Option<Range<usize>> {
+        let near = hay.get(from..(from + MAX_PASSWORD).min(hay.len()))?;
+        let length = near.iter().position(|b| !b.is_ascii_graphic() || b"@/<>\"'".contains(b))?;
+        let start = from + length + 1;
+        let (_, domains) = self.domains.get(needle)?;
+        let begins = |domain: &&Vec<u8>| {
+            hay.get(start..start + domain.len()).is_some_and(|text| text.eq_ignore_ascii_case(domain))
+        };
+        let domain = domains.iter().filter(begins).max_by_key(|domain| domain.len())?;
+        (near.get(length) == Some(&b'@')).then_some(start..start + domain.len())
+    }
+}
+
+/// Length of what opens the authority of a link at `at`.
+fn opening(hay: &[u8], at: usize) -> usize {
+    match hay.get(at) {
+        Some(b'%') => 6,
+        Some(b'\\') => 4,
+        _ => 2,
+    }
+}
+
+/// Whether an octet may belong to a word in any charset.
+fn is_of_word(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || !b.is_ascii() || matches!(b, b'-' | b'_')
+}
+
+fn joins(behind: &[u8]) -> bool {
+    behind.first().is_some_and(u8::is_ascii_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_is_found_whole_and_keeps_its_form() {
+        let written = Written::new(&[Needle::new("bob@a-b.example", "x@y.example".into())]);
+        for (text, expected) in [
+            ("bob_a-b.example#EXT#@t.example", "x_y.example#EXT#@t.example"),
+            ("Personal/BOB_A-B_example/x", "Personal/BOB_A-B_example/x"),
+            ("/Personal/BOB_A-B_example/x", "/Personal/x_y_example/x"),
+            ("/personal/bob_a_b_example", "/personal/x_y_example"),
+            ("%2Fpersonal%2Fbob_a-b_example%2F", "%2Fpersonal%2Fx_y_example%2F"),
+            ("bob%a-b.example@gw", "x%y.example@gw"),
+            ("a-b.example!bob", "y.example!x"),
+            ("bob_at_a-b.example.", "x_at_y.example."),
+            (
+                "ftp://bob:p@a-b.example/ ftp:\\/\\/bob:@a-b.example",
+                "ftp://x:p@y.example/ ftp:\\/\\/x:@y.example",
+            ),
+            ("ftp%3A%2F%2Fbob:p@a-b.example", "ftp%3A%2F%2Fx:p@y.example"),
+            (
+                "ftp://bob:p@c.example //bob:80/ //bob:p@a-b.example.tw",
+                "ftp://bob:p@c.example //bob:80/ //bob:p@a-b.example.tw",
+            ),
+            ("rbob%a-b.example r.bob_at_a-b.example", "rbob%a-b.example r.bob_at_a-b.example"),
+            ("xa-b.example!bob a-b.example!bob.r", "xa-b.example!bob a-b.example!bob.r"),
+            ("bob%a-b.example.tw bob_a-b.example", "bob%a-b.example.tw bob_a-b.example"),
+        ] {
+            let mut out = text.to_owned();
+            for found in written.found(text.as_bytes(), true).into_iter().rev() {
+                if found.left_clear && found.right_clear {
+                    out.replace_range(found.range, &found.with);
+                }
+            }
+            assert_eq!(out, expected, "{text}");
+        }
+    }
+}

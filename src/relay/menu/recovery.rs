@@ -1,0 +1,70 @@
+//! A way back for a store whose people have lost theirs: the operator makes a new one-time password.
+//!
+//! Rules: it is one as `merchant add` makes it: random, to be changed at once. The administrators are told by mail. The second factor stays
+//! unless the operator takes it off too, having made sure who asks.
+//! When it fails: [`PeopleFault`]; nothing was changed.
+
+use super::mails::MenuText;
+use super::people::{INITIAL_LASTS, done};
+use super::sign_in::{FIRST, user_name};
+use super::{PeopleFault, verifier_place};
+use crate::mail::Timestamp;
+use crate::relay::record::About;
+use crate::relay::{Event, Relay, RelayFault};
+use crate::store::Told;
+use crate::vault::{Place, Secret};
+
+impl Relay {
+    /// Makes a one-time password for a person of a store: of this name, or the first one. `None`: there is no such store.
+    ///
+    /// # Errors
+    /// [`PeopleFault::Gone`] when there is no such person.
+    pub async fn new_menu_password(
+        &self,
+        store_id: &str,
+        name: Option<&str>,
+        drops_factor: bool,
+    ) -> Result<Option<Secret>, PeopleFault> {
+        let Some(row) = self.menu_store(store_id).await? else { return Ok(None) };
+        let store = self.open_menu_store(row)?.merchant;
+        let (name, now) = (name.map_or_else(|| FIRST.to_owned(), user_name), Timestamp::now());
+        let password = Secret::generate("answ_");
+        let hash = self.inner.hashes.make(&password).await?;
+        let person = self.store().menu_person(self.name_index(store.id, &name)).await?;
+        let Some(person) = person else {
+            // Nobody has come in yet.
+            let sealed = store.key.seal(Place::new("merchant", "menu", store.id), hash.as_str().as_bytes());
+            let told = self.told_of_recovery(&store, &name, drops_factor, now).await?;
+            done(self.store().set_first_menu_password(store.id, &sealed, &told).await?)?;
+            return Ok(Some(password));
+        };
+        if drops_factor && person.factor.is_some() {
+            done(self.store().set_menu_factor(&person, None, None, &Told::default()).await?)?;
+        }
+        let verifier = store.key.seal(verifier_place(person.id), hash.as_str().as_bytes());
+        let told = self.told_of_recovery(&store, &name, drops_factor, now).await?;
+        let new = (&verifier, Some(now.after(INITIAL_LASTS)));
+        done(self.store().set_menu_password(&person, new, None, now, &told).await?)?;
+        Ok(Some(password))
+    }
+
+    async fn told_of_recovery(
+        &self,
+        store: &crate::relay::Merchant,
+        name: &str,
+        drops_factor: bool,
+        now: Timestamp,
+    ) -> Result<Told, RelayFault> {
+        let detail = serde_json::json!({
+            "change": "menu_password", "user": self.user(), "person": name, "second_factor_off": drops_factor,
+        });
+        let about = About { merchant: Some(store.id), ..About::default() };
+        let record = self.new_record(&store.key, Event::Credential, about, None, &detail, None);
+        let text = MenuText::reissued(&self.policy().brand, store, name, now);
+        let mut told = Told { records: vec![record], ..Told::default() };
+        for to in self.addresses_to_warn(store, name).await? {
+            told.mails.push(self.menu_mail(store, &to, &text, "menu_reissued", now)?);
+        }
+        Ok(told)
+    }
+}

@@ -1,0 +1,277 @@
+//! Whoever changes rows behind the relay's back destroys no key, gets no certificate, uses no approval twice and lets nobody in again.
+
+use super::*;
+use crate::vault::Indexed;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+
+fn look(actor: &str, uid: u32) -> Look {
+    let account = Account { uid, login: Some(uid), from: Origin::Here };
+    Look::new(actor, LookPurpose::LegalRequest, "C-5", account).unwrap()
+}
+
+async fn run(database: &mut SqliteConnection, text: &str) {
+    let changed = sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(database).await.unwrap();
+    assert!(changed.rows_affected() > 0 || text.starts_with("CREATE"), "{text}");
+}
+
+async fn number(database: &mut SqliteConnection, text: &'static str) -> i64 {
+    sqlx::query(text).fetch_one(database).await.unwrap().get(0)
+}
+
+impl Shop {
+    async fn said(&self) -> Vec<String> {
+        let broken = self.relay.unproven().await.unwrap().unwrap();
+        broken.into_iter().map(|broken| broken.why).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_destroyed_by_who_has_the_ring_and_not_by_a_row() {
+    let shop = Shop::open().await;
+    let order = shop.relay.order("hana-ya", "1").await.unwrap().key.id();
+    let mut database = shop.database().await;
+    let installation = number(&mut database, "SELECT data_key_id FROM installation").await;
+    let store = number(&mut database, "SELECT data_key_id FROM merchant").await;
+    for (id, key) in [(1, order), (2, installation), (3, store)] {
+        run(&mut database, &format!("INSERT INTO erased_key (id, data_key_id, at) VALUES ({id}, {key}, 1)"))
+            .await;
+    }
+    assert!(shop.relay.keys_to_erase().await.unwrap().is_empty());
+    assert_eq!(shop.said().await.len(), 3);
+    // A proof is for one key.
+    let proof = |key| shop.relay.proof_of("erased_key", key, crate::store::DESTROYED);
+    let text = "UPDATE erased_key SET ruling = $1 WHERE id = 1";
+    sqlx::query(text).bind(proof(store).as_bytes()).execute(&mut database).await.unwrap();
+    assert!(shop.relay.keys_to_erase().await.unwrap().is_empty());
+    // Nor is a key that lasts taken out with one.
+    let text = "UPDATE erased_key SET ruling = $1 WHERE id = 3";
+    sqlx::query(text).bind(proof(store).as_bytes()).execute(&mut database).await.unwrap();
+    assert!(shop.relay.keys_to_erase().await.unwrap().is_empty());
+    // A conversation that was pointed to a store's key takes that with it to nowhere.
+    run(&mut database, "DELETE FROM erased_key").await;
+    run(&mut database, &format!("UPDATE conversation SET data_key_id = {store}")).await;
+    let (_, opening) = shop.relay.erasure_of(CUSTOMER, true).await.unwrap();
+    let open =
+        async |approved| shop.relay.open_for(&look("akiko", 1), &opening, Goes::ToTheScreen, approved).await;
+    let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("by one alone") };
+    shop.relay.decide_look(&request, "botan", look("botan", 2).account, Ruling::Approved).await.unwrap();
+    assert!(open(Some(&request)).await.is_err());
+    assert!(shop.relay.merchant("hana-ya").await.unwrap().is_some());
+    assert!(shop.relay.keys_to_erase().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn no_row_has_the_key_of_another_destroyed() {
+    let shop = Shop::open().await;
+    let taro = OrderRequest {
+        store_id: "hana-ya".into(),
+        order_no: "2".into(),
+        customer: "taro@other.example".into(),
+        expires_at: None,
+    };
+    shop.relay.open_order(taro).await.unwrap();
+    let (own, other) = (shop.relay.order("hana-ya", "1").await.unwrap(), "2");
+    let other = shop.relay.order("hana-ya", other).await.unwrap().key.id();
+    let mut database = shop.database().await;
+    run(
+        &mut database,
+        &format!("INSERT INTO correction (id, at, expires_at, data_key_id, detail) VALUES (5, 1, 2, {other}, X'00')"),
+    )
+    .await;
+    shop.relay.end_corrections(Timestamp::now()).await.unwrap();
+    run(
+        &mut database,
+        &format!("INSERT INTO correction (id, at, expires_at, data_key_id, detail) VALUES (5, 1, 2, {other}, X'00')"),
+    )
+    .await;
+    let stranger = shop.relay.vault().index.of(Indexed::Stranger(&address(CUSTOMER)));
+    sqlx::query("INSERT INTO stranger (address_idx, day, data_key_id) VALUES ($1, 20000, $2)")
+        .bind(stranger.as_bytes())
+        .bind(other)
+        .execute(&mut database)
+        .await
+        .unwrap();
+    run(&mut database, &format!("UPDATE conversation SET data_key_id = {other} WHERE id = {}", own.id)).await;
+    assert!(shop.erase_for_good(CUSTOMER).await.is_empty());
+    assert_eq!(number(&mut database, "SELECT COUNT(*) FROM erased_key").await, 0);
+    let order = shop.relay.order("hana-ya", "2").await.unwrap();
+    assert_eq!(order.customer.reveal(), "taro@other.example");
+}
+
+#[tokio::test]
+async fn what_a_node_of_an_older_version_erased_is_proven_by_its_own_tree_and_followed_then() {
+    let shop = Shop::open().await;
+    let other = shop.dir.join("other-keys");
+    std::fs::create_dir(&other).unwrap();
+    for file in std::fs::read_dir(shop.dir.join("keys")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), other.join(file.file_name())).unwrap();
+    }
+    let keys = shop.erase_for_good(CUSTOMER).await;
+    let mut database = shop.database().await;
+    run(&mut database, "UPDATE erased_key SET ruling = NULL").await;
+    run(&mut database, "UPDATE erasure SET ruling = NULL").await;
+    // Another machine's copy of the ring, in which the leaves are still there, waits.
+    let ring = KeyRing::open(&other, Make::Nothing, Timestamp::now()).unwrap();
+    let (store, domains) = (shop.relay.store().clone(), shop.relay.domains().clone());
+    let second = Relay::open(store, Vault::open(&ring).unwrap(), domains, Policy::for_tests()).await.unwrap();
+    assert!(second.keys_to_erase().await.unwrap().is_empty());
+    assert!(shop.relay.keys_to_erase().await.unwrap().is_empty());
+    let proven = "SELECT COUNT(*) FROM erased_key WHERE ruling IS NOT NULL";
+    assert_eq!(number(&mut database, proven).await, i64::try_from(keys.len()).unwrap());
+    assert_eq!(second.keys_to_erase().await.unwrap(), keys);
+    // The list of looks shows the erasure.
+    assert!(shop.relay.certify_erasures(Timestamp::now()).await.unwrap().is_empty());
+    assert_eq!(number(&mut database, "SELECT COUNT(*) FROM erasure WHERE certified_at > 0").await, 1);
+}
+
+#[tokio::test]
+async fn an_erasure_that_never_was_is_not_certified() {
+    let shop = Shop::open().await;
+    let keys = shop.erase_for_good(CUSTOMER).await;
+    assert!(shop.relay.certify_erasures(Timestamp::now()).await.unwrap().is_empty());
+    let mut database = shop.database().await;
+    // As many conversations more, of the same keys, with the proof of the true one.
+    run(
+        &mut database,
+        "INSERT INTO erasure (id, at, conversations, keys, fingerprints, bare, ruling) \
+         SELECT id + 1, at, 7, keys, fingerprints, bare, ruling FROM erasure",
+    )
+    .await;
+    run(&mut database, "UPDATE erasure SET conversations = 9, certified_at = NULL WHERE conversations = 1")
+        .await;
+    let waiting = shop.relay.certify_erasures(Timestamp::now()).await.unwrap();
+    assert!(waiting.len() == 2 && waiting.iter().all(|waits| !waits.is_proven));
+    assert_eq!(shop.relay.certificates(10).await.unwrap().len(), 1);
+    assert_eq!(shop.said().await.len(), 2);
+    // Without a proof, as of an older version: no look is about so many.
+    run(&mut database, "UPDATE erasure SET ruling = NULL").await;
+    assert_eq!(shop.relay.certify_erasures(Timestamp::now()).await.unwrap().len(), 2);
+    assert!(!keys.is_empty());
+}
+
+#[tokio::test]
+async fn an_approval_opens_once_and_in_its_time_whatever_its_row_says() {
+    let shop = Shop::open().await;
+    shop.customer_writes(&shop.store_alias(), "<1@x.example>", Notify::default(), None).await;
+    let queue_id = queue_id(shop.lease().await[0].message_id);
+    let opening = Opening::Content { queue_id };
+    let open =
+        async |approved| shop.relay.open_for(&look("akiko", 1), &opening, Goes::ToTheScreen, approved).await;
+    let approve = async |request: &str| {
+        shop.relay.decide_look(request, "botan", look("botan", 2).account, Ruling::Approved).await.unwrap();
+    };
+    let mut database = shop.database().await;
+    let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("by one alone") };
+    approve(&request).await;
+    run(&mut database, "UPDATE look_request SET expires_at = expires_at + 3600000").await;
+    assert!(matches!(open(Some(&request)).await, Err(DeskFault::Unproven)));
+    run(&mut database, "UPDATE look_request SET expires_at = expires_at - 3600000").await;
+    assert!(open(Some(&request)).await.is_ok());
+    assert!(shop.said().await.is_empty());
+    run(&mut database, "UPDATE look_request SET used_at = NULL").await;
+    assert!(matches!(open(Some(&request)).await, Err(DeskFault::Used)));
+    assert_eq!(shop.said().await, ["the row of look_request says that it was not used, and a look says so"]);
+    // An entry that was taken out and put back later.
+    run(&mut database, "CREATE TABLE kept AS SELECT * FROM look WHERE outcome = 'opened'").await;
+    run(&mut database, "DELETE FROM look WHERE outcome = 'opened'").await;
+    assert!(open(Some(&request)).await.is_ok());
+    run(&mut database, "INSERT INTO look SELECT * FROM kept").await;
+    assert_eq!(shop.said().await, ["more than one look was opened by one approval"]);
+}
+
+#[tokio::test]
+async fn an_access_that_was_revoked_stays_so_whatever_is_put_back() {
+    let shop = Shop::open().await;
+    let token = shop.relay.add_token("shop system", "orders").await.unwrap();
+    let opening = Opening::Customer { store_id: "hana-ya".into(), order_no: "1".into() };
+    let see = async || shop.relay.open_for(&look("akiko", 1), &opening, Goes::ToTheScreen, None).await;
+    see().await.unwrap();
+    let botan = Look::for_audit("botan", look("botan", 2).account).unwrap();
+    let view = shop.relay.begin_review(&botan, Duration::from_secs(7 * 86_400)).await.unwrap();
+    for access in &view.accesses {
+        shop.relay.decide_access(&botan, &access.id, Decision::Certified, None).await.unwrap();
+    }
+    let mut database = shop.database().await;
+    for table in ["review", "review_item", "api_token"] {
+        run(&mut database, &format!("CREATE TABLE kept_{table} AS SELECT * FROM {table}")).await;
+    }
+    for access in &view.accesses {
+        shop.relay.decide_access(&botan, &access.id, Decision::Revoked, None).await.unwrap();
+    }
+    assert!(shop.said().await.is_empty());
+    assert!(matches!(see().await, Err(DeskFault::Suspended)));
+    // The rows of before, with a proof that was good.
+    run(&mut database, "DELETE FROM review_item").await;
+    run(&mut database, "INSERT INTO review_item SELECT * FROM kept_review_item").await;
+    assert!(matches!(see().await, Err(DeskFault::Suspended)));
+    assert_eq!(shop.said().await.len(), 2);
+    // A mark of a token that is taken back lets nobody in.
+    run(&mut database, "UPDATE api_token SET revoked_at = NULL").await;
+    assert_eq!(shop.relay.token_allows(token.token.show(), Scope::Orders).await.unwrap(), None);
+    assert!(shop.said().await.iter().any(|why| why.contains("row of api_token")));
+    run(&mut database, "DELETE FROM review_item").await;
+    assert!(matches!(see().await, Err(DeskFault::Suspended)));
+    let said = shop.said().await;
+    assert_eq!(said.iter().filter(|why| *why == "the row of review_item is gone").count(), 2, "{said:?}");
+    assert!(said.iter().any(|why| why.contains("of this review are gone")), "{said:?}");
+    run(&mut database, "DELETE FROM review").await;
+    assert!(shop.said().await.iter().any(|why| why == "the row of review is gone"));
+}
+
+#[tokio::test]
+async fn a_hold_keeps_what_it_was_set_to_keep() {
+    let shop = Shop::open().await;
+    let scope = HoldScope { store_id: Some("hana-ya".into()), ..HoldScope::default() };
+    shop.relay.add_legal_hold(&look("akiko", 1), scope).await.unwrap();
+    let scope = HoldScope { customer: Some(CUSTOMER.into()), ..HoldScope::default() };
+    shop.relay.add_legal_hold(&look("akiko", 1), scope).await.unwrap();
+    assert!(shop.said().await.is_empty());
+    let mut database = shop.database().await;
+    for (attack, broken) in [
+        ("UPDATE legal_hold SET until_at = 1", 2),
+        ("UPDATE legal_hold SET merchant_id = 7", 2),
+        ("UPDATE legal_hold SET by_person = 1", 1),
+    ] {
+        run(&mut database, attack).await;
+        let said = shop.said().await;
+        assert_eq!(said.len(), broken, "{said:?}");
+        assert!(said.iter().all(|why| why.contains("set to keep")), "{said:?}");
+        // Before anything is destroyed.
+        let refused = shop.relay.may_erase(
+            &[],
+            shop.relay.vault().index.of(Indexed::Stranger(&address(CUSTOMER))),
+            true,
+        );
+        assert!(refused.await.is_ok());
+        assert!(shop.said().await.is_empty(), "{attack}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_left_logs_in_no_more_whatever_its_rows_say() {
+    let shop = Shop::open().await;
+    let request = |store_id: &str| NewMerchantRequest {
+        store_id: store_id.into(),
+        name: "Store".into(),
+        addresses: vec![format!("{store_id}@store.example")],
+    };
+    let added = shop.relay.add_merchant(request("left-ya")).await.unwrap();
+    let enter = async || shop.relay.authenticate(&added.auth_id, &added.auth_password, HERE).await;
+    enter().await.unwrap();
+    shop.relay.leave_store(&look("akiko", 1), "left-ya").await.unwrap();
+    let mut database = shop.database().await;
+    run(&mut database, "UPDATE credential SET revoked_at = NULL").await;
+    run(&mut database, "UPDATE merchant SET left_at = NULL").await;
+    assert_eq!(enter().await.err(), Some(Refusal::Credentials));
+    let kept = "SELECT COUNT(*) FROM credential c JOIN merchant m ON m.id = c.merchant_id WHERE \
+         length(c.secret) > 0 OR c.verifier IS NOT NULL OR c.scram IS NOT NULL";
+    assert_eq!(number(&mut database, kept).await, 1, "the other store's");
+    let kept = "SELECT COUNT(*) FROM merchant WHERE length(menu) > 0";
+    assert_eq!(number(&mut database, kept).await, 1);
+    // One that was to end later is forgotten when it has.
+    run(&mut database, "UPDATE credential SET revoked_at = 1").await;
+    shop.relay.clear_fast_hashes(Timestamp::now()).await.unwrap();
+    run(&mut database, "UPDATE credential SET revoked_at = NULL").await;
+    assert_eq!(number(&mut database, "SELECT COUNT(*) FROM credential WHERE verifier IS NOT NULL").await, 0);
+}
