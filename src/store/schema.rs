@@ -2,11 +2,14 @@
 //! A database that is newer than the program is refused: a downgrade would not understand what is in it.
 
 use super::StoreFault;
-use super::engine::{Engine, WRITER_LIMITS};
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr};
+use super::building::{self, BUILT_AHEAD, NO_PATIENCE};
+use super::engine::{Engine, READ_PATIENCE, WRITER_LIMITS};
+use super::reader::fell_silent;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AnyConnection, AssertSqlSafe, Row, SqlSafeStr};
+use std::time::Duration;
 
-pub(super) const MIGRATIONS: [(i64, &str, &str); 20] = [
+pub(super) const MIGRATIONS: [(i64, &str, &str); 30] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
@@ -27,50 +30,132 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 20] = [
     (18, "facts", include_str!("../../migrations/0018_facts.sql")),
     (19, "proven", include_str!("../../migrations/0019_proven.sql")),
     (20, "retry", include_str!("../../migrations/0020_retry.sql")),
+    (21, "marks", include_str!("../../migrations/0021_marks.sql")),
+    (23, "fact_days", include_str!("../../migrations/0023_fact_days.sql")),
+    (25, "kept_texts", include_str!("../../migrations/0025_kept_texts.sql")),
+    (26, "extracts", include_str!("../../migrations/0026_extracts.sql")),
+    (28, "late", include_str!("../../migrations/0028_late.sql")),
+    (29, "log_ids", include_str!("../../migrations/0029_log_ids.sql")),
+    (30, "menu", include_str!("../../migrations/0030_menu.sql")),
+    (31, "second_factor", include_str!("../../migrations/0031_second_factor.sql")),
+    (32, "menu_keys", include_str!("../../migrations/0032_menu_keys.sql")),
+    (34, "erased_proven", include_str!("../../migrations/0034_erased_proven.sql")),
 ];
 
 /// Stands in front of what only PostgreSQL has.
 const FOR_POSTGRES: &str = "-- PostgreSQL: ";
+/// The same for SQLite.
+const FOR_SQLITE: &str = "-- SQLite: ";
 /// Only PostgreSQL has partitions.
 const PARTITIONED: &str = " PARTITION BY RANGE (id)";
 
-/// A lock of the database's own, under a number that nobody else has; it ends with its session too. `IS NULL`, because the
-/// driver has no type for an answer that is none.
-const LOCK: &str = "SELECT CASE WHEN pg_advisory_lock(6017245871) IS NULL THEN 0 ELSE 1 END";
+/// A lock of the database's own, under a number that nobody else has; it ends with its session too. Asked for again and again: who
+/// waited for it inside a statement would be waited for by an index that is built beside it, and both would wait for ever.
+const LOCK: &str = "SELECT CASE WHEN pg_try_advisory_lock(6017245871) THEN 1 ELSE 0 END";
+/// The same, of who builds indexes ahead: only programs that know of it ask, before they ask for the other.
+const BUILDING: &str = "SELECT CASE WHEN pg_try_advisory_lock(6017245872) THEN 1 ELSE 0 END";
+/// How long is waited between two tries.
+const TURN: Duration = Duration::from_millis(200);
+/// How long a migration waits for a lock on a table, with others behind it, and how often it is tried.
+const PATIENCE: &str = "SET statement_timeout = 0; SET lock_timeout = '2s'";
+const TRIES: u32 = 150;
+const BUILT: &str = "SELECT CASE WHEN pg_advisory_unlock(6017245872) THEN 1 ELSE 0 END";
 const UNLOCK: &str = "SELECT CASE WHEN pg_advisory_unlock(6017245871) THEN 1 ELSE 0 END";
 
-/// Brings the schema up to date.
-pub(super) async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), StoreFault> {
+/// All versions, as an engine understands them.
+pub(super) fn migrator(engine: Engine) -> Migrator {
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         let text = match engine {
             Engine::Postgres => text.replace(FOR_POSTGRES, ""),
             Engine::Sqlite => text
+                .replace(FOR_SQLITE, "")
                 .replace("BYTEA", "BLOB")
                 .replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
                 .replace(PARTITIONED, ""),
         };
         Migration::new(version, name.into(), MigrationType::Simple, AssertSqlSafe(text).into_sql_str(), false)
     };
-    let migrator = Migrator::with_migrations(MIGRATIONS.into_iter().map(migration).collect());
+    Migrator::with_migrations(MIGRATIONS.into_iter().map(migration).collect())
+}
+
+/// Brings the schema up to date.
+pub(super) async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), StoreFault> {
+    let migrator = migrator(engine);
     // Nodes that start at once wait for the first, however long its migration takes; SQLite locks its file by itself.
     if engine == Engine::Postgres {
-        sqlx::query("SET statement_timeout = 0").execute(&mut *connection).await?;
-        sqlx::query(LOCK).execute(&mut *connection).await?;
+        take_turn(BUILDING, connection).await?;
+        take_turn(LOCK, connection).await?;
     }
-    let done = migrator.run_direct(None, connection, false).await;
+    let mut done = run(engine, &migrator, connection).await;
+    // Each that is done is done; the one that could not have its lock is rolled back, and others have their turn meanwhile.
+    for _ in 1..TRIES {
+        if !matches!(&done, Err(fault) if fault.is_of_lock()) {
+            break;
+        }
+        tokio::time::sleep(TURN).await;
+        done = run(engine, &migrator, connection).await;
+    }
     if engine == Engine::Postgres {
         sqlx::query(UNLOCK).execute(&mut *connection).await?;
+        sqlx::query(BUILT).execute(&mut *connection).await?;
+        sqlx::raw_sql(NO_PATIENCE).execute(&mut *connection).await?;
         sqlx::raw_sql(WRITER_LIMITS).execute(&mut *connection).await?;
     }
-    done.map_err(|error| match error {
-        sqlx::migrate::MigrateError::VersionMissing(version) => StoreFault::Schema(format!(
+    done
+}
+
+/// Waits for the lock under which one node at a time changes the schema.
+async fn take_turn(lock: &'static str, connection: &mut AnyConnection) -> Result<(), StoreFault> {
+    let mut is_told = false;
+    loop {
+        // A question of an instant, beside statements that may take an hour: who does not answer it has gone.
+        let asked = tokio::time::timeout(READ_PATIENCE, sqlx::query(lock).fetch_one(&mut *connection));
+        if asked.await.unwrap_or_else(|_| Err(fell_silent()))?.try_get::<i32, _>(0)? != 0 {
+            return Ok(());
+        }
+        if !std::mem::replace(&mut is_told, true) {
+            tracing::info!(
+                event = "schema_waits",
+                "another node is changing the schema; this one starts once it is done"
+            );
+        }
+        tokio::time::sleep(TURN).await;
+    }
+}
+
+/// All migrations that are missing; one whose indexes are built beside running nodes is written down once they are.
+async fn run(engine: Engine, migrator: &Migrator, connection: &mut AnyConnection) -> Result<(), StoreFault> {
+    if engine == Engine::Postgres {
+        sqlx::raw_sql(PATIENCE).execute(&mut *connection).await?;
+    }
+    for ahead in BUILT_AHEAD {
+        if engine != Engine::Postgres || !building::is_to_build(connection, ahead).await? {
+            continue;
+        }
+        let text =
+            MIGRATIONS.into_iter().find(|(version, ..)| *version == ahead.0).map_or("", |found| found.2);
+        migrator.run_direct(Some(ahead.0 - 1), connection, false).await.map_err(told)?;
+        // A program of before waits for the lock inside a statement, and an index that is built waits for that statement: it has its
+        // turn meanwhile. Programs of now wait for the other lock, which this one keeps.
+        sqlx::query(UNLOCK).execute(&mut *connection).await?;
+        let built = building::build(connection, text).await;
+        take_turn(LOCK, connection).await?;
+        built?;
+        sqlx::raw_sql(PATIENCE).execute(&mut *connection).await?;
+        migrator.run_direct(Some(ahead.0), connection, true).await.map_err(told)?;
+    }
+    migrator.run_direct(None, connection, false).await.map_err(told)
+}
+
+fn told(error: MigrateError) -> StoreFault {
+    match error {
+        MigrateError::VersionMissing(version) => StoreFault::Schema(format!(
             "it has version {version}, which this program does not know; run the newer one"
         )),
-        sqlx::migrate::MigrateError::VersionMismatch(version) => {
+        MigrateError::VersionMismatch(version) => {
             StoreFault::Schema(format!("version {version} was applied with another text"))
         }
-        sqlx::migrate::MigrateError::Execute(error)
-        | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => error.into(),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
         _ => StoreFault::Schema("the migration did not run".into()),
-    })
+    }
 }
