@@ -1,30 +1,32 @@
 //! Reading a server's replies (RFC 5321 §4.2): `250-text`, `250 text`, or `250` alone, ended by CRLF or, as some
 //! servers write, LF.
 //!
-//! Rules: a line is at most [`MAX_LINE`] octets, a reply at most [`MAX_REPLY`] and [`MAX_LINES`] lines; all lines
-//! of a reply have one code, 200 to 599. An enhanced code (RFC 2034 §4) counts when its class is the first digit of
-//! the code. How the octets were cut makes no difference.
+//! Rules: what a server meant counts, not how well it wrote it: a reply to the final dot that is not understood sends the message twice. Of
+//! a line [`MAX_LINE`] octets are kept, of a reply [`MAX_REPLY`] octets and [`MAX_LINES`] lines; what goes beyond is read
+//! and forgotten, up to [`MAX_FORGOTTEN`]. Where lines of a reply have different codes that of the last one counts (RFC 5321 §4.2.1). A code is
+//! 200 to 599; lines with 1yz, which SMTP has no use for, and empty ones are passed over, [`MAX_FORGOTTEN`] octets of them at most. An
+//! enhanced code (RFC 2034 §4) counts when its class is the first digit of the code. How the octets were cut makes no difference.
 //! When it fails: [`ReplyFault`], and nothing more can be read from that connection: where the next reply begins
-//! is no longer known.
+//! is no longer known. [`ReplyReader::begun`] tells what the server had begun to say.
 
 use super::{RemoteText, Status};
 
-/// Octets of one line, CRLF included. RFC 5321 §4.5.3.1.5 has 512; real servers write longer ones.
+/// Octets of one line that are kept, its end included. RFC 5321 §4.5.3.1.5 has 512; real servers write longer ones.
 pub const MAX_LINE: usize = 4096;
-/// Octets of one reply.
+/// Octets of one reply that are kept.
 pub const MAX_REPLY: usize = 64 * 1024;
-/// Lines of one reply.
+/// Lines of one reply that are kept.
 pub const MAX_LINES: usize = 200;
+/// Octets that are read beyond those, and then no more.
+pub const MAX_FORGOTTEN: usize = 1024 * 1024;
 
 /// Why what a server sent is no reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyFault {
-    #[error("a line or the whole of the reply is too long")]
+    #[error("the reply does not end")]
     TooLong,
     #[error("the line is no reply line")]
     Malformed,
-    #[error("the lines of one reply have different codes")]
-    MixedCodes,
 }
 
 /// One whole reply of a server. Its text cannot be printed.
@@ -63,12 +65,18 @@ impl RemoteReply {
 #[derive(Default)]
 pub struct ReplyReader {
     input: Vec<u8>,
-    /// How far `input` has been read: whole lines before it are in `lines`.
+    /// How far `input` has been read.
     read: usize,
     /// How far beyond `read` there is no LF.
     searched: usize,
+    /// The beginning of a line whose rest is forgotten.
+    cut: Option<Vec<u8>>,
     lines: Vec<Vec<u8>>,
+    /// Of `lines`.
     octets: usize,
+    /// Of what was read since the last whole reply, and not kept.
+    forgotten: usize,
+    /// Of the last line.
     code: Option<u16>,
 }
 
@@ -91,7 +99,13 @@ impl ReplyReader {
     /// Whether nothing at all is left over, not even a part of a reply.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.input.len() <= self.read
+        self.lines.is_empty() && self.cut.is_none() && self.input.len() <= self.read
+    }
+
+    /// The code of a reply of which whole lines came, and not its end.
+    #[must_use]
+    pub fn begun(&self) -> Option<u16> {
+        self.code
     }
 
     /// Forgets everything received, as at the switch to TLS (RFC 3207 §4.2, CVE-2011-0411).
@@ -105,58 +119,84 @@ impl ReplyReader {
     /// [`ReplyFault`] when what came is no reply; the connection is then of no use.
     pub fn take(&mut self) -> Result<Option<RemoteReply>, ReplyFault> {
         while let Some(line) = self.next_line()? {
-            if self.octets > MAX_REPLY || self.lines.len() >= MAX_LINES {
-                return Err(ReplyFault::TooLong);
-            }
-            let (code, last) = parse_line(&line)?;
-            if self.code.is_some_and(|first| first != code) {
-                return Err(ReplyFault::MixedCodes);
-            }
+            let Some((code, last)) = parse_line(&line)? else {
+                self.forget(line.len() + 1)?;
+                continue;
+            };
             self.code = Some(code);
-            self.lines.push(line);
+            let size = self.octets + line.len();
+            // The last line says what counts, and is kept whatever came before it.
+            if last || (self.lines.len() < MAX_LINES - 1 && size <= MAX_REPLY - MAX_LINE) {
+                self.octets = size;
+                self.lines.push(line);
+            } else {
+                self.forget(line.len())?;
+            }
             if last {
                 self.code = None;
-                self.octets = 0;
+                (self.octets, self.forgotten) = (0, 0);
                 let lines = std::mem::take(&mut self.lines);
-                let enhanced = lines.first().and_then(|line| parse_enhanced(code, line.get(4..)?));
+                let own = |line: &Vec<u8>| line.get(..3) == lines.last().and_then(|last| last.get(..3));
+                let speaks = lines.iter().find(|line| own(line));
+                let enhanced = speaks.and_then(|line| parse_enhanced(code, line.get(4..)?));
                 return Ok(Some(RemoteReply { code, enhanced, lines }));
             }
         }
         Ok(None)
     }
 
-    /// The next line without its end.
+    /// The next line without its end, cut where it is too long.
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, ReplyFault> {
         let rest = self.input.get(self.read..).unwrap_or_default();
         let unseen = rest.get(self.searched..).unwrap_or_default();
-        let Some(at) = memchr::memchr(b'\n', unseen).map(|at| at + self.searched) else {
-            self.searched = rest.len();
-            return if rest.len() > MAX_LINE { Err(ReplyFault::TooLong) } else { Ok(None) };
-        };
-        if at >= MAX_LINE {
-            return Err(ReplyFault::TooLong);
+        let end = memchr::memchr(b'\n', unseen).map(|at| at + self.searched);
+        let piece = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        if end.is_none() && self.cut.is_none() && piece.len() < MAX_LINE {
+            self.searched = piece.len();
+            return Ok(None);
         }
-        let line = rest.get(..at).unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-        self.read += at + 1;
+        let begun = self.cut.is_some();
+        let beginning = match self.cut.take() {
+            Some(beginning) => beginning,
+            None => piece.get(..piece.len().min(MAX_LINE)).unwrap_or_default().to_vec(),
+        };
+        let left_out = if begun { piece.len() } else { piece.len() - beginning.len() };
+        self.read += piece.len() + usize::from(end.is_some());
         self.searched = 0;
-        self.octets += at + 1;
+        self.forget(left_out)?;
+        if end.is_none() {
+            self.cut = Some(beginning);
+            return Ok(None);
+        }
+        let mut line = beginning;
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
         Ok(Some(line))
+    }
+
+    fn forget(&mut self, octets: usize) -> Result<(), ReplyFault> {
+        self.forgotten += octets;
+        if self.forgotten > MAX_FORGOTTEN { Err(ReplyFault::TooLong) } else { Ok(()) }
     }
 }
 
-/// Code, and whether it is the last line.
-fn parse_line(line: &[u8]) -> Result<(u16, bool), ReplyFault> {
+/// Code, and whether it is the last line; none of a line that says nothing.
+fn parse_line(line: &[u8]) -> Result<Option<(u16, bool)>, ReplyFault> {
+    if line.trim_ascii().is_empty() {
+        return Ok(None);
+    }
     let (digits, rest) = line.split_at_checked(3).ok_or(ReplyFault::Malformed)?;
     let code = digits.iter().try_fold(0u16, |code, byte| {
         if byte.is_ascii_digit() { Some(code * 10 + u16::from(byte - b'0')) } else { None }
     });
-    let code = code.filter(|code| (200..600).contains(code)).ok_or(ReplyFault::Malformed)?;
-    match rest.first() {
-        None | Some(b' ') => Ok((code, true)),
-        Some(b'-') => Ok((code, false)),
-        Some(_) => Err(ReplyFault::Malformed),
-    }
+    let code = code.filter(|code| (100..600).contains(code)).ok_or(ReplyFault::Malformed)?;
+    let last = match rest.first() {
+        None | Some(b' ' | b'\t') => true,
+        Some(b'-') => false,
+        Some(_) => return Err(ReplyFault::Malformed),
+    };
+    Ok((code >= 200).then_some((code, last)))
 }
 
 /// `class.subject.detail` at the start of a text, where its class is that of the code and both numbers have at
@@ -215,25 +255,72 @@ mod tests {
     fn what_is_no_reply_is_refused() {
         for (wire, fault) in [
             (&b"hello\r\n"[..], ReplyFault::Malformed),
-            (b"\r\n", ReplyFault::Malformed),
             (b"25\r\n", ReplyFault::Malformed),
-            (b"199 x\r\n", ReplyFault::Malformed),
+            (b"099 x\r\n", ReplyFault::Malformed),
             (b"600 x\r\n", ReplyFault::Malformed),
             (b"250x\r\n", ReplyFault::Malformed),
-            (b"250-a\r\n251 b\r\n", ReplyFault::MixedCodes),
         ] {
             assert_eq!(read_all(wire, 1), Err(fault), "{}", wire.escape_ascii());
         }
     }
 
     #[test]
+    fn what_a_server_meant_counts_however_it_wrote_it() {
+        let long = [b"250-".to_vec(), vec![b'a'; 5000], b"\r\n250 2.0.0 ok\r\n".to_vec()].concat();
+        let one_line =
+            [b"250 2.0.0 queued ".to_vec(), vec![b'a'; 50_000], b"\r\n220 x\r\n".to_vec()].concat();
+        let many = [b"250-a\r\n".repeat(300), b"250 2.0.0 ok\r\n".to_vec()].concat();
+        let wide = [
+            [b"250-".to_vec(), vec![b'a'; 4000], b"\r\n".to_vec()].concat().repeat(40),
+            b"250 ok\r\n".to_vec(),
+        ]
+        .concat();
+        for (wire, expected) in [
+            (&b"\r\n \r\n250 2.0.0 ok\r\n"[..], vec![(250, Some((2, 0, 0)), 1)]),
+            (b"150 working\r\n150-still\r\n250 2.0.0 ok\r\n", vec![(250, Some((2, 0, 0)), 1)]),
+            (b"250\t2.0.0 ok\r\n", vec![(250, Some((2, 0, 0)), 1)]),
+            (b"250-2.0.0 a\r\n251 2.1.5 b\r\n", vec![(251, Some((2, 1, 5)), 2)]),
+            (b"250-2.0.0 a\r\n550 5.7.1 no\r\n", vec![(550, Some((5, 7, 1)), 2)]),
+            (&long, vec![(250, None, 2)]),
+            (&one_line, vec![(250, Some((2, 0, 0)), 1), (220, None, 1)]),
+            (&many, vec![(250, None, MAX_LINES)]),
+            (&wide, vec![(250, None, 16)]),
+        ] {
+            for size in [1, 7, 4096, wire.len()] {
+                let shown = wire.get(..40.min(wire.len())).unwrap().escape_ascii();
+                assert_eq!(read_all(wire, size), Ok(expected.clone()), "{size} {shown}");
+            }
+        }
+    }
+
+    #[test]
     fn neither_a_line_nor_a_reply_grows_without_end() {
-        let long = vec![b'2'; MAX_LINE + 1];
-        assert_eq!(read_all(&long, 100), Err(ReplyFault::TooLong));
-        let many = b"250-a\r\n".repeat(MAX_LINES + 1);
-        assert_eq!(read_all(&many, 1000), Err(ReplyFault::TooLong));
-        let wide = [b"250-".to_vec(), vec![b'a'; 4000], b"\r\n".to_vec()].concat().repeat(20);
-        assert_eq!(read_all(&wide, 1000), Err(ReplyFault::TooLong));
+        let line = vec![b'2'; MAX_FORGOTTEN + MAX_LINE + 2];
+        let many = b"250-a\r\n".repeat(MAX_FORGOTTEN / 5 + MAX_LINES + 2);
+        let empty = b"\r\n".repeat(MAX_FORGOTTEN + 2);
+        for wire in [line, many, empty] {
+            let mut reader = ReplyReader::new();
+            let mut most = 0;
+            let fault = wire.chunks(1000).find_map(|chunk| {
+                reader.feed(chunk);
+                let fault = reader.take().err();
+                let kept: usize = reader.lines.iter().map(Vec::len).sum();
+                most = most.max(kept + reader.input.len() + reader.cut.as_ref().map_or(0, Vec::len));
+                fault
+            });
+            assert_eq!(fault, Some(ReplyFault::TooLong));
+            assert!(most < 2 * MAX_REPLY, "{most} octets are kept");
+        }
+    }
+
+    #[test]
+    fn what_a_server_has_begun_to_say_is_known() {
+        let mut reader = ReplyReader::new();
+        for (octets, begun) in [(&b"250-que"[..], None), (b"ued\r\n", Some(250)), (b"250 ok\r\n", None)] {
+            reader.feed(octets);
+            let _ = reader.take().unwrap();
+            assert_eq!(reader.begun(), begun);
+        }
     }
 
     proptest! {

@@ -7,6 +7,7 @@
 //!   refused and RCPT was not, and 354 came, the connection is dropped: a lone dot might deliver an empty message.
 //! - A reply that comes while the message is written refuses it, or makes no sense; it never accepts it. What is
 //!   left over at the end of a transaction closes the connection. Octets that came before TLS are forgotten at the switch (RFC 3207 §4.2, CVE-2011-0411).
+//! - A yes to the final dot counts as soon as its first line is there: what follows that can't be read makes it no no.
 //! - A server that greets with our own name is ourselves (5.4.6), unless the next hop was named by hand.
 //!
 //! When it fails: [`Step::Finished`] with a [`Verdict`], after which [`Session::is_reusable`] tells whether the
@@ -178,7 +179,10 @@ impl Session {
                 Ok(Some(reply)) => reply,
                 Ok(None) if matches!(self.state, State::Content) => return Step::Content,
                 Ok(None) => return Step::Wait,
-                Err(_) => return self.finish(protocol_error(self.phase(), None), State::Closed),
+                Err(_) => {
+                    let verdict = self.taken().unwrap_or_else(|| protocol_error(self.phase(), None));
+                    return self.finish(verdict, State::Closed);
+                }
             };
             self.exchange += 1;
             if let Some(step) = self.take_reply(reply) {
@@ -240,6 +244,10 @@ impl Session {
     #[must_use]
     pub fn lost(&mut self) -> Verdict {
         let phase = self.phase();
+        if let Some(verdict) = self.taken() {
+            self.state = State::Closed;
+            return verdict;
+        }
         let status = Status::ours(451, 4, 2);
         match std::mem::replace(&mut self.state, State::Closed) {
             State::LoneDot(verdict) => verdict,
@@ -251,6 +259,13 @@ impl Session {
             },
             _ => Verdict::deferred(status, phase),
         }
+    }
+
+    /// After the final dot: the server has begun to say yes, whatever kept it from the end of its words.
+    fn taken(&self) -> Option<Verdict> {
+        let code = self.reader.begun().filter(|code| (200..300).contains(code))?;
+        let outcome = Outcome::Delivered { status: Status { code, enhanced: None } };
+        matches!(self.state, State::Dot).then_some(Verdict { outcome, phase: Phase::Dot, remote_text: None })
     }
 
     /// Says QUIT. Its reply need not be awaited.
