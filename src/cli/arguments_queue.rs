@@ -24,7 +24,8 @@ pub(super) enum QueueCommand {
         #[command(flatten)]
         look: LookArguments,
     },
-    /// Hold messages that wait: nothing is sent until they are released. Their senders are not told.
+    /// Hold messages that wait: nothing is sent until they are released. Their senders are not told, unless nobody
+    /// releases or drops them within content.hold_expire (7 days): then they are dropped, and their senders told.
     Hold {
         #[command(flatten)]
         choice: QueueChoice,

@@ -21,7 +21,10 @@ pub(super) async fn pause(common: &Common, relay: &Relay, domain: &str) -> Resul
         }
     }
     let text = match relay.pause(&domain).await? {
-        true => format!("nothing is sent to {domain} from now on; its mail is taken and waits"),
+        true => format!(
+            "within a few seconds no new attempt to {domain} begins; what is being sent just now goes on, and what was \
+             moved to a route of its own (`queue route`) is not paused; its mail is taken and waits"
+        ),
         false => format!("{domain} was paused already"),
     };
     print(common, &json!({ "domain": domain.to_string(), "state": "paused" }), &text);

@@ -37,6 +37,9 @@ pub struct Timeouts {
     /// One attempt up to the final dot.
     #[serde(serialize_with = "show::duration")]
     pub attempt: Duration,
+    /// Attempts before the final dot once a stop was asked for.
+    #[serde(serialize_with = "show::duration")]
+    pub drain: Duration,
 }
 
 /// `[egress.reuse]`
@@ -150,6 +153,7 @@ impl Timeouts {
         let content = r.value("egress.timeouts.content", "3m", kind::duration);
         let dot = r.value("egress.timeouts.dot", "10m", kind::duration);
         let attempt = r.value("egress.timeouts.attempt", "30m", kind::duration);
+        let drain = r.value("egress.timeouts.drain", "1m", kind::duration);
         Some(Self {
             connect: connect?,
             tls: tls?,
@@ -159,6 +163,7 @@ impl Timeouts {
             content: content?,
             dot: dot?,
             attempt: attempt?,
+            drain: drain?,
         })
     }
 }

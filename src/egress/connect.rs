@@ -13,6 +13,7 @@ use super::remembered::Remembered;
 use super::resolve::{Origin, Target};
 use super::source::Sources;
 use super::tls::{TlsClient, TlsInfo};
+use super::transport::Outgoing;
 use crate::smtp::client::{
     Content, Deadlines, Envelope, LoopCheck, Phase, Session, SessionSettings, StartTls, Status, Step, Verdict,
 };
@@ -247,7 +248,7 @@ impl Connection {
     pub(super) async fn transact(
         &mut self,
         envelope: &Envelope<'_>,
-        message: &[u8],
+        outgoing: &Outgoing<'_>,
         until: Instant,
     ) -> Verdict {
         self.served += 1;
@@ -259,7 +260,7 @@ impl Connection {
             Step::Content => {}
             Step::Wait | Step::Handshake | Step::Ready => return self.session.lost(),
         }
-        if let Err(verdict) = self.send_content(message, until).await {
+        if let Err(verdict) = self.send_content(outgoing, until).await {
             return verdict;
         }
         match self.drive(until).await {
@@ -280,8 +281,8 @@ impl Connection {
         .await;
     }
 
-    async fn send_content(&mut self, message: &[u8], until: Instant) -> Result<(), Verdict> {
-        let mut content = Content::new(message);
+    async fn send_content(&mut self, outgoing: &Outgoing<'_>, until: Instant) -> Result<(), Verdict> {
+        let mut content = Content::new(outgoing.message);
         loop {
             let piece = match content.next_piece() {
                 Ok(Some(piece)) => piece,
@@ -298,6 +299,7 @@ impl Connection {
                     return Err(verdict);
                 }
                 // From here on nobody can tell whether the dot arrived.
+                outgoing.dotted.set();
                 self.session.content_sent();
             }
             let deadline = until.min(Instant::now() + self.deadlines.content);

@@ -6,6 +6,7 @@
 //! it was delivered.
 //! When it fails: nothing is leased; what is under way goes on.
 
+use super::Dotted;
 use super::memory::Memory;
 use super::outcomes::NO_MEMORY;
 use super::scheduler::{Egress, REST, Shared};
@@ -15,7 +16,7 @@ use crate::store::{Leases, Work};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 /// Leases held for each attempt that may be sending: results of the others are being written.
@@ -82,12 +83,19 @@ impl LeaseClock {
     }
 }
 
+/// An attempt under way.
+struct Task {
+    work: Arc<Work>,
+    dotted: Arc<Dotted>,
+    handle: AbortHandle,
+}
+
 /// The attempts under way.
 pub(super) struct Running {
     pub tasks: JoinSet<()>,
     /// Delivery and lease.
     leases: HashMap<i64, i64>,
-    by_task: HashMap<tokio::task::Id, Arc<Work>>,
+    by_task: HashMap<tokio::task::Id, Task>,
     clock: LeaseClock,
     /// When all leases were last known to be good, by both clocks.
     renewed: (Instant, Timestamp),
@@ -123,15 +131,25 @@ impl Running {
         let octets = usize::try_from(work.size).unwrap_or(usize::MAX);
         // One that waits for memory has no place yet, so that it keeps none from others; only a few may wait.
         let place = Memory::is_free_of_charge(octets).then(|| shared.sending.begin(work.route));
-        let of_task = work.clone();
+        let dotted = Arc::new(Dotted::default());
+        let of_task = (work.clone(), dotted.clone());
         let handle = self.tasks.spawn(async move {
             let Ok(share) = shared.memory.take(octets).await else {
                 return shared.put_off_untried(&work, NO_MEMORY, "no memory for it just now").await;
             };
             let place = place.unwrap_or_else(|| shared.sending.begin(work.route));
-            shared.attempt(&work, place, share).await;
+            shared.attempt(&work, place, share, &dotted).await;
         });
-        self.by_task.insert(handle.id(), of_task);
+        let (work, dotted) = of_task;
+        self.by_task.insert(handle.id(), Task { work, dotted, handle });
+    }
+
+    /// Breaks off what has not sent its final dot, to be given back; how many go on.
+    pub fn cut(&mut self) -> usize {
+        let (dotted, open): (Vec<&Task>, Vec<&Task>) =
+            self.by_task.values().partition(|task| task.dotted.is_set());
+        open.iter().for_each(|task| task.handle.abort());
+        dotted.len()
     }
 
     /// Whether this process was without the database for so long that others may have been too.
@@ -152,21 +170,31 @@ impl Running {
         done: &Result<(tokio::task::Id, ()), tokio::task::JoinError>,
         shared: &Arc<Shared>,
     ) {
-        let (task, is_whole) = match done {
-            Ok((task, ())) => (*task, true),
-            Err(error) => (error.id(), false),
+        let (task, broken) = match done {
+            Ok((task, ())) => (*task, None),
+            Err(error) => (error.id(), Some(error)),
         };
-        let Some(work) = self.by_task.remove(&task) else { return };
-        if is_whole {
+        let Some(Task { work, dotted, .. }) = self.by_task.remove(&task) else { return };
+        let Some(broken) = broken else {
             self.leases.remove(&work.delivery_id);
             return;
+        };
+        let is_given_back = broken.is_cancelled();
+        if !is_given_back {
+            tracing::error!(event = "panic", "an attempt ended abnormally; it is repeated later");
         }
-        tracing::error!(event = "panic", "an attempt ended abnormally; it is repeated later");
         // Its lease stays ours until that is written: at once again would be at once again the same.
         let (shared, of_task) = (shared.clone(), work.clone());
-        let handle =
-            self.tasks.spawn(async move { shared.put_off(&work, "the attempt ended abnormally").await });
-        self.by_task.insert(handle.id(), of_task);
+        let handle = self.tasks.spawn(async move {
+            if is_given_back {
+                shared.put_off_untried(&of_task, Duration::ZERO, "given back at a stop").await;
+            } else {
+                shared.put_off(&of_task, "the attempt ended abnormally").await;
+            }
+        });
+        // That is written in its own time.
+        dotted.set();
+        self.by_task.insert(handle.id(), Task { work, dotted, handle });
     }
 }
 

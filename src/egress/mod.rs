@@ -10,6 +10,7 @@ mod connect;
 pub mod demand;
 mod dial;
 pub mod dkim;
+mod dotted;
 mod ground;
 mod housekeeping;
 mod leases;
@@ -42,6 +43,7 @@ mod validating;
 mod witnesses;
 
 pub use auditing::close_audit;
+pub use dotted::Dotted;
 pub use https::policy_of;
 pub use notes_file::NotesFile;
 pub use pool::PoolLimits;

@@ -128,6 +128,7 @@ impl Shared {
                 retry_at: None,
                 was_tried: true,
                 doubt,
+                is_time_sure: self.trust.is_good(),
                 detail,
             },
             Outcome::Failed { .. } => AttemptResult {
@@ -136,6 +137,7 @@ impl Shared {
                 retry_at: None,
                 was_tried: true,
                 doubt,
+                is_time_sure: self.trust.is_good(),
                 detail,
             },
             Outcome::Deferred { .. } => {
@@ -165,6 +167,7 @@ impl Shared {
             retry_at,
             was_tried: true,
             doubt: Doubt::Clear,
+            is_time_sure: self.trust.is_good(),
             detail,
         }
     }

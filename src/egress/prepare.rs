@@ -8,7 +8,7 @@
 
 use super::dkim::{DkimFault, Signer};
 use super::route::Route;
-use super::{Outgoing, Purpose, Report, Transport};
+use super::{Dotted, Outgoing, Purpose, Report, Transport};
 use crate::mail::{Alias, Domain, RealAddress};
 use crate::mime::downgrade::{Extent, downgrade, has_long_lines};
 use crate::smtp::client::{Outcome, Phase};
@@ -29,6 +29,7 @@ pub(super) struct Letter<'a> {
     pub(super) messages_per_connection: u32,
     /// Whose key signs.
     pub(super) domain: &'a Domain,
+    pub(super) dotted: &'a Dotted,
 }
 
 /// Signs and delivers.
@@ -60,6 +61,7 @@ pub(super) async fn send(
             purpose: letter.purpose,
             route: letter.route,
             messages_per_connection: letter.messages_per_connection,
+            dotted: letter.dotted,
         };
         let report = transport.deliver(outgoing).await;
         let Some(needed) = extent_for(&report) else { return Ok(report) };

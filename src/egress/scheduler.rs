@@ -16,7 +16,7 @@ use super::prepare::{self, Letter};
 use super::route::Route;
 use super::sending::{Place, Sending};
 use super::tls_report::{Ledger, Reporting};
-use super::{EgressFault, Purpose, Report, Transport};
+use super::{Dotted, EgressFault, Purpose, Report, Transport};
 use crate::config::{self, Config, Retention};
 use crate::mail::Timestamp;
 use crate::relay::{Outbound, Relay, RelayFault, Unsent, queue_id};
@@ -36,8 +36,8 @@ pub(super) const REST: Duration = Duration::from_secs(1);
 const SLIPS: Duration = Duration::from_secs(2);
 /// An attempt that lasts for longer waits aside: its place is another's.
 const LASTS: Duration = Duration::from_secs(15);
-/// How long running attempts may take to end after a stop was asked for.
-const DRAIN: Duration = Duration::from_secs(60);
+/// How long the result of the last attempt may take to be written after a stop was asked for.
+const LAST_WORDS: Duration = Duration::from_secs(30);
 
 /// Why the egress can't start.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,8 @@ pub struct Egress {
     audit: config::Audit,
     retention: Retention,
     reporting: Reporting,
+    /// How long attempts may take to end after a stop was asked for: those before their final dot, and those behind it.
+    drain: (Duration, Duration),
 }
 
 pub(super) struct Shared {
@@ -98,6 +100,10 @@ impl Egress {
             audit: config.audit.clone(),
             retention: config.retention.clone(),
             reporting: configured::reporting(config),
+            drain: {
+                let times = &config.egress.timeouts;
+                (times.drain, times.drain + times.dot + LAST_WORDS)
+            },
         })
     }
 
@@ -149,18 +155,31 @@ impl Egress {
                 running.ended(&done, &self.shared);
             }
         }
+        let (brief, whole) = self.drain;
         let drain = async {
+            let mut cut = std::pin::pin!(tokio::time::sleep(brief));
+            let mut is_cut = false;
             while !running.tasks.is_empty() {
                 tokio::select! {
                     Some(done) = running.tasks.join_next_with_id() => running.ended(&done, &self.shared),
                     _ = prolong.tick() => { self.prolong(&mut running).await; }
+                    () = &mut cut, if !is_cut => {
+                        is_cut = true;
+                        let left = running.cut();
+                        tracing::warn!(
+                            event = "drain_cut",
+                            left,
+                            "attempts did not end in time and are given back; those that sent their final dot wait for its reply"
+                        );
+                    }
                 }
             }
         };
-        if tokio::time::timeout(DRAIN, drain).await.is_err() {
+        if tokio::time::timeout(whole, drain).await.is_err() {
             tracing::warn!(
                 event = "drain_cut",
-                "attempts did not end in time; they are repeated after their lease"
+                left = running.tasks.len(),
+                "attempts were broken off behind their final dot, or could not be written; they are repeated after their lease"
             );
         }
         // What is cut off holds connections, which are waited for below.
@@ -174,7 +193,7 @@ impl Egress {
 
 impl Shared {
     /// One attempt. Its place among those that are sending is free again before the result is written.
-    pub async fn attempt(&self, work: &Work, mut place: Place, share: Share) {
+    pub async fn attempt(&self, work: &Work, mut place: Place, share: Share, dotted: &Dotted) {
         let outbound = match self.relay.outbound(work).await {
             Ok(outbound) => outbound,
             Err(Unsent::Fault(RelayFault::Store(fault))) => {
@@ -195,7 +214,7 @@ impl Shared {
         };
         let mut effect = Effect::Ours;
         let sent = {
-            let mut sent = std::pin::pin!(self.send(work, &outbound));
+            let mut sent = std::pin::pin!(self.send(work, &outbound, dotted));
             tokio::select! {
                 sent = &mut sent => sent,
                 () = tokio::time::sleep(LASTS) => {
@@ -239,7 +258,7 @@ impl Shared {
         }
     }
 
-    async fn send(&self, work: &Work, outbound: &Outbound) -> Result<Report, DkimFault> {
+    async fn send(&self, work: &Work, outbound: &Outbound, dotted: &Dotted) -> Result<Report, DkimFault> {
         let chosen = outbound.next_hop.as_ref();
         let route = chosen.map(|hop| Route::parse("*", &hop.next_hop, &hop.tls)).transpose();
         // A word that a later version wrote.
@@ -257,6 +276,7 @@ impl Shared {
             purpose: purpose(work, outbound),
             domain: &outbound.domain,
             messages_per_connection: self.sending.board().messages_per_connection(work.route),
+            dotted,
         };
         prepare::send(&self.transport, &self.signer, &letter).await
     }

@@ -20,6 +20,7 @@
 
 use super::connect::{Connection, Dialer};
 use super::demand::{Demand, TlsFailure};
+use super::dotted::Dotted;
 use super::ground::Ground;
 use super::pool::{Pool, PoolLimits};
 use super::reach::{SHUNNED, TlsSeen};
@@ -124,6 +125,8 @@ pub struct Outgoing<'a> {
     pub purpose: Purpose,
     /// In place of where the recipient's domain goes.
     pub route: Option<&'a Route>,
+    /// Set once the final dot is under way.
+    pub dotted: &'a Dotted,
 }
 
 /// What a message is for.
@@ -329,7 +332,7 @@ impl Transport {
             require_tls: outgoing.require_tls,
         };
         if let Some(mut connection) = self.pool.take(target).await {
-            let verdict = connection.transact(&envelope, outgoing.message, until).await;
+            let verdict = connection.transact(&envelope, outgoing, until).await;
             if !is_stale(&verdict, &connection) {
                 return self.finish(target, connection, verdict, Reuse::Kept, outgoing);
             }
@@ -346,7 +349,7 @@ impl Transport {
             Err(verdict) => Report::at(target, reached.address, None, verdict, Reuse::New),
             Ok(mut connection) => {
                 let address = connection.address();
-                let verdict = connection.transact(&envelope, outgoing.message, until).await;
+                let verdict = connection.transact(&envelope, outgoing, until).await;
                 let report = self.finish(target, connection, verdict, Reuse::New, outgoing);
                 if report.leaves_hope_elsewhere(outgoing) {
                     self.dialer.shun(target, address);

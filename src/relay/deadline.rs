@@ -33,7 +33,22 @@ impl Relay {
         let more = i64::try_from(deliveries.len()).is_ok_and(|count| count >= LOOKED_AT);
         let mut again = Vec::new();
         for delivery in deliveries {
-            let Some(work) = self.store().delivered_work(delivery).await? else { continue };
+            let work = match self.store().delivered_work(delivery).await {
+                Ok(Some(work)) => work,
+                Err(fault) if fault.is_passing() => return Err(fault.into()),
+                // A row that somebody altered keeps nobody else from being looked at.
+                unreadable => {
+                    let fault = unreadable.err().map(|fault| fault.to_string()).unwrap_or_default();
+                    tracing::error!(
+                        event = "unreadable",
+                        delivery,
+                        fault,
+                        "a delivery that waits can't be read"
+                    );
+                    again.push((delivery, now.after(LATER)));
+                    continue;
+                }
+            };
             let told = if work.delay_noticed { Told::Yes } else { Told::No };
             let blocked = if is_blocked(work.route) { Blocked::Yes } else { Blocked::No };
             let look = self.deadlines().look(self.begun(&work), work.expires_at, told, blocked, now);
@@ -46,7 +61,15 @@ impl Relay {
                 Look::Expired => (Ruled::Expired, Outcome::Expired, Event::Failed),
             };
             let ruled = match self.waited(&work, to, outcome, event, now).await {
-                Ok(ruling) => self.store().rule(ruling).await?,
+                Ok(ruling) => match self.store().rule(ruling).await {
+                    Ok(ruled) => ruled,
+                    Err(fault) if fault.is_passing() => return Err(fault.into()),
+                    Err(fault) => {
+                        let queue_id = queue_id(work.message_id);
+                        tracing::error!(event = "fault", %fault, queue_id, "what became of a message that waits can't be written");
+                        false
+                    }
+                },
                 Err(fault) => {
                     let queue_id = queue_id(work.message_id);
                     tracing::error!(event = "fault", %fault, queue_id, "a message that waits does not open");

@@ -95,7 +95,7 @@ impl Relay {
 
     async fn tell_of_end(&self, one: Expiring, window: Window) -> Result<(), RelayFault> {
         match self.tell_both_of_end(one, window).await {
-            Err(fault @ RelayFault::Store(_)) => Err(fault),
+            Err(RelayFault::Store(fault)) if fault.is_passing() => Err(fault.into()),
             // Somebody can't be told of it; the others are.
             Err(fault) => {
                 tracing::warn!(event = "unreadable", stage = "expiring", id = one.id, %fault);

@@ -57,6 +57,8 @@ pub struct AttemptResult {
     pub was_tried: bool,
     /// Whether the next hop may have taken it all the same.
     pub doubt: Doubt,
+    /// Whether the clock is to be believed: by one that leapt nobody is told that a mail is late.
+    pub is_time_sure: bool,
     /// What is sealed in the record: next hop, TLS, what the remote server said.
     pub detail: serde_json::Value,
 }
@@ -126,7 +128,7 @@ impl Relay {
     pub async fn settle(&self, work: &Work, result: &AttemptResult) -> Result<bool, RelayFault> {
         let now = Timestamp::now();
         let key = self.data_key(&work.key)?;
-        let late = now.since(self.begun(work)) >= self.policy().delay_notice;
+        let late = result.is_time_sure && now.since(self.begun(work)) >= self.policy().delay_notice;
         let (next, event, outcome) = match (result.verdict, result.retry_at) {
             (Verdict::Delivered, _) => (Next::Delivered, Event::Delivered, Some(Outcome::Relayed)),
             (Verdict::Failed, _) => (Next::Failed, Event::Failed, Some(Outcome::Failed)),

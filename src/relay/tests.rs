@@ -197,6 +197,7 @@ impl Shop {
             was_tried: true,
             retry_at: None,
             doubt: crate::store::Doubt::Clear,
+            is_time_sure: true,
             detail: serde_json::json!({}),
         };
         assert!(self.relay.settle(work, &result).await.unwrap());

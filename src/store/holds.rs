@@ -189,6 +189,16 @@ impl Store {
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 
+    /// What is held and can't be read stays so: nobody could be told of its end.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn hold_for_fault(&self, delivery: i64) -> Result<(), StoreFault> {
+        let text = "UPDATE delivery SET held_for = 'fault' WHERE id = $1 AND state = 'held'";
+        sqlx::query(text).bind(delivery).execute(self.pool()).await?;
+        Ok(())
+    }
+
     /// How many messages of a store are held, and of one of its orders or inquiries, or of none: what its guests wrote
     /// counts as its own, so that nobody can tell by a full place which of its addresses he guessed.
     ///

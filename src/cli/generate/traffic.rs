@@ -358,6 +358,7 @@ impl Traffic {
             retry_at,
             was_tried: true,
             doubt: Doubt::Clear,
+            is_time_sure: true,
             detail,
         };
         let time = Timestamp::from_millis(at);

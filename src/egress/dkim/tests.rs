@@ -254,6 +254,7 @@ async fn what_is_written_anew_for_a_narrow_hop_is_signed_anew() {
         messages_per_connection: 100,
         route: None,
         domain: &domain,
+        dotted: &crate::egress::Dotted::default(),
     };
     let report = send(&transport, &MADE.1, &letter).await.unwrap();
     assert_eq!(describe(&report), "delivered 2.0.0 dot reused");

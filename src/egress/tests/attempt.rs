@@ -3,7 +3,7 @@
 use super::script::Script;
 use crate::egress::resolve::Resolvers;
 use crate::egress::route::Route;
-use crate::egress::{EgressConfig, Outgoing, Purpose, Report, Transport};
+use crate::egress::{Dotted, EgressConfig, Outgoing, Purpose, Report, Transport};
 use crate::mail::{Alias, Domain, RealAddress};
 use crate::smtp::client::Outcome;
 use std::net::SocketAddr;
@@ -103,6 +103,7 @@ async fn deliver_as(
         utf8_headers: needs == Needs::Utf8,
         require_tls: needs == Needs::Tls,
         purpose,
+        dotted: &Dotted::default(),
     };
     tokio::time::timeout(Duration::from_secs(20), transport.deliver(outgoing)).await.expect("it never ended")
 }

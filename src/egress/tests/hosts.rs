@@ -6,7 +6,7 @@ use super::script::Script;
 use crate::egress::ground::Ground;
 use crate::egress::resolve::Resolvers;
 use crate::egress::route::Route;
-use crate::egress::{Outgoing, Purpose, SourcePool, Sources, Transport};
+use crate::egress::{Dotted, Outgoing, Purpose, SourcePool, Sources, Transport};
 use crate::mail::{Domain, RealAddress};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
@@ -103,6 +103,7 @@ async fn a_host_is_reached_from_the_addresses_of_the_mails_pool() {
         utf8_headers: false,
         require_tls: false,
         purpose: Purpose::Mail,
+        dotted: &Dotted::default(),
     };
     transport.deliver(notice).await;
     assert_eq!(server.await.unwrap(), ["127.0.0.3", "127.0.0.4", "127.0.0.2", "127.0.0.5"]);

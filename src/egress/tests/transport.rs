@@ -7,7 +7,7 @@ use super::name_server::NameServer;
 use super::script::Script;
 use crate::egress::ground::Ground;
 use crate::egress::resolve::{Origin, Resolvers};
-use crate::egress::{Outgoing, Purpose, Transport};
+use crate::egress::{Dotted, Outgoing, Purpose, Transport};
 use crate::mail::RealAddress;
 use crate::smtp::client::Outcome;
 use std::time::Duration;
@@ -29,6 +29,7 @@ fn an_attempt_can_move_between_threads() {
             utf8_headers: false,
             purpose: Purpose::Mail,
             require_tls: false,
+            dotted: &Dotted::default(),
         };
         is_send(&transport.deliver(outgoing));
     });

@@ -116,6 +116,7 @@ async fn of_a_conversation_that_was_readdressed_each_address_is_given_its_own_al
                 was_tried: true,
                 retry_at: None,
                 doubt: crate::store::Doubt::Clear,
+                is_time_sure: true,
                 detail: serde_json::json!({ "host": host }),
             };
             assert!(shop.relay.settle(work, &result).await.unwrap());

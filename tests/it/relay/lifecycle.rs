@@ -1,12 +1,12 @@
 //! Starting, refusing to start, taking over a certificate, and stopping in order.
 
 use super::client::stuffed;
-use super::letter::body;
+use super::letter::{Letter, body};
 use super::mailbox::Manner;
 use super::process::{On, Setup, TestRelay, on_both_databases};
-use super::scene::{Scene, add_merchant};
+use super::scene::{Scene, add_merchant, open_order};
 use super::watch::Watch;
-use crate::peer::{eventually, eventually_within};
+use crate::peer::eventually;
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
@@ -56,16 +56,31 @@ fn a_stop_of_an_idle_relay_takes_no_time() {
 }
 
 #[test]
-fn a_stop_does_not_wait_for_a_next_hop_that_never_answers() {
-    let mut scene = Scene::new(On::Sqlite);
+fn a_stop_waits_for_the_reply_to_a_final_dot_and_gives_all_else_back() {
+    let mut scene = Scene::with(On::Sqlite, |setup| setup.key("egress.timeouts.drain", "'1s'"));
+    let other = open_order(&scene.relay, "mise", "A-1002", &scene.taro.address);
     scene.hana.mailbox.behave(Manner::WaitsAfterDot);
+    scene.taro.mailbox.behave(Manner::WaitsToGreet);
     scene.submit(&scene.to_customer()).is("250 2.0.0");
+    scene.submit(&Letter { to: other.customer_alias, ..scene.to_customer() }).is("250 2.0.0");
     scene.hana.mailbox.wait_for(1);
+    eventually("the other one is being sent too", || (scene.taro.mailbox.connections() > 0).then_some(()));
     scene.relay.signal("TERM");
     let is_cut = || scene.relay.log().contains("drain_cut").then_some(());
-    eventually_within(Duration::from_secs(120), "the attempt has had its time to end", is_cut);
+    eventually("what has not sent its dot is given back", is_cut);
+    scene.hana.mailbox.behave(Manner::Kind);
     let ended = scene.relay.wait();
     assert!(ended.iter().all(|status| status.success()), "{ended:?}");
+
+    let waiting = scene.relay.queue(None);
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    let (state, attempts) = (&waiting[0]["state"], &waiting[0]["attempts"]);
+    assert!(state == "waiting" && attempts == 0, "given back, and not tried: {waiting:?}");
+    scene.taro.mailbox.behave(Manner::Kind);
+    scene.relay.start(&["all"]);
+    scene.taro.mailbox.wait_for(1);
+    eventually("the queue is empty", || scene.relay.queue(None).is_empty().then_some(()));
+    assert_eq!((scene.hana.mailbox.count(), scene.taro.mailbox.count()), (1, 1), "each once");
 }
 
 #[test]

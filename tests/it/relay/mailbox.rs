@@ -21,6 +21,8 @@ pub enum Manner {
     Greets(String),
     /// Closes each connection at once.
     ClosesOnConnect,
+    /// Says nothing, and greets only when its manner changes.
+    WaitsToGreet,
     /// Answers EHLO so, and HELO well.
     Ehlo(String),
     /// Answers MAIL so. What fails for good spares mail from the null sender, here and after, so that notices arrive; but not at RCPT.
@@ -221,6 +223,9 @@ fn answer(wire: &mut Wire, shared: &Shared, said: &mut Vec<u8>, from: IpAddr) ->
     }
     if shared.manner() == Manner::ClosesOnConnect {
         return Ok(());
+    }
+    while shared.manner() == Manner::WaitsToGreet {
+        thread::park_timeout(Duration::from_millis(10));
     }
     say(wire, "220 mx.mailbox.test ESMTP")?;
     let mut reverse_path = String::new();
