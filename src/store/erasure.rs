@@ -6,7 +6,7 @@
 
 use super::engine::Engine;
 use super::erased_keys::{Gone, OfThem, Proves, destroy_key};
-use super::erasures::{ErasureRow, left, settle};
+use super::erasures::{ErasureRow, STRANGER, left, settle};
 use super::fact_upkeep;
 use super::fault::StoreFault;
 use super::handle::Store;
@@ -198,7 +198,7 @@ impl Store {
             // What becomes of a mail to the operator is noted some days later.
             let until = of_stranger(day + LATER).1;
             fact_upkeep::clear_sealed_with(&mut transaction, (of_stranger(day).0, until), key).await?;
-            found.push((left("stranger", day), row));
+            found.push((left(STRANGER, day), row));
         }
         let text = "DELETE FROM stranger WHERE address_idx = $1";
         sqlx::query(text).bind(address.as_bytes()).execute(&mut *transaction).await?;

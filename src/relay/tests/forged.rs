@@ -184,7 +184,8 @@ async fn no_old_copy_opens_refused_mail_of_an_older_version_once_its_erasure_is_
     let mut keeper = shop.keeper();
     keeper.again();
     shop.relay.renew(keeper.look(now).unwrap().unwrap()).await.unwrap();
-    while shop.relay.rekey(Stage::DataKeys, now).await.unwrap() != Step::Done {}
+    let later = now.after(MINUTE);
+    while shop.relay.rekey(Stage::DataKeys, later).await.unwrap() != Step::Done {}
     let long_ago = Timestamp::from_millis(now.as_millis() - 3_600_000);
     shop.relay.retire(vault::Purpose::Seal, 'a', Some(long_ago)).await.unwrap();
     keeper.destroy(vault::Purpose::Seal, 'a').unwrap();

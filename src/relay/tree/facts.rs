@@ -76,9 +76,12 @@ impl Relay {
 
 impl Found {
     fn lacks_fact(&mut self, stretch: &Stretch<'_>, row: &LogRow, is_sound: bool, since: i64) {
+        if !is_sound {
+            return;
+        }
         if row.id < since {
             self.without_fact += 1;
-        } else if is_sound {
+        } else {
             self.tell(stretch, "deleted", row.id, "its fact is gone: no search finds it any more");
         }
     }
