@@ -1,26 +1,24 @@
-//! AES-256-GCM with a random nonce in front and the tag behind (NIST SP 800-38D), as AWS-LC computes it, which is there for TLS anyway.
+//! AES-256-GCM with a random nonce in front and the tag behind (NIST SP 800-38D).
 //!
 //! Rules: each nonce is drawn from the system for its one use, those of values that are sealed together in one draw, and none ahead, so that
-//! a copy of a machine that goes on from a snapshot draws others. Who seals with one gives it away. A cipher's key lies on ordinary pages, in one
-//! place that AWS-LC allots and wipes when the cipher is dropped (`OPENSSL_free`): what must lie on locked pages is kept as a key
+//! a copy of a machine that goes on from a snapshot draws others. Who seals with one gives it away. A cipher's key lies on ordinary pages and is wiped when dropped: what must lie on locked pages is kept as a key
 //! there, and is a cipher for the time of one use.
 //! When it fails: what does not open is `None`.
 
 use super::random::random_chunks;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce as Drawn, UnboundKey};
+use aes_gcm::aead::AeadInOut;
+use aes_gcm::{Aes256Gcm, KeyInit};
 use zeroize::Zeroizing;
 
 pub(super) const NONCE: usize = 12;
 pub(super) const TAG: usize = 16;
 
 /// A key that encrypts and decrypts.
-pub(super) struct Cipher(LessSafeKey);
+pub(super) struct Cipher(Aes256Gcm);
 
 impl Cipher {
     pub fn new(key: &[u8; 32]) -> Self {
-        // It fails for a key of another length, or where there is no memory.
-        let Ok(key) = UnboundKey::new(&AES_256_GCM, key) else { std::process::abort() };
-        Self(LessSafeKey::new(key))
+        Self(Aes256Gcm::new(key.into()))
     }
 }
 
@@ -51,8 +49,8 @@ pub(super) fn encrypt_into(
     let start = out.len();
     out.extend_from_slice(plain);
     let Some(buffer) = out.get_mut(start..) else { return };
-    match cipher.0.seal_in_place_separate_tag(Drawn::assume_unique_for_key(nonce), Aad::from(aad), buffer) {
-        Ok(tag) => out.extend_from_slice(tag.as_ref()),
+    match cipher.0.encrypt_inout_detached(&nonce.into(), aad, buffer.into()) {
+        Ok(tag) => out.extend_from_slice(&tag),
         // AES-GCM fails only beyond 64 GiB, which no message of ours can be.
         Err(_) => std::process::abort(),
     }
@@ -62,9 +60,11 @@ pub(super) fn encrypt_into(
 pub(super) fn decrypt(cipher: &Cipher, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, rest) = sealed.split_first_chunk::<NONCE>()?;
     let (body, tag) = rest.split_last_chunk::<TAG>()?;
-    let mut plain = Zeroizing::new(vec![0; body.len()]);
-    let nonce = Drawn::assume_unique_for_key(*nonce);
-    cipher.0.open_separate_gather(nonce, Aad::from(aad), body, tag, &mut plain).ok()?;
+    let mut plain = Zeroizing::new(body.to_vec());
+    cipher
+        .0
+        .decrypt_inout_detached(&(*nonce).into(), aad, plain.as_mut_slice().into(), &(*tag).into())
+        .ok()?;
     Some(plain)
 }
 
