@@ -169,9 +169,14 @@ impl Shared {
         }
     }
 
+    /// A deferral of what another process is to try at once.
+    pub fn left(&self, work: &Work, report: &Report) -> AttemptResult {
+        untried(self.result(work, report), Duration::ZERO)
+    }
+
     pub async fn settle(&self, work: &Work, result: &AttemptResult) {
         let id = queue_id(work.message_id);
-        let (mut refused, mut rest) = (0, REST);
+        let (mut refused, mut rest, mut is_repeated) = (0, REST, false);
         loop {
             match self.relay.settle(work, result).await {
                 Ok(true) => {
@@ -184,10 +189,15 @@ impl Shared {
                     return;
                 }
                 Ok(false) => {
-                    tracing::warn!(event = "lease_lost", queue_id = %id, "another worker took it over");
+                    let why = match is_repeated {
+                        true => "it was written before, or another worker took it over",
+                        false => "another worker took it over",
+                    };
+                    tracing::warn!(event = "lease_lost", queue_id = %id, why);
                     return;
                 }
                 Err(fault) => {
+                    is_repeated = true;
                     let is_passing = matches!(&fault, RelayFault::Store(fault) if fault.is_passing());
                     let may_help =
                         is_passing || matches!(fault, RelayFault::Store(_)) && refused < SETTLE_AGAIN;
@@ -203,6 +213,19 @@ impl Shared {
                         rest = (2 * rest).min(LONGEST_REST);
                     }
                 }
+            }
+        }
+    }
+
+    /// Gives back for a minute what was not tried, without its key: nothing is written down but that. If that can't be written
+    /// its lease ends.
+    pub async fn give_back(&self, work: &Work) {
+        let until = Timestamp::now().after(NO_MEMORY);
+        for _ in 0..SETTLE_AGAIN {
+            match self.relay.give_back(work, until).await {
+                Ok(_) => return,
+                Err(fault) if fault.is_passing() => tokio::time::sleep(REST).await,
+                Err(_) => return,
             }
         }
     }

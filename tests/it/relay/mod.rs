@@ -13,6 +13,7 @@ mod process;
 mod proxy;
 mod scene;
 mod watch;
+mod ways_out;
 mod wire;
 
 mod api;
