@@ -14,7 +14,7 @@ use crate::store::{StoreFault, random_id};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 /// How often the others are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -54,22 +54,26 @@ pub(super) async fn keep(relay: Relay, sending: Sending, pace: Pace, mut stop: w
     loop {
         tokio::select! {
             () = super::scheduler::stopped(&mut stop) => break,
-            _ = look.tick() => {}
+            () = company.round(&mut look) => {}
         }
-        let done = company.look().await;
-        if let Err(fault) = &done
-            && !company.failed
-        {
-            tracing::error!(event = "fault", %fault, "what other egress processes can reach can't be read");
-        }
-        company.failed = done.is_err();
-        company.tell();
     }
     // Others need not wait until it is found to be absent. If it can't be said they do.
-    let _ = company.relay.store().forget_nodes(&[node]).await;
+    let _ = tokio::time::timeout(LOOK, company.relay.store().forget_nodes(&[node])).await;
 }
 
 impl Company {
+    async fn round(&mut self, look: &mut Interval) {
+        look.tick().await;
+        let done = self.look().await;
+        if let Err(fault) = &done
+            && !self.failed
+        {
+            tracing::error!(event = "fault", %fault, "what other egress processes can reach can't be read");
+        }
+        self.failed = done.is_err();
+        self.tell();
+    }
+
     async fn look(&mut self) -> Result<(), StoreFault> {
         let done = async {
             self.say().await?;
@@ -91,7 +95,7 @@ impl Company {
         self.beat += 1;
         let stroke = self.pace.begin();
         self.relay.store().say(self.node, self.beat, &says).await?;
-        drop(stroke);
+        stroke.is_done();
         self.said = Some((says, Instant::now()));
         Ok(())
     }

@@ -218,9 +218,11 @@ impl Egress {
         let until = local.max(now).after(LEASE + pace.allowance());
         let (stroke, asked) = (pace.begin(), Instant::now());
         let claimed = relay.store().claim(local, until, rooms, classes, leases).await;
-        drop(stroke);
         let claimed = match claimed {
-            Ok(claimed) => claimed,
+            Ok(claimed) => {
+                stroke.is_done();
+                claimed
+            }
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "nothing can be leased; trying again");
                 tokio::time::sleep(REST).await;
@@ -252,11 +254,8 @@ impl Egress {
         for work in claimed.work {
             // One that was never leased before is nobody else's.
             let may_be_anothers = is_late && work.attempt > 1;
-            running.start(
-                work,
-                self.shared.clone(),
-                if may_be_anothers { Starts::Later } else { Starts::Now },
-            );
+            let starts = if may_be_anothers { Starts::Later } else { Starts::Now };
+            running.start(work, self.shared.clone(), starts);
         }
         found
     }
@@ -272,11 +271,11 @@ impl Egress {
             let until = asked.1.max(Timestamp::now()).after(LEASE + pace.allowance());
             let stroke = pace.begin();
             let prolonged = self.shared.relay.store().extend(leases, until).await;
-            drop(stroke);
             if let Err(fault) = prolonged {
                 tracing::error!(event = "fault", %fault, "running leases can't be prolonged");
                 return false;
             }
+            stroke.is_done();
         }
         running.renewed = asked;
         running.was_heard();

@@ -256,7 +256,7 @@ pub(super) fn effect_of(report: &Report) -> Effect {
     match report.phase {
         Phase::Slot => report.crowded.map_or(Effect::Ours, Effect::Crowded),
         // The resolver did not answer: that says nothing of whom it was asked about.
-        Phase::Resolve if report.tls_failure.is_none() => Effect::Ours,
+        Phase::Resolve if report.tls_failure.is_none() => Effect::Unresolved,
         phase if phase < Phase::Reset => Effect::Unreached,
         // Sent away, lost, or silent for too long.
         _ if status.code == 421 || report.remote_text.is_none() => Effect::Slowed,

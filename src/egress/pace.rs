@@ -1,7 +1,8 @@
 //! How long the database takes to write: a slow one lives, and so do those whose leases it has not prolonged yet.
 //!
-//! Rules: a write that took, or is taking, longer than [`SLOW`] counts for [`COUNTS`] after its end. While one counts nothing is taken
-//! over whose lease is over, and leases are asked for longer by what three writes take.
+//! Rules: a write that took, or is taking, longer than [`SLOW`] counts for [`COUNTS`] after its end, whether or not it came to something.
+//! While one counts nothing is taken over whose lease is over. By what two that came to something take leases are asked for longer: a
+//! database that is away needs no longer ones.
 //! When it fails: it does not.
 
 use std::collections::HashMap;
@@ -12,9 +13,9 @@ use tokio::time::Instant;
 /// A write that takes longer says that the database is slow.
 pub(super) const SLOW: Duration = Duration::from_secs(10);
 /// How long that counts.
-const COUNTS: Duration = Duration::from_secs(60);
-/// Writes of one process that come one after the other before its leases are prolonged.
-const IN_A_ROW: u32 = 3;
+const COUNTS: Duration = Duration::from_secs(20);
+/// A lease is prolonged by the third write after it was asked for, at the latest, and lasts longer than one takes by itself.
+const IN_A_ROW: u32 = 2;
 
 /// What was seen of writes. Clones share it.
 #[derive(Clone, Default)]
@@ -24,8 +25,10 @@ pub(super) struct Pace(Arc<Mutex<Seen>>);
 struct Seen {
     under_way: HashMap<u64, Instant>,
     begun: u64,
-    /// The longest that still counts, and until when.
-    slow: Option<(Duration, Instant)>,
+    /// Until when a slow one counts.
+    slow_until: Option<Instant>,
+    /// The longest that came to something, and until when it counts.
+    longest: Option<(Duration, Instant)>,
 }
 
 /// A write under way; it ends when this is dropped.
@@ -47,17 +50,16 @@ impl Pace {
 
     /// Whether the database is slow to write.
     pub fn is_slow(&self) -> bool {
-        !self.allowance().is_zero()
+        let (seen, now) = (self.seen(), Instant::now());
+        let lasts = seen.under_way.values().any(|since| now.duration_since(*since) > SLOW);
+        lasts || seen.slow_until.is_some_and(|until| now < until)
     }
 
     /// By how much longer leases have to last. Nothing where it is as quick as ever.
     pub fn allowance(&self) -> Duration {
         let (seen, now) = (self.seen(), Instant::now());
-        let lasting =
-            seen.under_way.values().map(|since| now.duration_since(*since)).max().unwrap_or_default();
-        let ended = seen.slow.filter(|(_, until)| now < *until).map_or(Duration::ZERO, |(took, _)| took);
-        let longest = lasting.max(ended);
-        if longest > SLOW { longest.saturating_mul(IN_A_ROW) } else { Duration::ZERO }
+        let longest = seen.longest.filter(|(_, until)| now < *until);
+        longest.map_or(Duration::ZERO, |(took, _)| took.saturating_mul(IN_A_ROW))
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -65,14 +67,25 @@ impl Pace {
     }
 }
 
+impl Stroke {
+    /// It came to something.
+    pub fn is_done(self) {
+        let (mut seen, now) = (self.pace.seen(), Instant::now());
+        let took =
+            seen.under_way.get(&self.number).map_or(Duration::ZERO, |since| now.duration_since(*since));
+        if took > SLOW {
+            let before =
+                seen.longest.filter(|(_, until)| now < *until).map_or(Duration::ZERO, |(took, _)| took);
+            seen.longest = Some((took.max(before), now + COUNTS));
+        }
+    }
+}
+
 impl Drop for Stroke {
     fn drop(&mut self) {
         let (mut seen, now) = (self.pace.seen(), Instant::now());
-        let Some(since) = seen.under_way.remove(&self.number) else { return };
-        let took = now.duration_since(since);
-        if took > SLOW {
-            let before = seen.slow.filter(|(_, until)| now < *until).map_or(Duration::ZERO, |(took, _)| took);
-            seen.slow = Some((took.max(before), now + COUNTS));
+        if seen.under_way.remove(&self.number).is_some_and(|since| now.duration_since(since) > SLOW) {
+            seen.slow_until = Some(now + COUNTS);
         }
     }
 }
@@ -86,15 +99,24 @@ mod tests {
         let pace = Pace::default();
         let quick = pace.begin();
         tokio::time::advance(SLOW).await;
-        drop(quick);
+        quick.is_done();
         assert!(!pace.is_slow());
         let slow = pace.begin();
         tokio::time::advance(SLOW + Duration::from_secs(15)).await;
-        assert_eq!(pace.allowance(), Duration::from_secs(75), "it has not even ended");
-        drop(slow);
-        drop(pace.begin());
-        assert_eq!(pace.allowance(), Duration::from_secs(75));
+        assert!(pace.is_slow(), "it has not even ended");
+        slow.is_done();
+        pace.begin().is_done();
+        assert_eq!((pace.is_slow(), pace.allowance()), (true, Duration::from_secs(50)));
         tokio::time::advance(COUNTS).await;
-        assert!(!pace.is_slow());
+        assert_eq!((pace.is_slow(), pace.allowance()), (false, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_came_to_nothing_makes_no_lease_longer() {
+        let pace = Pace::default();
+        let failed = pace.begin();
+        tokio::time::advance(2 * SLOW).await;
+        drop(failed);
+        assert_eq!((pace.is_slow(), pace.allowance()), (true, Duration::ZERO));
     }
 }

@@ -211,8 +211,8 @@ impl Shared {
                 let (report, said) = self.weigh(work, &outbound, report);
                 effect = said;
                 // Who can reach it has it at once; that this process could not says nothing of the mail.
-                match effect == Effect::Unreached && self.sending.board().leave(work.route, Timestamp::now())
-                {
+                let is_ours = matches!(effect, Effect::Unreached | Effect::Unresolved);
+                match is_ours && self.sending.board().leave(work.route, Timestamp::now()) {
                     true => self.left(work, &report),
                     false => self.result(work, &report),
                 }

@@ -60,6 +60,8 @@ pub enum Effect {
     Slowed,
     /// There was no session with it.
     Unreached,
+    /// Nothing of the destination: the resolver did not answer, which may be of our way to it.
+    Unresolved,
     /// Nothing: the fault was ours.
     Ours,
     /// Nothing: all our connections to its host are in use.
@@ -276,12 +278,12 @@ impl Board {
                 (destination.answered, destination.left_until) = (Some(now), None);
                 self.suspicion.ends();
             }
-            Effect::Unreached => self.suspicion.grows(key, now),
+            Effect::Unreached | Effect::Unresolved => self.suspicion.grows(key, now),
             Effect::Ours | Effect::Crowded(_) => {}
         }
         let window = &mut destination.window;
         match effect {
-            Effect::Ours => Word::Nothing,
+            Effect::Ours | Effect::Unresolved => Word::Nothing,
             Effect::Crowded(site) => {
                 if key == Key::Route(route) {
                     self.sites.found_full(route, site, now);
@@ -344,9 +346,13 @@ impl Board {
 
     /// Ends the rest of a route's destination, or of every one: the next attempt there is a probe. Whether any rested.
     pub fn end_rests(&mut self, route: Option<i64>, now: Timestamp) -> bool {
+        let end = |destination: &mut Destination| {
+            destination.left_until = None;
+            destination.window.end_rest(now)
+        };
         match route.map(|route| self.groups.key(route)) {
-            Some(key) => self.known.get_mut(&key).is_some_and(|d| d.window.end_rest(now)),
-            None => self.known.values_mut().map(|d| d.window.end_rest(now)).fold(false, |any, it| any | it),
+            Some(key) => self.known.get_mut(&key).is_some_and(end),
+            None => self.known.values_mut().map(end).fold(false, |any, it| any | it),
         }
     }
 

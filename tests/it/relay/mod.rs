@@ -76,5 +76,6 @@ mod senders_rows;
 mod senders_table;
 mod sessions;
 mod signatures;
+mod slow_database;
 mod spf;
 mod torture;

@@ -4,7 +4,9 @@ use super::letter::Letter;
 use super::process::{On, Setup, on_both_databases};
 use super::scene::{Person, Scene, open_order};
 use super::watch::Watch;
-use crate::peer::{eventually, eventually_within};
+use crate::peer::{eventually, eventually_within, sqlite};
+use sqlx::{Connection, Row};
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,11 +33,33 @@ fn ingress(on: On, people: &[Person]) -> Scene {
     Scene::with_roles(on, change, &[&["ingress"]])
 }
 
+/// Starts one process with these routes and one whose way is well, and waits until each knows that the other is there.
+fn start_both(scene: &mut Scene, broken: &str) {
+    scene.relay.start_with(&[&["egress"]], &[("ANSHIN__EGRESS__ROUTE", broken)]);
+    scene.relay.start(&["egress"]);
+    let url = scene.relay.database_url();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let beats = || -> BTreeMap<i64, i64> {
+        runtime.block_on(async {
+            let mut connection = sqlite::connect(&url).await;
+            let rows =
+                sqlx::query("SELECT id, beat FROM egress_node").fetch_all(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+            rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+        })
+    };
+    let first = eventually("both are there", || Some(beats()).filter(|beats| beats.len() == 2));
+    // Who says that it is there has heard the others by then, or does at once.
+    eventually("both have looked", || {
+        let now = beats();
+        first.iter().all(|(node, beat)| now.get(node).is_some_and(|now| now > beat)).then_some(())
+    });
+}
+
 fn a_process_whose_smarthost_is_gone_keeps_no_mail_from_one_whose_way_is_well(on: On) {
     let mut scene = ingress(on, &[]);
     let broken = format!("[{{ domain = '*', next_hop = '{}', tls = 'may' }}]", closed());
-    scene.relay.start_with(&[&["egress"]], &[("ANSHIN__EGRESS__ROUTE", &broken)]);
-    scene.relay.start(&["egress"]);
+    start_both(&mut scene, &broken);
     for number in 1..=20 {
         let sent = Instant::now();
         scene.submit(&scene.to_customer()).is("250 2.0.0");
@@ -65,8 +89,7 @@ fn a_process_that_reaches_nobody_suspects_itself_and_others_send_its_mail(on: On
         .iter()
         .map(|one| format!("{{ domain = '{}', next_hop = '{nobody}', tls = 'may' }}", one.domain));
     let broken = format!("[{}]", domains.collect::<Vec<_>>().join(", "));
-    scene.relay.start_with(&[&["egress"]], &[("ANSHIN__EGRESS__ROUTE", &broken)]);
-    scene.relay.start(&["egress"]);
+    start_both(&mut scene, &broken);
     let mut expected = vec![0; people.len()];
     let suspects = |scene: &Scene| scene.relay.log().contains("egress_suspects_itself");
     let begun = Instant::now();
