@@ -212,10 +212,8 @@ impl Shared {
                 effect = said;
                 // Who can reach it has it at once; that this process could not says nothing of the mail.
                 let is_ours = matches!(effect, Effect::Unreached | Effect::Unresolved);
-                match is_ours && self.sending.board().leave(work.route, Timestamp::now()) {
-                    true => self.left(work, &report),
-                    false => self.result(work, &report),
-                }
+                let is_left = is_ours && self.sending.board().leave(work.route, Timestamp::now());
+                if is_left { self.left(work, &report) } else { self.result(work, &report) }
             }
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "a message can't be signed; it is tried again later");

@@ -11,7 +11,7 @@ use crate::mail::Timestamp;
 use std::collections::HashMap;
 
 /// Most routes that a process tells.
-const TOLD: usize = 4096;
+const TOLD: usize = 16 * 1024;
 /// The form of the word.
 const FORM: u8 = 1;
 
@@ -140,8 +140,8 @@ mod tests {
         for wrong in [&bytes[..9], &[][..], &[9; 64]] {
             assert_eq!(Resting::from_bytes(wrong), Resting::default());
         }
-        (0..10_000).for_each(|route| said.add(Key::Route(route), &Groups::default(), LATER));
-        assert!(said.to_bytes().len() < 70_000);
+        (0..100_000).for_each(|route| said.add(Key::Route(route), &Groups::default(), LATER));
+        assert!(said.to_bytes().len() < 270_000);
     }
 
     #[test]
