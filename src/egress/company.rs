@@ -98,7 +98,7 @@ impl Company {
         self.beat += 1;
         let stroke = self.pace.begin();
         self.relay.store().say(self.node, self.beat, &says).await?;
-        stroke.is_done();
+        stroke.done();
         self.said = Some((says, Instant::now()));
         Ok(())
     }

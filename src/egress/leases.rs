@@ -220,7 +220,7 @@ impl Egress {
         let claimed = relay.store().claim(local, until, rooms, classes, leases).await;
         let claimed = match claimed {
             Ok(claimed) => {
-                stroke.is_done();
+                stroke.done();
                 claimed
             }
             Err(fault) => {
@@ -275,7 +275,7 @@ impl Egress {
                 tracing::error!(event = "fault", %fault, "running leases can't be prolonged");
                 return false;
             }
-            stroke.is_done();
+            stroke.done();
         }
         running.renewed = asked;
         running.was_heard();

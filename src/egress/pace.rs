@@ -69,7 +69,7 @@ impl Pace {
 
 impl Stroke {
     /// It came to something.
-    pub fn is_done(self) {
+    pub fn done(self) {
         let (mut seen, now) = (self.pace.seen(), Instant::now());
         let took =
             seen.under_way.get(&self.number).map_or(Duration::ZERO, |since| now.duration_since(*since));
@@ -99,13 +99,13 @@ mod tests {
         let pace = Pace::default();
         let quick = pace.begin();
         tokio::time::advance(SLOW).await;
-        quick.is_done();
+        quick.done();
         assert!(!pace.is_slow());
         let slow = pace.begin();
         tokio::time::advance(SLOW + Duration::from_secs(15)).await;
         assert!(pace.is_slow(), "it has not even ended");
-        slow.is_done();
-        pace.begin().is_done();
+        slow.done();
+        pace.begin().done();
         assert_eq!((pace.is_slow(), pace.allowance()), (true, Duration::from_secs(50)));
         tokio::time::advance(COUNTS).await;
         assert_eq!((pace.is_slow(), pace.allowance()), (false, Duration::ZERO));
