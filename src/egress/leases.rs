@@ -3,15 +3,17 @@
 //! Rules: a running lease is prolonged; when this process dies its leases end by themselves. Leases end by one clock on all
 //! machines, the database server's where there is one, and by this machine's; what is due is due by this machine's alone. Before anything is taken over whose lease is over, this process must have been
 //! in touch with the database for [`GRACE`]: who had it may have been cut off by the same outage, and be about to write that
-//! it was delivered.
+//! it was delivered. Where the database is slow to write (`pace`), leases are asked for longer, and nothing is taken over: who had
+//! it may live, and wait for the commit that prolongs it.
 //! When it fails: nothing is leased; what is under way goes on.
 
 use super::Dotted;
 use super::memory::Memory;
 use super::outcomes::NO_MEMORY;
+use super::pace::SLOW;
 use super::scheduler::{Egress, REST, Shared};
 use crate::mail::Timestamp;
-use crate::relay::Relay;
+use crate::relay::{Relay, queue_id};
 use crate::store::{Leases, Work};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,6 +49,14 @@ pub(super) enum Found {
     NoRoom,
     /// Nothing more is due.
     Nothing,
+}
+
+/// When what was leased is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Starts {
+    Now,
+    /// It is put off, untried.
+    Later,
 }
 
 /// The clock that leases go by.
@@ -121,11 +131,20 @@ impl Running {
         }
     }
 
-    fn start(&mut self, work: Work, shared: Arc<Shared>) {
+    fn start(&mut self, work: Work, shared: Arc<Shared>, starts: Starts) {
         let (delivery, work) = (work.delivery_id, Arc::new(work));
         // Taken a second time while it is being sent, by whatever moved the clock: the first attempt says what becomes of it, under
         // the new lease, so that nobody else takes it meanwhile.
         if self.leases.insert(delivery, work.lease).is_some() {
+            return;
+        }
+        if starts == Starts::Later {
+            let (of_task, dotted) = (work.clone(), Arc::new(Dotted::default()));
+            dotted.set();
+            let handle = self.tasks.spawn(async move {
+                shared.put_off_untried(&of_task, LEASE, "another process may be sending it").await;
+            });
+            self.by_task.insert(handle.id(), Task { work, dotted, handle });
             return;
         }
         let octets = usize::try_from(work.size).unwrap_or(usize::MAX);
@@ -205,8 +224,8 @@ impl Egress {
         // After a pause of the database our own leases may be over, and after a leap of the clock: they are renewed first, or
         // this process would lease, and send, a second time what it is still sending.
         let now = running.clock.now(relay).await;
-        let is_stale =
-            running.renewed.0.elapsed() > 2 * PROLONG || now.since(running.renewed.1) > 2 * PROLONG;
+        let longest = if self.shared.pace.is_slow() { PROLONG } else { 2 * PROLONG };
+        let is_stale = running.renewed.0.elapsed() > longest || now.since(running.renewed.1) > longest;
         if is_stale && !self.prolong(running).await {
             tokio::time::sleep(REST).await;
             return Found::Nothing;
@@ -219,12 +238,19 @@ impl Egress {
             return Found::NoRoom;
         }
         let was_away = running.was_away();
-        let spares = was_away || running.spares_until.is_some_and(|until| Instant::now() < until);
+        let pace = &self.shared.pace;
+        let spares =
+            was_away || pace.is_slow() || running.spares_until.is_some_and(|until| Instant::now() < until);
         let leases = if spares { Leases::Left } else { Leases::TakenOver(now) };
         let local = Timestamp::now();
-        let until = local.max(now).after(LEASE);
-        let claimed = match relay.store().claim(local, until, rooms, classes, leases).await {
-            Ok(claimed) => claimed,
+        let until = local.max(now).after(LEASE + pace.allowance());
+        let (stroke, asked) = (pace.begin(), Instant::now());
+        let claimed = relay.store().claim(local, until, rooms, classes, leases).await;
+        let claimed = match claimed {
+            Ok(claimed) => {
+                stroke.done();
+                claimed
+            }
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "nothing can be leased; trying again");
                 tokio::time::sleep(REST).await;
@@ -244,8 +270,20 @@ impl Egress {
             _ if claimed.crowded => Found::NoRoom,
             _ => Found::Nothing,
         };
+        for unreadable in &claimed.unreadable {
+            tracing::error!(
+                event = "fault",
+                queue_id = queue_id(*unreadable),
+                "a delivery can't be read: its row was altered, or its message or key is gone; it is held"
+            );
+        }
+        // The commit took so long that who had it may have prolonged it meanwhile, and be about to say what became of it.
+        let is_late = leases != Leases::Left && asked.elapsed() > SLOW;
         for work in claimed.work {
-            running.start(work, self.shared.clone());
+            // One that was never leased before is nobody else's.
+            let may_be_anothers = is_late && work.attempt > 1;
+            let starts = if may_be_anothers { Starts::Later } else { Starts::Now };
+            running.start(work, self.shared.clone(), starts);
         }
         found
     }
@@ -256,12 +294,16 @@ impl Egress {
         let asked = (Instant::now(), running.clock.now(&self.shared.relay).await);
         let leases: Vec<(i64, i64)> =
             running.leases.iter().map(|(delivery, lease)| (*delivery, *lease)).collect();
-        if !leases.is_empty()
-            && let Err(fault) =
-                self.shared.relay.store().extend(leases, asked.1.max(Timestamp::now()).after(LEASE)).await
-        {
-            tracing::error!(event = "fault", %fault, "running leases can't be prolonged");
-            return false;
+        if !leases.is_empty() {
+            let pace = &self.shared.pace;
+            let until = asked.1.max(Timestamp::now()).after(LEASE + pace.allowance());
+            let stroke = pace.begin();
+            let prolonged = self.shared.relay.store().extend(leases, until).await;
+            if let Err(fault) = prolonged {
+                tracing::error!(event = "fault", %fault, "running leases can't be prolonged");
+                return false;
+            }
+            stroke.done();
         }
         running.renewed = asked;
         running.was_heard();

@@ -5,6 +5,7 @@
 
 mod auditing;
 mod clock;
+mod company;
 mod configured;
 mod connect;
 pub mod demand;
@@ -21,6 +22,7 @@ mod https;
 mod names;
 mod notes_file;
 mod outcomes;
+mod pace;
 mod pool;
 mod prepare;
 mod public_address;

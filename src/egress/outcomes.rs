@@ -172,9 +172,14 @@ impl Shared {
         }
     }
 
+    /// A deferral of what another process is to try at once.
+    pub fn left(&self, work: &Work, report: &Report) -> AttemptResult {
+        untried(self.result(work, report), Duration::ZERO)
+    }
+
     pub async fn settle(&self, work: &Work, result: &AttemptResult) {
         let id = queue_id(work.message_id);
-        let (mut refused, mut rest) = (0, REST);
+        let (mut refused, mut rest, mut is_repeated) = (0, REST, false);
         loop {
             match self.relay.settle(work, result).await {
                 Ok(true) => {
@@ -187,10 +192,15 @@ impl Shared {
                     return;
                 }
                 Ok(false) => {
-                    tracing::warn!(event = "lease_lost", queue_id = %id, "another worker took it over");
+                    let why = match is_repeated {
+                        true => "it was written before, or another worker took it over",
+                        false => "another worker took it over",
+                    };
+                    tracing::warn!(event = "lease_lost", queue_id = %id, why);
                     return;
                 }
                 Err(fault) => {
+                    is_repeated = true;
                     let is_passing = matches!(&fault, RelayFault::Store(fault) if fault.is_passing());
                     let may_help =
                         is_passing || matches!(fault, RelayFault::Store(_)) && refused < SETTLE_AGAIN;
@@ -206,6 +216,19 @@ impl Shared {
                         rest = (2 * rest).min(LONGEST_REST);
                     }
                 }
+            }
+        }
+    }
+
+    /// Gives back for a minute what was not tried, without its key: nothing is written down but that. If that can't be written
+    /// its lease ends.
+    pub async fn give_back(&self, work: &Work) {
+        let until = Timestamp::now().after(NO_MEMORY);
+        for _ in 0..SETTLE_AGAIN {
+            match self.relay.give_back(work, until).await {
+                Ok(_) => return,
+                Err(fault) if fault.is_passing() => tokio::time::sleep(REST).await,
+                Err(_) => return,
             }
         }
     }
@@ -236,7 +259,7 @@ pub(super) fn effect_of(report: &Report) -> Effect {
     match report.phase {
         Phase::Slot => report.crowded.map_or(Effect::Ours, Effect::Crowded),
         // The resolver did not answer: that says nothing of whom it was asked about.
-        Phase::Resolve if report.tls_failure.is_none() => Effect::Ours,
+        Phase::Resolve if report.tls_failure.is_none() => Effect::Unresolved,
         phase if phase < Phase::Reset => Effect::Unreached,
         // Sent away, lost, or silent for too long.
         _ if status.code == 421 || report.remote_text.is_none() => Effect::Slowed,

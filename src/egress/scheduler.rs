@@ -7,11 +7,13 @@
 
 use super::auditing;
 use super::clock::{Clock, Trust};
+use super::company;
 use super::configured;
 use super::dkim::{DkimFault, Signer};
 use super::housekeeping::{self, House};
 use super::leases::{Found, LEASE, PROLONG, Running};
 use super::memory::{Memory, Share};
+use super::pace::Pace;
 use super::prepare::{self, Letter};
 use super::route::Route;
 use super::sending::{Place, Sending};
@@ -71,6 +73,7 @@ pub(super) struct Shared {
     pub sending: Sending,
     pub memory: Memory,
     pub trust: Trust,
+    pub pace: Pace,
 }
 
 impl Egress {
@@ -95,6 +98,7 @@ impl Egress {
                 sending: Sending::new(configured::board(config, relay, &shapes)),
                 memory: Memory::new(config.egress.memory.octets()),
                 trust: Trust::default(),
+                pace: Pace::default(),
             }),
             concurrency: config.egress.concurrency as usize,
             audit: config.audit.clone(),
@@ -130,6 +134,9 @@ impl Egress {
             stop.clone(),
         );
         let house = tokio::spawn(house);
+        let company =
+            company::keep(self.shared.relay.clone(), sending.clone(), self.shared.pace.clone(), stop.clone());
+        let company = tokio::spawn(company);
         let audit = tokio::spawn(auditing::keep(self.shared.relay.clone(), self.audit.clone(), stop.clone()));
         let mut found = Found::More;
         // Twice the longest back-off is more than chance adds to it.
@@ -185,7 +192,7 @@ impl Egress {
         // What is cut off holds connections, which are waited for below.
         drop(running);
         // It has seen the word to stop; what it began is one change.
-        let _ = tokio::join!(house, audit);
+        let _ = tokio::join!(house, audit, company);
         self.shared.transport.close().await;
         let _ = ledger.await;
     }
@@ -197,20 +204,15 @@ impl Shared {
         let outbound = match self.relay.outbound(work).await {
             Ok(outbound) => outbound,
             Err(Unsent::Fault(RelayFault::Store(fault))) => {
-                tracing::error!(event = "fault", %fault, "a message can't be read; it is tried again after its lease");
-                return;
+                tracing::error!(event = "fault", %fault, "a message can't be read; it is tried again in a minute");
+                return self.give_back(work).await;
             }
             // The key is on its way from another machine, or to be copied by the operator: nobody decides about that.
             Err(Unsent::Fault(RelayFault::Vault(fault @ VaultError::NotHeld { .. }))) => {
-                tracing::error!(event = "fault", %fault, "a message can't be opened yet; it is tried again after its lease");
-                return;
+                tracing::error!(event = "fault", %fault, "a message can't be opened yet; it is tried again in a minute");
+                return self.give_back(work).await;
             }
-            Err(why) => {
-                if let Err(fault) = self.relay.hold(work, &why).await {
-                    tracing::error!(event = "fault", %fault, "a message can't be held; it is tried after its lease");
-                }
-                return;
-            }
+            Err(why) => return self.hold(work, &why).await,
         };
         let mut effect = Effect::Ours;
         let sent = {
@@ -227,7 +229,10 @@ impl Shared {
             Ok(report) => {
                 let (report, said) = self.weigh(work, &outbound, report);
                 effect = said;
-                self.result(work, &report)
+                // Who can reach it has it at once; that this process could not says nothing of the mail.
+                let is_ours = matches!(effect, Effect::Unreached | Effect::Unresolved);
+                let is_left = is_ours && self.sending.board().leave(work.route, Timestamp::now());
+                if is_left { self.left(work, &report) } else { self.result(work, &report) }
             }
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "a message can't be signed; it is tried again later");
@@ -238,6 +243,23 @@ impl Shared {
         let word = place.end(effect);
         self.settle(work, &result).await;
         self.tell(work, word).await;
+    }
+
+    /// Holds what must not be sent. Who lost its lease holds nothing: another may have delivered it, and then its body is gone.
+    async fn hold(&self, work: &Work, why: &Unsent) {
+        let held = match self.relay.store().has_lease(work.delivery_id, work.lease).await {
+            Ok(true) => self.relay.hold(work, why).await.map(|_| ()),
+            Ok(false) => {
+                let id = queue_id(work.message_id);
+                tracing::warn!(event = "lease_lost", queue_id = %id, "another worker took it over");
+                return;
+            }
+            Err(fault) => Err(fault.into()),
+        };
+        if let Err(fault) = held {
+            tracing::error!(event = "fault", %fault, "a message can't be held; it is tried again in a minute");
+            self.give_back(work).await;
+        }
     }
 
     /// Says what became of a destination, and wakes what waits for one that is back.

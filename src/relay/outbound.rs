@@ -7,7 +7,7 @@ use super::{Event, Relay, RelayFault};
 use crate::anonymize::{self, Anonymized, Forbidden};
 use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::schedule::Deadlines;
-use crate::store::{Doubt, NewRecord, Next, Settlement, Work};
+use crate::store::{Doubt, Mailbox, NewRecord, Next, Settlement, StoreFault, Work};
 use crate::vault::DataKey;
 
 /// A message on its way out, opened and past the gate.
@@ -169,6 +169,28 @@ impl Relay {
             self.tell_undelivered(work, &result.status, now).await;
         }
         Ok(is_settled)
+    }
+
+    /// Puts off a leased delivery that nobody was asked to take: no attempt, no event, and no key is needed.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn give_back(&self, work: &Work, until: Timestamp) -> Result<bool, StoreFault> {
+        let settlement = Settlement {
+            delivery_id: work.delivery_id,
+            message_id: work.message_id,
+            lease: work.lease,
+            at: Timestamp::now(),
+            next: Next::Again(until),
+            status: Some("451 4.3.0".into()),
+            was_tried: false,
+            record: None,
+            notice: None,
+            late: None,
+            doubt: Doubt::Clear,
+            mailbox: Mailbox::Nothing,
+        };
+        self.store().settle(settlement).await
     }
 
     /// The record of an attempt.

@@ -3,13 +3,16 @@
 //! Rules: no more than `concurrency` attempts in all, beside those that last long and wait aside ([`ASIDE`]); for one destination no more than its window, which is never wider
 //! than `per_destination` or its shape; for all domains that met at a full host together no more than `per_destination`
 //! ([`Site`]). A destination that the operator paused rests like a dead one, and is not
-//! probed. What is not in use, not dead and has refused nobody of late is forgotten, so that memory follows what is under way, not what there is; of
+//! probed. What rests for this process alone is left to the others (`others`): it is passed by and not put off, and what it could not
+//! reach is given back to them; who suspects itself (`suspicion`) takes nothing but probes while others are there. What is not in use, not dead and has refused nobody of late is forgotten, so that memory follows what is under way, not what there is; of
 //! dead destinations those whose rest ends first are forgotten beyond [`DEAD`]: they are met anew.
 
+use super::others::{Others, Resting};
 use super::refusals::{Rows, Standing};
 use super::rooms::{Groups, Key, Left, Room, Rooms};
 use super::shape::{Meter, Shape};
 use super::site::{Site, Sites};
+use super::suspicion::Suspicion;
 use super::window::{INITIAL, Rest, Window};
 use crate::mail::{Domain, Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -33,6 +36,12 @@ pub fn at_once(concurrency: usize) -> usize {
 /// How long a paused destination's lanes are put off at a time. Resuming makes them due at once.
 const PAUSED: Duration = Duration::from_secs(300);
 
+/// How long a destination that could not be reached is left to others that can.
+const LEFT: Duration = Duration::from_secs(60);
+/// Routes that a look into the spool passes by for others' sake, by name. Beyond that they are put off for [`BRIEFLY`].
+const NAMED: usize = 256;
+const BRIEFLY: Duration = Duration::from_secs(3);
+
 /// How much there may be at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -51,6 +60,8 @@ pub enum Effect {
     Slowed,
     /// There was no session with it.
     Unreached,
+    /// Nothing of the destination: the resolver did not answer, which may be of our way to it.
+    Unresolved,
     /// Nothing: the fault was ours.
     Ours,
     /// Nothing: all our connections to its host are in use.
@@ -73,6 +84,18 @@ struct Destination {
     meter: Meter,
     sending: usize,
     refusals: Rows,
+    /// When it last answered.
+    answered: Option<Timestamp>,
+    /// Until when it is left to others.
+    left_until: Option<Timestamp>,
+}
+
+impl Destination {
+    /// Until when this process has reason not to send there, whoever else may.
+    fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let left = self.left_until.filter(|until| *until > now && until.since(now) <= LEFT);
+        self.window.rests_until(now).max(left)
+    }
 }
 
 /// The board.
@@ -91,6 +114,8 @@ pub struct Board {
     /// At how many known ones some are forgotten.
     forget_at: usize,
     turn: u64,
+    others: Others,
+    suspicion: Suspicion,
 }
 
 impl Board {
@@ -107,6 +132,8 @@ impl Board {
             aside: 0,
             forget_at: REMEMBERED,
             turn: 0,
+            others: Others::default(),
+            suspicion: Suspicion::default(),
         }
     }
 
@@ -139,22 +166,38 @@ impl Board {
     #[must_use]
     pub fn rooms(&self, now: Timestamp, most: usize) -> Rooms {
         let mut known: HashMap<Key, Room> = HashMap::with_capacity(self.known.len());
+        let mut named = 0;
         for (key, destination) in &self.known {
             let shape = self.shape(*key);
-            let room = match destination.window.rests_until(now) {
-                Some(until) => Room::Rests(until),
-                None => {
-                    let places = destination.window.size(now).min(shape.connections);
-                    let places = places.saturating_sub(destination.sending);
-                    Room::For(shape.rate.map_or(places, |rate| places.min(destination.meter.room(rate, now))))
-                }
+            let places = || {
+                let places = destination.window.size(now).min(shape.connections);
+                let places = places.saturating_sub(destination.sending);
+                shape.rate.map_or(places, |rate| places.min(destination.meter.room(rate, now)))
+            };
+            let all_rest = || self.others.rest(*key, &self.groups, now);
+            let room = match (destination.rests_until(now), destination.window.rests_until(now)) {
+                (None, _) => Room::For(places()),
+                (Some(_), own) => match (all_rest(), own) {
+                    (Some(theirs), Some(own)) => Room::Rests(own.min(theirs)),
+                    // It was left to others, and they can't either.
+                    (Some(_), None) => Room::For(places()),
+                    (None, _) if named < NAMED => {
+                        named += 1;
+                        Room::For(0)
+                    }
+                    (None, _) => Room::Rests(now.after(BRIEFLY)),
+                },
             };
             known.insert(*key, room);
         }
         for (place, shape) in self.shapes.iter().enumerate() {
             known.entry(Key::Shape(place)).or_insert(Room::For(INITIAL.min(shape.connections)));
         }
-        let limit = (self.bounds.concurrency + self.aside).saturating_sub(self.sending).min(most);
+        let limit = match self.suspects_itself() {
+            true => usize::from(self.sending == 0 && self.suspicion.may_probe(now)),
+            false => (self.bounds.concurrency + self.aside).saturating_sub(self.sending),
+        };
+        let limit = limit.min(most);
         let sending = |route| self.known.get(&Key::Route(route)).map_or(0, |destination| destination.sending);
         let sites = self.sites.places(self.bounds.per_destination, sending, now);
         Rooms::new(self.groups.clone(), known, INITIAL.min(self.bounds.per_destination), limit)
@@ -180,6 +223,8 @@ impl Board {
             meter: Meter::default(),
             sending: 0,
             refusals: Rows::default(),
+            answered: None,
+            left_until: None,
         });
         destination.sending += 1;
         self.sending += 1;
@@ -203,7 +248,9 @@ impl Board {
 
     /// Makes room for destinations that come.
     fn forget(&mut self, now: Timestamp) {
-        self.known.retain(|_, d| d.sending > 0 || d.window.is_dead() || d.refusals.go_on(now));
+        self.known.retain(|_, d| {
+            d.sending > 0 || d.window.is_dead() || d.left_until > Some(now) || d.refusals.go_on(now)
+        });
         if self.known.len() >= DEAD {
             let idle = self.known.iter().filter(|(_, d)| d.sending == 0);
             let mut ends: Vec<_> =
@@ -226,9 +273,17 @@ impl Board {
         let Some(destination) = self.known.get_mut(&key) else { return Word::Nothing };
         let busy = destination.sending;
         destination.sending = busy.saturating_sub(1);
+        match effect {
+            Effect::Answered | Effect::Slowed => {
+                (destination.answered, destination.left_until) = (Some(now), None);
+                self.suspicion.ends();
+            }
+            Effect::Unreached | Effect::Unresolved => self.suspicion.grows(key, now),
+            Effect::Ours | Effect::Crowded(_) => {}
+        }
         let window = &mut destination.window;
         match effect {
-            Effect::Ours => Word::Nothing,
+            Effect::Ours | Effect::Unresolved => Word::Nothing,
             Effect::Crowded(site) => {
                 if key == Key::Route(route) {
                     self.sites.found_full(route, site, now);
@@ -243,6 +298,44 @@ impl Board {
         }
     }
 
+    /// Takes what the other processes say that are there.
+    pub fn hear(&mut self, others: Vec<Resting>) {
+        self.others = Others::new(others);
+    }
+
+    /// What the others are to hear of this one.
+    #[must_use]
+    pub fn resting(&self, now: Timestamp) -> Resting {
+        let mut resting = Resting { suspects_itself: self.suspicion.is_there(), ..Resting::default() };
+        for (key, destination) in &self.known {
+            if let Some(until) = destination.rests_until(now) {
+                resting.add(*key, &self.groups, until);
+            }
+        }
+        resting
+    }
+
+    /// Whether this process does not trust its own way out, and others are there that trust theirs.
+    #[must_use]
+    pub fn suspects_itself(&self) -> bool {
+        self.suspicion.is_there() && !self.others.is_empty()
+    }
+
+    /// Leaves a destination that could not be reached to others that may reach it, for a while. Whether there are such. One that
+    /// answered a moment ago is no reason: it is busy.
+    pub fn leave(&mut self, route: i64, now: Timestamp) -> bool {
+        let key = self.groups.key(route);
+        if self.others.rest(key, &self.groups, now).is_some() {
+            return false;
+        }
+        let Some(destination) = self.known.get_mut(&key) else { return false };
+        let answered = destination.answered.is_some_and(|at| at <= now && now.since(at) < LEFT);
+        if !answered {
+            destination.left_until = Some(now.after(LEFT));
+        }
+        !answered
+    }
+
     /// Sets which routes the operator paused. Returns the routes that are no longer.
     pub fn pause(&mut self, routes: &[i64]) -> Vec<i64> {
         let paused: HashSet<i64> = routes.iter().copied().collect();
@@ -253,9 +346,13 @@ impl Board {
 
     /// Ends the rest of a route's destination, or of every one: the next attempt there is a probe. Whether any rested.
     pub fn end_rests(&mut self, route: Option<i64>, now: Timestamp) -> bool {
+        let end = |destination: &mut Destination| {
+            destination.left_until = None;
+            destination.window.end_rest(now)
+        };
         match route.map(|route| self.groups.key(route)) {
-            Some(key) => self.known.get_mut(&key).is_some_and(|d| d.window.end_rest(now)),
-            None => self.known.values_mut().map(|d| d.window.end_rest(now)).fold(false, |any, it| any | it),
+            Some(key) => self.known.get_mut(&key).is_some_and(end),
+            None => self.known.values_mut().map(end).fold(false, |any, it| any | it),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is asked of the writer, and what it answers: one list.
 
 use super::blocks::Block;
-use super::clock::{LaneKey, Rewind};
+use super::clock::{LaneKey, Rewind, TurnKey};
 use super::lanes::{Ask, Claimed, Woken};
 use super::rows::{
     Acceptance, Bounced, Gone, NewConversation, NewMerchant, NewMessage, NewRecord, Settlement, Verifiers,
@@ -63,6 +63,7 @@ pub(super) enum Change {
         now: Timestamp,
     },
     WakeTurns {
+        turns: (TurnKey, TurnKey),
         now: Timestamp,
     },
     EndLeases {
@@ -107,6 +108,22 @@ pub(super) enum Change {
 }
 
 impl Change {
+    /// Whether it may read or write many rows that are nobody's mail of now: nobody's mail shall wait in one transaction with it.
+    pub(super) fn is_upkeep(&self) -> bool {
+        matches!(
+            self,
+            Change::Adopt { .. }
+                | Change::Wake { .. }
+                | Change::Rewind(_)
+                | Change::WakeLanes { .. }
+                | Change::WakeTurns { .. }
+                | Change::EndLeases { .. }
+                | Change::ClearFastHashes { .. }
+                | Change::Purge { .. }
+                | Change::ForgetTls { .. }
+        )
+    }
+
     /// Octets that it adds to a transaction, roughly.
     pub(super) fn weight(&self) -> usize {
         match self {

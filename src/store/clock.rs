@@ -58,10 +58,22 @@ pub(super) async fn some_lanes(
     Ok(())
 }
 
-/// Makes turns due.
-pub(super) async fn turns(connection: &mut AnyConnection, now: Timestamp) -> Result<(), sqlx::Error> {
-    let text = "UPDATE turn SET due_at = $1 WHERE due_at > $1";
-    sqlx::query(text).bind(now.as_millis()).execute(connection).await?;
+/// A turn's place among all.
+pub(super) type TurnKey = (i64, i64);
+
+/// Makes some turns due: those after the first place, up to the second.
+pub(super) async fn some_turns(
+    connection: &mut AnyConnection,
+    (after, until): (TurnKey, TurnKey),
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let text = "UPDATE turn SET due_at = $1 WHERE due_at > $1 AND (class, merchant_id) > ($2, $3) \
+        AND (class, merchant_id) <= ($4, $5)";
+    let mut query = sqlx::query(text).bind(now.as_millis());
+    for (class, merchant) in [after, until] {
+        query = query.bind(class).bind(merchant);
+    }
+    query.execute(connection).await?;
     Ok(())
 }
 
@@ -158,7 +170,18 @@ impl Store {
             self.change(Change::WakeLanes { lanes: (after, until), now }).await?;
             after = until;
         }
-        self.change(Change::WakeTurns { now }).await?;
+        let next = "SELECT class, merchant_id FROM turn WHERE (class, merchant_id) > ($1, $2) \
+            ORDER BY class, merchant_id LIMIT 1 OFFSET $3";
+        let (mut after, last) = ((i64::MIN, i64::MIN), (i64::MAX, i64::MAX));
+        while after != last {
+            let query = sqlx::query(next).bind(after.0).bind(after.1).bind(LANES);
+            let until = match query.fetch_optional(self.pool()).await? {
+                Some(row) => (row.try_get(0)?, row.try_get(1)?),
+                None => last,
+            };
+            self.change(Change::WakeTurns { turns: (after, until), now }).await?;
+            after = until;
+        }
         Ok(())
     }
 

@@ -143,14 +143,23 @@ async fn prepare(engine: Engine, connection: &mut AnyConnection) -> Result<(), s
     Ok(())
 }
 
-/// Refuses a PostgreSQL server that acknowledges before it has written.
-async fn check_durability(engine: Engine, connection: &mut AnyConnection) -> Result<(), StoreFault> {
+/// Refuses a PostgreSQL server that acknowledges before it has written; where it has standbys that it is to wait for, also one that does
+/// not wait for them.
+pub(super) async fn check_durability(
+    engine: Engine,
+    connection: &mut AnyConnection,
+) -> Result<(), StoreFault> {
     if engine == Engine::Postgres {
-        let row = sqlx::query("SELECT current_setting('synchronous_commit'), current_setting('fsync')")
-            .fetch_one(connection)
-            .await?;
-        let (commit, fsync): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        if commit == "off" || fsync == "off" {
+        let row = sqlx::query(
+            "SELECT current_setting('synchronous_commit'), current_setting('fsync'), \
+             current_setting('synchronous_standby_names')",
+        )
+        .fetch_one(connection)
+        .await?;
+        let (commit, fsync, standbys): (String, String, String) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let is_alone = standbys.trim().is_empty();
+        if commit == "off" || fsync == "off" || (commit == "local" && !is_alone) {
             return Err(StoreFault::NotDurable);
         }
     }

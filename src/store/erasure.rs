@@ -217,15 +217,10 @@ impl Store {
                 return Ok(None);
             }
             let word = left("conversation", *conversation);
-            let text = "SELECT data_key_id FROM conversation WHERE id = $1";
-            let named = sqlx::query(text).bind(*conversation).fetch_optional(&mut *transaction).await?;
-            let other = others.iter().find(|(of, _)| of == conversation).map(|(_, key)| *key);
-            let text = "SELECT id, wrapped, bare FROM data_key WHERE id = $1";
-            if let Some(key) = named.map(|row| row.try_get(0)).transpose()?.map(|named| other.unwrap_or(named)) {
-                match sqlx::query(text).bind(key).fetch_optional(&mut *transaction).await? {
-                    Some(row) => found.push((word, row)),
-                    None => unproven.push(word),
-                }
+            match key_of(&mut transaction, *conversation, others).await? {
+                OwnKey::There(row) => found.push((word, row)),
+                OwnKey::Missing => unproven.push(word),
+                OwnKey::Nobodys => {}
             }
             clear(&mut transaction, *conversation).await?;
             fact_upkeep::clear_conversation(&mut transaction, recent, *conversation).await?;
@@ -303,6 +298,31 @@ impl Store {
         sqlx::raw_sql("PRAGMA busy_timeout = 10000").execute(&mut *held).await?;
         Ok(emptied?.try_get::<i64, _>(0)? == 0)
     }
+}
+
+/// The key of a conversation, as its row says or as it was found out.
+enum OwnKey {
+    There(AnyRow),
+    /// The row names one that is not there.
+    Missing,
+    /// There is no such conversation.
+    Nobodys,
+}
+
+async fn key_of(
+    connection: &mut AnyConnection,
+    conversation: i64,
+    others: &[(i64, i64)],
+) -> Result<OwnKey, StoreFault> {
+    let text = "SELECT data_key_id FROM conversation WHERE id = $1";
+    let Some(row) = sqlx::query(text).bind(conversation).fetch_optional(&mut *connection).await? else {
+        return Ok(OwnKey::Nobodys);
+    };
+    let named: i64 = row.try_get(0)?;
+    let other = others.iter().find(|(of, _)| *of == conversation).map(|(_, key)| *key);
+    let text = "SELECT id, wrapped, bare FROM data_key WHERE id = $1";
+    let row = sqlx::query(text).bind(other.unwrap_or(named)).fetch_optional(connection).await?;
+    Ok(row.map_or(OwnKey::Missing, OwnKey::There))
 }
 
 /// Holds that keep a record about an address outside of conversations: those on a store or a time.

@@ -44,11 +44,14 @@ pub enum StoreFault {
     #[error("the schema can't be brought up to date ({0})")]
     Schema(String),
     #[error(
-        "synchronous_commit is off at the PostgreSQL server: mail could be lost; set it to on for this database"
+        "the PostgreSQL server acknowledges before it has written, or before its standby has: mail could be lost; set fsync and \
+         synchronous_commit to on for this database"
     )]
     NotDurable,
     #[error("the database rolled it back for another's sake ({0}); trying again helps")]
     Collided(String),
+    #[error("a statement took longer than the server lets it (SQLSTATE 57014); trying again may help")]
+    Overlong,
     #[error("the writer has stopped; the process is shutting down")]
     Stopped,
 }
@@ -57,10 +60,24 @@ impl StoreFault {
     /// Whether trying the same again later can help.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, StoreFault::Unreachable(_) | StoreFault::Full | StoreFault::Stopped)
+        matches!(
+            self,
+            StoreFault::Unreachable(_)
+                | StoreFault::Full
+                | StoreFault::Stopped
+                | StoreFault::Overlong
+                | StoreFault::NotDurable
+        )
+    }
+
+    /// Whether it is of the server or the way to it, and none of a single change: then the others of its group would meet it too.
+    pub(super) fn is_of_all(&self) -> bool {
+        self.is_passing() && *self != StoreFault::Overlong
     }
 }
 
+/// A statement that took too long (PostgreSQL, Appendix A: `query_canceled`).
+const QUERY_CANCELED: &str = "57014";
 /// A lock that did not come in time (PostgreSQL, Appendix A: `lock_not_available`).
 pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
 
@@ -87,6 +104,8 @@ impl From<sqlx::Error> for StoreFault {
                     StoreFault::Exists
                 } else if code == "53100" || (code.len() < 5 && primary == Ok(13)) {
                     StoreFault::Full
+                } else if code == QUERY_CANCELED {
+                    StoreFault::Overlong
                 } else if code.len() == 5 && code.starts_with("40") {
                     // A deadlock, or another transaction that came first (PostgreSQL, Appendix A, class 40).
                     StoreFault::Collided(code.into_owned())

@@ -60,6 +60,8 @@ pub enum Leases {
 #[derive(Default)]
 pub struct Claimed {
     pub work: Vec<Work>,
+    /// Messages whose deliveries can't be read: they are held now.
+    pub unreadable: Vec<i64>,
     /// Whether there may be more that is due and has room.
     pub more: bool,
     /// Whether a destination is full, so that the end of an attempt may make room for what is due.
@@ -129,7 +131,9 @@ pub(super) async fn claim(
     }
     let Look { connection, leased, more, rooms, .. } = look;
     let crowded = rooms.left() != Left::Out(Vec::new());
-    Ok(Claimed { work: queue::work(connection, &leased, ask.lease).await?, more, crowded })
+    let (work, unreadable) = queue::work(connection, &leased, ask.lease).await?;
+    let unreadable = queue::hold_unreadable(connection, &unreadable, ask).await?;
+    Ok(Claimed { work, unreadable, more, crowded })
 }
 
 impl Look<'_> {

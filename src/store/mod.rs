@@ -19,6 +19,7 @@ mod credentials;
 mod certificates;
 mod corrections;
 mod counted;
+mod egress_nodes;
 mod endings;
 mod engine;
 mod erased_keys;

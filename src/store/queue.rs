@@ -24,6 +24,7 @@
 //! | leased | idle | [`settle`]: deferred | record, the notice of delay, lane |
 //! | leased | `delivered`, `failed` | [`settle`] | record, notice, the body's end |
 //! | leased | `held` | [`settle`]: the gate found something | record, notice |
+//! | leased | `held` | a look: it can't be read, or its message or key is gone | nothing |
 //! | idle | `held`, `dropped`, `failed` | a ruling (`holds`): operator, or expiry of what is not tried | record, notice |
 //! | idle | idle, by another way | a ruling: the operator moves it | record, envelope, lane |
 //! | idle | idle, due now | `retries`: the operator wants it tried | record, lane |
@@ -44,7 +45,7 @@
 //!
 //! Every settlement names its lease. A worker that was thought dead and comes back finds another number, or none, and
 //! its settlement changes nothing but the log. A change is answered after its commit; a change whose answer was lost is
-//! made again and finds the state it wanted, or is refused by the duplicate guard.
+//! made again and finds the state it wanted (`settled_lease`), or is refused by the duplicate guard.
 
 use super::accept;
 use super::batch::{lots, statement};
@@ -52,6 +53,7 @@ use super::blocks;
 use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
+use super::lanes::Ask;
 use super::parties::KeyRow;
 use super::rows::{Bounced, Doubt, NewMessage, NewRecord, Next, Settlement};
 use super::touched::Touched;
@@ -112,12 +114,13 @@ fn read_work(row: &sqlx::any::AnyRow) -> Result<Work, sqlx::Error> {
     })
 }
 
-/// What was just leased, in the order in which it was.
+/// What was just leased, and what of it can't be read: a row that does not decode, or whose message or data key is gone. Neither may
+/// keep the others from being sent.
 pub(super) async fn work(
     connection: &mut AnyConnection,
     leased: &[i64],
     lease: i64,
-) -> Result<Vec<Work>, sqlx::Error> {
+) -> Result<(Vec<Work>, Vec<i64>), sqlx::Error> {
     let mut found: Vec<Work> = Vec::with_capacity(leased.len());
     for lot in lots(leased) {
         let text = statement(Engine::of(connection), &format!("{WORK} WHERE d.id IN ("), "?", lot.len(), ")");
@@ -125,12 +128,40 @@ pub(super) async fn work(
         for delivery in lot {
             query = query.bind(*delivery);
         }
-        for row in query.fetch_all(&mut *connection).await? {
-            found.push(read_work(&row)?);
-        }
+        found.extend(query.fetch_all(&mut *connection).await?.iter().filter_map(|row| read_work(row).ok()));
     }
     found.retain(|work| work.lease == lease);
-    Ok(found)
+    if found.len() == leased.len() {
+        return Ok((found, Vec::new()));
+    }
+    let read: HashSet<i64> = found.iter().map(|work| work.delivery_id).collect();
+    let unreadable = leased.iter().copied().filter(|delivery| !read.contains(delivery)).collect();
+    Ok((found, unreadable))
+}
+
+/// Holds what was leased and can't be read, for the operator: it would be leased again each minute. The messages, as far as they
+/// are known.
+pub(super) async fn hold_unreadable(
+    connection: &mut AnyConnection,
+    deliveries: &[i64],
+    ask: &Ask,
+) -> Result<Vec<i64>, sqlx::Error> {
+    let mut messages = Vec::with_capacity(deliveries.len());
+    for delivery in deliveries {
+        let held = sqlx::query(
+            "UPDATE delivery SET state = 'held', held_for = 'fault', lease = 0, next_at = $1, attempts = attempts - 1 \
+             WHERE id = $2 AND lease = $3 AND state = 'waiting' RETURNING message_id",
+        )
+        .bind(ask.now.as_millis())
+        .bind(*delivery)
+        .bind(ask.lease)
+        .fetch_optional(&mut *connection)
+        .await?;
+        if let Some(row) = held {
+            messages.push(row.try_get(0).unwrap_or_default());
+        }
+    }
+    Ok(messages)
 }
 
 /// Makes a running lease longer. An attempt may take minutes; whoever runs it says so from time to time.
@@ -150,7 +181,8 @@ pub(super) async fn extend(
     Ok(())
 }
 
-/// Writes the results of attempts. `false` where the lease was lost meanwhile: then only the record is kept. What was delivered is
+/// Writes the results of attempts. `false` where the lease was lost meanwhile: then only the record is kept, and not that either where the
+/// same result was written before and its answer lost, nor of a hold, for which there may be no reason any more. What was delivered is
 /// delivered, whoever has the lease by now: it must not be sent once more.
 pub(super) async fn settle<'a>(
     connection: &mut AnyConnection,
@@ -170,7 +202,7 @@ pub(super) async fn settle<'a>(
              last_status = v.column6, lease = 0, delay_noticed_at = COALESCE(delay_noticed_at, v.column7), \
              held_for = v.column8, expires_at = COALESCE(v.column9, expires_at), \
              look_at = CASE WHEN v.column7 IS NULL THEN look_at ELSE v.column10 END, doubtful = doubtful + v.column11, \
-             attempts = attempts - v.column12 \
+             attempts = attempts - v.column12, settled_lease = v.column2 \
              FROM (VALUES",
             "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             lot.len(),
@@ -227,11 +259,39 @@ pub(super) async fn settle<'a>(
         query.execute(&mut *connection).await?;
     }
     blocks::mailboxes(connection, effective()).await?;
-    let records: Vec<&NewRecord> = done.iter().filter_map(|done| done.record.as_ref()).collect();
+    let repeated = repeated(connection, done, &held).await?;
+    let is_told = |(done, held): &(&&'a Settlement, &bool)| match done.next {
+        _ if **held => true,
+        // Who lost its lease may have found no body, since another delivered it.
+        Next::Held { .. } => false,
+        _ => !repeated.contains(&(done.delivery_id, done.lease)),
+    };
+    let told = done.iter().zip(&held).filter(is_told);
+    let records: Vec<&NewRecord> = told.filter_map(|(done, _)| done.record.as_ref()).collect();
     accept::records(connection, touched, &records).await?;
     let notices: Vec<&NewMessage> = effective().filter_map(|done| done.notice.as_deref()).collect();
     accept::messages(connection, touched, &notices).await?;
     Ok(held)
+}
+
+/// Which of the settlements that changed nothing did so because they were written before: the answer to that was lost.
+async fn repeated(
+    connection: &mut AnyConnection,
+    done: &[&Settlement],
+    held: &[bool],
+) -> Result<HashSet<(i64, i64)>, sqlx::Error> {
+    let mut repeated = HashSet::new();
+    for done in done.iter().zip(held).filter(|(_, held)| !**held).map(|(done, _)| done) {
+        let row = sqlx::query("SELECT id FROM delivery WHERE id = $1 AND settled_lease = $2")
+            .bind(done.delivery_id)
+            .bind(done.lease)
+            .fetch_optional(&mut *connection)
+            .await?;
+        if row.is_some() {
+            repeated.insert((done.delivery_id, done.lease));
+        }
+    }
+    Ok(repeated)
 }
 
 /// Marks a delivered message as bounced afterwards.
@@ -316,6 +376,16 @@ impl Store {
             .fetch_optional(self.pool())
             .await?;
         row.map(|row| row.try_get(0).map(Sealed::from_stored)).transpose().map_err(Into::into)
+    }
+
+    /// Whether a delivery still has this lease.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn has_lease(&self, delivery: i64, lease: i64) -> Result<bool, StoreFault> {
+        let text = "SELECT id FROM delivery WHERE id = $1 AND lease = $2 AND state = 'waiting'";
+        let row = sqlx::query(text).bind(delivery).bind(lease).fetch_optional(self.pool()).await?;
+        Ok(row.is_some())
     }
 
     /// The delivery that a return address names, with its message's envelope.

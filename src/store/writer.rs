@@ -2,14 +2,15 @@
 //! executes it in one transaction and commits once, so that they share one fsync; then it answers each.
 //!
 //! Rules: a change is answered only after the commit that holds it. If a group fails, its changes are executed one by
-//! one, so that one bad change harms nobody else. A change whose asker has gone before its group begins (a session that died,
+//! one, so that one bad change harms nobody else: one that takes too long, too, and then none gets as long. What keeps the spool in order
+//! ([`Change::is_upkeep`]) has groups of its own. Once in [`CHECKED`] the server is asked whether it still writes before it acknowledges. A change whose asker has gone before its group begins (a session that died,
 //! or was told that the commit took too long) is not executed: nobody was promised anything, and a sender who tries again
 //! would be taken twice.
 //! When it fails: [`StoreFault`] to every asker of the group; a broken connection, or one that fell silent, is opened anew for
 //! the next one.
 
 pub(super) use super::change::{Change, Effect};
-use super::engine::{Database, Engine, WRITE_PATIENCE};
+use super::engine::{Database, Engine, WRITE_PATIENCE, check_durability};
 use super::keys::Announced;
 use super::lanes;
 use super::reader::fell_silent;
@@ -21,14 +22,21 @@ use super::{
 };
 use crate::mail::Timestamp;
 use sqlx::{AnyConnection, Connection};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Most changes in one transaction.
 const GROUP: usize = 256;
 /// Most octets of messages in one transaction: bounds how long a commit takes.
 const GROUP_BYTES: usize = 16 * 1024 * 1024;
+
+/// How often the server is asked whether a commit is on its disk when it says so: that can be changed while it runs.
+const CHECKED: Duration = Duration::from_secs(10);
+/// How long a statement of a change may take that is tried alone, since its group had one that took too long.
+const BRIEF: &str = "SET LOCAL statement_timeout = '5s'";
 
 /// The channel on which PostgreSQL tells processes on other machines that something is due.
 pub(super) const WOKEN: &str = "anshin_due";
@@ -48,31 +56,57 @@ pub(super) struct Job {
 /// The writer's task. Ends when the last [`Store`] is dropped.
 pub(super) async fn write(
     database: Database,
-    mut connection: Option<AnyConnection>,
+    connection: Option<AnyConnection>,
     mut inbox: mpsc::Receiver<Job>,
     serves: Arc<AtomicBool>,
     announced: Arc<Announced>,
 ) {
     let database = Opens { database, announced };
+    let mut connection = connection.map(Opened::new);
     let mut group: Vec<Job> = Vec::with_capacity(GROUP);
-    while let Some(first) = inbox.recv().await {
-        let mut bytes = first.change.weight();
-        group.push(first);
-        while group.len() < GROUP && bytes < GROUP_BYTES {
-            let Ok(job) = inbox.try_recv() else { break };
-            bytes += job.change.weight();
-            group.push(job);
+    let mut upkeep: VecDeque<Job> = VecDeque::new();
+    loop {
+        let mut next = match upkeep.is_empty() {
+            true => inbox.recv().await,
+            false => inbox.try_recv().ok(),
+        };
+        let mut bytes = 0;
+        while let Some(job) = next.take() {
+            if job.change.is_upkeep() {
+                upkeep.push_back(job);
+            } else {
+                bytes += job.change.weight();
+                group.push(job);
+            }
+            if group.len() < GROUP && bytes < GROUP_BYTES {
+                next = inbox.try_recv().ok();
+            }
         }
-        group.retain(|job| !job.done.is_closed());
-        if group.is_empty() {
-            continue;
+        if group.is_empty() && upkeep.is_empty() {
+            break;
         }
-        let tells = if serves.load(Ordering::Relaxed) { Tells::Nobody } else { Tells::Others };
-        commit_group(&database, tells, &mut connection, &mut group).await;
+        commit_open(&database, &serves, &mut connection, &mut group).await;
+        group.extend(upkeep.pop_front());
+        commit_open(&database, &serves, &mut connection, &mut group).await;
     }
     if let Some(connection) = connection {
-        let _ = connection.close().await;
+        let _ = connection.connection.close().await;
     }
+}
+
+/// Commits those of a group whose askers are still there.
+async fn commit_open(
+    database: &Opens,
+    serves: &AtomicBool,
+    connection: &mut Option<Opened>,
+    group: &mut Vec<Job>,
+) {
+    group.retain(|job| !job.done.is_closed());
+    if group.is_empty() {
+        return;
+    }
+    let tells = if serves.load(Ordering::Relaxed) { Tells::Nobody } else { Tells::Others };
+    commit_group(database, tells, connection, group).await;
 }
 
 /// What a connection is opened by.
@@ -81,28 +115,43 @@ struct Opens {
     announced: Arc<Announced>,
 }
 
-async fn commit_group(
-    database: &Opens,
-    tells: Tells,
-    slot: &mut Option<AnyConnection>,
-    group: &mut Vec<Job>,
-) {
-    let result = run(database, tells, slot, group.iter().map(|job| &job.change)).await;
+/// The writer's connection, and when the server behind it was last asked how it commits.
+struct Opened {
+    connection: AnyConnection,
+    checked: Instant,
+}
+
+impl Opened {
+    fn new(connection: AnyConnection) -> Self {
+        Self { connection, checked: Instant::now() }
+    }
+}
+
+/// How long a statement may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    Usual,
+    Brief,
+}
+
+async fn commit_group(database: &Opens, tells: Tells, slot: &mut Option<Opened>, group: &mut Vec<Job>) {
+    let result = run(database, tells, slot, Limit::Usual, group.iter().map(|job| &job.change)).await;
     match result {
         Ok(effects) => {
             for (job, effect) in group.drain(..).zip(effects) {
                 let _ = job.done.send(Ok(effect));
             }
         }
-        Err(fault) if group.len() == 1 || fault.is_passing() => {
+        Err(fault) if group.len() == 1 || fault.is_of_all() => {
             for job in group.drain(..) {
                 let _ = job.done.send(Err(fault.clone()));
             }
         }
         // One of them is at fault: find out which, by trying each alone.
-        Err(_) => {
+        Err(fault) => {
+            let limit = if fault == StoreFault::Overlong { Limit::Brief } else { Limit::Usual };
             for job in group.drain(..).filter(|job| !job.done.is_closed()) {
-                let alone = run(database, tells, slot, std::iter::once(&job.change)).await;
+                let alone = run(database, tells, slot, limit, std::iter::once(&job.change)).await;
                 let answer = alone.and_then(|effects| effects.into_iter().next().ok_or(StoreFault::Stopped));
                 let _ = job.done.send(answer);
             }
@@ -114,7 +163,8 @@ async fn commit_group(
 async fn run<'a>(
     Opens { database, announced }: &Opens,
     tells: Tells,
-    slot: &mut Option<AnyConnection>,
+    slot: &mut Option<Opened>,
+    limit: Limit,
     changes: impl Iterator<Item = &'a Change>,
 ) -> Result<Vec<Effect>, StoreFault> {
     if slot.is_none() {
@@ -122,11 +172,18 @@ async fn run<'a>(
         tokio::time::timeout(WRITE_PATIENCE, announced.restore(&mut connection))
             .await
             .unwrap_or_else(|_| Err(fell_silent()))?;
-        *slot = Some(connection);
+        *slot = Some(Opened::new(connection));
     }
-    let Some(connection) = slot.as_mut() else { return Err(StoreFault::Stopped) };
+    let Some(Opened { connection, checked }) = slot.as_mut() else { return Err(StoreFault::Stopped) };
     let done = async {
-        let result = transact(database.engine, tells, connection, changes).await.map_err(StoreFault::from);
+        if checked.elapsed() >= CHECKED {
+            if let Err(fault) = check_durability(database.engine, connection).await {
+                return (Err(fault), false);
+            }
+            *checked = Instant::now();
+        }
+        let result =
+            transact(database.engine, tells, limit, connection, changes).await.map_err(StoreFault::from);
         // A connection whose transaction did not end well is not used again, nor one to a server that can't write now: after a
         // failover another one can.
         let is_lost = matches!(result, Err(StoreFault::Unreachable(_)));
@@ -150,6 +207,7 @@ async fn run<'a>(
 async fn transact<'a>(
     engine: Engine,
     tells: Tells,
+    limit: Limit,
     connection: &mut AnyConnection,
     changes: impl Iterator<Item = &'a Change>,
 ) -> Result<Vec<Effect>, sqlx::Error> {
@@ -159,6 +217,9 @@ async fn transact<'a>(
         Engine::Postgres => "BEGIN",
     };
     sqlx::query(begin).execute(&mut *connection).await?;
+    if engine == Engine::Postgres && limit == Limit::Brief {
+        sqlx::query(BRIEF).execute(&mut *connection).await?;
+    }
     let (mut together, mut touched) = (Together::default(), Touched::default());
     let changes: Vec<&Change> = changes.inspect(|change| together.add(change)).collect();
     // None of these has been answered yet, so none depends on another: their order is ours to choose.
@@ -286,8 +347,8 @@ async fn execute<'a>(
             clock::some_lanes(connection, *lanes, *now).await?;
             Effect::Done
         }
-        Change::WakeTurns { now } => {
-            clock::turns(connection, *now).await?;
+        Change::WakeTurns { turns, now } => {
+            clock::some_turns(connection, *turns, *now).await?;
             Effect::Done
         }
         Change::EndLeases { now, longest } => {

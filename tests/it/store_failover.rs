@@ -1,11 +1,12 @@
 //! A PostgreSQL server that changes under the store: one that only reads for a while, one that lacks what was committed last.
 
-use crate::peer::Scratch;
-use crate::peer::postgres;
+use crate::peer::cluster::Cluster;
+use crate::peer::{Scratch, postgres};
 use crate::store::{message, open, vault};
 use anshin::mail::Timestamp;
 use anshin::store::{NewMessage, NewSegment, Store, StoreFault};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use std::time::Duration;
 
 async fn administer(url: &str, text: String) {
     sqlx::any::install_default_drivers();
@@ -96,5 +97,70 @@ fn a_key_that_the_new_server_lacks_is_there_before_anything_is_sealed_with_it_ag
         };
         assert!(segment(6).await.is_some());
         assert!(segment(5).await.is_none(), "one of a day that is over stays destroyed");
+    });
+}
+
+/// The next message with which the writer has nothing to do but the one before: so a check is due.
+async fn outcome(store: &Store, message: &Maker, expected: Option<StoreFault>) {
+    let begun = std::time::Instant::now();
+    loop {
+        let found = store.accept(vec![message()]).await.err();
+        if found == expected {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{found:?}, not {expected:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[test]
+fn a_server_that_becomes_careless_under_a_connection_is_found_out_on_that_connection() {
+    let scratch = Scratch::new("careless");
+    let cluster = Cluster::new(scratch.path(), &[]);
+    let keys = Scratch::new("careless-keys");
+    let (vault, database) = (vault(&keys), cluster.database());
+    let set = |what: &str| {
+        cluster.ask("postgres", &format!("ALTER SYSTEM SET {what}"));
+        cluster.reload();
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let (store, key) = open(&database.url(), &vault).await;
+        let maker: Maker = Box::new(move || message(&vault, &key, None));
+        store.accept(vec![maker()]).await.unwrap();
+        set("synchronous_commit = off");
+        outcome(&store, &maker, Some(StoreFault::NotDurable)).await;
+        set("synchronous_commit = local");
+        outcome(&store, &maker, None).await;
+        // A standby is to be waited for, and is not.
+        set("synchronous_standby_names = 'of_nobody'");
+        outcome(&store, &maker, Some(StoreFault::NotDurable)).await;
+        set("synchronous_standby_names = ''");
+        outcome(&store, &maker, None).await;
+    });
+}
+
+#[test]
+fn a_change_that_takes_too_long_harms_none_of_its_group() {
+    on_a_server(|store, message, url, _| async move {
+        // What is so large keeps the server busy: for a second, or for ever.
+        let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+            PERFORM pg_sleep(CASE NEW.size WHEN 1001 THEN 1 WHEN 1002 THEN 600 ELSE 0 END); RETURN NEW; END $$; \
+            CREATE TRIGGER slow BEFORE INSERT ON message FOR EACH ROW EXECUTE FUNCTION slow()";
+        administer(&url, slow.to_owned()).await;
+        let sized = |size| NewMessage { size, ..message() };
+        let mut tasks = tokio::task::JoinSet::new();
+        let all = [1001, 1002].into_iter().chain(std::iter::repeat_n(17, 30));
+        for (number, size) in all.enumerate() {
+            let (store, new) = (store.clone(), sized(size));
+            tasks.spawn(async move { (size, store.accept(vec![new]).await) });
+            if number == 0 {
+                // The others come while it is under way, and make one group.
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+        }
+        while let Some(done) = tasks.join_next().await {
+            let (size, accepted) = done.unwrap();
+            assert_eq!(accepted.is_err(), size == 1002, "{size}: {accepted:?}");
+        }
     });
 }

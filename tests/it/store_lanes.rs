@@ -7,7 +7,7 @@ use anshin::mail::Timestamp;
 use anshin::schedule::{Board, Bounds, Class, Groups, Left, Rest, Rooms};
 use anshin::store::{Block, Doubt, Gone, Leases, Mailbox, NewMessage, Next, Settlement};
 use anshin::vault::{DataKey, Indexed, Vault};
-use sqlx::Connection;
+use sqlx::{Connection, Row};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -328,5 +328,78 @@ fn what_others_may_be_about_to_settle_is_left_to_them_and_what_was_delivered_is_
             .map(|row| row.state)
             .collect();
         assert_eq!(states, ["delivered"]);
+    });
+}
+
+#[test]
+fn what_can_not_be_read_is_held_once_and_keeps_nothing_else_from_being_leased() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        let all: Vec<NewMessage> = (0..4).map(|_| message(&vault, &key, None)).collect();
+        let (ids, deliveries): (Vec<i64>, Vec<i64>) = all.iter().map(|new| (new.id, new.delivery.id)).unzip();
+        store.accept(all).await.unwrap();
+        let mut connection = sqlite::connect(&url).await;
+        let mut broken = vec![ids[0]];
+        sqlx::query("DELETE FROM message WHERE id = $1").bind(ids[0]).execute(&mut connection).await.unwrap();
+        if url.starts_with("sqlite:") {
+            // There a column holds whatever is put into it.
+            let text = "UPDATE delivery SET expires_at = 'soon' WHERE id = $1";
+            sqlx::query(text).bind(deliveries[1]).execute(&mut connection).await.unwrap();
+            broken.push(ids[1]);
+        }
+        let now = Timestamp::now();
+        let until = now.after(Duration::from_secs(60));
+        let look = async |now| {
+            store
+                .claim(now, until, Rooms::plain(9, 9, &[]), Class::ALL, Leases::TakenOver(now))
+                .await
+                .unwrap()
+        };
+        let mut found = look(now).await;
+        found.unreadable.sort_unstable();
+        broken.sort_unstable();
+        assert_eq!((found.work.len(), found.unreadable), (4 - broken.len(), broken));
+        let row = sqlx::query("SELECT state, held_for, lease FROM delivery WHERE id = $1");
+        let row = row.bind(deliveries[0]).fetch_one(&mut connection).await.unwrap();
+        let state = (row.get::<String, _>(0), row.get::<String, _>(1), row.get::<i64, _>(2));
+        assert_eq!(state, ("held".to_owned(), "fault".to_owned(), 0));
+        // Nor does it come up again when leases end.
+        let found = look(until.after(Duration::from_secs(1))).await;
+        assert!(found.unreadable.is_empty() && !found.work.is_empty());
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_result_whose_answer_was_lost_is_recorded_once_and_a_hold_under_a_lost_lease_never() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        store.accept(vec![message(&vault, &key, None), message(&vault, &key, None)]).await.unwrap();
+        let now = Timestamp::now();
+        let until = now.after(Duration::from_secs(60));
+        let work = claim(&store, now, now, 2, &[]).await;
+        let result = |work: &anshin::store::Work, next| {
+            let record = record(&key, Some(work.message_id));
+            Settlement { record: Some(record), ..settlement(work, &key, next) }
+        };
+        let records =
+            async |work: &anshin::store::Work| store.records_of_message(work.message_id).await.unwrap().len();
+        for next in [Next::Again(now), Next::Delivered] {
+            // The second has other ids, as it has in a process that never heard of the first.
+            let again = claim(&store, until, until, 2, &[]).await;
+            let mine = again.iter().find(|one| one.delivery_id == work[0].delivery_id).unwrap();
+            let before = records(mine).await;
+            assert!(store.settle(result(mine, next)).await.unwrap());
+            assert!(!store.settle(result(mine, next)).await.unwrap());
+            assert_eq!(records(mine).await, before + 1, "{next:?}");
+        }
+        assert!(!store.has_lease(work[1].delivery_id, work[1].lease).await.unwrap());
+        let held = Next::Held { why: "fault", until };
+        let before = records(&work[1]).await;
+        assert!(!store.settle(result(&work[1], held)).await.unwrap());
+        assert_eq!(records(&work[1]).await, before);
+        // What else it came to stands in the log, as ever.
+        assert!(!store.settle(result(&work[1], Next::Failed)).await.unwrap());
+        assert_eq!(records(&work[1]).await, before + 1);
     });
 }

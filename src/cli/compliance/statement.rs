@@ -317,6 +317,7 @@ fn purpose(table: &str) -> &'static str {
         "sts_policy" => "送信先のMTA-STSポリシー",
         "tls_result" => "TLSの集計",
         "turn" | "lane" => "配送の順番",
+        "egress_node" => "配送処理の稼働状況",
         "pause" => "送信を止めている宛先",
         "retry_mark" => "再送を求められた宛先",
         "suppressed" => "受け取らないメールボックス",

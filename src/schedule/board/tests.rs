@@ -193,3 +193,95 @@ fn dead_destinations_are_bounded_too_and_those_that_rest_longest_stay() {
     assert!(board.known.len() <= DEAD, "{}", board.known.len());
     assert!(board.is_blocked(39_999) && !board.is_blocked(0));
 }
+
+/// What another process says that rests for these routes until then.
+fn resting(routes: &[i64], until: Timestamp) -> Resting {
+    let mut said = Resting::default();
+    routes.iter().for_each(|route| said.add(Key::Route(*route), &Groups::default(), until));
+    said
+}
+
+#[test]
+fn what_rests_for_this_process_alone_is_passed_by_and_not_put_off() {
+    let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
+    die(&mut board, 1);
+    let alone = board.rooms(NOW, 99).rests_until(1).unwrap();
+    board.hear(vec![Resting::default()]);
+    let rooms = board.rooms(NOW, 99);
+    assert_eq!((rooms.rests_until(1), rooms.of(1), rooms.left()), (None, 0, Left::Out(vec![1])));
+    // Where all rest it is put off until the first of them probes.
+    let first = NOW.after(Duration::from_secs(9));
+    board.hear(vec![resting(&[1], first), resting(&[1, 2], NOW.after(Duration::from_secs(999)))]);
+    assert_eq!(board.rooms(NOW, 99).rests_until(1), Some(first));
+    // Who suspects itself is nobody to leave it to.
+    board.hear(vec![Resting { suspects_itself: true, ..Resting::default() }]);
+    assert_eq!(board.rooms(NOW, 99).rests_until(1), Some(alone));
+    board.hear(Vec::new());
+    assert_eq!(board.rooms(NOW, 99).rests_until(1), Some(alone));
+    assert_eq!(board.rooms(alone, 99).of(1), 1, "and probed, as ever");
+}
+
+#[test]
+fn however_many_rest_for_this_process_alone_a_look_names_few_of_them() {
+    let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
+    (0..2_000).for_each(|route| die(&mut board, route));
+    board.end_rests(None, NOW);
+    (0..2_000).for_each(|route| {
+        board.began(route, NOW);
+        board.ended(route, Effect::Unreached, NOW, 0);
+    });
+    board.hear(vec![Resting::default()]);
+    board.suspicion.ends();
+    let rooms = board.rooms(NOW, 99);
+    let Left::Out(named) = rooms.left() else { panic!("no smarthost") };
+    assert_eq!(named.len(), NAMED);
+    let brief =
+        (0..2_000).filter_map(|route| rooms.rests_until(route)).all(|until| until.since(NOW) <= BRIEFLY);
+    assert!(brief && (0..2_000).all(|route| rooms.of(route) == 0));
+}
+
+#[test]
+fn what_could_not_be_reached_is_left_to_whoever_may_reach_it_and_tried_where_nobody_can() {
+    let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
+    let fails = |board: &mut Board, now| {
+        board.began(1, now);
+        let left = board.leave(1, now);
+        board.ended(1, Effect::Unreached, now, 0);
+        left
+    };
+    assert!(!fails(&mut board, NOW), "nobody is there");
+    board.hear(vec![Resting::default()]);
+    assert!(fails(&mut board, NOW));
+    assert_eq!((board.rooms(NOW, 99).of(1), board.rooms(NOW, 99).rests_until(1)), (0, None));
+    assert!(
+        board.resting(NOW).to_bytes().len() > Resting::default().to_bytes().len(),
+        "the others hear of it"
+    );
+    // The other could not reach it either.
+    board.hear(vec![resting(&[1], NOW.after(LEFT))]);
+    assert!(board.rooms(NOW, 99).of(1) > 0 && !fails(&mut board, NOW));
+    // One that answered a moment ago is busy.
+    board.hear(vec![Resting::default()]);
+    board.began(1, NOW);
+    board.ended(1, Effect::Answered, NOW, 0);
+    assert!(!fails(&mut board, NOW) && board.rooms(NOW, 99).of(1) > 0);
+    assert!(fails(&mut board, NOW.after(LEFT)));
+}
+
+#[test]
+fn who_can_reach_nobody_takes_one_probe_at_a_time_while_others_are_there_and_everything_where_none_is() {
+    let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
+    for route in 0..4 {
+        board.began(route, NOW);
+        board.ended(route, Effect::Unreached, NOW, 0);
+    }
+    assert!(!board.suspects_itself() && board.rooms(NOW, 99).limit() == 50, "alone");
+    board.hear(vec![Resting::default()]);
+    assert!(board.suspects_itself() && board.resting(NOW).suspects_itself);
+    let later = NOW.after(Duration::from_secs(60));
+    assert_eq!([NOW, later].map(|now| board.rooms(now, 99).limit()), [0, 1]);
+    board.began(9, later);
+    assert_eq!(board.rooms(later, 99).limit(), 0);
+    board.ended(9, Effect::Answered, later, 0);
+    assert!(!board.suspects_itself() && board.rooms(later, 99).limit() == 50);
+}

@@ -13,6 +13,7 @@ mod process;
 mod proxy;
 mod scene;
 mod watch;
+mod ways_out;
 mod wire;
 
 mod api;
@@ -75,5 +76,6 @@ mod senders_rows;
 mod senders_table;
 mod sessions;
 mod signatures;
+mod slow_database;
 mod spf;
 mod torture;
