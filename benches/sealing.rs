@@ -82,6 +82,35 @@ fn main() {
     }
 }
 
+/// What opens what leads a customer's mail, and makes what is shown of it.
+fn routing<'a>(vault: &'a Vault, keys: &'a [DataKey], turn: &'a Cell<usize>) -> impl Fn() + 'a {
+    // As `Relay::open_conversation_row`, `registered` and `threads` open what leads a customer's mail.
+    let store_key = vault.seal.new_data_key(2).0;
+    let leads: Vec<[Sealed; 6]> =
+        keys.iter().map(|key| LEADS.map(|(place, size)| key.seal(place, &DETAIL_OF[..size]))).collect();
+    let of_store = STORE.map(|(place, size)| store_key.seal(place, &DETAIL_OF[..size]));
+    let alias = vault.alias.mint(Side::Merchant, 7);
+    move || {
+        let at = turn.get() % keys.len();
+        for ((place, _), sealed) in LEADS.iter().zip(&leads[at]) {
+            black_box(keys[at].open(*place, sealed).unwrap());
+        }
+        for ((place, _), sealed) in STORE.iter().zip(&of_store) {
+            black_box(store_key.open(*place, sealed).unwrap());
+        }
+        black_box(vault.alias.open(&alias));
+        black_box((vault.alias.mint(Side::Customer, 8), vault.alias.mint(Side::Merchant, 7)));
+        // What binds the row, and pseudonyms of three ids.
+        black_box(Sha256::digest(&DETAIL_OF[..160]));
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&*keys[at].subkey("thread ids"));
+        let mac = Hmac::<Sha256>::new(&block.into());
+        for id in ["<1@x.example>", "<2@x.example>", "<3@x.example>"] {
+            black_box(mac.clone().chain_update(id).finalize());
+        }
+    }
+}
+
 /// What a message costs in memory: the median.
 fn message() -> f64 {
     let dir = std::env::temp_dir().join(format!("anshin-sealing-{}", std::process::id()));
@@ -110,31 +139,7 @@ fn message() -> f64 {
         black_box(vault.seal.unwrap_data_key(1, &wrapped).unwrap());
         black_box(vault.seal.unwrap_data_key(2, &store).unwrap());
     };
-    // As `Relay::open_conversation_row`, `registered` and `threads` open what leads a customer's mail.
-    let store_key = vault.seal.new_data_key(2).0;
-    let leads: Vec<[Sealed; 6]> =
-        keys.iter().map(|key| LEADS.map(|(place, size)| key.seal(place, &DETAIL_OF[..size]))).collect();
-    let of_store = STORE.map(|(place, size)| store_key.seal(place, &DETAIL_OF[..size]));
-    let alias = vault.alias.mint(Side::Merchant, 7);
-    let routing = || {
-        let at = turn.get() % keys.len();
-        for ((place, _), sealed) in LEADS.iter().zip(&leads[at]) {
-            black_box(keys[at].open(*place, sealed).unwrap());
-        }
-        for ((place, _), sealed) in STORE.iter().zip(&of_store) {
-            black_box(store_key.open(*place, sealed).unwrap());
-        }
-        black_box(vault.alias.open(&alias));
-        black_box((vault.alias.mint(Side::Customer, 8), vault.alias.mint(Side::Merchant, 7)));
-        // What binds the row, and pseudonyms of three ids.
-        black_box(Sha256::digest(&DETAIL_OF[..160]));
-        let mut block = [0; 64];
-        block[..32].copy_from_slice(&*keys[at].subkey("thread ids"));
-        let mac = Hmac::<Sha256>::new(&block.into());
-        for id in ["<1@x.example>", "<2@x.example>", "<3@x.example>"] {
-            black_box(mac.clone().chain_update(id).finalize());
-        }
-    };
+    let routing = routing(&vault, &keys, &turn);
     let indexes = || {
         for _ in 0..2 {
             black_box(vault.index.of(Indexed::Ip(ip)));

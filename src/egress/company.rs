@@ -40,7 +40,7 @@ struct Company {
     pace: Pace,
     node: i64,
     beat: i64,
-    said: Option<(Vec<u8>, Instant)>,
+    said: Option<(Resting, Instant)>,
     others: HashMap<i64, Seen>,
     suspects: bool,
     failed: bool,
@@ -90,14 +90,16 @@ impl Company {
     }
 
     async fn say(&mut self) -> Result<(), StoreFault> {
-        let says = self.sending.board().resting(Timestamp::now()).to_bytes();
-        let may_wait = |said: &[u8]| *said == says || says.len() > LONG;
+        let now = Timestamp::now();
+        let says = self.sending.board().resting(now);
+        let bytes = says.to_bytes(now);
+        let may_wait = |said: &Resting| *said == says || bytes.len() > LONG;
         if self.said.as_ref().is_some_and(|(said, at)| at.elapsed() < BEAT && may_wait(said)) {
             return Ok(());
         }
         self.beat += 1;
         let stroke = self.pace.begin();
-        self.relay.store().say(self.node, self.beat, &says).await?;
+        self.relay.store().say(self.node, self.beat, &bytes).await?;
         stroke.done();
         self.said = Some((says, Instant::now()));
         Ok(())
@@ -112,7 +114,7 @@ impl Company {
                 continue;
             }
             let Some(says) = store.said(node).await? else { continue };
-            let says = Resting::from_bytes(&says);
+            let says = Resting::from_bytes(&says, Timestamp::now());
             self.others.insert(node, Seen { beat, since: Instant::now(), says });
         }
         let gone = self.others.iter().filter(|(_, seen)| seen.since.elapsed() > FORGOTTEN);
@@ -122,7 +124,7 @@ impl Company {
 
     /// Tells the operator once that this process does not trust its own way out, and once that it does again.
     fn tell(&mut self) {
-        let suspects = self.sending.board().suspects_itself();
+        let suspects = self.sending.board().is_in_doubt();
         if suspects == std::mem::replace(&mut self.suspects, suspects) {
             return;
         }

@@ -299,7 +299,9 @@ impl Connection {
                     return Err(verdict);
                 }
                 // From here on nobody can tell whether the dot arrived.
-                outgoing.dotted.set();
+                if !outgoing.dotted.set() {
+                    return Err(self.session.lost());
+                }
                 self.session.content_sent();
             }
             let deadline = until.min(Instant::now() + self.deadlines.content);
@@ -319,7 +321,10 @@ impl Connection {
                 Poll::Ready(done) => Poll::Ready(Some(done.map_or(0, |()| buffer.filled().len()))),
             }
         });
-        let read = read.await?;
+        let Some(read) = read.await else {
+            // Half a reply that came with what was read before: no answer to a dot that is still to be sent.
+            return self.session.has_words().then(|| self.session.lost());
+        };
         self.session.feed(self.buffer.get(..read).unwrap_or_default());
         Some(match self.session.step() {
             Step::Finished(verdict) => verdict,

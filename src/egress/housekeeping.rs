@@ -104,7 +104,7 @@ async fn deadlines(relay: &Relay, sending: &Sending, house: &House) -> Result<bo
     relay.end_holds(now).await?;
     let begun = Instant::now();
     while begun.elapsed() < LOOKS {
-        if !relay.look_at_waiting(now, |route| sending.board().is_blocked(route)).await? {
+        if !relay.look_at_waiting(now, |route| sending.board().is_blocked(route, now)).await? {
             return Ok(false);
         }
     }

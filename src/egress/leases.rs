@@ -165,8 +165,8 @@ impl Running {
 
     /// Breaks off what has not sent its final dot, to be given back; how many go on.
     pub fn cut(&mut self) -> usize {
-        let (dotted, open): (Vec<&Task>, Vec<&Task>) =
-            self.by_task.values().partition(|task| task.dotted.is_set());
+        let (open, dotted): (Vec<&Task>, Vec<&Task>) =
+            self.by_task.values().partition(|task| task.dotted.cut());
         open.iter().for_each(|task| task.handle.abort());
         dotted.len()
     }
@@ -193,7 +193,7 @@ impl Running {
             Ok((task, ())) => (*task, None),
             Err(error) => (error.id(), Some(error)),
         };
-        let Some(Task { work, dotted, .. }) = self.by_task.remove(&task) else { return };
+        let Some(Task { work, .. }) = self.by_task.remove(&task) else { return };
         let Some(broken) = broken else {
             self.leases.remove(&work.delivery_id);
             return;
@@ -212,6 +212,7 @@ impl Running {
             }
         });
         // That is written in its own time.
+        let dotted = Arc::new(Dotted::default());
         dotted.set();
         self.by_task.insert(handle.id(), Task { work, dotted, handle });
     }

@@ -247,10 +247,11 @@ impl Shared {
     }
 }
 
-/// A deferral of what nobody was asked to take, with its rest cut to `longest`.
+/// A deferral of what nobody was asked to take, with its rest cut to `longest`. Nothing ends by that, however late it is.
 fn untried(deferred: AttemptResult, longest: Duration) -> AttemptResult {
     let latest = Timestamp::now().after(longest);
-    AttemptResult { retry_at: deferred.retry_at.map(|at| at.min(latest)), was_tried: false, ..deferred }
+    let retry_at = deferred.retry_at.map_or(latest, |at| at.min(latest));
+    AttemptResult { retry_at: Some(retry_at), was_tried: false, ..deferred }
 }
 
 /// What a report says of the destination, not of the message.

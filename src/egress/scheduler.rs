@@ -201,7 +201,12 @@ impl Egress {
 impl Shared {
     /// One attempt. Its place among those that are sending is free again before the result is written.
     pub async fn attempt(&self, work: &Work, mut place: Place, share: Share, dotted: &Dotted) {
-        let outbound = match self.relay.outbound(work).await {
+        let outbound = self.relay.outbound(work).await;
+        if outbound.is_err() {
+            // What follows is written in its own time, also after a stop was asked for.
+            dotted.set();
+        }
+        let outbound = match outbound {
             Ok(outbound) => outbound,
             Err(Unsent::Fault(RelayFault::Store(fault))) => {
                 tracing::error!(event = "fault", %fault, "a message can't be read; it is tried again in a minute");
@@ -215,6 +220,7 @@ impl Shared {
             Err(why) => return self.hold(work, &why).await,
         };
         let mut effect = Effect::Ours;
+        let begun = tokio::time::Instant::now();
         let sent = {
             let mut sent = std::pin::pin!(self.send(work, &outbound, dotted));
             tokio::select! {
@@ -231,7 +237,8 @@ impl Shared {
                 effect = said;
                 // Who can reach it has it at once; that this process could not says nothing of the mail.
                 let is_ours = matches!(effect, Effect::Unreached | Effect::Unresolved);
-                let is_left = is_ours && self.sending.board().leave(work.route, Timestamp::now());
+                let is_left =
+                    is_ours && self.sending.board().leave(work.route, Timestamp::now(), begun.elapsed());
                 if is_left { self.left(work, &report) } else { self.result(work, &report) }
             }
             Err(fault) => {
@@ -239,6 +246,8 @@ impl Shared {
                 self.deferred(work, "451 4.3.0".into(), serde_json::json!({ "reason": "not signed" }))
             }
         };
+        // Written in its own time, also after a stop was asked for.
+        dotted.set();
         drop((outbound, share));
         let word = place.end(effect);
         self.settle(work, &result).await;

@@ -86,15 +86,16 @@ struct Destination {
     refusals: Rows,
     /// When it last answered.
     answered: Option<Timestamp>,
-    /// Until when it is left to others.
-    left_until: Option<Timestamp>,
+    /// Until when it is left to others, and how long that was at its beginning.
+    left_until: Option<(Timestamp, Duration)>,
 }
 
 impl Destination {
     /// Until when this process has reason not to send there, whoever else may.
     fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let left = self.left_until.filter(|until| *until > now && until.since(now) <= LEFT);
-        self.window.rests_until(now).max(left)
+        // Also where it is further off than it ever was: the clock went back.
+        let left = self.left_until.filter(|(until, lasts)| *until > now && until.since(now) <= *lasts);
+        self.window.rests_until(now).max(left.map(|(until, _)| until))
     }
 }
 
@@ -167,6 +168,10 @@ impl Board {
     pub fn rooms(&self, now: Timestamp, most: usize) -> Rooms {
         let mut known: HashMap<Key, Room> = HashMap::with_capacity(self.known.len());
         let mut named = 0;
+        // The more there are, the more seldom each is written down anew.
+        let resting = self.known.values().filter(|one| one.rests_until(now).is_some()).count();
+        let parts = u32::try_from(1 + resting / NAMED).unwrap_or(u32::MAX);
+        let briefly = BRIEFLY.saturating_mul(parts).min(LEFT);
         for (key, destination) in &self.known {
             let shape = self.shape(*key);
             let places = || {
@@ -185,7 +190,7 @@ impl Board {
                         named += 1;
                         Room::For(0)
                     }
-                    (None, _) => Room::Rests(now.after(BRIEFLY)),
+                    (None, _) => Room::Rests(now.after(briefly)),
                 },
             };
             known.insert(*key, room);
@@ -249,7 +254,10 @@ impl Board {
     /// Makes room for destinations that come.
     fn forget(&mut self, now: Timestamp) {
         self.known.retain(|_, d| {
-            d.sending > 0 || d.window.is_dead() || d.left_until > Some(now) || d.refusals.go_on(now)
+            d.sending > 0
+                || d.window.is_dead()
+                || d.left_until.is_some_and(|(until, _)| until > now)
+                || d.refusals.go_on(now)
         });
         if self.known.len() >= DEAD {
             let idle = self.known.iter().filter(|(_, d)| d.sending == 0);
@@ -270,6 +278,8 @@ impl Board {
         let key = self.groups.key(route);
         let (limit, rest) = (self.shape(key).connections, self.bounds.rest);
         self.sending = self.sending.saturating_sub(1);
+        // What none of the others reaches either says nothing of this process.
+        let all_rest = self.others.rest(key, &self.groups, now).is_some();
         let Some(destination) = self.known.get_mut(&key) else { return Word::Nothing };
         let busy = destination.sending;
         destination.sending = busy.saturating_sub(1);
@@ -278,7 +288,10 @@ impl Board {
                 (destination.answered, destination.left_until) = (Some(now), None);
                 self.suspicion.ends();
             }
-            Effect::Unreached | Effect::Unresolved => self.suspicion.grows(key, now),
+            Effect::Unreached | Effect::Unresolved if self.suspicion.is_there() || !all_rest => {
+                self.suspicion.grows(key, now);
+            }
+            Effect::Unreached | Effect::Unresolved => {}
             Effect::Ours | Effect::Crowded(_) => {}
         }
         let window = &mut destination.window;
@@ -321,9 +334,15 @@ impl Board {
         self.suspicion.is_there() && !self.others.is_empty()
     }
 
-    /// Leaves a destination that could not be reached to others that may reach it, for a while. Whether there are such. One that
-    /// answered a moment ago is no reason: it is busy.
-    pub fn leave(&mut self, route: i64, now: Timestamp) -> bool {
+    /// Whether this process has reason not to trust its own way out, whoever else is there.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.suspicion.is_there()
+    }
+
+    /// Leaves a destination that could not be reached in `took` to others that may reach it, for so long that they can find out too.
+    /// Whether there are such. One that answered a moment ago is no reason: it is busy.
+    pub fn leave(&mut self, route: i64, now: Timestamp, took: Duration) -> bool {
         let key = self.groups.key(route);
         if self.others.rest(key, &self.groups, now).is_some() {
             return false;
@@ -331,7 +350,8 @@ impl Board {
         let Some(destination) = self.known.get_mut(&key) else { return false };
         let answered = destination.answered.is_some_and(|at| at <= now && now.since(at) < LEFT);
         if !answered {
-            destination.left_until = Some(now.after(LEFT));
+            let lasts = LEFT.max(took.saturating_mul(2));
+            destination.left_until = Some((now.after(lasts), lasts));
         }
         !answered
     }
@@ -383,11 +403,12 @@ impl Board {
         self.known.get(&self.groups.key(route)).is_some_and(|destination| destination.refusals.is_bad(now))
     }
 
-    /// Whether a route's destination is dead or paused: what waits for it is not tried.
+    /// Whether a route's destination is paused, or dead for every process that is there: what waits for it is not tried.
     #[must_use]
-    pub fn is_blocked(&self, route: i64) -> bool {
+    pub fn is_blocked(&self, route: i64, now: Timestamp) -> bool {
         let key = self.groups.key(route);
-        self.paused.contains(&route) || self.known.get(&key).is_some_and(|d| d.window.is_dead())
+        let is_dead = || self.known.get(&key).is_some_and(|d| d.window.is_dead());
+        self.paused.contains(&route) || is_dead() && self.others.rest(key, &self.groups, now).is_some()
     }
 }
 

@@ -9,6 +9,7 @@
 use super::rooms::{Groups, Key, Left};
 use crate::mail::Timestamp;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Most routes that a process tells.
 const TOLD: usize = 16 * 1024;
@@ -55,20 +56,20 @@ impl Resting {
         }
     }
 
-    /// As it is kept.
+    /// As it is kept: how long each rest lasts from now, since the clocks of two machines differ.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self, now: Timestamp) -> Vec<u8> {
+        let left = |until: Timestamp| i64::try_from(until.since(now).as_millis()).unwrap_or(i64::MAX);
         let mut bytes = vec![FORM, u8::from(self.suspects_itself)];
         let mut add = |number: i64| bytes.extend_from_slice(&number.to_be_bytes());
         let (until, but) = match &self.smarthost {
-            Some((until, but)) => (until.as_millis(), &but[..]),
+            Some((until, but)) => (left(*until), &but[..]),
             None => (0, &[][..]),
         };
         add(until);
         add(i64::try_from(but.len()).unwrap_or(0));
         but.iter().for_each(|route| add(*route));
-        let mut routes: Vec<_> =
-            self.routes.iter().map(|(route, until)| (until.as_millis(), *route)).collect();
+        let mut routes: Vec<_> = self.routes.iter().map(|(route, until)| (left(*until), *route)).collect();
         routes.sort_unstable_by(|one, other| other.cmp(one));
         for (until, route) in routes.into_iter().take(TOLD) {
             add(route);
@@ -77,27 +78,28 @@ impl Resting {
         bytes
     }
 
-    /// What was kept; nothing where it is of another form.
+    /// What was kept a moment ago; nothing where it is of another form.
     #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        Self::read(bytes).unwrap_or_default()
+    pub fn from_bytes(bytes: &[u8], now: Timestamp) -> Self {
+        Self::read(bytes, now).unwrap_or_default()
     }
 
-    fn read(bytes: &[u8]) -> Option<Self> {
+    fn read(bytes: &[u8], now: Timestamp) -> Option<Self> {
+        let until = |left: i64| now.after(Duration::from_millis(u64::try_from(left).unwrap_or(0)));
         let (form, rest) = bytes.split_first()?;
         let (suspects, rest) = rest.split_first()?;
         let mut numbers =
             rest.chunks_exact(8).map_while(|octets| Some(i64::from_be_bytes(octets.try_into().ok()?)));
-        let (until, count) = (numbers.next()?, usize::try_from(numbers.next()?).ok()?);
+        let (smart, count) = (numbers.next()?, usize::try_from(numbers.next()?).ok()?);
         let but: Vec<i64> = numbers.by_ref().take(count).collect();
         if *form != FORM || but.len() != count {
             return None;
         }
         let mut routes = HashMap::new();
-        while let (Some(route), Some(until)) = (numbers.next(), numbers.next()) {
-            routes.insert(route, Timestamp::from_millis(until));
+        while let (Some(route), Some(left)) = (numbers.next(), numbers.next()) {
+            routes.insert(route, until(left));
         }
-        let smarthost = (until != 0).then_some((Timestamp::from_millis(until), but));
+        let smarthost = (smart != 0).then(|| (until(smart), but));
         Some(Self { suspects_itself: *suspects != 0, routes, smarthost })
     }
 }
@@ -135,13 +137,17 @@ mod tests {
         let mut said = Resting { suspects_itself: true, ..Resting::default() };
         said.add(Key::Smarthost, &groups, LATER);
         said.add(Key::Route(7), &groups, NOW);
-        let bytes = said.to_bytes();
-        assert_eq!(Resting::from_bytes(&bytes), said);
+        let bytes = said.to_bytes(NOW);
+        assert_eq!(Resting::from_bytes(&bytes, NOW), said);
         for wrong in [&bytes[..9], &[][..], &[9; 64]] {
-            assert_eq!(Resting::from_bytes(wrong), Resting::default());
+            assert_eq!(Resting::from_bytes(wrong, NOW), Resting::default());
         }
+        // On a machine whose clock is an hour behind.
+        let behind = Timestamp::from_millis(NOW.as_millis() - 3_600_000);
+        let heard = Resting::from_bytes(&bytes, behind);
+        assert_eq!(heard.smarthost.map(|(until, _)| until), Some(behind.after(LATER.since(NOW))));
         (0..100_000).for_each(|route| said.add(Key::Route(route), &Groups::default(), LATER));
-        assert!(said.to_bytes().len() < 270_000);
+        assert!(said.to_bytes(NOW).len() < 270_000);
     }
 
     #[test]
@@ -153,7 +159,7 @@ mod tests {
         smart.add(
             Key::Smarthost,
             &Groups::new(HashMap::new(), Some(vec![2])),
-            LATER.after(std::time::Duration::from_secs(1)),
+            LATER.after(Duration::from_secs(1)),
         );
         let others = Others::new(vec![one.clone(), smart.clone()]);
         assert_eq!(others.rest(Key::Route(1), &plain, NOW), Some(LATER));

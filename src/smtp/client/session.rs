@@ -165,6 +165,12 @@ impl Session {
         matches!(self.state, State::Ready) && self.reader.is_empty() && self.output.is_empty()
     }
 
+    /// Whether something was received that is no whole reply.
+    #[must_use]
+    pub fn has_words(&self) -> bool {
+        !self.reader.is_empty()
+    }
+
     /// Goes as far as the received octets allow.
     pub fn step(&mut self) -> Step {
         loop {

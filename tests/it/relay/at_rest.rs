@@ -142,6 +142,29 @@ fn hits(haystacks: &[(String, Vec<u8>)], known: &Known) -> Vec<String> {
     })
 }
 
+/// Sends letters by several sessions, so that they share commits: half of the sessions are the store's, half the customer's.
+fn send_side_by_side<'a>(
+    scene: &Scene,
+    letters: &[Vec<u8>],
+    route: &(impl Fn(usize) -> (&'a String, &'a String) + Sync),
+) {
+    std::thread::scope(|scope| {
+        for lane in 0..SESSIONS {
+            scope.spawn(move || {
+                let own: Vec<usize> = (lane..letters.len()).step_by(SESSIONS).collect();
+                for some in own.chunks(50) {
+                    let session = if lane % 2 == 0 { scene.merchant() } else { scene.customer() };
+                    let mut session = session.unwrap();
+                    for number in some {
+                        let (from, to) = route(*number);
+                        session.send(from, &[to], &letters[*number]).unwrap().is("250 2.0.0");
+                    }
+                }
+            });
+        }
+    });
+}
+
 fn a_relay_that_took_many_mails_keeps_nothing_that_can_be_read_in_any_charset_or_encoding(on: On) {
     let disk = Scratch::new("at-rest");
     let cluster = (on == On::Postgres).then(|| Cluster::new(disk.path(), &[]));
@@ -174,23 +197,7 @@ fn a_relay_that_took_many_mails_keeps_nothing_that_can_be_read_in_any_charset_or
         })
         .collect();
     let began = Instant::now();
-    // Side by side, so that they share commits: half of the sessions are the store's, half the customer's.
-    std::thread::scope(|scope| {
-        for lane in 0..SESSIONS {
-            let (scene, letters, route) = (&scene, &letters, &route);
-            scope.spawn(move || {
-                let own: Vec<usize> = (lane..letters.len()).step_by(SESSIONS).collect();
-                for some in own.chunks(50) {
-                    let session = if lane % 2 == 0 { scene.merchant() } else { scene.customer() };
-                    let mut session = session.unwrap();
-                    for number in some {
-                        let (from, to) = route(*number);
-                        session.send(from, &[to], &letters[*number]).unwrap().is("250 2.0.0");
-                    }
-                }
-            });
-        }
-    });
+    send_side_by_side(&scene, &letters, &route);
     let taken = began.elapsed();
     eventually_within(Duration::from_secs(600), "the store has its mail", || {
         (scene.mise.mailbox.count() >= mails() / 2).then_some(())

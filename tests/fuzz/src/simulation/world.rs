@@ -409,7 +409,7 @@ impl World {
             }
             let delivery = &self.spool.deliveries[id];
             let told = if delivery.told { Told::Yes } else { Told::No };
-            let is_blocked = self.nodes[node].board.is_blocked(delivery.route);
+            let is_blocked = self.nodes[node].board.is_blocked(delivery.route, now);
             let blocked = if is_blocked { Blocked::Yes } else { Blocked::No };
             match self.rules.look(delivery.accepted, delivery.expires_at, told, blocked, now) {
                 Look::Late(at) => {
