@@ -128,16 +128,6 @@ pub(super) enum ConfigCommand {
 }
 
 #[derive(Subcommand)]
-pub(super) enum AddressCommand {
-    /// Show a store's registered addresses, the one its mail goes to first.
-    List {
-        /// The store.
-        #[arg(long, value_name = "ID")]
-        store_id: String,
-    },
-}
-
-#[derive(Subcommand)]
 pub(super) enum MerchantCommand {
     /// Add a store. Its passwords are shown once.
     Add {
@@ -150,11 +140,6 @@ pub(super) enum MerchantCommand {
         /// A registered address; the first takes the store's mail, all may send. May be given several times.
         #[arg(long = "address", value_name = "ADDRESS", required = true)]
         addresses: Vec<String>,
-    },
-    /// The addresses that a store has registered: what it may send as. Its own people change them in the menu.
-    Address {
-        #[command(subcommand)]
-        command: AddressCommand,
     },
     /// What a store logs in with to send mail: up to ten credentials, each with a name, changed without breaking a tool.
     Credential {

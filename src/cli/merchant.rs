@@ -1,7 +1,7 @@
-//! `anshin merchant add`, `address list`, `menu-password`; `merchant credential` is `credential.rs`.
+//! `anshin merchant add`, `menu-password`; `merchant credential` is `credential.rs`.
 
-use super::arguments::{AddressCommand, Common, MerchantCommand};
-use super::output::{Failure, print, table};
+use super::arguments::{Common, MerchantCommand};
+use super::output::{Failure, print};
 use super::{credential, desk, process};
 use crate::relay::NewMerchantRequest;
 use crate::web::merchant_json;
@@ -9,9 +9,6 @@ use serde_json::json;
 
 pub(super) async fn run(command: MerchantCommand, common: &Common) -> Result<(), Failure> {
     let (store_id, name, addresses) = match command {
-        MerchantCommand::Address { command: AddressCommand::List { store_id } } => {
-            return addresses(&store_id, common).await;
-        }
         MerchantCommand::Credential { command } => return credential::run(command, common).await,
         MerchantCommand::MenuPassword { store_id, name, without_second_factor } => {
             return menu_password(&store_id, name.as_deref(), without_second_factor, common).await;
@@ -38,24 +35,6 @@ pub(super) async fn run(command: MerchantCommand, common: &Common) -> Result<(),
         added.menu_password.show(),
     );
     print(common, &merchant_json(&added, &smtp), &text);
-    Ok(())
-}
-
-async fn addresses(store_id: &str, common: &Common) -> Result<(), Failure> {
-    let (_, relay) = desk::relay(common, "merchant address").await?;
-    let senders = relay.registered_senders(store_id).await?;
-    let senders = senders
-        .ok_or_else(|| Failure::new("store id: there is no such store; `anshin merchant add` makes one"))?;
-    let document = senders.iter().map(|one| {
-        json!({ "address": one.address, "name": one.name, "copies": one.copies, "takes_mail": one.is_first })
-    });
-    let word = |is: bool| if is { "yes" } else { "" }.to_owned();
-    let rows: Vec<Vec<String>> = senders
-        .iter()
-        .map(|one| vec![one.address.clone(), one.name.clone(), word(one.copies), word(one.is_first)])
-        .collect();
-    let head = ["address", "name", "copies", "takes the store's mail"];
-    print(common, &document.collect(), &table(&head, &rows));
     Ok(())
 }
 

@@ -45,10 +45,7 @@ const MAY_REVEAL: [(&str, &str); 49] = [
     ("src/relay/facts.rs", "domains, into keyed numbers"),
     ("src/relay/leg.rs", "into the recipient's side of a message"),
     ("src/relay/menu/people.rs", "the address of a person of a store, into a sealed row"),
-    (
-        "src/relay/menu/senders.rs",
-        "a store's registered addresses, for its own people and the operator; into sealed rows",
-    ),
+    ("src/relay/menu/senders.rs", "a store's registered addresses, for its own people; into sealed rows"),
     ("src/relay/menu/sign_in.rs", "the same of the first one"),
     ("src/relay/menu/test_mail.rs", "a registered address, into a mail to itself"),
     ("src/relay/merchants.rs", "into sealed rows"),

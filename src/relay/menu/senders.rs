@@ -96,15 +96,6 @@ impl Relay {
         Ok((senders, claimed.iter().filter_map(claim).collect()))
     }
 
-    /// The registered addresses of a store, for the operator; `None`: there is no such store.
-    ///
-    /// # Errors
-    /// [`RelayFault`] when the database or the keys fail.
-    pub async fn registered_senders(&self, store_id: &str) -> Result<Option<Vec<SenderView>>, RelayFault> {
-        let Some(store) = self.merchant(store_id).await? else { return Ok(None) };
-        Ok(Some(self.sender_views(&store).await?))
-    }
-
     async fn sender_views(&self, store: &Merchant) -> Result<Vec<SenderView>, RelayFault> {
         let view = |(at, one): (usize, Registered)| SenderView {
             id: one.id,

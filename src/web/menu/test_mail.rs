@@ -153,7 +153,7 @@ pub(super) async fn send(
         Err(TestFault::Person(PeopleFault::Fault(fault))) => Err(fault),
         Err(TestFault::Person(fault)) => {
             asked.shared.guard.forgive(&spent);
-            let (text, word) = words::why(&fault, language).unwrap_or_default();
+            let (text, word) = words::why_sender(&fault.into(), language).unwrap_or_default();
             refused(asked, session, &text, (action, word)).await
         }
         Err(TestFault::Refused(refusal)) => {

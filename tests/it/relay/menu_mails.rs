@@ -149,7 +149,7 @@ fn a_mail_that_waits_is_withdrawn_and_never_arrives(on: On) {
     let last = trace.last().unwrap();
     assert_eq!((&last["event"], &last["detail"]["by"]), (&"dropped".into(), &"sender".into()), "{trace:?}");
     assert_eq!((&last["detail"]["through"], &last["detail"]["user"]), (&"menu".into(), &"admin".into()));
-    boss.get("/menu/history?all=1").is(200).says("withdraw-mail").says("too-late");
+    boss.get("/menu/history?all=1").is(200).says("メールの取りやめ").says("間に合いませんでした");
     assert_eq!(scene.relay.anshin(&["log", "verify"])["intact"], true);
 }
 
@@ -192,8 +192,13 @@ fn a_held_document_is_sent_as_it_is_by_staff_and_by_nobody_who_only_reads(on: On
     staff.get(&format!("/menu/mail?id={first}")).says("保留しました").says("保留を解いて").says("お店の判断");
     staff.get(&format!("/menu/mail?id={second}")).is(200).says("送信しませんでした");
     assert_eq!(scene.hana.mailbox.count(), 1);
-    let page = boss.get("/menu/history?all=1").is(200).says("send-mail").says("withdraw-mail").says("hakobu");
-    assert!(page.body.contains("not-allowed"), "{}", page.body);
+    let page = boss
+        .get("/menu/history?all=1")
+        .is(200)
+        .says("保留中のメールの送信")
+        .says("メールの取りやめ")
+        .says("hakobu");
+    assert!(page.body.contains("権限がありません"), "{}", page.body);
 }
 
 #[test]

@@ -96,10 +96,6 @@ fn an_address_is_a_sender_once_its_code_came_back_and_none_once_it_was_taken_off
     };
     let to = notices(2);
     assert_eq!(to.iter().filter(|to| to.contains(&new)).count(), 1, "{to:?}");
-    // The commands have the same place of truth.
-    let known = scene.relay.anshin(&["merchant", "address", "list", "--store-id", "mise"]);
-    assert_eq!(known.as_array().unwrap().len(), 2, "{known}");
-
     let first = id(&mut browser, &scene.mise.address);
     browser
         .post("/menu/senders", &[("do", "end"), ("sender", &first)])
@@ -219,4 +215,26 @@ fn only_who_may_changes_the_senders_of_his_own_store() {
     .unwrap();
     let letter = Letter::new(&scene.watch, &second, &scene.order.customer_alias);
     client.send(&second, &[&letter.to], &letter.bytes()).unwrap().is("553");
+}
+
+#[test]
+fn a_process_that_serves_the_menu_alone_registers_addresses_and_sends_tests_that_others_take() {
+    let scene = Scene::with_roles(On::Postgres, |setup| setup, &[&["ingress", "egress"], &["web"]]);
+    let mut browser = signed_in(&scene);
+    let new = format!("nigo.{}", scene.mise.address);
+    add(&scene, &mut browser, &new);
+    let letter = Letter::new(&scene.watch, &new, &scene.order.customer_alias);
+    scene.merchant().unwrap().send(&new, &[&letter.to], &letter.bytes()).unwrap().is("250");
+    let sender = id(&mut browser, &new);
+    browser.get("/menu/test").is(200);
+    browser.post("/menu/test", &[("do", "send"), ("sender", &sender)]).is(200).says("受付(送信元");
+    eventually("the test is there", || {
+        let received = scene.mise.mailbox.received();
+        let is_it = |mail: &&super::mailbox::Received| {
+            told(mail).0.contains("送信テスト") && mail.forward_paths.iter().any(|own| own.contains(&new))
+        };
+        received.iter().find(is_it).map(|_| ())
+    });
+    // From where its programs log in is sealed by ingress and opened there.
+    browser.get("/menu/history?kind=smtp").is(200).says("data-name=\"IPアドレス\">127.0.0.1<");
 }
