@@ -50,6 +50,8 @@ pub struct MenuPersonRow {
 pub struct NewMenuPerson {
     pub id: i64,
     pub name_idx: Index,
+    /// Of the address for notices.
+    pub address_idx: Index,
     pub role: &'static str,
     pub label: Sealed,
     pub verifier: Sealed,
@@ -182,7 +184,8 @@ impl Store {
         before: i64,
         limit: i64,
     ) -> Result<Vec<MenuAccessRow>, StoreFault> {
-        let which = if sign_ins_only { "AND a.event <> 'menu'" } else { "" };
+        let which =
+            if sign_ins_only { "AND a.whence IS NULL AND a.event <> 'menu'" } else { "AND a.whence IS NULL" };
         let text = format!(
             "SELECT r.id, r.at, r.event, r.detail FROM menu_access a JOIN record r ON r.id = a.id \
              WHERE a.merchant_id = $1 AND a.id < $2 {which} ORDER BY a.id DESC LIMIT $3"
@@ -322,12 +325,13 @@ impl Store {
     }
 }
 
-/// Notes records of the access log, by which its store finds them.
+/// Notes records of the access log, and logins of programs with from where they were, by which their store finds them.
 pub(super) async fn note(connection: &mut AnyConnection, new: &[&NewRecord]) -> Result<(), sqlx::Error> {
     for (new, merchant) in new.iter().filter_map(|new| Some((new, new.merchant_id?))) {
-        if EVENTS.contains(&new.event) {
-            let text = "INSERT INTO menu_access (id, merchant_id, event) VALUES ($1, $2, $3)";
+        if EVENTS.contains(&new.event) || new.whence.is_some() {
+            let text = "INSERT INTO menu_access (id, merchant_id, event, whence) VALUES ($1, $2, $3, $4)";
             let query = sqlx::query(text).bind(new.id).bind(merchant).bind(new.event);
+            let query = query.bind(new.whence.as_ref().map(Sealed::stored));
             query.execute(&mut *connection).await?;
         }
     }
@@ -341,8 +345,8 @@ pub(super) async fn add_person(
     new: &NewMenuPerson,
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
-    let text = "INSERT INTO menu_person (id, merchant_id, name_idx, role, label, verifier, created_at, initial_until, password_at) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $7 WHERE NOT EXISTS \
+    let text = "INSERT INTO menu_person (id, merchant_id, name_idx, role, label, verifier, created_at, initial_until, password_at, address_idx) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $7, $9 WHERE NOT EXISTS \
          (SELECT 1 FROM menu_person o WHERE o.name_idx = $3 AND o.ended_at IS NULL)";
     let done = sqlx::query(text)
         .bind(new.id)
@@ -353,6 +357,7 @@ pub(super) async fn add_person(
         .bind(new.verifier.stored())
         .bind(now.as_millis())
         .bind(new.initial_until.map(Timestamp::as_millis))
+        .bind(new.address_idx.as_bytes())
         .execute(connection)
         .await?;
     Ok(done.rows_affected() == 1)

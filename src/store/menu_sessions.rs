@@ -268,6 +268,8 @@ impl Store {
         sqlx::query(text).bind(known_before.as_millis()).execute(self.pool()).await?;
         let text = "DELETE FROM menu_session WHERE ends_at <= $1 OR seen_at + idle_ms <= $1";
         sqlx::query(text).bind(now.as_millis()).execute(self.pool()).await?;
+        let text = "DELETE FROM menu_code WHERE ends_at <= $1";
+        sqlx::query(text).bind(now.as_millis()).execute(self.pool()).await?;
         Ok(())
     }
 

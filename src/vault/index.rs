@@ -83,6 +83,8 @@ pub enum Indexed<'a> {
     LoginFrom { credential: i64, network: Option<std::net::IpAddr> },
     /// The user name of a person of one store, in the menu.
     MenuName { merchant: i64, name: &'a str },
+    /// The address of people, of whatever store.
+    MenuAddress(&'a RealAddress),
     /// A device, a network or a country from which such a person signed in.
     MenuKnown { person: i64, what: &'a str },
 }
@@ -116,6 +118,7 @@ impl Indexed<'_> {
             | Indexed::NextHop { .. }
             | Indexed::MenuName { .. }
             | Indexed::MenuKnown { .. }
+            | Indexed::MenuAddress(_)
             | Indexed::LoginFrom { .. } => true,
         }
     }
@@ -245,6 +248,7 @@ fn compute(key: &MacKey, value: Indexed<'_>) -> Index {
             put(b"login_from", credential, network.as_bytes());
         }
         Indexed::MenuName { merchant, name } => put(b"menu_name", merchant, name.as_bytes()),
+        Indexed::MenuAddress(address) => put(b"menu_address", 0, address.reveal_canonical().as_bytes()),
         Indexed::MenuKnown { person, what } => put(b"menu_known", person, what.as_bytes()),
     }
     let full = mac.finalize();

@@ -9,8 +9,11 @@ mod access;
 mod alarm;
 mod alert;
 mod arrival;
+mod code_mails;
+mod codes;
 mod credentials;
 mod deciding;
+mod forgotten;
 mod logins;
 mod mails;
 mod outcomes;
@@ -18,8 +21,10 @@ mod passwords;
 mod people;
 mod recovery;
 mod second;
+mod senders;
 mod sessions;
 mod sign_in;
+mod test_mail;
 mod traffic;
 
 pub(in crate::relay) use mails::MenuText;
@@ -32,8 +37,10 @@ pub use outcomes::{MailState, MailStep};
 pub use passwords::{PASSWORD_LENGTH, PasswordFlaw};
 pub use people::{PeopleFault, PersonView};
 pub use second::FactorView;
+pub use senders::{ClaimView, SenderFault, SenderView};
 pub use sessions::{MenuSession, SessionView};
 pub use sign_in::{SignIn, SignInFault, SignedIn, Stays, menu_account};
+pub use test_mail::TestFault;
 pub use traffic::{MailDirection, MailOf, MailView, MailsAsked};
 
 use super::conversation::Profile;
@@ -136,11 +143,13 @@ pub struct Boxing {
     without_after: i64,
     /// None: all were looked at since the start.
     boxed_after: Option<i64>,
+    /// How far people of an older version were looked at to be found by their address.
+    people_after: i64,
 }
 
 impl Default for Boxing {
     fn default() -> Self {
-        Self { without_after: 0, boxed_after: Some(0) }
+        Self { without_after: 0, boxed_after: Some(0), people_after: 0 }
     }
 }
 

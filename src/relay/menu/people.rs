@@ -138,6 +138,7 @@ impl Relay {
         let new = NewMenuPerson {
             id,
             name_idx: self.name_index(who.store.id, &name),
+            address_idx: self.menu_address(&address),
             role: role.as_str(),
             label: seal_json(key, label_place(id), &label)?,
             verifier: key.seal(verifier_place(id), hash.as_str().as_bytes()),

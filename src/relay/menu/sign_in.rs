@@ -237,6 +237,7 @@ impl Relay {
         Ok(NewMenuPerson {
             id,
             name_idx: self.name_index(store.id, FIRST),
+            address_idx: self.menu_address(address),
             role: MenuRole::Administrator.as_str(),
             label: seal_json(&store.key, label_place(id), &label)?,
             verifier: store.key.seal(verifier_place(id), hash.as_str().as_bytes()),

@@ -42,6 +42,17 @@ const OF_PEOPLE: u64 = 60;
 const OF_CREDENTIALS: u64 = 60;
 const OF_NEW_CREDENTIALS: u64 = 20;
 const OF_PASSWORD: u64 = 10;
+/// Changes of a store's registered addresses a day, each told to all of them, and codes to new ones.
+const OF_SENDERS: u64 = 30;
+const OF_CODES: u64 = 20;
+/// Test mails of a store a day.
+const OF_TESTS: u64 = 20;
+/// Who says that he has forgotten ID or password: of all and of a network an hour, of an address a day.
+const OF_FORGOTTEN: u64 = 600;
+const OF_FORGOTTEN_NETWORK: u64 = 20;
+const OF_FORGOTTEN_ADDRESS: u64 = 10;
+/// Codes that are typed in a network, right or wrong, a quarter of an hour.
+const OF_TYPED_CODES: u64 = 30;
 /// Longest wait before an attempt is checked.
 const LONGEST: Duration = Duration::from_secs(4);
 /// Longest time that attempts at one account wait in turn.
@@ -95,6 +106,14 @@ pub(super) enum Budget<'a> {
     Credentials(i64),
     NewCredential(i64),
     OwnPassword(i64),
+    Senders(i64),
+    /// A code to an address that is to be registered.
+    Code(i64, &'a str),
+    Test(i64),
+    /// What this address has forgotten, for somebody there.
+    Forgotten(&'a str, IpAddr),
+    /// A code from there that may be none.
+    TypedCode(IpAddr),
 }
 
 /// A place of somebody who waits.
@@ -261,6 +280,32 @@ impl Guard {
             Budget::NewCredential(store) => {
                 let new = format!("new credential {store}");
                 self.take(&[credentials(store), new], &[day(OF_CREDENTIALS), day(OF_NEW_CREDENTIALS)])
+            }
+            Budget::Senders(store) => self.take(&[format!("senders {store}")], &[day(OF_SENDERS)]),
+            Budget::Test(store) => self.take(&[format!("test {store}")], &[day(OF_TESTS)]),
+            Budget::Code(store, address) => {
+                let to = format!("to {}", address.trim().to_lowercase());
+                self.take(&[format!("codes {store}"), to], &[day(OF_CODES), day(OF_ADDRESS)])
+            }
+            Budget::Forgotten(address, ip) => {
+                let (address, network) = (address.trim().to_lowercase(), network(ip));
+                let subjects = [
+                    "forgotten".to_owned(),
+                    format!("forgotten at {network}"),
+                    format!("forgotten {address} at {network}"),
+                    format!("forgotten {address}"),
+                ];
+                let hour = |amount| Rate::new(amount, HOUR);
+                let rates = [
+                    hour(OF_FORGOTTEN),
+                    hour(OF_FORGOTTEN_NETWORK),
+                    hour(OF_ADDRESS),
+                    day(OF_FORGOTTEN_ADDRESS),
+                ];
+                self.take(&subjects, &rates)
+            }
+            Budget::TypedCode(ip) => {
+                self.take(&[format!("code at {}", network(ip))], &[Rate::new(OF_TYPED_CODES, QUARTER_HOUR)])
             }
             Budget::OwnPassword(person) => self.take(&[format!("password {person}")], &[day(OF_PASSWORD)]),
         }

@@ -5,11 +5,13 @@
 //! form (`form.rs`). Nothing of a page is kept by a browser, and no page takes anything from elsewhere.
 //! When it fails: a page that says so, in the reader's language; without its record in the log nothing is shown (503).
 
+mod access_words;
 mod confirm;
 mod credentials;
 mod csv;
 mod devices;
 mod first;
+mod forgotten;
 mod form;
 mod guard;
 mod history;
@@ -25,7 +27,9 @@ mod page;
 mod people;
 mod place;
 mod second;
+mod senders;
 mod sign_in;
+mod test_mail;
 mod visit;
 mod words;
 
@@ -143,6 +147,11 @@ async fn answer(
                 Ok(form) => sign_in::sign_in(&asked, &form).await?,
                 Err(why) => forged(&asked, why),
             },
+            (Place::Forgotten, Some(form)) => match ours(&asked, form) {
+                Ok(form) => forgotten::change(&asked, &form).await?,
+                Err(why) => forged(&asked, why),
+            },
+            (Place::Forgotten, None) => Outcome::shown(forgotten::show(&asked, StatusCode::OK, None)),
             (Place::SignIn, None) => Outcome::shown(sign_in::show(&asked, StatusCode::OK, None)),
             _ => Outcome::refused(to(Place::SignIn), if is_post { "post" } else { "look" }, "signed-out"),
         };
@@ -196,7 +205,7 @@ async fn signed_in(
         Place::Factor => {
             Outcome::shown(second::settings(asked, session, StatusCode::OK, second::Shown::default())?)
         }
-        Place::SignIn | Place::Second => Outcome::shown(to(Place::Home)),
+        Place::SignIn | Place::Second | Place::Forgotten => Outcome::shown(to(Place::Home)),
         Place::SignOut => Outcome::shown(to(Place::Home)),
         Place::Password => Outcome::shown(own_password::show(asked, session, StatusCode::OK, None)),
         Place::Devices => Outcome::shown(devices::show(asked).await?),
@@ -210,6 +219,8 @@ async fn signed_in(
         Place::MailServer => {
             credentials::show(asked, session, StatusCode::OK, credentials::After::default()).await?
         }
+        Place::Test => test_mail::show(asked, session, StatusCode::OK, None).await?,
+        Place::Senders => senders::show(asked, session, StatusCode::OK, None).await?,
         Place::People => people::show(asked, session, StatusCode::OK, None).await?,
         Place::Leaving => Outcome::shown(leaving::show(asked, session).await?),
     })
@@ -221,6 +232,8 @@ async fn changing(asked: &Asked<'_>, session: &MenuSession, form: Form) -> Resul
         Place::Password => own_password::change(asked, session, &form).await,
         Place::Devices => devices::end(asked, session, &form).await,
         Place::MailServer => credentials::change(asked, session, &form).await,
+        Place::Test => test_mail::send(asked, session, &form).await,
+        Place::Senders => senders::change(asked, session, &form).await,
         Place::NotMe => not_me::raise(asked, session, &form).await,
         Place::Mails => mails::search(asked, session, &form).await,
         Place::Mail | Place::Held => mail::decide(asked, session, &form).await,
@@ -228,7 +241,7 @@ async fn changing(asked: &Asked<'_>, session: &MenuSession, form: Form) -> Resul
         // A form of before that sign-in: it is over.
         Place::Second if session.awaits_second => second::second(asked, session, &form).await,
         Place::Factor => second::change(asked, session, &form).await,
-        Place::SignIn | Place::Second => Ok(Outcome::shown(to(Place::Home))),
+        Place::SignIn | Place::Second | Place::Forgotten => Ok(Outcome::shown(to(Place::Home))),
         Place::Home | Place::History | Place::HistoryFile | Place::MailsFile | Place::Leaving => {
             Ok(Outcome::refused(words::not_allowed(asked.visitor.language), "post", "refused"))
         }

@@ -135,6 +135,7 @@ impl Frame {
             (Place::Mails.path(), self.language.say("メール", "Mails")),
             (Place::Held.path(), self.language.say("保留中のメール", "Held mails")),
             (Place::MailServer.path(), self.language.say("メールサーバ設定情報", "Mail server settings")),
+            (Place::Senders.path(), self.language.say("登録メールアドレス", "Registered addresses")),
             (Place::History.path(), self.language.say("ログイン履歴", "Login history")),
             (Place::Devices.path(), self.language.say("ログイン中の端末", "Signed-in devices")),
             (Place::Password.path(), self.language.say("パスワード", "Password")),

@@ -5,6 +5,8 @@
 pub(super) enum Place {
     Home,
     SignIn,
+    /// What is done when ID or password is forgotten.
+    Forgotten,
     SignOut,
     /// The second step of a sign-in.
     Second,
@@ -30,6 +32,10 @@ pub(super) enum Place {
     Held,
     /// Where a store's programs submit mail, and with what.
     MailServer,
+    /// A test mail to oneself.
+    Test,
+    /// The addresses from which the store sends.
+    Senders,
     /// Who of the store may sign in.
     People,
     /// What becomes of everything when the store leaves.
@@ -45,9 +51,10 @@ pub(super) enum Who {
 }
 
 impl Place {
-    pub const ALL: [Place; 17] = [
+    pub const ALL: [Place; 20] = [
         Place::Home,
         Place::SignIn,
+        Place::Forgotten,
         Place::SignOut,
         Place::Second,
         Place::Factor,
@@ -61,6 +68,8 @@ impl Place {
         Place::Mail,
         Place::Held,
         Place::MailServer,
+        Place::Test,
+        Place::Senders,
         Place::People,
         Place::Leaving,
     ];
@@ -74,6 +83,7 @@ impl Place {
         match self {
             Place::Home => "/menu/",
             Place::SignIn => "/menu/sign-in",
+            Place::Forgotten => "/menu/forgotten",
             Place::SignOut => "/menu/sign-out",
             Place::Second => "/menu/second",
             Place::Factor => "/menu/second-factor",
@@ -87,6 +97,8 @@ impl Place {
             Place::Mail => "/menu/mail",
             Place::Held => "/menu/held",
             Place::MailServer => "/menu/mail-server",
+            Place::Test => "/menu/test",
+            Place::Senders => "/menu/senders",
             Place::People => "/menu/people",
             Place::Leaving => "/menu/leaving",
         }
@@ -97,6 +109,7 @@ impl Place {
         match self {
             Place::Home => "home",
             Place::SignIn => "sign-in",
+            Place::Forgotten => "forgotten",
             Place::SignOut => "sign-out",
             Place::Second => "second",
             Place::Factor => "second-factor",
@@ -110,6 +123,8 @@ impl Place {
             Place::Mail => "mail",
             Place::Held => "held",
             Place::MailServer => "mail-server",
+            Place::Test => "test",
+            Place::Senders => "senders",
             Place::People => "people",
             Place::Leaving => "leaving",
         }
@@ -117,7 +132,7 @@ impl Place {
 
     pub fn who(self) -> Who {
         match self {
-            Place::SignIn => Who::Anybody,
+            Place::SignIn | Place::Forgotten => Who::Anybody,
             Place::People => Who::Administrator,
             _ => Who::Person,
         }
@@ -127,6 +142,7 @@ impl Place {
         matches!(
             self,
             Place::SignIn
+                | Place::Forgotten
                 | Place::SignOut
                 | Place::Second
                 | Place::Factor
@@ -137,6 +153,8 @@ impl Place {
                 | Place::Mail
                 | Place::Held
                 | Place::MailServer
+                | Place::Test
+                | Place::Senders
                 | Place::People
         )
     }

@@ -2,7 +2,9 @@
 
 use super::language::Language;
 use super::page::{self, in_japan, style_name};
-use crate::relay::{CredentialFault, MenuCredentialFault, PasswordFlaw, PeopleFault, RelayFault};
+use crate::relay::{
+    CredentialFault, MenuCredentialFault, PasswordFlaw, PeopleFault, RelayFault, SenderFault,
+};
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -207,6 +209,47 @@ pub(super) fn why_credential(
             "busy",
         ),
         CredentialFault::Fault(_) => return None,
+    };
+    Some((language.say(japanese, english).to_owned(), word))
+}
+
+/// The same of registered addresses.
+pub(super) fn why_sender(fault: &SenderFault, language: Language) -> Option<(String, &'static str)> {
+    let (japanese, english, word) = match fault {
+        SenderFault::Person(PeopleFault::Gone) => (
+            "そのアドレスはすでに変更されているか、削除されています。",
+            "That address was changed or taken off meanwhile.",
+            "gone",
+        ),
+        SenderFault::Person(PeopleFault::NotAllowed) => {
+            let japanese = "権限がないか、ログインが終了しました。管理者か担当者として操作してください。";
+            let english = "You may not, or are signed in no more. Administrators and staff do this.";
+            (japanese, english, "not-allowed")
+        }
+        SenderFault::Person(fault) => return why(fault, language),
+        SenderFault::Name => (
+            "差出人名は100文字以内で、@ を使わないでください。",
+            "A name has up to 100 characters and no @.",
+            "name",
+        ),
+        SenderFault::Taken => {
+            ("このアドレスは登録されています。", "That address is registered already.", "taken")
+        }
+        SenderFault::TooMany => (
+            "登録できるアドレス、または確認待ちのアドレスの上限に達しています。",
+            "There are as many addresses, registered or waiting, as there may be.",
+            "too-many",
+        ),
+        SenderFault::First => (
+            "店舗のメールの届け先は削除できません。変更は運営者に依頼してください。",
+            "The store's mail goes there: it is not taken off here. Ask the operator.",
+            "first",
+        ),
+        SenderFault::Code => (
+            "確認コードが違うか、使用済みか、有効期限が切れています。",
+            "The code is wrong, was used, or its time is over.",
+            "wrong-code",
+        ),
     };
     Some((language.say(japanese, english).to_owned(), word))
 }

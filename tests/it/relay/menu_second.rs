@@ -94,7 +94,7 @@ fn who_has_a_second_factor_is_in_only_once_it_was_shown_and_each_code_counts_onc
         "{told:?}"
     );
     let seen = owner.get("/menu/history").is(200);
-    assert!(seen.body.matches("refused").count() >= 4, "{}", seen.body);
+    assert!(seen.body.matches("拒否").count() >= 4, "{}", seen.body);
 }
 
 #[test]
