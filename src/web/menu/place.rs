@@ -6,6 +6,10 @@ pub(super) enum Place {
     Home,
     SignIn,
     SignOut,
+    /// The marketplace's login: there, and back.
+    OneLogin,
+    /// In, from there.
+    OneLoginIn,
     /// The second step of a sign-in.
     Second,
     /// Setting it up.
@@ -45,10 +49,12 @@ pub(super) enum Who {
 }
 
 impl Place {
-    pub const ALL: [Place; 17] = [
+    pub const ALL: [Place; 19] = [
         Place::Home,
         Place::SignIn,
         Place::SignOut,
+        Place::OneLogin,
+        Place::OneLoginIn,
         Place::Second,
         Place::Factor,
         Place::Password,
@@ -75,6 +81,8 @@ impl Place {
             Place::Home => "/menu/",
             Place::SignIn => "/menu/sign-in",
             Place::SignOut => "/menu/sign-out",
+            Place::OneLogin => "/menu/one-login",
+            Place::OneLoginIn => "/menu/one-login/in",
             Place::Second => "/menu/second",
             Place::Factor => "/menu/second-factor",
             Place::Password => "/menu/password",
@@ -98,6 +106,8 @@ impl Place {
             Place::Home => "home",
             Place::SignIn => "sign-in",
             Place::SignOut => "sign-out",
+            Place::OneLogin => "one-login",
+            Place::OneLoginIn => "one-login-in",
             Place::Second => "second",
             Place::Factor => "second-factor",
             Place::Password => "password",
@@ -117,7 +127,7 @@ impl Place {
 
     pub fn who(self) -> Who {
         match self {
-            Place::SignIn => Who::Anybody,
+            Place::SignIn | Place::OneLogin | Place::OneLoginIn => Who::Anybody,
             Place::People => Who::Administrator,
             _ => Who::Person,
         }
@@ -127,6 +137,7 @@ impl Place {
         matches!(
             self,
             Place::SignIn
+                | Place::OneLogin
                 | Place::SignOut
                 | Place::Second
                 | Place::Factor
