@@ -47,12 +47,7 @@ pub fn is_taken(received: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`HttpFault`] as soon as it is certain that none will come.
-pub fn body_of(
-    received: &[u8],
-    end: End,
-    media: &[&str],
-    most: usize,
-) -> Result<Option<Vec<u8>>, HttpFault> {
+pub fn body_of(received: &[u8], end: End, media: &[&str], most: usize) -> Result<Option<Vec<u8>>, HttpFault> {
     let Some(header_end) = memchr::memmem::find(received, b"\r\n\r\n") else {
         return if received.len() > MAX_HEADER { Err(HttpFault::TooLong) } else { Ok(None) };
     };
@@ -125,7 +120,8 @@ mod tests {
     use super::*;
 
     fn read(received: &str, end: End) -> Result<Option<String>, HttpFault> {
-        body_of(received.as_bytes(), end, &["text/plain"], 20).map(|body| body.map(|body| String::from_utf8(body).unwrap()))
+        body_of(received.as_bytes(), end, &["text/plain"], 20)
+            .map(|body| body.map(|body| String::from_utf8(body).unwrap()))
     }
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: Text/Plain; charset=utf-8\r\n";

@@ -60,11 +60,7 @@ impl JsonClient {
     ///
     /// # Errors
     /// [`JsonFault`].
-    pub fn new(
-        servers: &[SocketAddr],
-        authorities: Option<&Path>,
-        reach: Reach,
-    ) -> Result<Self, JsonFault> {
+    pub fn new(servers: &[SocketAddr], authorities: Option<&Path>, reach: Reach) -> Result<Self, JsonFault> {
         let tls = TlsClient::new(authorities, Duration::ZERO)?;
         let tls = Arc::new(tls.proven_config().clone());
         Ok(Self { tls, lookup: Lookup::new(servers)?, reach })

@@ -119,8 +119,8 @@ pub use mailbox::{SuppressFault, SuppressedView};
 pub use menu::{
     Access, AccessView, Attempt, Boxing, COOLING, FactorView, LoginResult, LoginView, MailDecision,
     MailDirection, MailFault, MailOf, MailState, MailStep, MailView, MailsAsked, MenuCredentialFault,
-    MenuRole, MenuSession, OneLogin, PASSWORD_LENGTH, PasswordFlaw, PeopleFault, PersonView, SessionView, SignIn,
-    SignInFault, SignedIn, Stays, Visit, Whence, menu_account,
+    MenuRole, MenuSession, OneLogin, PASSWORD_LENGTH, PasswordFlaw, PeopleFault, PersonView, SessionView,
+    SignIn, SignInFault, SignedIn, Stays, Visit, Whence, menu_account,
 };
 pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
 pub use needs::Need;

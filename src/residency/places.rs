@@ -5,8 +5,8 @@
 //! the operator, and does not.
 
 use crate::config::{
-    Audit, AwsKms, Config, Dkim, Dns, Domains, Egress, Host, Ingress, Keys, Menu, MenuLogin, Mx, NextHop, Pkcs11,
-    Provider, Residency, RouteDomain, ScannerAddress, Storage, StorageUrl, Submission, Web,
+    Audit, AwsKms, Config, Dkim, Dns, Domains, Egress, Host, Ingress, Keys, Menu, MenuLogin, Mx, NextHop,
+    Pkcs11, Provider, Residency, RouteDomain, ScannerAddress, Storage, StorageUrl, Submission, Web,
 };
 use serde::Serialize;
 use std::fmt;

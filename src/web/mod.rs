@@ -16,8 +16,8 @@ mod problem;
 pub mod witness;
 
 pub(crate) use api::{merchant_json, order_json};
-pub use login::SetUpFault;
 pub(crate) use erasures::{held_json, pending_json};
+pub use login::SetUpFault;
 
 use crate::config::{Config, Network};
 use crate::ingress::{Certificates, Inherited, Place};

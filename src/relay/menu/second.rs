@@ -149,8 +149,9 @@ impl Relay {
             }
         };
         let stays = if who.idle <= IDLE_PRIVATE { Stays::Shared } else { Stays::Own };
-        let arrival =
-            self.arrival(&who.store, (who.person.id, &who.person.name, who.id), (stays, Way::SignIn), visit, now).await?;
+        let arrival = self
+            .arrival(&who.store, (who.person.id, &who.person.name, who.id), (stays, Way::SignIn), visit, now)
+            .await?;
         let token = Secret::received(Zeroizing::new(random_text(32)));
         let second = SecondShown {
             session: who.id,

@@ -10,11 +10,15 @@ use super::access::Attempt;
 use super::arrival::Arrival;
 use super::people::INITIAL_LASTS;
 use super::sessions::digest;
-use super::{MenuPerson, MenuRole, PersonLabel, Visit, label_place, seal_json, session_place, verifier_place};
+use super::{
+    MenuPerson, MenuRole, PersonLabel, Visit, label_place, seal_json, session_place, verifier_place,
+};
 use crate::mail::Timestamp;
 use crate::relay::hashes::Busy;
 use crate::relay::{Merchant, Relay, RelayFault};
-use crate::store::{MenuChanged, MenuPersonRow, MenuStoreRow, NewMenuPerson, NewMenuSession, SigningIn, Told};
+use crate::store::{
+    MenuChanged, MenuPersonRow, MenuStoreRow, NewMenuPerson, NewMenuSession, SigningIn, Told,
+};
 use crate::vault::{Index, Indexed, Place, Secret};
 use std::time::Duration;
 use zeroize::Zeroizing;

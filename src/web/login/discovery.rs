@@ -85,7 +85,8 @@ mod tests {
         });
         change(&mut document);
         let origins = ["https://login.example.jp".to_owned(), "https://token.login.example.jp".to_owned()];
-        let read = Endpoints::read(document.to_string().as_bytes(), "https://login.example.jp/shops", &origins);
+        let read =
+            Endpoints::read(document.to_string().as_bytes(), "https://login.example.jp/shops", &origins);
         read.map(|endpoints| endpoints.authorization.to_string())
     }
 
@@ -103,7 +104,10 @@ mod tests {
         ] {
             assert_eq!(read(|document| document[key] = value), Err(fault), "{key}");
         }
-        assert!(read(|d| d["token_endpoint_auth_methods_supported"] = json!(["none", "client_secret_basic"])).is_ok());
+        assert!(
+            read(|d| d["token_endpoint_auth_methods_supported"] = json!(["none", "client_secret_basic"]))
+                .is_ok()
+        );
     }
 
     #[test]

@@ -319,8 +319,8 @@ impl Login {
         }
         known.rests()?;
         let asked = async {
-            let address = discovery::address_of(&self.issuer)
-                .ok_or(LoginFault::Provider(DiscoveryFault::Malformed))?;
+            let address =
+                discovery::address_of(&self.issuer).ok_or(LoginFault::Provider(DiscoveryFault::Malformed))?;
             let document = self.client.get(&address, DOCUMENT_MAX).await.map_err(LoginFault::Away)?;
             Endpoints::read(&document, &self.issuer, &self.origins).map_err(LoginFault::Provider)
         };
@@ -398,12 +398,15 @@ mod tests {
 
     #[test]
     fn an_answer_has_a_code_or_an_error_and_nothing_twice() {
-        let back = |query: &str| Back::parse(query).map(|back| (back.code.is_some(), back.state, back.issuer));
+        let back =
+            |query: &str| Back::parse(query).map(|back| (back.code.is_some(), back.state, back.issuer));
         let issuer = Some("https://a.test".to_owned());
         assert_eq!(back("code=a%2Bb&state=c&iss=https%3A%2F%2Fa.test"), Some((true, "c".into(), issuer)));
         assert_eq!(back("error=access_denied&state=c&error_description=x"), Some((false, "c".into(), None)));
         let long = format!("code={}&state=c", "x".repeat(PARAMETER_MAX + 1));
-        for query in ["", "state=c", "code=a&code=b&state=c", "code=a&error=b&state=c", "code=%zz&state=c", &long] {
+        for query in
+            ["", "state=c", "code=a&code=b&state=c", "code=a&error=b&state=c", "code=%zz&state=c", &long]
+        {
             assert_eq!(back(query), None, "{query}");
         }
     }

@@ -107,7 +107,8 @@ fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
 /// Algorithm and key of a token.
 fn head(token: &str) -> Result<(Algorithm, Option<String>), TokenFault> {
     let first = token.split('.').next().unwrap_or_default();
-    let octets = data_encoding::BASE64URL_NOPAD.decode(first.as_bytes()).map_err(|_| TokenFault::Malformed)?;
+    let octets =
+        data_encoding::BASE64URL_NOPAD.decode(first.as_bytes()).map_err(|_| TokenFault::Malformed)?;
     let head: Value = serde_json::from_slice(&octets).map_err(|_| TokenFault::Malformed)?;
     // What has to be understood (RFC 7515 §4.1.11) is nothing that we know.
     if head.get("crit").is_some() {

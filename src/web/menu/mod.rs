@@ -234,7 +234,9 @@ async fn signed_in(
 async fn changing(asked: &Asked<'_>, session: &MenuSession, form: Form) -> Result<Outcome, RelayFault> {
     match asked.place {
         Place::SignOut => devices::sign_out(asked, session).await,
-        Place::OneLogin if !session.person.has_password => one_login::start(asked, Some(session), &form).await,
+        Place::OneLogin if !session.person.has_password => {
+            one_login::start(asked, Some(session), &form).await
+        }
         Place::Password => own_password::change(asked, session, &form).await,
         Place::Devices => devices::end(asked, session, &form).await,
         Place::MailServer => credentials::change(asked, session, &form).await,
@@ -246,7 +248,12 @@ async fn changing(asked: &Asked<'_>, session: &MenuSession, form: Form) -> Resul
         Place::Second if session.awaits_second => second::second(asked, session, &form).await,
         Place::Factor => second::change(asked, session, &form).await,
         Place::SignIn | Place::Second | Place::OneLogin => Ok(Outcome::shown(to(Place::Home))),
-        Place::OneLoginIn | Place::Home | Place::History | Place::HistoryFile | Place::MailsFile | Place::Leaving => {
+        Place::OneLoginIn
+        | Place::Home
+        | Place::History
+        | Place::HistoryFile
+        | Place::MailsFile
+        | Place::Leaving => {
             Ok(Outcome::refused(words::not_allowed(asked.visitor.language), "post", "refused"))
         }
     }

@@ -188,7 +188,8 @@ async fn answered(
         Ok(signed_in) => signed_in,
         Err(SignInFault::Refused(attempt)) => {
             let at = Asked { place: Place::OneLogin, ..copy(asked) };
-            sign_in::keep_refused(&at, (&store_id, Place::OneLogin.word()), Some(&attempt), "refused").await?;
+            sign_in::keep_refused(&at, (&store_id, Place::OneLogin.word()), Some(&attempt), "refused")
+                .await?;
             let text = (
                 "このアカウントでは、店舗メニューを使えません。お店の管理者か、マーケットプレイスにお問い合わせください。",
                 "This account can't use the store menu. Ask an administrator of your store, or the marketplace.",

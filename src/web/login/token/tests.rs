@@ -160,7 +160,11 @@ fn each_claim_has_to_be_as_it_was_asked_for() {
         ("iat", json!(NOW + 60)),
         ("nbf", json!(NOW + 60)),
     ] {
-        assert_eq!(said(&with(name, value.clone()), &keys, &expected()).as_deref(), Ok("mise"), "{name} {value}");
+        assert_eq!(
+            said(&with(name, value.clone()), &keys, &expected()).as_deref(),
+            Ok("mise"),
+            "{name} {value}"
+        );
     }
     for (name, value, fault) in [
         ("iss", json!("https://login.test/"), TokenFault::Issuer),
