@@ -226,7 +226,7 @@ fn late(asked: &Asked<'_>, session: Option<&MenuSession>, word: &'static str) ->
 
 /// The provider, or its answer, is not as it has to be.
 fn failed(asked: &Asked<'_>, session: Option<&MenuSession>, fault: LoginFault) -> Outcome {
-    tracing::warn!(event = "menu_login", %fault, "somebody could not sign in by the marketplace's login");
+    tracing::warn!(event = "one_login_failed", %fault, "somebody could not sign in by the marketplace's login");
     let (status, text) = match fault {
         LoginFault::Busy => (
             StatusCode::SERVICE_UNAVAILABLE,

@@ -199,7 +199,7 @@ fn a_token_that_is_not_as_it_has_to_be_lets_nobody_in() {
         assert_eq!(page.status, 403, "{store}: {}", page.body);
     }
     // No log tells who it was, or with what.
-    for line in scene.relay.log().lines().filter(|line| line.contains("menu_login")) {
+    for line in scene.relay.log().lines().filter(|line| line.contains("one_login_failed")) {
         assert!(!line.contains("code-") && !line.contains("eyJ"), "{line}");
     }
     // A key that it has from now on is looked for; within a minute of the last look it is not there.
