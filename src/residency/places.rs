@@ -280,3 +280,30 @@ fn routes(egress: &Egress, places: &mut Vec<Place>) {
         places.push(place(format!("egress.route[{i}].next_hop"), purpose, hop(&route.next_hop)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_menus_login_is_a_place_with_all_its_hosts() {
+        let named = |variables: &[(&str, &str)]| {
+            let variables = [&[("PROFILE", "development")], variables].concat();
+            let named = variables
+                .into_iter()
+                .map(|(name, value)| (format!("ANSHIN__{name}"), value.to_owned()));
+            let config = Config::load_before_set_up(None, named).unwrap_or_else(|fault| panic!("{fault}"));
+            let of_login = places(&config).into_iter().filter(|place| place.purpose == Purpose::Login);
+            of_login.map(|place| place.at.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&[]), Vec::<String>::new());
+        let login = [
+            ("MENU__LOGIN__ISSUER", "https://Login.example.jp:8443/shops"),
+            ("MENU__LOGIN__HOSTS", "[\"token.example.jp:8443\", \"192.0.2.1\"]"),
+            ("MENU__LOGIN__CLIENT_ID", "menu"),
+            ("MENU__LOGIN__CLIENT_SECRET_FILE", "secret"),
+            ("MENU__LOGIN__PUBLIC_URL", "https://menu.example.jp"),
+        ];
+        assert_eq!(named(&login), ["Login.example.jp", "token.example.jp", "192.0.2.1"]);
+    }
+}

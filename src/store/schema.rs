@@ -9,7 +9,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, Row, SqlSafeStr};
 use std::time::Duration;
 
-pub(super) const MIGRATIONS: [(i64, &str, &str); 30] = [
+pub(super) const MIGRATIONS: [(i64, &str, &str); 31] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
@@ -40,6 +40,7 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 30] = [
     (31, "second_factor", include_str!("../../migrations/0031_second_factor.sql")),
     (32, "menu_keys", include_str!("../../migrations/0032_menu_keys.sql")),
     (34, "erased_proven", include_str!("../../migrations/0034_erased_proven.sql")),
+    (36, "menu_login", include_str!("../../migrations/0036_menu_login.sql")),
 ];
 
 /// Stands in front of what only PostgreSQL has.

@@ -233,7 +233,7 @@ impl Relay {
             role,
             created_at: row.created_at,
             cools_until: row.cools_until,
-            must_change: row.initial_until.is_some(),
+            must_change: row.initial_until.is_some() && !row.has_login,
             has_password: !row.has_login,
             row,
         })

@@ -2,6 +2,7 @@
 //!
 //! Rules: a code is good once, for who has its verifier (RFC 7636 §4.6) and the client's secret.
 
+use anshin::mail::Timestamp;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
@@ -12,7 +13,6 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What it does when it is asked for a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Rogue {
 
     /// Somebody signed in: a code for these claims, beside those that every token has.
     pub fn code(&self, nonce: &str, challenge: &str, more: &Value) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = Timestamp::now().as_millis() / 1000;
         let mut claims =
             json!({ "iss": self.issuer, "aud": "menu", "nonce": nonce, "iat": now, "exp": now + 60 });
         for (name, value) in more.as_object().unwrap() {

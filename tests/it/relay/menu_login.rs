@@ -138,7 +138,8 @@ fn who_comes_by_the_marketplaces_login_is_a_person_of_the_store_without_a_passwo
 
     // The same again is the same person, and the same browser no news.
     hanako.post("/menu/sign-out", &[]);
-    let mails = scene.mise.mailbox.count();
+    // Of the first person: the alert and the password; of her: who she is, and the alert.
+    let mails = scene.mise.mailbox.wait_for(4).len();
     come(&mut hanako, &rogue, json!({})).is(200).says(&name);
     assert_eq!(scene.mise.mailbox.count(), mails);
     // Under this name no password is right: as slow and as short an answer as for anybody.

@@ -61,7 +61,7 @@ fn people_come_in_by_the_marketplaces_login_without_scripts() {
     browser.says("login-");
     assert!(browser.url().ends_with("/menu/"), "{}", browser.url());
     // Once more: the provider knows the browser, the menu too.
-    let mails = shop.scene.mise.mailbox.wait_for(1).len();
+    let mails = shop.scene.mise.mailbox.wait_for(2).len();
     browser.click("header button");
     browser.says("店舗ID");
     browser.click("#one-login button");
