@@ -289,9 +289,8 @@ mod tests {
     fn the_menus_login_is_a_place_with_all_its_hosts() {
         let named = |variables: &[(&str, &str)]| {
             let variables = [&[("PROFILE", "development")], variables].concat();
-            let named = variables
-                .into_iter()
-                .map(|(name, value)| (format!("ANSHIN__{name}"), value.to_owned()));
+            let named =
+                variables.into_iter().map(|(name, value)| (format!("ANSHIN__{name}"), value.to_owned()));
             let config = Config::load_before_set_up(None, named).unwrap_or_else(|fault| panic!("{fault}"));
             let of_login = places(&config).into_iter().filter(|place| place.purpose == Purpose::Login);
             of_login.map(|place| place.at.to_string()).collect::<Vec<_>>()

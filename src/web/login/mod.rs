@@ -313,8 +313,7 @@ impl Login {
 
     async fn endpoints(&self) -> Result<Arc<Endpoints>, LoginFault> {
         let mut known = self.known.lock().await;
-        if let Some((at, endpoints)) = known.endpoints.as_ref().filter(|(at, _)| at.elapsed() < GOOD_FOR) {
-            let _ = at;
+        if let Some((_, endpoints)) = known.endpoints.as_ref().filter(|(at, _)| at.elapsed() < GOOD_FOR) {
             return Ok(Arc::clone(endpoints));
         }
         known.rests()?;

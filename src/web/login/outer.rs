@@ -2,7 +2,7 @@
 //!
 //! Rules: 256 random bits, what for, and when; all three follow from them and from a keyed number that only this installation makes (`bound`),
 //! so no node keeps anything, any node answers, and who sends a browser there with a time or a nonce of his own gets no further. It is
-//! good for [`LASTS`].
+//! good for [`LASTS_S`].
 //! When it fails: what is not as we write it is not there.
 
 use crate::relay::Stays;

@@ -7,6 +7,8 @@ use super::process::{On, on_both_databases};
 use super::scene::{Scene, add_merchant};
 use crate::peer::eventually;
 use crate::peer::rogue::{Manner, Rogue};
+use anshin::mail::Timestamp;
+use anshin::vault::TotpSecret;
 use serde_json::{Value, json};
 
 on_both_databases! {
@@ -172,7 +174,7 @@ fn a_token_that_is_not_as_it_has_to_be_lets_nobody_in() {
     let rogue = Rogue::start(SECRET);
     let scene = scene(On::Sqlite, &rogue.issuer, &[]);
     let mut browser = browser(&scene);
-    let hour = |sign: i64| anshin::mail::Timestamp::now().as_millis() / 1000 + sign * 3600;
+    let hour = |sign: i64| Timestamp::now().as_millis() / 1000 + sign * 3600;
     for (manner, more) in [
         (Manner::WrongKey, json!({})),
         (Manner::None, json!({})),
@@ -339,7 +341,7 @@ fn who_has_no_password_confirms_a_change_by_signing_in_anew() {
         let code = rogue.code(&asked.nonce, &asked.challenge, &claims(more));
         back(hanako, &code, &asked.state)
     };
-    let now = || anshin::mail::Timestamp::now().as_millis() / 1000;
+    let now = || Timestamp::now().as_millis() / 1000;
     // A session of hours ago at the provider confirms nothing, nor does another person.
     for more in [
         json!({}),
@@ -359,6 +361,25 @@ fn who_has_no_password_confirms_a_change_by_signing_in_anew() {
     let after = hanako.cookies.insert("__Host-anshin-menu".to_owned(), before.clone());
     assert_ne!(after, Some(before));
     hanako.get("/menu/").says("店舗ID");
+}
+
+#[test]
+fn a_second_factor_of_ones_own_is_asked_for_after_the_marketplaces_login() {
+    let rogue = Rogue::start(SECRET);
+    let scene = scene(On::Sqlite, &rogue.issuer, &[]);
+    let mut hanako = browser(&scene);
+    come(&mut hanako, &rogue, json!({})).is(200);
+    hanako.get("/menu/second-factor").is(200);
+    let text = hanako.post("/menu/second-factor", &[("do", "begin")]).is(200).field("secret").unwrap();
+    scene.watch.secret(&text);
+    let secret = TotpSecret::parse(&text).unwrap();
+    let code = |ahead: i64| secret.code(Timestamp::now().as_millis() / 30_000 + ahead);
+    let set = [("do", "set"), ("secret", text.as_str()), ("code", &code(0))];
+    hanako.post("/menu/second-factor", &set).is(200).says("設定しました");
+    hanako.post("/menu/sign-out", &[]);
+    come(&mut hanako, &rogue, json!({})).is(200).says("確認コードの入力");
+    hanako.get("/menu/mails").says("確認コードの入力");
+    hanako.post("/menu/second", &[("code", &code(1))]).is(200).says("花屋 Hanaya");
 }
 
 #[test]
