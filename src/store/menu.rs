@@ -44,6 +44,8 @@ pub struct MenuPersonRow {
     pub factor: Option<Sealed>,
     /// The last step whose code was used.
     pub factor_step: Option<i64>,
+    /// Whether the person signs in by a login elsewhere, and has no password.
+    pub has_login: bool,
 }
 
 /// A person to be kept.
@@ -85,11 +87,11 @@ pub enum MenuChanged {
 const STORE: &str = "SELECT m.id, m.data_key_id, k.wrapped, m.profile, k.menu_wrapped, m.menu, m.left_at FROM merchant m \
     JOIN data_key k ON k.id = m.data_key_id ";
 pub(super) const PERSON: &str = "p.id, p.merchant_id, p.role, p.label, p.verifier, p.created_at, p.initial_until, p.password_at, \
-    p.cools_until, p.ended_at, p.factor, p.factor_step";
+    p.cools_until, p.ended_at, p.factor, p.factor_step, CAST(CASE WHEN p.login_idx IS NULL THEN 0 ELSE 1 END AS BIGINT)";
 /// Of the access log.
 const EVENTS: [&str; 4] = ["menu", "menu_login", "menu_refused", "menu_alarm"];
 /// Of the store that is locked.
-const ACTIVE: &str = "merchant_id = $1 AND ended_at IS NULL";
+pub(super) const ACTIVE: &str = "merchant_id = $1 AND ended_at IS NULL";
 
 impl Store {
     /// A store by the index of its id, as the menu needs it.
@@ -260,10 +262,10 @@ impl Store {
     ) -> Result<MenuChanged, StoreFault> {
         let (verifier, initial_until) = new;
         self.menu_changing(person.merchant_id, told, async |transaction| {
-            // Of two that change it at once the first does. Who never had one of his own has not proven the address: it stays so.
+            // Of two that change it at once the first does. Who signs in by a login elsewhere gets none. Who never had one of his own has not proven the address: it stays so.
             let text = "UPDATE menu_person SET verifier = $1, initial_until = $2, password_at = CASE WHEN $2 IS NOT NULL \
                  AND initial_until IS NOT NULL AND password_at = created_at THEN password_at ELSE $3 END \
-                 WHERE id = $4 AND verifier = $5 AND ended_at IS NULL";
+                 WHERE id = $4 AND verifier = $5 AND ended_at IS NULL AND login_idx IS NULL";
             let done = sqlx::query(text)
                 .bind(verifier.stored())
                 .bind(initial_until.map(Timestamp::as_millis))
@@ -407,5 +409,6 @@ pub(super) fn read_person(row: &AnyRow, at: usize) -> Result<MenuPersonRow, sqlx
         ended_at: time(at + 9)?,
         factor: row.try_get::<Option<Vec<u8>>, _>(at + 10)?.map(Sealed::from_stored),
         factor_step: row.try_get(at + 11)?,
+        has_login: row.try_get::<i64, _>(at + 12)? == 1,
     })
 }

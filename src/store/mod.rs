@@ -48,6 +48,7 @@ mod menu;
 mod menu_changing;
 mod menu_logins;
 mod menu_mails;
+mod menu_one_login;
 mod menu_recovery;
 mod menu_senders;
 mod menu_sessions;

@@ -16,6 +16,7 @@ mod deciding;
 mod forgotten;
 mod logins;
 mod mails;
+mod one_login;
 mod outcomes;
 mod passwords;
 mod people;
@@ -33,6 +34,7 @@ pub use access::{Access, AccessView, Attempt};
 pub use credentials::MenuCredentialFault;
 pub use deciding::{MailDecision, MailFault};
 pub use logins::{LoginResult, LoginView};
+pub use one_login::OneLogin;
 pub use outcomes::{MailState, MailStep};
 pub use passwords::{PASSWORD_LENGTH, PasswordFlaw};
 pub use people::{PeopleFault, PersonView};
@@ -128,6 +130,8 @@ pub struct MenuPerson {
     pub cools_until: Option<Timestamp>,
     /// Whether the password is one that somebody else made.
     pub must_change: bool,
+    /// Whether there is one: who signs in by a login elsewhere has none.
+    pub has_password: bool,
     pub(super) row: MenuPersonRow,
 }
 
@@ -238,7 +242,8 @@ impl Relay {
             role,
             created_at: row.created_at,
             cools_until: row.cools_until,
-            must_change: row.initial_until.is_some(),
+            must_change: row.initial_until.is_some() && !row.has_login,
+            has_password: !row.has_login,
             row,
         })
     }

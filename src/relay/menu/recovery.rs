@@ -18,7 +18,7 @@ impl Relay {
     /// Makes a one-time password for a person of a store: of this name, or the first one. `None`: there is no such store.
     ///
     /// # Errors
-    /// [`PeopleFault::Gone`] when there is no such person.
+    /// [`PeopleFault::Gone`] when there is no such person; [`PeopleFault::NoPassword`] when it is one who has none.
     pub async fn new_menu_password(
         &self,
         store_id: &str,
@@ -38,6 +38,9 @@ impl Relay {
             done(self.store().set_first_menu_password(store.id, &sealed, &told).await?)?;
             return Ok(Some(password));
         };
+        if person.has_login {
+            return Err(PeopleFault::NoPassword);
+        }
         if drops_factor && person.factor.is_some() {
             done(self.store().set_menu_factor(&person, None, None, &Told::default()).await?)?;
         }

@@ -265,6 +265,12 @@ impl Guard {
         }
     }
 
+    /// Takes an answer of a login elsewhere, for which a provider is asked; `None`: there was enough of them from this network. Those that were right
+    /// are given back.
+    pub(super) fn outer(&self, ip: IpAddr) -> Option<Attempting> {
+        self.take(&[("outer", network(ip))], &[Rate::new(OF_NETWORK, QUARTER_HOUR)])
+    }
+
     /// Takes what a change sends or makes; `None`: there was enough of it for today.
     pub(super) fn spend(&self, budget: Budget<'_>) -> Option<Attempting> {
         let day = |amount| Rate::new(amount, DAY);

@@ -8,6 +8,10 @@ pub(super) enum Place {
     /// What is done when ID or password is forgotten.
     Forgotten,
     SignOut,
+    /// The marketplace's login: there, and back.
+    OneLogin,
+    /// In, from there.
+    OneLoginIn,
     /// The second step of a sign-in.
     Second,
     /// Setting it up.
@@ -51,11 +55,13 @@ pub(super) enum Who {
 }
 
 impl Place {
-    pub const ALL: [Place; 20] = [
+    pub const ALL: [Place; 22] = [
         Place::Home,
         Place::SignIn,
         Place::Forgotten,
         Place::SignOut,
+        Place::OneLogin,
+        Place::OneLoginIn,
         Place::Second,
         Place::Factor,
         Place::Password,
@@ -85,6 +91,8 @@ impl Place {
             Place::SignIn => "/menu/sign-in",
             Place::Forgotten => "/menu/forgotten",
             Place::SignOut => "/menu/sign-out",
+            Place::OneLogin => "/menu/one-login",
+            Place::OneLoginIn => "/menu/one-login/in",
             Place::Second => "/menu/second",
             Place::Factor => "/menu/second-factor",
             Place::Password => "/menu/password",
@@ -111,6 +119,8 @@ impl Place {
             Place::SignIn => "sign-in",
             Place::Forgotten => "forgotten",
             Place::SignOut => "sign-out",
+            Place::OneLogin => "one-login",
+            Place::OneLoginIn => "one-login-in",
             Place::Second => "second",
             Place::Factor => "second-factor",
             Place::Password => "password",
@@ -132,7 +142,7 @@ impl Place {
 
     pub fn who(self) -> Who {
         match self {
-            Place::SignIn | Place::Forgotten => Who::Anybody,
+            Place::SignIn | Place::Forgotten | Place::OneLogin | Place::OneLoginIn => Who::Anybody,
             Place::People => Who::Administrator,
             _ => Who::Person,
         }
@@ -143,6 +153,7 @@ impl Place {
             self,
             Place::SignIn
                 | Place::Forgotten
+                | Place::OneLogin
                 | Place::SignOut
                 | Place::Second
                 | Place::Factor

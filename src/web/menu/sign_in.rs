@@ -123,7 +123,7 @@ pub(super) async fn sign_in(asked: &Asked<'_>, form: &Form) -> Result<Outcome, R
 }
 
 /// Keeps that a sign-in was refused, as far as there is room: for the people of the store it is of, if that exists.
-async fn keep_refused(
+pub(super) async fn keep_refused(
     asked: &Asked<'_>,
     (store_id, name): (&str, &str),
     attempt: Option<&Attempt>,
@@ -146,7 +146,7 @@ async fn keep_refused(
             guard.leave_out(None, left_out + 1);
             return Ok(());
         }
-        let access = Access { page: "sign-in", action: "sign-in", result, left_out };
+        let access = Access { page: asked.place.word(), action: "sign-in", result, left_out };
         relay.record_attempt(attempt, visit, access).await
     };
     let kept = kept.await;

@@ -146,6 +146,11 @@ pub(super) fn why(fault: &PeopleFault, language: Language) -> Option<(String, &'
         PeopleFault::WrongPassword => {
             ("いまのパスワードが違います。", "The current password is wrong.", "wrong-password")
         }
+        PeopleFault::NoPassword => (
+            "マーケットプレイスのアカウントでログインする人です。パスワードはありません。",
+            "This person signs in with the marketplace's account, and has no password here.",
+            "no-password",
+        ),
         PeopleFault::WrongCode => (
             "コードが違います。アプリの時刻が合っていることを確かめて、次のコードを入力してください。",
             "The code is wrong. See that your telephone's clock is right, and give the next code.",

@@ -51,6 +51,8 @@ mod logins;
 mod machines;
 mod menu;
 mod menu_credentials;
+mod menu_login;
+mod menu_login_browser;
 mod menu_defences;
 mod menu_forgotten;
 mod menu_mails;
