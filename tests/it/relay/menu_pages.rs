@@ -190,7 +190,7 @@ fn code(shop: &Shop, title: &str) -> String {
         let received = shop.scene.mise.mailbox.received();
         // A store in which nobody has signed in yet is told its id alone.
         let is_it = |(own, text): &(String, String)| own.contains(title) && text.contains("確認コード: ");
-        received.iter().map(told).filter(is_it).last()
+        received.iter().map(told).rfind(is_it)
     });
     let code = text.1.split("確認コード: ").nth(1).unwrap().lines().next().unwrap().trim().to_owned();
     shop.scene.watch.secret(&code);

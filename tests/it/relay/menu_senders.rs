@@ -21,7 +21,7 @@ fn code(scene: &Scene, to: &str) -> String {
             mail.forward_paths.iter().any(|own| own.contains(to))
                 && told(mail).0.contains("登録メールアドレスの確認")
         };
-        scene.mise.mailbox.received().iter().filter(is_it).last().map(told)
+        scene.mise.mailbox.received().iter().rfind(is_it).map(told)
     });
     let code = mail.1.split("確認コード: ").nth(1).unwrap().lines().next().unwrap().trim().to_owned();
     scene.watch.secret(&code);
