@@ -147,6 +147,7 @@ fn who_comes_by_the_marketplaces_login_is_a_person_of_the_store_without_a_passwo
     assert!(policy(&page).contains(&format!("form-action 'self' {};", rogue.issuer)), "{}", policy(&page));
 
     // The same again is the same person, and the same browser no news.
+    hanako.get("/menu/").is(200);
     hanako.post("/menu/sign-out", &[]);
     // Of the first person: the alert and the password; of her: who she is, and the alert.
     let mails = scene.mise.mailbox.wait_for(4).len();
