@@ -171,7 +171,7 @@ fn who_comes_by_the_marketplaces_login_is_a_person_of_the_store_without_a_passwo
     for _ in 0..2 {
         come(&mut hanako, &rogue, json!({})).is(403).says("このアカウントでは");
     }
-    let page = boss.get("/menu/history").is(200).says("one-login").says("refused");
+    let page = boss.get("/menu/history?all=1").is(200).says("one-login").says("refused");
     assert!(page.body.contains(&name));
     // Passwords go on as before.
     boss.post("/menu/sign-out", &[]);
