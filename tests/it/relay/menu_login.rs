@@ -3,13 +3,14 @@
 use super::browser::{Browser, Page};
 use super::menu::{OWN, signed_in};
 use super::menu_takeovers::behind;
-use super::process::{On, on_both_databases};
+use super::process::{On, TestRelay, on_both_databases};
 use super::scene::{Scene, add_merchant};
 use crate::peer::eventually;
 use crate::peer::rogue::{Manner, Rogue};
 use anshin::mail::Timestamp;
 use anshin::vault::TotpSecret;
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 
 on_both_databases! {
     who_comes_by_the_marketplaces_login_is_a_person_of_the_store_without_a_password,
@@ -31,11 +32,18 @@ pub fn scene(on: On, issuer: &str, more: &[(&str, &str)]) -> Scene {
                 .key("menu.login.public_url", "'https://menu.anshin.test'");
             more.iter().fold(setup, |setup, (key, value)| setup.key(key, value))
         },
-        |relay| std::fs::write(relay.config().with_file_name("login-secret"), format!("{SECRET}\n")).unwrap(),
+        |relay| write_secret(relay, SECRET),
     );
     scene.watch.secret(SECRET);
     scene.watch.secret(SUBJECT);
     scene
+}
+
+/// Where the configuration names it, for the relay's user alone.
+pub fn write_secret(relay: &TestRelay, secret: &str) {
+    let file = relay.config().with_file_name("login-secret");
+    std::fs::write(&file, format!("{secret}\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 fn browser(scene: &Scene) -> Browser {
@@ -139,6 +147,7 @@ fn who_comes_by_the_marketplaces_login_is_a_person_of_the_store_without_a_passwo
     assert!(policy(&page).contains(&format!("form-action 'self' {};", rogue.issuer)), "{}", policy(&page));
 
     // The same again is the same person, and the same browser no news.
+    hanako.get("/menu/").is(200);
     hanako.post("/menu/sign-out", &[]);
     // Of the first person: the alert and the password; of her: who she is, and the alert.
     let mails = scene.mise.mailbox.wait_for(4).len();
@@ -162,7 +171,7 @@ fn who_comes_by_the_marketplaces_login_is_a_person_of_the_store_without_a_passwo
     for _ in 0..2 {
         come(&mut hanako, &rogue, json!({})).is(403).says("このアカウントでは");
     }
-    let page = boss.get("/menu/history").is(200).says("one-login").says("refused");
+    let page = boss.get("/menu/history?all=1").is(200).says("one-login").says("refused");
     assert!(page.body.contains(&name));
     // Passwords go on as before.
     boss.post("/menu/sign-out", &[]);

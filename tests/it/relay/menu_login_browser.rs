@@ -1,6 +1,7 @@
 //! The marketplace's one login for all, as people see it: Chromium, the real binary and a certified provider.
 
 use super::menu::OWN;
+use super::menu_login::write_secret;
 use super::pages::can_be_read;
 use super::process::On;
 use super::scene::Scene;
@@ -33,7 +34,7 @@ fn shop() -> Shop {
                 .key("menu.login.public_url", &format!("'{origin}'"))
                 .key("menu.login.role_claim", "'menu_role'")
         },
-        |relay| std::fs::write(relay.config().with_file_name("login-secret"), SECRET).unwrap(),
+        |relay| write_secret(relay, SECRET),
     );
     for secret in [SECRET, OWN, &scene.account.menu_password] {
         scene.watch.secret(secret);
@@ -55,7 +56,7 @@ impl Shop {
 #[test]
 fn people_come_in_by_the_marketplaces_login_without_scripts() {
     let shop = shop();
-    let browser = Browser::start(Screen::Phone, Scripts::Off);
+    let browser = Browser::start(Screen::Desk, Scripts::Off);
     shop.come(&browser, "hanako.mise.staff");
     browser.says("公開アドレス");
     browser.says("login-");
