@@ -1,6 +1,7 @@
 //! What sealing, indexes and the audit tree cost a message: `cargo bench --bench sealing`. Each part alone, and their sum.
 //!
-//! Counted is the processor's time of all threads: of a message that is taken and delivered once, opening its data keys, sealing its
+//! Counted is the processor's time of all threads: of a message that is taken and delivered once, opening its data keys and what of its conversation and store
+//! shows its way, the pseudonyms of its ids, sealing its
 //! envelope, recipient, thread, text, both records of the log and the header block, opening at delivery what was sealed (each message of
 //! another conversation, which has sealed nothing lately), its keyed indexes, the numbers of its two facts, the hashes of its two records; then, by rows of a real size in an encrypted SQLite
 //! file, the notes of these hashes and the entering of the rows into the tree, with every look that is taken at their hour again, the
@@ -20,7 +21,11 @@ use anshin::mail::{Domain, RealAddress, Timestamp};
 use anshin::relay::{Domains, Grown, Policy, Relay, SenderPolicy};
 use anshin::residency::Staff;
 use anshin::store::{Ids, Store};
-use anshin::vault::{Class, DataKey, Indexed, KeyRing, Make, Numbered, Period, Place, Sealed, Vault, nonces};
+use anshin::vault::{
+    Class, DataKey, Indexed, KeyRing, Make, Numbered, Period, Place, Sealed, Side, Vault, nonces,
+};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use std::cell::Cell;
 use std::hint::black_box;
@@ -36,6 +41,23 @@ const TEXT: usize = 3_000;
 const CONVERSATIONS: i64 = 2048;
 /// Octets of a record's detail.
 const DETAIL: usize = 600;
+const DETAIL_OF: [u8; DETAIL] = [b'd'; DETAIL];
+/// What is opened of a conversation to find the way of a mail, with about so many octets: revision, both tags, address, order number, the
+/// original of an id that is answered.
+const LEADS: [(Place, usize); 6] = [
+    (Place::new("conversation", "revision", 1), 90),
+    (Place::new("alias", "tag", 1), 62),
+    (Place::new("alias", "tag", 2), 62),
+    (Place::new("conversation", "customer", 1), 21),
+    (Place::new("conversation", "label", 1), 20),
+    (Place::new("thread_id", "original", 1), 40),
+];
+/// And of the store: its profile and a registered address, twice.
+const STORE: [(Place, usize); 3] = [
+    (Place::new("merchant", "profile", 1), 60),
+    (Place::new("merchant_address", "address", 1), 24),
+    (Place::new("merchant_address", "address", 1), 24),
+];
 /// Hours over which generated rows are spread.
 const HOURS: u32 = 100;
 /// Rows that are generated where nobody says how many: as many an hour as a log of 10 million rows in 13 months has.
@@ -88,6 +110,31 @@ fn message() -> f64 {
         black_box(vault.seal.unwrap_data_key(1, &wrapped).unwrap());
         black_box(vault.seal.unwrap_data_key(2, &store).unwrap());
     };
+    // As `Relay::open_conversation_row`, `registered` and `threads` open what leads a customer's mail.
+    let store_key = vault.seal.new_data_key(2).0;
+    let leads: Vec<[Sealed; 6]> =
+        keys.iter().map(|key| LEADS.map(|(place, size)| key.seal(place, &DETAIL_OF[..size]))).collect();
+    let of_store = STORE.map(|(place, size)| store_key.seal(place, &DETAIL_OF[..size]));
+    let alias = vault.alias.mint(Side::Merchant, 7);
+    let routing = || {
+        let at = turn.get() % keys.len();
+        for ((place, _), sealed) in LEADS.iter().zip(&leads[at]) {
+            black_box(keys[at].open(*place, sealed).unwrap());
+        }
+        for ((place, _), sealed) in STORE.iter().zip(&of_store) {
+            black_box(store_key.open(*place, sealed).unwrap());
+        }
+        black_box(vault.alias.open(&alias));
+        black_box((vault.alias.mint(Side::Customer, 8), vault.alias.mint(Side::Merchant, 7)));
+        // What binds the row, and pseudonyms of three ids.
+        black_box(Sha256::digest(&DETAIL_OF[..160]));
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&*keys[at].subkey("thread ids"));
+        let mac = Hmac::<Sha256>::new(&block.into());
+        for id in ["<1@x.example>", "<2@x.example>", "<3@x.example>"] {
+            black_box(mac.clone().chain_update(id).finalize());
+        }
+    };
     let indexes = || {
         for _ in 0..2 {
             black_box(vault.index.of(Indexed::Ip(ip)));
@@ -121,7 +168,10 @@ fn message() -> f64 {
     let deliver = |(envelope, text, recipient): &(Sealed, Sealed, Sealed)| {
         black_box(key().open_in(&body, body_place, text).unwrap());
         black_box(key().open(envelope_place, envelope).unwrap());
-        black_box(key().open(recipient_place, recipient).unwrap());
+        // To find the way, and for the fact of the attempt; with it the order's number, of the size of a recipient.
+        for _ in 0..3 {
+            black_box(key().open(recipient_place, recipient).unwrap());
+        }
     };
     let facts = || {
         numbers(&period, &address, &domain, ip);
@@ -134,8 +184,9 @@ fn message() -> f64 {
     let marks = || {
         black_box((accepted.mark(), delivered.mark()));
     };
-    let sum = measure("a message without the tree's rows: all of the next seven", || {
+    let sum = measure("a message without the tree's rows: all of the next eight", || {
         unwrap();
+        routing();
         indexes();
         let sealed = message();
         records();
@@ -144,6 +195,10 @@ fn message() -> f64 {
         marks();
     });
     measure("  data keys of conversation and store, remembered", unwrap);
+    measure("  conversation, store and addresses opened, aliases and pseudonyms made", || {
+        turn.set(turn.get() + 1);
+        routing();
+    });
     measure("  six indexes", indexes);
     measure("  envelope, recipient, thread and text sealed", || drop(message()));
     measure("  two records and header block sealed", || {
@@ -248,6 +303,12 @@ async fn tree(rows: u32) -> f64 {
              SELECT {first} + i, {}, 'accepted', i % 1000, i, i / 2, 1, randomblob({DETAIL}), \
              CASE WHEN i % 2 = 0 THEN randomblob({HEADERS}) END FROM n",
             at.as_millis()
+        );
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut database).await.unwrap();
+        // Each with its fact, which verifying holds against it.
+        let text = format!(
+            "INSERT INTO fact (id, at, event, merchant_id, conversation_id, message_id, size, country, result) \
+             SELECT id, at, event, merchant_id, conversation_id, message_id, 3000, 'JP', '2.0.0' FROM record WHERE id >= {first}"
         );
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut database).await.unwrap();
     }

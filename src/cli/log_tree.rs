@@ -216,6 +216,9 @@ fn told(found: &Verification) -> String {
         if found.decisions { "yes" } else { "no: the log's key is not here" }.to_owned(),
     );
     line("rows destroyed lawfully, by certificate", found.destroyed.to_string());
+    if found.without_fact > 0 {
+        line("rows from before there were facts, which no search finds", found.without_fact.to_string());
+    }
     line("rows that came late and are entered", found.late.to_string());
     line("rows and looks not entered yet", found.open.to_string());
     line("checkpoints", found.checkpoints.to_string());

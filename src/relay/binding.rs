@@ -7,10 +7,10 @@
 //! from then on what is not bound leads nowhere. A new installation is bound from the start.
 //! When it fails: [`RelayFault::Tampered`]: mail is deferred, and the operator is told.
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, former_place, label_place};
 use super::{Relay, RelayFault, queue_id};
 use crate::mail::Timestamp;
-use crate::store::{Bound, ConversationRow};
+use crate::store::{AliasRow, Bound, ConversationRow};
 use crate::vault::{DataKey, Index, IndexKey, Indexed, Place, Purpose, Sealed, Side, VaultError};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -220,10 +220,28 @@ fn stored_revision(row: &ConversationRow, key: &DataKey) -> Option<u64> {
     serde_json::from_slice::<Revision>(&plain).ok().map(|revision| revision.number)
 }
 
+/// Whether a key opens anything that a conversation's row or its aliases have sealed. Nobody without the key makes what opens there, so one
+/// value is enough, whatever was done to the others.
+pub(super) fn is_key_of(row: &ConversationRow, key: &DataKey) -> bool {
+    let sealed = [
+        (Place::new("conversation", "customer", row.id), Some(&row.customer)),
+        (label_place(row.id), Some(&row.label)),
+        (former_place(row.id), row.former.as_ref()),
+        (revision_place(row.id), row.revision.as_ref()),
+    ];
+    let is_its_tag = |alias: &AliasRow| {
+        let plain = alias.tag.as_ref().and_then(|tag| key.open(tag_place(alias.id), tag).ok());
+        let tag = plain.and_then(|plain| serde_json::from_slice::<Tag>(&plain).ok());
+        tag.is_some_and(|tag| tag.conversation == row.id)
+    };
+    sealed.into_iter().any(|(place, value)| value.is_some_and(|value| key.open(place, value).is_ok()))
+        || [&row.customer_alias, &row.merchant_alias].into_iter().any(is_its_tag)
+}
+
 fn bound_revision(row: &ConversationRow, key: &DataKey) -> Option<u64> {
     let plain = key.open(revision_place(row.id), row.revision.as_ref()?).ok()?;
     let revision: Revision = serde_json::from_slice(&plain).ok()?;
-    let is_bound = |(alias, side): (&crate::store::AliasRow, Side)| {
+    let is_bound = |(alias, side): (&AliasRow, Side)| {
         let plain = key.open(tag_place(alias.id), alias.tag.as_ref()?).ok()?;
         let tag: Tag = serde_json::from_slice(&plain).ok()?;
         let own = Tag { conversation: row.id, side: side.as_str().to_owned(), revision: revision.number };

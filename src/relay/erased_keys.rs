@@ -8,11 +8,12 @@
 //! that did it is updated.
 //! When it fails: [`RelayFault`]; the leaves stay, and it is done again.
 
+use super::binding::is_key_of;
 use super::desk::look_place;
 use super::{Relay, RelayFault};
 use crate::mail::Timestamp;
-use crate::store::{DESTROYED, ErasedKeyRow, ErasureRow, Ids, Proves};
-use crate::vault::{Index, Place, VaultError};
+use crate::store::{ConversationRow, DESTROYED, ErasedKeyRow, ErasureRow, Ids, KeyRow, Proves};
+use crate::vault::{Index, VaultError};
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -62,46 +63,59 @@ impl Relay {
         Destroying { relay: self, own: own.into_iter().collect() }
     }
 
-    /// The keys of these conversations that open them, or are out of the tree already.
-    pub(super) async fn own_keys(&self, conversations: &[i64]) -> Result<Vec<i64>, RelayFault> {
+    /// The keys of these conversations that open something of them, or are out of the tree already: each with its conversation. Where a row names
+    /// a key that does not, those are tried that its records and mails name.
+    pub(super) async fn own_keys(&self, conversations: &[i64]) -> Result<Vec<(i64, i64)>, RelayFault> {
         let mut own = Vec::new();
         for id in conversations {
             let Some(row) = self.store().conversation(*id).await? else { continue };
-            let place = Place::new("conversation", "customer", row.id);
-            let opened = self.data_key(&row.key).and_then(|key| key.open(place, &row.customer));
-            match opened {
-                Ok(_) => own.push(row.key.id),
-                Err(VaultError::Destroyed { .. }) if self.vault().seal.is_erased(row.key.id) => {
-                    own.push(row.key.id);
-                }
-                Err(fault @ (VaultError::Destroyed { .. } | VaultError::DoesNotOpen { .. })) => {
-                    let conversation = super::queue_id(*id);
-                    tracing::error!(
-                        event = "tampered",
-                        conversation,
-                        %fault,
-                        "its rows go; nothing shows that the key which they name is its own, and its leaf stays"
-                    );
-                }
-                Err(fault) => return Err(fault.into()),
+            if self.opens(&row, &row.key)? {
+                own.push((*id, row.key.id));
+                continue;
             }
+            let mut found = None;
+            for key in self.store().keys_about(*id).await? {
+                if found.is_none() && self.opens(&row, &key)? {
+                    found = Some(key.id);
+                }
+            }
+            let is_out = self.vault().seal.is_erased(row.key.id);
+            let found = found.or_else(|| is_out.then_some(row.key.id));
+            if found != Some(row.key.id) {
+                let (conversation, key) = (super::queue_id(*id), found);
+                tracing::error!(
+                    event = "tampered",
+                    conversation,
+                    key,
+                    "the key that its row names does not open it; where no other does (`key`) its key stays, and its rows go"
+                );
+            }
+            own.extend(found.map(|key| (*id, key)));
         }
         Ok(own)
     }
 
-    /// Data keys that were erased and whose leaves are still in this process's tree.
+    fn opens(&self, row: &ConversationRow, key: &KeyRow) -> Result<bool, RelayFault> {
+        match self.data_key(key) {
+            Ok(key) => Ok(is_key_of(row, &key)),
+            Err(VaultError::Destroyed { .. } | VaultError::DoesNotOpen { .. }) => Ok(false),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// Data keys that were erased and whose leaves are still in this process's tree. What this process remembers of erased ones it forgets.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
     pub async fn keys_to_erase(&self) -> Result<Vec<i64>, RelayFault> {
-        let vault = self.vault();
-        if vault.erasure_tree.is_none() {
-            return Ok(Vec::new());
-        }
-        let now = Timestamp::now();
+        let (vault, now) = (self.vault(), Timestamp::now());
         let since = self.inner.erased.lock().unwrap_or_else(PoisonError::into_inner).until;
         let (mut keys, mut unproven) = (Vec::new(), None);
-        for row in self.store().erased_keys(since).await? {
+        let rows = self.store().erased_keys(since).await?;
+        // Whoever had a key when it went may have used it a moment longer: for as long as its row is late it is forgotten again.
+        self.forget_keys(&rows.iter().map(|row| row.data_key).collect::<Vec<_>>());
+        let rows = if vault.erasure_tree.is_some() { rows } else { Vec::new() };
+        for row in rows {
             if vault.seal.is_erased(row.data_key) {
                 if row.ruling.is_none() {
                     let ruling = self.proof_of("erased_key", row.data_key, DESTROYED);

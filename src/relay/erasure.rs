@@ -10,9 +10,10 @@ use super::desk::{DeskFault, Goes};
 use super::look::{Look, Opening};
 use super::{Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
-use crate::store::{Erasing, ErasureRow, Holdings, Kind, RingKeyRow};
+use crate::store::{Erasing, ErasureRow, Holdings, Kind, RingKeyRow, day_text};
 use crate::vault::{Index, Indexed, KeyLine, Purpose};
 use data_encoding::HEXLOWER;
+use std::fmt;
 use std::time::Duration;
 
 /// How long after the first file of a key of the ring is destroyed those of other machines may last: each process looks every
@@ -76,6 +77,43 @@ pub struct ErasurePending {
     pub seal_keys: Vec<String>,
     /// Whether somebody with the key ring wrote it so. Nothing is certified of one that is not.
     pub is_proven: bool,
+    /// What it left, since nothing showed whose its key is: it has a certificate that says so, and is told until it is erased again.
+    pub left: Vec<LeftKey>,
+}
+
+/// What has a key of which nothing showed whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftKey {
+    /// A conversation, by its id.
+    Conversation(String),
+    /// A correction of an address that waited for its proof, by its id.
+    Correction(String),
+    /// What was refused outside of conversations on a day (UTC).
+    RefusedOn(String),
+}
+
+impl LeftKey {
+    /// What to do about it.
+    pub const CURE: &str = "put its row, and the row of data_key that it names, back from a copy of the database from before it was altered, and \
+        erase again; until then its key stays, and a copy opens it";
+
+    fn of((table, row): (String, i64)) -> Self {
+        match table.as_str() {
+            "stranger" => LeftKey::RefusedOn(day_text(row)),
+            "correction" => LeftKey::Correction(queue_id(row)),
+            _ => LeftKey::Conversation(queue_id(row)),
+        }
+    }
+}
+
+impl fmt::Display for LeftKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LeftKey::Conversation(id) => write!(f, "conversation {id}"),
+            LeftKey::Correction(id) => write!(f, "correction {id}"),
+            LeftKey::RefusedOn(day) => write!(f, "refused mail of {day}"),
+        }
+    }
 }
 
 impl Relay {
@@ -247,24 +285,34 @@ impl Relay {
         (stranger, numbers): (Index, &[(i64, i64)]),
         now: Timestamp,
     ) -> Result<Vec<i64>, ErasureFault> {
-        let (id, mut own) = (self.next_id(), self.own_keys(conversations).await?);
+        let (id, others) = (self.next_id(), self.own_keys(conversations).await?);
         let (corrections, keys) = self.corrections_about(stranger).await?;
-        own.extend(keys);
-        let erasing =
-            Erasing { id, at: now, conversations, address: stranger, numbers, corrections: &corrections };
+        let own = others.iter().map(|(_, key)| *key).chain(keys);
+        let erasing = Erasing {
+            id,
+            at: now,
+            conversations,
+            address: stranger,
+            numbers,
+            corrections: &corrections,
+            others: &others,
+        };
         let erased = self.store().erase(&erasing, &self.destroying(own)).await;
         let keys = erased.map_err(RelayFault::from)?;
         let keys = keys.ok_or_else(|| ErasureFault::Held("one that was set just now".into()))?;
+        self.forget_keys(&keys);
         tracing::info!(event = "erased", erasure = queue_id(id), keys = keys.len());
         Ok(keys)
     }
 
-    /// Writes the certificates of erasures after which nothing opens any more; those that still wait.
+    /// Writes the certificates of erasures after which nothing opens any more, and of those that left something, which say so; those that
+    /// still wait, and those that are not complete.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
     pub async fn certify_erasures(&self, now: Timestamp) -> Result<Vec<ErasurePending>, RelayFault> {
         let mut waiting = Vec::new();
+        let left = |row: &ErasureRow| row.still_left().into_iter().map(LeftKey::of).collect();
         for row in self.store().erasures_pending().await? {
             if !self.is_erasure_proven(&row) && !self.prove_old_erasure(&row).await? {
                 waiting.push(ErasurePending {
@@ -272,6 +320,7 @@ impl Relay {
                     at: row.at,
                     seal_keys: Vec::new(),
                     is_proven: false,
+                    left: left(&row),
                 });
                 continue;
             }
@@ -280,11 +329,18 @@ impl Relay {
             if is_gone && self.store().forget_pages().await? {
                 let id = self.next_id();
                 if self.store().certify_erasure(row.id, id, &body(&row, id, now), now).await? {
-                    tracing::info!(event = "destroyed", class = "person", certificate = queue_id(id));
+                    let is_complete = row.unproven.is_empty();
+                    let certificate = queue_id(id);
+                    tracing::info!(event = "destroyed", class = "person", certificate, is_complete);
                 }
             } else {
-                waiting.push(ErasurePending { id: queue_id(row.id), at: row.at, seal_keys, is_proven: true });
+                let (id, at, left) = (queue_id(row.id), row.at, left(&row));
+                waiting.push(ErasurePending { id, at, seal_keys, is_proven: true, left });
             }
+        }
+        for row in self.store().erasures_incomplete().await? {
+            let (id, at, left) = (queue_id(row.id), row.at, left(&row));
+            waiting.push(ErasurePending { id, at, seal_keys: Vec::new(), is_proven: true, left });
         }
         Ok(waiting)
     }
@@ -330,12 +386,19 @@ fn is_nobody(holdings: &Holdings, opening: &Opening) -> bool {
 }
 
 fn body(row: &ErasureRow, id: i64, now: Timestamp) -> String {
-    format!(
+    let mut text = format!(
         "anshin certificate of erasure 1\nid {id:016X}\nerasure {}\nerased {}\nended {}\nconversations {}\nkeys {}\n",
         queue_id(row.id),
         row.at.to_rfc3339(),
         now.to_rfc3339(),
         row.conversations,
         row.fingerprints
-    )
+    );
+    for left in row.all_left() {
+        text.push_str(&format!("not complete, nothing shows whose its key is: {}\n", LeftKey::of(left)));
+    }
+    if !row.unproven.is_empty() {
+        text.push_str(&format!("to do: {}\n", LeftKey::CURE));
+    }
+    text
 }

@@ -28,6 +28,13 @@ pub(super) struct Segments {
     opened: Mutex<HashMap<i64, Arc<Segment>>>,
 }
 
+#[cfg(test)]
+impl Segments {
+    pub fn sealing(&self) -> Vec<Arc<Segment>> {
+        self.sealing.lock().unwrap().clone()
+    }
+}
+
 impl Relay {
     /// The keys, as they are now.
     pub(super) fn vault(&self) -> Arc<Vault> {
@@ -72,6 +79,16 @@ impl Relay {
         let id = crate::store::random_id();
         let (key, wrapped, menu) = self.vault().new_store_key(id);
         (Arc::new(key), NewKey { id, subject: "merchant", wrapped, menu })
+    }
+
+    /// Forgets erased data keys, and what was derived from them.
+    pub(super) fn forget_keys(&self, data_keys: &[i64]) {
+        let vault = self.vault();
+        let sealing = self.inner.segments.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in data_keys {
+            vault.seal.forget(*id);
+            sealing.iter().for_each(|segment| segment.forget(*id));
+        }
     }
 
     /// Whether a data key is destroyed: in the database, or in the tree of this key ring, as where the database is an old copy.

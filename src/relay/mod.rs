@@ -107,7 +107,7 @@ pub use destination::{Destination, DestinationFault};
 pub use domains::{AddressClass, Domains};
 pub use entries::FileWritten;
 pub use envelope::{Notify, Wishes};
-pub use erasure::{Against, ErasureFault, ErasurePending, ErasureStep, OpenOrder};
+pub use erasure::{Against, ErasureFault, ErasurePending, ErasureStep, LeftKey, OpenOrder};
 pub use extracts::{DAYS_MAX, ExtractAsked, ExtractView, Extracting, LEAST};
 pub use facts::Said;
 pub use fault::RelayFault;

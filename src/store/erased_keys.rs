@@ -48,6 +48,17 @@ impl<P: Proves> Proves for OfThem<'_, P> {
     }
 }
 
+/// What became of a data key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// In the database, and its leaf goes out of every tree.
+    ForGood,
+    /// In this database: a copy of it opens with the seal key that wrapped it.
+    Here,
+    /// Nothing shows whose it is.
+    Stays,
+}
+
 /// A data key that was destroyed.
 pub struct ErasedKeyRow {
     pub id: i64,
@@ -98,7 +109,7 @@ async fn lasts(connection: &mut AnyConnection, data_key: i64) -> Result<bool, sq
     Ok(sqlx::query(text).bind(data_key).fetch_optional(connection).await?.is_some())
 }
 
-/// Destroys a data key for good, where it is the row's own. Whether it is.
+/// Destroys a data key for good, where it is the row's own.
 ///
 /// A row that somebody pointed to a key that lasts destroys nothing: the change that it belongs to fails as a whole.
 pub(super) async fn destroy_key(
@@ -106,14 +117,14 @@ pub(super) async fn destroy_key(
     key: i64,
     by: &impl Proves,
     at: Timestamp,
-) -> Result<bool, StoreFault> {
+) -> Result<Gone, StoreFault> {
     if lasts(&mut *connection, key).await? {
         return Err(StoreFault::Lasting);
     }
     if !by.owns(key) {
         let text = "UPDATE data_key SET wrapped = $1 WHERE id = $2 AND subject IN ('stranger', 'extract')";
-        sqlx::query(text).bind(&[][..]).bind(key).execute(&mut *connection).await?;
-        return Ok(false);
+        let done = sqlx::query(text).bind(&[][..]).bind(key).execute(&mut *connection).await?;
+        return Ok(if done.rows_affected() > 0 { Gone::Here } else { Gone::Stays });
     }
     let text = "UPDATE data_key SET wrapped = $1, menu_wrapped = NULL WHERE id = $2";
     sqlx::query(text).bind(&[][..]).bind(key).execute(&mut *connection).await?;
@@ -125,5 +136,5 @@ pub(super) async fn destroy_key(
         .bind(by.prove("erased_key", key, DESTROYED).as_bytes())
         .execute(connection)
         .await?;
-    Ok(true)
+    Ok(Gone::ForGood)
 }

@@ -4,9 +4,9 @@
 //! open no more. Each destroyed key is named in `erased_key`, by which every key ring takes its leaf out of its tree.
 //! When it fails: [`StoreFault`]; then nothing is erased but numbers of facts, and it is done again.
 
-use super::certificates::certify;
 use super::engine::Engine;
-use super::erased_keys::{OfThem, Proves, destroy_key};
+use super::erased_keys::{Gone, OfThem, Proves, destroy_key};
+use super::erasures::{ErasureRow, STRANGER, left, settle};
 use super::fact_upkeep;
 use super::fault::StoreFault;
 use super::handle::Store;
@@ -14,7 +14,7 @@ use super::ids;
 use super::retention::DAY_MS;
 use super::strangers::{LATER, stranger_said};
 use crate::mail::Timestamp;
-use crate::vault::{Index, bare_under};
+use crate::vault::{Index, bare_under, sealed_under};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use sqlx::any::AnyRow;
@@ -27,9 +27,6 @@ const HOLDS: &str = "SELECT h.id FROM legal_hold h JOIN conversation c ON c.id =
     AND (h.by_person = 0 OR EXISTS (SELECT 1 FROM held_conversation n WHERE n.hold_id = h.id AND n.conversation_id = c.id)) \
     AND ((h.from_at IS NULL AND h.until_at IS NULL) OR EXISTS (SELECT 1 FROM record r WHERE r.conversation_id = c.id \
     AND (h.from_at IS NULL OR r.at >= h.from_at) AND (h.until_at IS NULL OR r.at < h.until_at))) ORDER BY h.id";
-
-/// How long something may be under way with a key that was opened before, in milliseconds.
-const LATE_MS: i64 = 120_000;
 
 /// What is kept about a person, counted.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -62,32 +59,8 @@ pub struct Erasing<'a> {
     pub numbers: &'a [(i64, i64)],
     /// Corrections that wait for their proof and have the address.
     pub corrections: &'a [i64],
-}
-
-/// An erasure as it is kept.
-pub struct ErasureRow {
-    pub id: i64,
-    pub at: Timestamp,
-    pub conversations: i64,
-    pub keys: Vec<i64>,
-    pub fingerprints: String,
-    /// The letters of the seal keys that wrapped some of the keys without the tree of erasure.
-    pub bare: String,
-    /// What proves it; not known of those of an older version.
-    pub ruling: Option<Vec<u8>>,
-}
-
-impl ErasureRow {
-    /// All that it says, for what proves it.
-    #[must_use]
-    pub fn said(&self) -> String {
-        let Self { at, conversations, fingerprints, bare, .. } = self;
-        format!("{} {conversations} [{}] [{fingerprints}] [{bare}]", at.as_millis(), self.keys_text())
-    }
-
-    fn keys_text(&self) -> String {
-        self.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-    }
+    /// Keys that open what conversations have sealed whose rows name others.
+    pub others: &'a [(i64, i64)],
 }
 
 impl Store {
@@ -196,7 +169,7 @@ impl Store {
         erasing: &Erasing<'_>,
         by: &impl Proves,
     ) -> Result<Option<Vec<i64>>, StoreFault> {
-        let Erasing { id, at, conversations, address, numbers, corrections } = *erasing;
+        let Erasing { id, at, conversations, address, numbers, corrections, others } = *erasing;
         if self.is_kept(conversations, address).await? {
             return Ok(None);
         }
@@ -210,12 +183,12 @@ impl Store {
         let mut found = Vec::new();
         let text = "SELECT k.id, k.wrapped, k.bare, s.day, s.ruling FROM stranger s JOIN data_key k ON k.id = s.data_key_id \
              WHERE s.address_idx = $1";
-        found.extend(sqlx::query(text).bind(address.as_bytes()).fetch_all(&mut *transaction).await?);
+        let days = sqlx::query(text).bind(address.as_bytes()).fetch_all(&mut *transaction).await?;
         if !holds_on_stranger(&mut transaction, address).await?.is_empty() {
             return Ok(None);
         }
         let mut own = BTreeSet::new();
-        for row in &found {
+        for row in days {
             let (key, day): (i64, i64) = (row.try_get(0)?, row.try_get(3)?);
             let proof = by.prove("stranger", key, &stranger_said(address.as_bytes(), day));
             if row.try_get::<Option<Vec<u8>>, _>(4)?.as_deref() == Some(proof.as_bytes()) {
@@ -225,6 +198,7 @@ impl Store {
             // What becomes of a mail to the operator is noted some days later.
             let until = of_stranger(day + LATER).1;
             fact_upkeep::clear_sealed_with(&mut transaction, (of_stranger(day).0, until), key).await?;
+            found.push((left(STRANGER, day), row));
         }
         let text = "DELETE FROM stranger WHERE address_idx = $1";
         sqlx::query(text).bind(address.as_bytes()).execute(&mut *transaction).await?;
@@ -232,31 +206,47 @@ impl Store {
         for correction in corrections {
             let text = "SELECT k.id, k.wrapped, k.bare FROM correction c JOIN data_key k ON k.id = c.data_key_id \
                  WHERE c.id = $1 AND c.done_at IS NULL";
-            found.extend(sqlx::query(text).bind(*correction).fetch_optional(&mut *transaction).await?);
+            let row = sqlx::query(text).bind(*correction).fetch_optional(&mut *transaction).await?;
+            found.extend(row.map(|row| (left("correction", *correction), row)));
             let text = "DELETE FROM correction WHERE id = $1 AND done_at IS NULL";
             sqlx::query(text).bind(*correction).execute(&mut *transaction).await?;
         }
+        let mut unproven = Vec::new();
         for conversation in conversations {
             if sqlx::query(HOLDS).bind(*conversation).fetch_optional(&mut *transaction).await?.is_some() {
                 return Ok(None);
             }
-            let text = "SELECT k.id, k.wrapped, k.bare FROM conversation c JOIN data_key k ON k.id = c.data_key_id \
-                 WHERE c.id = $1";
-            found.extend(sqlx::query(text).bind(*conversation).fetch_optional(&mut *transaction).await?);
+            let word = left("conversation", *conversation);
+            let text = "SELECT data_key_id FROM conversation WHERE id = $1";
+            let named = sqlx::query(text).bind(*conversation).fetch_optional(&mut *transaction).await?;
+            let other = others.iter().find(|(of, _)| of == conversation).map(|(_, key)| *key);
+            let text = "SELECT id, wrapped, bare FROM data_key WHERE id = $1";
+            if let Some(key) = named.map(|row| row.try_get(0)).transpose()?.map(|named| other.unwrap_or(named)) {
+                match sqlx::query(text).bind(key).fetch_optional(&mut *transaction).await? {
+                    Some(row) => found.push((word, row)),
+                    None => unproven.push(word),
+                }
+            }
             clear(&mut transaction, *conversation).await?;
             fact_upkeep::clear_conversation(&mut transaction, recent, *conversation).await?;
         }
         // What came meanwhile.
         fact_upkeep::clear_numbers(&mut transaction, recent, numbers.iter().map(|(_, number)| *number)).await?;
         let (mut keys, mut fingerprints, mut bare) = (Vec::new(), Vec::new(), BTreeSet::new());
-        for row in &found {
+        for (word, row) in found {
             let (key, wrapped): (i64, Vec<u8>) = (row.try_get(0)?, row.try_get(1)?);
             let by = OfThem { by, own: &own };
-            // What is not its own is none of this person's, as far as anybody can tell.
-            if destroy_key(&mut transaction, key, &by, at).await? {
-                bare.insert(row.try_get::<Option<String>, _>(2)?.unwrap_or_else(|| bare_under(&wrapped)));
-                fingerprints.push(HEXLOWER.encode(&Sha256::digest(&wrapped)));
-                keys.push(key);
+            match destroy_key(&mut transaction, key, &by, at).await? {
+                Gone::ForGood => {
+                    bare.insert(row.try_get::<Option<String>, _>(2)?.unwrap_or_else(|| bare_under(&wrapped)));
+                    fingerprints.push(HEXLOWER.encode(&Sha256::digest(&wrapped)));
+                    keys.push(key);
+                    settle(&mut transaction, &word).await?;
+                }
+                // Its leaf stays: a copy of the database opens with the seal key that wrapped it, until that is gone.
+                Gone::Here => drop(bare.insert(sealed_under(&wrapped))),
+                // What is not its own is none of this person's, as far as anybody can tell.
+                Gone::Stays => unproven.push(word),
             }
         }
         let row = ErasureRow {
@@ -266,16 +256,19 @@ impl Store {
             keys,
             fingerprints: fingerprints.join(" "),
             bare: bare.into_iter().collect(),
+            unproven: unproven.join(" "),
+            settled: String::new(),
             ruling: None,
         };
         let ruling = by.prove("erasure", id, &row.said());
-        let text = "UPDATE erasure SET keys = $1, fingerprints = $2, bare = $3, ruling = $5 WHERE id = $4";
+        let text = "UPDATE erasure SET keys = $1, fingerprints = $2, bare = $3, ruling = $5, unproven = $6 WHERE id = $4";
         sqlx::query(text)
             .bind(row.keys_text())
             .bind(row.fingerprints.as_str())
             .bind(row.bare.as_str())
             .bind(id)
             .bind(ruling.as_bytes())
+            .bind(row.unproven.as_str())
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
@@ -309,75 +302,6 @@ impl Store {
         let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *held).await;
         sqlx::raw_sql("PRAGMA busy_timeout = 10000").execute(&mut *held).await?;
         Ok(emptied?.try_get::<i64, _>(0)? == 0)
-    }
-
-    /// Erasures without a certificate, the oldest first.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn erasures_pending(&self) -> Result<Vec<ErasureRow>, StoreFault> {
-        let text = "SELECT id, at, conversations, keys, fingerprints, bare, ruling FROM erasure WHERE certified_at IS NULL \
-             ORDER BY id LIMIT 1000";
-        let rows = sqlx::query(text).fetch_all(self.pool()).await?;
-        rows.iter()
-            .map(|row| {
-                let keys: String = row.try_get(3)?;
-                Ok(ErasureRow {
-                    id: row.try_get(0)?,
-                    at: Timestamp::from_millis(row.try_get(1)?),
-                    conversations: row.try_get(2)?,
-                    keys: keys.split(' ').filter_map(|key| key.parse().ok()).collect(),
-                    fingerprints: row.try_get(4)?,
-                    bare: row.try_get(5)?,
-                    ruling: row.try_get(6)?,
-                })
-            })
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(Into::into)
-    }
-
-    /// Gives an erasure what proves it, where it has nothing.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn rule_erasure(&self, id: i64, ruling: Index) -> Result<(), StoreFault> {
-        let text = "UPDATE erasure SET ruling = $1 WHERE id = $2 AND ruling IS NULL";
-        sqlx::query(text).bind(ruling.as_bytes()).bind(id).execute(self.pool()).await?;
-        Ok(())
-    }
-
-    /// Writes the certificate of an erasure, once.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn certify_erasure(
-        &self,
-        erasure: i64,
-        id: i64,
-        body: &str,
-        now: Timestamp,
-    ) -> Result<bool, StoreFault> {
-        self.pool()
-            .bounded(async {
-                let mut transaction = self.pool().begin().await?;
-                let text = "UPDATE erasure SET certified_at = $1 WHERE id = $2 AND certified_at IS NULL \
-                     RETURNING at, keys";
-                let query = sqlx::query(text).bind(now.as_millis()).bind(erasure);
-                let row = query.fetch_optional(&mut *transaction).await?;
-                let is_first = row.is_some();
-                if let Some(row) = row {
-                    // What was under way when the keys went: its record opens no more, and its fact must have no numbers.
-                    let (at, keys): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
-                    let late = (ids::floor(at - LATE_MS), ids::floor(at + LATE_MS));
-                    for key in keys.split(' ').filter_map(|key| key.parse().ok()) {
-                        fact_upkeep::clear_sealed_with(&mut transaction, late, key).await?;
-                    }
-                    certify(&mut transaction, id, "erasure", None, body, now).await?;
-                }
-                transaction.commit().await?;
-                Ok(is_first)
-            })
-            .await
     }
 }
 

@@ -88,6 +88,18 @@ impl Store {
         Ok(all)
     }
 
+    /// The keys that a conversation's records and mails name.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn keys_about(&self, conversation: i64) -> Result<Vec<KeyRow>, StoreFault> {
+        let text = "SELECT id, wrapped FROM data_key WHERE id IN (SELECT data_key_id FROM record WHERE conversation_id = $1 \
+             UNION SELECT data_key_id FROM message WHERE conversation_id = $1)";
+        let rows = sqlx::query(text).bind(conversation).fetch_all(self.pool()).await?;
+        let read = |row: &AnyRow| Ok(KeyRow { id: row.try_get(0)?, wrapped: row.try_get(1)? });
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
     async fn records(&self, of: &'static str, id: i64) -> Result<Vec<RecordRow>, StoreFault> {
         self.records_after(of, id, -1).await
     }

@@ -39,6 +39,14 @@ impl<K> Cache<K> {
         Some(key)
     }
 
+    /// Forgets, and so wipes once nobody uses it, what has this id.
+    pub fn forget(&self, id: i64) {
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        let (young, old) = &mut *generations;
+        young.remove(&id);
+        old.remove(&id);
+    }
+
     pub fn keep(&self, id: i64, wrapped: &[u8], key: &Arc<K>) {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         let (young, old) = &mut *generations;
@@ -70,5 +78,19 @@ mod tests {
         assert!(cache.find(-1, b"x").is_none());
         let (young, old) = &*cache.generations.lock().unwrap();
         assert!(young.len() <= GENERATION && old.len() <= GENERATION);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_in_no_generation() {
+        let (cache, kept) = (Cache::default(), Arc::new(7));
+        cache.keep(-1, b"w", &kept);
+        for id in 0..i64::try_from(GENERATION).unwrap() {
+            cache.keep(id, b"w", &kept);
+        }
+        cache.forget(-1);
+        cache.forget(0);
+        assert!(
+            cache.find(-1, b"w").is_none() && cache.find(0, b"w").is_none() && cache.find(1, b"w").is_some()
+        );
     }
 }

@@ -115,6 +115,18 @@ impl Segment {
         }
     }
 
+    /// Forgets what seals and opens the values of an erased subject, by the id of its data key.
+    pub fn forget(&self, data_key: i64) {
+        if let Some(ciphers) = &self.ciphers {
+            ciphers.forget(data_key);
+        }
+    }
+
+    #[cfg(test)]
+    pub fn remembers(&self, data_key: i64) -> bool {
+        self.ciphers.as_ref().is_some_and(|ciphers| ciphers.remembers(data_key))
+    }
+
     fn key_for(&self, subject: &[u8; 32]) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0_u8; 32]);
         // 32 octets are far below HKDF's limit of 255 blocks, the only way in which expand can fail.

@@ -2,8 +2,8 @@
 //! message, and its text when it is delivered, do not pay again for the derivation.
 //!
 //! Rules: an entry is found by its data key's id and that key's part together, which only an opened data key has: where the data key
-//! opens no more, nothing is found. A place for each of [`PLACES`] remainders of ids, the newer one wins, and the older is wiped; so a
-//! segment remembers 350 KB at most.
+//! opens no more, nothing is found. Of an erased one it is forgotten, in every process at its next look at what was erased. A place for each of [`PLACES`]
+//! remainders of ids, the newer one wins, and the older is wiped; so a segment remembers 350 KB at most.
 //! When it fails: never; at worst it finds nothing.
 
 use super::aead::Cipher;
@@ -29,9 +29,7 @@ impl Derived {
         if places.is_empty() {
             places.extend((0..PLACES).map(|_| None));
         }
-        // Ids are random numbers.
-        let at = usize::try_from(id.unsigned_abs() % PLACES).unwrap_or_default();
-        let place = places.get_mut(at);
+        let place = places.get_mut(place_of(id));
         if let Some(Some(own)) = place.as_deref()
             && own.id == id
             && bool::from(own.part.ct_eq(part))
@@ -44,6 +42,28 @@ impl Derived {
         }
         cipher
     }
+
+    /// Forgets, and so wipes, what was derived for a data key.
+    pub fn forget(&self, id: i64) {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = places.get_mut(place_of(id))
+            && place.as_ref().is_some_and(|own| own.id == id)
+        {
+            *place = None;
+        }
+    }
+}
+
+#[cfg(test)]
+impl Derived {
+    pub fn remembers(&self, id: i64) -> bool {
+        self.0.lock().unwrap().iter().flatten().any(|own| own.id == id)
+    }
+}
+
+/// Ids are random numbers.
+fn place_of(id: i64) -> usize {
+    usize::try_from(id.unsigned_abs() % PLACES).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -65,6 +85,10 @@ mod tests {
         assert!(find(2, 7) && !find(1, 7));
         assert!(find(1, 8) && find(1, 7) && find(-1, 7));
         assert!(find(1 + places, 7) && find(1, 7));
+        derived.forget(1 + places);
+        assert!(!find(1, 7), "it was another's");
+        derived.forget(1);
+        assert!(find(1, 7));
         (0..2_000).for_each(|id| assert!(find(id * 7919 + 12, 9)));
         assert_eq!(derived.0.lock().unwrap().len() as u64, PLACES);
     }

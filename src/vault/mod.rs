@@ -56,6 +56,7 @@ pub use purpose::{Purpose, Take};
 pub use random::random_bytes;
 pub use ring::{KeyLine, KeyRing, Make, RingError};
 pub use scram::ScramSalts;
+pub(crate) use seal::sealed_under;
 pub use seal::{DataKey, Place, SealKeys, Sealed, VaultError, bare_under, boxed_head};
 pub use token::{AliasTokens, Decision, DecisionTokens, ReturnTokens, Returned, Side, TOKEN_MAX};
 pub use totp::TotpSecret;

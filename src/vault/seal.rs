@@ -19,7 +19,6 @@ use super::locked::Locked;
 use super::pair::{Private, Public};
 use super::random_bytes;
 use super::ring::NamedKey;
-
 use hkdf::Hkdf;
 use sha2::Sha256;
 use std::sync::{Arc, OnceLock};
@@ -252,6 +251,11 @@ impl SealKeys {
         Ok(key)
     }
 
+    /// Forgets an erased data key that was opened.
+    pub fn forget(&self, id: i64) {
+        self.opened.forget(id);
+    }
+
     /// Wraps a data key anew under the key that seals; `None` if it is so already, or destroyed.
     ///
     /// # Errors
@@ -320,6 +324,11 @@ pub fn bare_under(wrapped: &[u8]) -> String {
         [] | [_, UNDER_THE_TREE, ..] => String::new(),
         [name, ..] => char::from(*name).to_string(),
     }
+}
+
+/// The seal key that wrapped a data key, with or without the tree; `?` where the key is destroyed already.
+pub(crate) fn sealed_under(wrapped: &[u8]) -> String {
+    wrapped.first().map_or_else(|| "?".to_owned(), |name| char::from(*name).to_string())
 }
 
 /// How a value begins that is sealed to the public half of a key of this name.

@@ -11,7 +11,7 @@ use super::api::{Body, authorize, parse};
 use super::origin;
 use super::problem::Problem;
 use crate::mail::Timestamp;
-use crate::relay::{Account, ErasurePending, ErasureStep, Look, LookPurpose, Scope, queue_id};
+use crate::relay::{Account, ErasurePending, ErasureStep, LeftKey, Look, LookPurpose, Scope, queue_id};
 use crate::store::Holdings;
 use axum::Json;
 use axum::extract::{ConnectInfo, State};
@@ -102,14 +102,38 @@ pub(crate) fn held_json(held: &Holdings, erased: bool) -> Value {
     })
 }
 
-/// Erasures that wait for their certificate, here and there.
+/// Erasures that wait for their certificate, or that have one which says that they are not complete, here and there.
 pub(crate) fn pending_json(pending: &[ErasurePending]) -> Value {
     let one = |waits: &ErasurePending| {
         let mut one = json!({ "erasure": waits.id, "seal_keys": waits.seal_keys });
         if let (false, Some(fields)) = (waits.is_proven, one.as_object_mut()) {
             fields.insert("proven".into(), false.into());
         }
+        if let (false, Some(fields)) = (waits.left.is_empty(), one.as_object_mut()) {
+            fields.insert("not_complete".into(), waits.left.iter().map(ToString::to_string).collect());
+            fields.insert("what_to_do".into(), LeftKey::CURE.into());
+        }
         one
     };
     pending.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_erasure_left_is_told_with_what_to_do() {
+        let pending = |left| ErasurePending {
+            id: "1".into(),
+            at: Timestamp::from_millis(0),
+            seal_keys: Vec::new(),
+            is_proven: true,
+            left,
+        };
+        let told = pending_json(&[pending(vec![LeftKey::Conversation("00A1".into())]), pending(Vec::new())]);
+        assert_eq!(told[0]["not_complete"], json!(["conversation 00A1"]));
+        assert_eq!(told[0]["what_to_do"], LeftKey::CURE);
+        assert!(told[1].get("not_complete").is_none() && told[1].get("what_to_do").is_none());
+    }
 }

@@ -63,6 +63,72 @@ fn a_changed_row_is_named_whichever_column_was_changed() {
 }
 
 #[test]
+fn a_fact_that_was_deleted_changed_moved_or_put_in_is_named_though_its_row_is_whole() {
+    let (row, new) = (id(2, 2), id(2, 40));
+    let set = |what: &str| format!("UPDATE fact SET {what} WHERE id = {row}");
+    for (edit, told) in [
+        (format!("DELETE FROM fact WHERE id = {row}"), vec![("deleted", row)]),
+        (set("event = 'refused'"), vec![("changed", row)]),
+        (set("at = at + 1"), vec![("changed", row)]),
+        (set("merchant_id = 2"), vec![("changed", row)]),
+        (set("conversation_id = NULL"), vec![("changed", row)]),
+        (set("message_id = NULL, delivery_id = 7"), vec![("changed", row)]),
+        (format!("INSERT INTO fact (id, at, event) VALUES ({new}, 1, 'accepted')"), vec![("inserted", new)]),
+        (set(&format!("id = {new}")), vec![("deleted", row), ("inserted", new)]),
+    ] {
+        on_both(|ground| {
+            let (edit, told) = (edit.clone(), told.clone());
+            async move {
+                let found = ground.edited(std::slice::from_ref(&edit)).await;
+                assert!(!found.intact, "{edit}");
+                let broken: Vec<_> = found.broken.iter().map(|one| (one.what, one.row.clone())).collect();
+                let told: Vec<_> = told.into_iter().map(|(what, row)| (what, name(row))).collect();
+                assert_eq!(broken, told, "{edit}");
+            }
+        });
+    }
+}
+
+#[test]
+fn facts_of_rows_that_came_late_or_went_lawfully_verify_and_one_of_a_row_that_was_deleted_is_told_once() {
+    on_both(|ground| async move {
+        ground.destroy(&[id(1, 1)], What::Rows, "a rule").await;
+        ground.destroy(&[id(2, 0)], What::Headers, "a rule").await;
+        ground.log(1, 50..53).await;
+        ground.grow(60).await;
+        let found = ground.verify(&[]).await;
+        assert_eq!((found.broken, found.late, found.destroyed, found.without_fact), (vec![], 3, 1, 0));
+        let edits = [id(1, 52), id(3, 1)].map(|row| format!("DELETE FROM record WHERE id = {row}"));
+        ground.edit(&edits).await;
+        let found = ground.verify(&[]).await;
+        let rows: Vec<_> = found.broken.iter().map(|one| (one.what, one.row.clone())).collect();
+        assert_eq!(rows, [("deleted", name(id(1, 52))), ("deleted", name(id(3, 1)))]);
+        // One that came late, and has no fact any more.
+        ground.edit(&[format!("DELETE FROM fact WHERE id = {}", id(1, 50))]).await;
+        let found = ground.verify(&[]).await;
+        assert!(found.broken.iter().any(|one| one.row == name(id(1, 50)) && one.what == "deleted"));
+    });
+}
+
+#[test]
+fn a_log_from_before_there_were_facts_verifies_and_says_how_many_rows_have_none() {
+    on_both(|ground| async move {
+        ground.edit(&["DELETE FROM fact".to_owned()]).await;
+        let found = ground.verify(&[]).await;
+        assert_eq!((found.broken, found.without_fact), (vec![], 20));
+        // Not where the database has had facts since before.
+        let then = if ground.url.starts_with("sqlite") {
+            "'2020-01-01 00:00:00'"
+        } else {
+            "TIMESTAMPTZ '2020-01-01 00:00:00Z'"
+        };
+        ground.edit(&[format!("UPDATE _sqlx_migrations SET installed_on = {then} WHERE version = 18")]).await;
+        let found = ground.verify(&[]).await;
+        assert_eq!((found.broken.len(), found.broken[0].what), (20, "deleted"));
+    });
+}
+
+#[test]
 fn a_deleted_row_is_named_and_the_first_of_several_first() {
     on_both(|ground| async move {
         let edit = [id(3, 4), id(1, 3), id(2, 0)].map(|row| format!("DELETE FROM record WHERE id = {row}"));

@@ -6,7 +6,7 @@ use crate::cli::desk;
 use crate::cli::output::{Failure, print};
 use crate::cli::process;
 use crate::mail::Timestamp;
-use crate::relay::{Goes, OpenOrder, Opened};
+use crate::relay::{Goes, LeftKey, OpenOrder, Opened};
 use crate::web::{held_json, pending_json};
 use serde_json::json;
 
@@ -72,6 +72,16 @@ pub(super) async fn run(arguments: &EraseArguments, common: &Common) -> Result<(
     keeper.erase(&relay.keys_to_erase().await?)?;
     let pending = relay.certify_erasures(Timestamp::now()).await?;
     for waits in &pending {
+        for left in &waits.left {
+            text.push_str(&format!(
+                "\nerasure {} is not complete: nothing shows whose the key of {left} is; {}",
+                waits.id,
+                LeftKey::CURE
+            ));
+        }
+        if !waits.left.is_empty() && waits.seal_keys.is_empty() && waits.is_proven {
+            continue;
+        }
         let cure = match waits.seal_keys.as_slice() {
             [] if !waits.is_proven => {
                 "and gets none: nothing proves that it was done (`anshin log verify`)".to_owned()

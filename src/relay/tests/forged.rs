@@ -1,7 +1,7 @@
 //! Whoever changes rows behind the relay's back destroys no key, gets no certificate, uses no approval twice and lets nobody in again.
 
 use super::*;
-use crate::vault::Indexed;
+use crate::vault::{self, Indexed};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 fn look(actor: &str, uid: u32) -> Look {
@@ -96,6 +96,105 @@ async fn no_row_has_the_key_of_another_destroyed() {
     assert_eq!(number(&mut database, "SELECT COUNT(*) FROM erased_key").await, 0);
     let order = shop.relay.order("hana-ya", "2").await.unwrap();
     assert_eq!(order.customer.reveal(), "taro@other.example");
+}
+
+#[tokio::test]
+async fn an_erasure_that_leaves_a_key_is_not_certified_as_complete_and_says_what_to_do() {
+    let shop = Shop::open().await;
+    shop.backup().await;
+    let order = shop.relay.order("hana-ya", "1").await.unwrap();
+    let (conversation, key) = (queue_id(order.id), order.key.id());
+    let mut database = shop.database().await;
+    // One value that opens is enough.
+    run(&mut database, "UPDATE conversation SET customer = X'00', label = X'00', revision = X'00'").await;
+    assert_eq!(shop.relay.own_keys(&[order.id]).await.unwrap(), [(order.id, key)]);
+    run(&mut database, "UPDATE alias SET tag = X'00'").await;
+    assert!(shop.erase_for_good(CUSTOMER).await.is_empty());
+    let left = [LeftKey::Conversation(conversation.clone())];
+    for _ in 0..2 {
+        let waits = shop.relay.certify_erasures(Timestamp::now()).await.unwrap();
+        assert!(waits.len() == 1 && waits[0].is_proven && waits[0].left == left);
+    }
+    let certificates = shop.relay.certificates(10).await.unwrap();
+    let said = format!(
+        "not complete, nothing shows whose its key is: conversation {conversation}\nto do: {}\n",
+        LeftKey::CURE
+    );
+    assert!(certificates.len() == 1 && certificates[0].text.ends_with(&said), "{}", certificates[0].text);
+    // What it left can't be taken out of it behind the relay's back.
+    run(&mut database, "UPDATE erasure SET unproven = '', certified_at = NULL").await;
+    assert!(!shop.relay.certify_erasures(Timestamp::now()).await.unwrap()[0].is_proven);
+    run(
+        &mut database,
+        &format!("UPDATE erasure SET unproven = 'conversation {}', certified_at = 1", order.id),
+    )
+    .await;
+    // Put back and erased again.
+    for table in ["conversation", "alias"] {
+        run(&mut database, &format!("INSERT INTO {table} SELECT * FROM kept_{table}")).await;
+    }
+    assert_eq!(shop.erase_for_good(CUSTOMER).await, [key]);
+    assert!(shop.relay.certify_erasures(Timestamp::now()).await.unwrap().is_empty());
+    let certificates = shop.relay.certificates(10).await.unwrap();
+    assert_eq!(certificates.iter().filter(|one| !one.text.contains("not complete")).count(), 1);
+}
+
+#[tokio::test]
+async fn the_key_of_a_conversation_that_was_pointed_to_another_is_found_by_its_records() {
+    let shop = Shop::open().await;
+    shop.customer_writes(&shop.store_alias(), "<1@x.example>", Notify::default(), None).await;
+    let taro = OrderRequest {
+        store_id: "hana-ya".into(),
+        order_no: "2".into(),
+        customer: "taro@other.example".into(),
+        expires_at: None,
+    };
+    shop.relay.open_order(taro).await.unwrap();
+    let own = shop.relay.order("hana-ya", "1").await.unwrap();
+    let other = shop.relay.order("hana-ya", "2").await.unwrap().key.id();
+    let mut database = shop.database().await;
+    run(&mut database, &format!("UPDATE conversation SET data_key_id = {other} WHERE id = {}", own.id)).await;
+    assert_eq!(shop.erase_for_good(CUSTOMER).await, [own.key.id()]);
+    assert!(shop.relay.certify_erasures(Timestamp::now()).await.unwrap().is_empty());
+    assert_eq!(shop.relay.order("hana-ya", "2").await.unwrap().customer.reveal(), "taro@other.example");
+}
+
+#[tokio::test]
+async fn no_old_copy_opens_refused_mail_of_an_older_version_once_its_erasure_is_certified() {
+    let shop = Shop::open().await;
+    let (from, to) = (address("stray@x.example"), address("nobody@fw.example"));
+    shop.relay.record_refused_recipient(None, Some(&from), &to, &Refusal::Relaying, &peer()).await;
+    let mut database = shop.database().await;
+    run(&mut database, "UPDATE stranger SET ruling = NULL").await;
+    let key = number(&mut database, "SELECT data_key_id FROM stranger").await;
+    let kept = shop.relay.store().data_keys(-1, 1000).await.unwrap();
+    let kept = kept.into_iter().find(|row| row.id == key).unwrap();
+    let opens = |relay: &Relay| relay.vault().seal.unwrap_data_key(key, &kept.wrapped).is_ok();
+    assert!(shop.erase_for_good("stray@x.example").await.is_empty());
+    let waits = async || {
+        let pending = shop.relay.certify_erasures(Timestamp::now()).await.unwrap();
+        pending.into_iter().flat_map(|pending| pending.seal_keys).collect::<Vec<_>>()
+    };
+    assert_eq!(waits().await, ["seal-a"]);
+    assert!(opens(&shop.relay), "so it is not certified");
+    // A new seal key, everything rewrapped, and the old one destroyed.
+    let now = Timestamp::now().after(Duration::from_secs(2));
+    let mut ring = KeyRing::open_or_begin(&shop.dir.join("keys"), Arc::default()).unwrap();
+    ring.make(vault::Purpose::Seal, Timestamp::now(), Duration::ZERO).unwrap();
+    let mut keeper = shop.keeper();
+    keeper.again();
+    shop.relay.renew(keeper.look(now).unwrap().unwrap()).await.unwrap();
+    let later = now.after(MINUTE);
+    while shop.relay.rekey(Stage::DataKeys, later).await.unwrap() != Step::Done {}
+    let long_ago = Timestamp::from_millis(now.as_millis() - 3_600_000);
+    shop.relay.retire(vault::Purpose::Seal, 'a', Some(long_ago)).await.unwrap();
+    keeper.destroy(vault::Purpose::Seal, 'a').unwrap();
+    shop.relay.renew(keeper.look(now).unwrap().unwrap()).await.unwrap();
+    assert!(!opens(&shop.relay));
+    shop.relay.key_is_gone(vault::Purpose::Seal, 'a', long_ago).await.unwrap();
+    assert!(waits().await.is_empty());
+    let certificate = shop.relay.certificates(1).await.unwrap().remove(0);
+    assert!(certificate.kind == "erasure" && !certificate.text.contains("not complete"));
 }
 
 #[tokio::test]

@@ -129,6 +129,31 @@ async fn who_was_erased_is_erased_again_in_an_old_copy_of_the_database() {
 }
 
 #[tokio::test]
+async fn what_a_process_remembers_of_a_person_it_forgets_at_its_next_look_at_what_others_erased() {
+    let shop = Shop::open().await;
+    shop.customer_writes(&shop.store_alias(), "<1@x.example>", Notify::default(), None).await;
+    let key = shop.relay.order("hana-ya", "1").await.unwrap().key.id();
+    let remembers = || {
+        let sealing = shop.relay.inner.segments.sealing();
+        sealing.iter().filter(|segment| segment.remembers(key)).count()
+    };
+    assert!(remembers() >= 3, "text, record and header block");
+    // Another process erases.
+    let ring = KeyRing::open(&shop.dir.join("keys"), Make::Nothing, Timestamp::now()).unwrap();
+    let (store, domains) = (shop.relay.store().clone(), shop.relay.domains().clone());
+    let second = Relay::open(store, Vault::open(&ring).unwrap(), domains, Policy::for_tests()).await.unwrap();
+    let (_, opening) = second.preview_erasure(&look("akiko", 1), CUSTOMER, true).await.unwrap();
+    let open =
+        async |approved| second.open_for(&look("akiko", 1), &opening, Goes::ToTheScreen, approved).await;
+    let Err(DeskFault::SecondPerson(request)) = open(None).await else { panic!("by one alone") };
+    second.decide_look(&request, "botan", look("botan", 2).account, Ruling::Approved).await.unwrap();
+    assert!(matches!(open(Some(&request)).await, Ok(Opened::Erased(_))));
+    assert!(remembers() >= 3);
+    assert_eq!(shop.relay.keys_to_erase().await.unwrap(), [key]);
+    assert_eq!(remembers(), 0);
+}
+
+#[tokio::test]
 async fn a_correction_that_waits_goes_with_whoever_is_erased_of_both_its_addresses() {
     for who in [CUSTOMER, NEW] {
         let shop = Shop::open().await;

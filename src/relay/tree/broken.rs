@@ -17,6 +17,8 @@ pub struct Verification {
     pub decisions: bool,
     /// Rows that are gone lawfully.
     pub destroyed: u64,
+    /// Rows from before there were facts, which have none.
+    pub without_fact: u64,
     /// Rows that came after their hour was entered, and are entered too.
     pub late: u64,
     /// Rows of hours that are not entered yet: nothing is known of them.

@@ -10,6 +10,7 @@ mod broken;
 mod certified;
 mod destroy;
 mod enter;
+mod facts;
 mod proof;
 mod rows;
 mod verify;

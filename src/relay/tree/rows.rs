@@ -5,6 +5,7 @@
 //! When it fails: [`RelayFault`] where the database does not answer. What is wrong with the rows is told as [`Broken`].
 
 use super::broken::Broken;
+use super::facts::Stretch;
 use super::{begins, number};
 use crate::ledger::{LogRow, Mark, root_of, unpack};
 use crate::mail::Timestamp;
@@ -15,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Rows read at once: some 2 MB, of each hour that is verified beside others.
-const PAGE: i64 = 1024;
+pub(super) const PAGE: i64 = 1024;
 
 /// What certificates say of the rows of a leaf.
 #[derive(Default)]
@@ -67,6 +68,12 @@ pub(super) struct Leaf {
 pub(super) struct Found {
     pub rows: u64,
     pub destroyed: u64,
+    /// Rows from before there were facts.
+    pub without_fact: u64,
+    /// Facts without a row, as far as this hour's leaves go.
+    pub orphans: Vec<i64>,
+    /// Rows of a leaf that was added to an hour later, which are gone without a certificate.
+    pub missed: Vec<i64>,
     pub broken: Vec<Broken>,
     /// Rows that no leaf of these has.
     pub unclaimed: Vec<i64>,
@@ -132,10 +139,10 @@ impl Relay {
         &self,
         hour: Hour,
         is_whole: bool,
-        certified: Certified,
+        (certified, facts_since): (Certified, i64),
     ) -> Result<Found, RelayFault> {
-        let mut found = Found::default();
-        let begins = begins(hour.hour);
+        let (mut found, mut missed) = (Found::default(), Vec::new());
+        let (at, begins) = (hour.hour, begins(hour.hour));
         let mut expected = hour.expected(&certified, &mut found).into_iter().peekable();
         let (mut from, to) = match (is_whole, expected.peek()) {
             (true, _) => (hour.from, hour.to),
@@ -145,35 +152,47 @@ impl Relay {
         loop {
             let rows = self.store().log_rows(from, to, PAGE).await?;
             let is_last = number(rows.len()) < PAGE;
-            from = rows.last().map_or(to, |last| last.id.saturating_add(1));
+            let end = rows.last().filter(|_| !is_last).map_or(to, |last| last.id.saturating_add(1));
+            let begin = std::mem::replace(&mut from, end);
+            let mut sound = Vec::with_capacity(rows.len());
             for row in &rows {
                 while let Some(missing) = expected.next_if(|expected| expected.mark.id < row.id) {
-                    found.miss(&missing, begins);
+                    found.miss(&missing, begins, &mut missed);
                 }
-                match expected.next_if(|expected| expected.mark.id == row.id) {
-                    Some(own) => found.compare(row, &own, begins, is_whole, &certified),
-                    None if is_whole => found.unclaimed.push(row.id),
-                    None => {}
+                let own = expected.next_if(|expected| expected.mark.id == row.id);
+                if is_whole && own.is_none() {
+                    found.unclaimed.push(row.id);
                 }
+                sound.push(own.is_some_and(|own| found.compare(row, &own, begins, is_whole, &certified)));
             }
+            if is_last {
+                expected.by_ref().for_each(|missing| found.miss(&missing, begins, &mut missed));
+            }
+            let (rows, sound) = (rows.as_slice(), sound.as_slice());
+            let stretch = Stretch { hour: at, from: begin, to: end, rows, sound, is_whole, missed: &missed };
+            self.verify_facts(&stretch, facts_since, &mut found).await?;
             if is_last || (!is_whole && expected.peek().is_none()) {
                 break;
             }
         }
-        expected.for_each(|missing| found.miss(&missing, begins));
         // Without a leaf's list nobody knows which rows are its.
         if found.is_unlisted {
             found.unclaimed.clear();
+            found.orphans.clear();
+        }
+        if !is_whole {
+            found.missed = missed;
         }
         Ok(found)
     }
 }
 
 impl Found {
-    fn miss(&mut self, missing: &Expected, hour: Timestamp) {
+    fn miss(&mut self, missing: &Expected, hour: Timestamp, missed: &mut Vec<i64>) {
         if missing.gone {
             self.destroyed += 1;
         } else {
+            missed.push(missing.mark.id);
             self.broken.push(Broken::row(
                 "deleted",
                 hour,
@@ -183,6 +202,7 @@ impl Found {
         }
     }
 
+    /// Whether the row is as it was entered.
     fn compare(
         &mut self,
         row: &LogRow,
@@ -190,7 +210,7 @@ impl Found {
         hour: Timestamp,
         is_first: bool,
         certified: &Certified,
-    ) {
+    ) -> bool {
         self.rows += 1;
         if !is_first {
             self.claimed.push(row.id);
@@ -211,6 +231,9 @@ impl Found {
             self.broken.push(Broken::row("restored", hour, row.id, why));
         } else if hash != own.mark.hash {
             self.broken.push(Broken::row("changed", hour, row.id, "it is not what was entered"));
+        } else {
+            return true;
         }
+        false
     }
 }

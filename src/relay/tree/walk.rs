@@ -14,7 +14,7 @@ use crate::ledger::{Checkpoint, Entry, Table, merkle};
 use crate::mail::Timestamp;
 use crate::relay::RelayFault;
 use crate::store::{Ids, LeafRow};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -56,6 +56,10 @@ pub(super) struct Walk {
     running: Option<(i64, Timestamp)>,
     unclaimed: HashSet<i64>,
     claimed: HashSet<i64>,
+    /// The first id that has a fact; facts without a row, and late rows that are gone, which was told.
+    pub facts_since: i64,
+    orphans: BTreeSet<i64>,
+    missed: HashSet<i64>,
     claims: Claims,
     first_hour: Option<Timestamp>,
     now: Timestamp,
@@ -85,6 +89,9 @@ impl Walk {
             running: None,
             unclaimed: HashSet::new(),
             claimed: HashSet::new(),
+            facts_since: i64::MAX,
+            orphans: BTreeSet::new(),
+            missed: HashSet::new(),
             claims,
             first_hour: None,
             now,
@@ -252,6 +259,11 @@ impl Walk {
         found.broken.into_iter().for_each(|broken| self.done.tell(broken));
         found.named.into_iter().for_each(|(claim, part, rows)| self.claims.fill(claim, part, rows));
         found.unlisted.into_iter().for_each(|claim| self.claims.leave_out(claim));
+        self.done.without_fact += found.without_fact;
+        let room = TOLD.saturating_sub(self.orphans.len());
+        self.done.untold += found.orphans.len().saturating_sub(room) as u64;
+        self.orphans.extend(found.orphans.into_iter().take(room));
+        self.missed.extend(found.missed);
         self.unclaimed.extend(found.unclaimed);
         self.claimed.extend(found.claimed);
         Ok(())
@@ -291,6 +303,10 @@ impl Walk {
                 continue;
             }
             let why = "no leaf has it: it came more than a week late, or was put in by hand";
+            self.done.tell(Broken::row("inserted", begins(hour_of(Ids::time_of(*id))), *id, why));
+        }
+        for id in self.orphans.iter().filter(|id| !self.missed.contains(id)) {
+            let why = "a fact stands there whose row is gone, or never was";
             self.done.tell(Broken::row("inserted", begins(hour_of(Ids::time_of(*id))), *id, why));
         }
         std::mem::take(&mut self.claims)

@@ -4,7 +4,7 @@ use super::letter::Letter;
 use super::log_export::by_two;
 use super::process::{On, Setup, on_both_databases};
 use super::scene::Scene;
-use super::searcher::{Knowing, RUN};
+use super::searcher::{Knowing, Known, RUN};
 use super::watch::random_hex;
 use crate::peer::cluster::Cluster;
 use crate::peer::{Scratch, eventually, eventually_within, sqlite};
@@ -12,6 +12,7 @@ use data_encoding::{BASE64, BASE64_MIME};
 use encoding_rs::{ISO_2022_JP, SHIFT_JIS};
 use sqlx::AssertSqlSafe;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 on_both_databases! {
@@ -60,6 +61,9 @@ fn no_address_subject_header_or_text_can_be_read_where_waiting_mail_lies(on: On)
     assert!(found.is_err(), "the domain of an alias stands in the database and was not found");
     scene.watch.forget_secret("shop.anshin.test");
 }
+
+/// Sessions side by side; an even number, since those with an odd one are the customer's.
+const SESSIONS: usize = 8;
 
 /// Mails of known content; the full size is 10,000.
 fn mails() -> usize {
@@ -121,6 +125,23 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
+/// What is found where, by as many threads as there are processors.
+fn hits(haystacks: &[(String, Vec<u8>)], known: &Known) -> Vec<String> {
+    let next = AtomicUsize::new(0);
+    let search = || {
+        let mut found = Vec::new();
+        while let Some((name, octets)) = haystacks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            found.extend(known.find(octets).map(|hit| format!("{name}: {hit}")));
+        }
+        found
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(search)).collect();
+        running.into_iter().flat_map(|one| one.join().unwrap()).collect()
+    })
+}
+
 fn a_relay_that_took_many_mails_keeps_nothing_that_can_be_read_in_any_charset_or_encoding(on: On) {
     let disk = Scratch::new("at-rest");
     let cluster = (on == On::Postgres).then(|| Cluster::new(disk.path(), &[]));
@@ -142,19 +163,34 @@ fn a_relay_that_took_many_mails_keeps_nothing_that_can_be_read_in_any_charset_or
     }
     // What goes to the customer waits with its text, what goes to the store has been delivered.
     scene.hana.mailbox.go_down();
-    let (mut merchant, mut customer) = (scene.merchant().unwrap(), scene.customer().unwrap());
+    let route = |number: usize| match number % 2 {
+        0 => (&scene.mise.address, &scene.order.customer_alias),
+        _ => (&scene.hana.address, &scene.order.merchant_alias),
+    };
+    let letters: Vec<Vec<u8>> = (0..mails())
+        .map(|number| {
+            let (from, to) = route(number);
+            known_mail(number, from, to, &mut knowing)
+        })
+        .collect();
     let began = Instant::now();
-    for number in 0..mails() {
-        if number % 50 == 0 {
-            (merchant, customer) = (scene.merchant().unwrap(), scene.customer().unwrap());
+    // Side by side, so that they share commits: half of the sessions are the store's, half the customer's.
+    std::thread::scope(|scope| {
+        for lane in 0..SESSIONS {
+            let (scene, letters, route) = (&scene, &letters, &route);
+            scope.spawn(move || {
+                let own: Vec<usize> = (lane..letters.len()).step_by(SESSIONS).collect();
+                for some in own.chunks(50) {
+                    let session = if lane % 2 == 0 { scene.merchant() } else { scene.customer() };
+                    let mut session = session.unwrap();
+                    for number in some {
+                        let (from, to) = route(*number);
+                        session.send(from, &[to], &letters[*number]).unwrap().is("250 2.0.0");
+                    }
+                }
+            });
         }
-        let (session, from, to) = match number % 2 {
-            0 => (&mut merchant, &scene.mise.address, &scene.order.customer_alias),
-            _ => (&mut customer, &scene.hana.address, &scene.order.merchant_alias),
-        };
-        let mail = known_mail(number, from, to, &mut knowing);
-        session.send(from, &[to], &mail).unwrap().is("250 2.0.0");
-    }
+    });
     let taken = began.elapsed();
     eventually_within(Duration::from_secs(600), "the store has its mail", || {
         (scene.mise.mailbox.count() >= mails() / 2).then_some(())
@@ -201,9 +237,7 @@ fn a_relay_that_took_many_mails_keeps_nothing_that_can_be_read_in_any_charset_or
     haystacks.push(("the log".into(), scene.relay.log().into_bytes()));
     let size: usize = haystacks.iter().map(|(_, octets)| octets.len()).sum();
     let began = Instant::now();
-    let found: Vec<String> = (haystacks.iter())
-        .filter_map(|(name, octets)| known.find(octets).map(|found| format!("{name}: {found}")))
-        .collect();
+    let found = hits(&haystacks, &known);
     println!(
         "{on:?}: {} mails taken in {} s; {} files of {} MiB searched for {} runs of {RUN} octets in {} s",
         mails(),

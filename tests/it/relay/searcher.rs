@@ -147,12 +147,19 @@ impl Known {
     /// The first known run. Written for a build without optimization: each octet costs a few operations.
     fn first(&self, octets: &[u8]) -> Option<[u8; RUN]> {
         const MASK: u128 = (1 << (8 * RUN)) - 1;
-        let mut window = 0_u128;
-        for (at, octet) in octets.iter().enumerate() {
+        const ZEROS: [u8; 1024] = [0; 1024];
+        let (mut window, mut at) = (0_u128, 0);
+        while let Some(octet) = octets.get(at) {
+            // Files of a database have much that is zero: behind a run's worth of it what is zero is passed over.
+            if window == 0 && *octet == 0 && octets[at..].starts_with(&ZEROS) {
+                at += ZEROS.len();
+                continue;
+            }
+            at += 1;
             window = window << 8 & MASK
                 | u128::from(if octet.is_ascii_uppercase() { octet | 0x20 } else { *octet });
             let bit = place(window);
-            if self.filter[bit / 64] & (1 << (bit % 64)) != 0 && at + 1 >= RUN {
+            if self.filter[bit / 64] & (1 << (bit % 64)) != 0 && at >= RUN {
                 let run: [u8; RUN] = window.to_be_bytes()[16 - RUN..].try_into().unwrap();
                 if self.runs.binary_search(&run).is_ok() {
                     return Some(run);

@@ -3,6 +3,11 @@
 use super::ground::*;
 use anshin::ledger::What;
 
+/// Writes the fact of a row that was put in by hand.
+fn fact_of(row: i64) -> String {
+    format!("INSERT INTO fact (id, at, event) SELECT id, at, event FROM record WHERE id = {row}")
+}
+
 #[test]
 fn rows_that_come_late_become_a_leaf_of_their_own() {
     on_both(|ground| async move {
@@ -61,6 +66,7 @@ fn rows_of_a_version_that_notes_nothing_are_entered_with_their_hour_whatever_bec
         let gone = |row: i64| format!("DELETE FROM record WHERE id = {row}");
         let rows = [50, 51].map(|row| copy(id(4, row), id(4, 2)));
         ground.edit(&rows).await;
+        ground.edit(&[50, 51].map(|row| fact_of(id(4, row)))).await;
         ground.edit(&[gone(id(4, 0)), gone(id(4, 1))]).await;
         ground.grow(5).await;
         let found = ground.verify(&[]).await;
@@ -74,12 +80,13 @@ fn rows_of_a_version_that_notes_nothing_are_entered_with_their_hour_whatever_bec
 fn many_rows_and_few_that_nothing_was_noted_of_are_found_among_those_that_were() {
     on_both(|ground| async move {
         let copies = |rows: std::ops::Range<i64>| {
-            rows.map(|row| {
+            rows.flat_map(|row| {
                 let (to, from) = (id(4, row), id(4, 2));
-                format!(
+                let text = format!(
                     "INSERT INTO record (id, at, event, data_key_id, detail) SELECT {to}, at, event, data_key_id, detail \
                      FROM record WHERE id = {from}"
-                )
+                );
+                [text, fact_of(to)]
             })
             .collect::<Vec<_>>()
         };

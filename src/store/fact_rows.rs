@@ -1,0 +1,66 @@
+//! What a fact says in clear, to be held against its record.
+//!
+//! When it fails: [`StoreFault`] where the database does not answer.
+
+use super::engine::Engine;
+use super::fault::StoreFault;
+use super::handle::Store;
+use super::ids;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+/// What a fact has in common with its record.
+pub struct FactRow {
+    pub id: i64,
+    /// Milliseconds since 1970.
+    pub at: i64,
+    pub event: String,
+    pub merchant_id: Option<i64>,
+    pub conversation_id: Option<i64>,
+    pub message_id: Option<i64>,
+    pub delivery_id: Option<i64>,
+}
+
+impl Store {
+    /// Facts from one id to before another, in order.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn fact_rows(&self, from: i64, to: i64, limit: i64) -> Result<Vec<FactRow>, StoreFault> {
+        let text = "SELECT id, at, event, merchant_id, conversation_id, message_id, delivery_id FROM fact \
+             WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
+        let rows = sqlx::query(text).bind(from).bind(to).bind(limit).fetch_all(self.pool()).await?;
+        let read = |row: &AnyRow| {
+            Ok(FactRow {
+                id: row.try_get(0)?,
+                at: row.try_get(1)?,
+                event: row.try_get(2)?,
+                merchant_id: row.try_get(3)?,
+                conversation_id: row.try_get(4)?,
+                message_id: row.try_get(5)?,
+                delivery_id: row.try_get(6)?,
+            })
+        };
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
+    /// The first id of which each record has a fact: since this database has facts at all, or earlier, where a log was made for a time before.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn facts_since(&self) -> Result<i64, StoreFault> {
+        let seconds = match self.engine() {
+            Engine::Sqlite => {
+                "SELECT CAST(strftime('%s', installed_on) AS BIGINT) FROM _sqlx_migrations WHERE version = 18"
+            }
+            Engine::Postgres => {
+                "SELECT CAST(EXTRACT(EPOCH FROM installed_on) AS BIGINT) FROM _sqlx_migrations WHERE version = 18"
+            }
+        };
+        let row = sqlx::query(seconds).fetch_optional(self.pool()).await?;
+        let since = row.map(|row| row.try_get::<i64, _>(0)).transpose()?.unwrap_or(0);
+        let row = sqlx::query("SELECT MIN(id) FROM fact").fetch_one(self.pool()).await?;
+        let first = row.try_get::<Option<i64>, _>(0)?.unwrap_or(i64::MAX);
+        Ok(ids::floor(since.saturating_add(1).saturating_mul(1000)).min(first))
+    }
+}
