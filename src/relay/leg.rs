@@ -4,7 +4,7 @@ use super::accept::Incoming;
 use super::admission::{Admitted, Ask, Doubt};
 use super::registered::speaking;
 use super::{Conversation, Login, Merchant, Notify, Recipient, Relay, RelayFault};
-use crate::anonymize::NameRule;
+use crate::anonymize::{NameRule, may_be_shown};
 use crate::config::{CustomerName, MerchantName};
 use crate::mail::{Alias, RealAddress};
 use crate::vault::{DataKey, Side};
@@ -104,7 +104,7 @@ impl Relay {
             secrets.push((former.again(), conversation.customer_alias.clone()));
         }
         self.add_other_addresses(incoming, conversation, side, &mut secrets).await?;
-        let (name, fallback_name) = self.name(incoming, conversation, writer);
+        let (name, fallback_name) = self.name(incoming, conversation, writer, &secrets);
         let (direction, forward_path, bounces_to) = match side {
             Side::Customer => {
                 let sender = incoming
@@ -176,6 +176,7 @@ impl Relay {
         incoming: &Incoming<'a>,
         conversation: &'a Conversation,
         writer: Side,
+        secrets: &[(RealAddress, Alias)],
     ) -> (NameRule, &'a str) {
         let names = self.policy().names;
         let registered = conversation.merchant.name.as_str();
@@ -183,7 +184,11 @@ impl Relay {
         let chosen = || speaking(incoming).map(|own| own.label.name.as_str()).filter(|name| !name.is_empty());
         match writer {
             Side::Merchant => match names.merchant {
-                MerchantName::AsWritten if let Some(chosen) = chosen() => (NameRule::Given, chosen),
+                // It was looked at when it was chosen; what must not be seen is another thing in each conversation.
+                MerchantName::AsWritten if let Some(chosen) = chosen() => {
+                    let passes = may_be_shown(chosen, secrets.iter().map(|(address, _)| address));
+                    (NameRule::Given, if passes { chosen } else { registered })
+                }
                 MerchantName::AsWritten => (NameRule::AsWritten, registered),
                 MerchantName::Registered => (NameRule::Given, registered),
                 MerchantName::Role => (NameRule::Given, MERCHANT_ROLE),

@@ -10,6 +10,7 @@ use super::codes::{Bound, CODE_LASTS, digest, new_code};
 use super::credentials::handles_mail;
 use super::mails::MenuText;
 use super::{MenuRole, MenuSession, PeopleFault, Visit, seal_json};
+use crate::anonymize::may_be_shown;
 use crate::mail::{RealAddress, Timestamp};
 use crate::relay::registered::{
     Registered, SenderLabel, address_place, label_place, open_former, seal_former,
@@ -30,7 +31,7 @@ pub enum SenderFault {
     /// By who asks, or by the address.
     #[error(transparent)]
     Person(#[from] PeopleFault),
-    #[error("name: up to {NAME_MAX} characters, no control characters, no @")]
+    #[error("name: up to {NAME_MAX} characters, with no address, domain, link or telephone number")]
     Name,
     #[error("address: it is registered")]
     Taken,
@@ -118,7 +119,6 @@ impl Relay {
         visit: &Visit,
     ) -> Result<(), SenderFault> {
         handles_mail(who)?;
-        let label = label(name, copies)?;
         let address = RealAddress::parse(address.trim()).map_err(PeopleFault::Address)?;
         if self.domains().is_ours(address.reveal_domain()) {
             return Err(PeopleFault::OwnDomain.into());
@@ -130,6 +130,9 @@ impl Relay {
         if registered.len() >= ADDRESSES_MAX {
             return Err(SenderFault::TooMany);
         }
+        let mut known = self.known_addresses(&who.store).await?;
+        known.push(address.again());
+        let label = label(name, copies, &known)?;
         let (id, now, code) = (self.next_id(), Timestamp::now(), new_code());
         let claim = Claim { address: address.reveal(), label };
         let until = now.after(CODE_LASTS);
@@ -191,7 +194,7 @@ impl Relay {
         visit: &Visit,
     ) -> Result<(), SenderFault> {
         handles_mail(who)?;
-        let label = label(name, copies)?;
+        let label = label(name, copies, &self.known_addresses(&who.store).await?)?;
         let senders = self.senders_of(&who.store).await?;
         let own = senders.into_iter().find(|one| one.id == sender).ok_or(PeopleFault::Gone)?;
         let sealed = seal_json(&who.store.key, label_place(sender), &label)?;
@@ -252,10 +255,10 @@ impl Relay {
     }
 }
 
-fn label(name: &str, copies: bool) -> Result<SenderLabel, SenderFault> {
+/// `known`: the store's addresses, those of before too, of which the name must show none.
+fn label(name: &str, copies: bool, known: &[RealAddress]) -> Result<SenderLabel, SenderFault> {
     let name = name.trim();
-    let is_bad = |c: char| c.is_control() || matches!(c, '@' | '＠' | '﹫');
-    if name.chars().count() > NAME_MAX || name.contains(is_bad) {
+    if !name.is_empty() && (name.chars().count() > NAME_MAX || !may_be_shown(name, known.iter())) {
         return Err(SenderFault::Name);
     }
     Ok(SenderLabel { name: name.to_owned(), copies })

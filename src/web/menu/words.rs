@@ -233,8 +233,8 @@ pub(super) fn why_sender(fault: &SenderFault, language: Language) -> Option<(Str
         }
         SenderFault::Person(fault) => return why(fault, language),
         SenderFault::Name => (
-            "差出人名は100文字以内で、@ を使わないでください。",
-            "A name has up to 100 characters and no @.",
+            "差出人名は100文字以内で、アドレスやその @ より前の部分、ドメイン名、URL、電話番号を入れないでください。お客様に見えます。",
+            "A name has up to 100 characters, and no address or what stands before its @, no domain, link or telephone number: customers see it.",
             "name",
         ),
         SenderFault::Taken => {
