@@ -35,6 +35,8 @@ const GOOD_FOR: Duration = Duration::from_secs(3600);
 const KEYS_AGAIN: Duration = Duration::from_secs(60);
 /// How long nobody asks after a fault.
 const REST: Duration = Duration::from_secs(5);
+/// A sign-in at the provider counts as one for so long, in seconds.
+const SIGNED_IN_S: i64 = 10 * 60;
 /// Answers that are looked into at once.
 const AT_ONCE: usize = 16;
 /// Octets of a document, a key set, an answer of the token endpoint.
@@ -74,6 +76,8 @@ pub(super) enum LoginFault {
     Token(TokenFault),
     #[error("the ID token has no store")]
     NoStore,
+    #[error("the ID token has a role that is none")]
+    Role,
     /// As many are looked into as may be.
     #[error("too many at once")]
     Busy,
@@ -89,6 +93,7 @@ impl LoginFault {
             Self::Token(TokenFault::NotFresh) => "not-fresh",
             Self::Token(_) => "token-refused",
             Self::NoStore => "no-store",
+            Self::Role => "no-role",
             Self::Busy => "limited",
         }
     }
@@ -242,9 +247,13 @@ impl Login {
             ("code_challenge", outer.challenge(bound)),
             ("code_challenge_method", "S256".to_owned()),
         ];
-        if outer.why != Why::SignIn {
-            asked.extend([("prompt", "login".to_owned()), ("max_age", "0".to_owned())]);
-        }
+        // Who comes in may change things for a while as one who has just said a password (`menu/confirm.rs`). So it has to be so: a provider that
+        // lets people in without a word for days would else make that good for nothing.
+        let (prompt, max_age) = match outer.why {
+            Why::SignIn => (None, SIGNED_IN_S),
+            _ => (Some(("prompt", "login".to_owned())), 0),
+        };
+        asked.extend(prompt.into_iter().chain([("max_age", max_age.to_string())]));
         let query: Vec<String> =
             asked.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         let to = endpoints.authorization.to_string();
@@ -285,13 +294,13 @@ impl Login {
         let token = id_token(&answer).ok_or(LoginFault::Token(TokenFault::Malformed))?;
         drop(answer);
         let keys = self.keys(&endpoints, &token).await?;
-        let nonce = outer.nonce(bound);
+        let (nonce, now) = (outer.nonce(bound), now_s());
         let expected = Expected {
             issuer: &self.issuer,
             client_id: &self.client_id,
             nonce: &nonce,
-            signed_in_since: (outer.why != Why::SignIn).then_some(outer.at),
-            now: now_s(),
+            signed_in_since: Some(if outer.why == Why::SignIn { now - SIGNED_IN_S } else { outer.at }),
+            now,
         };
         let claims = token::verified(&token, &keys, &expected).map_err(LoginFault::Token)?;
         self.said(&claims)
@@ -300,9 +309,11 @@ impl Login {
     fn said(&self, claims: &Value) -> Result<Said, LoginFault> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let store_id = text(&self.store_claim).filter(|id| !id.is_empty() && id.len() <= 64);
-        let claimed = match text(&self.role_claim) {
-            Some(word) if !self.role_claim.is_empty() => MenuRole::parse(word),
-            _ => None,
+        // Where a claim says it, a token without one takes away what an earlier one gave.
+        let claimed = match claims.get(&self.role_claim).filter(|claim| !claim.is_null()) {
+            _ if self.role_claim.is_empty() => None,
+            None => Some(self.role()),
+            Some(word) => Some(word.as_str().and_then(MenuRole::parse).ok_or(LoginFault::Role)?),
         };
         Ok(Said {
             subject: Zeroizing::new(text("sub").unwrap_or_default().to_owned()),

@@ -9,9 +9,11 @@ use super::language::Language;
 /// Words of the log, in Japanese and English.
 type Words = (&'static str, &'static str, &'static str);
 
-const PAGES: [Words; 24] = [
+const PAGES: [Words; 26] = [
     ("home", "ホーム", "Home"),
     ("sign-in", "ログイン", "Sign in"),
+    ("one-login", "マーケットプレイスのログイン", "The marketplace's login"),
+    ("one-login-in", "マーケットプレイスのログインから", "In by the marketplace's login"),
     ("sign-out", "ログアウト", "Sign out"),
     ("second", "確認コードの入力", "Second factor"),
     ("second-factor", "2段階認証", "Second factor"),
@@ -36,11 +38,13 @@ const PAGES: [Words; 24] = [
     ("", "-", "-"),
 ];
 
-const ACTIONS: [Words; 39] = [
+const ACTIONS: [Words; 41] = [
     ("look", "表示", "looked at"),
     ("post", "送信", "sent a form"),
     ("other", "その他", "other"),
     ("sign-in", "ログイン", "sign-in"),
+    ("one-login", "マーケットプレイスのログイン", "the marketplace's login"),
+    ("begin", "マーケットプレイスのログインの開始", "went to the marketplace's login"),
     ("sign-out", "ログアウト", "sign-out"),
     ("password", "パスワードの入力", "password"),
     ("second-factor", "確認コードの入力", "second factor"),
@@ -78,7 +82,7 @@ const ACTIONS: [Words; 39] = [
     ("", "-", "-"),
 ];
 
-const RESULTS: [Words; 45] = [
+const RESULTS: [Words; 55] = [
     ("in", "成功", "in"),
     ("shown", "表示しました", "shown"),
     ("done", "完了", "done"),
@@ -118,6 +122,16 @@ const RESULTS: [Words; 45] = [
     ("credential", "認証情報の誤り", "no such credential"),
     ("day", "日付の誤り", "day not fit"),
     ("no-order", "該当する注文がありません", "no such order"),
+    ("provider-away", "マーケットプレイスのログインが応答しません", "the provider does not answer"),
+    ("provider-wrong", "マーケットプレイスのログインの設定が不正", "the provider is not as it has to be"),
+    ("provider-refused", "マーケットプレイスのログインで拒否", "the provider refused"),
+    ("code-refused", "ログインの確認ができません", "the code was refused"),
+    ("token-refused", "ログインの証明が不正", "the token was refused"),
+    ("not-fresh", "新しいログインではありません", "no fresh sign-in there"),
+    ("no-store", "店舗の指定がありません", "no store in the token"),
+    ("no-role", "権限の指定が不正", "no such role"),
+    ("cancelled", "取り消し", "cancelled"),
+    ("no-password", "パスワードのない人", "has no password"),
     ("policy", "お店の判断では送れません", "not for the store to decide"),
     ("too-late", "間に合いませんでした", "too late"),
     ("apart", "この画面では決められません", "not to be decided here"),

@@ -320,9 +320,10 @@ fn is_of_login(place: Place) -> bool {
     matches!(place, Place::OneLogin | Place::OneLoginIn)
 }
 
-/// Whether a page has a form that leads to the marketplace's login.
+/// Whether a page has a form that leads to the marketplace's login, or may answer with the sign-in page, which has.
 fn leads_out(path: &str) -> bool {
-    Place::parse(path).is_some_and(|place| place == Place::SignIn || is_of_login(place))
+    Place::parse(path)
+        .is_some_and(|place| matches!(place, Place::SignIn | Place::Forgotten) || is_of_login(place))
 }
 
 /// Another page, by GET.

@@ -3,7 +3,7 @@
 //! Rules: a POST of our form leads there. Back from there comes a request that began at another site, without our cookies
 //! (`SameSite=Strict`): it is answered by a page that leads on ([`back`]), and what it leads to comes from here ([`arrive`]) with all of them: what
 //! was kept of the beginning, the mark of the device, the language, the session of who confirms. Until then nothing is looked at. What was
-//! kept goes with the first answer, whatever comes of it. Who has no password confirms a change by signing in there anew.
+//! kept goes with the answer to it, whatever comes of it, and with no other. Who has no password confirms a change by signing in there anew.
 //! When it fails: the sign-in page says so, and passwords go on working.
 
 use super::form::Form;
@@ -41,11 +41,12 @@ struct Again {
 }
 
 /// What a form of a page says where to go on, and what is kept for it.
-const AFTER: [(&str, Why, Place); 4] = [
+const AFTER: [(&str, Why, Place); 5] = [
     ("people", Why::ForPeople, Place::People),
     ("mail-server", Why::ForMailServer, Place::MailServer),
     ("second-factor", Why::ForFactor, Place::Factor),
     ("not-me", Why::ForNotMe, Place::NotMe),
+    ("senders", Why::ForSenders, Place::Senders),
 ];
 
 /// Where who is signed in without a password confirms a change of this page, if it is asked for.
@@ -122,7 +123,17 @@ pub(super) fn back(asked: &Asked<'_>, session: Option<&MenuSession>) -> Outcome 
 /// In.
 pub(super) async fn arrive(asked: &Asked<'_>, session: Option<&MenuSession>) -> Result<Outcome, RelayFault> {
     let Some(login) = &asked.shared.login else { return Ok(no_page(asked)) };
-    let mut outcome = answered(asked, session, login).await?;
+    let kept = asked.visitor.cookies.outer().and_then(|text| Outer::parse(text, now_s()));
+    let (Some(back), Some(outer)) = (Back::parse(asked.query), kept) else {
+        return Ok(late(asked, session, "forged"));
+    };
+    let bound = asked.shared.relay.bound_to(outer.text());
+    // Whoever sends a browser here without its having asked gets nowhere: the provider hears nothing of it, and what the browser keeps stays for
+    // the answer that it waits for.
+    if !outer.is_answered_by(&back.state, bound.as_bytes()) {
+        return Ok(late(asked, session, "forged"));
+    }
+    let mut outcome = answered(asked, session, login, (&back, &outer, bound.as_bytes())).await?;
     if let Some(cookie) = Cookies::no_outer() {
         outcome.response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -133,17 +144,9 @@ async fn answered(
     asked: &Asked<'_>,
     session: Option<&MenuSession>,
     login: &Login,
+    (back, outer, bound): (&Back, &Outer, &[u8]),
 ) -> Result<Outcome, RelayFault> {
     let (relay, guard, visit) = (&asked.shared.relay, &asked.shared.guard, &asked.visitor.visit);
-    let kept = asked.visitor.cookies.outer().and_then(|text| Outer::parse(text, now_s()));
-    let (Some(back), Some(outer)) = (Back::parse(asked.query), kept) else {
-        return Ok(late(asked, session, "forged"));
-    };
-    let bound = relay.bound_to(outer.text());
-    // Whoever sends a browser here without its having asked gets nowhere, and the provider hears nothing of it.
-    if !outer.is_answered_by(&back.state, bound.as_bytes()) {
-        return Ok(late(asked, session, "forged"));
-    }
     let confirms = session.filter(|session| outer.why != Why::SignIn && !session.person.has_password);
     if outer.why != Why::SignIn && confirms.is_none() {
         return Ok(late(asked, session, "signed-out"));
@@ -152,11 +155,11 @@ async fn answered(
         return Ok(Outcome::refused(words::too_fast(asked.visitor.language, None), "sign-in", "limited"));
     };
     let proven = async {
-        if !login.is_of_issuer(&back).await? {
+        if !login.is_of_issuer(back).await? {
             return Ok(None);
         }
         match &back.code {
-            Some(code) => login.exchange(code, &outer, bound.as_bytes()).await.map(Some),
+            Some(code) => login.exchange(code, outer, bound).await.map(Some),
             None => Ok(None),
         }
     };
@@ -201,8 +204,8 @@ async fn answered(
         Err(SignInFault::Fault(fault)) => return Err(fault),
     };
     guard.succeeded(&attempting, &account);
-    // The session that asked for it gives way to the new one.
-    if let Some(old) = confirms {
+    // The session that asked for it, or was here before, gives way to the new one.
+    if let Some(old) = session {
         relay.end_menu_session(old, old.id, visit, Place::OneLogin.word()).await?;
     }
     let after = AFTER.iter().find(|(_, why, _)| *why == outer.why).map_or(Place::Home, |(.., place)| *place);
@@ -242,7 +245,7 @@ fn failed(asked: &Asked<'_>, session: Option<&MenuSession>, fault: LoginFault) -
                 "The marketplace's login does not answer just now. Try again in a while, or sign in with store ID and password.",
             ),
         ),
-        LoginFault::Code(_) | LoginFault::Token(_) | LoginFault::NoStore => (
+        LoginFault::Code(_) | LoginFault::Token(_) | LoginFault::NoStore | LoginFault::Role => (
             StatusCode::FORBIDDEN,
             (
                 "マーケットプレイスのログインを確認できませんでした。もう一度お試しください。続くときは、マーケットプレイスにお問い合わせください。",
