@@ -3,12 +3,18 @@
 
 ALTER TABLE merchant ADD COLUMN former BYTEA;         -- sealed with the store's key: registered addresses that were taken off, which no customer may learn later; null: none
 ALTER TABLE merchant_address ADD COLUMN label BYTEA;  -- sealed with the store's key: the name that customers see, and whether it gets copies; null: neither
-ALTER TABLE menu_access ADD COLUMN whence BYTEA;      -- sealed as the access log is: from where a store's program logged in; null: it is a record of the menu
 ALTER TABLE menu_person ADD COLUMN address_idx BYTEA; -- of the address for notices; null: not indexed yet
-CREATE INDEX menu_access_own ON menu_access (merchant_id, id) WHERE whence IS NULL;
 CREATE INDEX menu_person_address ON menu_person (address_idx) WHERE ended_at IS NULL;
 CREATE INDEX menu_person_unfound ON menu_person (id) WHERE address_idx IS NULL AND ended_at IS NULL;
 CREATE INDEX merchant_address_found ON merchant_address (address_idx);
+
+-- Apart from menu_access, which an older version reads whole.
+CREATE TABLE menu_whence (
+    id BIGINT PRIMARY KEY,        -- of the record of a login
+    merchant_id BIGINT NOT NULL,  -- the store
+    whence BYTEA NOT NULL         -- sealed as the access log is: from where a store's program logged in
+);
+CREATE INDEX menu_whence_merchant ON menu_whence (merchant_id, id);
 
 CREATE TABLE menu_code (
     id BIGINT PRIMARY KEY,        -- by time

@@ -7,6 +7,7 @@
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::menu_changing::Told;
+use super::menu_senders::end_codes;
 use super::parties::{KeyRow, MerchantRow};
 use super::rows::NewRecord;
 use crate::mail::Timestamp;
@@ -186,8 +187,7 @@ impl Store {
         before: i64,
         limit: i64,
     ) -> Result<Vec<MenuAccessRow>, StoreFault> {
-        let which =
-            if sign_ins_only { "AND a.whence IS NULL AND a.event <> 'menu'" } else { "AND a.whence IS NULL" };
+        let which = if sign_ins_only { "AND a.event <> 'menu'" } else { "" };
         let text = format!(
             "SELECT r.id, r.at, r.event, r.detail FROM menu_access a JOIN record r ON r.id = a.id \
              WHERE a.merchant_id = $1 AND a.id < $2 {which} ORDER BY a.id DESC LIMIT $3"
@@ -228,7 +228,7 @@ impl Store {
         .await
     }
 
-    /// Gives a store in which nobody has signed in yet another one-time password.
+    /// Gives a store in which nobody who has a password administers another one-time password.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
@@ -240,7 +240,8 @@ impl Store {
     ) -> Result<MenuChanged, StoreFault> {
         self.menu_changing(merchant, told, async |transaction| {
             let text = "UPDATE merchant SET menu = $1 WHERE id = $2 \
-                 AND NOT EXISTS (SELECT 1 FROM menu_person p WHERE p.merchant_id = $2)";
+                 AND NOT EXISTS (SELECT 1 FROM menu_person p WHERE p.merchant_id = $2 AND p.ended_at IS NULL \
+                 AND p.role = 'administrator' AND p.login_idx IS NULL)";
             let query = sqlx::query(text).bind(sealed.stored()).bind(merchant);
             let done = query.execute(&mut **transaction).await?;
             Ok(if done.rows_affected() == 1 { MenuChanged::Done } else { MenuChanged::Gone })
@@ -277,6 +278,7 @@ impl Store {
             if done.rows_affected() == 0 {
                 return Ok(MenuChanged::Gone);
             }
+            end_codes(transaction, person.id).await?;
             end_sessions(transaction, person.id, except).await?;
             Ok(MenuChanged::Done)
         })
@@ -330,10 +332,14 @@ impl Store {
 /// Notes records of the access log, and logins of programs with from where they were, by which their store finds them.
 pub(super) async fn note(connection: &mut AnyConnection, new: &[&NewRecord]) -> Result<(), sqlx::Error> {
     for (new, merchant) in new.iter().filter_map(|new| Some((new, new.merchant_id?))) {
-        if EVENTS.contains(&new.event) || new.whence.is_some() {
-            let text = "INSERT INTO menu_access (id, merchant_id, event, whence) VALUES ($1, $2, $3, $4)";
+        if EVENTS.contains(&new.event) {
+            let text = "INSERT INTO menu_access (id, merchant_id, event) VALUES ($1, $2, $3)";
             let query = sqlx::query(text).bind(new.id).bind(merchant).bind(new.event);
-            let query = query.bind(new.whence.as_ref().map(Sealed::stored));
+            query.execute(&mut *connection).await?;
+        }
+        if let Some(whence) = &new.whence {
+            let text = "INSERT INTO menu_whence (id, merchant_id, whence) VALUES ($1, $2, $3)";
+            let query = sqlx::query(text).bind(new.id).bind(merchant).bind(whence.stored());
             query.execute(&mut *connection).await?;
         }
     }

@@ -78,7 +78,7 @@ impl Store {
         merchant: i64,
         (first, last): (i64, i64),
     ) -> Result<Vec<(i64, Sealed)>, StoreFault> {
-        let text = "SELECT id, whence FROM menu_access WHERE merchant_id = $1 AND id >= $2 AND id <= $3 AND whence IS NOT NULL";
+        let text = "SELECT id, whence FROM menu_whence WHERE merchant_id = $1 AND id >= $2 AND id <= $3";
         let query = sqlx::query(text).bind(merchant).bind(first).bind(last);
         let rows = query.fetch_all(self.pool()).await?;
         let read = |row: &AnyRow| Ok((row.try_get(0)?, Sealed::from_stored(row.try_get(1)?)));

@@ -6,19 +6,20 @@ use super::fault::StoreFault;
 use super::handle::Store;
 use super::menu::{MenuChanged, MenuPersonRow, PERSON, end_sessions, read_person};
 use super::menu_changing::Told;
-use super::menu_senders::use_code;
+use super::menu_senders::{end_codes, use_code};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::AssertSqlSafe;
 
 impl Store {
-    /// People with this address, of whatever store.
+    /// People with this address, of whatever store; who signs in by a login elsewhere has nothing to forget.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn menu_people_at(&self, address: Index, limit: i64) -> Result<Vec<MenuPersonRow>, StoreFault> {
         let text = format!(
-            "SELECT {PERSON} FROM menu_person p WHERE p.address_idx = $1 AND p.ended_at IS NULL ORDER BY p.id LIMIT $2"
+            "SELECT {PERSON} FROM menu_person p WHERE p.address_idx = $1 AND p.ended_at IS NULL \
+             AND p.login_idx IS NULL ORDER BY p.id LIMIT $2"
         );
         let query = sqlx::query(AssertSqlSafe(text)).bind(address.as_bytes()).bind(limit);
         let rows = query.fetch_all(self.pool()).await?;
@@ -70,14 +71,13 @@ impl Store {
                 return Ok(MenuChanged::Gone);
             }
             let text = "UPDATE menu_person SET verifier = $1, initial_until = NULL, password_at = $2 \
-                 WHERE id = $3 AND verifier = $4 AND ended_at IS NULL";
+                 WHERE id = $3 AND verifier = $4 AND ended_at IS NULL AND login_idx IS NULL";
             let query = sqlx::query(text).bind(verifier.stored()).bind(now.as_millis()).bind(person.id);
             let done = query.bind(person.verifier.stored()).execute(&mut **transaction).await?;
             if done.rows_affected() == 0 {
                 return Ok(MenuChanged::Gone);
             }
-            let text = "DELETE FROM menu_code WHERE person_id = $1";
-            sqlx::query(text).bind(person.id).execute(&mut **transaction).await?;
+            end_codes(transaction, person.id).await?;
             end_sessions(transaction, person.id, None).await?;
             Ok(MenuChanged::Done)
         })

@@ -13,13 +13,15 @@ use super::reader::Transaction;
 use super::rows::NewAddress;
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// Registered addresses of one store.
 pub const ADDRESSES_MAX: usize = 50;
-/// Codes of one store that are good at once.
-const CODES_MAX: i64 = 40;
+/// Addresses of one store that wait for their proof at once.
+const CLAIMS_MAX: i64 = 40;
+/// Codes of one person that are good at once; with one more the oldest ends. They hold up no other person, and no address that waits.
+const CODES_OF_PERSON: i64 = 3;
 
 /// A registered address, as kept.
 pub struct SenderRow {
@@ -137,16 +139,22 @@ impl Store {
         told: &Told,
     ) -> Result<MenuChanged, StoreFault> {
         self.menu_changing(merchant, told, async |transaction| {
-            let text = "SELECT COUNT(*) FROM menu_code WHERE merchant_id = $1 AND ends_at > $2";
+            let text = "SELECT COUNT(*) FROM menu_code WHERE merchant_id = $1 AND ends_at > $2 AND person_id IS NULL";
             let query = sqlx::query(text).bind(merchant).bind(now.as_millis());
             let standing: i64 = query.fetch_one(&mut **transaction).await?.try_get(0)?;
-            if standing + i64::try_from(new.len()).unwrap_or(CODES_MAX) > CODES_MAX {
+            let claims = new.iter().filter(|new| new.person_id.is_none()).count();
+            if claims > 0 && standing + i64::try_from(claims).unwrap_or(CLAIMS_MAX) > CLAIMS_MAX {
                 return Ok(MenuChanged::TooMany);
             }
             for new in new {
                 let text = "INSERT INTO menu_code (id, code, merchant_id, person_id, label, ends_at) VALUES ($1, $2, $3, $4, $5, $6)";
                 let query = sqlx::query(text).bind(new.id).bind(&new.code[..]).bind(merchant).bind(new.person_id);
                 let query = query.bind(new.label.as_ref().map(Sealed::stored)).bind(new.ends_at.as_millis());
+                query.execute(&mut **transaction).await?;
+                let Some(person) = new.person_id else { continue };
+                let text = "DELETE FROM menu_code WHERE person_id = $1 AND id NOT IN \
+                     (SELECT o.id FROM menu_code o WHERE o.person_id = $1 ORDER BY o.id DESC LIMIT $2)";
+                let query = sqlx::query(text).bind(person).bind(CODES_OF_PERSON);
                 query.execute(&mut **transaction).await?;
             }
             Ok(MenuChanged::Done)
@@ -205,6 +213,24 @@ impl Store {
         .await
     }
 
+    /// Makes a registered address the one that the store's mail goes to.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn make_first(
+        &self,
+        (merchant, sender): (i64, i64),
+        told: &Told,
+    ) -> Result<MenuChanged, StoreFault> {
+        self.menu_changing(merchant, told, async |transaction| {
+            let text = "UPDATE merchant_address SET position = \
+                 (SELECT MIN(o.position) FROM merchant_address o WHERE o.merchant_id = $2) - 1 WHERE id = $1 AND merchant_id = $2";
+            let done = sqlx::query(text).bind(sender).bind(merchant).execute(&mut **transaction).await?;
+            Ok(if done.rows_affected() == 1 { MenuChanged::Done } else { MenuChanged::Gone })
+        })
+        .await
+    }
+
     /// Takes a registered address off; the first one stays. `former`: those that were taken off as they were read, and with this one.
     ///
     /// # Errors
@@ -245,6 +271,20 @@ pub(super) async fn use_code(
     let text = "DELETE FROM menu_code WHERE id = $1 AND merchant_id = $2 AND ends_at > $3";
     let query = sqlx::query(text).bind(code).bind(merchant).bind(now.as_millis());
     Ok(query.execute(&mut **transaction).await?.rows_affected() == 1)
+}
+
+/// Ends the codes that would give a person a password.
+pub(super) async fn end_codes(connection: &mut AnyConnection, person: i64) -> Result<(), sqlx::Error> {
+    let text = "DELETE FROM menu_code WHERE person_id = $1";
+    sqlx::query(text).bind(person).execute(connection).await?;
+    Ok(())
+}
+
+/// Ends the codes of addresses of a store that wait for their proof.
+pub(super) async fn end_claims(connection: &mut AnyConnection, merchant: i64) -> Result<(), sqlx::Error> {
+    let text = "DELETE FROM menu_code WHERE merchant_id = $1 AND person_id IS NULL";
+    sqlx::query(text).bind(merchant).execute(connection).await?;
+    Ok(())
 }
 
 fn sealed(row: &AnyRow, at: usize) -> Result<Option<Sealed>, sqlx::Error> {

@@ -13,6 +13,7 @@ use super::menu::{
 };
 use super::menu_changing::Told;
 use super::menu_one_login::{self, cool};
+use super::menu_senders::{end_claims, end_codes};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::any::AnyRow;
@@ -317,8 +318,8 @@ impl Store {
         Ok(())
     }
 
-    /// Ends what somebody may have got hold of: the other sessions of a person, whose password has to be changed before `until`, and the
-    /// credentials of the store, where that is said.
+    /// Ends what somebody may have got hold of: the other sessions of a person, whose password has to be changed before `until`, codes that
+    /// are on their way to the person or to addresses of the store, and the credentials of the store, where that is said.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
@@ -336,6 +337,8 @@ impl Store {
             let query = sqlx::query(text).bind(until.as_millis()).bind(person);
             query.execute(&mut **transaction).await?;
             end_sessions(transaction, person, Some(session)).await?;
+            end_codes(transaction, person).await?;
+            end_claims(transaction, merchant).await?;
             if ends_credentials {
                 let text = "UPDATE credential SET revoked_at = $1 WHERE merchant_id = $2 AND (revoked_at IS NULL OR revoked_at > $1)";
                 let query = sqlx::query(text).bind(now.as_millis()).bind(merchant);

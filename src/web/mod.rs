@@ -86,7 +86,7 @@ pub(crate) struct Shared {
     /// Places for searches, which must leave the database's readers to mail.
     searches: tokio::sync::Semaphore,
     /// Who may try how often to get into the menu.
-    guard: menu::Guard,
+    guard: Arc<menu::Guard>,
     /// How long what is kept.
     kept: menu::KeptDays,
     /// The marketplace's one login for all, where there is one.
@@ -152,7 +152,7 @@ impl Web {
                 policy: self.policy,
                 proxies: self.proxies,
                 searches: tokio::sync::Semaphore::new(log::AT_ONCE),
-                guard: menu::Guard::new(self.records_per_minute),
+                guard: Arc::new(menu::Guard::new(self.records_per_minute)),
                 kept: self.kept,
                 login: self.login,
             }))

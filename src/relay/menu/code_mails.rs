@@ -84,6 +84,32 @@ impl MenuText {
         }
     }
 
+    /// Of another address to which the store's mail goes.
+    pub fn first_address(brand: &str, store: &Merchant, now: Timestamp) -> Self {
+        let (store_id, at) = (&store.store_id, in_japan(now));
+        let text = format!(
+            "{brand}の店舗のメールの届け先が、運営者により、登録されている別のアドレスに変更されました。\r\n\
+             \r\n\
+             日時: {at}\r\n\
+             店舗ID: {store_id}\r\n\
+             \r\n\
+             届け先は店舗メニューの「登録メールアドレス」で確認できます。依頼した覚えがない場合は、運営者に連絡してください。\r\n\
+             \r\n\
+             ----\r\n\
+             \r\n\
+             The operator of {brand} made another of your registered addresses the one that your store's mail goes to.\r\n\
+             \r\n\
+             Time: {at}\r\n\
+             Store ID: {store_id}\r\n\
+             \r\n\
+             The store menu shows it under \"Registered addresses\". If nobody of your store asked for it, tell the operator.\r\n"
+        );
+        Self {
+            subject: format!("[{brand}] 店舗のメールの届け先の変更 / Where your mail goes was changed"),
+            text,
+        }
+    }
+
     /// To an address that was typed by somebody who has forgotten ID or password: the store, and a code for each person who has it.
     pub fn forgotten(brand: &str, store: &Merchant, people: &[(String, Secret)], until: Timestamp) -> Self {
         let (store_id, until) = (&store.store_id, in_japan(until));

@@ -1,9 +1,9 @@
 //! A forgotten ID or password: what a store's people get back by their address.
 //!
 //! Rules: whoever asks gets one answer at once, before anything is looked for. To the address go the ids of its stores and, for each person who
-//! has it, a code: good once, for half an hour, in the browser that asked. With the code a new password is chosen; that signs nobody in, so a
+//! has it, a code, to the spelling under which it was registered: good once, for half an hour, in the browser that asked. With the code a new password is chosen; that signs nobody in, so a
 //! second factor is asked for as ever. All sessions of the person end, and the administrators, the person and the store's first address are told.
-//! How often one may ask the floor above says.
+//! Who signs in by a login elsewhere has nothing to forget. How often one may ask the floor above says.
 //! When it fails: [`PeopleFault`]; nothing was changed.
 
 use super::access::{Access, By};
@@ -21,11 +21,23 @@ const STORES_MAX: usize = 5;
 const PEOPLE_MAX: i64 = 20;
 
 impl Relay {
-    /// Sends an address what it has forgotten, if it is anybody's: for the browser with this mark.
+    /// By what requests for an address are counted, however it is spelled; `None`: it is no address.
+    pub fn asked_mailbox(&self, address: &str) -> Option<Index> {
+        Some(self.menu_address(&RealAddress::parse(address.trim()).ok()?))
+    }
+
+    /// Sends an address what it has forgotten, if it is anybody's, and `may_send` says that there was not enough of it yet: for the browser with
+    /// this mark.
     ///
     /// # Errors
     /// [`RelayFault`] when the database or the keys fail.
-    pub async fn send_forgotten(&self, address: &str, mark: &str, visit: &Visit) -> Result<(), RelayFault> {
+    pub async fn send_forgotten(
+        &self,
+        address: &str,
+        mark: &str,
+        visit: &Visit,
+        may_send: impl FnOnce() -> bool,
+    ) -> Result<(), RelayFault> {
         let Ok(address) = RealAddress::parse(address.trim()) else { return Ok(()) };
         let people = self.store().menu_people_at(self.menu_address(&address), PEOPLE_MAX).await?;
         let indexes: Vec<Index> = self.vault().index.all(Indexed::Address(&address)).into_iter().collect();
@@ -34,6 +46,16 @@ impl Relay {
         stores.extend(self.store().stores_of_address(&indexes, limit).await?);
         stores.sort_unstable();
         stores.dedup();
+        if stores.is_empty() {
+            return Ok(());
+        }
+        if !may_send() {
+            tracing::warn!(
+                event = "menu_codes",
+                "as many have forgotten ID or password as may have in an hour"
+            );
+            return Ok(());
+        }
         for id in stores.into_iter().take(STORES_MAX) {
             let Some(row) = self.store().menu_store_of(id).await? else { continue };
             let MenuStore { merchant, has_left, .. } = self.open_menu_store(row)?;
@@ -54,13 +76,19 @@ impl Relay {
     ) -> Result<(), RelayFault> {
         let now = Timestamp::now();
         let until = now.after(CODE_LASTS);
-        let (mut codes, mut named, mut told) = (Vec::new(), Vec::new(), Told::default());
+        let (mut codes, mut told) = (Vec::new(), Told::default());
+        // Mail goes to what was registered, never to what was typed: two spellings of which we make one may be two mailboxes elsewhere.
+        let mut to: Vec<(RealAddress, Vec<(String, Secret)>)> = Vec::new();
+        let registered = self.registered(store).await?;
+        to.extend(
+            registered.into_iter().filter(|own| own.same_mailbox(address)).map(|own| (own, Vec::new())),
+        );
         for person in people {
             let (label, own) = open_label(&store.key, person)?;
             // The index found it; the row says whether it is so. Who was invited and let the invitation end was never there.
             let ended = person.initial_until.is_some_and(|until| until <= now);
             let never_came = person.password_at == person.created_at;
-            if !own.same_mailbox(address) || (ended && never_came) {
+            if !own.same_mailbox(address) || (ended && never_came) || person.has_login {
                 continue;
             }
             let code = new_code();
@@ -72,17 +100,20 @@ impl Relay {
                 ends_at: until,
             });
             told.records.push(self.record_of(store, &label.name, ("send-code", "sent"), visit));
-            named.push((label.name, code));
+            match to.iter_mut().find(|(known, _)| known.reveal() == own.reveal()) {
+                Some((_, named)) => named.push((label.name, code)),
+                None => to.push((own, vec![(label.name, code)])),
+            }
         }
-        let text = MenuText::forgotten(&self.policy().brand, store, &named, until);
-        told.mails.push(self.menu_mail(store, address, &text, "menu_forgotten", now)?);
-        match self.store().add_menu_codes(store.id, &codes, now, &told).await? {
-            MenuChanged::Done => {}
-            _ => tracing::warn!(
-                event = "menu_codes",
-                "a store has as many codes as may be, and gets no more for now"
-            ),
+        // Where somebody has it in another spelling, that one alone is told.
+        if to.iter().any(|(_, named)| !named.is_empty()) {
+            to.retain(|(_, named)| !named.is_empty());
         }
+        for (to, named) in &to {
+            let text = MenuText::forgotten(&self.policy().brand, store, named, until);
+            told.mails.push(self.menu_mail(store, to, &text, "menu_forgotten", now)?);
+        }
+        self.store().add_menu_codes(store.id, &codes, now, &told).await?;
         Ok(())
     }
 
@@ -109,6 +140,9 @@ impl Relay {
             PeopleFault::Gone => PeopleFault::WrongCode,
             other => other,
         })?;
+        if person.has_login {
+            return Err(PeopleFault::WrongCode);
+        }
         let (label, _) = open_label(&store.key, &person)?;
         let context = [store.store_id.as_str(), &store.name, &label.name, &self.policy().brand];
         passwords::check(new.show(), &context).map_err(PeopleFault::Password)?;

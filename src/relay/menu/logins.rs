@@ -1,7 +1,7 @@
 //! With what, when and from where a store's programs logged in to send mail, as its people see it.
 //!
 //! Rules: by the facts of the log, which have country and network but no address: the records are opened at the desk alone. The address stands once
-//! more, sealed as the access log is (`menu_access.whence`), for administrators; not of who had a wrong password, since nobody's name
+//! more, sealed as the access log is (`menu_whence`), for administrators; not of who had a wrong password, since nobody's name
 //! may cost more than another's. A user name is known by its number in each quarter; whoever failed is found by the names of the
 //! store's credentials, ended ones too.
 //! When it fails: [`RelayFault`].
@@ -136,7 +136,7 @@ impl Relay {
 }
 
 fn whence_place(record: i64) -> Place {
-    Place::new("menu_access", "whence", record)
+    Place::new("menu_whence", "whence", record)
 }
 
 fn view(row: MenuLoginRow, names: &HashMap<i64, (String, String)>, whence: Option<Whence>) -> LoginView {

@@ -155,8 +155,10 @@ impl Relay {
         let is_right = is_right.map_err(|Busy| SignInFault::Busy)?;
         let now = Timestamp::now();
         let is_over = |person: &MenuPersonRow| person.initial_until.is_some_and(|until| until <= now);
+        // Who signs in by a login elsewhere has no password, whatever the row says.
+        let is_none = |person: &MenuPersonRow| person.has_login || is_over(person);
         let store = match store {
-            Some(store) if is_right && !store.has_left && !person.as_ref().is_some_and(is_over) => store,
+            Some(store) if is_right && !store.has_left && !person.as_ref().is_some_and(is_none) => store,
             store => {
                 let store = store.filter(|store| !store.has_left).map(|store| store.merchant);
                 let name = if asked.name.trim().is_empty() { name } else { asked.name.to_owned() };

@@ -13,6 +13,7 @@ use crate::vault::Secret;
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -45,14 +46,17 @@ pub(super) async fn change(asked: &Asked<'_>, form: &Form) -> Result<Outcome, Re
 fn ask(asked: &Asked<'_>, form: &Form) -> Outcome {
     let (language, visit) = (asked.visitor.language, asked.visitor.visit.clone());
     let address = form.value("address");
-    if asked.shared.guard.spend(Budget::Forgotten(address, visit.ip)).is_none() {
+    let mailbox = asked.shared.relay.asked_mailbox(address);
+    if asked.shared.guard.spend(Budget::Forgotten(mailbox.as_ref(), visit.ip)).is_none() {
         return Outcome::refused(words::too_fast(language, None), "forgotten", "limited");
     }
     let (relay, address) = (asked.shared.relay.clone(), Zeroizing::new(address.to_owned()));
+    let guard = Arc::clone(&asked.shared.guard);
     let mark = Zeroizing::new(asked.visitor.cookies.form().unwrap_or_default().to_owned());
     tokio::spawn(async move {
         tokio::time::sleep(LATER).await;
-        if let Err(fault) = relay.send_forgotten(&address, &mark, &visit).await {
+        let may_send = || guard.spend(Budget::ForgottenMail).is_some();
+        if let Err(fault) = relay.send_forgotten(&address, &mark, &visit, may_send).await {
             tracing::error!(event = "fault", %fault, "who has forgotten ID or password gets no mail");
         }
     });

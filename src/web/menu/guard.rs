@@ -10,6 +10,7 @@
 
 use crate::config::mask;
 use crate::ingress::{Answer, Rate, Table, delay};
+use crate::vault::Index;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +48,7 @@ const OF_SENDERS: u64 = 30;
 const OF_CODES: u64 = 20;
 /// Test mails of a store a day.
 const OF_TESTS: u64 = 20;
-/// Who says that he has forgotten ID or password: of all and of a network an hour, of an address a day.
+/// Who says that he has forgotten ID or password: of all whose address is known and of a network an hour, of an address a day.
 const OF_FORGOTTEN: u64 = 600;
 const OF_FORGOTTEN_NETWORK: u64 = 20;
 const OF_FORGOTTEN_ADDRESS: u64 = 10;
@@ -110,8 +111,10 @@ pub(super) enum Budget<'a> {
     /// A code to an address that is to be registered.
     Code(i64, &'a str),
     Test(i64),
-    /// What this address has forgotten, for somebody there.
-    Forgotten(&'a str, IpAddr),
+    /// What this address has forgotten, for somebody there; `None`: it is no address.
+    Forgotten(Option<&'a Index>, IpAddr),
+    /// Mail about it, to an address that is known.
+    ForgottenMail,
     /// A code from there that may be none.
     TypedCode(IpAddr),
 }
@@ -217,10 +220,9 @@ impl Guard {
         Ok(attempting)
     }
 
-    /// A place to wait. IPv6 by the /48 that a subscriber may have.
+    /// A place to wait.
     fn place(&self, ip: IpAddr) -> Option<Waits<'_>> {
-        let ip = ip.to_canonical();
-        let wide = mask(ip, if ip.is_ipv4() { 24 } else { 48 });
+        let wide = wide_network(ip);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.values().sum::<u32>() >= WAITING {
             return None;
@@ -294,22 +296,21 @@ impl Guard {
                 self.take(&[format!("codes {store}"), to], &[day(OF_CODES), day(OF_ADDRESS)])
             }
             Budget::Forgotten(address, ip) => {
-                let (address, network) = (address.trim().to_lowercase(), network(ip));
-                let subjects = [
-                    "forgotten".to_owned(),
-                    format!("forgotten at {network}"),
-                    format!("forgotten {address} at {network}"),
-                    format!("forgotten {address}"),
-                ];
-                let hour = |amount| Rate::new(amount, HOUR);
-                let rates = [
-                    hour(OF_FORGOTTEN),
-                    hour(OF_FORGOTTEN_NETWORK),
-                    hour(OF_ADDRESS),
-                    day(OF_FORGOTTEN_ADDRESS),
-                ];
+                let (network, hour) = (wide_network(ip), |amount| Rate::new(amount, HOUR));
+                let mut subjects = vec![format!("forgotten at {network}")];
+                let mut rates = vec![hour(OF_FORGOTTEN_NETWORK)];
+                if let Some(address) = address {
+                    // However it is spelled: the index is of the mailbox.
+                    let address = data_encoding::HEXLOWER.encode(address.as_bytes());
+                    subjects.extend([
+                        format!("forgotten {address} at {network}"),
+                        format!("forgotten {address}"),
+                    ]);
+                    rates.extend([hour(OF_ADDRESS), day(OF_FORGOTTEN_ADDRESS)]);
+                }
                 self.take(&subjects, &rates)
             }
+            Budget::ForgottenMail => self.take(&["forgotten"], &[Rate::new(OF_FORGOTTEN, HOUR)]),
             Budget::TypedCode(ip) => {
                 self.take(&[format!("code at {}", network(ip))], &[Rate::new(OF_TYPED_CODES, QUARTER_HOUR)])
             }
@@ -399,6 +400,12 @@ impl Guard {
 fn network(ip: IpAddr) -> IpAddr {
     let ip = ip.to_canonical();
     mask(ip, if ip.is_ipv4() { 24 } else { 56 })
+}
+
+/// An IPv4 /24 or an IPv6 /48, which a subscriber may have.
+fn wide_network(ip: IpAddr) -> IpAddr {
+    let ip = ip.to_canonical();
+    mask(ip, if ip.is_ipv4() { 24 } else { 48 })
 }
 
 #[cfg(test)]
