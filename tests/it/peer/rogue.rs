@@ -108,8 +108,7 @@ impl Rogue {
     /// Somebody signed in: a code for these claims, beside those that every token has.
     pub fn code(&self, nonce: &str, challenge: &str, more: &Value) -> String {
         let now = Timestamp::now().as_millis() / 1000;
-        let mut claims =
-            json!({ "iss": self.issuer, "aud": "menu", "nonce": nonce, "iat": now, "exp": now + 60 });
+        let mut claims = json!({ "iss": self.issuer, "aud": "menu", "nonce": nonce, "iat": now, "exp": now + 60, "auth_time": now });
         for (name, value) in more.as_object().unwrap() {
             claims[name] = value.clone();
         }

@@ -5,7 +5,7 @@ use super::client::Client;
 use super::letter::{Letter, header};
 use super::menu::{OWN, signed_in, told};
 use super::process::{On, on_both_databases};
-use super::scene::{Scene, add_merchant};
+use super::scene::{Scene, add_merchant, open_order};
 use crate::peer::eventually;
 use std::time::{Duration, Instant};
 
@@ -151,6 +151,71 @@ fn copies_go_to_the_sender_who_asks_for_them_once(on: On) {
 }
 
 #[test]
+fn a_name_that_gives_somebody_away_is_refused_and_none_that_does_so_to_one_customer_is_shown_to_him() {
+    let scene = Scene::new(On::Sqlite);
+    let mut browser = signed_in(&scene);
+    let first = id(&mut browser, &scene.mise.address);
+    let local = |address: &str| address.split('@').next().unwrap().to_owned();
+    let name = |browser: &mut Browser, name: &str| {
+        browser.get("/menu/senders").is(200);
+        browser.post("/menu/senders", &[("do", "change"), ("sender", &first), ("name", name)])
+    };
+    for wrong in [
+        local(&scene.mise.address).as_str(),
+        "hanaya.co.jp 03-1234-5678",
+        "https://shop.example/contact",
+        "mise＠hana",
+        "花屋 ０９０１２３４５６７８",
+    ] {
+        name(&mut browser, wrong).is(422).says("電話番号");
+    }
+    // What no page can know: it is of one conversation. There the registered name stands in for it.
+    let tanaka = open_order(&scene.relay, "mise", "ORD-T", &format!("tanaka@{}", scene.hana.domain));
+    name(&mut browser, "Tanaka").is(200);
+    let shown = |to: &str, count: usize| {
+        let letter = Letter::new(&scene.watch, &scene.mise.address, to);
+        scene.submit(&letter).is("250");
+        let got = scene.hana.mailbox.wait_for(count);
+        let mail = mail_parser::MessageParser::default().parse(&got[count - 1].bytes).unwrap();
+        mail.from().unwrap().first().unwrap().name().unwrap_or_default().to_owned()
+    };
+    assert_eq!(shown(&scene.order.customer_alias, 1), "Tanaka");
+    assert_eq!(shown(&tanaka.customer_alias, 2), "花屋 Hanaya");
+}
+
+#[test]
+fn the_operator_makes_another_address_the_first_and_all_are_told() {
+    let scene = Scene::new(On::Sqlite);
+    let mut browser = signed_in(&scene);
+    let new = format!("nigo.{}", scene.mise.address);
+    let first = |address: &str| {
+        scene.relay.run(&["merchant", "address", "first", "--store-id", "mise", "--address", address])
+    };
+    assert_eq!(first(&new).status, 1, "it is not registered");
+    add(&scene, &mut browser, &new);
+    let ran = first(&new);
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    eventually("both are told", || {
+        let received = scene.mise.mailbox.received();
+        let is_it = |mail: &&super::mailbox::Received| told(mail).0.contains("届け先の変更");
+        (received.iter().filter(is_it).count() == 2).then_some(())
+    });
+    // The store's mail goes there, and the one of before is an address like any.
+    scene.deliver(&scene.to_merchant()).is("250");
+    eventually("it went to the new one", || {
+        let received = scene.mise.mailbox.received();
+        let is_it = |mail: &&super::mailbox::Received| {
+            header(&mail.bytes, "From").is_some_and(|from| {
+                from.contains(&scene.order.merchant_alias) || from.contains(&scene.order.customer_alias)
+            }) && mail.forward_paths.concat().contains(&new)
+        };
+        received.iter().find(is_it).map(|_| ())
+    });
+    let old = id(&mut browser, &scene.mise.address);
+    browser.post("/menu/senders", &[("do", "end"), ("sender", &old)]).is(200).says("削除しました");
+}
+
+#[test]
 fn only_who_may_changes_the_senders_of_his_own_store() {
     let scene = Scene::with(On::Sqlite, |setup| setup.key("web.proxies", "['127.0.0.1/32']"));
     let other = add_merchant(&scene.relay, "ume", &[&scene.taro.address]);
@@ -175,7 +240,7 @@ fn only_who_may_changes_the_senders_of_his_own_store() {
     home.get("/menu/senders");
     home.post("/menu/senders", &[("do", "change"), ("sender", &ids[1]), ("name", "a@b")])
         .is(422)
-        .says("@ を");
+        .says("@ より前");
     // Another store changes none of it, and a code of this store proves nothing there.
     home.post("/menu/senders", &[("do", "add"), ("address", &format!("sango.{second}"))]).is(200);
     let code = code(&scene, "sango.");
