@@ -58,6 +58,7 @@ pub use calendar::calendar_ids;
 pub use facts::{FILES_MAX, FileFacts, MailFacts, facts};
 pub use gate::{Files, Forbidden, Stopped, pass_gate};
 pub use identity::{MAX_IDS, header_from, message_id, message_ids};
+pub use name::may_be_shown;
 pub use outcome::{Held, Hold, Outcome, Removed};
 pub use refusal::Refusal;
 pub use rules::{DocumentRule, NameRule, Rules, SignatureRule, TnefRule};

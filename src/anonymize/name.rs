@@ -8,6 +8,7 @@
 use super::identity::mailboxes;
 use super::search::{Kind, Search};
 use super::{NameRule, Passage, spelling};
+use crate::mail::RealAddress;
 use crate::mime::charset::Charset;
 use crate::mime::words::{self, Coding};
 
@@ -74,6 +75,11 @@ fn unquoted(phrase: &str) -> String {
     out.trim().to_owned()
 }
 
+/// Whether a name that is shown of its own may be: it gives away neither these addresses nor another way round the relay.
+pub fn may_be_shown<'a>(name: &str, addresses: impl Iterator<Item = &'a RealAddress> + Clone) -> bool {
+    passes(name.trim(), &Search::seeking(addresses))
+}
+
 fn passes(text: &str, search: &Search) -> bool {
     if text.is_empty() || text.chars().count() > MAX_NAME || text.chars().any(char::is_control) {
         return false;
@@ -118,4 +124,30 @@ fn is_phrase(phrase: &[u8]) -> bool {
         }
     }
     !quoted && !escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_chosen_shows_no_address_and_no_other_way() {
+        let own = [RealAddress::parse("hanako.suzuki@mise.example").unwrap()];
+        for name in ["花屋 本店", "Hanaya", "Hanako Suzuki", "24h flowers", "(株)花屋・二号店"] {
+            assert!(may_be_shown(name, own.iter()), "{name}");
+        }
+        for name in [
+            "hanako.suzuki",
+            "HANAKO.SUZUKI",
+            "hanako.suzuki@mise.example",
+            "hanako.suzuki＠mise.example",
+            "hanaya.co.jp 03-1234-5678",
+            "花屋 ０９０-１２３４-５６７８",
+            "https://shop.example/contact",
+            "www.hanaya",
+            "",
+        ] {
+            assert!(!may_be_shown(name, own.iter()), "{name}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ use super::tokens::Tokens;
 use super::traces::{Number, Traces};
 use super::written::Written;
 use super::{Passage, Refusal, longer, said, stripping};
+use crate::mail::RealAddress;
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
 use crate::mime::view::View;
@@ -67,14 +68,24 @@ impl Search {
             Ok(Needle::new(&secret.address.reveal_canonical(), super::safe_alias(secret.alias)?))
         });
         let needles: Vec<Needle> = needles.collect::<Result<_, Refusal>>()?;
-        let written: Vec<String> = passage.secrets.iter().map(|secret| secret.address.reveal()).collect();
+        Ok(Self::of(needles, passage.secrets.iter().map(|secret| secret.address)))
+    }
+
+    /// Prepares addresses that are looked for and not replaced.
+    pub fn seeking<'a>(addresses: impl Iterator<Item = &'a RealAddress> + Clone) -> Self {
+        let needle = |address: &RealAddress| Needle::new(&address.reveal_canonical(), String::new());
+        Self::of(addresses.clone().map(needle).collect(), addresses)
+    }
+
+    fn of<'a>(needles: Vec<Needle>, addresses: impl Iterator<Item = &'a RealAddress>) -> Self {
+        let written: Vec<String> = addresses.map(RealAddress::reveal).collect();
         let domains = needles.iter().flat_map(Needle::domains);
         let mut firsts: Vec<u8> =
             domains.filter_map(|domain| Some(domain.first()?.to_ascii_lowercase())).collect();
         firsts.sort_unstable();
         firsts.dedup();
         let (tokens, written) = (Tokens::new(&needles, &written), Written::new(&needles));
-        Ok(Self { needles, firsts, tokens, written, traces: Traces::default() })
+        Self { needles, firsts, tokens, written, traces: Traces::default() }
     }
 
     /// Takes in the traces of the mail's path.

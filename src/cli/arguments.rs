@@ -146,6 +146,11 @@ pub(super) enum MerchantCommand {
         #[command(subcommand)]
         command: CredentialCommand,
     },
+    /// The registered addresses of a store.
+    Address {
+        #[command(subcommand)]
+        command: AddressCommand,
+    },
     /// Make a new one-time password for the menu of a store whose people have lost theirs. It is shown once.
     MenuPassword {
         /// The store.
@@ -157,6 +162,19 @@ pub(super) enum MerchantCommand {
         /// Take the person's second factor off too.
         #[arg(long)]
         without_second_factor: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum AddressCommand {
+    /// Let the store's mail go to this one from now on. All of them are told; make sure who asks.
+    First {
+        /// The store.
+        #[arg(long, value_name = "ID")]
+        store_id: String,
+        /// One that it has registered.
+        #[arg(long, value_name = "ADDRESS")]
+        address: String,
     },
 }
 

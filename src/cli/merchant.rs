@@ -1,9 +1,9 @@
-//! `anshin merchant add`, `menu-password`; `merchant credential` is `credential.rs`.
+//! `anshin merchant add`, `menu-password`, `address first`; `merchant credential` is `credential.rs`.
 
-use super::arguments::{Common, MerchantCommand};
+use super::arguments::{AddressCommand, Common, MerchantCommand};
 use super::output::{Failure, print};
 use super::{credential, desk, process};
-use crate::relay::NewMerchantRequest;
+use crate::relay::{NewMerchantRequest, Recovered};
 use crate::web::merchant_json;
 use serde_json::json;
 
@@ -12,6 +12,14 @@ pub(super) async fn run(command: MerchantCommand, common: &Common) -> Result<(),
         MerchantCommand::Credential { command } => return credential::run(command, common).await,
         MerchantCommand::MenuPassword { store_id, name, without_second_factor } => {
             return menu_password(&store_id, name.as_deref(), without_second_factor, common).await;
+        }
+        MerchantCommand::Address { command: AddressCommand::First { store_id, address } } => {
+            let (_, relay) = desk::relay(common, "merchant address").await?;
+            relay.first_address(&store_id, &address).await?;
+            let text =
+                "The store's mail goes there from now on. All its addresses and its administrators are told.";
+            print(common, &json!({ "store_id": store_id, "first": true }), text);
+            return Ok(());
         }
         MerchantCommand::Add { store_id, name, addresses } => (store_id, name, addresses),
     };
@@ -45,9 +53,18 @@ async fn menu_password(
     common: &Common,
 ) -> Result<(), Failure> {
     let (_, relay) = desk::relay(common, "merchant menu-password").await?;
-    let password = relay.new_menu_password(store_id, name, drops_factor).await?;
-    let password = password
+    let recovered = relay.new_menu_password(store_id, name, drops_factor).await?;
+    let recovered = recovered
         .ok_or_else(|| Failure::new("store id: there is no such store; `anshin merchant add` makes one"))?;
+    let Recovered::Password(password) = recovered else {
+        let document = json!({ "menu": { "store_id": store_id, "second_factor_off": true } });
+        print(
+            common,
+            &document,
+            "The second factor is off. This person signs in with the marketplace's account, and has no password here.",
+        );
+        return Ok(());
+    };
     let document = json!({ "menu": { "store_id": store_id, "password": password.show() } });
     let text = format!(
         "This is shown once, good for seven days, and has to be changed at the first sign-in.\n\nmenu           {store_id} / {}",

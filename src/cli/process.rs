@@ -328,6 +328,9 @@ fn keep_keys(relay: Relay, mut keeper: Keeper, asked: Arc<Notify>) -> tokio::tas
             if let Err(fault) = relay.open_stores_to_menu(&mut boxing).await {
                 tracing::error!(event = "fault", %fault, "stores of an older version are not opened to the menu yet");
             }
+            if let Err(fault) = relay.find_people_by_address(&mut boxing).await {
+                tracing::error!(event = "fault", %fault, "people of an older version are not found by their address yet");
+            }
             let destroyed = follow_retired(&relay, keeper).await;
             let Ok((again, left)) = destroyed else { return };
             keeper = again;

@@ -41,6 +41,7 @@ pub(super) fn check(config: &Config, r: &mut Reader) {
     limits(config, r);
     directories(config, r);
     config.keys.check(r);
+    config.menu.login.check(r);
     config.retention.check(config.egress.retry.expire.saturating_add(config.content.hold_expire), r);
     if !config.residency.sites.is_empty()
         && config.residency.officers.is_empty()

@@ -40,6 +40,9 @@ pub(super) fn check(config: &Config, roles: &[Role], file: Option<&Path>, r: &mu
     if roles.contains(&Role::Ingress) {
         certificate(config, production, r);
     }
+    if roles.contains(&Role::Web) && config.menu.login.issuer.is_some() {
+        login(config, r);
+    }
     if roles.contains(&Role::Egress) {
         if production {
             signing_keys(&config.egress.dkim.dir, r);
@@ -113,6 +116,18 @@ fn words(purposes: &[Purpose]) -> String {
     purposes.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>().join(", ")
 }
 
+/// The files of the menu's login.
+fn login(config: &Config, r: &mut Reader) {
+    let login = &config.menu.login;
+    if let Some(path) = &login.client_secret_file {
+        owners_alone("menu.login.client_secret_file", path, r);
+    }
+    if let Some(path) = &login.authorities {
+        let cure = "name a PEM file of the provider's authorities, or leave it empty";
+        certificates_in("menu.login.authorities", path, cure, r);
+    }
+}
+
 /// The files that open the provider.
 fn secrets_of_provider(config: &Config, r: &mut Reader) {
     let file = match config.keys.provider {
@@ -120,7 +135,13 @@ fn secrets_of_provider(config: &Config, r: &mut Reader) {
         Provider::Pkcs11 => Some(("keys.pkcs11.pin_file", &config.keys.pkcs11.pin_file)),
         Provider::AwsKms => Some(("keys.aws_kms.credentials_file", &config.keys.aws_kms.credentials_file)),
     };
-    let Some((key, Some(path))) = file else { return };
+    if let Some((key, Some(path))) = file {
+        owners_alone(key, path, r);
+    }
+}
+
+/// A file with a secret: this user can read it, and nobody else.
+fn owners_alone(key: &str, path: &Path, r: &mut Reader) {
     match fs::metadata(path) {
         Err(fault) => r.refuse(
             key,

@@ -1,6 +1,7 @@
 //! `[menu]`: the merchants' menu.
 
 use super::kind;
+use super::login::MenuLogin;
 use super::reader::{Context, Flaw, Reader};
 use super::tree::Value;
 use serde::Serialize;
@@ -13,12 +14,14 @@ const BRAND_MAX: usize = 40;
 pub struct Menu {
     /// What the service is called.
     pub brand: String,
+    pub login: MenuLogin,
 }
 
 impl Menu {
     pub(super) fn read(r: &mut Reader) -> Option<Self> {
         let brand = r.value("menu.brand", "Anshin Mail", brand);
-        Some(Self { brand: brand? })
+        let login = MenuLogin::read(r);
+        Some(Self { brand: brand?, login: login? })
     }
 }
 

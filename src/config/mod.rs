@@ -18,6 +18,7 @@ mod ingress;
 mod keys;
 mod kind;
 mod listen;
+mod login;
 mod machine;
 mod network;
 mod place;
@@ -35,6 +36,7 @@ mod storage;
 mod tree;
 mod menu;
 mod web;
+mod web_address;
 
 #[cfg(test)]
 mod fixtures;
@@ -50,6 +52,7 @@ pub use helpers::{BlockAction, Blocklist, Clamd, Greylist, OnFailure, OnSpam, Rs
 pub use ingress::{ClientCertificates, Ingress, Limits, Mx, NamedCertificate, Submission, TlsFiles};
 pub use keys::{AwsKms, Keys, Pkcs11, Provider};
 pub use kind::ByteSize;
+pub use login::{LoginRole, MenuLogin};
 pub use menu::Menu;
 pub use network::{Network, mask};
 pub use pool::Pool;
@@ -62,6 +65,7 @@ pub use session::Session;
 pub use shape::{Rate, Shape};
 pub use storage::{Engine, StorageUrl};
 pub use web::{MtaSts, MtaStsMode, Web};
+pub use web_address::WebAddress;
 
 use crate::mail::Domain;
 use reader::Reader;

@@ -1,5 +1,5 @@
-//! Reading an HTTP response as fetching an MTA-STS policy needs it (RFC 8461 §3.3, RFC 9112): status 200, `text/plain`, a
-//! body of bounded length. Pure: octets in, body out.
+//! Reading an HTTP response as fetching an MTA-STS policy (RFC 8461 §3.3) or JSON needs it (RFC 9112): status 200, one of the media types that
+//! are asked for, a body of bounded length. Pure: octets in, body out.
 //!
 //! Rules: the body ends by Content-Length, by its chunks or by the end of the connection. A header block is at most
 //! [`MAX_HEADER`] octets. A redirect is a refusal.
@@ -19,10 +19,12 @@ pub enum HttpFault {
     Broken,
     #[error("what came is no HTTP, or has another status than 200")]
     Response,
-    #[error("what came is no text/plain")]
+    #[error("what came is of another media type than was asked for")]
     MediaType,
     #[error("what came is too long")]
     TooLong,
+    #[error("nothing whole came in time")]
+    Slow,
 }
 
 /// Whether more may come.
@@ -45,7 +47,7 @@ pub fn is_taken(received: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`HttpFault`] as soon as it is certain that none will come.
-pub fn body_of(received: &[u8], end: End, most: usize) -> Result<Option<Vec<u8>>, HttpFault> {
+pub fn body_of(received: &[u8], end: End, media: &[&str], most: usize) -> Result<Option<Vec<u8>>, HttpFault> {
     let Some(header_end) = memchr::memmem::find(received, b"\r\n\r\n") else {
         return if received.len() > MAX_HEADER { Err(HttpFault::TooLong) } else { Ok(None) };
     };
@@ -63,8 +65,8 @@ pub fn body_of(received: &[u8], end: End, most: usize) -> Result<Option<Vec<u8>>
         let mut found = header.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
         found.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     };
-    let media = field("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if !media.eq_ignore_ascii_case("text/plain") {
+    let came = field("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if !media.iter().any(|media| came.eq_ignore_ascii_case(media)) {
         return Err(HttpFault::MediaType);
     }
     if field("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
@@ -118,7 +120,8 @@ mod tests {
     use super::*;
 
     fn read(received: &str, end: End) -> Result<Option<String>, HttpFault> {
-        body_of(received.as_bytes(), end, 20).map(|body| body.map(|body| String::from_utf8(body).unwrap()))
+        body_of(received.as_bytes(), end, &["text/plain"], 20)
+            .map(|body| body.map(|body| String::from_utf8(body).unwrap()))
     }
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: Text/Plain; charset=utf-8\r\n";

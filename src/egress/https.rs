@@ -18,7 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -30,7 +30,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const MAX_STATUS: usize = 1024;
 
 /// Addresses of a host that are dialled.
-const ADDRESSES: usize = 4;
+pub(super) const ADDRESSES: usize = 4;
 /// How long one fetch may take (§3.3: about a minute at most). Mail waits meanwhile.
 pub(super) const FETCH: Duration = Duration::from_secs(20);
 
@@ -85,12 +85,25 @@ async fn get(
     let mut stream = connect(tls, addresses, host).await?;
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/plain\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.map_err(|_| HttpFault::Broken)?;
+    converse(&mut stream, request.as_bytes(), &["text/plain"], most).await
+}
+
+/// Sends a request, and reads the body of what comes. Time is the caller's to bound.
+///
+/// # Errors
+/// [`HttpFault`].
+pub(super) async fn converse(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    request: &[u8],
+    media: &[&str],
+    most: usize,
+) -> Result<Vec<u8>, HttpFault> {
+    stream.write_all(request).await.map_err(|_| HttpFault::Broken)?;
     stream.flush().await.map_err(|_| HttpFault::Broken)?;
     let mut received = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        if let Some(body) = body_of(&received, End::Open, most)? {
+        if let Some(body) = body_of(&received, End::Open, media, most)? {
             return Ok(body);
         }
         match stream.read(&mut buffer).await {
@@ -100,7 +113,7 @@ async fn get(
             Err(_) => return Err(HttpFault::Broken),
         }
     }
-    body_of(&received, End::Closed, most)?.ok_or(HttpFault::Broken)
+    body_of(&received, End::Closed, media, most)?.ok_or(HttpFault::Broken)
 }
 
 /// Posts octets to `https://HOST/PATH`; well if the answer is 2xx. Time is the caller's to bound.
@@ -138,20 +151,24 @@ pub(super) async fn post(
     if is_taken(&received) { Ok(()) } else { Err(HttpFault::Response) }
 }
 
-async fn connect(
+/// A connection to the first of these addresses that answers.
+pub(super) async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, HttpFault> {
+    for address in addresses {
+        if let Ok(Ok(stream)) = timeout(CONNECT, TcpStream::connect(address)).await {
+            return Ok(stream);
+        }
+    }
+    Err(HttpFault::Unreachable)
+}
+
+/// The same with TLS, and a certificate that proves the host's name.
+pub(super) async fn connect(
     tls: Arc<ClientConfig>,
     addresses: &[SocketAddr],
     host: &str,
 ) -> Result<TlsStream<TcpStream>, HttpFault> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| HttpFault::Unreachable)?;
-    let mut connected = None;
-    for address in addresses {
-        if let Ok(Ok(stream)) = timeout(CONNECT, TcpStream::connect(address)).await {
-            connected = Some(stream);
-            break;
-        }
-    }
-    let stream = connected.ok_or(HttpFault::Unreachable)?;
+    let stream = dial(addresses).await?;
     TlsConnector::from(tls).connect(name, stream).await.map_err(|error| {
         match TlsFailure::of_handshake(&error) {
             TlsFailure::Handshake => HttpFault::Broken,

@@ -19,6 +19,7 @@ mod marks;
 mod memory;
 mod http_response;
 mod https;
+mod json;
 mod names;
 mod notes_file;
 mod outcomes;
@@ -46,7 +47,9 @@ mod witnesses;
 
 pub use auditing::close_audit;
 pub use dotted::Dotted;
+pub use http_response::HttpFault;
 pub use https::policy_of;
+pub use json::{Form, JsonClient, JsonFault, Reach};
 pub use notes_file::NotesFile;
 pub use pool::PoolLimits;
 pub use public_address::is_public;

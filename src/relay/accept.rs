@@ -81,6 +81,7 @@ impl Relay {
         self.may_take()?;
         let result = match self.prepare(&mut incoming).await {
             Ok(()) => {
+                Self::add_own_copy(&mut incoming);
                 self.in_turn(incoming.bytes.len(), || incoming.said()).await;
                 self.take(&incoming).await
             }

@@ -154,16 +154,6 @@ impl Relay {
         let row = self.store().merchant(merchant).await?;
         row.map(|row| Ok(self.open_merchant(&row)?.store_id)).transpose()
     }
-
-    /// The registered addresses of a store, the one its mail goes to first.
-    pub(super) async fn registered(&self, merchant: &Merchant) -> Result<Vec<RealAddress>, RelayFault> {
-        let rows = self.store().addresses(merchant.id).await?;
-        rows.iter()
-            .map(|(id, sealed)| {
-                open_address(&merchant.key, Place::new("merchant_address", "address", *id), sealed)
-            })
-            .collect()
-    }
 }
 
 /// The place of a conversation's order number.

@@ -269,17 +269,19 @@ impl Relay {
         Ok(networks)
     }
 
-    /// Whether the credential that began a session still stands, and may still be used from there.
+    /// Whether the credential that began a session still stands, and may still be used from there; what the store has registered is read anew.
     ///
     /// # Errors
     /// [`Refusal::LoginEnded`] when not, [`Refusal::TryAgain`] when the database does not answer.
-    pub async fn still_stands(&self, login: &Login, from: IpAddr) -> Result<(), Refusal> {
+    pub async fn still_stands(&self, login: &mut Login, from: IpAddr) -> Result<(), Refusal> {
         let standing = self.store().credential_standing(login.credential_id, Timestamp::now()).await?;
         let (key, id) = (&login.merchant.key, login.credential_id);
         match standing {
-            Some(networks) if may_be_used(key, id, networks.as_ref(), from)? => Ok(()),
-            _ => Err(Refusal::LoginEnded),
+            Some(networks) if may_be_used(key, id, networks.as_ref(), from)? => {}
+            _ => return Err(Refusal::LoginEnded),
         }
+        login.addresses = self.senders_of(&login.merchant).await?;
+        Ok(())
     }
 
     /// Keeps that somebody had the right password where it may not be used.
@@ -299,7 +301,7 @@ impl Relay {
         let mut record =
             self.new_record(&merchant.key, Event::LoginRefused, about, Some(from), &detail, None);
         record.fact.login_k = self.login_number(auth_id, record.at);
-        self.keep(record).await;
+        self.keep(self.told_whence(record, &merchant.key, from)).await;
     }
 
     /// Keeps when and from where a credential was used, unless that is known.

@@ -89,7 +89,7 @@ impl Relay {
                 Err(fault) => return Err(fault),
             };
             of_conversations.push(self.of_conversation(person, &conversation).await?);
-            others.extend(self.registered(&conversation.merchant).await?);
+            others.extend(self.known_addresses(&conversation.merchant).await?);
             others.extend(conversation.former.into_iter().chain([conversation.customer]));
         }
         let mut outside = Vec::new();

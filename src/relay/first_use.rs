@@ -65,6 +65,7 @@ impl Relay {
             let detail = serde_json::json!({ "network": written, "peer": peer_json(peer) });
             let (key, event) = (&login.merchant.key, Event::LoginNewNetwork);
             let record = self.sealed_record(key, event, about, Some(peer.ip), &detail, None);
+            let record = self.told_whence(record, key, peer.ip);
             // The login itself counts for what is usual.
             let fact = self.fact_of_login(None, Some(&login.auth_id), peer, record.at);
             self.keep(record.found_by(fact)).await;
@@ -115,7 +116,7 @@ impl Relay {
             id,
             merchant: login.merchant.id,
             conversation: None,
-            to: login.addresses.first().ok_or(RelayFault::Malformed("merchant_address"))?,
+            to: &login.addresses.first().ok_or(RelayFault::Malformed("merchant_address"))?.address,
             envelope: Envelope::of_ours(&from, AliasText::from(&login.public_alias)),
             body: message.as_bytes(),
             expires: self.policy().expire,

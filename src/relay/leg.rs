@@ -2,8 +2,9 @@
 
 use super::accept::Incoming;
 use super::admission::{Admitted, Ask, Doubt};
+use super::registered::speaking;
 use super::{Conversation, Login, Merchant, Notify, Recipient, Relay, RelayFault};
-use crate::anonymize::NameRule;
+use crate::anonymize::{NameRule, may_be_shown};
 use crate::config::{CustomerName, MerchantName};
 use crate::mail::{Alias, RealAddress};
 use crate::vault::{DataKey, Side};
@@ -86,13 +87,13 @@ impl Relay {
 
     pub(super) async fn party_leg<'a>(
         &self,
-        incoming: &Incoming<'_>,
+        incoming: &Incoming<'a>,
         conversation: &'a Conversation,
         side: Side,
         notify: Notify,
     ) -> Result<Leg<'a>, RelayFault> {
         let writer = side.other();
-        let mut registered = self.registered(&conversation.merchant).await?.into_iter();
+        let mut registered = self.known_addresses(&conversation.merchant).await?.into_iter();
         let primary = registered.next().ok_or(RelayFault::Malformed("merchant_address"))?;
         let mut secrets = vec![
             (conversation.customer.again(), conversation.customer_alias.clone()),
@@ -103,7 +104,7 @@ impl Relay {
             secrets.push((former.again(), conversation.customer_alias.clone()));
         }
         self.add_other_addresses(incoming, conversation, side, &mut secrets).await?;
-        let (name, fallback_name) = self.name(conversation, writer);
+        let (name, fallback_name) = self.name(incoming, conversation, writer, &secrets);
         let (direction, forward_path, bounces_to) = match side {
             Side::Customer => {
                 let sender = incoming
@@ -170,11 +171,24 @@ impl Relay {
     }
 
     /// How the name of a party is shown, and what stands in for it.
-    fn name<'a>(&self, conversation: &'a Conversation, writer: Side) -> (NameRule, &'a str) {
+    fn name<'a>(
+        &self,
+        incoming: &Incoming<'a>,
+        conversation: &'a Conversation,
+        writer: Side,
+        secrets: &[(RealAddress, Alias)],
+    ) -> (NameRule, &'a str) {
         let names = self.policy().names;
         let registered = conversation.merchant.name.as_str();
+        // What the store's people chose in the menu comes before what a program writes, not before what the operator rules.
+        let chosen = || speaking(incoming).map(|own| own.label.name.as_str()).filter(|name| !name.is_empty());
         match writer {
             Side::Merchant => match names.merchant {
+                // It was looked at when it was chosen; what must not be seen is another thing in each conversation.
+                MerchantName::AsWritten if let Some(chosen) = chosen() => {
+                    let passes = may_be_shown(chosen, secrets.iter().map(|(address, _)| address));
+                    (NameRule::Given, if passes { chosen } else { registered })
+                }
                 MerchantName::AsWritten => (NameRule::AsWritten, registered),
                 MerchantName::Registered => (NameRule::Given, registered),
                 MerchantName::Role => (NameRule::Given, MERCHANT_ROLE),

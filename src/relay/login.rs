@@ -7,6 +7,7 @@
 
 use super::credentials::{may_be_used, open_use};
 use super::hashes::Busy;
+use super::registered::Registered;
 use super::{LastUse, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::smtp::scram::{ITERATIONS, NONCE, Verifier};
@@ -22,7 +23,7 @@ const NOBODY: i64 = 0;
 pub struct Login {
     pub merchant: Merchant,
     pub public_alias: Alias,
-    pub(super) addresses: Vec<RealAddress>,
+    pub(super) addresses: Vec<Registered>,
     pub(super) credential_id: i64,
     /// The user name.
     pub(super) auth_id: String,
@@ -40,7 +41,12 @@ impl Login {
     /// Whether the store registered this address.
     #[must_use]
     pub fn is_registered(&self, address: &RealAddress) -> bool {
-        self.addresses.iter().any(|own| own.same_mailbox(address))
+        self.registered(address).is_some()
+    }
+
+    /// The registered address that is this one.
+    pub(super) fn registered(&self, address: &RealAddress) -> Option<&Registered> {
+        self.addresses.iter().find(|own| own.address.same_mailbox(address))
     }
 }
 
@@ -178,7 +184,7 @@ impl Relay {
             return Err(Refusal::Credentials);
         }
         let last_use = open_use(&merchant.key, credential.id, credential.used.as_ref());
-        let addresses = self.registered(&merchant).await?;
+        let addresses = self.senders_of(&merchant).await?;
         let public_alias = self.domains().public_alias(&merchant.store_id);
         self.inner.hashes.is_welcome(from);
         let (auth_id, credential_id) = (auth_id.to_owned(), credential.id);

@@ -4,15 +4,13 @@ use super::conversation::Profile;
 use super::hashes::Busy;
 use super::{CredentialFault, Relay, RelayFault};
 use crate::mail::{AddressError, Alias, RealAddress, Timestamp};
-use crate::store::{NewAddress, NewMerchant, StoreFault};
+use crate::store::{ADDRESSES_MAX, NewAddress, NewMerchant, StoreFault};
 use crate::vault::{Indexed, Place, Secret};
 
 /// Longest store id: shorter than an alias token, so that the two never meet in one domain.
 pub const STORE_ID_MAX: usize = 24;
 /// Longest store name, in characters.
 const NAME_MAX: usize = 100;
-/// Most registered addresses of one store.
-const ADDRESSES_MAX: usize = 50;
 /// Local parts that RFC 2142 and common sense keep for other uses.
 const RESERVED: [&str; 8] =
     ["postmaster", "abuse", "mailer-daemon", "noreply", "no-reply", "root", "hostmaster", "webmaster"];

@@ -70,6 +70,7 @@ mod record;
 mod rekey;
 mod refusal;
 mod refused;
+mod registered;
 mod reroute;
 mod retention;
 mod retry;
@@ -117,10 +118,11 @@ pub use login::Login;
 pub use look::{Account, Look, LookPurpose, Opening};
 pub use mailbox::{SuppressFault, SuppressedView};
 pub use menu::{
-    Access, AccessView, Attempt, Boxing, COOLING, FactorView, LoginResult, LoginView, MailDecision,
-    MailDirection, MailFault, MailOf, MailState, MailStep, MailView, MailsAsked, MenuCredentialFault,
-    MenuRole, MenuSession, PASSWORD_LENGTH, PasswordFlaw, PeopleFault, PersonView, SessionView, SignIn,
-    SignInFault, SignedIn, Stays, Visit, Whence, menu_account,
+    Access, AccessView, Attempt, Boxing, COOLING, ClaimView, FactorView, FirstFault, LoginResult, LoginView,
+    MailDecision, MailDirection, MailFault, MailOf, MailState, MailStep, MailView, MailsAsked,
+    MenuCredentialFault, MenuRole, MenuSession, OneLogin, PASSWORD_LENGTH, PasswordFlaw, PeopleFault,
+    PersonView, Recovered, SenderFault, SenderView, SessionView, SignIn, SignInFault, SignedIn, Stays,
+    TestFault, Visit, Whence, menu_account,
 };
 pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
 pub use needs::Need;

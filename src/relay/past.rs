@@ -11,6 +11,7 @@ use super::leg::Leg;
 use super::login::{scram_place, verifier_place};
 use super::record::Moment;
 use super::refused::RefusedRecipient;
+use super::registered::Registered;
 use super::threads::Threads;
 use super::{
     AttemptResult, Conversation, Event, Incoming, Login, MailParameters, Merchant, Peer, Recipient, Refusal,
@@ -106,7 +107,7 @@ impl Past {
         };
         Ok(Login {
             public_alias: self.relay.domains().public_alias(store_id),
-            addresses: vec![parse(address)?],
+            addresses: vec![Registered::bare(parse(address)?)],
             credential_id: merchant.id,
             auth_id: auth_id(merchant.id),
             last_use: None,
@@ -215,7 +216,7 @@ impl Past {
     pub fn taken(&self, mail: PastMail<'_>, at: Timestamp) -> Result<(NewRecord, PastMessage), RelayFault> {
         let PastMail { conversation, store, writer, .. } = mail;
         let to_customer = writer == Side::Merchant;
-        let own = store.addresses.first().ok_or(RelayFault::Malformed("merchant_address"))?;
+        let own = &store.addresses.first().ok_or(RelayFault::Malformed("merchant_address"))?.address;
         let (direction, forward_path) = match to_customer {
             true => ("to_customer", conversation.customer.again()),
             false => ("to_merchant", own.again()),

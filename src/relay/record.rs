@@ -219,6 +219,7 @@ impl Relay {
             data_key_id: key.id(),
             detail: seal(of_detail, class, "detail", detail.to_string().as_bytes()),
             headers: headers.map(|block| seal(of_block, of_headers, "headers", block)),
+            whence: None,
             fact: Box::new(NewFact { result: result_of(*event, detail), ..NewFact::default() }),
         }
     }
@@ -258,6 +259,7 @@ impl Relay {
     /// Keeps a record of a login to submission.
     pub async fn record_login(&self, login: &super::Login, auth_id: &str, peer: &Peer) {
         let record = self.record_of_login(self.moment(), login, Event::Login, auth_id, peer);
+        let record = self.told_whence(record, &login.merchant.key, peer.ip);
         tokio::join!(self.keep(record), self.note_use(login, peer.ip));
     }
 

@@ -96,10 +96,8 @@ impl Relay {
     /// # Errors
     /// [`Refusal`] that names the rule; the same for unknown, foreign and forged aliases.
     pub async fn submission_recipient(&self, login: &Login, to: &RealAddress) -> Result<Recipient, Refusal> {
-        if let Some(own) = login.addresses.iter().find(|own| own.same_mailbox(to)) {
-            let again =
-                RealAddress::parse(&own.reveal()).map_err(|_| RelayFault::Malformed("merchant_address"))?;
-            return Ok(Recipient::Copy(again));
+        if let Some(own) = login.registered(to) {
+            return Ok(Recipient::Copy(own.address.again()));
         }
         if !self.domains().is_ours(to.reveal_domain()) {
             return Err(Refusal::NotAnAlias);

@@ -166,6 +166,7 @@ fn what(purpose: Purpose) -> &'static str {
         Purpose::Delivery | Purpose::Smarthost => "the next hop",
         Purpose::Operator => "the domain of the operator's mailbox",
         Purpose::Anchor => "the witness or the file",
+        Purpose::Login => "the provider of the login",
         Purpose::Export => "the file",
         Purpose::Statement => "the site",
     }

@@ -5,8 +5,8 @@
 //! the operator, and does not.
 
 use crate::config::{
-    Audit, AwsKms, Config, Dkim, Dns, Domains, Egress, Host, Ingress, Keys, Mx, NextHop, Pkcs11, Provider,
-    Residency, RouteDomain, ScannerAddress, Storage, StorageUrl, Submission, Web,
+    Audit, AwsKms, Config, Dkim, Dns, Domains, Egress, Host, Ingress, Keys, Menu, MenuLogin, Mx, NextHop,
+    Pkcs11, Provider, Residency, RouteDomain, ScannerAddress, Storage, StorageUrl, Submission, Web,
 };
 use serde::Serialize;
 use std::fmt;
@@ -39,6 +39,8 @@ pub enum Purpose {
     Operator,
     /// Checkpoints of the audit tree are kept there.
     Anchor,
+    /// People of stores sign in there, and it says who they are.
+    Login,
     /// A file into which somebody has user information written.
     Export,
     /// No place: a statement about some.
@@ -93,8 +95,7 @@ pub fn places(config: &Config) -> Vec<Place> {
         egress,
         dns,
         web,
-        // What the service is called: no place.
-        menu: _,
+        menu,
         keys,
         limits: _,
         content: _,
@@ -114,6 +115,7 @@ pub fn places(config: &Config) -> Vec<Place> {
         places.push(place("domains.postmaster", Purpose::Operator, At::Zone(domain.to_owned())));
     }
     anchors(audit, &mut places);
+    login(menu, &mut places);
     // Statements and data about networks hold nothing of users, people who come from somewhere are judged apart; `web` only listens, and its links and reports go to readers
     // of our own DNS records, who send to it.
     let Residency { storage: _, officers: _, sites: _, country_overlay: _, network_overlay: _, staff: _ } =
@@ -174,6 +176,33 @@ fn anchors(audit: &Audit, places: &mut Vec<Place>) {
     places.extend(anchors.iter().map(|path| place("audit.anchors", Purpose::Anchor, At::File(path.clone()))));
     for (witness, i) in witnesses.iter().zip(1..) {
         places.push(place(format!("audit.witness[{i}].address"), Purpose::Anchor, hop(&witness.address)));
+    }
+}
+
+/// Where the people of stores sign in, if they do so elsewhere. The brand is a word; what leads back here is our own; claims, role and
+/// authorities name no place.
+fn login(menu: &Menu, places: &mut Vec<Place>) {
+    let Menu { brand: _, login } = menu;
+    let MenuLogin {
+        issuer,
+        hosts,
+        client_id: _,
+        client_secret_file: _,
+        public_url: _,
+        store_claim: _,
+        role_claim: _,
+        role: _,
+        name: _,
+        name_en: _,
+        authorities: _,
+    } = login;
+    let Some(issuer) = issuer else { return };
+    if let Some(host) = host_of(issuer) {
+        places.push(place("menu.login.issuer", Purpose::Login, at_host(host)));
+    }
+    for host in hosts {
+        let host = host_of(&format!("https://{host}")).map(at_host);
+        places.extend(host.map(|at| place("menu.login.hosts", Purpose::Login, at)));
     }
 }
 
@@ -249,5 +278,31 @@ fn routes(egress: &Egress, places: &mut Vec<Place>) {
             RouteDomain::Exactly(_) => Purpose::Delivery,
         };
         places.push(place(format!("egress.route[{i}].next_hop"), purpose, hop(&route.next_hop)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_menus_login_is_a_place_with_all_its_hosts() {
+        let named = |variables: &[(&str, &str)]| {
+            let variables = [&[("PROFILE", "development")], variables].concat();
+            let named =
+                variables.into_iter().map(|(name, value)| (format!("ANSHIN__{name}"), value.to_owned()));
+            let config = Config::load_before_set_up(None, named).unwrap_or_else(|fault| panic!("{fault}"));
+            let of_login = places(&config).into_iter().filter(|place| place.purpose == Purpose::Login);
+            of_login.map(|place| place.at.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&[]), Vec::<String>::new());
+        let login = [
+            ("MENU__LOGIN__ISSUER", "https://Login.example.jp:8443/shops"),
+            ("MENU__LOGIN__HOSTS", "[\"token.example.jp:8443\", \"192.0.2.1\"]"),
+            ("MENU__LOGIN__CLIENT_ID", "menu"),
+            ("MENU__LOGIN__CLIENT_SECRET_FILE", "secret"),
+            ("MENU__LOGIN__PUBLIC_URL", "https://menu.example.jp"),
+        ];
+        assert_eq!(named(&login), ["Login.example.jp", "token.example.jp", "192.0.2.1"]);
     }
 }

@@ -72,6 +72,7 @@ impl Purpose {
             Purpose::Smarthost => "すべての宛先への中継",
             Purpose::Operator => "運営者あてのメール",
             Purpose::Anchor => "監査ツリーの控え",
+            Purpose::Login => "店舗メニューの外部ログイン",
             Purpose::Export => "書き出したファイル",
             Purpose::Statement => "拠点の証明書",
         }

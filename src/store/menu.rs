@@ -7,6 +7,7 @@
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::menu_changing::Told;
+use super::menu_senders::end_codes;
 use super::parties::{KeyRow, MerchantRow};
 use super::rows::NewRecord;
 use crate::mail::Timestamp;
@@ -44,12 +45,16 @@ pub struct MenuPersonRow {
     pub factor: Option<Sealed>,
     /// The last step whose code was used.
     pub factor_step: Option<i64>,
+    /// Whether the person signs in by a login elsewhere, and has no password.
+    pub has_login: bool,
 }
 
 /// A person to be kept.
 pub struct NewMenuPerson {
     pub id: i64,
     pub name_idx: Index,
+    /// Of the address for notices.
+    pub address_idx: Index,
     pub role: &'static str,
     pub label: Sealed,
     pub verifier: Sealed,
@@ -83,11 +88,11 @@ pub enum MenuChanged {
 const STORE: &str = "SELECT m.id, m.data_key_id, k.wrapped, m.profile, k.menu_wrapped, m.menu, m.left_at FROM merchant m \
     JOIN data_key k ON k.id = m.data_key_id ";
 pub(super) const PERSON: &str = "p.id, p.merchant_id, p.role, p.label, p.verifier, p.created_at, p.initial_until, p.password_at, \
-    p.cools_until, p.ended_at, p.factor, p.factor_step";
+    p.cools_until, p.ended_at, p.factor, p.factor_step, CAST(CASE WHEN p.login_idx IS NULL THEN 0 ELSE 1 END AS BIGINT)";
 /// Of the access log.
 const EVENTS: [&str; 4] = ["menu", "menu_login", "menu_refused", "menu_alarm"];
 /// Of the store that is locked.
-const ACTIVE: &str = "merchant_id = $1 AND ended_at IS NULL";
+pub(super) const ACTIVE: &str = "merchant_id = $1 AND ended_at IS NULL";
 
 impl Store {
     /// A store by the index of its id, as the menu needs it.
@@ -223,7 +228,7 @@ impl Store {
         .await
     }
 
-    /// Gives a store in which nobody has signed in yet another one-time password.
+    /// Gives a store in which nobody who has a password administers another one-time password.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
@@ -235,7 +240,8 @@ impl Store {
     ) -> Result<MenuChanged, StoreFault> {
         self.menu_changing(merchant, told, async |transaction| {
             let text = "UPDATE merchant SET menu = $1 WHERE id = $2 \
-                 AND NOT EXISTS (SELECT 1 FROM menu_person p WHERE p.merchant_id = $2)";
+                 AND NOT EXISTS (SELECT 1 FROM menu_person p WHERE p.merchant_id = $2 AND p.ended_at IS NULL \
+                 AND p.role = 'administrator' AND p.login_idx IS NULL)";
             let query = sqlx::query(text).bind(sealed.stored()).bind(merchant);
             let done = query.execute(&mut **transaction).await?;
             Ok(if done.rows_affected() == 1 { MenuChanged::Done } else { MenuChanged::Gone })
@@ -257,10 +263,10 @@ impl Store {
     ) -> Result<MenuChanged, StoreFault> {
         let (verifier, initial_until) = new;
         self.menu_changing(person.merchant_id, told, async |transaction| {
-            // Of two that change it at once the first does. Who never had one of his own has not proven the address: it stays so.
+            // Of two that change it at once the first does. Who signs in by a login elsewhere gets none. Who never had one of his own has not proven the address: it stays so.
             let text = "UPDATE menu_person SET verifier = $1, initial_until = $2, password_at = CASE WHEN $2 IS NOT NULL \
                  AND initial_until IS NOT NULL AND password_at = created_at THEN password_at ELSE $3 END \
-                 WHERE id = $4 AND verifier = $5 AND ended_at IS NULL";
+                 WHERE id = $4 AND verifier = $5 AND ended_at IS NULL AND login_idx IS NULL";
             let done = sqlx::query(text)
                 .bind(verifier.stored())
                 .bind(initial_until.map(Timestamp::as_millis))
@@ -272,6 +278,7 @@ impl Store {
             if done.rows_affected() == 0 {
                 return Ok(MenuChanged::Gone);
             }
+            end_codes(transaction, person.id).await?;
             end_sessions(transaction, person.id, except).await?;
             Ok(MenuChanged::Done)
         })
@@ -322,12 +329,17 @@ impl Store {
     }
 }
 
-/// Notes records of the access log, by which its store finds them.
+/// Notes records of the access log, and logins of programs with from where they were, by which their store finds them.
 pub(super) async fn note(connection: &mut AnyConnection, new: &[&NewRecord]) -> Result<(), sqlx::Error> {
     for (new, merchant) in new.iter().filter_map(|new| Some((new, new.merchant_id?))) {
         if EVENTS.contains(&new.event) {
             let text = "INSERT INTO menu_access (id, merchant_id, event) VALUES ($1, $2, $3)";
             let query = sqlx::query(text).bind(new.id).bind(merchant).bind(new.event);
+            query.execute(&mut *connection).await?;
+        }
+        if let Some(whence) = &new.whence {
+            let text = "INSERT INTO menu_whence (id, merchant_id, whence) VALUES ($1, $2, $3)";
+            let query = sqlx::query(text).bind(new.id).bind(merchant).bind(whence.stored());
             query.execute(&mut *connection).await?;
         }
     }
@@ -341,8 +353,8 @@ pub(super) async fn add_person(
     new: &NewMenuPerson,
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
-    let text = "INSERT INTO menu_person (id, merchant_id, name_idx, role, label, verifier, created_at, initial_until, password_at) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $7 WHERE NOT EXISTS \
+    let text = "INSERT INTO menu_person (id, merchant_id, name_idx, role, label, verifier, created_at, initial_until, password_at, address_idx) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $7, $9 WHERE NOT EXISTS \
          (SELECT 1 FROM menu_person o WHERE o.name_idx = $3 AND o.ended_at IS NULL)";
     let done = sqlx::query(text)
         .bind(new.id)
@@ -353,6 +365,7 @@ pub(super) async fn add_person(
         .bind(new.verifier.stored())
         .bind(now.as_millis())
         .bind(new.initial_until.map(Timestamp::as_millis))
+        .bind(new.address_idx.as_bytes())
         .execute(connection)
         .await?;
     Ok(done.rows_affected() == 1)
@@ -402,5 +415,6 @@ pub(super) fn read_person(row: &AnyRow, at: usize) -> Result<MenuPersonRow, sqlx
         ended_at: time(at + 9)?,
         factor: row.try_get::<Option<Vec<u8>>, _>(at + 10)?.map(Sealed::from_stored),
         factor_step: row.try_get(at + 11)?,
+        has_login: row.try_get::<i64, _>(at + 12)? == 1,
     })
 }

@@ -6,6 +6,7 @@ use super::batch::statement;
 use super::fault::StoreFault;
 use super::handle::Store;
 use crate::mail::Timestamp;
+use crate::vault::Sealed;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
@@ -66,5 +67,21 @@ impl Store {
         found.sort_by_key(|row| std::cmp::Reverse(row.id));
         found.truncate(usize::try_from(limit).unwrap_or_default());
         Ok(found)
+    }
+
+    /// From where a store's programs logged in, by their records from the first to the last of these.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn menu_whence(
+        &self,
+        merchant: i64,
+        (first, last): (i64, i64),
+    ) -> Result<Vec<(i64, Sealed)>, StoreFault> {
+        let text = "SELECT id, whence FROM menu_whence WHERE merchant_id = $1 AND id >= $2 AND id <= $3";
+        let query = sqlx::query(text).bind(merchant).bind(first).bind(last);
+        let rows = query.fetch_all(self.pool()).await?;
+        let read = |row: &AnyRow| Ok((row.try_get(0)?, Sealed::from_stored(row.try_get(1)?)));
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 }

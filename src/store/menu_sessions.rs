@@ -12,6 +12,8 @@ use super::menu::{
     store_at,
 };
 use super::menu_changing::Told;
+use super::menu_one_login::{self, cool};
+use super::menu_senders::{end_claims, end_codes};
 use crate::mail::Timestamp;
 use crate::vault::{Index, Sealed};
 use sqlx::any::AnyRow;
@@ -47,6 +49,10 @@ pub enum SigningIn<'a> {
     Person(&'a MenuPersonRow),
     /// A store's first person, with the one-time password, which ends with it.
     First { merchant: i64, first: &'a Sealed, person: &'a NewMenuPerson },
+    /// Somebody whom a login elsewhere says it is, with the role that it says, where that is another.
+    OfLogin { person: &'a MenuPersonRow, role: Option<&'static str> },
+    /// The same for the first time.
+    NewOfLogin { merchant: i64, person: &'a NewMenuPerson, login: Index },
 }
 
 /// A session as kept, without its person.
@@ -88,26 +94,32 @@ impl Store {
     ) -> Result<MenuChanged, StoreFault> {
         let (merchant, person) = match &who {
             SigningIn::Person(row) => (row.merchant_id, row.id),
-            SigningIn::First { merchant, person, .. } => (*merchant, person.id),
+            SigningIn::OfLogin { person, .. } => (person.merchant_id, person.id),
+            SigningIn::First { merchant, person, .. } | SigningIn::NewOfLogin { merchant, person, .. } => {
+                (*merchant, person.id)
+            }
         };
         self.menu_changing(merchant, told, async |transaction| {
+            let come = menu_one_login::come(transaction, &who, now).await?;
+            if come != MenuChanged::Done {
+                return Ok(come);
+            }
             let is_it = match &who {
                 // The password may have been changed while it was checked.
-                SigningIn::Person(row) => {
+                SigningIn::Person(row) | SigningIn::OfLogin { person: row, .. } => {
                     let text = "UPDATE menu_person SET cools_until = CASE WHEN $1 > COALESCE(cools_until, 0) THEN $1 ELSE cools_until END \
                          WHERE id = $2 AND verifier = $3 AND ended_at IS NULL";
                     let cools = cools_until.map_or(0, Timestamp::as_millis);
                     let query = sqlx::query(text).bind(cools).bind(row.id).bind(row.verifier.stored());
                     query.execute(&mut **transaction).await?.rows_affected() == 1
                 }
+                SigningIn::NewOfLogin { person, .. } => cool(transaction, person.id, cools_until).await?,
                 SigningIn::First { merchant, first, person } => {
                     let text = "UPDATE merchant SET menu = $1 WHERE id = $2 AND menu = $3";
                     let query = sqlx::query(text).bind(&[][..]).bind(*merchant).bind(first.stored());
                     let is_it = query.execute(&mut **transaction).await?.rows_affected() == 1
                         && add_person(transaction, *merchant, person, now).await?;
-                    let text = "UPDATE menu_person SET cools_until = $1 WHERE id = $2";
-                    let query = sqlx::query(text).bind(cools_until.map(Timestamp::as_millis)).bind(person.id);
-                    query.execute(&mut **transaction).await?;
+                    cool(transaction, person.id, cools_until).await?;
                     is_it
                 }
             };
@@ -261,12 +273,16 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreFault> {
         if let Some(before) = ended_before {
-            let text = "DELETE FROM menu_person WHERE ended_at < $1 OR merchant_id IN (SELECT m.id FROM merchant m WHERE m.left_at < $1)";
+            // Who came by a login elsewhere and was taken off would come again if it were forgotten.
+            let text = "DELETE FROM menu_person WHERE (ended_at < $1 AND login_idx IS NULL) \
+                 OR merchant_id IN (SELECT m.id FROM merchant m WHERE m.left_at < $1)";
             sqlx::query(text).bind(before.as_millis()).execute(self.pool()).await?;
         }
         let text = "DELETE FROM menu_known WHERE seen_at < $1";
         sqlx::query(text).bind(known_before.as_millis()).execute(self.pool()).await?;
         let text = "DELETE FROM menu_session WHERE ends_at <= $1 OR seen_at + idle_ms <= $1";
+        sqlx::query(text).bind(now.as_millis()).execute(self.pool()).await?;
+        let text = "DELETE FROM menu_code WHERE ends_at <= $1";
         sqlx::query(text).bind(now.as_millis()).execute(self.pool()).await?;
         Ok(())
     }
@@ -288,7 +304,7 @@ impl Store {
         );
         let query = sqlx::query(AssertSqlSafe(text)).bind(&token[..]).bind(now.as_millis());
         let row = query.fetch_optional(self.pool()).await?;
-        let read = |row: AnyRow| Ok((read_session(&row)?, read_person(&row, 7)?, store_at(&row, 19)?));
+        let read = |row: AnyRow| Ok((read_session(&row)?, read_person(&row, 7)?, store_at(&row, 20)?));
         row.map(read).transpose().map_err(|error: sqlx::Error| error.into())
     }
 
@@ -302,8 +318,8 @@ impl Store {
         Ok(())
     }
 
-    /// Ends what somebody may have got hold of: the other sessions of a person, whose password has to be changed before `until`, and the
-    /// credentials of the store, where that is said.
+    /// Ends what somebody may have got hold of: the other sessions of a person, whose password has to be changed before `until`, codes that
+    /// are on their way to the person or to addresses of the store, and the credentials of the store, where that is said.
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
@@ -316,10 +332,13 @@ impl Store {
         told: &Told,
     ) -> Result<MenuChanged, StoreFault> {
         self.menu_changing(merchant, told, async |transaction| {
-            let text = "UPDATE menu_person SET initial_until = $1 WHERE id = $2 AND initial_until IS NULL";
+            // Who signs in by a login elsewhere has no password to change.
+            let text = "UPDATE menu_person SET initial_until = $1 WHERE id = $2 AND initial_until IS NULL AND login_idx IS NULL";
             let query = sqlx::query(text).bind(until.as_millis()).bind(person);
             query.execute(&mut **transaction).await?;
             end_sessions(transaction, person, Some(session)).await?;
+            end_codes(transaction, person).await?;
+            end_claims(transaction, merchant).await?;
             if ends_credentials {
                 let text = "UPDATE credential SET revoked_at = $1 WHERE merchant_id = $2 AND (revoked_at IS NULL OR revoked_at > $1)";
                 let query = sqlx::query(text).bind(now.as_millis()).bind(merchant);

@@ -51,6 +51,9 @@ mod menu;
 mod menu_changing;
 mod menu_logins;
 mod menu_mails;
+mod menu_one_login;
+mod menu_recovery;
+mod menu_senders;
 mod menu_sessions;
 mod needs;
 mod parties;
@@ -114,6 +117,7 @@ pub use menu::{MenuAccessRow, MenuChanged, MenuPersonRow, MenuStoreRow, NewMenuP
 pub use menu_changing::{Acting, Told};
 pub use menu_logins::MenuLoginRow;
 pub use menu_mails::{MenuConversationRow, MenuMailEvent, MenuMailRow, MenuMailsAsked};
+pub use menu_senders::{ADDRESSES_MAX, MenuCodeRow, NewMenuCode, SenderRow, SenderRows};
 pub use menu_sessions::{MenuSessionRow, NewMenuSession, SecondShown, SigningIn};
 pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow, TokenUse};
 pub use partitions::DAYS_AHEAD;

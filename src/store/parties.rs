@@ -253,22 +253,6 @@ impl Store {
         row.map(|row| read_merchant(&row)).transpose().map_err(Into::into)
     }
 
-    /// The registered addresses of a store: row id and sealed address, the one its mail goes to first.
-    ///
-    /// # Errors
-    /// [`StoreFault`] when the database does not answer.
-    pub async fn addresses(&self, merchant: i64) -> Result<Vec<(i64, Sealed)>, StoreFault> {
-        let rows =
-            sqlx::query("SELECT id, address FROM merchant_address WHERE merchant_id = $1 ORDER BY position")
-                .bind(merchant)
-                .fetch_all(self.pool())
-                .await?;
-        rows.iter()
-            .map(|row| Ok((row.try_get(0)?, Sealed::from_stored(row.try_get(1)?))))
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(Into::into)
-    }
-
     /// The credential with this user name.
     ///
     /// # Errors

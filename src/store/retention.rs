@@ -111,8 +111,12 @@ async fn clear(
     let gone = query.execute(&mut *connection).await?.rows_affected();
     if *table == "record" && *then == Then::Delete {
         fact_upkeep::destroy(connection, (from, last), of, &free).await?;
-        let text = "DELETE FROM menu_access WHERE id > $1 AND id <= $2 AND NOT EXISTS (SELECT 1 FROM record r WHERE r.id = menu_access.id)";
-        sqlx::query(text).bind(from).bind(last).execute(connection).await?;
+        for of in ["menu_access", "menu_whence"] {
+            let text = format!(
+                "DELETE FROM {of} AS t WHERE id > $1 AND id <= $2 AND NOT EXISTS (SELECT 1 FROM record r WHERE r.id = t.id)"
+            );
+            sqlx::query(AssertSqlSafe(text)).bind(from).bind(last).execute(&mut *connection).await?;
+        }
     }
     Ok(gone)
 }

@@ -190,6 +190,8 @@ pub struct NewRecord {
     pub data_key_id: i64,
     pub detail: Sealed,
     pub headers: Option<Sealed>,
+    /// Of a login of a store's program: from where, for the store's administrators.
+    pub whence: Option<Sealed>,
     /// By which it is found.
     pub fact: Box<NewFact>,
 }

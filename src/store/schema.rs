@@ -9,7 +9,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, Row, SqlSafeStr};
 use std::time::Duration;
 
-pub(super) const MIGRATIONS: [(i64, &str, &str); 32] = [
+pub(super) const MIGRATIONS: [(i64, &str, &str); 34] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
@@ -40,6 +40,8 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 32] = [
     (31, "second_factor", include_str!("../../migrations/0031_second_factor.sql")),
     (32, "menu_keys", include_str!("../../migrations/0032_menu_keys.sql")),
     (34, "erased_proven", include_str!("../../migrations/0034_erased_proven.sql")),
+    (35, "menu_senders", include_str!("../../migrations/0035_menu_senders.sql")),
+    (36, "menu_login", include_str!("../../migrations/0036_menu_login.sql")),
     (38, "unproven_keys", include_str!("../../migrations/0038_unproven_keys.sql")),
     (41, "egress_nodes", include_str!("../../migrations/0041_egress_nodes.sql")),
 ];

@@ -83,8 +83,14 @@ pub enum Indexed<'a> {
     LoginFrom { credential: i64, network: Option<std::net::IpAddr> },
     /// The user name of a person of one store, in the menu.
     MenuName { merchant: i64, name: &'a str },
+    /// The address of people, of whatever store.
+    MenuAddress(&'a RealAddress),
     /// A device, a network or a country from which such a person signed in.
     MenuKnown { person: i64, what: &'a str },
+    /// Somebody of one store, as a login elsewhere says it.
+    MenuLogin { merchant: i64, issuer: &'a str, subject: &'a str },
+    /// What a browser keeps while somebody signs in elsewhere.
+    MenuOuter(&'a str),
 }
 
 impl Indexed<'_> {
@@ -116,6 +122,9 @@ impl Indexed<'_> {
             | Indexed::NextHop { .. }
             | Indexed::MenuName { .. }
             | Indexed::MenuKnown { .. }
+            | Indexed::MenuAddress(_)
+            | Indexed::MenuLogin { .. }
+            | Indexed::MenuOuter(_)
             | Indexed::LoginFrom { .. } => true,
         }
     }
@@ -245,7 +254,14 @@ fn compute(key: &MacKey, value: Indexed<'_>) -> Index {
             put(b"login_from", credential, network.as_bytes());
         }
         Indexed::MenuName { merchant, name } => put(b"menu_name", merchant, name.as_bytes()),
+        Indexed::MenuAddress(address) => put(b"menu_address", 0, address.reveal_canonical().as_bytes()),
         Indexed::MenuKnown { person, what } => put(b"menu_known", person, what.as_bytes()),
+        Indexed::MenuLogin { merchant, issuer, subject } => {
+            put(b"menu_login", merchant, issuer.as_bytes());
+            mac.update(&[0]);
+            mac.update(subject.as_bytes());
+        }
+        Indexed::MenuOuter(text) => put(b"menu_outer", 0, text.as_bytes()),
     }
     let full = mac.finalize();
     let mut short = [0_u8; 16];

@@ -8,6 +8,7 @@ mod api;
 mod erasures;
 mod help;
 mod log;
+mod login;
 mod menu;
 pub mod mta_sts;
 mod origin;
@@ -16,6 +17,7 @@ pub mod witness;
 
 pub(crate) use api::{merchant_json, order_json};
 pub(crate) use erasures::{held_json, pending_json};
+pub use login::SetUpFault;
 
 use crate::config::{Config, Network};
 use crate::ingress::{Certificates, Inherited, Place};
@@ -46,6 +48,8 @@ pub enum WebError {
     Bind { address: SocketAddr, cause: std::io::Error },
     #[error("web.listen: a socket that was passed on can't be used: {0}")]
     Passed(std::io::Error),
+    #[error(transparent)]
+    Login(#[from] SetUpFault),
 }
 
 /// Where stores submit: what a new store is told.
@@ -65,6 +69,7 @@ pub struct Web {
     /// Records that strangers may make us write a minute.
     records_per_minute: u32,
     kept: menu::KeptDays,
+    login: Option<login::Login>,
     pub listening: Vec<SocketAddr>,
 }
 
@@ -81,9 +86,11 @@ pub(crate) struct Shared {
     /// Places for searches, which must leave the database's readers to mail.
     searches: tokio::sync::Semaphore,
     /// Who may try how often to get into the menu.
-    guard: menu::Guard,
+    guard: Arc<menu::Guard>,
     /// How long what is kept.
     kept: menu::KeptDays,
+    /// The marketplace's one login for all, where there is one.
+    login: Option<login::Login>,
 }
 
 impl Web {
@@ -106,7 +113,8 @@ impl Web {
         let (proxies, records_per_minute) =
             (config.web.proxies.clone(), config.limits.door.records_per_minute);
         let kept = menu::KeptDays::of(&config.retention);
-        Ok(Self { listeners, policy, proxies, records_per_minute, kept, listening })
+        let login = login::Login::new(config)?;
+        Ok(Self { listeners, policy, proxies, records_per_minute, kept, login, listening })
     }
 
     /// Serves until `stop` turns true; running requests end first.
@@ -144,8 +152,9 @@ impl Web {
                 policy: self.policy,
                 proxies: self.proxies,
                 searches: tokio::sync::Semaphore::new(log::AT_ONCE),
-                guard: menu::Guard::new(self.records_per_minute),
+                guard: Arc::new(menu::Guard::new(self.records_per_minute)),
                 kept: self.kept,
+                login: self.login,
             }))
             .into_make_service_with_connect_info::<SocketAddr>();
         let mut servers = JoinSet::new();

@@ -86,6 +86,7 @@ impl Ground {
             data_key_id: self.key.id(),
             detail: self.key.seal(Place::new("record", "detail", id), br#"{"from":"opened"}"#),
             headers: None,
+            whence: None,
             fact: Box::new(NewFact::default()),
         };
         make(&mut record);
@@ -308,6 +309,7 @@ fn a_search_of_many_rows_goes_on_from_any_cursor_and_past_what_is_destroyed_mean
                 data_key_id: ground.key.id(),
                 detail: ground.key.seal(Place::new("record", "detail", id), b"{}"),
                 headers: None,
+                whence: None,
                 fact: Box::new(NewFact {
                     from_k: ground.number(when, Numbered::Address(&hana)),
                     author_k: ground.number(when, Numbered::Address(&hana)).filter(|_| n % 3 == 0),

@@ -54,6 +54,7 @@ pub fn record(key: &DataKey, message: Option<i64>) -> NewRecord {
         data_key_id: key.id(),
         detail: key.seal(Place::new("record", "detail", id), b"{}"),
         headers: None,
+        whence: None,
         fact: Box::default(),
     }
 }

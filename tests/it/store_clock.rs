@@ -40,6 +40,7 @@ async fn record(relay: &Relay, vault: &Vault, ids: &Ids, day: i64) {
         data_key_id: 1,
         detail: Sealed::from_stored(vec![1; 40]),
         headers: Some(Sealed::from_stored(vec![2; 40])),
+        whence: None,
         fact: Box::default(),
     };
     store.record(vec![row]).await.unwrap();

@@ -47,6 +47,7 @@ impl Past {
             // The same in each database, so that their hashes can be compared.
             detail: Sealed::from_stored(id.to_be_bytes().to_vec()),
             headers: Some(Sealed::from_stored(vec![7; 3])),
+            whence: None,
             fact: Box::new(fact(1)),
         }
     }

@@ -115,7 +115,7 @@ impl Connection {
 
     /// Whether what this session logged in with still stands: asked again once what is known is older than [`FRESH`].
     pub(super) async fn still_stands(&mut self) -> Result<(), Refusal> {
-        if let Some(login) = self.login.as_ref().filter(|_| self.asked_at.elapsed() >= FRESH) {
+        if let Some(login) = self.login.as_mut().filter(|_| self.asked_at.elapsed() >= FRESH) {
             let asked_at = Instant::now();
             self.shared.relay.still_stands(login, self.peer.ip).await?;
             self.asked_at = asked_at;

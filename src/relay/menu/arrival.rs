@@ -6,7 +6,7 @@
 //! When it fails: [`RelayFault`]; nobody is signed in.
 
 use super::access::{Access, By};
-use super::sign_in::{Stays, random_text};
+use super::sign_in::{Stays, Way, random_text};
 use super::{COOLING, Visit, Whence};
 use crate::geo::Country;
 use crate::mail::Timestamp;
@@ -51,14 +51,16 @@ struct Marks {
 }
 
 impl Relay {
-    /// The password was right, and the second factor is to come: nothing is known of it yet but that.
+    /// The first step was right, and the second factor is to come: nothing is known of it yet but that.
     pub(super) fn half_arrival(
         &self,
         store: &Merchant,
         (name, session): (&str, i64),
+        way: Way,
         visit: &Visit,
     ) -> Arrival {
-        let access = Access { page: "sign-in", action: "password", result: "second-factor", left_out: 0 };
+        let action = way.first_step();
+        let access = Access { page: way.page(), action, result: "second-factor", left_out: 0 };
         let by = By::Named { store: Some(store), store_id: &store.store_id, name, session: Some(session) };
         let record = self.access_record(Event::Menu, by, visit, access, None);
         let told = Told { records: vec![record], ..Told::default() };
@@ -70,7 +72,7 @@ impl Relay {
         &self,
         store: &Merchant,
         (person, name, session): (i64, &str, i64),
-        stays: Stays,
+        (stays, way): (Stays, Way),
         visit: &Visit,
         now: Timestamp,
     ) -> Result<Arrival, RelayFault> {
@@ -82,7 +84,7 @@ impl Relay {
         let country = self.country_of(visit);
         let marks = self.marks(person, device.as_deref(), country, visit);
         let (news, was_anywhere) = self.news(person, &marks, visit, now).await?;
-        let access = Access { page: "sign-in", action: "sign-in", result: "in", left_out: 0 };
+        let access = Access { page: way.page(), action: "sign-in", result: "in", left_out: 0 };
         let by = By::Named { store: Some(store), store_id: &store.store_id, name, session: Some(session) };
         let record = self.access_record(Event::MenuLogin, by, visit, access, news_words(news));
         let mut known = vec![marks.network, marks.country, marks.anything];

@@ -124,7 +124,7 @@ impl Relay {
     }
 }
 
-fn handles_mail(who: &MenuSession) -> Result<(), PeopleFault> {
+pub(super) fn handles_mail(who: &MenuSession) -> Result<(), PeopleFault> {
     if who.person.role == MenuRole::Reader {
         return Err(PeopleFault::NotAllowed);
     }

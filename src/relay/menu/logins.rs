@@ -1,15 +1,18 @@
 //! With what, when and from where a store's programs logged in to send mail, as its people see it.
 //!
-//! Rules: by the facts of the log, which have country and network but no address: the records are opened at the desk alone. A user name is
-//! known by its number in each quarter; whoever failed is found by the names of the store's credentials, ended ones too.
+//! Rules: by the facts of the log, which have country and network but no address: the records are opened at the desk alone. The address stands once
+//! more, sealed as the access log is (`menu_whence`), for administrators; not of who had a wrong password, since nobody's name
+//! may cost more than another's. A user name is known by its number in each quarter; whoever failed is found by the names of the
+//! store's credentials, ended ones too.
 //! When it fails: [`RelayFault`].
 
-use super::MenuSession;
+use super::{MenuRole, MenuSession, Visit, Whence};
 use crate::mail::Timestamp;
 use crate::relay::{Relay, RelayFault};
-use crate::store::{Ids, MenuLoginRow};
-use crate::vault::{Numbered, quarter_of};
+use crate::store::{Ids, MenuLoginRow, NewRecord};
+use crate::vault::{Class, DataKey, Numbered, Place, nonces, quarter_of};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -37,6 +40,8 @@ pub struct LoginView {
     pub country: Option<String>,
     /// The number of the network among autonomous systems.
     pub network: Option<i64>,
+    /// For administrators, where it is known.
+    pub whence: Option<Whence>,
 }
 
 impl Relay {
@@ -71,13 +76,53 @@ impl Relay {
             let rows = self.store().menu_logins(who.store.id, &numbers, (from, before), left).await?;
             let is_full = i64::try_from(rows.len()).is_ok_and(|count| count >= left);
             let last = rows.last().map(|row| row.id);
-            found.extend(rows.into_iter().map(|row| view(row, &names)));
+            let mut whence = self.whence_of_logins(who, &rows).await?;
+            found.extend(rows.into_iter().map(|row| {
+                let whence = whence.remove(&row.id);
+                view(row, &names, whence)
+            }));
             if is_full {
                 return Ok((found, last));
             }
             before = from;
         }
         Ok((found, None))
+    }
+
+    /// From where these came, for administrators.
+    async fn whence_of_logins(
+        &self,
+        who: &MenuSession,
+        rows: &[MenuLoginRow],
+    ) -> Result<HashMap<i64, Whence>, RelayFault> {
+        let mut found = HashMap::new();
+        let (Some(last), Some(first)) = (rows.first(), rows.last()) else { return Ok(found) };
+        if who.person.role != MenuRole::Administrator {
+            return Ok(found);
+        }
+        for (id, sealed) in self.store().menu_whence(who.store.id, (first.id, last.id)).await? {
+            // One that does not open any more is not known.
+            if let Ok(plain) = self.open_in(&who.store.key, whence_place(id), &sealed).await
+                && let Ok(whence) = serde_json::from_slice(&plain)
+            {
+                found.insert(id, whence);
+            }
+        }
+        Ok(found)
+    }
+
+    /// A record of a login of a store's program, with from where it was for the store's administrators.
+    pub(in crate::relay) fn told_whence(&self, record: NewRecord, key: &DataKey, ip: IpAddr) -> NewRecord {
+        // A ring without a key for the menu has nobody to tell.
+        if !self.vault().menu.class.seal_it() {
+            return record;
+        }
+        let visit = Visit { ip, is_known: true, agent: String::new(), device: None };
+        let Ok(text) = serde_json::to_vec(&self.whence(&visit)) else { return record };
+        let [nonce] = nonces();
+        let place = whence_place(record.id);
+        let sealed = self.seal_in_with(nonce, Class::Access, record.at, key, place, &text);
+        NewRecord { whence: Some(sealed), ..record }
     }
 
     /// Name and user name of the store's credentials, the newest first.
@@ -90,7 +135,11 @@ impl Relay {
     }
 }
 
-fn view(row: MenuLoginRow, names: &HashMap<i64, (String, String)>) -> LoginView {
+fn whence_place(record: i64) -> Place {
+    Place::new("menu_whence", "whence", record)
+}
+
+fn view(row: MenuLoginRow, names: &HashMap<i64, (String, String)>, whence: Option<Whence>) -> LoginView {
     LoginView {
         place: row.id,
         at: row.at,
@@ -102,5 +151,6 @@ fn view(row: MenuLoginRow, names: &HashMap<i64, (String, String)>) -> LoginView 
         },
         country: row.country,
         network: row.asn,
+        whence,
     }
 }

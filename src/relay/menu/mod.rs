@@ -9,17 +9,24 @@ mod access;
 mod alarm;
 mod alert;
 mod arrival;
+mod code_mails;
+mod codes;
 mod credentials;
 mod deciding;
+mod first_address;
+mod forgotten;
 mod logins;
 mod mails;
+mod one_login;
 mod outcomes;
 mod passwords;
 mod people;
 mod recovery;
 mod second;
+mod senders;
 mod sessions;
 mod sign_in;
+mod test_mail;
 mod traffic;
 
 pub(in crate::relay) use mails::MenuText;
@@ -27,13 +34,18 @@ pub(in crate::relay) use mails::MenuText;
 pub use access::{Access, AccessView, Attempt};
 pub use credentials::MenuCredentialFault;
 pub use deciding::{MailDecision, MailFault};
+pub use first_address::FirstFault;
 pub use logins::{LoginResult, LoginView};
+pub use one_login::OneLogin;
 pub use outcomes::{MailState, MailStep};
 pub use passwords::{PASSWORD_LENGTH, PasswordFlaw};
 pub use people::{PeopleFault, PersonView};
+pub use recovery::Recovered;
 pub use second::FactorView;
+pub use senders::{ClaimView, SenderFault, SenderView};
 pub use sessions::{MenuSession, SessionView};
 pub use sign_in::{SignIn, SignInFault, SignedIn, Stays, menu_account};
+pub use test_mail::TestFault;
 pub use traffic::{MailDirection, MailOf, MailView, MailsAsked};
 
 use super::conversation::Profile;
@@ -121,6 +133,8 @@ pub struct MenuPerson {
     pub cools_until: Option<Timestamp>,
     /// Whether the password is one that somebody else made.
     pub must_change: bool,
+    /// Whether there is one: who signs in by a login elsewhere has none.
+    pub has_password: bool,
     pub(super) row: MenuPersonRow,
 }
 
@@ -136,11 +150,13 @@ pub struct Boxing {
     without_after: i64,
     /// None: all were looked at since the start.
     boxed_after: Option<i64>,
+    /// How far people of an older version were looked at to be found by their address.
+    people_after: i64,
 }
 
 impl Default for Boxing {
     fn default() -> Self {
-        Self { without_after: 0, boxed_after: Some(0) }
+        Self { without_after: 0, boxed_after: Some(0), people_after: 0 }
     }
 }
 
@@ -229,7 +245,8 @@ impl Relay {
             role,
             created_at: row.created_at,
             cools_until: row.cools_until,
-            must_change: row.initial_until.is_some(),
+            must_change: row.initial_until.is_some() && !row.has_login,
+            has_password: !row.has_login,
             row,
         })
     }

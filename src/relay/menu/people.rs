@@ -47,6 +47,8 @@ pub enum PeopleFault {
     Cooling(Timestamp),
     #[error("the password is wrong")]
     WrongPassword,
+    #[error("that person signs in by a login elsewhere and has no password")]
+    NoPassword,
     #[error("the code is wrong, or was used")]
     WrongCode,
     #[error("the new password")]
@@ -81,6 +83,8 @@ pub struct PersonView {
     pub invited_until: Option<Timestamp>,
     /// Whether there is a second factor.
     pub has_factor: bool,
+    /// Whether it is a login elsewhere by which the person signs in.
+    pub has_login: bool,
 }
 
 impl Relay {
@@ -102,6 +106,7 @@ impl Relay {
                 created_at: row.created_at,
                 invited_until: row.initial_until,
                 has_factor: row.factor.is_some(),
+                has_login: row.has_login,
             })
         };
         let here = rows.into_iter().filter(|row| row.ended_at.is_none());
@@ -138,6 +143,7 @@ impl Relay {
         let new = NewMenuPerson {
             id,
             name_idx: self.name_index(who.store.id, &name),
+            address_idx: self.menu_address(&address),
             role: role.as_str(),
             label: seal_json(key, label_place(id), &label)?,
             verifier: key.seal(verifier_place(id), hash.as_str().as_bytes()),
@@ -194,6 +200,9 @@ impl Relay {
     ) -> Result<(), PeopleFault> {
         may_change_other(who, person)?;
         let row = self.person_of(&who.store, person).await?;
+        if row.has_login {
+            return Err(PeopleFault::NoPassword);
+        }
         let (label, address) = open_label(&who.store.key, &row)?;
         let now = Timestamp::now();
         let password = Secret::generate("answ_");
@@ -218,6 +227,9 @@ impl Relay {
         visit: &Visit,
     ) -> Result<(), PeopleFault> {
         let row = &who.person.row;
+        if row.has_login {
+            return Err(PeopleFault::NoPassword);
+        }
         let key = &who.store.key;
         self.confirm_password(who, old, visit).await?;
         if old.show() == new.show() {

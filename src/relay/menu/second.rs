@@ -10,7 +10,7 @@ use super::access::{Access, By};
 use super::mails::MenuText;
 use super::people::{done, may_change, may_change_other};
 use super::sessions::digest;
-use super::sign_in::{IDLE_PRIVATE, SignedIn, Stays, random_text};
+use super::sign_in::{IDLE_PRIVATE, SignedIn, Stays, Way, random_text};
 use super::{MenuPerson, MenuSession, PeopleFault, Visit, open_label, seal_json};
 use crate::mail::Timestamp;
 use crate::relay::{Event, Relay, RelayFault};
@@ -149,8 +149,9 @@ impl Relay {
             }
         };
         let stays = if who.idle <= IDLE_PRIVATE { Stays::Shared } else { Stays::Own };
-        let arrival =
-            self.arrival(&who.store, (who.person.id, &who.person.name, who.id), stays, visit, now).await?;
+        let arrival = self
+            .arrival(&who.store, (who.person.id, &who.person.name, who.id), (stays, Way::SignIn), visit, now)
+            .await?;
         let token = Secret::received(Zeroizing::new(random_text(32)));
         let second = SecondShown {
             session: who.id,

@@ -54,7 +54,7 @@ impl Relay {
         let Some((row, person, store)) = found else { return Ok(None) };
         let store = self.open_menu_store(store)?.merchant;
         let person = self.open_person(&store.key, person)?;
-        if person.row.initial_until.is_some_and(|until| until <= now) {
+        if person.has_password && person.row.initial_until.is_some_and(|until| until <= now) {
             return Ok(None);
         }
         if now >= row.seen_at.after(SEEN_AGAIN) {

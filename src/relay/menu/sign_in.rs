@@ -10,11 +10,15 @@ use super::access::Attempt;
 use super::arrival::Arrival;
 use super::people::INITIAL_LASTS;
 use super::sessions::digest;
-use super::{MenuRole, PersonLabel, Visit, label_place, seal_json, session_place, verifier_place};
+use super::{
+    MenuPerson, MenuRole, PersonLabel, Visit, label_place, seal_json, session_place, verifier_place,
+};
 use crate::mail::Timestamp;
 use crate::relay::hashes::Busy;
 use crate::relay::{Merchant, Relay, RelayFault};
-use crate::store::{MenuChanged, MenuPersonRow, MenuStoreRow, NewMenuPerson, NewMenuSession, SigningIn};
+use crate::store::{
+    MenuChanged, MenuPersonRow, MenuStoreRow, NewMenuPerson, NewMenuSession, SigningIn, Told,
+};
 use crate::vault::{Index, Indexed, Place, Secret};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -56,6 +60,46 @@ pub struct SignedIn {
     pub must_change: bool,
     /// Whether the second factor has to be shown first.
     pub awaits_second: bool,
+}
+
+/// By which way somebody comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// With a password.
+    SignIn,
+    /// By a login elsewhere.
+    OneLogin,
+}
+
+impl Way {
+    /// The page, as the access log has it.
+    pub fn page(self) -> &'static str {
+        match self {
+            Way::SignIn => "sign-in",
+            Way::OneLogin => "one-login",
+        }
+    }
+
+    /// What was right before the second factor is.
+    pub fn first_step(self) -> &'static str {
+        match self {
+            Way::SignIn => "password",
+            Way::OneLogin => "one-login",
+        }
+    }
+}
+
+/// Somebody who has shown who it is.
+pub(super) struct Coming<'a> {
+    pub id: i64,
+    pub name: String,
+    pub must_change: bool,
+    pub has_factor: bool,
+    pub who: SigningIn<'a>,
+    pub stays: Stays,
+    pub way: Way,
+    /// What is written beside the sign-in.
+    pub more: Told,
 }
 
 /// Why somebody is not let in.
@@ -111,8 +155,10 @@ impl Relay {
         let is_right = is_right.map_err(|Busy| SignInFault::Busy)?;
         let now = Timestamp::now();
         let is_over = |person: &MenuPersonRow| person.initial_until.is_some_and(|until| until <= now);
+        // Who signs in by a login elsewhere has no password, whatever the row says.
+        let is_none = |person: &MenuPersonRow| person.has_login || is_over(person);
         let store = match store {
-            Some(store) if is_right && !store.has_left && !person.as_ref().is_some_and(is_over) => store,
+            Some(store) if is_right && !store.has_left && !person.as_ref().is_some_and(is_none) => store,
             store => {
                 let store = store.filter(|store| !store.has_left).map(|store| store.merchant);
                 let name = if asked.name.trim().is_empty() { name } else { asked.name.to_owned() };
@@ -182,24 +228,49 @@ impl Relay {
         visit: &Visit,
         now: Timestamp,
     ) -> Result<Option<SignedIn>, SignInFault> {
-        let new_person = match person {
-            Some(_) => None,
-            None => Some(self.first_person(store, asked.password).await?),
+        let coming = |id, person: Option<&MenuPerson>, has_factor, who| Coming {
+            id,
+            name: person.map_or_else(|| FIRST.to_owned(), |person| person.name.clone()),
+            must_change: person.is_none_or(|person| person.must_change),
+            has_factor,
+            who,
+            stays: asked.stays,
+            way: Way::SignIn,
+            more: Told::default(),
         };
-        let person_id = person.map(|person| person.id).or(new_person.as_ref().map(|new| new.id));
-        let person_id = person_id.ok_or(RelayFault::Malformed("menu_person"))?;
-        let opened = person.map(|row| self.open_person(&store.key, row.clone())).transpose()?;
-        let name = opened.as_ref().map_or(FIRST, |person| person.name.as_str());
-        let must_change = opened.as_ref().is_none_or(|person| person.must_change);
+        let (changed, signed_in) = match person {
+            Some(row) => {
+                let opened = self.open_person(&store.key, row.clone())?;
+                let who = SigningIn::Person(row);
+                let coming = coming(row.id, Some(&opened), row.factor.is_some(), who);
+                self.come_in(store, coming, visit, now).await?
+            }
+            None => {
+                let new = self.first_person(store, asked.password).await?;
+                let who = SigningIn::First { merchant: store.id, first, person: &new };
+                self.come_in(store, coming(new.id, None, false, who), visit, now).await?
+            }
+        };
+        Ok((changed == MenuChanged::Done).then_some(signed_in))
+    }
 
-        let has_factor = person.is_some_and(|row| row.factor.is_some());
+    /// Lets somebody in who has shown who it is: a new session, what of it is news, and its record, in one transaction. Nobody is in
+    /// unless that is done.
+    pub(super) async fn come_in(
+        &self,
+        store: &Merchant,
+        coming: Coming<'_>,
+        visit: &Visit,
+        now: Timestamp,
+    ) -> Result<(MenuChanged, SignedIn), RelayFault> {
+        let Coming { id: person, name, must_change, has_factor, who, stays, way, more } = coming;
         let (id, token) = (self.next_id(), Secret::received(Zeroizing::new(random_text(32))));
         let arrival = if has_factor {
-            self.half_arrival(store, (name, id), visit)
+            self.half_arrival(store, (&name, id), way, visit)
         } else {
-            self.arrival(store, (person_id, name, id), asked.stays, visit, now).await?
+            self.arrival(store, (person, &name, id), (stays, way), visit, now).await?
         };
-        let idle = match asked.stays {
+        let idle = match stays {
             Stays::Own => IDLE,
             Stays::Shared => IDLE_PRIVATE,
         };
@@ -211,15 +282,11 @@ impl Relay {
             ends_at: now.after(LIVES),
             awaits_until: has_factor.then(|| now.after(AWAITS)),
         };
-        let who = match (person, &new_person) {
-            (Some(row), _) => SigningIn::Person(row),
-            (None, Some(person)) => SigningIn::First { merchant: store.id, first, person },
-            (None, None) => return Ok(None),
-        };
-        let Arrival { device, known, cools_until, told } = arrival;
+        let Arrival { device, known, cools_until, mut told } = arrival;
+        told.records.extend(more.records);
+        told.mails.extend(more.mails);
         let changed = self.store().sign_in(who, &session, &known, cools_until, now, &told).await?;
-        let signed_in = SignedIn { token, device, must_change, awaits_second: has_factor };
-        Ok((changed == MenuChanged::Done).then_some(signed_in))
+        Ok((changed, SignedIn { token, device, must_change, awaits_second: has_factor }))
     }
 
     /// Somebody has come in from there.
@@ -237,6 +304,7 @@ impl Relay {
         Ok(NewMenuPerson {
             id,
             name_idx: self.name_index(store.id, FIRST),
+            address_idx: self.menu_address(address),
             role: MenuRole::Administrator.as_str(),
             label: seal_json(&store.key, label_place(id), &label)?,
             verifier: store.key.seal(verifier_place(id), hash.as_str().as_bytes()),

@@ -17,7 +17,7 @@ async fn logs_in(shop: &Shop, user: &str, password: &Secret) -> Result<Login, Re
 
 #[tokio::test]
 async fn one_that_is_replaced_goes_on_for_its_overlap_and_the_list_says_who_uses_which() {
-    let shop = Shop::open().await;
+    let mut shop = Shop::open().await;
     let old = shop.relay.credentials("hana-ya").await.unwrap().remove(0);
     assert_eq!((old.name.as_str(), old.ends_at, old.last_use), ("first", None, None));
     let added = shop.relay.add_credential(&request(None, Some((&old.auth_id, MINUTE * 60)))).await.unwrap();
@@ -25,7 +25,7 @@ async fn one_that_is_replaced_goes_on_for_its_overlap_and_the_list_says_who_uses
     let login = logs_in(&shop, &added.auth_id, &added.auth_password).await.unwrap();
     shop.relay.record_login(&login, &added.auth_id, &Peer::new((HERE, 1).into(), "submission")).await;
     // The old one's session goes on, as its login does.
-    shop.relay.still_stands(&shop.login, HERE).await.unwrap();
+    shop.relay.still_stands(&mut shop.login, HERE).await.unwrap();
     let kept = shop.relay.credentials("hana-ya").await.unwrap();
     assert_eq!(kept.len(), 2);
     let ends_at = kept[0].ends_at.unwrap();
@@ -36,7 +36,7 @@ async fn one_that_is_replaced_goes_on_for_its_overlap_and_the_list_says_who_uses
     let said = shop.relay.revoke_credential("hana-ya", &old.auth_id, MINUTE * 120).await.unwrap();
     assert_eq!(said, ends_at);
     shop.relay.revoke_credential("hana-ya", &old.auth_id, NOW).await.unwrap();
-    let ended = shop.relay.still_stands(&shop.login, HERE).await;
+    let ended = shop.relay.still_stands(&mut shop.login, HERE).await;
     assert_eq!(ended, Err(Refusal::LoginEnded));
     assert!(logs_in(&shop, &added.auth_id, &added.auth_password).await.is_ok());
     let again = shop.relay.revoke_credential("hana-ya", &old.auth_id, NOW).await;
@@ -122,7 +122,7 @@ async fn from_elsewhere_than_its_networks_a_credential_is_refused_like_a_wrong_o
     let added = shop.relay.add_credential(&asked).await.unwrap();
     let (user, password) = (added.auth_id.as_str(), &added.auth_password);
     let from = async |ip: &str| shop.relay.authenticate(user, password, ip.parse().unwrap()).await;
-    let login = from("192.0.2.200").await.ok().unwrap();
+    let mut login = from("192.0.2.200").await.ok().unwrap();
     assert!(from("::ffff:192.0.2.1").await.is_ok() && from("2001:db8::7").await.is_ok());
     assert_eq!(from("198.51.100.1").await.err(), Some(Refusal::Credentials));
     let scram = shop.relay.authenticated(user, "2001:db8:1::1".parse().unwrap()).await;
@@ -135,7 +135,7 @@ async fn from_elsewhere_than_its_networks_a_credential_is_refused_like_a_wrong_o
     let other = ["203.0.113.0/24".to_owned()];
     shop.relay.limit_credential("hana-ya", user, &other).await.unwrap();
     let inside = "192.0.2.200".parse().unwrap();
-    assert_eq!(shop.relay.still_stands(&login, inside).await, Err(Refusal::LoginEnded));
+    assert_eq!(shop.relay.still_stands(&mut login, inside).await, Err(Refusal::LoginEnded));
     // What takes its place may be used from where it was.
     let next = shop.relay.add_credential(&request(None, Some((user, NOW)))).await.unwrap();
     let kept = shop.relay.credentials("hana-ya").await.unwrap();

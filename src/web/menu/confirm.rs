@@ -1,6 +1,7 @@
 //! The password once more, before something is changed by which mail goes (OWASP ASVS 5.0, 7.5.1).
 //!
-//! Rules: who signed in within [`FRESH`] has just said it. A wrong one counts as a wrong sign-in.
+//! Rules: who signed in within [`FRESH`] has just said it. A wrong one counts as a wrong sign-in. Who has none, having come by a login elsewhere,
+//! signs in there anew (`one_login.rs`).
 
 use super::Asked;
 use super::form::Form;
@@ -16,6 +17,15 @@ const FRESH: Duration = Duration::from_secs(10 * 60);
 
 /// Whether the password is asked for.
 pub(super) fn asks(session: &MenuSession) -> bool {
+    session.person.has_password && is_old(session)
+}
+
+/// Whether somebody who has none has to sign in elsewhere once more.
+pub(super) fn is_elsewhere(session: &MenuSession) -> bool {
+    !session.person.has_password && is_old(session)
+}
+
+fn is_old(session: &MenuSession) -> bool {
     Timestamp::now() > session.created_at.after(FRESH)
 }
 
@@ -25,11 +35,18 @@ pub(super) async fn refuses(
     session: &MenuSession,
     form: &Form,
 ) -> Result<Option<(Said, &'static str)>, RelayFault> {
-    if !asks(session) {
+    if !is_old(session) {
         return Ok(None);
     }
     let language = asked.visitor.language;
     let bad = |japanese, english, word| Ok(Some((Said::bad(language.say(japanese, english)), word)));
+    if !session.person.has_password {
+        return bad(
+            "まだ変更していません。もう一度ログインして確認してください。",
+            "Nothing is changed yet. Please sign in once more to confirm.",
+            "confirm",
+        );
+    }
     let given = form.value("confirm");
     if given.is_empty() {
         return bad(

@@ -67,6 +67,11 @@ pub(super) fn is_from_here(headers: &HeaderMap) -> bool {
     }
 }
 
+/// A value as forms and queries have it, in clear.
+pub(in crate::web) fn decoded_text(text: &str) -> Option<Zeroizing<String>> {
+    decoded(text.as_bytes())
+}
+
 fn decoded(text: &[u8]) -> Option<Zeroizing<String>> {
     let mut octets = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.iter().copied();

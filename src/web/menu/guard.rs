@@ -10,6 +10,7 @@
 
 use crate::config::mask;
 use crate::ingress::{Answer, Rate, Table, delay};
+use crate::vault::Index;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,6 +43,17 @@ const OF_PEOPLE: u64 = 60;
 const OF_CREDENTIALS: u64 = 60;
 const OF_NEW_CREDENTIALS: u64 = 20;
 const OF_PASSWORD: u64 = 10;
+/// Changes of a store's registered addresses a day, each told to all of them, and codes to new ones.
+const OF_SENDERS: u64 = 30;
+const OF_CODES: u64 = 20;
+/// Test mails of a store a day.
+const OF_TESTS: u64 = 20;
+/// Who says that he has forgotten ID or password: of all whose address is known and of a network an hour, of an address a day.
+const OF_FORGOTTEN: u64 = 600;
+const OF_FORGOTTEN_NETWORK: u64 = 20;
+const OF_FORGOTTEN_ADDRESS: u64 = 10;
+/// Codes that are typed in a network, right or wrong, a quarter of an hour.
+const OF_TYPED_CODES: u64 = 30;
 /// Longest wait before an attempt is checked.
 const LONGEST: Duration = Duration::from_secs(4);
 /// Longest time that attempts at one account wait in turn.
@@ -95,6 +107,16 @@ pub(super) enum Budget<'a> {
     Credentials(i64),
     NewCredential(i64),
     OwnPassword(i64),
+    Senders(i64),
+    /// A code to an address that is to be registered.
+    Code(i64, &'a str),
+    Test(i64),
+    /// What this address has forgotten, for somebody there; `None`: it is no address.
+    Forgotten(Option<&'a Index>, IpAddr),
+    /// Mail about it, to an address that is known.
+    ForgottenMail,
+    /// A code from there that may be none.
+    TypedCode(IpAddr),
 }
 
 /// A place of somebody who waits.
@@ -198,10 +220,9 @@ impl Guard {
         Ok(attempting)
     }
 
-    /// A place to wait. IPv6 by the /48 that a subscriber may have.
+    /// A place to wait.
     fn place(&self, ip: IpAddr) -> Option<Waits<'_>> {
-        let ip = ip.to_canonical();
-        let wide = mask(ip, if ip.is_ipv4() { 24 } else { 48 });
+        let wide = wide_network(ip);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.values().sum::<u32>() >= WAITING {
             return None;
@@ -246,6 +267,12 @@ impl Guard {
         }
     }
 
+    /// Takes an answer of a login elsewhere, for which a provider is asked; `None`: there was enough of them from this network. Those that were right
+    /// are given back.
+    pub(super) fn outer(&self, ip: IpAddr) -> Option<Attempting> {
+        self.take(&[("outer", network(ip))], &[Rate::new(OF_NETWORK, QUARTER_HOUR)])
+    }
+
     /// Takes what a change sends or makes; `None`: there was enough of it for today.
     pub(super) fn spend(&self, budget: Budget<'_>) -> Option<Attempting> {
         let day = |amount| Rate::new(amount, DAY);
@@ -261,6 +288,31 @@ impl Guard {
             Budget::NewCredential(store) => {
                 let new = format!("new credential {store}");
                 self.take(&[credentials(store), new], &[day(OF_CREDENTIALS), day(OF_NEW_CREDENTIALS)])
+            }
+            Budget::Senders(store) => self.take(&[format!("senders {store}")], &[day(OF_SENDERS)]),
+            Budget::Test(store) => self.take(&[format!("test {store}")], &[day(OF_TESTS)]),
+            Budget::Code(store, address) => {
+                let to = format!("to {}", address.trim().to_lowercase());
+                self.take(&[format!("codes {store}"), to], &[day(OF_CODES), day(OF_ADDRESS)])
+            }
+            Budget::Forgotten(address, ip) => {
+                let (network, hour) = (wide_network(ip), |amount| Rate::new(amount, HOUR));
+                let mut subjects = vec![format!("forgotten at {network}")];
+                let mut rates = vec![hour(OF_FORGOTTEN_NETWORK)];
+                if let Some(address) = address {
+                    // However it is spelled: the index is of the mailbox.
+                    let address = data_encoding::HEXLOWER.encode(address.as_bytes());
+                    subjects.extend([
+                        format!("forgotten {address} at {network}"),
+                        format!("forgotten {address}"),
+                    ]);
+                    rates.extend([hour(OF_ADDRESS), day(OF_FORGOTTEN_ADDRESS)]);
+                }
+                self.take(&subjects, &rates)
+            }
+            Budget::ForgottenMail => self.take(&["forgotten"], &[Rate::new(OF_FORGOTTEN, HOUR)]),
+            Budget::TypedCode(ip) => {
+                self.take(&[format!("code at {}", network(ip))], &[Rate::new(OF_TYPED_CODES, QUARTER_HOUR)])
             }
             Budget::OwnPassword(person) => self.take(&[format!("password {person}")], &[day(OF_PASSWORD)]),
         }
@@ -348,6 +400,12 @@ impl Guard {
 fn network(ip: IpAddr) -> IpAddr {
     let ip = ip.to_canonical();
     mask(ip, if ip.is_ipv4() { 24 } else { 56 })
+}
+
+/// An IPv4 /24 or an IPv6 /48, which a subscriber may have.
+fn wide_network(ip: IpAddr) -> IpAddr {
+    let ip = ip.to_canonical();
+    mask(ip, if ip.is_ipv4() { 24 } else { 48 })
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 //!
 //! Rules: administrators see everybody's, others their own, since they were added. Failed attempts under a name are that name's.
 
+use super::language::Language;
 use super::page::{Frame, asked_for, in_japan, page};
-use super::{Asked, Outcome, csv, logins, words};
+use super::{Asked, Outcome, access_words, csv, logins, words};
 use crate::relay::{
     AccessView, MenuRole, MenuSession, PeopleFault, PersonView, RelayFault, parse_queue_id, queue_id,
 };
@@ -51,17 +52,18 @@ struct Line {
 }
 
 impl Line {
-    fn new(view: AccessView, session: &MenuSession) -> Self {
+    fn new(view: AccessView, session: &MenuSession, language: Language) -> Self {
         let is_current = view.session == Some(queue_id(session.id)) && view.action == "sign-in";
-        let is_bad = !matches!(view.result.as_str(), "in" | "shown" | "done");
+        let is_bad =
+            !matches!(view.result.as_str(), "in" | "shown" | "done" | "asked" | "sent" | "second-factor");
         let whence = view.whence;
         let or = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         Self {
             at: in_japan(view.at),
             person: view.person,
-            page: view.page,
-            action: view.action,
-            result: view.result,
+            page: access_words::page(&view.page, language),
+            action: access_words::action(&view.action, language),
+            result: access_words::result(&view.result, language),
             ip: or(whence.as_ref().map(|whence| whence.ip.clone())),
             country: or(whence.as_ref().and_then(|whence| whence.country.clone())),
             network: or(whence.as_ref().map(|whence| whence.network.clone())),
@@ -120,7 +122,10 @@ pub(super) async fn file(asked: &Asked<'_>, session: &MenuSession) -> Result<Out
     };
     let people = people(asked, session).await?;
     let (lines, _) = lines(asked, session, chosen(asked, &people), FILE_LINES).await?;
-    let mut text = csv::begun("time (JST),user,page,action,result,ip,country,network,device");
+    let mut text = csv::begun(asked.visitor.language.say(
+        "日時(日本時間),ユーザー名,ページ,操作,結果,IPアドレス,国・地域,ネットワーク,端末",
+        "time (JST),user,page,action,result,ip,country,network,device",
+    ));
     for line in lines {
         let Line { at, person, page, action, result, ip, country, network, device, .. } = &line;
         csv::line(&mut text, &[at, person, page, action, result, ip, country, network, device]);
@@ -160,5 +165,8 @@ async fn lines(
             break;
         }
     }
-    Ok((own.into_iter().map(|view| Line::new(view, session)).collect(), before.map(queue_id)))
+    Ok((
+        own.into_iter().map(|view| Line::new(view, session, asked.visitor.language)).collect(),
+        before.map(queue_id),
+    ))
 }

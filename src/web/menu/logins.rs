@@ -4,7 +4,7 @@
 
 use super::page::{Frame, asked_for, in_japan, page};
 use super::{Asked, Outcome, csv, words};
-use crate::relay::{LoginResult, LoginView, MenuSession, RelayFault, parse_queue_id, queue_id};
+use crate::relay::{LoginResult, LoginView, MenuRole, MenuSession, RelayFault, parse_queue_id, queue_id};
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -18,6 +18,8 @@ const FILE_LINES: i64 = 10_000;
 struct Page {
     f: Frame,
     lines: Vec<Line>,
+    /// Whether addresses are shown.
+    is_administrator: bool,
     older: Option<String>,
 }
 
@@ -27,6 +29,7 @@ struct Line {
     user: String,
     result: &'static str,
     is_bad: bool,
+    ip: String,
     country: String,
     network: String,
 }
@@ -41,7 +44,8 @@ pub(super) async fn show(asked: &Asked<'_>, session: &MenuSession) -> Result<Res
     let (views, older) = asked.shared.relay.menu_logins(session, before, LINES).await?;
     let f = Frame::new(asked, None);
     let lines = views.iter().map(|view| line(&f, view)).collect();
-    Ok(page(StatusCode::OK, &Page { f, lines, older: older.map(queue_id) }))
+    let is_administrator = session.person.role == MenuRole::Administrator;
+    Ok(page(StatusCode::OK, &Page { f, lines, is_administrator, older: older.map(queue_id) }))
 }
 
 /// The same as a file; two are made at once.
@@ -51,10 +55,13 @@ pub(super) async fn file(asked: &Asked<'_>, session: &MenuSession) -> Result<Out
     };
     let (views, _) = asked.shared.relay.menu_logins(session, None, FILE_LINES).await?;
     let f = Frame::new(asked, None);
-    let mut text = csv::begun("time (JST),credential,user name,result,country,network");
+    let mut text = csv::begun(f.say(
+        "日時(日本時間),認証情報,ユーザー名,結果,IPアドレス,国・地域,ネットワーク",
+        "time (JST),credential,user name,result,ip,country,network",
+    ));
     for view in &views {
-        let Line { at, name, user, result, country, network, .. } = &line(&f, view);
-        csv::line(&mut text, &[at, name, user, result, country, network]);
+        let Line { at, name, user, result, ip, country, network, .. } = &line(&f, view);
+        csv::line(&mut text, &[at, name, user, result, ip, country, network]);
     }
     Ok(Outcome::shown(csv::file(text, "attachment; filename=\"mail-logins.csv\"")))
 }
@@ -72,7 +79,12 @@ fn line(f: &Frame, view: &LoginView) -> Line {
             LoginResult::Refused => f.say("拒否", "refused"),
         },
         is_bad: view.result != LoginResult::In,
+        ip: view.whence.as_ref().map_or_else(unknown, |whence| whence.ip.clone()),
         country: view.country.clone().unwrap_or_else(unknown),
-        network: view.network.map_or_else(unknown, |number| format!("AS{number}")),
+        network: match (&view.whence, view.network) {
+            (Some(whence), _) => whence.network.clone(),
+            (None, Some(number)) => format!("AS{number}"),
+            (None, None) => unknown(),
+        },
     }
 }

@@ -220,7 +220,10 @@ pub(super) async fn file(asked: &Asked<'_>, session: &MenuSession) -> Result<Out
     (query.lines, query.looked_at) = (FILE_LINES, FILE_LOOKED_AT);
     let (views, _) = asked.shared.relay.menu_mails(session, &query).await?;
     let about = query.order.map(queue_id);
-    let mut text = csv::begun("time (JST),id,order,direction,customer alias,state,reason,octets");
+    let mut text = csv::begun(language.say(
+        "日時(日本時間),番号,注文番号,方向,お客様のアドレス,状態,理由,バイト数",
+        "time (JST),id,order,direction,customer alias,state,reason,octets",
+    ));
     for view in views {
         let alias = view.of.alias.as_ref().map(ToString::to_string).unwrap_or_default();
         csv::line(

@@ -5,11 +5,13 @@
 //! form (`form.rs`). Nothing of a page is kept by a browser, and no page takes anything from elsewhere.
 //! When it fails: a page that says so, in the reader's language; without its record in the log nothing is shown (503).
 
+mod access_words;
 mod confirm;
 mod credentials;
 mod csv;
 mod devices;
 mod first;
+mod forgotten;
 mod form;
 mod guard;
 mod history;
@@ -20,15 +22,19 @@ mod mail;
 mod mail_words;
 mod mails;
 mod not_me;
+mod one_login;
 mod own_password;
 mod page;
 mod people;
 mod place;
 mod second;
+mod senders;
 mod sign_in;
+mod test_mail;
 mod visit;
 mod words;
 
+pub(super) use form::decoded_text;
 pub(super) use guard::Guard;
 pub(super) use leaving::KeptDays;
 
@@ -97,6 +103,7 @@ pub(super) async fn menu(
         return page::style();
     }
     let visitor = Visitor::of(peer.ip(), request.headers(), request.uri().query(), &shared.proxies);
+    let form_to = shared.login.as_ref().filter(|_| leads_out(&path)).map(|login| login.origins());
     let response = match answer(&shared, &visitor, &path, request).await {
         Ok(response) => response,
         Err(fault) => {
@@ -104,7 +111,7 @@ pub(super) async fn menu(
             words::unavailable(visitor.language)
         }
     };
-    finish(&visitor, response)
+    finish(&visitor, form_to.as_deref(), response)
 }
 
 async fn answer(
@@ -117,7 +124,8 @@ async fn answer(
     if relay.is_halted() || !relay.serves_menu() {
         return Ok(words::unavailable(visitor.language));
     }
-    let Some(place) = Place::parse(path) else {
+    let place = Place::parse(path).filter(|place| shared.login.is_some() || !is_of_login(*place));
+    let Some(place) = place else {
         let response = words::not_found(visitor.language);
         return stranger(shared, visitor, "other", Outcome::refused(response, "look", "not-found")).await;
     };
@@ -143,6 +151,17 @@ async fn answer(
                 Ok(form) => sign_in::sign_in(&asked, &form).await?,
                 Err(why) => forged(&asked, why),
             },
+            (Place::Forgotten, Some(form)) => match ours(&asked, form) {
+                Ok(form) => forgotten::change(&asked, &form).await?,
+                Err(why) => forged(&asked, why),
+            },
+            (Place::Forgotten, None) => Outcome::shown(forgotten::show(&asked, StatusCode::OK, None)),
+            (Place::OneLogin, Some(form)) => match ours(&asked, form) {
+                Ok(form) => one_login::start(&asked, None, &form).await?,
+                Err(why) => forged(&asked, why),
+            },
+            (Place::OneLogin, None) => one_login::back(&asked, None),
+            (Place::OneLoginIn, None) => one_login::arrive(&asked, None).await?,
             (Place::SignIn, None) => Outcome::shown(sign_in::show(&asked, StatusCode::OK, None)),
             _ => Outcome::refused(to(Place::SignIn), if is_post { "post" } else { "look" }, "signed-out"),
         };
@@ -184,6 +203,10 @@ async fn signed_in(
         let response = words::forbidden(asked.visitor.language);
         return Ok(Outcome::refused(response, action, "not-allowed"));
     }
+    // Who signs in elsewhere has no password here.
+    if place == Place::Password && !session.person.has_password {
+        return Ok(Outcome::refused(words::not_allowed(asked.visitor.language), action, "no-password"));
+    }
     if let Some(form) = form {
         return match ours(asked, form) {
             Ok(form) => changing(asked, session, form).await,
@@ -196,7 +219,9 @@ async fn signed_in(
         Place::Factor => {
             Outcome::shown(second::settings(asked, session, StatusCode::OK, second::Shown::default())?)
         }
-        Place::SignIn | Place::Second => Outcome::shown(to(Place::Home)),
+        Place::SignIn | Place::Second | Place::Forgotten => Outcome::shown(to(Place::Home)),
+        Place::OneLogin => one_login::back(asked, Some(session)),
+        Place::OneLoginIn => one_login::arrive(asked, Some(session)).await?,
         Place::SignOut => Outcome::shown(to(Place::Home)),
         Place::Password => Outcome::shown(own_password::show(asked, session, StatusCode::OK, None)),
         Place::Devices => Outcome::shown(devices::show(asked).await?),
@@ -210,6 +235,8 @@ async fn signed_in(
         Place::MailServer => {
             credentials::show(asked, session, StatusCode::OK, credentials::After::default()).await?
         }
+        Place::Test => test_mail::show(asked, session, StatusCode::OK, None).await?,
+        Place::Senders => senders::show(asked, session, StatusCode::OK, None).await?,
         Place::People => people::show(asked, session, StatusCode::OK, None).await?,
         Place::Leaving => Outcome::shown(leaving::show(asked, session).await?),
     })
@@ -218,9 +245,14 @@ async fn signed_in(
 async fn changing(asked: &Asked<'_>, session: &MenuSession, form: Form) -> Result<Outcome, RelayFault> {
     match asked.place {
         Place::SignOut => devices::sign_out(asked, session).await,
+        Place::OneLogin if !session.person.has_password => {
+            one_login::start(asked, Some(session), &form).await
+        }
         Place::Password => own_password::change(asked, session, &form).await,
         Place::Devices => devices::end(asked, session, &form).await,
         Place::MailServer => credentials::change(asked, session, &form).await,
+        Place::Test => test_mail::send(asked, session, &form).await,
+        Place::Senders => senders::change(asked, session, &form).await,
         Place::NotMe => not_me::raise(asked, session, &form).await,
         Place::Mails => mails::search(asked, session, &form).await,
         Place::Mail | Place::Held => mail::decide(asked, session, &form).await,
@@ -228,8 +260,15 @@ async fn changing(asked: &Asked<'_>, session: &MenuSession, form: Form) -> Resul
         // A form of before that sign-in: it is over.
         Place::Second if session.awaits_second => second::second(asked, session, &form).await,
         Place::Factor => second::change(asked, session, &form).await,
-        Place::SignIn | Place::Second => Ok(Outcome::shown(to(Place::Home))),
-        Place::Home | Place::History | Place::HistoryFile | Place::MailsFile | Place::Leaving => {
+        Place::SignIn | Place::Second | Place::Forgotten | Place::OneLogin => {
+            Ok(Outcome::shown(to(Place::Home)))
+        }
+        Place::OneLoginIn
+        | Place::Home
+        | Place::History
+        | Place::HistoryFile
+        | Place::MailsFile
+        | Place::Leaving => {
             Ok(Outcome::refused(words::not_allowed(asked.visitor.language), "post", "refused"))
         }
     }
@@ -277,18 +316,24 @@ async fn stranger(
     Ok(outcome.response)
 }
 
+fn is_of_login(place: Place) -> bool {
+    matches!(place, Place::OneLogin | Place::OneLoginIn)
+}
+
+/// Whether a page has a form that leads to the marketplace's login, or may answer with the sign-in page, which has.
+fn leads_out(path: &str) -> bool {
+    Place::parse(path)
+        .is_some_and(|place| matches!(place, Place::SignIn | Place::Forgotten) || is_of_login(place))
+}
+
 /// Another page, by GET.
 fn to(place: Place) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, place.path())]).into_response()
 }
 
 /// What every answer has.
-fn finish(visitor: &Visitor, mut response: Response) -> Response {
-    const ALWAYS: [(HeaderName, &str); 8] = [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
+fn finish(visitor: &Visitor, form_to: Option<&str>, mut response: Response) -> Response {
+    const ALWAYS: [(HeaderName, &str); 7] = [
         (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
         // With no-referrer a form of ours would have the origin null.
         (header::REFERRER_POLICY, "same-origin"),
@@ -301,6 +346,14 @@ fn finish(visitor: &Visitor, mut response: Response) -> Response {
     let headers: &mut HeaderMap = response.headers_mut();
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    // Browsers hold the redirections that follow a form to it too.
+    let form_to = form_to.map(|origins| format!(" {origins}")).unwrap_or_default();
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; form-action 'self'{form_to}; base-uri 'none'; frame-ancestors 'none'"
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     if let Some(cookie) = Cookies::of_language(visitor) {
         headers.append(header::SET_COOKIE, cookie);

@@ -15,6 +15,7 @@ struct Page {
     f: Frame,
     handles_mail: bool,
     asks_password: bool,
+    has_password: bool,
 }
 
 pub(super) fn show(
@@ -24,8 +25,8 @@ pub(super) fn show(
     said: Option<Said>,
 ) -> Response {
     let handles_mail = session.person.role != MenuRole::Reader;
-    let asks_password = confirm::asks(session);
-    page(status, &Page { f: Frame::new(asked, said), handles_mail, asks_password })
+    let (asks_password, has_password) = (confirm::asks(session), session.person.has_password);
+    page(status, &Page { f: Frame::new(asked, said), handles_mail, asks_password, has_password })
 }
 
 pub(super) async fn raise(
@@ -41,5 +42,5 @@ pub(super) async fn raise(
     if !asked.shared.relay.raise_alarm(session, ends_credentials, &asked.visitor.visit).await? {
         return Ok(Outcome::refused(to(Place::SignIn), "not-me", "gone"));
     }
-    Ok(Outcome::done(to(Place::Password)))
+    Ok(Outcome::done(to(if session.person.has_password { Place::Password } else { Place::Devices })))
 }

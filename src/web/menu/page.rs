@@ -7,6 +7,7 @@
 use super::Asked;
 use super::form::{self, Form};
 use super::language::Language;
+use super::one_login;
 use super::place::Place;
 use crate::mail::Timestamp;
 use crate::relay::MenuRole;
@@ -67,6 +68,7 @@ pub(super) struct Own {
     pub role: MenuRole,
     /// Whether all pages are open: the second factor was shown, and the password is one's own.
     pub is_whole: bool,
+    pub has_password: bool,
 }
 
 /// What is around a page.
@@ -81,6 +83,10 @@ pub(super) struct Frame {
     pub word: String,
     pub own: Option<Own>,
     pub said: Option<Said>,
+    /// What the button of the marketplace's login says, where there is one.
+    pub one_login: Option<String>,
+    /// Where who has no password confirms what is changed here.
+    pub again: Option<String>,
 }
 
 impl Frame {
@@ -90,6 +96,7 @@ impl Frame {
             store_name: session.store.name.clone(),
             name: session.person.name.clone(),
             role: session.person.role,
+            has_password: session.person.has_password,
             is_whole: !session.person.must_change && !session.awaits_second,
         });
         let secret = asked.visitor.cookies.session().filter(|_| own.is_some());
@@ -103,6 +110,11 @@ impl Frame {
             word: secret.map(form::word).unwrap_or_default(),
             own,
             said,
+            one_login: asked.shared.login.as_ref().map(|login| {
+                let [japanese, english] = &login.names;
+                asked.visitor.language.say(japanese, english).to_owned()
+            }),
+            again: one_login::again_at(asked),
         }
     }
 
@@ -135,11 +147,16 @@ impl Frame {
             (Place::Mails.path(), self.language.say("メール", "Mails")),
             (Place::Held.path(), self.language.say("保留中のメール", "Held mails")),
             (Place::MailServer.path(), self.language.say("メールサーバ設定情報", "Mail server settings")),
+            (Place::Senders.path(), self.language.say("登録メールアドレス", "Registered addresses")),
             (Place::History.path(), self.language.say("ログイン履歴", "Login history")),
             (Place::Devices.path(), self.language.say("ログイン中の端末", "Signed-in devices")),
             (Place::Password.path(), self.language.say("パスワード", "Password")),
             (Place::Factor.path(), self.language.say("2段階認証", "Second factor")),
         ];
+        // Who signs in elsewhere has none here.
+        if self.own.as_ref().is_some_and(|own| !own.has_password) {
+            links.retain(|(path, _)| *path != Place::Password.path());
+        }
         if is_administrator {
             links.push((Place::People.path(), self.language.say("使う人", "People")));
         }

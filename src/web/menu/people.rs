@@ -26,6 +26,7 @@ struct Line {
     role: MenuRole,
     state: String,
     has_factor: bool,
+    has_login: bool,
     is_oneself: bool,
 }
 
@@ -52,6 +53,7 @@ pub(super) async fn show(
         Line {
             id: queue_id(one.id),
             has_factor: one.has_factor,
+            has_login: one.has_login,
             is_oneself: one.id == session.person.id,
             name: one.name,
             address: one.address,

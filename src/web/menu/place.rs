@@ -5,7 +5,13 @@
 pub(super) enum Place {
     Home,
     SignIn,
+    /// What is done when ID or password is forgotten.
+    Forgotten,
     SignOut,
+    /// The marketplace's login: there, and back.
+    OneLogin,
+    /// In, from there.
+    OneLoginIn,
     /// The second step of a sign-in.
     Second,
     /// Setting it up.
@@ -30,6 +36,10 @@ pub(super) enum Place {
     Held,
     /// Where a store's programs submit mail, and with what.
     MailServer,
+    /// A test mail to oneself.
+    Test,
+    /// The addresses from which the store sends.
+    Senders,
     /// Who of the store may sign in.
     People,
     /// What becomes of everything when the store leaves.
@@ -45,10 +55,13 @@ pub(super) enum Who {
 }
 
 impl Place {
-    pub const ALL: [Place; 17] = [
+    pub const ALL: [Place; 22] = [
         Place::Home,
         Place::SignIn,
+        Place::Forgotten,
         Place::SignOut,
+        Place::OneLogin,
+        Place::OneLoginIn,
         Place::Second,
         Place::Factor,
         Place::Password,
@@ -61,6 +74,8 @@ impl Place {
         Place::Mail,
         Place::Held,
         Place::MailServer,
+        Place::Test,
+        Place::Senders,
         Place::People,
         Place::Leaving,
     ];
@@ -74,7 +89,10 @@ impl Place {
         match self {
             Place::Home => "/menu/",
             Place::SignIn => "/menu/sign-in",
+            Place::Forgotten => "/menu/forgotten",
             Place::SignOut => "/menu/sign-out",
+            Place::OneLogin => "/menu/one-login",
+            Place::OneLoginIn => "/menu/one-login/in",
             Place::Second => "/menu/second",
             Place::Factor => "/menu/second-factor",
             Place::Password => "/menu/password",
@@ -87,6 +105,8 @@ impl Place {
             Place::Mail => "/menu/mail",
             Place::Held => "/menu/held",
             Place::MailServer => "/menu/mail-server",
+            Place::Test => "/menu/test",
+            Place::Senders => "/menu/senders",
             Place::People => "/menu/people",
             Place::Leaving => "/menu/leaving",
         }
@@ -97,7 +117,10 @@ impl Place {
         match self {
             Place::Home => "home",
             Place::SignIn => "sign-in",
+            Place::Forgotten => "forgotten",
             Place::SignOut => "sign-out",
+            Place::OneLogin => "one-login",
+            Place::OneLoginIn => "one-login-in",
             Place::Second => "second",
             Place::Factor => "second-factor",
             Place::Password => "password",
@@ -110,6 +133,8 @@ impl Place {
             Place::Mail => "mail",
             Place::Held => "held",
             Place::MailServer => "mail-server",
+            Place::Test => "test",
+            Place::Senders => "senders",
             Place::People => "people",
             Place::Leaving => "leaving",
         }
@@ -117,7 +142,7 @@ impl Place {
 
     pub fn who(self) -> Who {
         match self {
-            Place::SignIn => Who::Anybody,
+            Place::SignIn | Place::Forgotten | Place::OneLogin | Place::OneLoginIn => Who::Anybody,
             Place::People => Who::Administrator,
             _ => Who::Person,
         }
@@ -127,6 +152,8 @@ impl Place {
         matches!(
             self,
             Place::SignIn
+                | Place::Forgotten
+                | Place::OneLogin
                 | Place::SignOut
                 | Place::Second
                 | Place::Factor
@@ -137,6 +164,8 @@ impl Place {
                 | Place::Mail
                 | Place::Held
                 | Place::MailServer
+                | Place::Test
+                | Place::Senders
                 | Place::People
         )
     }

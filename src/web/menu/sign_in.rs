@@ -10,7 +10,7 @@ use super::{Asked, Outcome, Room, to, words};
 use crate::relay::{Access, Attempt, RelayFault, SignIn, SignInFault, menu_account};
 use crate::vault::Secret;
 use askama::Template;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
@@ -26,14 +26,7 @@ struct Page {
 
 pub(super) fn show(asked: &Asked<'_>, status: StatusCode, again: Option<(&Form, Said)>) -> Response {
     let (form, said) = again.unzip();
-    let mut f = Frame::new(asked, said);
-    // Forms before the sign-in are bound to a cookie that says nothing else.
-    let mut cookie = None;
-    if asked.visitor.cookies.form().is_none() {
-        let value = BASE32_NOPAD.encode(&crate::vault::random_bytes::<32>()).to_ascii_lowercase();
-        f.word = super::form::word(&value);
-        cookie = Cookies::of_form(&value);
-    }
+    let (f, cookie) = frame(asked, said);
     let shown = Page {
         f,
         store: typed(form, "store"),
@@ -45,6 +38,30 @@ pub(super) fn show(asked: &Asked<'_>, status: StatusCode, again: Option<(&Form, 
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// The page after something was done on another, ready to sign in.
+pub(super) fn show_after(asked: &Asked<'_>, said: Said) -> Response {
+    let (mut f, cookie) = frame(asked, Some(said));
+    f.path = Place::SignIn.path();
+    let shown = Page { f, store: String::new(), name: String::new(), is_shared: false };
+    let mut response = page(StatusCode::OK, &shown);
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The frame of a page before the sign-in, and the cookie to which its forms are bound where there is none yet: it says nothing else.
+pub(super) fn frame(asked: &Asked<'_>, said: Option<Said>) -> (Frame, Option<HeaderValue>) {
+    let mut f = Frame::new(asked, said);
+    let mut cookie = None;
+    if asked.visitor.cookies.form().is_none() {
+        let value = BASE32_NOPAD.encode(&crate::vault::random_bytes::<32>()).to_ascii_lowercase();
+        f.word = super::form::word(&value);
+        cookie = Cookies::of_form(&value);
+    }
+    (f, cookie)
 }
 
 pub(super) async fn sign_in(asked: &Asked<'_>, form: &Form) -> Result<Outcome, RelayFault> {
@@ -106,7 +123,7 @@ pub(super) async fn sign_in(asked: &Asked<'_>, form: &Form) -> Result<Outcome, R
 }
 
 /// Keeps that a sign-in was refused, as far as there is room: for the people of the store it is of, if that exists.
-async fn keep_refused(
+pub(super) async fn keep_refused(
     asked: &Asked<'_>,
     (store_id, name): (&str, &str),
     attempt: Option<&Attempt>,
@@ -129,7 +146,7 @@ async fn keep_refused(
             guard.leave_out(None, left_out + 1);
             return Ok(());
         }
-        let access = Access { page: "sign-in", action: "sign-in", result, left_out };
+        let access = Access { page: asked.place.word(), action: "sign-in", result, left_out };
         relay.record_attempt(attempt, visit, access).await
     };
     let kept = kept.await;

@@ -9,6 +9,7 @@ use super::language::Language;
 use crate::config::Network;
 use crate::relay::{Stays, Visit};
 use crate::residency::Origin;
+use crate::web::login::LASTS_S;
 use axum::http::{HeaderMap, HeaderValue, header};
 use std::net::IpAddr;
 
@@ -19,6 +20,7 @@ const VALUE_MAX: usize = 64;
 
 const SESSION: &str = "__Host-anshin-menu";
 const FORM: &str = "__Host-anshin-form";
+const OUTER: &str = "__Host-anshin-outer";
 const DEVICE: &str = "__Host-anshin-device";
 const LANGUAGE: &str = "__Host-anshin-language";
 /// A device is known for so long, in seconds: 180 days.
@@ -65,7 +67,7 @@ impl Cookies {
         let mut cookies = Vec::new();
         for value in headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()) {
             for (name, value) in value.split(';').filter_map(|pair| pair.trim().split_once('=')) {
-                let own = [SESSION, FORM, DEVICE, LANGUAGE].into_iter().find(|own| *own == name);
+                let own = [SESSION, FORM, OUTER, DEVICE, LANGUAGE].into_iter().find(|own| *own == name);
                 let is_good = value.len() <= VALUE_MAX && value.bytes().all(|b| b.is_ascii_alphanumeric());
                 if let Some(own) = own.filter(|_| is_good && !value.is_empty()) {
                     cookies.push((own, value.to_owned()));
@@ -87,6 +89,19 @@ impl Cookies {
     /// What forms of somebody who is not signed in are bound to.
     pub fn form(&self) -> Option<&str> {
         self.value(FORM)
+    }
+
+    /// What is kept while somebody signs in elsewhere.
+    pub fn outer(&self) -> Option<&str> {
+        self.value(OUTER)
+    }
+
+    pub fn of_outer(value: &str) -> Option<HeaderValue> {
+        cookie(OUTER, value, u32::try_from(LASTS_S).ok())
+    }
+
+    pub fn no_outer() -> Option<HeaderValue> {
+        cookie(OUTER, "", Some(0))
     }
 
     pub fn of_session(token: &str) -> Option<HeaderValue> {

@@ -2,7 +2,9 @@
 
 use super::language::Language;
 use super::page::{self, in_japan, style_name};
-use crate::relay::{CredentialFault, MenuCredentialFault, PasswordFlaw, PeopleFault, RelayFault};
+use crate::relay::{
+    CredentialFault, MenuCredentialFault, PasswordFlaw, PeopleFault, RelayFault, SenderFault,
+};
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -144,6 +146,11 @@ pub(super) fn why(fault: &PeopleFault, language: Language) -> Option<(String, &'
         PeopleFault::WrongPassword => {
             ("いまのパスワードが違います。", "The current password is wrong.", "wrong-password")
         }
+        PeopleFault::NoPassword => (
+            "マーケットプレイスのアカウントでログインする人です。パスワードはありません。",
+            "This person signs in with the marketplace's account, and has no password here.",
+            "no-password",
+        ),
         PeopleFault::WrongCode => (
             "コードが違います。アプリの時刻が合っていることを確かめて、次のコードを入力してください。",
             "The code is wrong. See that your telephone's clock is right, and give the next code.",
@@ -207,6 +214,47 @@ pub(super) fn why_credential(
             "busy",
         ),
         CredentialFault::Fault(_) => return None,
+    };
+    Some((language.say(japanese, english).to_owned(), word))
+}
+
+/// The same of registered addresses.
+pub(super) fn why_sender(fault: &SenderFault, language: Language) -> Option<(String, &'static str)> {
+    let (japanese, english, word) = match fault {
+        SenderFault::Person(PeopleFault::Gone) => (
+            "そのアドレスはすでに変更されているか、削除されています。",
+            "That address was changed or taken off meanwhile.",
+            "gone",
+        ),
+        SenderFault::Person(PeopleFault::NotAllowed) => {
+            let japanese = "権限がないか、ログインが終了しました。管理者か担当者として操作してください。";
+            let english = "You may not, or are signed in no more. Administrators and staff do this.";
+            (japanese, english, "not-allowed")
+        }
+        SenderFault::Person(fault) => return why(fault, language),
+        SenderFault::Name => (
+            "差出人名は100文字以内で、アドレスやその @ より前の部分、ドメイン名、URL、電話番号を入れないでください。お客様に見えます。",
+            "A name has up to 100 characters, and no address or what stands before its @, no domain, link or telephone number: customers see it.",
+            "name",
+        ),
+        SenderFault::Taken => {
+            ("このアドレスは登録されています。", "That address is registered already.", "taken")
+        }
+        SenderFault::TooMany => (
+            "登録できるアドレス、または確認待ちのアドレスの上限に達しています。",
+            "There are as many addresses, registered or waiting, as there may be.",
+            "too-many",
+        ),
+        SenderFault::First => (
+            "店舗のメールの届け先は削除できません。変更は運営者に依頼してください。",
+            "The store's mail goes there: it is not taken off here. Ask the operator.",
+            "first",
+        ),
+        SenderFault::Code => (
+            "確認コードが違うか、使用済みか、有効期限が切れています。",
+            "The code is wrong, was used, or its time is over.",
+            "wrong-code",
+        ),
     };
     Some((language.say(japanese, english).to_owned(), word))
 }

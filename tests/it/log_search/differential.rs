@@ -74,6 +74,7 @@ fn random_rows(ground: &Ground) -> Vec<NewRecord> {
             data_key_id: ground.key.id(),
             detail: ground.key.seal(Place::new("record", "detail", id), b"{}"),
             headers: None,
+            whence: None,
             fact: Box::new(fact),
         });
     }

@@ -26,6 +26,7 @@ impl Ground {
             data_key_id: self.key.id(),
             detail: self.key.seal(Place::new("record", "detail", id), b"{}"),
             headers: None,
+            whence: None,
             fact: Box::new(fact),
         };
         self.store.record(vec![record]).await.unwrap();

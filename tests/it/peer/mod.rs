@@ -1,5 +1,5 @@
 //! Real peers for tests: PostgreSQL (shared, or a cluster of its own), clamd, rspamd, Postfix and Exim as mailbox providers,
-//! swaks and msmtp as a merchant's mail programs, Chromium as everybody's browser, NSD as everybody's name server, Unbound, dkimpy as another signer.
+//! swaks and msmtp as a merchant's mail programs, Chromium as everybody's browser, oidc-provider as a marketplace's login, and one that misbehaves, NSD as everybody's name server, Unbound, dkimpy as another signer.
 //!
 //! Rules: each test has its own instance or database below a directory of its own; ports are chosen when needed; all
 //! of it is gone when the value is dropped. When a peer is missing the test panics and says how to run it.
@@ -15,6 +15,8 @@ pub mod nsd;
 pub mod postfix;
 pub mod postgres;
 pub mod preload;
+pub mod provider;
+pub mod rogue;
 pub mod rspamd;
 pub mod sqlite;
 pub mod swaks;

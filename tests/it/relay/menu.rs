@@ -189,17 +189,18 @@ fn the_access_log_has_every_request_and_shows_it_to_the_store(on: On) {
     stranger.sign_in("mise", "admin", "not the right one").is(401);
     stranger.sign_in("ume", "admin", "not the right one").is(401);
     let page = browser.get("/menu/history?all=1").is(200);
-    for word in ["home", "people", "devices", "history", "password", "change-password", "127.0.0.1"] {
+    for word in ["ホーム", "使う人", "ログイン中の端末", "パスワードの変更", "127.0.0.1"]
+    {
         assert!(page.body.contains(word), "{word}: {}", page.body);
     }
     // Sign-ins alone: that of the first person, and the one that was refused; not that of the other store.
-    let page = browser.get("/menu/history").is(200).says("refused").says("いまのログイン");
+    let page = browser.get("/menu/history").is(200).says("拒否").says("いまのログイン");
     assert_eq!(page.body.matches("<tr>").count(), 1 + 2, "{}", page.body);
     let file = browser.get("/menu/history.csv?all=1").is(200);
     assert!(file.header("Content-Disposition").unwrap().contains("history.csv"));
     assert!(
         file.body.lines().count() > 8
-            && file.body.contains("\"sign-in\",\"sign-in\",\"refused\",\"127.0.0.1\"")
+            && file.body.contains("\"ログイン\",\"ログイン\",\"拒否\",\"127.0.0.1\"")
     );
     // The desk finds the same, and the tree has it.
     let found = scene.relay.anshin(&[

@@ -181,7 +181,7 @@ fn a_process_that_serves_the_menu_alone_opens_what_stores_have_with_its_own_key_
     let scene = Scene::with_roles(On::Postgres, |setup| setup, &[&["ingress", "egress"], &["web"]]);
     let mut browser = signed_in(&scene);
     browser.get("/menu/people").is(200).says(&scene.mise.address);
-    browser.get("/menu/history?all=1").is(200).says("change-password");
+    browser.get("/menu/history?all=1").is(200).says("パスワードの変更");
     browser.get("/menu/mail-server").is(200).says(&scene.account.user);
     let page = browser.post("/menu/mail-server", &[("do", "add"), ("name", "倉庫")]).is(200).says("ansm_");
     let (_, section) = page.body.split_once("id=\"made\"").unwrap();

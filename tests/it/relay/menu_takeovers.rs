@@ -87,7 +87,7 @@ fn people_are_changed_by_who_knows_the_password_and_not_by_an_old_session() {
     boss.post("/menu/people", &[("do", "remove"), ("person", &hers), ("confirm", OWN)]).is(200);
     boss.post("/menu/people", &[&invite[..], &[("confirm", OWN)]].concat()).is(422).says("今日はこれ以上");
     let page = boss.get("/menu/history?all=1").is(200);
-    assert!(page.body.contains("remove"), "taking somebody off is called so");
+    assert!(page.body.contains("使う人の削除"), "taking somebody off is called so");
 }
 
 #[test]
@@ -109,8 +109,12 @@ fn strangers_who_fetch_pages_hide_no_guess_from_the_store() {
     boss.sign_in("mise", "", &scene.account.menu_password).is(200);
     boss.change_password(&scene.account.menu_password, OWN).is(200);
     let page = boss.get("/menu/history").is(200);
-    assert!(page.body.matches("refused").count() >= 10, "{}", page.body);
-    assert!(page.body.contains("limited"), "what was not looked at stands there too: {}", page.body);
+    assert!(page.body.matches("拒否").count() >= 10, "{}", page.body);
+    assert!(
+        page.body.contains("回数の上限により拒否"),
+        "what was not looked at stands there too: {}",
+        page.body
+    );
     // The first person is one account, by name or without.
     let mut neighbour = Browser::new(scene.relay.web(), &scene.watch, "nobody").from("126.1.2.99");
     for n in 0..10 {

@@ -86,6 +86,7 @@ impl Ground {
             data_key_id: 1,
             detail: Sealed::from_stored(vec![n.to_be_bytes()[7]; 40]),
             headers: (n % 2 == 0).then(|| Sealed::from_stored(vec![9; 50])),
+            whence: None,
             fact: Box::default(),
         };
         self.relay.store().record(rows.map(row).collect()).await.unwrap();

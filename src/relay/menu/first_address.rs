@@ -1,0 +1,65 @@
+//! Where a store's mail goes: the operator makes another of its registered addresses the first one.
+//!
+//! Rules: it is what a store gets its menu back by, so no person of the store changes it; the operator makes sure who asks. All registered
+//! addresses and the administrators are told, and it stands in the log.
+//! When it fails: [`FirstFault`]; nothing was changed.
+
+use super::mails::MenuText;
+use crate::mail::{AddressError, RealAddress, Timestamp};
+use crate::relay::record::About;
+use crate::relay::{Event, Relay, RelayFault};
+use crate::store::{MenuChanged, StoreFault, Told};
+
+/// Why it stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum FirstFault {
+    #[error("store id: there is no such store")]
+    NoStore,
+    #[error("address: {0}")]
+    Address(AddressError),
+    #[error("address: the store has not registered it; its people do so in the menu")]
+    NotRegistered,
+    #[error(transparent)]
+    Fault(#[from] RelayFault),
+}
+
+impl From<StoreFault> for FirstFault {
+    fn from(fault: StoreFault) -> Self {
+        Self::Fault(fault.into())
+    }
+}
+
+impl Relay {
+    /// Lets a store's mail go to this one of its registered addresses from now on.
+    ///
+    /// # Errors
+    /// [`FirstFault`].
+    pub async fn first_address(&self, store_id: &str, address: &str) -> Result<(), FirstFault> {
+        let row = self.merchant_row(store_id).await?.ok_or(FirstFault::NoStore)?;
+        let store = self.open_merchant(&row)?;
+        let address = RealAddress::parse(address.trim()).map_err(FirstFault::Address)?;
+        let senders = self.senders_of(&store).await?;
+        let Some(new) = senders.iter().find(|one| one.address.same_mailbox(&address)) else {
+            return Err(FirstFault::NotRegistered);
+        };
+        let now = Timestamp::now();
+        let detail = serde_json::json!({ "change": "first_address", "user": self.user(), "address": new.id });
+        let about = About { merchant: Some(store.id), ..About::default() };
+        let record = self.new_record(&store.key, Event::Credential, about, None, &detail, None);
+        let mut told = Told { records: vec![record], ..Told::default() };
+        let text = MenuText::first_address(&self.policy().brand, &store, now);
+        let mut to: Vec<RealAddress> = senders.iter().map(|one| one.address.again()).collect();
+        for other in self.addresses_to_tell(&store, None).await? {
+            if !to.iter().any(|known| known.same_mailbox(&other)) {
+                to.push(other);
+            }
+        }
+        for to in to {
+            told.mails.push(self.menu_mail(&store, &to, &text, "menu_sender", now)?);
+        }
+        match self.store().make_first((store.id, new.id), &told).await? {
+            MenuChanged::Done => Ok(()),
+            _ => Err(FirstFault::NotRegistered),
+        }
+    }
+}
