@@ -137,12 +137,13 @@ impl Needle {
     /// The address around the equals sign at `at` as one who forwards writes it before his own (SRS): `a.example=bob@`.
     pub fn turned(&self, hay: &[u8], at: usize) -> Option<Found> {
         let (before, behind) = (hay.get(..at)?, hay.get(at + 1..)?);
+        // Few equals signs stand behind one of the domains.
+        let domain =
+            self.domains.iter().filter(|domain| ends_with(before, domain)).max_by_key(|d| d.len())?;
         let length = behind.iter().take(MAX_RUN).position(|b| *b == b'@')?;
         let written = behind.get(..length)?;
         let base = written.split(|b| *b == b'+').next().unwrap_or_default();
         let is_own = |text: &[u8]| self.plain_start(text) == Some(0);
-        let domain =
-            self.domains.iter().filter(|domain| ends_with(before, domain)).max_by_key(|d| d.len())?;
         let start = at - domain.len();
         let joins = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
         (is_own(written) || is_own(base)).then(|| Found {

@@ -49,7 +49,7 @@ const SPECIAL: [bool; 256] = {
     while i < 256 {
         #[expect(clippy::cast_possible_truncation, reason = "i is below 256")]
         let b = i as u8;
-        table[i] = matches!(b, 0..=8 | 11 | 12 | 14..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'-' | b'(' | b'[' | b'{' | b'<')
+        table[i] = matches!(b, 0..=8 | 10..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'-' | b'(' | b'[' | b'{' | b'<')
             || matches!(b, 0xc2..=0xdf | 0xe1..=0xe3 | 0xef | 0xf0 | 0xf3);
         i += 1;
     }
@@ -130,6 +130,7 @@ fn piece(rest: &[u8]) -> Option<Piece> {
         b'<' => bracketed(rest, b'>'),
         b' ' if !matches!(rest.get(1)?, b' ' | b'a' | b'A' | b'd' | b'D') => None,
         b' ' => bracketed(rest, b' '),
+        b'\r' | b'\n' => word_of_line(rest),
         0..=31 | 127 => Some((1, None, false)),
         _ => return wide(rest),
     }?;
@@ -157,7 +158,7 @@ const WORDS: [(&str, char); 6] = [
     ("どっと", '.'),
 ];
 
-/// `(at)`, `[ at ]`, ` at `, `(dot)`, `[@]`, with blanks inside.
+/// `(at)`, `[ at ]`, ` at `, `(dot)`, `[@]`, with blanks inside. A line may end behind ` at`; the line end stays.
 fn bracketed(rest: &[u8], close: u8) -> Option<(usize, Option<char>, bool)> {
     let inner = rest.get(1..rest.len().min(32))?;
     let lead = inner.iter().take_while(|b| **b == b' ').count();
@@ -175,8 +176,25 @@ fn bracketed(rest: &[u8], close: u8) -> Option<(usize, Option<char>, bool)> {
         }
     };
     let tail = word.get(length..)?;
+    if close == b' ' && matches!(tail, [b'\n', ..] | [b'\r', b'\n', ..]) {
+        return Some((1 + lead + length, Some(c), false));
+    }
     let blanks = if close == b' ' { 0 } else { tail.iter().take_while(|b| **b == b' ').count() };
     (tail.get(blanks) == Some(&close)).then_some((1 + lead + length + blanks + 1, Some(c), false))
+}
+
+/// `at ` and `dot ` with which a line begins, or what it quotes: the line end before them goes too.
+fn word_of_line(rest: &[u8]) -> Option<(usize, Option<char>, bool)> {
+    let line = rest.strip_prefix(b"\r").unwrap_or(rest).strip_prefix(b"\n")?;
+    let marks = line.iter().take(32).take_while(|b| matches!(b, b'>' | b'|')).count();
+    let before = rest.len() - line.len() + marks;
+    let (length, c, behind) = match line.get(marks..)? {
+        [b'a' | b'A', b't' | b'T', behind, ..] => (2, '@', behind),
+        [b'd' | b'D', b'o' | b'O', b't' | b'T', behind, ..] => (3, '.', behind),
+        _ => return None,
+    };
+    let blank = usize::from(*behind == b' ');
+    matches!(behind, b' ' | b'\r' | b'\n').then_some((before + length + blank, Some(c), false))
 }
 
 /// `%40`, and several of them where they are one UTF-8 character; `%u0040` as old scripts write it.

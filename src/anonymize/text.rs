@@ -88,7 +88,7 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
         }
     }
     if may_be_utf7(bytes) {
-        for window in anchors::whole(bytes) {
+        for window in anchors::windows_at(bytes, &utf7::places(bytes)) {
             read(Charset::Utf7, &mut Octets::of(bytes, &window, Charset::Utf7), &window, sought, &mut all);
         }
     }
