@@ -214,15 +214,19 @@ fn spelled(needles: &[Needle]) -> (Vec<Vec<u8>>, Vec<Spelling>, Vec<Domains>) {
 /// The stretches, apart from each other, in which a spelling of up to `longest` octets may stand: each has an octet or two in it
 /// that few texts have.
 fn near_signs(hay: &[u8], longest: usize) -> Vec<Range<usize>> {
-    let mut places: Vec<usize> = memchr::memchr3_iter(b'_', b'%', b'!', hay).collect();
     let is_sign = |at: &usize| match hay.get(*at..).unwrap_or_default() {
         [b'/', b'/', ..] => true,
         [b'/', ..] => at.checked_sub(1).is_some_and(|i| hay.get(i) == Some(&b'\\')),
         [b'-', word @ ..] => word.get(..3).is_some_and(|word| word.eq_ignore_ascii_case(b"at-")),
         _ => false,
     };
-    places.extend(memchr::memchr2_iter(b'/', b'-', hay).filter(is_sign));
-    places.sort_unstable();
+    let mut marks = memchr::memchr3_iter(b'_', b'%', b'!', hay).peekable();
+    let mut others = memchr::memchr2_iter(b'/', b'-', hay).filter(is_sign).peekable();
+    let places = std::iter::from_fn(|| match (marks.peek(), others.peek()) {
+        (Some(mark), Some(other)) if other < mark => others.next(),
+        (Some(_), _) => marks.next(),
+        (None, _) => others.next(),
+    });
     let mut out: Vec<Range<usize>> = Vec::new();
     for at in places {
         let near = at.saturating_sub(longest)..(at + longest).min(hay.len());

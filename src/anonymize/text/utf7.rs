@@ -20,20 +20,22 @@ pub fn may_be_utf7(bytes: &[u8]) -> bool {
     any && bytes.is_ascii()
 }
 
-/// How far apart the places of a long run are, in octets.
+/// How far apart places are, in octets: less than one of them reaches.
 const STEP: usize = 512;
 
 /// Places of all runs of UTF-7 in a text, in order: what stands elsewhere is read alike in any charset.
 pub fn places(bytes: &[u8]) -> Vec<usize> {
-    let mut out = Vec::new();
+    let mut out: Vec<usize> = Vec::new();
     let mut from = 0;
     while let Some(plus) = memchr::memchr(b'+', bytes.get(from..).unwrap_or_default()) {
         let start = from + plus;
         let run = bytes.get(start + 1..).unwrap_or_default();
         let length = run.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).count();
         from = start + 1 + length;
-        if length > 0 {
-            out.extend((start..from).step_by(STEP));
+        for at in (start..from).step_by(STEP).take_while(|_| length > 0) {
+            if out.last().is_none_or(|last| at >= last + STEP) {
+                out.push(at);
+            }
         }
     }
     out
