@@ -30,6 +30,8 @@ enum Form {
     Bang,
     /// `local_at_domain`.
     Word,
+    /// `local#domain`, as lists write whom they wrote to before their own domain.
+    Verp,
     /// `//local:`, before a password and the domain (RFC 3986 §3.2.1).
     Login,
 }
@@ -99,12 +101,15 @@ impl Written {
                         Form::Bang,
                         format!("{alias_domain}!{alias_local}"),
                     );
-                    for sign in ["_at_", "-at-"] {
-                        add(
-                            joined(sign.as_bytes()),
-                            Form::Word,
-                            format!("{alias_local}{sign}{alias_domain}"),
-                        );
+                    for (sign, form) in [
+                        ("_at_", Form::Word),
+                        ("-at-", Form::Word),
+                        ("@@", Form::Word),
+                        ("#", Form::Verp),
+                        ("%23", Form::Verp),
+                    ] {
+                        let with = format!("{alias_local}{sign}{alias_domain}");
+                        add(joined(sign.as_bytes()), form, with);
                     }
                 }
             }
@@ -117,7 +122,7 @@ impl Written {
         Self { search, spellings, places, domains }
     }
 
-    /// Where a domain stands behind a character beyond ASCII, blanks aside, in any charset that keeps ASCII.
+    /// Where a domain stands behind a character beyond ASCII, blanks aside, in any charset that keeps ASCII or as a number.
     pub fn behind_signs(&self, text: &[u8]) -> Vec<usize> {
         let Some(places) = &self.places else { return Vec::new() };
         let is_behind = |at: &usize| {
@@ -125,7 +130,9 @@ impl Written {
             let blanks = before.iter().rev().take(8).take_while(|b| **b == b' ').count();
             let before = before.get(..before.len() - blanks).unwrap_or_default();
             let back = [b"\x1b(B".as_slice(), b"\x1b(J", b"~}"];
-            before.last().is_some_and(|b| *b >= 0x80) || back.iter().any(|back| before.ends_with(back))
+            before.last().is_some_and(|b| *b >= 0x80)
+                || back.iter().any(|back| before.ends_with(back))
+                || ends_in_wide_entity(before)
         };
         places.find_overlapping_iter(text).map(|found| found.start()).filter(is_behind).collect()
     }
@@ -163,6 +170,10 @@ impl Written {
             Form::Route | Form::Word => {
                 let right = ends(whole.end);
                 (whole.clone(), left_is_clear(before(whole.start), Kind::Plain), right)
+            }
+            Form::Verp => {
+                let left = left_is_clear(before(whole.start), Kind::FileName);
+                (whole.clone(), left, ends(whole.end))
             }
             Form::Bang => {
                 let is_longer =
@@ -210,6 +221,14 @@ fn opening(hay: &[u8], at: usize) -> usize {
     }
 }
 
+/// Whether the last character is one beyond ASCII in HTML's numbers: `&#12305;`.
+fn ends_in_wide_entity(before: &[u8]) -> bool {
+    let Some(digits) = before.strip_suffix(b";") else { return false };
+    let length = digits.iter().rev().take(8).take_while(|b| b.is_ascii_hexdigit()).count();
+    let (head, digits) = digits.split_at_checked(digits.len() - length).unwrap_or((digits, &[]));
+    digits.len() > 2 && [b"&#".as_slice(), b"&#x", b"&#X"].iter().any(|mark| head.ends_with(mark))
+}
+
 /// Whether an octet may belong to a word in any charset.
 fn is_of_word(b: u8) -> bool {
     b.is_ascii_alphanumeric() || !b.is_ascii() || matches!(b, b'-' | b'_')
@@ -235,6 +254,10 @@ mod tests {
             ("bob%a-b.example@gw", "x%y.example@gw"),
             ("a-b.example!bob", "y.example!x"),
             ("bob_at_a-b.example.", "x_at_y.example."),
+            ("bob@@a-b.example", "x@@y.example"),
+            ("list-17--bob#a-b.example@list.example", "list-17--x#y.example@list.example"),
+            ("?m=bob%23a-b.example", "?m=x%23y.example"),
+            ("rbob#a-b.example bob#a-b.example.tw", "rbob#a-b.example bob#a-b.example.tw"),
             (
                 "ftp://bob:p@a-b.example/ ftp:\\/\\/bob:@a-b.example",
                 "ftp://x:p@y.example/ ftp:\\/\\/x:@y.example",
