@@ -200,6 +200,13 @@ impl Search {
         if let Some(view) = said::with_signs(text) {
             any |= self.layers(view.bytes(), &[&view], None, &mut hits);
         }
+        // Where a charset lacks them, pages have the same signs as numbers.
+        if text.is_ascii() && memchr::memmem::find(text, b"&#").is_some() {
+            let folded = spelling::fold(text).view;
+            if let Some(view) = said::with_signs(folded.bytes()) {
+                any |= self.layers(view.bytes(), &[&folded, &view], None, &mut hits);
+            }
+        }
         if any
             && kind != Kind::Addresses
             && let Some(view) = stripping::joined_at_signs(text)
@@ -208,8 +215,12 @@ impl Search {
         }
         if any && kind != Kind::Plain {
             let stripped = match kind {
-                Kind::Markup => [Some(stripping::without_tags(text)), stripping::shown(text)],
-                _ => [Some(stripping::without_comments(text)), None],
+                Kind::Markup => [
+                    Some(stripping::without_tags(text)),
+                    stripping::shown(text),
+                    stripping::shown_within(text),
+                ],
+                _ => [Some(stripping::without_comments(text)), None, None],
             };
             for view in stripped.iter().flatten() {
                 self.layers(view.bytes(), &[view], None, &mut hits);

@@ -145,6 +145,32 @@ pub fn shown(text: &[u8]) -> Option<View> {
     hides.then_some(view)
 }
 
+/// The same where one such element stands within another, which then counts as shown: a page sets letters of no size around
+/// what has a size of its own. `None` where none stands so.
+#[must_use]
+pub fn shown_within(text: &[u8]) -> Option<View> {
+    let mut nests = false;
+    let view = between_tags(text, |tag, rest| {
+        let length = hidden_element(tag).map_or(0, |name| element_length(rest, &name));
+        let is_outer = has_hidden_element(rest.get(..length).unwrap_or_default());
+        nests |= is_outer;
+        if is_outer { 0 } else { length }
+    });
+    nests.then_some(view)
+}
+
+fn has_hidden_element(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some(tag) = memchr::memchr(b'<', rest).and_then(|at| rest.get(at..)) {
+        let (tag, behind) = tag.split_at_checked(tag_length(tag).max(1)).unwrap_or((tag, &[]));
+        if hidden_element(tag).is_some() {
+            return true;
+        }
+        rest = behind;
+    }
+    false
+}
+
 /// The text between tags, without as much behind each tag as `skipped` says of it and of what follows.
 fn between_tags(text: &[u8], mut skipped: impl FnMut(&[u8], &[u8]) -> usize) -> View {
     let mut view = View::with_capacity(text.len());
@@ -378,6 +404,9 @@ mod tests {
             Some(b"abcd".to_vec())
         );
         assert_eq!(shown(b"a<b class='x'>b</b><a href='mailto:c'>c</a>"), None);
+        let within = |text: &[u8]| shown_within(text).map(View::into_bytes);
+        assert_eq!(within(b"<p style='font-size:0'>a<b hidden>b</b>c</p>"), Some(b"ac".to_vec()));
+        assert_eq!(within(b"<p style='font-size:0'>a<b>b</b>c</p>"), None);
         assert_eq!(without_comments(b"a(b(c)d)\\e)").bytes(), b"ae)");
         let over = |text: &[u8]| joined_over_marks(text).map(View::into_bytes);
         assert_eq!(over(b"Hana> a b@c\r\nHana> .d\r\n"), Some(b"Hana>ab@c.d".to_vec()));

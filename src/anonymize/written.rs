@@ -30,6 +30,8 @@ enum Form {
     Bang,
     /// `local_at_domain`.
     Word,
+    /// `local#domain`, as lists write whom they wrote to before their own domain.
+    Verp,
     /// `//local:`, before a password and the domain (RFC 3986 §3.2.1).
     Login,
 }
@@ -68,10 +70,11 @@ impl Written {
         Self { search, longest, spellings, places, domains }
     }
 
-    /// Where a domain stands behind a character beyond ASCII, blanks aside, in any charset that keeps ASCII.
+    /// Where a domain stands behind a character beyond ASCII, blanks aside, in any charset that keeps ASCII or as a number.
     pub fn behind_signs(&self, text: &[u8]) -> Vec<usize> {
         let Some(places) = &self.places else { return Vec::new() };
-        let is_plain = || memchr::memchr(0x1b, text).is_none() && memchr::memmem::find(text, b"~}").is_none();
+        let has_none = |mark: &[u8]| memchr::memmem::find(text, mark).is_none();
+        let is_plain = || memchr::memchr(0x1b, text).is_none() && has_none(b"~}") && has_none(b"&#");
         if text.is_ascii() && is_plain() {
             return Vec::new();
         }
@@ -80,7 +83,9 @@ impl Written {
             let blanks = before.iter().rev().take(8).take_while(|b| **b == b' ').count();
             let before = before.get(..before.len() - blanks).unwrap_or_default();
             let back = [b"\x1b(B".as_slice(), b"\x1b(J", b"~}"];
-            before.last().is_some_and(|b| *b >= 0x80) || back.iter().any(|back| before.ends_with(back))
+            before.last().is_some_and(|b| *b >= 0x80)
+                || back.iter().any(|back| before.ends_with(back))
+                || ends_in_wide_entity(before)
         };
         places.find_overlapping_iter(text).map(|found| found.start()).filter(is_behind).collect()
     }
@@ -120,6 +125,10 @@ impl Written {
             Form::Route | Form::Word => {
                 let right = ends(whole.end);
                 (whole.clone(), left_is_clear(before(whole.start), Kind::Plain), right)
+            }
+            Form::Verp => {
+                let left = left_is_clear(before(whole.start), Kind::FileName);
+                (whole.clone(), left, ends(whole.end))
             }
             Form::Bang => {
                 let is_longer =
@@ -201,8 +210,14 @@ fn spelled(needles: &[Needle]) -> (Vec<Vec<u8>>, Vec<Spelling>, Vec<Domains>) {
                     Form::Bang,
                     format!("{alias_domain}!{alias_local}"),
                 );
-                for sign in ["_at_", "-at-"] {
-                    add(joined(sign.as_bytes()), Form::Word, format!("{alias_local}{sign}{alias_domain}"));
+                for (sign, form) in [
+                    ("_at_", Form::Word),
+                    ("-at-", Form::Word),
+                    ("@@", Form::Word),
+                    ("#", Form::Verp),
+                    ("%23", Form::Verp),
+                ] {
+                    add(joined(sign.as_bytes()), form, format!("{alias_local}{sign}{alias_domain}"));
                 }
             }
         }
@@ -217,16 +232,15 @@ fn near_signs(hay: &[u8], longest: usize) -> Vec<Range<usize>> {
     let is_sign = |at: &usize| match hay.get(*at..).unwrap_or_default() {
         [b'/', b'/', ..] => true,
         [b'/', ..] => at.checked_sub(1).is_some_and(|i| hay.get(i) == Some(&b'\\')),
+        [b'@', b'@', ..] => true,
         [b'-', word @ ..] => word.get(..3).is_some_and(|word| word.eq_ignore_ascii_case(b"at-")),
         _ => false,
     };
-    let mut marks = memchr::memchr3_iter(b'_', b'%', b'!', hay).peekable();
-    let mut others = memchr::memchr2_iter(b'/', b'-', hay).filter(is_sign).peekable();
-    let places = std::iter::from_fn(|| match (marks.peek(), others.peek()) {
-        (Some(mark), Some(other)) if other < mark => others.next(),
-        (Some(_), _) => marks.next(),
-        (None, _) => others.next(),
-    });
+    let marks = memchr::memchr3_iter(b'_', b'%', b'!', hay);
+    let others = memchr::memchr3_iter(b'/', b'-', b'@', hay).filter(is_sign);
+    let mut places: Vec<usize> = marks.chain(others).chain(memchr::memchr_iter(b'#', hay)).collect();
+    // Three runs that are in order each.
+    places.sort();
     let mut out: Vec<Range<usize>> = Vec::new();
     for at in places {
         let near = at.saturating_sub(longest)..(at + longest).min(hay.len());
@@ -245,6 +259,14 @@ fn opening(hay: &[u8], at: usize) -> usize {
         Some(b'\\') => 4,
         _ => 2,
     }
+}
+
+/// Whether the last character is one beyond ASCII in HTML's numbers: `&#12305;`.
+fn ends_in_wide_entity(before: &[u8]) -> bool {
+    let Some(digits) = before.strip_suffix(b";") else { return false };
+    let length = digits.iter().rev().take(8).take_while(|b| b.is_ascii_hexdigit()).count();
+    let (head, digits) = digits.split_at_checked(digits.len() - length).unwrap_or((digits, &[]));
+    digits.len() > 2 && [b"&#".as_slice(), b"&#x", b"&#X"].iter().any(|mark| head.ends_with(mark))
 }
 
 /// Whether an octet may belong to a word in any charset.
@@ -291,6 +313,10 @@ mod tests {
             ("bob%a-b.example@gw", "x%y.example@gw"),
             ("a-b.example!bob", "y.example!x"),
             ("bob_at_a-b.example.", "x_at_y.example."),
+            ("bob@@a-b.example", "x@@y.example"),
+            ("list-17--bob#a-b.example@list.example", "list-17--x#y.example@list.example"),
+            ("?m=bob%23a-b.example", "?m=x%23y.example"),
+            ("rbob#a-b.example bob#a-b.example.tw", "rbob#a-b.example bob#a-b.example.tw"),
             (
                 "ftp://bob:p@a-b.example/ ftp:\\/\\/bob:@a-b.example",
                 "ftp://x:p@y.example/ ftp:\\/\\/x:@y.example",
