@@ -87,6 +87,14 @@ fn repeated_openings_take_no_more_than_linear_time() {
         "begin 644 a\r\n#0V%T\r\nend\r\n",
         "hana.suzuki@mailbox.example hana.suzuki%mailbox.example\r\n",
         "YSBsZXR0ZXIgZm9yIHlvdSB4\r\n\r\n",
+        "(@",
+        "mailbox.example",
+        "mailbox.example=",
+        "=\r\n",
+        "%4\r\n ",
+        "QUJDREVGR0hJ\r\n ",
+        "a\\\r\n nb",
+        "x?q=a+hana.suzuki@",
     ] {
         for kind in ["text/plain", "text/html", "text/vcard", "multipart/mixed; boundary=a"] {
             super::grows_linearly(&format!("{piece:?} in {kind}"), |size| {
