@@ -7,7 +7,7 @@
 //! When it fails: never.
 
 use super::search::Kind;
-use super::{longer, spelling, stripping};
+use super::{before, longer, spelling, stripping};
 use std::ops::Range;
 
 /// Longest local part with its tag that is looked at, in octets.
@@ -66,6 +66,12 @@ impl Needle {
     /// What takes its place.
     pub fn alias(&self) -> &str {
         &self.alias
+    }
+
+    /// What Google Calendar writes for `address`, which is this one, at the end of a token: `local@m`, where it is of Gmail.
+    pub fn short_form(&self, address: &str) -> Option<String> {
+        let (local, _) = address.rsplit_once('@').filter(|_| self.dotless.is_some())?;
+        Some(format!("{local}@m"))
     }
 
     /// Its local part, in its forms.
@@ -300,6 +306,10 @@ pub fn left_is_clear(before: &[u8], kind: Kind) -> bool {
     {
         return true;
     }
+    // What ends in a letter or a digit there and is none of a word.
+    if before::ends_other(before) {
+        return true;
+    }
     !before.len().checked_sub(joint + 1).and_then(|i| before.get(i)).is_some_and(u8::is_ascii_alphanumeric)
 }
 
@@ -337,6 +347,13 @@ mod tests {
             ("bob@a.example", "hana+web-bob@a.example", None),
             ("bob@a.example", "hana+MAw-bob@a.example", None),
             ("bob@a.example", "+MAx-bob@a.example", None),
+            ("bob@a.example", "https://x.example/?q=mail+bob@a.example", Some("bob@a.example")),
+            ("bob@a.example", "mailto:x?body=to+bob@a.example", Some("bob@a.example")),
+            ("bob@a.example", "https://x.example/mail+bob@a.example", None),
+            ("bob@a.example", "NOTE:x=0D=0Abob@a.example", Some("bob@a.example")),
+            ("bob@a.example", "=E3=BAbob@a.example", Some("bob@a.example")),
+            ("bob@a.example", "u=babob@a.example", None),
+            ("bob@a.example", "u=61bob@a.example", None),
         ] {
             assert_eq!(found(secret, text).as_deref(), expected, "{secret} in {text}");
         }

@@ -49,7 +49,7 @@ const SPECIAL: [bool; 256] = {
     while i < 256 {
         #[expect(clippy::cast_possible_truncation, reason = "i is below 256")]
         let b = i as u8;
-        table[i] = matches!(b, 0..=8 | 10..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'-' | b'(' | b'[' | b'{' | b'<')
+        table[i] = matches!(b, 0..=8 | 10..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'-' | b'(' | b'[' | b'{' | b'<' | b'^')
             || matches!(b, 0xc2..=0xdf | 0xe1..=0xe3 | 0xef | 0xf0 | 0xf3);
         i += 1;
     }
@@ -115,6 +115,13 @@ fn piece(rest: &[u8]) -> Option<Piece> {
         b'&' => entity(rest).map(|(length, c)| (length, c, true)),
         b'\\' => backslash(rest).map(|(length, c)| (length, Some(c), true)),
         b'=' => quoted(rest).map(|(length, c)| (length, Some(c), true)),
+        // As calendars and cards write line ends and quotes in parameters (RFC 6868 §3.1).
+        b'^' => match rest.get(1)? {
+            b'n' => Some((2, Some(' '), true)),
+            b'\'' => Some((2, Some('"'), true)),
+            b'^' => Some((2, Some('^'), true)),
+            _ => None,
+        },
         // As services write a link within a link.
         b'-' => match rest.get(1..3)? {
             b"40" => Some((3, Some('@'), false)),
@@ -197,7 +204,8 @@ fn word_of_line(rest: &[u8]) -> Option<(usize, Option<char>, bool)> {
     matches!(behind, b' ' | b'\r' | b'\n').then_some((before + length + blank, Some(c), false))
 }
 
-/// `%40`, and several of them where they are one UTF-8 character; `%u0040` as old scripts write it.
+/// `%40`, and several of them where they are one UTF-8 character; `%u0040` as old scripts write it. An octet beyond ASCII
+/// that is of no such character, as in a link of another charset, stands for no letter of an address.
 fn percent(rest: &[u8]) -> Option<(usize, char)> {
     if matches!(rest.get(1), Some(b'u' | b'U')) {
         let digits = std::str::from_utf8(rest.get(2..6)?).ok()?;
@@ -206,15 +214,17 @@ fn percent(rest: &[u8]) -> Option<(usize, char)> {
     }
     let mut octets = [0u8; 4];
     for i in 0..octets.len() {
-        match (rest.get(i * 3..i * 3 + 3)?, octets.get_mut(i)?) {
-            ([b'%', a, b], octet) => *octet = hex(*a)? << 4 | hex(*b)?,
-            _ => return None,
-        }
+        let octet = match rest.get(i * 3..i * 3 + 3) {
+            Some([b'%', a, b]) => hex(*a).zip(hex(*b)).map(|(high, low)| high << 4 | low),
+            _ => None,
+        };
+        let Some(octet) = octet else { break };
+        *octets.get_mut(i)? = octet;
         if let Some(c) = first_char(octets, i + 1) {
             return Some((i * 3 + 3, c));
         }
     }
-    None
+    (octets[0] >= 0x80).then_some((3, char::REPLACEMENT_CHARACTER))
 }
 
 fn first_char(octets: [u8; 4], length: usize) -> Option<char> {

@@ -126,6 +126,24 @@ fn common_marks(before: &[u8], line: &[u8]) -> usize {
     end
 }
 
+/// Longest name of a tag of HTML that is looked for, in octets.
+const MAX_TAG_NAME: usize = 12;
+
+/// Whether a text has tags: a name of letters and digits behind `<` or `</`, and what ends one behind it. An address in angle
+/// brackets is none.
+#[must_use]
+pub fn has_tags(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'<', text).any(|at| {
+        let inside = text.get(at + 1..).unwrap_or_default();
+        let inside = inside.strip_prefix(b"/").unwrap_or(inside);
+        let length = inside.iter().take(MAX_TAG_NAME + 1).take_while(|b| b.is_ascii_alphanumeric()).count();
+        let ends = |b: &u8| matches!(b, b'>' | b'/') || b.is_ascii_whitespace();
+        let is_name =
+            (1..=MAX_TAG_NAME).contains(&length) && inside.first().is_some_and(u8::is_ascii_alphabetic);
+        is_name && inside.get(length).is_some_and(ends) || inside.starts_with(b"!--")
+    })
+}
+
 /// The text of HTML or XML between its tags and comments.
 #[must_use]
 pub fn without_tags(text: &[u8]) -> View {

@@ -93,6 +93,14 @@ fn repeated_openings_take_no_more_than_linear_time() {
         "+AEA-+",
         " at\r\n",
         "\r\nat ",
+        "(@",
+        "mailbox.example",
+        "mailbox.example=",
+        "=\r\n",
+        "%4\r\n ",
+        "QUJDREVGR0hJ\r\n ",
+        "a\\\r\n nb",
+        "x?q=a+hana.suzuki@",
     ] {
         for kind in ["text/plain", "text/html", "text/vcard", "multipart/mixed; boundary=a"] {
             super::grows_linearly(&format!("{piece:?} in {kind}"), |size| {
