@@ -19,6 +19,9 @@ const MAX_TOKEN: usize = 64 * 1024;
 /// Shortest spelling that is looked for.
 const MIN_PATTERN: usize = 8;
 
+/// Fewest digits of base64 that stand before a calendar's short form.
+const BEFORE_SHORT: usize = 5;
+
 /// What a spelling is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Alphabet {
@@ -39,23 +42,33 @@ struct Pattern {
 /// The spellings of all secrets.
 pub struct Tokens {
     patterns: Vec<Pattern>,
+    /// Length of the shortest token that is read.
+    shortest: Option<usize>,
 }
 
 impl Tokens {
     /// The spellings of these secrets; `written` are the same addresses as their owners write them.
     pub fn new(needles: &[Needle], written: &[String]) -> Self {
         let mut patterns: Vec<Pattern> = Vec::new();
+        let mut lengths: Vec<usize> = Vec::new();
         for (needle, one) in needles.iter().enumerate() {
             let mut texts = vec![one.canonical().to_owned()];
             texts.extend(written.get(needle).filter(|text| **text != one.canonical()).cloned());
             for text in texts {
+                let known = patterns.len();
                 spell(text.as_bytes(), needle, &mut patterns);
+                lengths.extend(patterns.iter().skip(known).map(|pattern| pattern.spelled.len()));
                 if let Some(short) = one.short_form(&text) {
+                    let known = patterns.len();
                     spell(short.as_bytes(), needle, &mut patterns);
+                    // The id of an event and a blank stand before it.
+                    lengths.extend(
+                        patterns.iter().skip(known).map(|pattern| pattern.spelled.len() + BEFORE_SHORT),
+                    );
                 }
             }
         }
-        Self { patterns }
+        Self { shortest: lengths.into_iter().min(), patterns }
     }
 
     /// The edits that take the secrets out of all tokens of `text`, in order, apart from each other.
@@ -76,9 +89,7 @@ impl Tokens {
     /// The edits of tokens that line ends cut, in order.
     fn torn_edits(&self, text: &[u8], needles: &[Needle]) -> Vec<Edit> {
         let mut out: Vec<Edit> = Vec::new();
-        let Some(shortest) = self.patterns.iter().map(|pattern| pattern.spelled.len()).min() else {
-            return out;
-        };
+        let Some(shortest) = self.shortest else { return out };
         cut::tokens(text, is_token_octet, shortest, MAX_TOKEN, |torn| {
             let found = self.edits_of(&torn.whole, needles, true);
             // What stands in one line alone is changed there, unless it is certain that the token goes on.
@@ -96,9 +107,7 @@ impl Tokens {
 
     fn edits_of(&self, text: &[u8], needles: &[Needle], also_twice: bool) -> Vec<Edit> {
         let mut out: Vec<Edit> = Vec::new();
-        let Some(shortest) = self.patterns.iter().map(|pattern| pattern.spelled.len()).min() else {
-            return out;
-        };
+        let Some(shortest) = self.shortest else { return out };
         let is_twice = |pattern: &&Pattern| matches!(pattern.alphabet, Alphabet::Base64 { twice: true, .. });
         runs(text, shortest, |run| {
             for pattern in self.patterns.iter().filter(|pattern| also_twice || !is_twice(pattern)) {

@@ -60,6 +60,12 @@ pub fn unescaped(text: &str, kind: Kind) -> Option<String> {
                 out.push(c);
                 (done, at) = (end, end);
             }
+            // Of another charset: no letter of an address.
+            _ if matches!(kind, Kind::All | Kind::Percent) && is_other_octet(bytes, at) => {
+                out.push_str(text.get(done..at).unwrap_or_default());
+                out.push(char::REPLACEMENT_CHARACTER);
+                (done, at) = (at + 3, at + 3);
+            }
             _ => at += 1,
         }
     }
@@ -68,6 +74,17 @@ pub fn unescaped(text: &str, kind: Kind) -> Option<String> {
     }
     out.push_str(text.get(done..).unwrap_or_default());
     Some(out)
+}
+
+/// Whether an escape of an octet beyond ASCII stands at `at`, `%E9`.
+fn is_other_octet(text: &[u8], at: usize) -> bool {
+    let digits =
+        |high: u8, low: u8| high.is_ascii_hexdigit() && !high.is_ascii_digit() && low.is_ascii_hexdigit();
+    match text.get(at..at + 3) {
+        Some([b'%', b'8' | b'9', low]) => low.is_ascii_hexdigit(),
+        Some([b'%', high, low]) => digits(*high, *low),
+        _ => false,
+    }
 }
 
 /// The character that stands at `at`, read through `layers` of escapes, and where the next one begins. `None` at the
@@ -140,27 +157,21 @@ fn percent(text: &[u8], from: usize, layers: u32) -> Meaning {
         let (code, end) = hex(text, after, 4, layers)?;
         return Some((char::from_u32(code)?, end));
     }
-    let (first, behind_first) = hex(text, from, 2, layers)?;
-    let whole = || {
-        let mut octets = [0u8; 4];
-        let mut at = from;
-        for i in 0..4 {
-            let (value, end) = hex(text, at, 2, layers)?;
-            *octets.get_mut(i)? = u8::try_from(value).ok()?;
-            if let Ok(decoded) = std::str::from_utf8(octets.get(..=i)?) {
-                return Some((decoded.chars().next()?, end));
-            }
-            let (c, after) = read(text, end, layers)?;
-            if c != '%' {
-                return None;
-            }
-            at = after;
+    let mut octets = [0u8; 4];
+    let mut at = from;
+    for i in 0..4 {
+        let (value, end) = hex(text, at, 2, layers)?;
+        *octets.get_mut(i)? = u8::try_from(value).ok()?;
+        if let Ok(decoded) = std::str::from_utf8(octets.get(..=i)?) {
+            return Some((decoded.chars().next()?, end));
         }
-        None
-    };
-    // Of another charset: no letter of an address.
-    let other = (first >= 0x80).then_some((char::REPLACEMENT_CHARACTER, behind_first));
-    whole().or(other)
+        let (c, after) = read(text, end, layers)?;
+        if c != '%' {
+            return None;
+        }
+        at = after;
+    }
+    None
 }
 
 /// Undeclared quoted-printable. Beside other escapes only for what an address needs, for `=` stands in many texts.

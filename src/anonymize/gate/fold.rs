@@ -29,6 +29,7 @@ pub enum Joints {
 }
 
 /// A folded text, in UTF-8.
+#[derive(Default)]
 pub struct Folded {
     bytes: Vec<u8>,
     /// Places before which something was taken out, in order.
@@ -47,12 +48,7 @@ impl Folded {
             Leave::Tags => (b'<', b'>'),
             Leave::Comments => (b'(', b')'),
         };
-        let mut out = Self {
-            bytes: Vec::with_capacity(text.len()),
-            gaps: vec![0],
-            sentences: Vec::new(),
-            quotes: Vec::new(),
-        };
+        let mut out = Self { bytes: Vec::with_capacity(text.len()), gaps: vec![0], ..Self::default() };
         let bytes = text.as_bytes();
         let (mut at, mut inside, mut line_start) = (0, 0usize, false);
         while let Some(&b) = bytes.get(at) {
@@ -93,8 +89,7 @@ impl Folded {
                 inside = 1;
             } else if inside > 0 && b == close {
                 inside -= 1;
-                out.gap();
-                out.quotes.push(out.bytes.len());
+                out.quote();
                 at += 1;
                 continue;
             }
@@ -138,10 +133,7 @@ impl Folded {
             line_start = b == b'\n' || (line_start && (b.is_ascii_whitespace() || mark));
             let soft = b == b'=' && ends_line(bytes.get(at..).unwrap_or_default());
             if inside > 0 || soft || mark || b.is_ascii_whitespace() || matches!(b, b'"' | b'\\') {
-                out.gap();
-                if b == b'"' {
-                    out.quotes.push(out.bytes.len());
-                }
+                if b == b'"' { out.quote() } else { out.gap() }
             } else if !b.is_ascii_control() {
                 out.bytes.push(b.to_ascii_lowercase());
             }
@@ -161,6 +153,12 @@ impl Folded {
         if self.gaps.last() != Some(&self.bytes.len()) {
             self.gaps.push(self.bytes.len());
         }
+    }
+
+    /// A gap at which a link ends.
+    fn quote(&mut self) {
+        self.gap();
+        self.quotes.push(self.bytes.len());
     }
 
     fn is_gap(&self, at: usize) -> bool {

@@ -170,13 +170,13 @@ fn declares_hiding(style: &[u8]) -> bool {
 /// Whether some programs do not show what the tag opens, or not where it stands.
 fn may_hide(tag: &[u8]) -> bool {
     let name = name(tag.get(1..).unwrap_or_default());
+    let tag = tag.get(..tag.len().min(MAX_TAG)).unwrap_or_default();
     let bare: Vec<u8> = tag.iter().filter(|b| !b.is_ascii_whitespace()).map(u8::to_ascii_lowercase).collect();
     let moves = |motion: &&[u8]| {
         let mut found = memmem::find_iter(&bare, motion);
         found.any(|at| bare.get(at + motion.len()..).is_some_and(is_far))
     };
-    ELSEWHERE.iter().any(|one| one.eq_ignore_ascii_case(name))
-        || tag.len() <= MAX_TAG && MOVES.iter().any(moves)
+    ELSEWHERE.iter().any(|one| one.eq_ignore_ascii_case(name)) || MOVES.iter().any(moves)
 }
 
 /// A style without its comments (CSS Syntax §4.3.2).

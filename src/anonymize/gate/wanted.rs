@@ -88,8 +88,8 @@ impl Wanted {
     pub fn shortest(&self) -> usize {
         let least = |forms: &[Vec<u8>]| forms.iter().map(Vec::len).min().unwrap_or(0);
         let whole = least(&self.locals) + 1 + least(&self.domains);
-        // A blank and `local@m` of a calendar's token.
-        if self.dots == Dots::Ignored { whole.min(least(&self.locals) + 3) } else { whole }
+        // An id, a blank and `local@m` of a calendar's token.
+        if self.dots == Dots::Ignored { whole.min(least(&self.locals) + 6) } else { whole }
     }
 
     /// Whether the longest label of one of its domains stands in a text, without which none of them can.
