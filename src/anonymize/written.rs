@@ -30,6 +30,8 @@ enum Form {
     Bang,
     /// `local_at_domain`.
     Word,
+    /// `local@@domain`. Where characters were left out the two signs may be octets of others.
+    Doubled,
     /// `local#domain`, as lists write whom they wrote to before their own domain.
     Verp,
     /// `//local:`, before a password and the domain (RFC 3986 §3.2.1).
@@ -97,7 +99,7 @@ impl Written {
         for near in near_signs(hay, self.longest) {
             for found in search.find_overlapping_iter(hay.get(near.clone()).unwrap_or_default()) {
                 let Some(spelling) = self.spellings.get(found.pattern().as_usize()) else { continue };
-                if spelling.form == Form::Bang && !as_written {
+                if matches!(spelling.form, Form::Bang | Form::Doubled) && !as_written {
                     continue;
                 }
                 self.take(hay, near.start + found.start()..near.start + found.end(), spelling, &mut out);
@@ -122,7 +124,7 @@ impl Written {
                 let ends = !next.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
                 (whole.start + path..whole.end, is_path, ends)
             }
-            Form::Route | Form::Word => {
+            Form::Route | Form::Word | Form::Doubled => {
                 let right = ends(whole.end);
                 (whole.clone(), left_is_clear(before(whole.start), Kind::Plain), right)
             }
@@ -213,7 +215,7 @@ fn spelled(needles: &[Needle]) -> (Vec<Vec<u8>>, Vec<Spelling>, Vec<Domains>) {
                 for (sign, form) in [
                     ("_at_", Form::Word),
                     ("-at-", Form::Word),
-                    ("@@", Form::Word),
+                    ("@@", Form::Doubled),
                     ("#", Form::Verp),
                     ("%23", Form::Verp),
                 ] {
