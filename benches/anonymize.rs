@@ -26,6 +26,9 @@ const CUSTOMER: &str = "hanako@customer.hidden.example";
 const MERCHANT: &str = "tenpo@store.hidden.example";
 const LINE: &str = "お世話になっております。先日注文しました鉢植えの件で、届け先を変更できますか。";
 
+const ASCII_LINE: &str =
+    "Thank you for your order 1234; the pots come on Tuesday (22 November), from 9 to 12. Please be at home.";
+
 /// How a text is written down.
 #[derive(Clone, Copy)]
 enum Transfer {
@@ -43,6 +46,8 @@ enum Hits {
 fn main() {
     let wanted = std::env::args().skip(1).find(|word| !word.starts_with("--")).unwrap_or_default();
     let kinds = [
+        ("ASCII 7bit", "US-ASCII", Transfer::Plain),
+        ("ASCII quoted-printable", "US-ASCII", Transfer::QuotedPrintable),
         ("UTF-8 8bit", "UTF-8", Transfer::Plain),
         ("UTF-8 base64", "UTF-8", Transfer::Base64),
         ("UTF-8 quoted-printable", "UTF-8", Transfer::QuotedPrintable),
@@ -143,15 +148,24 @@ fn on_core() -> Duration {
     Duration::from_nanos(text.split_whitespace().next().unwrap().parse().unwrap())
 }
 
+fn is_ascii(charset: &str) -> bool {
+    charset == "US-ASCII"
+}
+
+fn line(charset: &str) -> &'static str {
+    if is_ascii(charset) { ASCII_LINE } else { LINE }
+}
+
 /// Text that becomes about `octets` in UTF-8.
-fn text(hits: Hits, octets: usize) -> String {
+fn text(charset: &str, hits: Hits, octets: usize) -> String {
     let mut text = String::new();
     let mut next_hit = 512;
     while text.len() < octets {
-        text.push_str(LINE);
+        text.push_str(line(charset));
         text.push_str("\r\n");
         if hits == Hits::Some && text.len() >= next_hit {
-            let _ = write!(text, "返信は {CUSTOMER} または {MERCHANT} まで。\r\n");
+            let (or, to) = if is_ascii(charset) { ("or", "please.") } else { ("または", "まで。") };
+            let _ = write!(text, "Re: {CUSTOMER} {or} {MERCHANT} {to}\r\n");
             next_hit += 1024;
         }
     }
@@ -171,7 +185,7 @@ fn header() -> String {
 fn text_only(charset: &str, transfer: Transfer, hits: Hits, size: usize) -> Vec<u8> {
     let mut message = header().into_bytes();
     let room = in_utf8(charset, transfer, size).saturating_sub(message.len()).max(300);
-    part(&mut message, "plain", charset, transfer, &text(hits, room));
+    part(&mut message, "plain", charset, transfer, &text(charset, hits, room));
     message
 }
 
@@ -180,6 +194,7 @@ fn in_utf8(charset: &str, transfer: Transfer, size: usize) -> usize {
     match transfer {
         Transfer::Plain if charset == "ISO-2022-JP" => size * 3 / 2,
         Transfer::Plain => size,
+        Transfer::QuotedPrintable if is_ascii(charset) => size * 34 / 35,
         Transfer::QuotedPrintable => size * 10 / 31,
         Transfer::Base64 if charset == "Shift_JIS" => size * 11 / 10,
         Transfer::Base64 => size * 73 / 100,
@@ -189,7 +204,7 @@ fn in_utf8(charset: &str, transfer: Transfer, size: usize) -> usize {
 /// Adds the header of a text, and the text.
 fn part(message: &mut Vec<u8>, subtype: &str, charset: &str, transfer: Transfer, text: &str) {
     let encoding = match transfer {
-        Transfer::Plain if charset == "ISO-2022-JP" => "7bit",
+        Transfer::Plain if charset == "ISO-2022-JP" || is_ascii(charset) => "7bit",
         Transfer::Plain => "8bit",
         Transfer::QuotedPrintable => "quoted-printable",
         Transfer::Base64 => "base64",
@@ -212,21 +227,26 @@ fn reply(charset: &str, transfer: Transfer, size: usize) -> Vec<u8> {
     let mut message = header().into_bytes();
     message.extend_from_slice(b"Content-Type: multipart/alternative; boundary=\"part-7f3a\"\r\n");
     let room = in_utf8(charset, transfer, size.saturating_sub(1024)) / 2;
-    let mut plain = format!("{LINE}\r\n\r\n2026年11月22日(日) 9:30 鉢植えの店 <{MERCHANT}>:\r\n\r\n");
+    let line = line(charset);
+    let (date, shop) = if is_ascii(charset) {
+        ("Sun, 22 Nov 2026 9:30", "The pot shop")
+    } else {
+        ("2026年11月22日(日) 9:30", "鉢植えの店")
+    };
+    let mut plain = format!("{line}\r\n\r\n{date} {shop} <{MERCHANT}>:\r\n\r\n");
     while plain.len() < room {
-        let _ = write!(plain, "> {LINE}\r\n");
+        let _ = write!(plain, "> {line}\r\n");
     }
-    let _ =
-        write!(plain, "> --\r\n> 鉢植えの店 {MERCHANT}\r\n> https://shop.example/orders?id=12&lang=ja\r\n");
+    let _ = write!(plain, "> --\r\n> {shop} {MERCHANT}\r\n> https://shop.example/orders?id=12&lang=ja\r\n");
     let link = format!("<a href=\"mailto:{MERCHANT}\">{MERCHANT}</a>");
     let mut html = format!(
-        "<html><body><div dir=\"ltr\">{LINE}</div><br><div class=\"quote\"><div>2026年11月22日(日) 9:30 鉢植えの店 \
+        "<html><body><div dir=\"ltr\">{line}</div><br><div class=\"quote\"><div>{date} {shop} \
          &lt;{link}&gt;:<br></div><blockquote style=\"margin:0px 0px 0px 0.8ex\">\r\n"
     );
     while html.len() < room {
-        let _ = write!(html, "<div>{LINE}</div>\r\n");
+        let _ = write!(html, "<div>{line}</div>\r\n");
     }
-    let _ = write!(html, "-- <br>鉢植えの店 {link}</blockquote></div></body></html>\r\n");
+    let _ = write!(html, "-- <br>{shop} {link}</blockquote></div></body></html>\r\n");
     for (subtype, text) in [("plain", plain), ("html", html)] {
         message.extend_from_slice(b"\r\n--part-7f3a\r\n");
         part(&mut message, subtype, charset, transfer, &text);
@@ -242,7 +262,7 @@ fn with_photo(hits: Hits, size: usize) -> Vec<u8> {
         "Content-Type: multipart/mixed; boundary=\"part-7f3a\"\r\n\r\n--part-7f3a\r\n\
          Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{}\r\n--part-7f3a\r\n\
          Content-Type: image/jpeg; name=\"photo.jpg\"\r\nContent-Transfer-Encoding: base64\r\n\r\n",
-        text(hits, 2048)
+        text("UTF-8", hits, 2048)
     );
     let mut message = message.into_bytes();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

@@ -75,6 +75,11 @@ pub fn windows_in_unicode(text: &[u8], needles: &[Needle], mut also: Vec<usize>)
     })
 }
 
+/// The windows around some places of a text, which are in order.
+pub fn windows_at(text: &[u8], places: &[usize]) -> Vec<Window> {
+    around(text, &[], places, |_| true)
+}
+
 /// The windows around the places `also` and the signs that nothing rules out.
 fn around(
     text: &[u8],

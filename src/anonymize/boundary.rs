@@ -109,6 +109,11 @@ impl<'a> Boundaries<'a> {
     pub fn replaced<'m>(&self, part: &'m Entity) -> Option<Replaced<'m>> {
         let Content::Multipart(multipart) = &part.content else { return None };
         let old = multipart.boundary.as_slice();
+        Some((old, self.new_name(old)?))
+    }
+
+    /// What takes the place of a boundary; `None` where it names nobody.
+    fn new_name(&self, old: &[u8]) -> Option<String> {
         let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(b);
         let names_nobody =
             || !self.name_a_host(old) && !self.search.holds_local_part(old) && !text::is_in(old, self.search);
@@ -121,13 +126,19 @@ impl<'a> Boundaries<'a> {
         for b in digest.iter().take(16) {
             new.push_str(&format!("{b:02x}"));
         }
-        Some((old, new))
+        Some(new)
     }
 
-    /// The value of a Content-Type field with the boundary replaced; `None` where it stays.
+    /// The value of a Content-Type field with the boundary replaced; `None` where it stays. Where a report has the header
+    /// of a multipart alone, the boundary delimits nothing.
     pub fn in_content_type(&self, value: &[u8], part: &Entity) -> Option<Vec<u8>> {
-        let (_, new) = self.replaced(part)?;
         let parsed = params::parse(value);
+        let new = match &part.content {
+            Content::Leaf if part.body.is_empty() && parsed.head.starts_with("multipart/") => {
+                self.new_name(parsed.text("boundary")?.as_bytes())?
+            }
+            _ => self.replaced(part)?.1,
+        };
         let param = parsed.params.iter().find(|param| param.name == "boundary")?;
         let mut out = slice(value, 0..param.range.start).to_vec();
         out.extend_from_slice(format!("boundary=\"{new}\"").as_bytes());

@@ -3,7 +3,7 @@
 //!
 //! Rules: content lines are folded at 75 octets (RFC 5545 §3.1, RFC 6350 §3.2): an address is found over a fold, and a
 //! line that grew is folded anew. UID and RELATED-TO (RFC 5545 §3.8.4.5, §3.8.4.7) with an at sign name a machine and
-//! are mapped; others stay, so that every update meets its event. KEY (RFC 6350 §6.8.1) goes: a key names its owner.
+//! are mapped, however many and long they are; others stay, so that every update meets its event. KEY (RFC 6350 §6.8.1) goes: a key names its owner.
 //! An ATTENDEE (RFC 5545 §3.8.4.1) that is the alias of another order goes: one customer learns of no other.
 //! When it fails: never.
 
@@ -15,16 +15,16 @@ use super::text::{self, Sought};
 use crate::mime::charset::Charset;
 use crate::mime::header::unfold;
 use crate::mime::tnef;
-use crate::mime::transfer::{Edit, apply};
+use crate::mime::transfer::{Edit, Encoding, apply};
 use crate::mime::tree::{self, Budget, Content, Entity};
 use crate::mime::{lines, slice};
 use std::ops::Range;
 
 /// Longest content line, in octets without its line end.
 const MAX_LINE: usize = 75;
-/// Most ids that are mapped in one calendar.
+/// Most ids of one message that are looked up.
 const MAX_IDS: usize = 50;
-/// Longest id, in octets.
+/// Longest id that is looked up, in octets.
 const MAX_ID: usize = 400;
 
 /// A calendar or card after it was changed.
@@ -58,7 +58,7 @@ pub fn scrubbed(
     let mut edits = text::edits(bytes, label, sought);
     let mut lines: Vec<Edit> = Vec::new();
     let mut key = false;
-    let mut ids = 0;
+    let mut next = 0;
     for line in content_lines(bytes) {
         let name = property(slice(bytes, line.clone()));
         let new = if name.eq_ignore_ascii_case(b"key") {
@@ -68,17 +68,22 @@ pub fn scrubbed(
             && is_foreign(attendee(slice(bytes, line.clone())).trim())
         {
             Some(Vec::new())
-        } else if is_id(name) && ids < MAX_IDS {
-            ids += 1;
+        } else if is_id(name) {
             mapped(slice(bytes, line.clone()), map)
         } else {
             let content = slice(bytes, line.clone());
-            relinked(content, label, sought).or_else(|| encoded(content, label, sought))
+            while edits.get(next).is_some_and(|edit| edit.range.end <= line.start) {
+                next += 1;
+            }
+            let is_edited = edits.get(next).is_some_and(|edit| edit.range.start < line.end);
+            relinked(content, label, sought)
+                .or_else(|| encoded(content, label, sought))
+                .or_else(|| if is_edited { None } else { quoted(content, label, sought) })
         };
         lines.extend(new.map(|with| Edit { range: line, with }));
     }
     // Both are in order and apart: what lies in a line that is written anew goes.
-    let mut next = 0;
+    next = 0;
     edits.retain(|edit| {
         while lines.get(next).is_some_and(|line| line.range.end <= edit.range.start) {
             next += 1;
@@ -148,18 +153,59 @@ fn is_id(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"uid") || name.eq_ignore_ascii_case(b"related-to")
 }
 
-/// The content lines with their folds and line ends.
+/// The content lines with their folds and line ends. Quoted-printable is broken in its own way (vCard 2.1 §2.1.3).
 fn content_lines(bytes: &[u8]) -> Vec<Range<usize>> {
     let mut out: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
+    let mut is_open = false;
     for line in bytes.split_inclusive(|b| *b == b'\n') {
+        let is_soft = line.trim_ascii_end().ends_with(b"=");
         match out.last_mut() {
-            Some(last) if line.starts_with(b" ") || line.starts_with(b"\t") => last.end += line.len(),
-            _ => out.push(at..at + line.len()),
+            Some(last) if is_open || line.starts_with(b" ") || line.starts_with(b"\t") => {
+                last.end += line.len();
+                is_open &= is_soft;
+            }
+            _ => {
+                out.push(at..at + line.len());
+                is_open = is_soft && is_quoted(line);
+            }
         }
         at += line.len();
     }
     out
+}
+
+/// Whether a line says that its value is quoted-printable.
+fn is_quoted(line: &[u8]) -> bool {
+    let head = line.split(|b| *b == b':').next().unwrap_or_default();
+    let says = |parameter: &[u8]| {
+        let value = parameter.rsplit(|b| *b == b'=').next().unwrap_or_default();
+        value.trim_ascii().eq_ignore_ascii_case(b"quoted-printable")
+    };
+    memchr::memchr(b';', head).is_some() && head.split(|b| *b == b';').skip(1).any(says)
+}
+
+/// A line whose value in quoted-printable holds a secret that is not there as it stands, without it, in the charset that the line
+/// says.
+fn quoted(line: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Option<Vec<u8>> {
+    let content = line.trim_ascii_end();
+    if memchr::memchr(b'=', content).is_none() || !is_quoted(content) {
+        return None;
+    }
+    let (head, value) = content.split_at_checked(memchr::memchr(b':', content)? + 1)?;
+    let charset = head.split(|b| matches!(b, b';' | b':')).find_map(|parameter| {
+        let (name, value) = parameter.split_at_checked(8)?;
+        name.eq_ignore_ascii_case(b"charset=").then_some(value)
+    });
+    let decoded = Encoding::QuotedPrintable.decode(value);
+    let edits = text::edits(&decoded, charset.or(label), &Sought { ids: None, ..*sought });
+    if edits.is_empty() {
+        return None;
+    }
+    let mut out = head.to_vec();
+    Encoding::QuotedPrintable.edit_into(value, &edits, &mut out);
+    out.extend_from_slice(line.get(content.len()..).unwrap_or_default());
+    Some(out)
 }
 
 /// The name of the property, without its group.
@@ -174,21 +220,32 @@ fn attendee(line: &[u8]) -> String {
     whole.rsplit(':').next().unwrap_or_default().to_owned()
 }
 
-/// What stands before the id of a line, and the id, where it has a host.
+/// What stands before the id of a line, and the id, where it has a host and can be looked up.
 fn id_of(line: &[u8]) -> Option<(Vec<u8>, String)> {
-    let whole = String::from_utf8(unfolded(line)).ok()?;
-    let colon = whole.find(':')?;
-    let (head, id) = (whole.get(..=colon)?, whole.get(colon + 1..)?.trim());
-    let good = id.contains('@')
-        && id.len() <= MAX_ID
-        && id.bytes().all(|b| b.is_ascii_graphic() && !b"<>".contains(&b));
-    good.then(|| (head.as_bytes().to_vec(), id.to_owned()))
+    whole_id(line).filter(|(_, id)| is_plain(id))
 }
 
+/// Whether an id is one like those of messages.
+fn is_plain(id: &str) -> bool {
+    id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_graphic() && !b"<>".contains(&b))
+}
+
+/// The same for an id of any length and of any characters.
+fn whole_id(line: &[u8]) -> Option<(Vec<u8>, String)> {
+    let whole = String::from_utf8_lossy(&unfolded(line)).into_owned();
+    let colon = whole.find(':')?;
+    let (head, id) = (whole.get(..=colon)?, whole.get(colon + 1..)?.trim());
+    id.contains('@').then(|| (head.as_bytes().to_vec(), id.to_owned()))
+}
+
+/// The line with the id that the recipient sees: one that is not looked up gets a pseudonym too. Where there is none that can
+/// stand there, the host goes.
 fn mapped(line: &[u8], map: &dyn Fn(&str) -> String) -> Option<Vec<u8>> {
-    let (mut out, id) = id_of(line)?;
+    let (mut out, id) = whole_id(line)?;
     let new = map(&format!("<{id}>"));
-    out.extend_from_slice(new.trim_start_matches('<').trim_end_matches('>').as_bytes());
+    let new = new.trim_start_matches('<').trim_end_matches('>');
+    let local = id.split('@').next().unwrap_or_default();
+    out.extend_from_slice(if is_plain(new) { new } else { local }.as_bytes());
     let end = line.len() - line.trim_ascii_end().len();
     out.extend_from_slice(line.get(line.len() - end..).unwrap_or_default());
     Some(out)

@@ -2,7 +2,7 @@
 //!
 //! Rules: `date-time` of RFC 5322 §3.3, the obsolete zones of §4.3, and at most one short comment with the name of
 //! the zone, as many programs write it. Some leave out the comma, write days and months out, or lose a zero of the
-//! zone: that is a date too. Anything else could carry text and gives way to the time of acceptance.
+//! zone: that is a date too. A comment that is more than the name of a zone goes. Anything else could carry text and gives way to the time of acceptance.
 //! When it fails: never.
 
 use crate::mail::Timestamp;
@@ -31,6 +31,26 @@ const MONTHS: [&str; 12] = [
 pub fn is_date(value: &[u8]) -> bool {
     words(value).is_some()
 }
+
+/// A date without its comment, where that is more than the name of a zone: capital letters alone, an offset, or words of which the
+/// last one is *Time*. `None` where it has no such comment.
+pub fn without_remark(value: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(value).ok()?.trim();
+    let (date, comment) = text.split_once('(')?;
+    let name = comment.strip_suffix(')').unwrap_or(comment).trim();
+    let is_short = name.len() <= MAX_ZONE && name.bytes().all(|b| b.is_ascii_uppercase());
+    let is_offset = ["GMT", "UTC"].iter().any(|zone| {
+        name.strip_prefix(zone)
+            .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit() || b"+-:".contains(&b)))
+    });
+    let is_long =
+        name.ends_with(" Time") && name.split(' ').all(|word| !word.bytes().any(|b| b.is_ascii_digit()));
+    let stays = is_short || is_offset || is_long;
+    (!stays).then(|| format!(" {}", date.trim_end()).into_bytes())
+}
+
+/// Longest short name of a zone.
+const MAX_ZONE: usize = 5;
 
 /// What a date says: the time, and the minutes that its zone lies east of UTC. `None` where it is no date, or of no calendar.
 pub fn read(value: &[u8]) -> Option<(Timestamp, i64)> {

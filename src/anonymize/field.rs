@@ -43,13 +43,64 @@ pub fn words_scrubbed(value: &[u8], search: &Search) -> Result<Option<Vec<u8>>, 
 /// # Errors
 /// [`Refusal::LineTooLong`].
 pub fn scrubbed(value: &[u8], kind: Kind, search: &Search) -> Result<Option<Vec<u8>>, Refusal> {
-    let segments = words::segments(value);
+    let mut new = scrubbed_as(value, kind, search, None)?;
+    if new.is_none() && std::str::from_utf8(value).is_err() {
+        // Octets that nobody declares can be characters in more than one charset.
+        for bare in [Charset::EUC_JP, Charset::SHIFT_JIS, Charset::GB18030, Charset::EUC_KR, Charset::BIG5] {
+            new = match new {
+                None => scrubbed_as(value, kind, search, Some(bare))?,
+                new => new,
+            };
+        }
+    }
+    Ok(new)
+}
+
+/// Words of one charset between which a character is cut, which RFC 2047 §5 forbids and programs do, as one.
+fn whole_characters(segments: Vec<Segment>) -> Vec<Segment> {
+    let mut out: Vec<Segment> = Vec::with_capacity(segments.len());
+    for segment in segments {
+        let Segment::Word(word) = segment else {
+            out.push(segment);
+            continue;
+        };
+        let is_between = matches!(out.last(), Some(Segment::Between(_)));
+        let before = out.len().checked_sub(1 + usize::from(is_between)).and_then(|at| out.get_mut(at));
+        if let Some(Segment::Word(before)) = before
+            && before.coding == word.coding
+            && before.label.eq_ignore_ascii_case(&word.label)
+            && !before.is_unreadable()
+            && !before.charset().decode(&before.bytes).1
+            && before.charset().decode(&[&before.bytes[..], &word.bytes].concat()).1
+        {
+            before.bytes.extend_from_slice(&word.bytes);
+            before.range.end = word.range.end;
+            if is_between {
+                out.pop();
+            }
+            continue;
+        }
+        out.push(Segment::Word(word));
+    }
+    out
+}
+
+/// The same, with what is no word and no UTF-8 read in the charset `bare`, where it makes sense in it.
+fn scrubbed_as(
+    value: &[u8],
+    kind: Kind,
+    search: &Search,
+    bare: Option<Charset>,
+) -> Result<Option<Vec<u8>>, Refusal> {
+    let segments = whole_characters(words::segments(value));
     let mut text = String::new();
     let mut pieces = Vec::with_capacity(segments.len());
     for segment in &segments {
         let (octets, charset) = match segment {
             Segment::Plain(range) => {
-                (slice(value, range.clone()), words::plain_charset(slice(value, range.clone())))
+                let octets = slice(value, range.clone());
+                let fits = |bare: &Charset| !octets.is_ascii() && bare.decode(octets).1;
+                (octets, bare.filter(fits).unwrap_or_else(|| words::plain_charset(octets)))
             }
             Segment::Between(_) => continue,
             Segment::Word(word) if word.is_unreadable() => {
@@ -148,7 +199,12 @@ fn write_piece(value: &[u8], piece: &Piece<'_>, flat: &[(Range<usize>, &str)], o
 ///
 /// # Errors
 /// [`Refusal::LineTooLong`] when a line has no blank to fold at.
-pub fn folded(value: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+pub fn folded(mut value: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+    // What stood behind a fold may be gone: no line is left with blanks alone.
+    let end = value.trim_ascii_end().len();
+    if memchr::memchr(b'\n', value.get(end..).unwrap_or_default()).is_some() {
+        value.truncate(end);
+    }
     // Room for the name of the field on the first line.
     lines::broken_at_blanks(&value, MAX_LINE - 80, lines::Break::BeforeBlank).ok_or(Refusal::LineTooLong)
 }

@@ -11,6 +11,7 @@ mod backwards;
 mod charset;
 mod compat;
 mod escapes;
+mod events;
 mod fold;
 mod forms;
 mod hidden;
@@ -25,6 +26,7 @@ mod shifted;
 mod spelled;
 mod tags;
 mod tokens;
+mod torn;
 mod traces;
 mod wanted;
 mod words;
@@ -179,6 +181,8 @@ impl Gate {
             }
         };
         hit || self.octets(part, &octets, charset, how)
+            || (events::are_in(part)
+                && events::any(&octets, |id| self.look.traces.stand_in(id, Place::Identifiers)))
     }
 
     fn octets(&self, part: &MessagePart<'_>, octets: &[u8], charset: Option<&str>, how: How) -> bool {

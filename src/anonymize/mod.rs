@@ -7,11 +7,13 @@
 
 mod anchors;
 mod armour;
+mod before;
 mod body;
 mod boundary;
 mod calendar;
 mod content;
 mod content_id;
+mod cut;
 mod date;
 mod embedded;
 mod facts;

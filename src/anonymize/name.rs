@@ -1,7 +1,7 @@
 //! The display name in From: as its sender wrote it where it gives nobody away, else the name the caller knows.
 //!
 //! Rules: where the installation wants the name that the caller gives, that one. Else a name passes when it holds no at sign in any spelling, no telephone number, no link, no domain, is not
-//! the local part of a secret, and is at most [`MAX_NAME`] characters. It keeps its bytes where they are a phrase
+//! the local part of a secret, names no mailbox in words, and is at most [`MAX_NAME`] characters. It keeps its bytes where they are a phrase
 //! (RFC 5322 §3.2.5) of ASCII; else its text is written as an encoded word.
 //! When it fails: never; what does not pass gives way.
 
@@ -98,7 +98,8 @@ fn passes(text: &str, search: &Search) -> bool {
     let folded = String::from_utf8_lossy(&folded).into_owned();
     let digits = folded.bytes().filter(u8::is_ascii_digit).count();
     let is_domain = |word: &str| ENDINGS.iter().any(|end| word.ends_with(end) && word.len() > end.len());
-    !folded.contains('@')
+    !search.is_named_in(&folded)
+        && !folded.contains('@')
         && !folded.contains("://")
         && !folded.contains("www.")
         && digits < MANY_DIGITS

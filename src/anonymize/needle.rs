@@ -7,7 +7,7 @@
 //! When it fails: never.
 
 use super::search::Kind;
-use super::{longer, spelling, stripping};
+use super::{before, longer, spelling, stripping};
 use std::ops::Range;
 
 /// Longest local part with its tag that is looked at, in octets.
@@ -66,6 +66,12 @@ impl Needle {
     /// What takes its place.
     pub fn alias(&self) -> &str {
         &self.alias
+    }
+
+    /// What Google Calendar writes for `address`, which is this one, at the end of a token: `local@m`, where it is of Gmail.
+    pub fn short_form(&self, address: &str) -> Option<String> {
+        let (local, _) = address.rsplit_once('@').filter(|_| self.dotless.is_some())?;
+        Some(format!("{local}@m"))
     }
 
     /// Its local part, in its forms.
@@ -137,12 +143,13 @@ impl Needle {
     /// The address around the equals sign at `at` as one who forwards writes it before his own (SRS): `a.example=bob@`.
     pub fn turned(&self, hay: &[u8], at: usize) -> Option<Found> {
         let (before, behind) = (hay.get(..at)?, hay.get(at + 1..)?);
+        // Few equals signs stand behind one of the domains.
+        let domain =
+            self.domains.iter().filter(|domain| ends_with(before, domain)).max_by_key(|d| d.len())?;
         let length = behind.iter().take(MAX_RUN).position(|b| *b == b'@')?;
         let written = behind.get(..length)?;
         let base = written.split(|b| *b == b'+').next().unwrap_or_default();
         let is_own = |text: &[u8]| self.plain_start(text) == Some(0);
-        let domain =
-            self.domains.iter().filter(|domain| ends_with(before, domain)).max_by_key(|d| d.len())?;
         let start = at - domain.len();
         let joins = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
         (is_own(written) || is_own(base)).then(|| Found {
@@ -299,6 +306,10 @@ pub fn left_is_clear(before: &[u8], kind: Kind) -> bool {
     {
         return true;
     }
+    // What ends in a letter or a digit there and is none of a word.
+    if before::ends_other(before) {
+        return true;
+    }
     !before.len().checked_sub(joint + 1).and_then(|i| before.get(i)).is_some_and(u8::is_ascii_alphanumeric)
 }
 
@@ -336,6 +347,13 @@ mod tests {
             ("bob@a.example", "hana+web-bob@a.example", None),
             ("bob@a.example", "hana+MAw-bob@a.example", None),
             ("bob@a.example", "+MAx-bob@a.example", None),
+            ("bob@a.example", "https://x.example/?q=mail+bob@a.example", Some("bob@a.example")),
+            ("bob@a.example", "mailto:x?body=to+bob@a.example", Some("bob@a.example")),
+            ("bob@a.example", "https://x.example/mail+bob@a.example", None),
+            ("bob@a.example", "NOTE:x=0D=0Abob@a.example", Some("bob@a.example")),
+            ("bob@a.example", "=E3=BAbob@a.example", Some("bob@a.example")),
+            ("bob@a.example", "u=babob@a.example", None),
+            ("bob@a.example", "u=61bob@a.example", None),
         ] {
             assert_eq!(found(secret, text).as_deref(), expected, "{secret} in {text}");
         }

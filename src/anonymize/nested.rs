@@ -7,7 +7,7 @@
 
 use super::Refusal;
 use super::body::{Writer, empty_line, write_field};
-use super::date::is_date;
+use super::date::{self, is_date};
 use super::field;
 use super::search::Kind;
 use super::top::mapped_ids;
@@ -59,7 +59,7 @@ fn fields(writer: &mut Writer<'_>, bytes: &[u8], entity: &Entity, out: &mut Vec<
             }
             b"date" => {
                 if is_date(&unfold(value)) {
-                    write_field(bytes, one, None, out);
+                    write_field(bytes, one, date::without_remark(&unfold(value)), out);
                 }
             }
             b"message-id" | b"in-reply-to" | b"references" => {

@@ -11,9 +11,9 @@ use super::content_id::ContentIds;
 use super::needle::{Found, Needle};
 use super::spelling::{self, Folded};
 use super::tokens::Tokens;
-use super::traces::{Number, Traces};
+use super::traces::{self, Number, Traces};
 use super::written::Written;
-use super::{Passage, Refusal, longer, said, stripping};
+use super::{Passage, Refusal, cut, longer, said, stripping};
 use crate::mail::RealAddress;
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
@@ -191,6 +191,28 @@ impl Search {
         self.needles.iter().any(|needle| needle.locals().iter().any(|local| local == folded.bytes()))
     }
 
+    /// Whether a name, folded, gives a mailbox away: it holds a domain of one that only few have, or a word of it is a local part
+    /// that is no mere name.
+    pub fn is_named_in(&self, name: &str) -> bool {
+        let is_part = |c: char| c.is_alphanumeric() || ".-_".contains(c);
+        let mut domains = self.domains().filter(|domain| !traces::is_shared(domain));
+        let mut words = name.split(|c| !is_part(c)).map(|word| word.trim_matches('.'));
+        let is_local = |word: &str| {
+            let says = |local: &&Vec<u8>| local.iter().any(|b| *b == b'.' || b.is_ascii_digit());
+            let mut locals = self.needles.iter().flat_map(Needle::locals).filter(says);
+            locals.any(|local| local.len() >= MIN_LOCAL && local == word.as_bytes())
+        };
+        words.any(is_local)
+            || domains.any(|domain| {
+                name.match_indices(domain.as_str()).any(|(at, _)| {
+                    let joins = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+                    let (before, behind) = (name.get(..at), name.get(at + domain.len()..));
+                    !joins(before.and_then(|text| text.chars().next_back()))
+                        && !joins(behind.and_then(|text| text.chars().next()))
+                })
+            })
+    }
+
     /// Whether the octets hold the local part of a secret in ASCII, in any case.
     pub fn holds_local_part(&self, octets: &[u8]) -> bool {
         let octets = octets.to_ascii_lowercase();
@@ -205,11 +227,21 @@ impl Search {
         let mut hits = Hits { kind, text, covered: Vec::new(), fresh: Vec::new(), hits: Vec::new() };
         self.look(text, &[], &mut hits);
         let mut any = self.layers(text, &[], ids, &mut hits);
+        if let Some(view) = cut::mended(text) {
+            any |= self.layers(view.bytes(), &[&view], None, &mut hits);
+        }
         if let Some(view) = stripping::without_xtext(text) {
             any |= self.layers(view.bytes(), &[&view], None, &mut hits);
         }
         if let Some(view) = said::with_signs(text) {
             any |= self.layers(view.bytes(), &[&view], None, &mut hits);
+        }
+        // Where a charset lacks them, pages have the same signs as numbers.
+        if text.is_ascii() && memchr::memmem::find(text, b"&#").is_some() {
+            let folded = spelling::fold(text).view;
+            if let Some(view) = said::with_signs(folded.bytes()) {
+                any |= self.layers(view.bytes(), &[&folded, &view], None, &mut hits);
+            }
         }
         if any
             && kind != Kind::Addresses
@@ -217,10 +249,16 @@ impl Search {
         {
             self.layers(view.bytes(), &[&view], None, &mut hits);
         }
-        if any && kind != Kind::Plain {
+        // In whatever text: calendars hold markup, and files are called by other names.
+        let is_tagged = kind == Kind::Markup || kind == Kind::Plain && stripping::has_tags(text);
+        if any && (kind != Kind::Plain || is_tagged) {
             let stripped = match kind {
-                Kind::Markup => [Some(stripping::without_tags(text)), stripping::shown(text)],
-                _ => [Some(stripping::without_comments(text)), None],
+                _ if is_tagged => [
+                    Some(stripping::without_tags(text)),
+                    stripping::shown(text),
+                    stripping::shown_within(text),
+                ],
+                _ => [Some(stripping::without_comments(text)), None, None],
             };
             for view in stripped.iter().flatten() {
                 self.layers(view.bytes(), &[view], None, &mut hits);

@@ -49,7 +49,7 @@ const SPECIAL: [bool; 256] = {
     while i < 256 {
         #[expect(clippy::cast_possible_truncation, reason = "i is below 256")]
         let b = i as u8;
-        table[i] = matches!(b, 0..=8 | 11 | 12 | 14..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'-' | b'(' | b'[' | b'{' | b'<')
+        table[i] = matches!(b, 0..=8 | 10..=31 | 127 | b' ' | b'%' | b'&' | b'\\' | b'=' | b'-' | b'(' | b'[' | b'{' | b'<' | b'^')
             || matches!(b, 0xc2..=0xdf | 0xe1..=0xe3 | 0xef | 0xf0 | 0xf3);
         i += 1;
     }
@@ -115,6 +115,13 @@ fn piece(rest: &[u8]) -> Option<Piece> {
         b'&' => entity(rest).map(|(length, c)| (length, c, true)),
         b'\\' => backslash(rest).map(|(length, c)| (length, Some(c), true)),
         b'=' => quoted(rest).map(|(length, c)| (length, Some(c), true)),
+        // As calendars and cards write line ends and quotes in parameters (RFC 6868 §3.1).
+        b'^' => match rest.get(1)? {
+            b'n' => Some((2, Some(' '), true)),
+            b'\'' => Some((2, Some('"'), true)),
+            b'^' => Some((2, Some('^'), true)),
+            _ => None,
+        },
         // As services write a link within a link.
         b'-' => match rest.get(1..3)? {
             b"40" => Some((3, Some('@'), false)),
@@ -130,6 +137,7 @@ fn piece(rest: &[u8]) -> Option<Piece> {
         b'<' => bracketed(rest, b'>'),
         b' ' if !matches!(rest.get(1)?, b' ' | b'a' | b'A' | b'd' | b'D') => None,
         b' ' => bracketed(rest, b' '),
+        b'\r' | b'\n' => word_of_line(rest),
         0..=31 | 127 => Some((1, None, false)),
         _ => return wide(rest),
     }?;
@@ -157,7 +165,7 @@ const WORDS: [(&str, char); 6] = [
     ("どっと", '.'),
 ];
 
-/// `(at)`, `[ at ]`, ` at `, `(dot)`, `[@]`, with blanks inside.
+/// `(at)`, `[ at ]`, ` at `, `(dot)`, `[@]`, with blanks inside. A line may end behind ` at`; the line end stays.
 fn bracketed(rest: &[u8], close: u8) -> Option<(usize, Option<char>, bool)> {
     let inner = rest.get(1..rest.len().min(32))?;
     let lead = inner.iter().take_while(|b| **b == b' ').count();
@@ -175,11 +183,29 @@ fn bracketed(rest: &[u8], close: u8) -> Option<(usize, Option<char>, bool)> {
         }
     };
     let tail = word.get(length..)?;
+    if close == b' ' && matches!(tail, [b'\n', ..] | [b'\r', b'\n', ..]) {
+        return Some((1 + lead + length, Some(c), false));
+    }
     let blanks = if close == b' ' { 0 } else { tail.iter().take_while(|b| **b == b' ').count() };
     (tail.get(blanks) == Some(&close)).then_some((1 + lead + length + blanks + 1, Some(c), false))
 }
 
-/// `%40`, and several of them where they are one UTF-8 character; `%u0040` as old scripts write it.
+/// `at ` and `dot ` with which a line begins, or what it quotes: the line end before them goes too.
+fn word_of_line(rest: &[u8]) -> Option<(usize, Option<char>, bool)> {
+    let line = rest.strip_prefix(b"\r").unwrap_or(rest).strip_prefix(b"\n")?;
+    let marks = line.iter().take(32).take_while(|b| matches!(b, b'>' | b'|')).count();
+    let before = rest.len() - line.len() + marks;
+    let (length, c, behind) = match line.get(marks..)? {
+        [b'a' | b'A', b't' | b'T', behind, ..] => (2, '@', behind),
+        [b'd' | b'D', b'o' | b'O', b't' | b'T', behind, ..] => (3, '.', behind),
+        _ => return None,
+    };
+    let blank = usize::from(*behind == b' ');
+    matches!(behind, b' ' | b'\r' | b'\n').then_some((before + length + blank, Some(c), false))
+}
+
+/// `%40`, and several of them where they are one UTF-8 character; `%u0040` as old scripts write it. An octet beyond ASCII
+/// that is of no such character, as in a link of another charset, stands for no letter of an address.
 fn percent(rest: &[u8]) -> Option<(usize, char)> {
     if matches!(rest.get(1), Some(b'u' | b'U')) {
         let digits = std::str::from_utf8(rest.get(2..6)?).ok()?;
@@ -188,15 +214,17 @@ fn percent(rest: &[u8]) -> Option<(usize, char)> {
     }
     let mut octets = [0u8; 4];
     for i in 0..octets.len() {
-        match (rest.get(i * 3..i * 3 + 3)?, octets.get_mut(i)?) {
-            ([b'%', a, b], octet) => *octet = hex(*a)? << 4 | hex(*b)?,
-            _ => return None,
-        }
+        let octet = match rest.get(i * 3..i * 3 + 3) {
+            Some([b'%', a, b]) => hex(*a).zip(hex(*b)).map(|(high, low)| high << 4 | low),
+            _ => None,
+        };
+        let Some(octet) = octet else { break };
+        *octets.get_mut(i)? = octet;
         if let Some(c) = first_char(octets, i + 1) {
             return Some((i * 3 + 3, c));
         }
     }
-    None
+    (octets[0] >= 0x80).then_some((3, char::REPLACEMENT_CHARACTER))
 }
 
 fn first_char(octets: [u8; 4], length: usize) -> Option<char> {

@@ -126,6 +126,24 @@ fn common_marks(before: &[u8], line: &[u8]) -> usize {
     end
 }
 
+/// Longest name of a tag of HTML that is looked for, in octets.
+const MAX_TAG_NAME: usize = 12;
+
+/// Whether a text has tags: a name of letters and digits behind `<` or `</`, and what ends one behind it. An address in angle
+/// brackets is none.
+#[must_use]
+pub fn has_tags(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'<', text).any(|at| {
+        let inside = text.get(at + 1..).unwrap_or_default();
+        let inside = inside.strip_prefix(b"/").unwrap_or(inside);
+        let length = inside.iter().take(MAX_TAG_NAME + 1).take_while(|b| b.is_ascii_alphanumeric()).count();
+        let ends = |b: &u8| matches!(b, b'>' | b'/') || b.is_ascii_whitespace();
+        let is_name =
+            (1..=MAX_TAG_NAME).contains(&length) && inside.first().is_some_and(u8::is_ascii_alphabetic);
+        is_name && inside.get(length).is_some_and(ends) || inside.starts_with(b"!--")
+    })
+}
+
 /// The text of HTML or XML between its tags and comments.
 #[must_use]
 pub fn without_tags(text: &[u8]) -> View {
@@ -143,6 +161,32 @@ pub fn shown(text: &[u8]) -> Option<View> {
         length
     });
     hides.then_some(view)
+}
+
+/// The same where one such element stands within another, which then counts as shown: a page sets letters of no size around
+/// what has a size of its own. `None` where none stands so.
+#[must_use]
+pub fn shown_within(text: &[u8]) -> Option<View> {
+    let mut nests = false;
+    let view = between_tags(text, |tag, rest| {
+        let length = hidden_element(tag).map_or(0, |name| element_length(rest, &name));
+        let is_outer = has_hidden_element(rest.get(..length).unwrap_or_default());
+        nests |= is_outer;
+        if is_outer { 0 } else { length }
+    });
+    nests.then_some(view)
+}
+
+fn has_hidden_element(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some(tag) = memchr::memchr(b'<', rest).and_then(|at| rest.get(at..)) {
+        let (tag, behind) = tag.split_at_checked(tag_length(tag).max(1)).unwrap_or((tag, &[]));
+        if hidden_element(tag).is_some() {
+            return true;
+        }
+        rest = behind;
+    }
+    false
 }
 
 /// The text between tags, without as much behind each tag as `skipped` says of it and of what follows.
@@ -378,6 +422,9 @@ mod tests {
             Some(b"abcd".to_vec())
         );
         assert_eq!(shown(b"a<b class='x'>b</b><a href='mailto:c'>c</a>"), None);
+        let within = |text: &[u8]| shown_within(text).map(View::into_bytes);
+        assert_eq!(within(b"<p style='font-size:0'>a<b hidden>b</b>c</p>"), Some(b"ac".to_vec()));
+        assert_eq!(within(b"<p style='font-size:0'>a<b>b</b>c</p>"), None);
         assert_eq!(without_comments(b"a(b(c)d)\\e)").bytes(), b"ae)");
         let over = |text: &[u8]| joined_over_marks(text).map(View::into_bytes);
         assert_eq!(over(b"Hana> a b@c\r\nHana> .d\r\n"), Some(b"Hana>ab@c.d".to_vec()));

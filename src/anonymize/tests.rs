@@ -1,5 +1,6 @@
 //! The anonymizer as a whole. Both parties have a canary address that no finished message may hold.
 
+mod beside;
 mod carriers;
 mod cells;
 mod fixtures;

@@ -10,7 +10,7 @@ mod utf7;
 use super::content_id::ContentIds;
 use super::search::{Hit, Kind, Search};
 use super::traces::Traces;
-use super::{anchors, field};
+use super::{anchors, cut, field};
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
 use crate::mime::way_back::WayBack;
@@ -62,6 +62,7 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
         links.extend(anchors::veiled_signs(bytes));
     }
     links.extend(sought.search.places_behind_signs(bytes));
+    links.extend(cut::places(bytes));
     links.sort_unstable();
     // Nearly all addresses in nearly all texts stand there as they are.
     let keeps_ascii = matches!(first, Charset::Utf8 | Charset::Iso2022Jp | Charset::Legacy(_));
@@ -88,7 +89,7 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
         }
     }
     if may_be_utf7(bytes) {
-        for window in anchors::whole(bytes) {
+        for window in anchors::windows_at(bytes, &utf7::places(bytes)) {
             read(Charset::Utf7, &mut Octets::of(bytes, &window, Charset::Utf7), &window, sought, &mut all);
         }
     }
@@ -299,7 +300,8 @@ fn read(
 /// The hits in a text that was decoded, looked for only where its characters leave room for one: octets that are no text
 /// have signs everywhere, and in each charset others.
 fn hits_near(text: &[u8], sought: &Sought<'_>) -> Vec<Hit> {
-    let links = if sought.ids.is_some() { link_places(text) } else { Vec::new() };
+    let mut links = if sought.ids.is_some() { link_places(text) } else { Vec::new() };
+    links.extend(cut::places(text));
     let mut out: Vec<Hit> = Vec::new();
     for window in sought.search.windows_in_unicode(text, links) {
         let near = text.get(window.range.clone()).unwrap_or_default();

@@ -3,9 +3,11 @@
 //! Rules: the few known addresses are spelled out in both alphabets (RFC 4648 §4, §5, §8), in each of the three places
 //! in which they can stand in a group of base64, as written and in lower case, and these spellings are looked for. A
 //! token that holds one is decoded, changed, and written again as it was: same alphabet, same case, padded or not.
-//! A token within a token is read too.
-//! When it fails: never. An address that is cut by a line end inside a token is left to the gate.
+//! A token within a token is read too, and one that line ends cut ([`cut`]). Where the end of a line cuts no address and may
+//! be the end of the token, it is. Google Calendar writes `local@m` for an address of Gmail at the end of a token.
+//! When it fails: never.
 
+use super::cut;
 use super::needle::Needle;
 use crate::mime::transfer::{Edit, apply, sextet};
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE, HEXUPPER};
@@ -16,6 +18,9 @@ use std::ops::Range;
 const MAX_TOKEN: usize = 64 * 1024;
 /// Shortest spelling that is looked for.
 const MIN_PATTERN: usize = 8;
+
+/// Fewest digits of base64 that stand before a calendar's short form.
+const BEFORE_SHORT: usize = 5;
 
 /// What a spelling is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,32 +42,72 @@ struct Pattern {
 /// The spellings of all secrets.
 pub struct Tokens {
     patterns: Vec<Pattern>,
+    /// Length of the shortest token that is read.
+    shortest: Option<usize>,
 }
 
 impl Tokens {
     /// The spellings of these secrets; `written` are the same addresses as their owners write them.
     pub fn new(needles: &[Needle], written: &[String]) -> Self {
         let mut patterns: Vec<Pattern> = Vec::new();
+        let mut lengths: Vec<usize> = Vec::new();
         for (needle, one) in needles.iter().enumerate() {
             let mut texts = vec![one.canonical().to_owned()];
             texts.extend(written.get(needle).filter(|text| **text != one.canonical()).cloned());
             for text in texts {
+                let known = patterns.len();
                 spell(text.as_bytes(), needle, &mut patterns);
+                lengths.extend(patterns.iter().skip(known).map(|pattern| pattern.spelled.len()));
+                if let Some(short) = one.short_form(&text) {
+                    let known = patterns.len();
+                    spell(short.as_bytes(), needle, &mut patterns);
+                    // The id of an event and a blank stand before it.
+                    lengths.extend(
+                        patterns.iter().skip(known).map(|pattern| pattern.spelled.len() + BEFORE_SHORT),
+                    );
+                }
             }
         }
-        Self { patterns }
+        Self { shortest: lengths.into_iter().min(), patterns }
     }
 
     /// The edits that take the secrets out of all tokens of `text`, in order, apart from each other.
     pub fn edits(&self, text: &[u8], needles: &[Needle]) -> Vec<Edit> {
-        self.edits_of(text, needles, true)
+        let mut out = self.torn_edits(text, needles);
+        let torn = out.len();
+        for edit in self.edits_of(text, needles, true) {
+            let known = out.get(..torn).unwrap_or_default();
+            let next = known.partition_point(|known| known.range.end <= edit.range.start);
+            if known.get(next).is_none_or(|known| known.range.start >= edit.range.end) {
+                out.push(edit);
+            }
+        }
+        out.sort_by_key(|edit| edit.range.start);
+        out
+    }
+
+    /// The edits of tokens that line ends cut, in order.
+    fn torn_edits(&self, text: &[u8], needles: &[Needle]) -> Vec<Edit> {
+        let mut out: Vec<Edit> = Vec::new();
+        let Some(shortest) = self.shortest else { return out };
+        cut::tokens(text, is_token_octet, shortest, MAX_TOKEN, |torn| {
+            let found = self.edits_of(&torn.whole, needles, true);
+            // What stands in one line alone is changed there, unless it is certain that the token goes on.
+            let mut pieces = torn.pieces(text);
+            if found.is_empty()
+                || !torn.is_folded(text)
+                    && pieces.any(|piece| !self.edits_of(piece, needles, true).is_empty())
+            {
+                return;
+            }
+            found.iter().for_each(|edit| out.extend(torn.edits(edit)));
+        });
+        out
     }
 
     fn edits_of(&self, text: &[u8], needles: &[Needle], also_twice: bool) -> Vec<Edit> {
         let mut out: Vec<Edit> = Vec::new();
-        let Some(shortest) = self.patterns.iter().map(|pattern| pattern.spelled.len()).min() else {
-            return out;
-        };
+        let Some(shortest) = self.shortest else { return out };
         let is_twice = |pattern: &&Pattern| matches!(pattern.alphabet, Alphabet::Base64 { twice: true, .. });
         runs(text, shortest, |run| {
             for pattern in self.patterns.iter().filter(|pattern| also_twice || !is_twice(pattern)) {
@@ -290,8 +335,24 @@ fn replaced(octets: &[u8], needle: &Needle) -> Option<Vec<u8>> {
             at += 1;
         }
     }
-    out.extend_from_slice(octets.get(copied..)?);
+    let rest = octets.get(copied..)?;
+    let short = needle.short_form(needle.canonical()).filter(|short| ends_with_word(rest, short.as_bytes()));
+    if let Some(short) = short {
+        out.extend_from_slice(rest.get(..rest.len() - short.len())?);
+        out.extend_from_slice(needle.alias().as_bytes());
+        return Some(out);
+    }
+    out.extend_from_slice(rest);
     (copied > 0).then_some(out)
+}
+
+/// Whether octets end with a word, in any case, with a blank or nothing before it.
+fn ends_with_word(octets: &[u8], word: &[u8]) -> bool {
+    let Some((before, end)) = octets.len().checked_sub(word.len()).and_then(|at| octets.split_at_checked(at))
+    else {
+        return false;
+    };
+    end.eq_ignore_ascii_case(word) && before.last().is_none_or(|b| *b == b' ')
 }
 
 #[cfg(test)]

@@ -3,15 +3,15 @@
 //! Rules: fields pass by allow-list. Written by us: Received (one line that says nothing of the client; RFC 5321
 //! §4.4), Anshin-Hops, From, Reply-To, To, Message-ID, In-Reply-To, References. Kept as they are while they hold no
 //! secret: Subject, Date, MIME-Version, what says how to read the body, Auto-Submitted, Importance, Priority, X-Priority,
-//! Precedence, and `TLS-Required: No` (RFC 8689 §3). All else goes, and lines that are no field with it. Of a field that must be single the first is kept;
+//! Precedence (the first word of each alone), and `TLS-Required: No` (RFC 8689 §3). All else goes, and lines that are no field with it. Of a field that must be single the first is kept;
 //! two From are refused.
 //! When it fails: [`Refusal`].
 
 use super::body::{Writer, write_field};
-use super::date::is_date;
+use super::date::{self, is_date};
 use super::identity::{self, MAX_IDS};
 use super::search::Kind;
-use super::{Passage, Refusal, field, name, safe_alias};
+use super::{Passage, Refusal, field, name, safe_alias, stripping};
 use crate::mime::header::unfold;
 use crate::mime::slice;
 use crate::mime::tree::Entity;
@@ -20,6 +20,9 @@ use crate::mime::tree::Entity;
 pub const HOPS_FIELD: &str = "Anshin-Hops";
 /// Longest id that is written, in octets with its brackets.
 const MAX_ID: usize = 400;
+
+/// Longest word of a field that is kept, in octets.
+const MAX_WORD: usize = 40;
 
 /// Appends the header with its empty line.
 pub fn header(
@@ -65,7 +68,9 @@ pub fn header(
                     None => continue,
                 }
             }
-            b"date" if is_date(&unfold(value)) => write_field(bytes, one, None, out),
+            b"date" if is_date(&unfold(value)) => {
+                write_field(bytes, one, date::without_remark(&unfold(value)), out);
+            }
             b"date" => out.extend_from_slice(format!("Date: {date}\r\n").as_bytes()),
             b"subject" => {
                 write_field(bytes, one, field::scrubbed(value, Kind::Addresses, writer.search)?, out)
@@ -75,7 +80,14 @@ pub fn header(
                 if !writer.boundaries.name_a_host(value)
                     && field::scrubbed(value, Kind::Addresses, writer.search)?.is_none() =>
             {
-                write_field(bytes, one, None, out);
+                let Some(word) = first_word(value).filter(|word| !writer.search.is_named_in(word)) else {
+                    continue;
+                };
+                if writer.search.is_local_part(&word) {
+                    continue;
+                }
+                let is_alone = value.trim_ascii() == word.as_bytes();
+                write_field(bytes, one, (!is_alone).then(|| format!(" {word}").into_bytes()), out);
             }
             b"tls-required" if value.trim_ascii().eq_ignore_ascii_case(b"no") => {
                 write_field(bytes, one, None, out);
@@ -128,6 +140,17 @@ pub fn mapped_ids(ids: &[String], passage: &Passage<'_>) -> Option<Vec<u8>> {
         }
     }
     (!out.is_empty()).then_some(out)
+}
+
+/// The first word of a value, without comments: all that these fields need. `None` where it is none of letters, digits, hyphens
+/// and dots.
+fn first_word(value: &[u8]) -> Option<String> {
+    let bare = stripping::without_comments(&unfold(value)).into_bytes();
+    let mut words = bare.split(|b| b.is_ascii_whitespace() || *b == b';');
+    let word = words.find(|word| !word.is_empty())?.to_owned();
+    let good =
+        word.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')) && word.len() <= MAX_WORD;
+    String::from_utf8(word).ok().filter(|_| good)
 }
 
 /// A word of ours, cut to what may stand in a trace field.

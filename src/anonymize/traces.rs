@@ -25,6 +25,7 @@ use names::Names;
 use numbers::Numbers;
 
 pub use numbers::Number;
+pub use path::is_shared;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -35,6 +36,8 @@ const MAX_TRACES: usize = 64;
 const MAX_PARTS: usize = 64;
 /// Octets that are compared for the places of a text where a name may be broken; beyond that every place is one.
 const MAX_STEPS: usize = 20_000_000;
+/// Longest name of a charset with its language that is read before a name, in octets.
+const MAX_CHARSET: usize = 64;
 /// How much of a line is read before a name (RFC 5322 §2.1.1).
 const MAX_LINE: usize = 998;
 
@@ -385,15 +388,23 @@ fn begins_word(before: &[u8]) -> bool {
     let Some((head, end)) = before.len().checked_sub(3).and_then(|from| before.split_at_checked(from)) else {
         return false;
     };
-    let charset = head.iter().rev().take_while(|b| b.is_ascii_alphanumeric() || b"-_:*.".contains(b)).count();
+    if !end.eq_ignore_ascii_case(b"?q?") {
+        return false;
+    }
+    let is_part = |b: &&u8| b.is_ascii_alphanumeric() || b"-_:*.".contains(b);
+    let charset = head.iter().rev().take(MAX_CHARSET).take_while(is_part).count();
     let head = head.get(..head.len() - charset).unwrap_or_default();
-    charset > 0 && end.eq_ignore_ascii_case(b"?q?") && head.ends_with(b"=?")
+    charset > 0 && head.ends_with(b"=?")
 }
 
 /// Whether what stands at `start` is a value in the query of a link: `https://shop.example/?account=`. A domain stays there;
 /// a machine's name says where somebody is all the same.
 fn is_value_in_link(text: &[u8], start: usize) -> bool {
     let near = text.get(start.saturating_sub(MAX_LINE)..start).unwrap_or_default();
+    // Most are told without a look at the whole line.
+    if near.last() != Some(&b'=') || memchr::memmem::find(near, b"://").is_none() {
+        return false;
+    }
     let ends = |b: &u8| !b.is_ascii_graphic() || b"\"'<>()[]{}|\\^`".contains(b);
     let link = near.rsplit(ends).next().unwrap_or_default();
     let query = memchr::memmem::find(link, b"://").and_then(|at| link.get(at..));

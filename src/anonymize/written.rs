@@ -30,6 +30,10 @@ enum Form {
     Bang,
     /// `local_at_domain`.
     Word,
+    /// `local@@domain`. Where characters were left out the two signs may be octets of others.
+    Doubled,
+    /// `local#domain`, as lists write whom they wrote to before their own domain.
+    Verp,
     /// `//local:`, before a password and the domain (RFC 3986 §3.2.1).
     Login,
 }
@@ -40,92 +44,50 @@ struct Spelling {
     with: String,
 }
 
+/// An alias's domain, and the domains whose place it takes.
+type Domains = (String, Vec<Vec<u8>>);
+
 /// All spellings of the secrets.
 #[derive(Default)]
 pub struct Written {
     search: Option<AhoCorasick>,
+    /// Length of the longest spelling.
+    longest: usize,
     spellings: Vec<Spelling>,
     /// The domains of all secrets.
     places: Option<AhoCorasick>,
     /// What takes the place of the domain in a link with a login, and the domains, by needle.
-    domains: Vec<(String, Vec<Vec<u8>>)>,
+    domains: Vec<Domains>,
 }
 
 impl Written {
     /// Spells the secrets out.
     pub fn new(needles: &[Needle]) -> Self {
-        let mut patterns: Vec<Vec<u8>> = Vec::new();
-        let mut spellings: Vec<Spelling> = Vec::new();
-        let mut domains = Vec::new();
-        for (needle, one) in needles.iter().enumerate() {
-            let (alias_local, alias_domain) = one.alias().split_once('@').unwrap_or((one.alias(), ""));
-            let mut add = |pattern: Vec<u8>, form, with: String| {
-                if spellings.len() < MAX_SPELLINGS && !patterns.contains(&pattern) {
-                    patterns.push(pattern);
-                    spellings.push(Spelling { form, needle, with });
-                }
-            };
-            for local in one.locals() {
-                for opening in [b"//".as_slice(), b"%2f%2f", b"\\/\\/"] {
-                    add([opening, local, b":"].concat(), Form::Login, alias_local.to_owned());
-                }
-                for domain in one.domains() {
-                    let joined = |sign: &[u8]| [local, sign, domain].concat();
-                    for mark in [b"#ext#".as_slice(), b"%23ext%23"] {
-                        let with = format!("{alias_local}_{alias_domain}");
-                        add([&joined(b"_"), mark].concat(), Form::Guest(mark.len()), with);
-                    }
-                    let site = |text: &[u8], keeps: &[u8]| -> Vec<u8> {
-                        let stays = |b: &u8| b.is_ascii_alphanumeric() || !b.is_ascii() || keeps.contains(b);
-                        text.iter().map(|b| if stays(b) { *b } else { b'_' }).collect()
-                    };
-                    for path in [b"personal/".as_slice(), b"personal%2f", b"personal%252f"] {
-                        for keeps in [b"-".as_slice(), b""] {
-                            let with = site(one.alias().as_bytes(), keeps);
-                            let with = String::from_utf8_lossy(&with).into_owned();
-                            let pattern = [path, &site(&joined(b"_"), keeps)].concat();
-                            add(pattern, Form::Site(path.len()), with);
-                        }
-                    }
-                    for sign in ["%", "%25"] {
-                        add(
-                            joined(sign.as_bytes()),
-                            Form::Route,
-                            format!("{alias_local}{sign}{alias_domain}"),
-                        );
-                    }
-                    add(
-                        [domain, b"!".as_slice(), local].concat(),
-                        Form::Bang,
-                        format!("{alias_domain}!{alias_local}"),
-                    );
-                    for sign in ["_at_", "-at-"] {
-                        add(
-                            joined(sign.as_bytes()),
-                            Form::Word,
-                            format!("{alias_local}{sign}{alias_domain}"),
-                        );
-                    }
-                }
-            }
-            domains.push((alias_domain.to_owned(), one.domains().to_vec()));
-        }
+        let (patterns, spellings, domains) = spelled(needles);
         // Without one it finds nothing, and the gate holds the mail.
         let search = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns).ok();
+        let longest = patterns.iter().map(Vec::len).max().unwrap_or(0);
         let all = needles.iter().flat_map(Needle::domains);
         let places = AhoCorasick::builder().ascii_case_insensitive(true).build(all).ok();
-        Self { search, spellings, places, domains }
+        Self { search, longest, spellings, places, domains }
     }
 
-    /// Where a domain stands behind a character beyond ASCII, blanks aside, in any charset that keeps ASCII.
+    /// Where a domain stands behind a character beyond ASCII, blanks aside, in any charset that keeps ASCII or as a number.
     pub fn behind_signs(&self, text: &[u8]) -> Vec<usize> {
         let Some(places) = &self.places else { return Vec::new() };
+        let has_none = |mark: &[u8]| memchr::memmem::find(text, mark).is_none();
+        let is_plain = || memchr::memchr(0x1b, text).is_none() && has_none(b"~}") && has_none(b"&#");
+        if text.is_ascii() && is_plain() {
+            return Vec::new();
+        }
         let is_behind = |at: &usize| {
             let before = text.get(..*at).unwrap_or_default();
             let blanks = before.iter().rev().take(8).take_while(|b| **b == b' ').count();
             let before = before.get(..before.len() - blanks).unwrap_or_default();
             let back = [b"\x1b(B".as_slice(), b"\x1b(J", b"~}"];
-            before.last().is_some_and(|b| *b >= 0x80) || back.iter().any(|back| before.ends_with(back))
+            before.last().is_some_and(|b| *b >= 0x80)
+                || back.iter().any(|back| before.ends_with(back))
+                || ends_in_wide_entity(before)
         };
         places.find_overlapping_iter(text).map(|found| found.start()).filter(is_behind).collect()
     }
@@ -134,12 +96,14 @@ impl Written {
     pub fn found(&self, hay: &[u8], as_written: bool) -> Vec<Found> {
         let mut out: Vec<Found> = Vec::new();
         let Some(search) = &self.search else { return out };
-        for found in search.find_overlapping_iter(hay) {
-            let Some(spelling) = self.spellings.get(found.pattern().as_usize()) else { continue };
-            if spelling.form == Form::Bang && !as_written {
-                continue;
+        for near in near_signs(hay, self.longest) {
+            for found in search.find_overlapping_iter(hay.get(near.clone()).unwrap_or_default()) {
+                let Some(spelling) = self.spellings.get(found.pattern().as_usize()) else { continue };
+                if matches!(spelling.form, Form::Bang | Form::Doubled) && !as_written {
+                    continue;
+                }
+                self.take(hay, near.start + found.start()..near.start + found.end(), spelling, &mut out);
             }
-            self.take(hay, found.start()..found.end(), spelling, &mut out);
         }
         // The longest of those that begin at the same place.
         out.sort_by_key(|found| (found.range.start, std::cmp::Reverse(found.range.end)));
@@ -160,9 +124,13 @@ impl Written {
                 let ends = !next.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
                 (whole.start + path..whole.end, is_path, ends)
             }
-            Form::Route | Form::Word => {
+            Form::Route | Form::Word | Form::Doubled => {
                 let right = ends(whole.end);
                 (whole.clone(), left_is_clear(before(whole.start), Kind::Plain), right)
+            }
+            Form::Verp => {
+                let left = left_is_clear(before(whole.start), Kind::FileName);
+                (whole.clone(), left, ends(whole.end))
             }
             Form::Bang => {
                 let is_longer =
@@ -201,6 +169,91 @@ impl Written {
     }
 }
 
+/// The spellings, what each is, and for each needle what takes the place of its domain, and its domains.
+fn spelled(needles: &[Needle]) -> (Vec<Vec<u8>>, Vec<Spelling>, Vec<Domains>) {
+    let mut patterns: Vec<Vec<u8>> = Vec::new();
+    let mut spellings: Vec<Spelling> = Vec::new();
+    let mut domains = Vec::new();
+    for (needle, one) in needles.iter().enumerate() {
+        let (alias_local, alias_domain) = one.alias().split_once('@').unwrap_or((one.alias(), ""));
+        let mut add = |pattern: Vec<u8>, form, with: String| {
+            if spellings.len() < MAX_SPELLINGS && !patterns.contains(&pattern) {
+                patterns.push(pattern);
+                spellings.push(Spelling { form, needle, with });
+            }
+        };
+        for local in one.locals() {
+            for opening in [b"//".as_slice(), b"%2f%2f", b"\\/\\/"] {
+                add([opening, local, b":"].concat(), Form::Login, alias_local.to_owned());
+            }
+            for domain in one.domains() {
+                let joined = |sign: &[u8]| [local, sign, domain].concat();
+                for mark in [b"#ext#".as_slice(), b"%23ext%23"] {
+                    let with = format!("{alias_local}_{alias_domain}");
+                    add([&joined(b"_"), mark].concat(), Form::Guest(mark.len()), with);
+                }
+                let site = |text: &[u8], keeps: &[u8]| -> Vec<u8> {
+                    let stays = |b: &u8| b.is_ascii_alphanumeric() || !b.is_ascii() || keeps.contains(b);
+                    text.iter().map(|b| if stays(b) { *b } else { b'_' }).collect()
+                };
+                for path in [b"personal/".as_slice(), b"personal%2f", b"personal%252f"] {
+                    for keeps in [b"-".as_slice(), b""] {
+                        let with = site(one.alias().as_bytes(), keeps);
+                        let with = String::from_utf8_lossy(&with).into_owned();
+                        let pattern = [path, &site(&joined(b"_"), keeps)].concat();
+                        add(pattern, Form::Site(path.len()), with);
+                    }
+                }
+                for sign in ["%", "%25"] {
+                    add(joined(sign.as_bytes()), Form::Route, format!("{alias_local}{sign}{alias_domain}"));
+                }
+                add(
+                    [domain, b"!".as_slice(), local].concat(),
+                    Form::Bang,
+                    format!("{alias_domain}!{alias_local}"),
+                );
+                for (sign, form) in [
+                    ("_at_", Form::Word),
+                    ("-at-", Form::Word),
+                    ("@@", Form::Doubled),
+                    ("#", Form::Verp),
+                    ("%23", Form::Verp),
+                ] {
+                    add(joined(sign.as_bytes()), form, format!("{alias_local}{sign}{alias_domain}"));
+                }
+            }
+        }
+        domains.push((alias_domain.to_owned(), one.domains().to_vec()));
+    }
+    (patterns, spellings, domains)
+}
+
+/// The stretches, apart from each other, in which a spelling of up to `longest` octets may stand: each has an octet or two in it
+/// that few texts have.
+fn near_signs(hay: &[u8], longest: usize) -> Vec<Range<usize>> {
+    let is_sign = |at: &usize| match hay.get(*at..).unwrap_or_default() {
+        [b'/', b'/', ..] => true,
+        [b'/', ..] => at.checked_sub(1).is_some_and(|i| hay.get(i) == Some(&b'\\')),
+        [b'@', b'@', ..] => true,
+        [b'-', word @ ..] => word.get(..3).is_some_and(|word| word.eq_ignore_ascii_case(b"at-")),
+        _ => false,
+    };
+    let marks = memchr::memchr3_iter(b'_', b'%', b'!', hay);
+    let others = memchr::memchr3_iter(b'/', b'-', b'@', hay).filter(is_sign);
+    let mut places: Vec<usize> = marks.chain(others).chain(memchr::memchr_iter(b'#', hay)).collect();
+    // Three runs that are in order each.
+    places.sort();
+    let mut out: Vec<Range<usize>> = Vec::new();
+    for at in places {
+        let near = at.saturating_sub(longest)..(at + longest).min(hay.len());
+        match out.last_mut() {
+            Some(last) if last.end >= near.start => last.end = near.end,
+            _ => out.push(near),
+        }
+    }
+    out
+}
+
 /// Length of what opens the authority of a link at `at`.
 fn opening(hay: &[u8], at: usize) -> usize {
     match hay.get(at) {
@@ -208,6 +261,14 @@ fn opening(hay: &[u8], at: usize) -> usize {
         Some(b'\\') => 4,
         _ => 2,
     }
+}
+
+/// Whether the last character is one beyond ASCII in HTML's numbers: `&#12305;`.
+fn ends_in_wide_entity(before: &[u8]) -> bool {
+    let Some(digits) = before.strip_suffix(b";") else { return false };
+    let length = digits.iter().rev().take(8).take_while(|b| b.is_ascii_hexdigit()).count();
+    let (head, digits) = digits.split_at_checked(digits.len() - length).unwrap_or((digits, &[]));
+    digits.len() > 2 && [b"&#".as_slice(), b"&#x", b"&#X"].iter().any(|mark| head.ends_with(mark))
 }
 
 /// Whether an octet may belong to a word in any charset.
@@ -222,6 +283,25 @@ fn joins(behind: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_spelling_stands_near_a_sign(at in 0_usize..200, which in any::<prop::sample::Index>(), loud in any::<bool>()) {
+            let needles = ["bob.x-y@a-b.example", "x@\u{4f8b}.example"].map(|one| Needle::new(one, "x@y.example".into()));
+            let written = Written::new(&needles);
+            let search = written.search.as_ref().unwrap();
+            // All spellings that there are, as the search itself knows them.
+            let (all, ..) = spelled(&needles);
+            prop_assert_eq!(all.len(), search.patterns_len());
+            let mut text = b"x ".repeat(100);
+            let one = &all[which.index(all.len())];
+            let one = if loud { one.to_ascii_uppercase() } else { one.clone() };
+            text.splice(at..at, one.iter().copied());
+            let whole = |near: &Range<usize>| near.start <= at && near.end >= at + one.len();
+            prop_assert!(near_signs(&text, written.longest).iter().any(whole), "{}", one.escape_ascii());
+        }
+    }
 
     #[test]
     fn each_form_is_found_whole_and_keeps_its_form() {
@@ -235,6 +315,10 @@ mod tests {
             ("bob%a-b.example@gw", "x%y.example@gw"),
             ("a-b.example!bob", "y.example!x"),
             ("bob_at_a-b.example.", "x_at_y.example."),
+            ("bob@@a-b.example", "x@@y.example"),
+            ("list-17--bob#a-b.example@list.example", "list-17--x#y.example@list.example"),
+            ("?m=bob%23a-b.example", "?m=x%23y.example"),
+            ("rbob#a-b.example bob#a-b.example.tw", "rbob#a-b.example bob#a-b.example.tw"),
             (
                 "ftp://bob:p@a-b.example/ ftp:\\/\\/bob:@a-b.example",
                 "ftp://x:p@y.example/ ftp:\\/\\/x:@y.example",

@@ -1,6 +1,7 @@
 //! The relay's decisions on a real database, without a socket: what an accepted message, a result and a bounce become.
 //! Everybody in it is made up, and what they must never read of each other is looked for.
 
+mod altered;
 mod binding;
 mod credentials;
 mod desk;

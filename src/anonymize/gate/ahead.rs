@@ -178,6 +178,9 @@ fn is_nested(inside: &[u8]) -> bool {
 
 /// Whether the comment that `text` begins with ends in it, whether or not a backslash quotes a bracket.
 fn closes(text: &[u8]) -> bool {
+    if memchr(b')', text).is_none() {
+        return false;
+    }
     let (mut plain, mut quoting) = (0usize, 0usize);
     let (mut ended_plain, mut ended_quoting, mut is_quoted) = (false, false, false);
     for b in text {

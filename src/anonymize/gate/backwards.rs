@@ -1,7 +1,7 @@
 //! A text that is shown from right to left though its letters run from left to right: for the gate alone.
 //!
 //! Rules: only where a mark or an element says so (U+202E; `bdo`, `bidi-override` of HTML and CSS). Then the whole text is turned
-//! around, without its tags, and is one more text to look at.
+//! around, without its tags and with a blank for each, and is one more text to look at.
 //! When it fails: never.
 
 use super::tags::{self, View};
@@ -25,7 +25,14 @@ pub fn turned(text: &[u8]) -> Option<Vec<u8>> {
     if !marks.iter().any(|mark| says(mark.as_bytes())) {
         return None;
     }
+    // What is turned ends at a tag, or goes on behind it.
     let mut bare: Vec<u8> = Vec::with_capacity(text.len());
-    tags::outside(text, View::Strict, |piece| bare.extend_from_slice(piece));
-    Some(String::from_utf8_lossy(&bare).chars().rev().collect::<String>().into_bytes())
+    let mut apart: Vec<u8> = Vec::with_capacity(text.len());
+    tags::outside(text, View::Strict, |piece| {
+        bare.extend_from_slice(piece);
+        apart.extend_from_slice(piece);
+        apart.push(b' ');
+    });
+    let turned = |text: &[u8]| String::from_utf8_lossy(text).chars().rev().collect::<String>();
+    Some(format!("{}\n\n{}", turned(&bare), turned(&apart)).into_bytes())
 }

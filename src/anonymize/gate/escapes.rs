@@ -60,6 +60,12 @@ pub fn unescaped(text: &str, kind: Kind) -> Option<String> {
                 out.push(c);
                 (done, at) = (end, end);
             }
+            // Of another charset: no letter of an address.
+            _ if matches!(kind, Kind::All | Kind::Percent) && is_other_octet(bytes, at) => {
+                out.push_str(text.get(done..at).unwrap_or_default());
+                out.push(char::REPLACEMENT_CHARACTER);
+                (done, at) = (at + 3, at + 3);
+            }
             _ => at += 1,
         }
     }
@@ -68,6 +74,17 @@ pub fn unescaped(text: &str, kind: Kind) -> Option<String> {
     }
     out.push_str(text.get(done..).unwrap_or_default());
     Some(out)
+}
+
+/// Whether an escape of an octet beyond ASCII stands at `at`, `%E9`.
+fn is_other_octet(text: &[u8], at: usize) -> bool {
+    let digits =
+        |high: u8, low: u8| high.is_ascii_hexdigit() && !high.is_ascii_digit() && low.is_ascii_hexdigit();
+    match text.get(at..at + 3) {
+        Some([b'%', b'8' | b'9', low]) => low.is_ascii_hexdigit(),
+        Some([b'%', high, low]) => digits(*high, *low),
+        _ => false,
+    }
 }
 
 /// The character that stands at `at`, read through `layers` of escapes, and where the next one begins. `None` at the
@@ -160,6 +177,9 @@ fn percent(text: &[u8], from: usize, layers: u32) -> Meaning {
 /// Undeclared quoted-printable. Beside other escapes only for what an address needs, for `=` stands in many texts.
 fn quoted(text: &[u8], from: usize, kind: Kind, layers: u32) -> Meaning {
     let (value, end) = hex(text, from, 2, layers)?;
+    if kind == Kind::Quoted && (matches!(value, 9 | 10 | 13) || value >= 0x80) {
+        return Some((if value < 0x80 { ' ' } else { char::REPLACEMENT_CHARACTER }, end));
+    }
     let c = char::from_u32(value).filter(|c| matches!(c, ' '..='~'))?;
     (kind == Kind::Quoted || layers > 0 || "@.-_+=%&\\".contains(c)).then_some((c, end))
 }
@@ -201,13 +221,26 @@ fn entity(text: &[u8], from: usize, layers: u32) -> Meaning {
         [("amp", '&'), ("nbsp", ' '), ("quot", '"'), ("lt", '<'), ("gt", '>'), ("shy", '\u{ad}')];
     let (known, c) = known
         .iter()
+        .copied()
+        .chain(MARKS.iter().map(|mark| (*mark, char::REPLACEMENT_CHARACTER)))
         .find(|(known, _)| name.get(..length).is_some_and(|n| n.starts_with(known.as_bytes())))?;
     let mut end = from;
     for _ in 0..known.len() {
         end = read(text, end, layers)?.1;
     }
-    Some((*c, end))
+    Some((c, end))
 }
+
+/// Names of other characters that are known without their semicolon (HTML §13.5): none of them is a letter of an address.
+/// Of two that begin alike the longer one comes first.
+const MARKS: [&str; 67] = [
+    "aacute", "acirc", "acute", "aelig", "agrave", "aring", "atilde", "auml", "brvbar", "ccedil", "cedil",
+    "cent", "copy", "curren", "deg", "divide", "eacute", "ecirc", "egrave", "eth", "euml", "frac12",
+    "frac14", "frac34", "iacute", "icirc", "iexcl", "igrave", "iquest", "iuml", "laquo", "macr", "micro",
+    "middot", "not", "ntilde", "oacute", "ocirc", "ograve", "oslash", "otilde", "ouml", "para", "plusmn",
+    "pound", "raquo", "reg", "sect", "szlig", "thorn", "times", "uacute", "ucirc", "ugrave", "uml", "uuml",
+    "yacute", "yen", "yuml", "AElig", "Eacute", "Oslash", "COPY", "REG", "QUOT", "LT", "GT",
+];
 
 /// What a named entity means: itself only where an address can be spelled with it.
 fn named(name: &[u8]) -> Option<char> {
@@ -284,7 +317,7 @@ fn backslash(text: &[u8], from: usize, kind: Kind, layers: u32) -> Meaning {
         }
         'U' => hex(text, after, 8, layers).and_then(|(code, end)| Some((char::from_u32(code)?, end))),
         'x' | '\'' => hex(text, after, 2, layers).and_then(|(code, end)| Some((char::from_u32(code)?, end))),
-        'n' | 'r' | 't' | 'f' | 'v' => Some((' ', after)),
+        'n' | 'N' | 'r' | 't' | 'f' | 'v' | 'b' => Some((' ', after)),
         '\\' => Some(('\\', after)),
         _ if kind == Kind::Octal => octal(text, from, layers),
         _ if kind == Kind::All => css(text, from, layers).or_else(|| octal(text, from, layers)),

@@ -29,12 +29,15 @@ pub enum Joints {
 }
 
 /// A folded text, in UTF-8.
+#[derive(Default)]
 pub struct Folded {
     bytes: Vec<u8>,
     /// Places before which something was taken out, in order.
     gaps: Vec<usize>,
     /// Places behind dots and hyphens at which a capital letter begins a sentence, in order.
     sentences: Vec<usize>,
+    /// Places before which a quote was taken out, at which a link ends, in order.
+    quotes: Vec<usize>,
 }
 
 impl Folded {
@@ -45,7 +48,7 @@ impl Folded {
             Leave::Tags => (b'<', b'>'),
             Leave::Comments => (b'(', b')'),
         };
-        let mut out = Self { bytes: Vec::with_capacity(text.len()), gaps: vec![0], sentences: Vec::new() };
+        let mut out = Self { bytes: Vec::with_capacity(text.len()), gaps: vec![0], ..Self::default() };
         let bytes = text.as_bytes();
         let (mut at, mut inside, mut line_start) = (0, 0usize, false);
         while let Some(&b) = bytes.get(at) {
@@ -86,7 +89,7 @@ impl Folded {
                 inside = 1;
             } else if inside > 0 && b == close {
                 inside -= 1;
-                out.gap();
+                out.quote();
                 at += 1;
                 continue;
             }
@@ -118,12 +121,19 @@ impl Folded {
                 }
                 continue;
             }
+            let shift = if inside == 0 { shift_length(rest) } else { 0 };
+            if shift > 0 {
+                out.gap();
+                line_start = false;
+                at += shift;
+                continue;
+            }
             at += 1;
             let mark = line_start && matches!(b, b'>' | b'|');
             line_start = b == b'\n' || (line_start && (b.is_ascii_whitespace() || mark));
             let soft = b == b'=' && ends_line(bytes.get(at..).unwrap_or_default());
             if inside > 0 || soft || mark || b.is_ascii_whitespace() || matches!(b, b'"' | b'\\') {
-                out.gap();
+                if b == b'"' { out.quote() } else { out.gap() }
             } else if !b.is_ascii_control() {
                 out.bytes.push(b.to_ascii_lowercase());
             }
@@ -145,6 +155,12 @@ impl Folded {
         }
     }
 
+    /// A gap at which a link ends.
+    fn quote(&mut self) {
+        self.gap();
+        self.quotes.push(self.bytes.len());
+    }
+
     fn is_gap(&self, at: usize) -> bool {
         self.gaps.binary_search(&at).is_ok()
     }
@@ -155,7 +171,9 @@ impl Folded {
             bytes: Vec::with_capacity(self.bytes.len()),
             gaps: Vec::with_capacity(self.gaps.len()),
             sentences: Vec::new(),
+            quotes: Vec::new(),
         };
+        let mut quotes = self.quotes.iter().peekable();
         let mut gaps = self.gaps.iter().peekable();
         let mut sentences = self.sentences.iter().peekable();
         let (mut at, mut found) = (0, false);
@@ -167,6 +185,9 @@ impl Folded {
             }
             while sentences.next_if(|begin| **begin <= at).is_some() {
                 out.sentences.push(out.bytes.len());
+            }
+            while quotes.next_if(|quote| **quote <= at).is_some() {
+                out.quotes.push(out.bytes.len());
             }
             let rest = self.bytes.get(at..).unwrap_or_default();
             let sign = bracketed_sign(rest).or_else(|| {
@@ -236,6 +257,40 @@ impl Folded {
         self.bytes.get(at..end.unwrap_or(self.bytes.len())).unwrap_or_default()
     }
 
+    /// Whether what ends at `end` lies behind what begins the query or the fragment of a link, where a plus is a blank.
+    fn is_in_query(&self, end: usize) -> bool {
+        let quotes = self.quotes.partition_point(|quote| *quote <= end);
+        let quote = quotes.checked_sub(1).and_then(|i| self.quotes.get(i)).copied().unwrap_or(0);
+        let near = self.bytes.get(end.saturating_sub(MAX_LINK).max(quote)..end).unwrap_or_default();
+        let near = near.rsplit(|b| matches!(b, b'<' | b'>')).next().unwrap_or_default();
+        let schemes: [&[u8]; 2] = [b"://", b"mailto:"];
+        let first = schemes.iter().filter_map(|scheme| memchr::memmem::find(near, scheme)).min();
+        first.and_then(|at| near.get(at..)).is_some_and(|link| link.iter().any(|b| b"?&#".contains(b)))
+    }
+
+    /// Whether the letter or digit before `at` may be none of a word: the end of an undeclared escape of a blank, a line end
+    /// or an octet beyond ASCII, or half of a character of which the other half made no sense.
+    fn is_half(&self, at: usize) -> bool {
+        if let Some([0xef, 0xbf, 0xbd, _]) = self.bytes.get(at.saturating_sub(4)..at) {
+            return true;
+        }
+        let octet = |end: usize| {
+            let Some([b'=', digits @ ..]) = end.checked_sub(3).and_then(|from| self.bytes.get(from..end))
+            else {
+                return None;
+            };
+            u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+        };
+        let has_digit =
+            self.bytes.get(at.saturating_sub(2)..at).is_some_and(|d| d.iter().any(u8::is_ascii_digit));
+        match octet(at) {
+            Some(0x09 | 0x0a | 0x0d | 0x20) => true,
+            // Two letters may be those of a word: `to=data@`.
+            Some(0x80..) => has_digit || at.checked_sub(3).and_then(octet).is_some(),
+            _ => false,
+        }
+    }
+
     /// Whether a local part can begin at `at`: no letter or digit reaches it from the left, be it over joints.
     pub fn begins_word(&self, at: usize, joints: Joints) -> bool {
         let mut i = at;
@@ -243,7 +298,9 @@ impl Folded {
         while !self.is_gap(i) && at - i <= MAX_LOCAL {
             let Some(before) = i.checked_sub(1) else { return true };
             match self.bytes.get(before) {
+                Some(b'+') if i == at && self.is_in_query(before) => return true,
                 Some(b'.' | b'_' | b'-' | b'+') if joints == Joints::Join => i = before,
+                Some(b) if i == at => return !b.is_ascii_alphanumeric() || self.is_half(at),
                 Some(b) => return !b.is_ascii_alphanumeric(),
                 None => return true,
             }
@@ -323,11 +380,21 @@ static ORDINARY: [bool; 256] = {
     let mut table = [false; 256];
     let mut b = 0x21;
     while b < 0x7f {
-        table[b as usize] = !matches!(b, b'"' | b'(' | b')' | b'<'..=b'>' | b'\\' | b'|');
+        table[b as usize] = !matches!(b, b'"' | b'(' | b')' | b'<'..=b'>' | b'\\' | b'|' | b'^');
         b += 1;
     }
     table
 };
+
+/// Length of what `text` begins with that shifts to another set of letters or back (ISO/IEC 2022), or that stands for a line
+/// end or a quote in a parameter (RFC 6868 §3.1).
+fn shift_length(text: &[u8]) -> usize {
+    match text {
+        [0x1b, b'(', b'B' | b'J' | b'I', ..] | [0x1b, b'$', b'B' | b'@', ..] => 3,
+        [b'^', b'n' | b'\'', ..] => 2,
+        _ => 0,
+    }
+}
 
 /// Whether the line ends here, but for blanks.
 fn ends_line(text: &[u8]) -> bool {
@@ -336,6 +403,8 @@ fn ends_line(text: &[u8]) -> bool {
     matches!(text.get(blanks), Some(b'\r' | b'\n'))
 }
 
+/// How far before a plus the beginning of its link is looked for, in octets.
+const MAX_LINK: usize = 2048;
 /// Longest local part (RFC 5321 §4.5.3.1.1), with room for a tag.
 pub const MAX_LOCAL: usize = 80;
 

@@ -174,6 +174,9 @@ fn stands_beside(party: &Wanted, before: &[u8], behind: &[u8]) -> bool {
         || ends(b"-at-")
         || ends(b"%")
         || ends(b"%25")
+        || ends(b"@@")
+        || ends(b"#")
+        || ends(b"%23")
         || ((starts(b"#ext#") || starts(b"%23ext%23")) && ends(b"_"))
         || has_login(party, before)
 }

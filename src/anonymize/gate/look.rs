@@ -12,7 +12,7 @@ use super::forms::Forms;
 use super::scan::{self, End, Found, Texture};
 use super::traces::{Place, Traces};
 use super::wanted::{Neighbours, Wanted};
-use super::{shifted, tokens, words};
+use super::{shifted, tokens, torn, words};
 
 /// Most texts inside texts.
 const MAX_DEPTH: u32 = 3;
@@ -85,6 +85,7 @@ impl Look {
             Found::Nothing
         };
         found == Found::Secret
+            || self.torn(octets, how)
             || self.forms.stand_in(octets, how.joints)
             || super::backwards::turned(octets).is_some_and(|text| self.secret_in(&text, how, End::Here))
             || (if obeyed {
@@ -156,7 +157,19 @@ impl Look {
 
     fn secret_in(&self, text: &[u8], how: How, end: End) -> bool {
         scan::search(&self.wanted, text, Texture::Text, how.joints, end) == Found::Secret
+            || self.torn(text, how)
             || self.forms.stand_in(text, how.joints)
+    }
+
+    /// Where a line end cuts an escape.
+    fn torn(&self, text: &[u8], how: How) -> bool {
+        let mut hit = false;
+        torn::around_escapes(text, |piece| {
+            hit = hit
+                || scan::search(&self.wanted, piece, Texture::Text, how.joints, End::Here) == Found::Secret
+                || self.traces.stand_in(piece, how.place);
+        });
+        hit
     }
 
     /// UTF-16 and UTF-32: by the label, by a mark at the beginning, or where there are NULs.
@@ -305,7 +318,8 @@ impl Look {
 
     /// What a token of a link holds: mostly nothing.
     fn token(&self, octets: &[u8], how: How) -> bool {
-        if self.plain(octets, Neighbours::Apart) {
+        if self.plain(octets, Neighbours::Apart) || self.wanted.iter().any(|one| one.is_short_at_end(octets))
+        {
             return true;
         }
         // A text in it may be spelled in any way, and hold tokens itself.

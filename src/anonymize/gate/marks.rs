@@ -24,10 +24,15 @@ pub fn without(text: &str) -> Option<String> {
 /// Length of the mark behind the line end at `at`.
 pub fn behind(text: &[u8], at: usize) -> usize {
     let near = text.get(at.saturating_sub(MAX_BACK)..at).unwrap_or_default();
-    let above = near.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+    let above = memchr::memrchr(b'\n', near).and_then(|end| near.get(end + 1..)).unwrap_or(near);
+    let above = above.get(..above.len().min(MAX_MARK)).unwrap_or_default();
     let line = text.get(at + 1..(at + 1 + MAX_MARK).min(text.len())).unwrap_or_default();
-    let readable = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-    length(&readable(above.get(..above.len().min(MAX_MARK)).unwrap_or_default()), &readable(line))
+    let line = memchr::memchr(b'\n', line).and_then(|end| line.get(..end)).unwrap_or(line);
+    // They have nothing in common, as most lines.
+    if above.first() != line.first() {
+        return 0;
+    }
+    length(&String::from_utf8_lossy(above), &String::from_utf8_lossy(line))
 }
 
 fn length(above: &str, line: &str) -> usize {

@@ -349,10 +349,11 @@ impl Search<'_> {
             });
             bare
         };
-        let (strict, shown) = (without(View::Strict), without(View::Shown));
+        let (strict, shown, least) = (without(View::Strict), without(View::Shown), without(View::Least));
         self.view(text, Leave::Tags)
             || self.view(&String::from_utf8_lossy(&strict), Leave::Nothing)
             || (shown != strict && self.view(&String::from_utf8_lossy(&shown), Leave::Nothing))
+            || (least != shown && self.view(&String::from_utf8_lossy(&least), Leave::Nothing))
     }
 
     fn view(&self, text: &str, leave: Leave) -> bool {

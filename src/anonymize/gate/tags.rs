@@ -1,8 +1,8 @@
 //! Markup as it is shown, without its tags: for the gate alone.
 //!
-//! Rules: programs differ in where a tag ends, so there are three views. One ends every tag at the next `>`; another
+//! Rules: programs differ in where a tag ends, so there are four views. One ends every tag at the next `>`; another
 //! knows quotes in tags, comments, and that the content of a CDATA section is shown; the third one knows that some
-//! elements are not ([`hidden`]).
+//! elements are not ([`hidden`]), the fourth one that more of them may not be.
 //! When it fails: never; a tag without an end takes the rest of the text with it.
 
 use super::hidden;
@@ -17,11 +17,13 @@ pub enum View {
     Strict,
     /// The same without what is not shown.
     Shown,
+    /// The same without what only some programs show.
+    Least,
 }
 
 impl View {
     /// All.
-    pub const EACH: [View; 3] = [View::Plain, View::Strict, View::Shown];
+    pub const EACH: [View; 4] = [View::Plain, View::Strict, View::Shown, View::Least];
 }
 
 /// Gives `each` what stands between the tags, piece by piece; between two pieces there was a tag.
@@ -29,6 +31,7 @@ pub fn outside(markup: &[u8], view: View, mut each: impl FnMut(&[u8])) {
     let mut rest = markup;
     // Looked for once where there is no further one, so that many openings cost no more than one.
     let mut unclosed = Unclosed::default();
+    unclosed.elements.is_least = view == View::Least;
     while let Some(open) = memchr(b'<', rest) {
         let (text, from) = rest.split_at_checked(open).unwrap_or((rest, &[]));
         each(text);
@@ -39,20 +42,20 @@ pub fn outside(markup: &[u8], view: View, mut each: impl FnMut(&[u8])) {
         }
         let length = match view {
             View::Plain => memchr(b'>', from).map(|i| i + 1),
-            View::Strict | View::Shown if from.starts_with(b"<![CDATA[") => {
+            View::Strict | View::Shown | View::Least if from.starts_with(b"<![CDATA[") => {
                 let data = from.get(9..).unwrap_or_default();
                 let end = if unclosed.section { None } else { memmem::find(data, b"]]>") };
                 unclosed.section = end.is_none();
                 each(data.get(..end.unwrap_or(0)).unwrap_or_default());
                 Some(end.map_or(9, |end| 9 + end + 3))
             }
-            View::Strict | View::Shown if from.starts_with(b"<!--") && !unclosed.comment => {
+            View::Strict | View::Shown | View::Least if from.starts_with(b"<!--") && !unclosed.comment => {
                 let end = memmem::find(from, b"-->").map(|i| i + 3);
                 unclosed.comment = end.is_none();
                 end.or_else(|| end_of_tag(from, &mut unclosed))
             }
             View::Strict => end_of_tag(from, &mut unclosed),
-            View::Shown => end_of_tag(from, &mut unclosed)
+            View::Shown | View::Least => end_of_tag(from, &mut unclosed)
                 .map(|tag| hidden::end(from, tag, &mut unclosed.elements).unwrap_or(tag)),
         };
         rest = length.and_then(|length| from.get(length..)).unwrap_or_default();

@@ -5,6 +5,7 @@
 //! are given away in pieces that overlap.
 //! When it fails: never; what is no base64 gives octets that mean nothing.
 
+use super::torn;
 use memchr::memmem::Finder;
 use std::sync::LazyLock;
 
@@ -164,7 +165,8 @@ fn runs_of(is_one: impl Fn(u8) -> bool, text: &[u8], least: usize, mut each: imp
 /// `least` is the length of the shortest text that is looked for.
 pub fn tokens(text: &[u8], least: usize, mut each: impl FnMut(&[u8])) {
     let mut octets = Vec::new();
-    runs(text, (least * 4 / 3).max(MIN_LINE), |run| {
+    let least_digits = (least * 4 / 3).max(MIN_LINE);
+    let mut read = |run: &[u8]| {
         pieces(run, |piece| {
             for skip in 0..4 {
                 octets.clear();
@@ -184,7 +186,9 @@ pub fn tokens(text: &[u8], least: usize, mut each: impl FnMut(&[u8])) {
                 }
             }
         });
-    });
+    };
+    runs(text, least_digits, &mut read);
+    torn::runs(text, is_digit, least_digits, &mut read);
 }
 
 /// A long run in pieces that overlap.

@@ -316,7 +316,9 @@ fn is_exempt(text: &[u8], start: usize, place: Place) -> bool {
         return false;
     }
     let before = text.get(start.saturating_sub(MAX_NAME)..start).unwrap_or_default();
-    let name = text.get(start..start + MIN_TRACE).unwrap_or_default();
+    let near = text.get(start..(start + MAX_NAME).min(text.len())).unwrap_or_default();
+    let length = near.iter().take_while(|b| b.is_ascii_alphanumeric() || b".-".contains(b)).count();
+    let name = near.get(..length).unwrap_or_default();
     if is_other(before, name, place) {
         return true;
     }
@@ -380,7 +382,7 @@ const MAX_LINK: usize = 998;
 const MAX_MARK: usize = 96;
 
 /// Whether the name that ends with what stands `before` a trace and begins it is part of an address or, in a text, of a
-/// link. `name` is how the trace begins.
+/// link. `name` is the trace.
 fn is_other(before: &[u8], name: &[u8], place: Place) -> bool {
     let labels = before.iter().rev().take_while(|b| b.is_ascii_alphanumeric() || b".-_".contains(b)).count();
     let (before, labels) = before.split_at(before.len() - labels);

@@ -87,7 +87,9 @@ impl Wanted {
     /// Shortest length, in octets.
     pub fn shortest(&self) -> usize {
         let least = |forms: &[Vec<u8>]| forms.iter().map(Vec::len).min().unwrap_or(0);
-        least(&self.locals) + 1 + least(&self.domains)
+        let whole = least(&self.locals) + 1 + least(&self.domains);
+        // An id, a blank and `local@m` of a calendar's token.
+        if self.dots == Dots::Ignored { whole.min(least(&self.locals) + 6) } else { whole }
     }
 
     /// Whether the longest label of one of its domains stands in a text, without which none of them can.
@@ -129,6 +131,19 @@ impl Wanted {
             && self.domains.iter().any(|domain| {
                 text.before(at).ends_with(domain) && text.begins_word(at - domain.len(), Joints::Join)
             })
+    }
+
+    /// Whether octets end with what Google Calendar writes for this address in the token of an event: a blank and `local@m`,
+    /// where it is of Gmail.
+    pub fn is_short_at_end(&self, octets: &[u8]) -> bool {
+        let Some(before) = octets.strip_suffix(b"@m").filter(|_| self.dots == Dots::Ignored) else {
+            return false;
+        };
+        let ends = |local: &Vec<u8>| {
+            let start = self.start_of(local, before);
+            start.is_some_and(|at| at.checked_sub(1).and_then(|i| before.get(i)).is_none_or(|b| *b == b' '))
+        };
+        self.locals.iter().any(ends)
     }
 
     /// Whether `before` ends with a domain.

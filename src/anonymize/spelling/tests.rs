@@ -59,15 +59,18 @@ fn kana_that_is_passed_over_is_what_a_character_alone_would_be() {
 
 #[test]
 fn what_is_no_escape_stays() {
-    for text in [
-        "100% a&b c\\d (a) [note] {x} <b>",
-        "日本語、カナ",
-        "%zz %e3%81 &#xffffffff; &copy;",
-        "a\r\n\tb",
-        "C:\\a40",
-    ] {
+    for text in
+        ["100% a&b c\\d (a) [note] {x} <b>", "日本語、カナ", "%zz &#xffffffff; &copy;", "a\r\n\tb", "C:\\a40"]
+    {
         assert_eq!(folded(text), text.to_lowercase(), "{text}");
     }
+}
+
+#[test]
+fn an_octet_of_another_charset_is_no_letter() {
+    let once = |text: &str| String::from_utf8(fold(text.as_bytes()).view.into_bytes()).unwrap();
+    assert_eq!(once("%e3%81x%E9bob@"), "\u{fffd}\u{fffd}x\u{fffd}bob@");
+    assert_eq!(once("%e3%81%82x"), "あx");
 }
 
 #[test]

@@ -87,6 +87,20 @@ fn repeated_openings_take_no_more_than_linear_time() {
         "begin 644 a\r\n#0V%T\r\nend\r\n",
         "hana.suzuki@mailbox.example hana.suzuki%mailbox.example\r\n",
         "YSBsZXR0ZXIgZm9yIHlvdSB4\r\n\r\n",
+        // Blocks of a letter in no charset that is declared, with what may be an at sign and a domain.
+        "a:: 6W9Abelh\r\n",
+        "6WhhbmFAbSU2MWls6WJveGU=\r\n\r\n",
+        "+AEA-+",
+        " at\r\n",
+        "\r\nat ",
+        "(@",
+        "mailbox.example",
+        "mailbox.example=",
+        "=\r\n",
+        "%4\r\n ",
+        "QUJDREVGR0hJ\r\n ",
+        "a\\\r\n nb",
+        "x?q=a+hana.suzuki@",
     ] {
         for kind in ["text/plain", "text/html", "text/vcard", "multipart/mixed; boundary=a"] {
             super::grows_linearly(&format!("{piece:?} in {kind}"), |size| {

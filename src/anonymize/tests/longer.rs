@@ -67,6 +67,29 @@ fn a_sentence_behind_an_address_is_none_of_its_domain() {
 }
 
 #[test]
+fn a_particle_behind_an_address_is_none_of_its_domain() {
+    let head = |charset: &str| {
+        format!("Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: 8bit\r\n")
+    };
+    for end in ["まで", "へ", "に連絡", "から。", "宛", ".twへ", ".jpまで", ".co.jpへ", "．ｊｐまで"]
+    {
+        for sign in ["@", "＠", "(at)", " at ", " at\r\n", "%40", "アット"] {
+            for charset in ["utf-8", "shift_jis", "euc-jp", "iso-2022-jp"] {
+                let own = encoding_rs::Encoding::for_label(charset.as_bytes()).unwrap();
+                let broken = if sign.contains('\n') { "\r\n" } else { "" };
+                let written = |text: &str| own.encode(text).0.into_owned();
+                let text = written(&format!("連絡先：owner{sign}tanuki-shop.example{end}"));
+                let expected = written(&format!("連絡先：{M}{broken}{end}"));
+                let out = passed(&head(charset), &text);
+                let read = |octets: &[u8]| own.decode(octets).0.into_owned();
+                assert_eq!(out.map(|out| read(&out)).unwrap(), read(&expected), "{charset} {sign} {end}");
+                assert!(held(&head(charset), &text), "{charset} {sign} {end}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_file_or_a_site_behind_a_hyphen_is_none_of_a_domain() {
     let lessons = [
         "-2026.pdf",

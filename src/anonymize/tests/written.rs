@@ -171,6 +171,33 @@ fn signs_are_read_as_people_say_and_draw_them() {
     );
 }
 
+#[test]
+fn a_line_may_end_beside_the_word_for_a_sign() {
+    for head in [PLAIN, HTML] {
+        check(
+            head,
+            &[
+                ("to owner at\r\ntanuki-shop.example, please", "to {M}\r\n, please"),
+                ("to owner AT\r\ntanuki-shop dot\r\nexample", "to {M}\r\n\r\n"),
+                ("to owner\r\nat tanuki-shop.example", "to {M}"),
+                ("to owner \r\nat tanuki-shop\r\ndot example.", "to {M} ."),
+                ("to owner\r\nat\r\ntanuki-shop.example", "to {M}\r\n"),
+                ("> to owner at\r\n> tanuki-shop.example", "> to {M}\r\n> "),
+                ("to coowner at\r\ntanuki-shop.example", "to coowner at\r\ntanuki-shop.example"),
+                ("to owner at\r\ntanuki-shop.example.tw", "to owner at\r\ntanuki-shop.example.tw"),
+                ("to owner\r\nat tanuki-shop.examples", "to owner\r\nat tanuki-shop.examples"),
+                ("the owner\r\nattanuki-shop.example", "the owner\r\nattanuki-shop.example"),
+                ("the owner that\r\ntanuki-shop.example has", "the owner that\r\ntanuki-shop.example has"),
+            ],
+        );
+    }
+    let sjis = "Content-Type: text/plain; charset=shift_jis\r\nContent-Transfer-Encoding: 8bit\r\n";
+    let (text, ..) = encoding_rs::SHIFT_JIS.encode("連絡は owner at\r\ntanuki-shop.example まで");
+    let (expected, ..) = encoding_rs::SHIFT_JIS.encode(" まで");
+    let out = passed(sjis, &text).unwrap();
+    assert!(out.ends_with(&[M.as_bytes(), b"\r\n", &expected[..]].concat()), "{}", out.escape_ascii());
+}
+
 /// Texts in which a domain stands and no address, all as they are.
 fn stays(head: &str, texts: &[&str]) {
     let same: Vec<(&str, &str)> = texts.iter().map(|text| (*text, *text)).collect();

@@ -20,6 +20,27 @@ pub fn may_be_utf7(bytes: &[u8]) -> bool {
     any && bytes.is_ascii()
 }
 
+/// How far apart places are, in octets: less than one of them reaches.
+const STEP: usize = 512;
+
+/// Places of all runs of UTF-7 in a text, in order: what stands elsewhere is read alike in any charset.
+pub fn places(bytes: &[u8]) -> Vec<usize> {
+    let mut out: Vec<usize> = Vec::new();
+    let mut from = 0;
+    while let Some(plus) = memchr::memchr(b'+', bytes.get(from..).unwrap_or_default()) {
+        let start = from + plus;
+        let run = bytes.get(start + 1..).unwrap_or_default();
+        let length = run.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).count();
+        from = start + 1 + length;
+        for at in (start..from).step_by(STEP).take_while(|_| length > 0) {
+            if out.last().is_none_or(|last| at >= last + STEP) {
+                out.push(at);
+            }
+        }
+    }
+    out
+}
+
 /// Whether one of the characters in a run of UTF-7 is no letter, but a sign, a mark or one of a word for one.
 fn has_sign(digits: &[u8]) -> bool {
     let (mut bits, mut count) = (0u32, 0u32);
@@ -45,6 +66,23 @@ fn has_sign(digits: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anonymize::anchors::windows_at;
+
+    #[test]
+    fn a_text_is_read_near_its_runs_alone() {
+        let near = "x ".repeat(20_000);
+        let text = format!("{near}+AEA- and 1 + 1{near}bob+AEAAYQ-.example{near}");
+        let read: usize =
+            windows_at(text.as_bytes(), &places(text.as_bytes())).iter().map(|w| w.range.len()).sum();
+        assert!((2_000..25_000).contains(&read), "{read} octets of {}", text.len());
+        // A long run is read whole, from before its beginning.
+        let text = format!("{near}\n+{}-{near}", "AGEAYg".repeat(5_000));
+        let windows = windows_at(text.as_bytes(), &places(text.as_bytes()));
+        let (plus, minus) = (text.find('+').unwrap(), text.find('-').unwrap());
+        assert_eq!(windows.len(), 1);
+        assert!(windows[0].range.start < plus && windows[0].range.end > minus);
+        assert!(places(b"1 + 1 +-").is_empty());
+    }
 
     #[test]
     fn only_a_run_with_a_sign_counts() {

@@ -11,7 +11,7 @@ const TEXT: &[u8] = b"Subject: order\r\n\r\nIs it on its way?\r\n";
 
 /// Who writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
+pub(super) enum By {
     Customer,
     Store,
 }
@@ -74,7 +74,7 @@ impl Shop {
     }
 
     /// Accepts a mail of which the anonymizer said so; its id.
-    async fn take(&self, by: By, header: &str, hold: Option<Hold>, removed: &[Removed]) -> i64 {
+    pub(super) async fn take(&self, by: By, header: &str, hold: Option<Hold>, removed: &[Removed]) -> i64 {
         let to = address(&self.alias_for(by).to_string());
         let recipient = self.recipient(by, &to).await.unwrap();
         let who = (peer(), address(by.address()));
@@ -113,7 +113,7 @@ impl Shop {
         self.relay.accept(self.incoming(by, &who, vec![(recipient, Notify::default())], bytes)).await
     }
 
-    async fn state(&self, message: i64) -> (String, Option<String>) {
+    pub(super) async fn state(&self, message: i64) -> (String, Option<String>) {
         let row = self.relay.store().queue_of_message(message).await.unwrap().remove(0);
         (row.state, row.held_for)
     }
@@ -201,29 +201,6 @@ async fn nobody_else_decides_and_no_program() {
         assert_eq!(shop.decide(by, &forged, "").await, Err(Refusal::UnknownAlias));
         assert_eq!(shop.lease().await.len(), 0);
     }
-}
-
-#[tokio::test]
-async fn a_row_that_somebody_altered_keeps_no_other_from_its_end() {
-    let shop = Shop::open().await;
-    let altered = shop.take(By::Customer, "", Some(Hold::Document), &[]).await;
-    let waits = shop.take(By::Store, "", None, &[]).await;
-    let (held, late) = (
-        shop.take(By::Store, "", Some(Hold::Document), &[]).await,
-        shop.take(By::Customer, "", None, &[]).await,
-    );
-    let mut database = shop.database().await;
-    let text = "UPDATE message SET received_at = 'x' WHERE id IN ($1, $2)";
-    sqlx::query(text).bind(altered).bind(waits).execute(&mut database).await.unwrap();
-    let end = Timestamp::now().after(Duration::from_secs(30 * 86_400));
-    assert_eq!(shop.relay.end_holds(end).await.unwrap(), 1);
-    assert_eq!(shop.state(held).await.0, "dropped");
-    shop.relay.look_at_waiting(end, |_| true).await.unwrap();
-    assert_eq!(shop.state(late).await.0, "failed");
-    let text = "SELECT state, held_for FROM delivery WHERE message_id IN ($1, $2) ORDER BY message_id";
-    let left: Vec<(String, Option<String>)> =
-        sqlx::query_as(text).bind(altered).bind(waits).fetch_all(&mut database).await.unwrap();
-    assert_eq!(left, [("held".into(), Some("fault".into())), ("waiting".into(), None)]);
 }
 
 #[tokio::test]
