@@ -138,7 +138,7 @@ pub fn tokens(text: &[u8], is_digit: fn(u8) -> bool, least: usize, most: usize, 
         if head == 0 {
             continue;
         }
-        let mut pieces = vec![seam.start - head..seam.start];
+        let mut pieces: Vec<Range<usize>> = std::iter::once(seam.start - head..seam.start).collect();
         let mut total = head;
         // All its line ends are alike, and a line that is broken is full.
         let shape = shape(text, &seam);

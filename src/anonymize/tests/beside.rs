@@ -65,7 +65,7 @@ fn a_token_gives_way_over_the_line_ends_of_texts_and_links() {
             let glued: String = out.split(['\r', '\n', ' ', '>']).collect();
             let from = glued.find("/j/").unwrap() + 3;
             let length = glued[from..].bytes().take_while(u8::is_ascii_alphanumeric).count();
-            let held = BASE64_NOPAD.decode(glued[from..from + length / 4 * 4].as_bytes()).unwrap();
+            let held = BASE64_NOPAD.decode(&glued.as_bytes()[from..from + length / 4 * 4]).unwrap();
             let held = String::from_utf8_lossy(&held).into_owned();
             assert!(held.contains("relay.example\",\"x\""), "{out}");
         }
