@@ -36,6 +36,7 @@ mod said;
 mod search;
 mod spelling;
 mod stripping;
+mod tags;
 mod text;
 mod tokens;
 mod top;

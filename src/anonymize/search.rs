@@ -6,14 +6,16 @@
 //! so other people's addresses stay. Where that is in doubt (a dot behind it, a tag before it) it is a hit.
 //! When it fails: never; what it misses the gate refuses.
 
+mod names;
+
 use super::anchors::{self, Window};
 use super::content_id::ContentIds;
 use super::needle::{Found, Needle};
 use super::spelling::{self, Folded};
 use super::tokens::Tokens;
-use super::traces::{self, Number, Traces};
+use super::traces::{Number, Traces};
 use super::written::Written;
-use super::{Passage, Refusal, cut, longer, said, stripping};
+use super::{Passage, Refusal, cut, longer, said, stripping, tags};
 use crate::mail::RealAddress;
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
@@ -184,44 +186,6 @@ impl Search {
         signs.any(|at| self.needles.iter().any(|needle| needle.around(octets, at, Kind::FileName).is_some()))
     }
 
-    /// Whether the text, which is a name, is the local part of a secret: programs put it there when they know no
-    /// name.
-    pub fn is_local_part(&self, name: &str) -> bool {
-        let folded = spelling::fold(name.trim().as_bytes()).view;
-        self.needles.iter().any(|needle| needle.locals().iter().any(|local| local == folded.bytes()))
-    }
-
-    /// Whether a name, folded, gives a mailbox away: it holds a domain of one that only few have, or a word of it is a local part
-    /// that is no mere name.
-    pub fn is_named_in(&self, name: &str) -> bool {
-        let is_part = |c: char| c.is_alphanumeric() || ".-_".contains(c);
-        let mut domains = self.domains().filter(|domain| !traces::is_shared(domain));
-        let mut words = name.split(|c| !is_part(c)).map(|word| word.trim_matches('.'));
-        let is_local = |word: &str| {
-            let says = |local: &&Vec<u8>| local.iter().any(|b| *b == b'.' || b.is_ascii_digit());
-            let mut locals = self.needles.iter().flat_map(Needle::locals).filter(says);
-            locals.any(|local| local.len() >= MIN_LOCAL && local == word.as_bytes())
-        };
-        words.any(is_local)
-            || domains.any(|domain| {
-                name.match_indices(domain.as_str()).any(|(at, _)| {
-                    let joins = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-                    let (before, behind) = (name.get(..at), name.get(at + domain.len()..));
-                    !joins(before.and_then(|text| text.chars().next_back()))
-                        && !joins(behind.and_then(|text| text.chars().next()))
-                })
-            })
-    }
-
-    /// Whether the octets hold the local part of a secret in ASCII, in any case.
-    pub fn holds_local_part(&self, octets: &[u8]) -> bool {
-        let octets = octets.to_ascii_lowercase();
-        self.needles
-            .iter()
-            .flat_map(Needle::locals)
-            .any(|local| local.len() >= MIN_LOCAL && memchr::memmem::find(&octets, local).is_some())
-    }
-
     /// All hits in `text` (UTF-8), in order, apart from each other.
     pub fn hits(&self, text: &[u8], kind: Kind, ids: Option<&ContentIds>) -> Vec<Hit> {
         let mut hits = Hits { kind, text, covered: Vec::new(), fresh: Vec::new(), hits: Vec::new() };
@@ -250,14 +214,12 @@ impl Search {
             self.layers(view.bytes(), &[&view], None, &mut hits);
         }
         // In whatever text: calendars hold markup, and files are called by other names.
-        let is_tagged = kind == Kind::Markup || kind == Kind::Plain && stripping::has_tags(text);
+        let is_tagged = kind == Kind::Markup || kind == Kind::Plain && tags::has_tags(text);
         if any && (kind != Kind::Plain || is_tagged) {
             let stripped = match kind {
-                _ if is_tagged => [
-                    Some(stripping::without_tags(text)),
-                    stripping::shown(text),
-                    stripping::shown_within(text),
-                ],
+                _ if is_tagged => {
+                    [Some(tags::without_tags(text)), tags::shown(text), tags::shown_within(text)]
+                }
                 _ => [Some(stripping::without_comments(text)), None, None],
             };
             for view in stripped.iter().flatten() {

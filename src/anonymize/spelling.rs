@@ -7,9 +7,11 @@
 //! keeps other text as it is.
 //! When it fails: never. What is no escape stays.
 
+mod forms;
+
 use crate::mime::transfer::hex;
 use crate::mime::view::View;
-use std::sync::LazyLock;
+use forms::{FORMS, Form, form, shifted};
 use unicode_normalization::UnicodeNormalization as _;
 
 /// A folded text.
@@ -415,30 +417,6 @@ fn wide(rest: &[u8]) -> Option<Piece> {
     Some(Piece { length, becomes, escaped: false })
 }
 
-/// What a character is in NFKC and lower case.
-#[derive(Clone, Copy)]
-enum Form {
-    Stays,
-    One(char),
-    Several,
-}
-
-/// The forms of the first plane, found once.
-static FORMS: LazyLock<Vec<Form>> =
-    LazyLock::new(|| (0..=0xffff).map(|code| char::from_u32(code).map_or(Form::Stays, form)).collect());
-
-fn form(c: char) -> Form {
-    let mut plain = c.nfkc();
-    match (plain.next(), plain.next()) {
-        (Some(one), None) => match one.to_lowercase().next() {
-            Some(lower) if lower != c => Form::One(lower),
-            _ => Form::Stays,
-        },
-        (None, _) => Form::Stays,
-        _ => Form::Several,
-    }
-}
-
 /// Whether a letter is a capital, itself or as one escape; `None` where that cannot be told.
 pub fn is_capital(raw: &[u8]) -> Option<bool> {
     let mut written = std::str::from_utf8(raw).ok()?.chars();
@@ -450,10 +428,6 @@ pub fn is_capital(raw: &[u8]) -> Option<bool> {
         },
     };
     Some(c.is_uppercase())
-}
-
-fn shifted(c: char, from: u32, to: char) -> Option<char> {
-    char::from_u32(u32::from(c) - from + u32::from(to))
 }
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ pub fn policy(octets: &[u8]) {
         );
     }
     for end in [http_response::End::Open, http_response::End::Closed] {
-        if let Ok(Some(body)) = http_response::body_of(octets, end, sts::MAX_POLICY) {
+        if let Ok(Some(body)) = http_response::body_of(octets, end, &["text/plain"], sts::MAX_POLICY) {
             assert!(body.len() <= sts::MAX_POLICY);
         }
     }

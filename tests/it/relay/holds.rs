@@ -46,13 +46,13 @@ fn with_file(letter: &Letter, text: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A letter that has `text` in base64 over a line end, where no program decodes it and the rewriter leaves it.
+/// A letter that has `text` with something between that a style of its own hides: the rewriter leaves it, the gate does not.
 fn with_residue(letter: &Letter, text: &str) -> Vec<u8> {
-    let content = BASE64.encode(format!("a record of {text} and more").as_bytes());
-    let (first, second) = content.split_at(28);
+    let (local, domain) = text.split_once('@').unwrap();
+    let body = format!("<style>i{{display:none}}</style><p>{local}<i>x</i>@{domain}</p>");
     format!(
         "Date: Sun, 22 Nov 2026 09:00:00 +0900\r\nFrom: {}\r\nTo: {}\r\nSubject: {}\r\nMessage-ID: {}\r\n\
-         MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{}\r\n\r\n{first}\r\n{second}\r\n",
+         MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{}\r\n{body}\r\n",
         letter.from, letter.to, letter.subject, letter.message_id, letter.text
     )
     .into_bytes()
