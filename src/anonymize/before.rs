@@ -34,6 +34,22 @@ pub fn ends_other(before: &[u8]) -> bool {
     }
 }
 
+/// Whether a plus that a view has before an address is the blank of a link in the text itself: there a blank ends a link, which some views
+/// are without. `before` is the text before that address.
+pub fn ends_in_query(before: &[u8]) -> bool {
+    let escaped = before.strip_suffix(b"2b").or_else(|| before.strip_suffix(b"2B"));
+    let mut rest = match (before.strip_suffix(b"+"), escaped) {
+        (Some(rest), _) => return is_in_query(rest),
+        (None, Some(rest)) => rest,
+        (None, None) => return false,
+    };
+    // A link within a link.
+    while let Some(shorter) = rest.strip_suffix(b"25") {
+        rest = shorter;
+    }
+    rest.strip_suffix(b"%").is_some_and(is_in_query)
+}
+
 /// Whether two digits are those of a blank or a line end.
 fn is_blank(high: u8, low: u8) -> bool {
     matches!((high, low), (b'0', b'9' | b'a' | b'A' | b'd' | b'D') | (b'2', b'0'))
@@ -51,7 +67,7 @@ fn ends_octet(before: &[u8]) -> bool {
 /// Whether `before` ends within a link, behind what begins its query or fragment.
 fn is_in_query(before: &[u8]) -> bool {
     let near = before.get(before.len().saturating_sub(MAX_LINK)..).unwrap_or_default();
-    let near = near.rsplit(|b| b"\r\n<>\"".contains(b)).next().unwrap_or_default();
+    let near = near.rsplit(|b| b" \t\r\n<>\"".contains(b)).next().unwrap_or_default();
     let lower = near.to_ascii_lowercase();
     let link =
         memchr::memmem::find(&lower, b"://").into_iter().chain(memchr::memmem::find(&lower, b"mailto:"));
@@ -70,6 +86,18 @@ fn ends_name(before: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plus_is_a_blank_in_the_link_that_it_stands_in() {
+        for before in
+            ["https://x.example/?q=a+", "https://x.example/?u=https%3A%2F%2Fy%3Fq%3Da%2B", "mailto:x?a=%252b"]
+        {
+            assert!(ends_in_query(before.as_bytes()), "{before}");
+        }
+        for before in ["https://x.example/?q=a b+", "hanako+", "hanako%2B", "https://x.example/?q=2b", ""] {
+            assert!(!ends_in_query(before.as_bytes()), "{before}");
+        }
+    }
 
     #[test]
     fn what_is_no_part_of_a_word_is_told_from_what_may_be() {
@@ -98,6 +126,8 @@ mod tests {
             "mail+",
             "https://x.example/a+",
             "?q=\"x+",
+            "https://x.example/?a=1 or hanako+",
+            "https://x.example/?a=1\r\nhanako+",
             "x=0B",
             "x=41",
             "to=da",

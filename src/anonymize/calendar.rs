@@ -311,9 +311,13 @@ fn refolded(old: &[u8], new: &[u8]) -> Vec<u8> {
     }
     let is_utf8 = std::str::from_utf8(new).is_ok();
     let mut out = Vec::with_capacity(new.len() + 64);
+    let mut goes_on = false;
     for line in new.split_inclusive(|b| *b == b'\n') {
-        // vCard 2.1 breaks quoted-printable in a way of its own.
-        let quoted = memchr::memmem::find(line, b"QUOTED-PRINTABLE").is_some();
+        // vCard 2.1 breaks quoted-printable in a way of its own, and goes on behind a line that ends in `=`.
+        let word = b"QUOTED-PRINTABLE";
+        let is_quoted = goes_on || line.windows(word.len()).any(|at| at.eq_ignore_ascii_case(word));
+        goes_on = is_quoted && line.trim_ascii_end().ends_with(b"=");
+        let quoted = is_quoted;
         // A line end takes ISO-2022 back to ASCII: a character behind it would be another one.
         let quoted = quoted || memchr::memchr3(0x1b, 0x0e, b'~', line).is_some();
         if !is_long(&line) || known.contains(line) || quoted {

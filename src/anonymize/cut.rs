@@ -14,6 +14,8 @@ use std::ops::Range;
 const MAX_ESCAPE: usize = 12;
 /// How long a line must be at most to be full, in octets.
 const MAX_WIDTH: usize = 72;
+/// The width of lines of content that are folded, in octets: 75 at most, and less by a character that would not fit.
+const FOLDED: Range<usize> = 70..77;
 /// Most blanks and marks of quoting before a line.
 const MAX_MARKS: usize = 64;
 
@@ -91,10 +93,15 @@ impl Torn {
         self.pieces.iter().map(|piece| text.get(piece.clone()).unwrap_or_default())
     }
 
-    /// Whether every line end between the pieces is a fold, so that the token goes on for certain.
+    /// Whether every line end between the pieces is a fold behind a line that is as long as they are, so that the token goes on for
+    /// certain. Lines of other texts begin with a blank too.
     pub fn is_folded(&self, text: &[u8]) -> bool {
         let mut seams = self.pieces.iter().zip(self.pieces.iter().skip(1));
-        seams.all(|(before, behind)| is_fold(shape(text, &(before.end..behind.start))))
+        seams.all(|(before, behind)| {
+            let line = text.get(..before.end).unwrap_or_default();
+            let width = line.iter().rev().take(2 * FOLDED.end).take_while(|b| **b != b'\n').count();
+            FOLDED.contains(&width) && is_fold(shape(text, &(before.end..behind.start)))
+        })
     }
 
     /// The edits of the text that an edit of the whole token comes to: each line keeps as much of it as it had, the last
@@ -158,11 +165,10 @@ pub fn tokens(text: &[u8], is_digit: fn(u8) -> bool, least: usize, most: usize, 
                 Some([b' ', b'\r', b'\n', ..]) => end + 2,
                 _ => break,
             };
-            let width =
-                length + text.get(seam.start..seam.end).map_or(0, |seam| seam.trim_ascii_start().len());
+            let marks = text.get(seam.start..seam.end).map_or(0, |seam| seam.trim_ascii_start().len());
+            let width = length + if is_fold(shape) { 1 } else { marks };
             let next = self::seam(text, newline);
-            let is_fold = is_fold(shape);
-            if total >= most || self::shape(text, &next) != shape || !is_fold && width < line.min(MAX_WIDTH) {
+            if total >= most || self::shape(text, &next) != shape || width < line.min(MAX_WIDTH) {
                 break;
             }
             seam = next;
@@ -205,6 +211,24 @@ mod tests {
         }
         for text in ["a\r\nb", "50 %\r\n", "a & b\r\n c", "==\r\nx", "a^\r\nb", "%40bcdefghijkl\r\n m"] {
             assert!(mended(text.as_bytes()).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_fold_is_certain_behind_a_line_of_its_width_alone() {
+        for (width, expected) in [(20, false), (69, false), (74, true), (75, true), (90, false)] {
+            let text = format!("{}\r\n REVG", "Q".repeat(width));
+            let mut seen = Vec::new();
+            tokens(
+                text.as_bytes(),
+                |b| b.is_ascii_alphanumeric(),
+                6,
+                200,
+                |torn| {
+                    seen.push(torn.is_folded(text.as_bytes()));
+                },
+            );
+            assert_eq!(seen, [expected], "{width}");
         }
     }
 

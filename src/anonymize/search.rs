@@ -15,7 +15,7 @@ use super::spelling::{self, Folded};
 use super::tokens::Tokens;
 use super::traces::{Number, Traces};
 use super::written::Written;
-use super::{Passage, Refusal, cut, longer, said, stripping, tags};
+use super::{Passage, Refusal, before, cut, longer, said, stripping, tags};
 use crate::mail::RealAddress;
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
@@ -201,7 +201,7 @@ impl Search {
             any |= self.layers(view.bytes(), &[&view], None, &mut hits);
         }
         // Where a charset lacks them, pages have the same signs as numbers.
-        if text.is_ascii() && memchr::memmem::find(text, b"&#").is_some() {
+        if memchr::memmem::find(text, b"&#").is_some() {
             let folded = spelling::fold(text).view;
             if let Some(view) = said::with_signs(folded.bytes()) {
                 any |= self.layers(view.bytes(), &[&folded, &view], None, &mut hits);
@@ -305,6 +305,7 @@ impl Search {
                 if hits.kind != Kind::FileName {
                     self.end_as_written(&mut found, hay, stack, hits.text);
                 }
+                found.left_clear &= is_blank_below(&found, hay, stack, hits.text);
                 hits.add(found, hay, stack);
             }
         }
@@ -395,6 +396,16 @@ impl Hits<'_> {
         let after = self.covered.partition_point(|c| c.start < range.end);
         after.checked_sub(1).and_then(|i| self.covered.get(i)).is_some_and(|c| c.end > range.start)
     }
+}
+
+/// Whether a plus before what was found in a view is the blank of a link in the text too, or there is none.
+fn is_blank_below(found: &Found, hay: &[u8], stack: &[&View], text: &[u8]) -> bool {
+    if stack.is_empty() || found.range.start.checked_sub(1).and_then(|at| hay.get(at)) != Some(&b'+') {
+        return true;
+    }
+    let below = down(found.range.start..found.range.end, stack);
+    let start = below.first().map_or(0, |range| range.start);
+    before::ends_in_query(text.get(..start).unwrap_or_default())
 }
 
 /// A range of the topmost view as ranges of the lowest text.

@@ -238,11 +238,18 @@ fn near_signs(hay: &[u8], longest: usize) -> Vec<Range<usize>> {
         [b'-', word @ ..] => word.get(..3).is_some_and(|word| word.eq_ignore_ascii_case(b"at-")),
         _ => false,
     };
-    let marks = memchr::memchr3_iter(b'_', b'%', b'!', hay);
-    let others = memchr::memchr3_iter(b'/', b'-', b'@', hay).filter(is_sign);
-    let mut places: Vec<usize> = marks.chain(others).chain(memchr::memchr_iter(b'#', hay)).collect();
-    // Three runs that are in order each.
-    places.sort();
+    let mut marks = memchr::memchr3_iter(b'_', b'%', b'!', hay).peekable();
+    let mut others = memchr::memchr3_iter(b'/', b'-', b'@', hay).filter(is_sign).peekable();
+    let mut hashes = memchr::memchr_iter(b'#', hay).peekable();
+    let places = std::iter::from_fn(|| {
+        let next = [marks.peek(), others.peek(), hashes.peek()].map(|at| at.copied().unwrap_or(usize::MAX));
+        match next.iter().copied().min()? {
+            usize::MAX => None,
+            least if least == next[0] => marks.next(),
+            least if least == next[1] => others.next(),
+            _ => hashes.next(),
+        }
+    });
     let mut out: Vec<Range<usize>> = Vec::new();
     for at in places {
         let near = at.saturating_sub(longest)..(at + longest).min(hay.len());

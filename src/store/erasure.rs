@@ -180,9 +180,9 @@ impl Store {
         let text = "INSERT INTO erasure (id, at, conversations, keys, fingerprints, bare) VALUES ($1, $2, $3, '', '', '')";
         let count = i64::try_from(conversations.len()).unwrap_or(i64::MAX);
         sqlx::query(text).bind(id).bind(at.as_millis()).bind(count).execute(&mut *transaction).await?;
-        let mut found = Vec::new();
-        let text = "SELECT k.id, k.wrapped, k.bare, s.day, s.ruling FROM stranger s JOIN data_key k ON k.id = s.data_key_id \
-             WHERE s.address_idx = $1";
+        let (mut found, mut unproven) = (Vec::new(), Vec::new());
+        let text = "SELECT s.data_key_id, k.wrapped, k.bare, s.day, s.ruling FROM stranger s \
+             LEFT JOIN data_key k ON k.id = s.data_key_id WHERE s.address_idx = $1";
         let days = sqlx::query(text).bind(address.as_bytes()).fetch_all(&mut *transaction).await?;
         if !holds_on_stranger(&mut transaction, address).await?.is_empty() {
             return Ok(None);
@@ -198,20 +198,23 @@ impl Store {
             // What becomes of a mail to the operator is noted some days later.
             let until = of_stranger(day + LATER).1;
             fact_upkeep::clear_sealed_with(&mut transaction, (of_stranger(day).0, until), key).await?;
-            found.push((left(STRANGER, day), row));
+            // Without its row nothing was destroyed here: its leaf lasts, and a copy opens with it.
+            match row.try_get::<Option<Vec<u8>>, _>(1)? {
+                Some(_) => found.push((left(STRANGER, day), row)),
+                None => unproven.push(left(STRANGER, day)),
+            }
         }
         let text = "DELETE FROM stranger WHERE address_idx = $1";
         sqlx::query(text).bind(address.as_bytes()).execute(&mut *transaction).await?;
         // Before the conversations, in the order of whoever carries one out.
         for correction in corrections {
-            let text = "SELECT k.id, k.wrapped, k.bare FROM correction c JOIN data_key k ON k.id = c.data_key_id \
-                 WHERE c.id = $1 AND c.done_at IS NULL";
-            let row = sqlx::query(text).bind(*correction).fetch_optional(&mut *transaction).await?;
-            found.extend(row.map(|row| (left("correction", *correction), row)));
-            let text = "DELETE FROM correction WHERE id = $1 AND done_at IS NULL";
-            sqlx::query(text).bind(*correction).execute(&mut *transaction).await?;
+            let word = left("correction", *correction);
+            match end_correction(&mut transaction, *correction).await? {
+                OwnKey::There(row) => found.push((word, row)),
+                OwnKey::Missing => unproven.push(word),
+                OwnKey::Nobodys => {}
+            }
         }
-        let mut unproven = Vec::new();
         for conversation in conversations {
             if sqlx::query(HOLDS).bind(*conversation).fetch_optional(&mut *transaction).await?.is_some() {
                 return Ok(None);
@@ -300,13 +303,25 @@ impl Store {
     }
 }
 
-/// The key of a conversation, as its row says or as it was found out.
+/// The key of something, as its row says or as it was found out.
 enum OwnKey {
     There(AnyRow),
     /// The row names one that is not there.
     Missing,
-    /// There is no such conversation.
+    /// There is no such thing.
     Nobodys,
+}
+
+/// Takes a correction back that waits; its key.
+async fn end_correction(connection: &mut AnyConnection, correction: i64) -> Result<OwnKey, StoreFault> {
+    let text = "SELECT c.data_key_id, k.wrapped, k.bare FROM correction c LEFT JOIN data_key k ON k.id = c.data_key_id \
+         WHERE c.id = $1 AND c.done_at IS NULL";
+    let row = sqlx::query(text).bind(correction).fetch_optional(&mut *connection).await?;
+    let text = "DELETE FROM correction WHERE id = $1 AND done_at IS NULL";
+    sqlx::query(text).bind(correction).execute(connection).await?;
+    let Some(row) = row else { return Ok(OwnKey::Nobodys) };
+    let is_there = row.try_get::<Option<Vec<u8>>, _>(1)?.is_some();
+    Ok(if is_there { OwnKey::There(row) } else { OwnKey::Missing })
 }
 
 async fn key_of(

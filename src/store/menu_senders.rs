@@ -20,8 +20,18 @@ use sqlx::{AnyConnection, Row};
 pub const ADDRESSES_MAX: usize = 50;
 /// Addresses of one store that wait for their proof at once.
 const CLAIMS_MAX: i64 = 40;
-/// Codes of one person that are good at once; with one more the oldest ends. They hold up no other person, and no address that waits.
-const CODES_OF_PERSON: i64 = 3;
+/// Codes of one person that are good at once; with one more the oldest ends. As many as are asked for in a day, so that whoever asks in
+/// another's name ends no code of his. They hold up no other person, and no address that waits.
+const CODES_OF_PERSON: i64 = 40;
+
+/// A person who is written to at another address from now on.
+pub struct PersonMoved {
+    pub person: i64,
+    /// The label as it was read.
+    pub was: Sealed,
+    pub label: Sealed,
+    pub address_idx: Index,
+}
 
 /// A registered address, as kept.
 pub struct SenderRow {
@@ -220,9 +230,19 @@ impl Store {
     pub async fn make_first(
         &self,
         (merchant, sender): (i64, i64),
+        moved: &[PersonMoved],
         told: &Told,
     ) -> Result<MenuChanged, StoreFault> {
         self.menu_changing(merchant, told, async |transaction| {
+            for one in moved {
+                let text = "UPDATE menu_person SET label = $1, address_idx = $2 WHERE id = $3 AND label = $4";
+                let query = sqlx::query(text).bind(one.label.stored()).bind(one.address_idx.as_bytes());
+                let query = query.bind(one.person).bind(one.was.stored());
+                if query.execute(&mut **transaction).await?.rows_affected() == 0 {
+                    return Ok(MenuChanged::Gone);
+                }
+                end_codes(transaction, one.person).await?;
+            }
             let text = "UPDATE merchant_address SET position = \
                  (SELECT MIN(o.position) FROM merchant_address o WHERE o.merchant_id = $2) - 1 WHERE id = $1 AND merchant_id = $2";
             let done = sqlx::query(text).bind(sender).bind(merchant).execute(&mut **transaction).await?;

@@ -117,7 +117,7 @@ pub use menu::{MenuAccessRow, MenuChanged, MenuPersonRow, MenuStoreRow, NewMenuP
 pub use menu_changing::{Acting, Told};
 pub use menu_logins::MenuLoginRow;
 pub use menu_mails::{MenuConversationRow, MenuMailEvent, MenuMailRow, MenuMailsAsked};
-pub use menu_senders::{ADDRESSES_MAX, MenuCodeRow, NewMenuCode, SenderRow, SenderRows};
+pub use menu_senders::{ADDRESSES_MAX, MenuCodeRow, NewMenuCode, PersonMoved, SenderRow, SenderRows};
 pub use menu_sessions::{MenuSessionRow, NewMenuSession, SecondShown, SigningIn};
 pub use parties::{AliasRow, ConversationRow, CredentialRow, KeyRow, MerchantRow, TokenUse};
 pub use partitions::DAYS_AHEAD;

@@ -34,7 +34,7 @@ pub fn any(text: &[u8], is_hit: impl Fn(&[u8]) -> bool) -> bool {
             value.extend_from_slice(if is_id { rest } else { &[] });
             continue;
         }
-        if is_id && is_hit(&value) {
+        if is_id && names_a_machine(&value) && is_hit(&value) {
             return true;
         }
         value.clear();
@@ -47,7 +47,12 @@ pub fn any(text: &[u8], is_hit: impl Fn(&[u8]) -> bool) -> bool {
             value.extend_from_slice(line);
         }
     }
-    is_id && is_hit(&value)
+    is_id && names_a_machine(&value) && is_hit(&value)
+}
+
+/// Without an at sign it is a link or a number, and what it names is content as anywhere.
+fn names_a_machine(value: &[u8]) -> bool {
+    value.contains(&b'@')
 }
 
 #[cfg(test)]
@@ -64,6 +69,7 @@ mod tests {
         ] {
             assert!(any(text.as_bytes(), is_hit), "{text}");
         }
+        assert!(!any(b"UID:https://pc.home.example/1", |_| true));
         assert!(!any(b"X-UID:1@pc.home.example\r\nUID:2\r\nX:1@pc.home.example", is_hit));
     }
 }

@@ -1,14 +1,15 @@
 //! Where a store's mail goes: the operator makes another of its registered addresses the first one.
 //!
-//! Rules: it is what a store gets its menu back by, so no person of the store changes it; the operator makes sure who asks. All registered
-//! addresses and the administrators are told, and it stands in the log.
+//! Rules: it is what a store gets its menu back by, so no person of the store changes it; the operator makes sure who asks. People whose own
+//! address was the first one have the new one from then on. All registered addresses and the administrators are told, and it stands in the log.
 //! When it fails: [`FirstFault`]; nothing was changed.
 
 use super::mails::MenuText;
+use super::{PersonLabel, label_place, open_label, seal_json};
 use crate::mail::{AddressError, RealAddress, Timestamp};
 use crate::relay::record::About;
 use crate::relay::{Event, Relay, RelayFault};
-use crate::store::{MenuChanged, StoreFault, Told};
+use crate::store::{MenuChanged, PersonMoved, StoreFault, Told};
 
 /// Why it stays as it is.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +58,22 @@ impl Relay {
         for to in to {
             told.mails.push(self.menu_mail(&store, &to, &text, "menu_sender", now)?);
         }
-        match self.store().make_first((store.id, new.id), &told).await? {
+        // Whose address was the first one is written to at the new one: the old mailbox may be in strange hands, and gets nobody's codes any more.
+        let mut moved = Vec::new();
+        let former = senders.first().map(|one| &one.address);
+        for row in self.store().menu_people(store.id).await? {
+            let (label, own) = open_label(&store.key, &row)?;
+            if former.is_some_and(|former| former.same_mailbox(&own)) && !own.same_mailbox(&new.address) {
+                let label = PersonLabel { name: label.name, address: new.address.reveal() };
+                moved.push(PersonMoved {
+                    person: row.id,
+                    label: seal_json(&store.key, label_place(row.id), &label)?,
+                    was: row.label,
+                    address_idx: self.menu_address(&new.address),
+                });
+            }
+        }
+        match self.store().make_first((store.id, new.id), &moved, &told).await? {
             MenuChanged::Done => Ok(()),
             _ => Err(FirstFault::NotRegistered),
         }

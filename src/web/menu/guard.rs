@@ -52,6 +52,8 @@ const OF_TESTS: u64 = 20;
 const OF_FORGOTTEN: u64 = 600;
 const OF_FORGOTTEN_NETWORK: u64 = 20;
 const OF_FORGOTTEN_ADDRESS: u64 = 10;
+/// Beyond that, of networks that have not asked for this address that day: who asks in another's name keeps him from nothing.
+const OF_FORGOTTEN_OTHERS: u64 = 30;
 /// Codes that are typed in a network, right or wrong, a quarter of an hour.
 const OF_TYPED_CODES: u64 = 30;
 /// Longest wait before an attempt is checked.
@@ -297,18 +299,23 @@ impl Guard {
             }
             Budget::Forgotten(address, ip) => {
                 let (network, hour) = (wide_network(ip), |amount| Rate::new(amount, HOUR));
-                let mut subjects = vec![format!("forgotten at {network}")];
-                let mut rates = vec![hour(OF_FORGOTTEN_NETWORK)];
-                if let Some(address) = address {
-                    // However it is spelled: the index is of the mailbox.
-                    let address = data_encoding::HEXLOWER.encode(address.as_bytes());
-                    subjects.extend([
-                        format!("forgotten {address} at {network}"),
-                        format!("forgotten {address}"),
-                    ]);
-                    rates.extend([hour(OF_ADDRESS), day(OF_FORGOTTEN_ADDRESS)]);
+                let of_network = format!("forgotten at {network}");
+                let Some(address) = address else {
+                    return self.take(&[of_network], &[hour(OF_FORGOTTEN_NETWORK)]);
+                };
+                // However it is spelled: the index is of the mailbox.
+                let address = data_encoding::HEXLOWER.encode(address.as_bytes());
+                let (at, first) =
+                    (format!("forgotten {address} at {network}"), format!("first {address} at {network}"));
+                let rates = [hour(OF_FORGOTTEN_NETWORK), hour(OF_ADDRESS), day(OF_FORGOTTEN_ADDRESS)];
+                let usual = self.take(&[of_network.as_str(), &at, &format!("forgotten {address}")], &rates);
+                if usual.is_some() {
+                    // The network has asked today.
+                    let _ = self.take(&[&first], &[day(1)]);
+                    return usual;
                 }
-                self.take(&subjects, &rates)
+                let rates = [hour(OF_FORGOTTEN_NETWORK), day(1), day(OF_FORGOTTEN_OTHERS)];
+                self.take(&[of_network.as_str(), &first, &format!("others {address}")], &rates)
             }
             Budget::ForgottenMail => self.take(&["forgotten"], &[Rate::new(OF_FORGOTTEN, HOUR)]),
             Budget::TypedCode(ip) => {

@@ -213,6 +213,19 @@ fn the_operator_makes_another_address_the_first_and_all_are_told() {
     });
     let old = id(&mut browser, &scene.mise.address);
     browser.post("/menu/senders", &[("do", "end"), ("sender", &old)]).is(200).says("削除しました");
+    // Whoever has the mailbox of before gets no way into the menu: who had that address is written to at the new one.
+    let mut lost = Browser::new(scene.relay.web(), &scene.watch, "mise");
+    super::menu_forgotten::ask(&mut lost, &new).is(200);
+    eventually("the code goes to the new one", || {
+        let received = scene.mise.mailbox.received();
+        let is_it = |mail: &&super::mailbox::Received| {
+            let (title, text) = told(mail);
+            title.contains("ID・パスワードのお問い合わせ")
+                && text.contains("ユーザー名: admin")
+                && mail.forward_paths.concat().contains(&new)
+        };
+        received.iter().find(is_it).map(|_| ())
+    });
 }
 
 #[test]
