@@ -317,10 +317,9 @@ fn refolded(old: &[u8], new: &[u8]) -> Vec<u8> {
         let word = b"QUOTED-PRINTABLE";
         let is_quoted = goes_on || line.windows(word.len()).any(|at| at.eq_ignore_ascii_case(word));
         goes_on = is_quoted && line.trim_ascii_end().ends_with(b"=");
-        let quoted = is_quoted;
         // A line end takes ISO-2022 back to ASCII: a character behind it would be another one.
-        let quoted = quoted || memchr::memchr3(0x1b, 0x0e, b'~', line).is_some();
-        if !is_long(&line) || known.contains(line) || quoted {
+        let stays = is_quoted || memchr::memchr3(0x1b, 0x0e, b'~', line).is_some();
+        if !is_long(&line) || known.contains(line) || stays {
             out.extend_from_slice(line);
             continue;
         }

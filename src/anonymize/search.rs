@@ -216,11 +216,10 @@ impl Search {
         // In whatever text: calendars hold markup, and files are called by other names.
         let is_tagged = kind == Kind::Markup || kind == Kind::Plain && tags::has_tags(text);
         if any && (kind != Kind::Plain || is_tagged) {
-            let stripped = match kind {
-                _ if is_tagged => {
-                    [Some(tags::without_tags(text)), tags::shown(text), tags::shown_within(text)]
-                }
-                _ => [Some(stripping::without_comments(text)), None, None],
+            let stripped = if is_tagged {
+                [Some(tags::without_tags(text)), tags::shown(text), tags::shown_within(text)]
+            } else {
+                [Some(stripping::without_comments(text)), None, None]
             };
             for view in stripped.iter().flatten() {
                 self.layers(view.bytes(), &[view], None, &mut hits);

@@ -33,21 +33,9 @@ impl Relay {
         let more = i64::try_from(deliveries.len()).is_ok_and(|count| count >= LOOKED_AT);
         let mut again = Vec::new();
         for delivery in deliveries {
-            let work = match self.store().delivered_work(delivery).await {
-                Ok(Some(work)) => work,
-                Err(fault) if fault.is_passing() => return Err(fault.into()),
-                // A row that somebody altered keeps nobody else from being looked at.
-                unreadable => {
-                    let fault = unreadable.err().map(|fault| fault.to_string()).unwrap_or_default();
-                    tracing::error!(
-                        event = "unreadable",
-                        delivery,
-                        fault,
-                        "a delivery that waits can't be read"
-                    );
-                    again.push((delivery, now.after(LATER)));
-                    continue;
-                }
+            let Some(work) = self.work_of(delivery).await? else {
+                again.push((delivery, now.after(LATER)));
+                continue;
             };
             let told = if work.delay_noticed { Told::Yes } else { Told::No };
             let blocked = if is_blocked(work.route) { Blocked::Yes } else { Blocked::No };
@@ -87,6 +75,19 @@ impl Relay {
             self.store().look_again(again).await?;
         }
         Ok(more)
+    }
+
+    /// A delivery that is not leased; `None`, which is told: its row was altered, or its message or key is gone. That keeps no other one
+    /// from what is due to it.
+    pub(super) async fn work_of(&self, delivery: i64) -> Result<Option<Work>, RelayFault> {
+        let why = match self.store().delivered_work(delivery).await {
+            Ok(Some(work)) => return Ok(Some(work)),
+            Err(fault) if fault.is_passing() => return Err(fault.into()),
+            Ok(None) => "its message or its key is gone".to_owned(),
+            Err(fault) => fault.to_string(),
+        };
+        tracing::error!(event = "unreadable", delivery, why, "a delivery can't be read and stays as it is");
+        Ok(None)
     }
 
     async fn waited(

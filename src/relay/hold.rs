@@ -150,21 +150,9 @@ impl Relay {
     pub async fn end_holds(&self, now: Timestamp) -> Result<usize, RelayFault> {
         let mut ended = 0;
         for (delivery, held_for) in self.store().overdue(now, ENDED_AT_ONCE).await? {
-            let work = match self.store().delivered_work(delivery).await {
-                Ok(Some(work)) => work,
-                Err(fault) if fault.is_passing() => return Err(fault.into()),
-                // A row that somebody altered must not keep all others from their end.
-                unreadable => {
-                    let fault = unreadable.err().map(|fault| fault.to_string()).unwrap_or_default();
-                    tracing::error!(
-                        event = "unreadable",
-                        delivery,
-                        fault,
-                        "a held delivery can't be read; it stays held"
-                    );
-                    self.store().hold_for_fault(delivery).await?;
-                    continue;
-                }
+            let Some(work) = self.work_of(delivery).await? else {
+                self.store().hold_for_fault(delivery).await?;
+                continue;
             };
             let outcome = if held_for == OPERATOR { Outcome::Stopped } else { Outcome::NotReleased };
             let ruling = self.end_of(&work, outcome, Standing::Overdue, "time", now);

@@ -22,17 +22,6 @@ use std::time::Duration;
 const SHARED_IDLE: Duration = Duration::from_secs(10 * 60);
 
 #[derive(Template)]
-#[template(path = "menu/one_login_on.html")]
-struct On {
-    tag: &'static str,
-    style: &'static str,
-    title: &'static str,
-    text: &'static str,
-    link: &'static str,
-    to: String,
-}
-
-#[derive(Template)]
 #[template(path = "menu/one_login_again.html")]
 struct Again {
     f: Frame,
@@ -106,7 +95,7 @@ pub(super) fn back(asked: &Asked<'_>, session: Option<&MenuSession>) -> Outcome 
         }
     }
     let language = asked.visitor.language;
-    let shown = On {
+    let shown = words::Message {
         tag: language.tag(),
         style: style_name(),
         title: language.say("ログインしています", "Signing you in"),
@@ -116,6 +105,7 @@ pub(super) fn back(asked: &Asked<'_>, session: Option<&MenuSession>) -> Outcome 
         ),
         link: language.say("次へ進む", "Go on"),
         to: format!("{}?{query}", Place::OneLoginIn.path()),
+        leads_on: true,
     };
     Outcome::shown(page(StatusCode::OK, &shown))
 }

@@ -2,6 +2,7 @@
 
 use super::language::Language;
 use super::page::{self, in_japan, style_name};
+use super::place::Place;
 use crate::relay::{
     CredentialFault, MenuCredentialFault, PasswordFlaw, PeopleFault, RelayFault, SenderFault,
 };
@@ -12,12 +13,16 @@ use std::time::Duration;
 
 #[derive(Template)]
 #[template(path = "menu/message.html")]
-struct Message {
-    tag: &'static str,
-    style: &'static str,
-    title: &'static str,
-    text: &'static str,
-    back: &'static str,
+pub(super) struct Message {
+    pub tag: &'static str,
+    pub style: &'static str,
+    pub title: &'static str,
+    pub text: &'static str,
+    pub link: &'static str,
+    /// Where the link leads.
+    pub to: String,
+    /// Whether it is followed by itself.
+    pub leads_on: bool,
 }
 
 fn message(
@@ -32,7 +37,9 @@ fn message(
         style: style_name(),
         title: say(title),
         text: say(text),
-        back: say(["店舗メニューへ", "To the store menu"]),
+        link: say(["店舗メニューへ", "To the store menu"]),
+        to: Place::Home.path().to_owned(),
+        leads_on: false,
     };
     page::page(status, &message)
 }
