@@ -34,22 +34,6 @@ pub fn ends_other(before: &[u8]) -> bool {
     }
 }
 
-/// Whether a plus that a view has before an address is the blank of a link in the text itself: there a blank ends a link, which some views
-/// are without. `before` is the text before that address.
-pub fn ends_in_query(before: &[u8]) -> bool {
-    let escaped = before.strip_suffix(b"2b").or_else(|| before.strip_suffix(b"2B"));
-    let mut rest = match (before.strip_suffix(b"+"), escaped) {
-        (Some(rest), _) => return is_in_query(rest),
-        (None, Some(rest)) => rest,
-        (None, None) => return false,
-    };
-    // A link within a link.
-    while let Some(shorter) = rest.strip_suffix(b"25") {
-        rest = shorter;
-    }
-    rest.strip_suffix(b"%").is_some_and(is_in_query)
-}
-
 /// Whether two digits are those of a blank or a line end.
 fn is_blank(high: u8, low: u8) -> bool {
     matches!((high, low), (b'0', b'9' | b'a' | b'A' | b'd' | b'D') | (b'2', b'0'))
@@ -64,14 +48,32 @@ fn ends_octet(before: &[u8]) -> bool {
     matches!(before, [.., b'=', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
 }
 
-/// Whether `before` ends within a link, behind what begins its query or fragment.
-fn is_in_query(before: &[u8]) -> bool {
+/// Whether `before` ends within a link, behind what begins its query or fragment. A blank or a line end ends a link, but for a fold,
+/// the marks of quoting behind one, and those in a quoted attribute.
+pub fn is_in_query(before: &[u8]) -> bool {
     let near = before.get(before.len().saturating_sub(MAX_LINK)..).unwrap_or_default();
-    let near = near.rsplit(|b| b" \t\r\n<>\"".contains(b)).next().unwrap_or_default();
-    let lower = near.to_ascii_lowercase();
-    let link =
-        memchr::memmem::find(&lower, b"://").into_iter().chain(memchr::memmem::find(&lower, b"mailto:"));
-    let behind = link.min().and_then(|at| near.get(at..)).unwrap_or_default();
+    let cut = near.iter().rposition(|b| b"<\"".contains(b));
+    let is_attribute = cut.is_some_and(|at| near.get(at.saturating_sub(1)..=at) == Some(b"=\""));
+    let mut link: Vec<u8> = Vec::new();
+    let mut rest = cut.and_then(|at| near.get(at + 1..)).unwrap_or(near);
+    while let Some((first, behind)) = rest.split_first() {
+        let blanks = rest.iter().take_while(|b| b" \t\r\n>|".contains(b)).count();
+        if blanks == 0 {
+            link.push(first.to_ascii_lowercase());
+            rest = behind;
+            continue;
+        }
+        let (gap, behind) = rest.split_at_checked(blanks).unwrap_or((rest, &[]));
+        let is_seam = matches!(gap, b"\r\n " | b"\n " | b"\r\n\t" | b"\n\t" | b" \r\n" | b" \n")
+            || gap.contains(&b'\n') && gap.contains(&b'>');
+        if !is_attribute && !is_seam {
+            link.clear();
+        }
+        rest = behind;
+    }
+    let scheme =
+        memchr::memmem::find(&link, b"://").into_iter().chain(memchr::memmem::find(&link, b"mailto:"));
+    let behind = scheme.min().and_then(|at| link.get(at..)).unwrap_or_default();
     memchr::memchr3(b'?', b'&', b'#', behind).is_some()
 }
 
@@ -88,14 +90,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plus_is_a_blank_in_the_link_that_it_stands_in() {
-        for before in
-            ["https://x.example/?q=a+", "https://x.example/?u=https%3A%2F%2Fy%3Fq%3Da%2B", "mailto:x?a=%252b"]
-        {
-            assert!(ends_in_query(before.as_bytes()), "{before}");
+    fn a_link_goes_on_over_folds_and_in_attributes_and_ends_at_any_other_blank() {
+        for before in [
+            "see https://x.example/?view=cm&su=order-123\r\n 4&body=please+write+to",
+            "<a href=\"https://x.example/?view=cm&amp;su=order-1234\r\n&amp;body=write+to",
+            "<a href=\"mailto:x@y.example?subject=Order 12&body=write+to",
+            "https://x.example/?su=order \r\n-1234&body=write+to",
+            "> see https://x.example/?su=order\r\n> -1234&body=write+to",
+        ] {
+            assert!(is_in_query(before.as_bytes()), "{before}");
         }
-        for before in ["https://x.example/?q=a b+", "hanako+", "hanako%2B", "https://x.example/?q=2b", ""] {
-            assert!(!ends_in_query(before.as_bytes()), "{before}");
+        for before in [
+            "https://x.example/?q=a b",
+            "https://x.example/?a=1 or write to hanako",
+            "https://x.example/?a=1\r\nhanako",
+            "<a href=\"https://x.example/?a=1\">x</a> hanako",
+            "",
+        ] {
+            assert!(!is_in_query(before.as_bytes()), "{before}");
         }
     }
 

@@ -166,9 +166,10 @@ pub fn tokens(text: &[u8], is_digit: fn(u8) -> bool, least: usize, most: usize, 
                 _ => break,
             };
             let marks = text.get(seam.start..seam.end).map_or(0, |seam| seam.trim_ascii_start().len());
-            let width = length + if is_fold(shape) { 1 } else { marks };
+            let (width, full) =
+                if is_fold(shape) { (length + 1, FOLDED.start) } else { (length + marks, MAX_WIDTH) };
             let next = self::seam(text, newline);
-            if total >= most || self::shape(text, &next) != shape || width < line.min(MAX_WIDTH) {
+            if total >= most || self::shape(text, &next) != shape || width < line.min(full) {
                 break;
             }
             seam = next;

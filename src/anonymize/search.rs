@@ -397,14 +397,13 @@ impl Hits<'_> {
     }
 }
 
-/// Whether a plus before what was found in a view is the blank of a link in the text too, or there is none.
+/// Whether a plus before what was found in a view is the blank of a link in the text too, however it is escaped there, or there is none.
 fn is_blank_below(found: &Found, hay: &[u8], stack: &[&View], text: &[u8]) -> bool {
-    if stack.is_empty() || found.range.start.checked_sub(1).and_then(|at| hay.get(at)) != Some(&b'+') {
-        return true;
-    }
-    let below = down(found.range.start..found.range.end, stack);
+    let plus = found.range.start.checked_sub(1).filter(|at| hay.get(*at) == Some(&b'+'));
+    let Some(plus) = plus.filter(|_| !stack.is_empty()) else { return true };
+    let below = down(plus..plus + 1, stack);
     let start = below.first().map_or(0, |range| range.start);
-    before::ends_in_query(text.get(..start).unwrap_or_default())
+    before::is_in_query(text.get(..start).unwrap_or_default())
 }
 
 /// A range of the topmost view as ranges of the lowest text.

@@ -100,7 +100,13 @@ impl Tokens {
             {
                 return;
             }
-            found.iter().for_each(|edit| out.extend(torn.edits(edit)));
+            for edits in found.iter().map(|edit| torn.edits(edit)) {
+                // Two of them may have a line in common: the first one has it.
+                let done = out.last().map_or(0, |last| last.range.end);
+                if edits.first().is_some_and(|first| first.range.start >= done) {
+                    out.extend(edits);
+                }
+            }
         });
         out
     }

@@ -175,6 +175,10 @@ pub(super) enum AddressCommand {
         /// One that it has registered.
         #[arg(long, value_name = "ADDRESS")]
         address: String,
+        /// The mailbox of before is lost or in strange hands: people of the menu who are written to there are written to at the
+        /// new one, and their sessions, codes and one-time passwords end.
+        #[arg(long)]
+        lost: bool,
     },
 }
 

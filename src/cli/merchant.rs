@@ -3,7 +3,7 @@
 use super::arguments::{AddressCommand, Common, MerchantCommand};
 use super::output::{Failure, print};
 use super::{credential, desk, process};
-use crate::relay::{NewMerchantRequest, Recovered};
+use crate::relay::{NewMerchantRequest, OldMailbox, Recovered};
 use crate::web::merchant_json;
 use serde_json::json;
 
@@ -13,9 +13,10 @@ pub(super) async fn run(command: MerchantCommand, common: &Common) -> Result<(),
         MerchantCommand::MenuPassword { store_id, name, without_second_factor } => {
             return menu_password(&store_id, name.as_deref(), without_second_factor, common).await;
         }
-        MerchantCommand::Address { command: AddressCommand::First { store_id, address } } => {
+        MerchantCommand::Address { command: AddressCommand::First { store_id, address, lost } } => {
             let (_, relay) = desk::relay(common, "merchant address").await?;
-            relay.first_address(&store_id, &address).await?;
+            let old = if lost { OldMailbox::Lost } else { OldMailbox::Kept };
+            relay.first_address(&store_id, &address, old).await?;
             let text =
                 "The store's mail goes there from now on. All its addresses and its administrators are told.";
             print(common, &json!({ "store_id": store_id, "first": true }), text);

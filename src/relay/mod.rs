@@ -120,9 +120,9 @@ pub use mailbox::{SuppressFault, SuppressedView};
 pub use menu::{
     Access, AccessView, Attempt, Boxing, COOLING, ClaimView, FactorView, FirstFault, LoginResult, LoginView,
     MailDecision, MailDirection, MailFault, MailOf, MailState, MailStep, MailView, MailsAsked,
-    MenuCredentialFault, MenuRole, MenuSession, OneLogin, PASSWORD_LENGTH, PasswordFlaw, PeopleFault,
-    PersonView, Recovered, SenderFault, SenderView, SessionView, SignIn, SignInFault, SignedIn, Stays,
-    TestFault, Visit, Whence, menu_account,
+    MenuCredentialFault, MenuRole, MenuSession, OldMailbox, OneLogin, PASSWORD_LENGTH, PasswordFlaw,
+    PeopleFault, PersonView, Recovered, SenderFault, SenderView, SessionView, SignIn, SignInFault, SignedIn,
+    Stays, TestFault, Visit, Whence, menu_account,
 };
 pub use merchants::{MerchantAdded, MerchantFault, NewMerchantRequest};
 pub use needs::Need;

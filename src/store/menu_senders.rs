@@ -7,7 +7,7 @@
 
 use super::fault::StoreFault;
 use super::handle::Store;
-use super::menu::MenuChanged;
+use super::menu::{MenuChanged, end_sessions};
 use super::menu_changing::Told;
 use super::reader::Transaction;
 use super::rows::NewAddress;
@@ -235,13 +235,16 @@ impl Store {
     ) -> Result<MenuChanged, StoreFault> {
         self.menu_changing(merchant, told, async |transaction| {
             for one in moved {
-                let text = "UPDATE menu_person SET label = $1, address_idx = $2 WHERE id = $3 AND label = $4";
+                // A one-time password that went to the address of before is good no more.
+                let text = "UPDATE menu_person SET label = $1, address_idx = $2, \
+                     initial_until = CASE WHEN initial_until IS NULL THEN NULL ELSE 0 END WHERE id = $3 AND label = $4";
                 let query = sqlx::query(text).bind(one.label.stored()).bind(one.address_idx.as_bytes());
                 let query = query.bind(one.person).bind(one.was.stored());
                 if query.execute(&mut **transaction).await?.rows_affected() == 0 {
                     return Ok(MenuChanged::Gone);
                 }
                 end_codes(transaction, one.person).await?;
+                end_sessions(transaction, one.person, None).await?;
             }
             let text = "UPDATE merchant_address SET position = \
                  (SELECT MIN(o.position) FROM merchant_address o WHERE o.merchant_id = $2) - 1 WHERE id = $1 AND merchant_id = $2";

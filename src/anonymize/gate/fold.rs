@@ -261,11 +261,8 @@ impl Folded {
     fn is_in_query(&self, end: usize) -> bool {
         let quotes = self.quotes.partition_point(|quote| *quote <= end);
         let quote = quotes.checked_sub(1).and_then(|i| self.quotes.get(i)).copied().unwrap_or(0);
-        // A blank ends a link; it is out of the octets.
-        let gaps = self.gaps.partition_point(|gap| *gap <= end);
-        let gap = gaps.checked_sub(1).and_then(|i| self.gaps.get(i)).copied().unwrap_or(0);
-        let from = end.saturating_sub(MAX_LINK).max(quote).max(gap);
-        let near = self.bytes.get(from..end).unwrap_or_default();
+        // Over blanks and line ends too: folds, attributes and quoting put them into links, and a doubt is a hit.
+        let near = self.bytes.get(end.saturating_sub(MAX_LINK).max(quote)..end).unwrap_or_default();
         let near = near.rsplit(|b| matches!(b, b'<' | b'>')).next().unwrap_or_default();
         let schemes: [&[u8]; 2] = [b"://", b"mailto:"];
         let first = schemes.iter().filter_map(|scheme| memchr::memmem::find(near, scheme)).min();

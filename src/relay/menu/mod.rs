@@ -34,7 +34,7 @@ pub(in crate::relay) use mails::MenuText;
 pub use access::{Access, AccessView, Attempt};
 pub use credentials::MenuCredentialFault;
 pub use deciding::{MailDecision, MailFault};
-pub use first_address::FirstFault;
+pub use first_address::{FirstFault, OldMailbox};
 pub use logins::{LoginResult, LoginView};
 pub use one_login::OneLogin;
 pub use outcomes::{MailState, MailStep};

@@ -52,8 +52,8 @@ const OF_TESTS: u64 = 20;
 const OF_FORGOTTEN: u64 = 600;
 const OF_FORGOTTEN_NETWORK: u64 = 20;
 const OF_FORGOTTEN_ADDRESS: u64 = 10;
-/// Beyond that, of networks that have not asked for this address that day: who asks in another's name keeps him from nothing.
-const OF_FORGOTTEN_OTHERS: u64 = 30;
+/// Beyond that, one of each network a day: who asks in another's name from a few networks keeps him from nothing.
+const OF_FORGOTTEN_OTHERS: u64 = 10;
 /// Codes that are typed in a network, right or wrong, a quarter of an hour.
 const OF_TYPED_CODES: u64 = 30;
 /// Longest wait before an attempt is checked.
@@ -310,8 +310,6 @@ impl Guard {
                 let rates = [hour(OF_FORGOTTEN_NETWORK), hour(OF_ADDRESS), day(OF_FORGOTTEN_ADDRESS)];
                 let usual = self.take(&[of_network.as_str(), &at, &format!("forgotten {address}")], &rates);
                 if usual.is_some() {
-                    // The network has asked today.
-                    let _ = self.take(&[&first], &[day(1)]);
                     return usual;
                 }
                 let rates = [hour(OF_FORGOTTEN_NETWORK), day(1), day(OF_FORGOTTEN_OTHERS)];

@@ -189,7 +189,16 @@ fn the_operator_makes_another_address_the_first_and_all_are_told() {
     let mut browser = signed_in(&scene);
     let new = format!("nigo.{}", scene.mise.address);
     let first = |address: &str| {
-        scene.relay.run(&["merchant", "address", "first", "--store-id", "mise", "--address", address])
+        scene.relay.run(&[
+            "merchant",
+            "address",
+            "first",
+            "--store-id",
+            "mise",
+            "--address",
+            address,
+            "--lost",
+        ])
     };
     assert_eq!(first(&new).status, 1, "it is not registered");
     add(&scene, &mut browser, &new);
