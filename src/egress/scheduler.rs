@@ -208,7 +208,7 @@ impl Shared {
         }
         let outbound = match outbound {
             Ok(outbound) => outbound,
-            Err(Unsent::Fault(RelayFault::Store(fault))) => {
+            Err(Unsent::Fault(RelayFault::Store(fault))) if fault.is_passing() => {
                 tracing::error!(event = "fault", %fault, "a message can't be read; it is tried again in a minute");
                 return self.give_back(work).await;
             }
@@ -236,9 +236,12 @@ impl Shared {
                 let (report, said) = self.weigh(work, &outbound, report);
                 effect = said;
                 // Who can reach it has it at once; that this process could not says nothing of the mail.
-                let is_ours = matches!(effect, Effect::Unreached | Effect::Unresolved);
-                let is_left =
-                    is_ours && self.sending.board().leave(work.route, Timestamp::now(), begun.elapsed());
+                let is_ours =
+                    matches!(effect, Effect::Unreached | Effect::Unresolved) && report.remote_text.is_none();
+                let (whose, now) = ((work.delivery_id, work.route), Timestamp::now());
+                let is_left = is_ours
+                    && now < work.expires_at
+                    && self.sending.board().leave(whose, now, begun.elapsed());
                 if is_left { self.left(work, &report) } else { self.result(work, &report) }
             }
             Err(fault) => {

@@ -165,7 +165,15 @@ impl Relay {
                     self.keep_for_fault(&work, now)
                 }
             };
-            if self.store().rule(ruling).await? {
+            let ruled = match self.store().rule(ruling).await {
+                Err(fault) if !fault.is_passing() => {
+                    let queue_id = queue_id(work.message_id);
+                    tracing::error!(event = "fault", %fault, queue_id, "the end of a held message can't be written");
+                    false
+                }
+                ruled => ruled?,
+            };
+            if ruled {
                 tracing::info!(event = "hold_ended", queue_id = queue_id(work.message_id));
                 ended += 1;
             }

@@ -36,6 +36,8 @@ pub fn at_once(concurrency: usize) -> usize {
 /// How long a paused destination's lanes are put off at a time. Resuming makes them due at once.
 const PAUSED: Duration = Duration::from_secs(300);
 
+/// Deliveries of which it is remembered that they were left to others, at most twice so many.
+const LEFT_ONES: usize = 32 * REMEMBERED;
 /// How long a destination that could not be reached is left to others that can.
 const LEFT: Duration = Duration::from_secs(60);
 /// Routes that a look into the spool passes by for others' sake, by name. Beyond that they are put off for [`BRIEFLY`].
@@ -117,6 +119,8 @@ pub struct Board {
     turn: u64,
     others: Others,
     suspicion: Suspicion,
+    /// Deliveries that were left to others, of late and before.
+    left: [HashSet<i64>; 2],
 }
 
 impl Board {
@@ -135,6 +139,7 @@ impl Board {
             turn: 0,
             others: Others::default(),
             suspicion: Suspicion::default(),
+            left: [HashSet::new(), HashSet::new()],
         }
     }
 
@@ -261,8 +266,7 @@ impl Board {
         });
         if self.known.len() >= DEAD {
             let idle = self.known.iter().filter(|(_, d)| d.sending == 0);
-            let mut ends: Vec<_> =
-                idle.map(|(key, d)| (d.window.rests_until(now).unwrap_or(now), *key)).collect();
+            let mut ends: Vec<_> = idle.map(|(key, d)| (d.rests_until(now).unwrap_or(now), *key)).collect();
             ends.sort_unstable();
             // Many at once, so that not every new one looks through all of them.
             for (_, key) in ends.into_iter().take(DEAD / 4) {
@@ -341,15 +345,23 @@ impl Board {
     }
 
     /// Leaves a destination that could not be reached in `took` to others that may reach it, for so long that they can find out too.
-    /// Whether there are such. One that answered a moment ago is no reason: it is busy.
-    pub fn leave(&mut self, route: i64, now: Timestamp, took: Duration) -> bool {
+    /// Whether there are such. One that answered a moment ago is no reason: it is busy. A delivery is left once: what comes back, however
+    /// many processes there are, counts as tried, or it would go round among them and never end.
+    pub fn leave(&mut self, (delivery, route): (i64, i64), now: Timestamp, took: Duration) -> bool {
         let key = self.groups.key(route);
         if self.others.rest(key, &self.groups, now).is_some() {
             return false;
         }
         let Some(destination) = self.known.get_mut(&key) else { return false };
         let answered = destination.answered.is_some_and(|at| at <= now && now.since(at) < LEFT);
+        if self.left.iter().any(|left| left.contains(&delivery)) {
+            return false;
+        }
         if !answered {
+            if self.left[0].len() >= LEFT_ONES {
+                self.left[1] = std::mem::take(&mut self.left[0]);
+            }
+            self.left[0].insert(delivery);
             let lasts = LEFT.max(took.saturating_mul(2));
             destination.left_until = Some((now.after(lasts), lasts));
         }

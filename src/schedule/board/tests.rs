@@ -243,9 +243,12 @@ fn however_many_rest_for_this_process_alone_a_look_names_few_of_them() {
 #[test]
 fn what_could_not_be_reached_is_left_to_whoever_may_reach_it_and_tried_where_nobody_can() {
     let mut board = Board::new(BOUNDS, Groups::default(), Vec::new());
-    let fails = |board: &mut Board, now| {
+    let mut delivery = 0;
+    let mut fails = |board: &mut Board, now| {
         board.began(1, now);
-        let left = board.leave(1, now, Duration::ZERO);
+        delivery += 1;
+        let left = board.leave((delivery, 1), now, Duration::ZERO);
+        assert!(!board.leave((delivery, 1), now, Duration::ZERO), "a delivery is left once");
         board.ended(1, Effect::Unreached, now, 0);
         left
     };
