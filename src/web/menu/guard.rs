@@ -312,8 +312,9 @@ impl Guard {
                 if usual.is_some() {
                     return usual;
                 }
-                let rates = [hour(OF_FORGOTTEN_NETWORK), day(1), day(OF_FORGOTTEN_OTHERS)];
-                self.take(&[of_network.as_str(), &first, &format!("others {address}")], &rates)
+                let rates = [hour(OF_FORGOTTEN_NETWORK), hour(OF_ADDRESS), day(1), day(OF_FORGOTTEN_OTHERS)];
+                let others = format!("others {address}");
+                self.take(&[of_network.as_str(), &at, &first, &others], &rates)
             }
             Budget::ForgottenMail => self.take(&["forgotten"], &[Rate::new(OF_FORGOTTEN, HOUR)]),
             Budget::TypedCode(ip) => {

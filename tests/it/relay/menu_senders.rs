@@ -220,6 +220,9 @@ fn the_operator_makes_another_address_the_first_and_all_are_told() {
         };
         received.iter().find(is_it).map(|_| ())
     });
+    // Whoever was signed in with the mailbox of before is so no more.
+    browser.get("/menu/senders").says("店舗ID");
+    browser.sign_in("mise", "admin", OWN).is(200);
     let old = id(&mut browser, &scene.mise.address);
     browser.post("/menu/senders", &[("do", "end"), ("sender", &old)]).is(200).says("削除しました");
     // Whoever has the mailbox of before gets no way into the menu: who had that address is written to at the new one.
