@@ -278,6 +278,7 @@ impl Session {
         matches!(self.state, State::Dot).then_some(Verdict { outcome, phase: Phase::Dot, remote_text: None })
     }
 
+    /// Whether the server has begun a reply with one of these codes.
     fn has_begun(&self, codes: std::ops::Range<u16>) -> bool {
         self.reader.begun().is_some_and(|code| codes.contains(&code))
     }
