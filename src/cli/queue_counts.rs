@@ -10,7 +10,7 @@ use super::output::{Failure, clear, print, print_look, table};
 use crate::config::{Config, Shape};
 use crate::mail::Timestamp;
 use crate::relay::{Destination, Relay};
-use crate::schedule::Class;
+use crate::schedule::{Class, Resting};
 use crate::store::{By, QueueCount, QueueTotals};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -19,7 +19,8 @@ use std::time::Duration;
 /// Totals by state, once, or anew every so many seconds until Ctrl-C.
 pub(super) async fn stats(common: &Common, relay: &Relay, follow: Option<u64>) -> Result<(), Failure> {
     loop {
-        let (document, text) = totals(&relay.store().queue_totals().await?);
+        let (document, mut text) = totals(&relay.store().queue_totals().await?);
+        text.push_str(&ways_out(relay).await?.1);
         let Some(seconds) = follow else {
             print(common, &document, &text);
             return Ok(());
@@ -30,6 +31,21 @@ pub(super) async fn stats(common: &Common, relay: &Relay, follow: Option<u64>) -
             _ = tokio::signal::ctrl_c() => return Ok(()),
         }
     }
+}
+
+/// How many egress processes there are, and which of them do not trust their own ways out, by what each said last. One that was killed
+/// counts until the others forget it.
+async fn ways_out(relay: &Relay) -> Result<(Value, String), Failure> {
+    let words = relay.store().words_of_nodes().await?;
+    let in_doubt = words.iter().filter(|word| Resting::says_doubt(word)).count();
+    let text = match in_doubt {
+        0 => String::new(),
+        _ => format!(
+            "{in_doubt} of {} egress processes can reach nobody: look for egress_suspects_itself in their logs\n",
+            words.len()
+        ),
+    };
+    Ok((json!({ "processes": words.len(), "in_doubt": in_doubt }), text))
 }
 
 fn totals(totals: &[QueueTotals]) -> (Value, String) {
@@ -70,15 +86,17 @@ pub(super) async fn watch(
     loop {
         clear(common);
         let (states, text) = totals(&relay.store().queue_totals().await?);
+        let ways_out = ways_out(relay).await?;
         let destinations = counted(config, relay, By::Destination, limit).await?;
         let reasons = counted(config, relay, By::Reason, limit).await?;
         let document = json!({
             "at": Timestamp::now().to_rfc3339(),
             "states": states,
+            "egress": ways_out.0,
             "destinations": destinations.0,
             "reasons": reasons.0,
         });
-        print_look(common, &document, &format!("{text}{}{}", destinations.1, reasons.1));
+        print_look(common, &document, &format!("{text}{}{}{}", ways_out.1, destinations.1, reasons.1));
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
             _ = tokio::signal::ctrl_c() => return Ok(()),

@@ -17,6 +17,10 @@ use std::time::Duration;
 /// The shortest wait for the reply to the final dot.
 const LEAST_DOT: Duration = Duration::from_secs(60);
 
+/// The shortest and the longest lease of a delivery.
+const LEAST_LEASE: Duration = Duration::from_secs(30);
+const LONGEST_LEASE: Duration = Duration::from_secs(600);
+
 /// What a production configuration states itself: no default can be right.
 const REQUIRED: [(&str, &str); 5] = [
     ("hostname", "write the name under which this machine is known, such as relay.example.jp"),
@@ -38,6 +42,7 @@ pub(super) fn check(config: &Config, r: &mut Reader) {
     retry(config, r);
     resolvers(config, r);
     timeouts(config, r);
+    lease(config, r);
     limits(config, r);
     directories(config, r);
     config.keys.check(r);
@@ -209,6 +214,15 @@ fn timeouts(config: &Config, r: &mut Reader) {
     if r.are_sound(&["egress.timeouts.dot"]) && times.dot < LEAST_DOT {
         let reason = "is shorter than 1m: who gives up on the reply to the final dot sends the mail twice";
         r.refuse("egress.timeouts.dot", reason, "leave it at 10m, as RFC 5321 §4.5.3.2.6 has it");
+    }
+}
+
+fn lease(config: &Config, r: &mut Reader) {
+    let least = if config.profile == Profile::Production { LEAST_LEASE } else { LEAST_LEASE / 10 };
+    if r.are_sound(&["egress.lease", "profile"]) && !(least..=LONGEST_LEASE).contains(&config.egress.lease) {
+        let reason = "is not from 30s (in the development profile 3s) to 10m: who only stalls for a while would be taken for dead, or who \
+                      is dead keep its mail for long";
+        r.refuse("egress.lease", reason, "leave it at 1m");
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Egress {
     pub concurrency: u32,
     /// For all messages that are being sent together; small ones do not count.
     pub memory: ByteSize,
+    /// How long a process holds what it sends before another may take it over.
+    #[serde(serialize_with = "show::duration")]
+    pub lease: Duration,
     /// Connections at once to one next hop.
     pub per_destination: u32,
     /// Local addresses of our connections; the system chooses for a family that has none here.
@@ -174,6 +177,7 @@ impl Egress {
         let shapes: Vec<_> = (1..=count).filter_map(|i| Shape::read(r, i)).collect();
         let retry = Retry::read(r);
         let timeouts = Timeouts::read(r);
+        let lease = r.value("egress.lease", "1m", kind::duration);
         let reuse = Reuse::read(r);
         let dir = r.value("egress.dkim.dir", "dkim", kind::path);
         let rsa = r.value("egress.dkim.selector_rsa", "anshin-rsa", kind::label);
@@ -195,6 +199,7 @@ impl Egress {
             shapes,
             retry: retry?,
             timeouts: timeouts?,
+            lease: lease?,
             reuse: reuse?,
             dkim: Dkim { dir: dir?, selector_rsa: rsa?, selector_ed25519: ed25519?, keys },
         })

@@ -1,12 +1,14 @@
 //! Who else is on the spool: this process says what it can't reach, and hears what the others can't.
 //!
-//! Rules: it says something new at most once a second, and that it is there every [`BEAT`]; one whose beat has stood still for [`GONE`] is
-//! absent, one for [`FORGOTTEN`] is deleted. How long the word takes to be written tells how slow the database is (`pace`), also where
+//! Rules: it says something new at most once a second, and that it is there every [`BEAT`], at its start [`AT_ONCE`] times in a row; another
+//! one is present from when its beat is seen to move, so that the row of one that was killed is nobody; one whose beat has stood still for
+//! [`GONE`] is absent, one for [`Times::forgotten`] is deleted. How long the word takes to be written tells how slow the database is (`pace`), also where
 //! nothing else is written.
 //! When it fails: the fault is logged once; the others become absent, and this process goes on as if it were alone.
 
 use super::pace::Pace;
 use super::sending::Sending;
+use super::times::Times;
 use crate::mail::Timestamp;
 use crate::relay::Relay;
 use crate::schedule::Resting;
@@ -20,24 +22,40 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 const LOOK: Duration = Duration::from_secs(1);
 /// How often a process says that it is there.
 const BEAT: Duration = Duration::from_secs(5);
+/// How often a process that begins says so in a row: the others count it from the second time that they see.
+const AT_ONCE: i64 = 3;
 /// A word of more octets is said then alone: it changes with each probe of a thousand dead destinations.
 const LONG: usize = 16 * 1024;
 /// Who has not said so for as long is absent.
 const GONE: Duration = Duration::from_secs(20);
-/// And is forgotten after this.
-const FORGOTTEN: Duration = Duration::from_secs(600);
 
 /// Another process, as it was last seen.
 struct Seen {
     beat: i64,
     since: Instant,
+    /// Whether its beat was seen to move: until then it may be a row that a killed process left.
+    has_moved: bool,
     says: Resting,
+}
+
+impl Seen {
+    /// Whether it is there: whoever can't be read for long becomes absent too.
+    fn is_there(&self) -> bool {
+        self.has_moved && self.since.elapsed() < GONE
+    }
+}
+
+/// Takes what a process says with this beat.
+fn note(others: &mut HashMap<i64, Seen>, node: i64, beat: i64, says: Resting) {
+    let has_moved = others.get(&node).is_some_and(|seen| seen.has_moved || seen.beat != beat);
+    others.insert(node, Seen { beat, since: Instant::now(), has_moved, says });
 }
 
 struct Company {
     relay: Relay,
     sending: Sending,
     pace: Pace,
+    times: Times,
     node: i64,
     beat: i64,
     said: Option<(Resting, Instant)>,
@@ -47,10 +65,25 @@ struct Company {
 }
 
 /// Says and hears until `stop` turns true.
-pub(super) async fn keep(relay: Relay, sending: Sending, pace: Pace, mut stop: watch::Receiver<bool>) {
+pub(super) async fn keep(
+    relay: Relay,
+    sending: Sending,
+    (pace, times): (Pace, Times),
+    mut stop: watch::Receiver<bool>,
+) {
     let (node, others) = (random_id(), HashMap::new());
-    let mut company =
-        Company { relay, sending, pace, node, beat: 0, said: None, others, suspects: false, failed: false };
+    let mut company = Company {
+        relay,
+        sending,
+        pace,
+        times,
+        node,
+        beat: 0,
+        said: None,
+        others,
+        suspects: false,
+        failed: false,
+    };
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -82,8 +115,7 @@ impl Company {
             self.hear().await
         }
         .await;
-        // Whoever can't be read for long becomes absent too.
-        let here = self.others.values().filter(|one| one.since.elapsed() < GONE).map(|one| one.says.clone());
+        let here = self.others.values().filter(|one| one.is_there()).map(|one| one.says.clone());
         let here = here.collect();
         self.sending.board().hear(here);
         done
@@ -94,7 +126,8 @@ impl Company {
         let says = self.sending.board().resting(now);
         let bytes = says.to_bytes(now);
         let may_wait = |said: &Resting| *said == says || bytes.len() > LONG;
-        if self.said.as_ref().is_some_and(|(said, at)| at.elapsed() < BEAT && may_wait(said)) {
+        let is_known = self.beat >= AT_ONCE;
+        if is_known && self.said.as_ref().is_some_and(|(said, at)| at.elapsed() < BEAT && may_wait(said)) {
             return Ok(());
         }
         self.beat += 1;
@@ -114,10 +147,9 @@ impl Company {
                 continue;
             }
             let Some(says) = store.said(node).await? else { continue };
-            let says = Resting::from_bytes(&says, Timestamp::now());
-            self.others.insert(node, Seen { beat, since: Instant::now(), says });
+            note(&mut self.others, node, beat, Resting::from_bytes(&says, Timestamp::now()));
         }
-        let gone = self.others.iter().filter(|(_, seen)| seen.since.elapsed() > FORGOTTEN);
+        let gone = self.others.iter().filter(|(_, seen)| seen.since.elapsed() > self.times.forgotten());
         let gone: Vec<i64> = gone.map(|(node, _)| *node).collect();
         store.forget_nodes(&gone).await
     }
@@ -128,6 +160,7 @@ impl Company {
         if suspects == std::mem::replace(&mut self.suspects, suspects) {
             return;
         }
+        self.relay.doubt_way_out(suspects);
         if suspects {
             tracing::error!(
                 event = "egress_suspects_itself",
@@ -137,5 +170,37 @@ impl Company {
         } else {
             tracing::info!(event = "egress_trusts_itself", "it sends again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_killed_before_this_process_began_is_nobody_and_who_lives_is_there_once_its_beat_moves() {
+        let mut others = HashMap::new();
+        let there = |others: &HashMap<i64, Seen>| {
+            let mut there: Vec<i64> =
+                others.iter().filter(|(_, seen)| seen.is_there()).map(|(node, _)| *node).collect();
+            there.sort_unstable();
+            there
+        };
+        for node in [1, 2] {
+            note(&mut others, node, 7, Resting::default());
+        }
+        assert!(there(&others).is_empty());
+        tokio::time::advance(LOOK).await;
+        note(&mut others, 2, 8, Resting::default());
+        assert_eq!(there(&others), [2]);
+        // What it says once more under the same beat changes nothing.
+        note(&mut others, 2, 8, Resting::default());
+        note(&mut others, 1, 7, Resting::default());
+        assert_eq!(there(&others), [2]);
+        tokio::time::advance(GONE).await;
+        assert!(there(&others).is_empty());
+        // It was cut off for a while.
+        note(&mut others, 2, 9, Resting::default());
+        assert_eq!(there(&others), [2]);
     }
 }

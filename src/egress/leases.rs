@@ -1,8 +1,8 @@
-//! Leases: what is due is taken for a minute, and for longer as long as it is being sent.
+//! Leases: what is due is taken for a minute (`times`), and for longer as long as it is being sent.
 //!
 //! Rules: a running lease is prolonged; when this process dies its leases end by themselves. Leases end by one clock on all
 //! machines, the database server's where there is one, and by this machine's; what is due is due by this machine's alone. Before anything is taken over whose lease is over, this process must have been
-//! in touch with the database for [`GRACE`]: who had it may have been cut off by the same outage, and be about to write that
+//! in touch with the database for a while ([`Times::grace`]): who had it may have been cut off by the same outage, and be about to write that
 //! it was delivered. Where the database is slow to write (`pace`), leases are asked for longer, and nothing is taken over: who had
 //! it may live, and wait for the commit that prolongs it.
 //! When it fails: nothing is leased; what is under way goes on.
@@ -10,8 +10,8 @@
 use super::Dotted;
 use super::memory::Memory;
 use super::outcomes::NO_MEMORY;
-use super::pace::SLOW;
 use super::scheduler::{Egress, REST, Shared};
+use super::times::Times;
 use crate::mail::Timestamp;
 use crate::relay::{Relay, queue_id};
 use crate::store::{Leases, Work};
@@ -23,14 +23,6 @@ use tokio::time::Instant;
 
 /// Leases held for each attempt that may be sending: results of the others are being written.
 const AHEAD: usize = 4;
-/// How long a lease lasts. A dead process's deliveries wait this long.
-pub(super) const LEASE: Duration = Duration::from_secs(60);
-/// How often running leases are prolonged.
-pub(super) const PROLONG: Duration = Duration::from_secs(15);
-/// How long others have after an outage to write what they did meanwhile; results are tried every ten seconds at least.
-const GRACE: Duration = Duration::from_secs(20);
-/// A process that could lease nothing for longer was away.
-const AWAY: Duration = Duration::from_secs(30);
 /// Looks that leased nothing, though there may be more, before one waits as for an empty queue.
 const IN_VAIN: u32 = 50;
 /// How often the server is asked for its time.
@@ -107,6 +99,7 @@ pub(super) struct Running {
     leases: HashMap<i64, i64>,
     by_task: HashMap<tokio::task::Id, Task>,
     clock: LeaseClock,
+    times: Times,
     /// When all leases were last known to be good, by both clocks.
     renewed: (Instant, Timestamp),
     /// When something could last be leased.
@@ -118,8 +111,9 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub fn new() -> Self {
+    pub fn new(times: Times) -> Self {
         Self {
+            times,
             tasks: JoinSet::new(),
             leases: HashMap::new(),
             by_task: HashMap::new(),
@@ -142,7 +136,9 @@ impl Running {
             let (of_task, dotted) = (work.clone(), Arc::new(Dotted::default()));
             dotted.set();
             let handle = self.tasks.spawn(async move {
-                shared.put_off_untried(&of_task, LEASE, "another process may be sending it").await;
+                shared
+                    .put_off_untried(&of_task, shared.times.lease, "another process may be sending it")
+                    .await;
             });
             self.by_task.insert(handle.id(), Task { work, dotted, handle });
             return;
@@ -173,7 +169,7 @@ impl Running {
 
     /// Whether this process was without the database for so long that others may have been too.
     fn was_away(&self) -> bool {
-        self.claimed.is_none_or(|at| at.elapsed() > AWAY)
+        self.claimed.is_none_or(|at| at.elapsed() > self.times.away())
     }
 
     /// The database answered, while there may be no room for more. That does not end having been away: only a look does.
@@ -225,7 +221,8 @@ impl Egress {
         // After a pause of the database our own leases may be over, and after a leap of the clock: they are renewed first, or
         // this process would lease, and send, a second time what it is still sending.
         let now = running.clock.now(relay).await;
-        let longest = if self.shared.pace.is_slow() { PROLONG } else { 2 * PROLONG };
+        let times = self.shared.times;
+        let longest = if self.shared.pace.is_slow() { times.prolong() } else { 2 * times.prolong() };
         let is_stale = running.renewed.0.elapsed() > longest || now.since(running.renewed.1) > longest;
         if is_stale && !self.prolong(running).await {
             tokio::time::sleep(REST).await;
@@ -244,7 +241,7 @@ impl Egress {
             was_away || pace.is_slow() || running.spares_until.is_some_and(|until| Instant::now() < until);
         let leases = if spares { Leases::Left } else { Leases::TakenOver(now) };
         let local = Timestamp::now();
-        let until = local.max(now).after(LEASE + pace.allowance());
+        let until = local.max(now).after(times.lease + pace.allowance());
         let (stroke, asked) = (pace.begin(), Instant::now());
         let claimed = relay.store().claim(local, until, rooms, classes, leases).await;
         let claimed = match claimed {
@@ -259,7 +256,7 @@ impl Egress {
             }
         };
         if was_away {
-            running.spares_until = Some(Instant::now() + GRACE);
+            running.spares_until = Some(Instant::now() + times.grace());
         }
         running.claimed = Some(Instant::now());
         running.in_vain = if claimed.work.is_empty() { running.in_vain.saturating_add(1) } else { 0 };
@@ -279,7 +276,7 @@ impl Egress {
             );
         }
         // The commit took so long that who had it may have prolonged it meanwhile, and be about to say what became of it.
-        let is_late = leases != Leases::Left && asked.elapsed() > SLOW;
+        let is_late = leases != Leases::Left && asked.elapsed() > times.slow();
         for work in claimed.work {
             // One that was never leased before is nobody else's.
             let may_be_anothers = is_late && work.attempt > 1;
@@ -297,7 +294,7 @@ impl Egress {
             running.leases.iter().map(|(delivery, lease)| (*delivery, *lease)).collect();
         if !leases.is_empty() {
             let pace = &self.shared.pace;
-            let until = asked.1.max(Timestamp::now()).after(LEASE + pace.allowance());
+            let until = asked.1.max(Timestamp::now()).after(self.shared.times.lease + pace.allowance());
             let stroke = pace.begin();
             let prolonged = self.shared.relay.store().extend(leases, until).await;
             if let Err(fault) = prolonged {
@@ -318,16 +315,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_was_away_leaves_what_others_had_alone_although_its_own_leases_could_be_prolonged() {
-        let mut running = Running::new();
+        let times = Times { lease: Duration::from_secs(60) };
+        let mut running = Running::new(times);
         assert!(running.was_away(), "at its start");
         running.claimed = Some(Instant::now());
         running.leases.insert(1, 1);
         for _ in 0..10 {
-            tokio::time::advance(PROLONG).await;
+            tokio::time::advance(times.prolong()).await;
             running.was_heard();
         }
         assert!(!running.was_away(), "full, and in touch");
-        tokio::time::advance(AWAY + PROLONG).await;
+        tokio::time::advance(times.away() + times.prolong()).await;
         // What it had is renewed first when the database is back.
         running.was_heard();
         assert!(running.was_away());

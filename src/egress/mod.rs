@@ -24,6 +24,7 @@ mod names;
 mod notes_file;
 mod outcomes;
 mod pace;
+mod times;
 mod pool;
 mod prepare;
 mod public_address;

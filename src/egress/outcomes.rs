@@ -15,9 +15,8 @@ use crate::smtp::client::{Outcome, Phase, Status};
 use crate::store::{Doubt, Work};
 use std::time::Duration;
 
-/// Rest after a fault of the database, and the longest of them: each is twice the one before.
+/// Rest after a fault of the database: each is twice the one before, up to [`super::times::Times::longest_rest`].
 const REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(10);
 /// The longest rest of mail that found all connections of a host taken.
 const CROWDED: Duration = Duration::from_secs(15);
 /// The longest rest of mail that found no memory.
@@ -213,7 +212,7 @@ impl Shared {
                     tracing::error!(event = "fault", %fault, "a result can't be written; trying again");
                     tokio::time::sleep(rest).await;
                     if refused >= SETTLE_AGAIN {
-                        rest = (2 * rest).min(LONGEST_REST);
+                        rest = (2 * rest).min(self.times.longest_rest());
                     }
                 }
             }

@@ -1,25 +1,25 @@
 //! How long the database takes to write: a slow one lives, and so do those whose leases it has not prolonged yet.
 //!
-//! Rules: a write that took, or is taking, longer than [`SLOW`] counts for [`COUNTS`] after its end, whether or not it came to something.
+//! Rules: a write that took, or is taking, longer than [`Times::slow`] counts for [`Times::slow_counts`] after its end, whether or not it came to something.
 //! While one counts nothing is taken over whose lease is over. By what two that came to something take leases are asked for longer: a
 //! database that is away needs no longer ones.
 //! When it fails: it does not.
 
+use super::times::Times;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A write that takes longer says that the database is slow.
-pub(super) const SLOW: Duration = Duration::from_secs(10);
-/// How long that counts.
-const COUNTS: Duration = Duration::from_secs(20);
 /// A lease is prolonged by the third write after it was asked for, at the latest, and lasts longer than one takes by itself.
 const IN_A_ROW: u32 = 2;
 
 /// What was seen of writes. Clones share it.
-#[derive(Clone, Default)]
-pub(super) struct Pace(Arc<Mutex<Seen>>);
+#[derive(Clone)]
+pub(super) struct Pace {
+    seen: Arc<Mutex<Seen>>,
+    times: Times,
+}
 
 #[derive(Default)]
 struct Seen {
@@ -38,6 +38,10 @@ pub(super) struct Stroke {
 }
 
 impl Pace {
+    pub fn new(times: Times) -> Self {
+        Self { seen: Arc::default(), times }
+    }
+
     /// A write begins.
     pub fn begin(&self) -> Stroke {
         let mut seen = self.seen();
@@ -51,7 +55,7 @@ impl Pace {
     /// Whether the database is slow to write.
     pub fn is_slow(&self) -> bool {
         let (seen, now) = (self.seen(), Instant::now());
-        let lasts = seen.under_way.values().any(|since| now.duration_since(*since) > SLOW);
+        let lasts = seen.under_way.values().any(|since| now.duration_since(*since) > self.times.slow());
         lasts || seen.slow_until.is_some_and(|until| now < until)
     }
 
@@ -63,7 +67,7 @@ impl Pace {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -73,10 +77,11 @@ impl Stroke {
         let (mut seen, now) = (self.pace.seen(), Instant::now());
         let took =
             seen.under_way.get(&self.number).map_or(Duration::ZERO, |since| now.duration_since(*since));
-        if took > SLOW {
+        let times = self.pace.times;
+        if took > times.slow() {
             let before =
                 seen.longest.filter(|(_, until)| now < *until).map_or(Duration::ZERO, |(took, _)| took);
-            seen.longest = Some((took.max(before), now + COUNTS));
+            seen.longest = Some((took.max(before), now + times.slow_counts()));
         }
     }
 }
@@ -84,8 +89,9 @@ impl Stroke {
 impl Drop for Stroke {
     fn drop(&mut self) {
         let (mut seen, now) = (self.pace.seen(), Instant::now());
-        if seen.under_way.remove(&self.number).is_some_and(|since| now.duration_since(since) > SLOW) {
-            seen.slow_until = Some(now + COUNTS);
+        let times = self.pace.times;
+        if seen.under_way.remove(&self.number).is_some_and(|since| now.duration_since(since) > times.slow()) {
+            seen.slow_until = Some(now + times.slow_counts());
         }
     }
 }
@@ -94,28 +100,30 @@ impl Drop for Stroke {
 mod tests {
     use super::*;
 
+    const TIMES: Times = Times { lease: Duration::from_secs(60) };
+
     #[tokio::test(start_paused = true)]
     async fn a_slow_write_counts_while_it_lasts_and_for_a_while() {
-        let pace = Pace::default();
+        let pace = Pace::new(TIMES);
         let quick = pace.begin();
-        tokio::time::advance(SLOW).await;
+        tokio::time::advance(TIMES.slow()).await;
         quick.done();
         assert!(!pace.is_slow());
         let slow = pace.begin();
-        tokio::time::advance(SLOW + Duration::from_secs(15)).await;
+        tokio::time::advance(TIMES.slow() + Duration::from_secs(15)).await;
         assert!(pace.is_slow(), "it has not even ended");
         slow.done();
         pace.begin().done();
         assert_eq!((pace.is_slow(), pace.allowance()), (true, Duration::from_secs(50)));
-        tokio::time::advance(COUNTS).await;
+        tokio::time::advance(TIMES.slow_counts()).await;
         assert_eq!((pace.is_slow(), pace.allowance()), (false, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_that_came_to_nothing_makes_no_lease_longer() {
-        let pace = Pace::default();
+        let pace = Pace::new(TIMES);
         let failed = pace.begin();
-        tokio::time::advance(2 * SLOW).await;
+        tokio::time::advance(2 * TIMES.slow()).await;
         drop(failed);
         assert_eq!((pace.is_slow(), pace.allowance()), (true, Duration::ZERO));
     }

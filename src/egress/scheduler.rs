@@ -11,12 +11,13 @@ use super::company;
 use super::configured;
 use super::dkim::{DkimFault, Signer};
 use super::housekeeping::{self, House};
-use super::leases::{Found, LEASE, PROLONG, Running};
+use super::leases::{Found, Running};
 use super::memory::{Memory, Share};
 use super::pace::Pace;
 use super::prepare::{self, Letter};
 use super::route::Route;
 use super::sending::{Place, Sending};
+use super::times::Times;
 use super::tls_report::{Ledger, Reporting};
 use super::{Dotted, EgressFault, Purpose, Report, Transport};
 use crate::config::{self, Config, Retention};
@@ -74,6 +75,7 @@ pub(super) struct Shared {
     pub memory: Memory,
     pub trust: Trust,
     pub pace: Pace,
+    pub times: Times,
 }
 
 impl Egress {
@@ -86,7 +88,7 @@ impl Egress {
         let transport = Transport::new(configured::transport(config)?)?;
         transport.policies().share(relay.clone());
         let shapes = config::Shape::in_force(&config.egress.shapes);
-        let retry = &config.egress.retry;
+        let (retry, times) = (&config.egress.retry, Times { lease: config.egress.lease });
         let back_off =
             BackOff { first: retry.first, factor: retry.factor, max: retry.max, expire: retry.expire };
         Ok(Self {
@@ -98,7 +100,8 @@ impl Egress {
                 sending: Sending::new(configured::board(config, relay, &shapes)),
                 memory: Memory::new(config.egress.memory.octets()),
                 trust: Trust::default(),
-                pace: Pace::default(),
+                pace: Pace::new(times),
+                times,
             }),
             concurrency: config.egress.concurrency as usize,
             audit: config.audit.clone(),
@@ -120,11 +123,12 @@ impl Egress {
         };
         ledger.restore().await;
         let ledger = tokio::spawn(ledger.serve(stop.clone()));
-        let mut running = Running::new();
+        let times = self.shared.times;
+        let mut running = Running::new(times);
         let sending = self.shared.sending.clone();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut prolong = tokio::time::interval(PROLONG);
+        let mut prolong = tokio::time::interval(times.prolong());
         self.shared.relay.store().serve_due();
         let house = housekeeping::keep(
             self.shared.relay.clone(),
@@ -134,8 +138,12 @@ impl Egress {
             stop.clone(),
         );
         let house = tokio::spawn(house);
-        let company =
-            company::keep(self.shared.relay.clone(), sending.clone(), self.shared.pace.clone(), stop.clone());
+        let company = company::keep(
+            self.shared.relay.clone(),
+            sending.clone(),
+            (self.shared.pace.clone(), times),
+            stop.clone(),
+        );
         let company = tokio::spawn(company);
         let audit = tokio::spawn(auditing::keep(self.shared.relay.clone(), self.audit.clone(), stop.clone()));
         let mut found = Found::More;
@@ -151,7 +159,7 @@ impl Egress {
                 () = std::future::ready(()), if found == Found::More => {}
                 () = store.due() => found = Found::More,
                 _ = look.tick() => {
-                    clock.look(self.shared.relay.store(), LEASE).await;
+                    clock.look(self.shared.relay.store(), times.lease).await;
                     found = Found::More;
                 }
                 () = sending.ended(), if found == Found::NoRoom => found = Found::More,

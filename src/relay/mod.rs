@@ -245,6 +245,8 @@ struct Inner {
     strays: std::sync::Mutex<retention::Strays>,
     /// Whether nothing more may be taken.
     is_halted: AtomicBool,
+    /// Whether the egress of this process does not trust its own way out.
+    is_way_out_in_doubt: AtomicBool,
     /// Whether nothing may be sealed any more.
     seals_no_more: AtomicBool,
     /// Whether nothing that an older version wrote is without its proof.
@@ -320,6 +322,7 @@ impl Relay {
             kept_octets: std::sync::OnceLock::new(),
             strays: std::sync::Mutex::default(),
             is_halted: AtomicBool::new(false),
+            is_way_out_in_doubt: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),
             is_bound: AtomicBool::new(false),
         };
@@ -351,6 +354,17 @@ impl Relay {
     /// Takes nothing from now on, until the process ends: what it would seal nobody could open.
     pub fn seal_no_more(&self) {
         self.inner.seals_no_more.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes whether the egress of this process trusts its own way out, for who looks after it.
+    pub fn doubt_way_out(&self, is_in_doubt: bool) {
+        self.inner.is_way_out_in_doubt.store(is_in_doubt, Ordering::Relaxed);
+    }
+
+    /// Whether the egress of this process does not trust its own way out.
+    #[must_use]
+    pub fn is_way_out_in_doubt(&self) -> bool {
+        self.inner.is_way_out_in_doubt.load(Ordering::Relaxed)
     }
 
     /// Refuses while nothing is taken.

@@ -147,7 +147,21 @@ impl Relay {
             Some(outcome) => self.notice(&key, work, outcome, &result.status, now).await,
             None => None,
         };
-        let record = self.record_of_attempt(Moment { at: now, ..self.moment() }, &key, event, work, result);
+        let is_late = outcome == Some(Outcome::Delayed);
+        // What nobody was asked to take leaves no record, but that its sender was told of it does.
+        let record = match (result.was_tried || next.is_end(), is_late) {
+            (true, _) => {
+                let moment = Moment { at: now, ..self.moment() };
+                Some(self.record_of_attempt(moment, &key, event, work, result))
+            }
+            (false, true) => {
+                let attempts = work.attempt.saturating_sub(1);
+                let detail =
+                    serde_json::json!({ "reason": "waits", "attempts": attempts, "told": notice.is_some() });
+                Some(self.work_record(&key, event, work, &detail))
+            }
+            (false, false) => None,
+        };
         let settlement = Settlement {
             delivery_id: work.delivery_id,
             message_id: work.message_id,
@@ -156,9 +170,9 @@ impl Relay {
             next,
             status: Some(result.status.clone()),
             was_tried: result.was_tried,
-            record: (result.was_tried || next.is_end()).then_some(record),
+            record,
             notice: notice.map(Box::new),
-            late: (outcome == Some(Outcome::Delayed)).then(|| Deadlines::told(work.expires_at)),
+            late: is_late.then(|| Deadlines::told(work.expires_at)),
             doubt: result.doubt,
             mailbox: self.mailbox_after(&key, work, result),
         };

@@ -268,6 +268,7 @@ fn routes(egress: &Egress, places: &mut Vec<Place>) {
         shapes: _,
         retry: _,
         timeouts: _,
+        lease: _,
         reuse: _,
         dkim: Dkim { dir, selector_rsa: _, selector_ed25519: _, keys: _ },
     } = egress;

@@ -78,6 +78,12 @@ impl Resting {
         bytes
     }
 
+    /// Whether the process that said this does not trust its own way out, by the beginning of its word.
+    #[must_use]
+    pub fn says_doubt(beginning: &[u8]) -> bool {
+        matches!(beginning, [FORM, suspects, ..] if *suspects != 0)
+    }
+
     /// What was kept a moment ago; nothing where it is of another form.
     #[must_use]
     pub fn from_bytes(bytes: &[u8], now: Timestamp) -> Self {
@@ -139,6 +145,8 @@ mod tests {
         said.add(Key::Route(7), &groups, NOW);
         let bytes = said.to_bytes(NOW);
         assert_eq!(Resting::from_bytes(&bytes, NOW), said);
+        assert!(Resting::says_doubt(&bytes) && Resting::says_doubt(&bytes[..2]));
+        assert!(!Resting::says_doubt(&Resting::default().to_bytes(NOW)) && !Resting::says_doubt(&[9, 1]));
         for wrong in [&bytes[..9], &[][..], &[9; 64]] {
             assert_eq!(Resting::from_bytes(wrong, NOW), Resting::default());
         }

@@ -56,6 +56,19 @@ impl Store {
         row.map(|row| row.try_get(0)).transpose().map_err(|error: sqlx::Error| error.into())
     }
 
+    /// The beginning of what each of them says: two octets.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn words_of_nodes(&self) -> Result<Vec<Vec<u8>>, StoreFault> {
+        let rows = sqlx::query("SELECT substr(says, 1, 2) FROM egress_node LIMIT $1")
+            .bind(NODES)
+            .fetch_all(self.pool())
+            .await?;
+        let read = |row: &sqlx::any::AnyRow| row.try_get(0);
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
     /// Forgets processes that are gone.
     ///
     /// # Errors

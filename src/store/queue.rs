@@ -189,13 +189,75 @@ pub(super) async fn settle<'a>(
     touched: &mut Touched<'a>,
     done: &[&'a Settlement],
 ) -> Result<Vec<bool>, sqlx::Error> {
-    // One delivery settled twice in one group is a repetition: the second finds its lease gone.
+    let held = write(connection, touched, done).await?;
+    let effective = || done.iter().zip(&held).filter(|(_, held)| **held).map(|(done, _)| *done);
+    let ended: Vec<i64> = effective().filter(|done| done.next.is_end()).map(|done| done.message_id).collect();
+    for lot in lots(&ended) {
+        let text = statement(
+            Engine::of(connection),
+            "DELETE FROM message_body WHERE message_id IN (",
+            "?",
+            lot.len(),
+            ")",
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for message in lot {
+            query = query.bind(*message);
+        }
+        query.execute(&mut *connection).await?;
+    }
+    blocks::mailboxes(connection, effective()).await?;
+    let repeated = repeated(connection, done, &held).await?;
+    let is_told = |(done, held): &(&&'a Settlement, &bool)| match done.next {
+        _ if **held => true,
+        // Who lost its lease may have found no body, since another delivered it.
+        Next::Held { .. } => false,
+        _ => !repeated.contains(&(done.delivery_id, done.lease)),
+    };
+    let told = done.iter().zip(&held).filter(is_told);
+    let records: Vec<&NewRecord> = told.filter_map(|(done, _)| done.record.as_ref()).collect();
+    accept::records(connection, touched, &records).await?;
+    let notices: Vec<&NewMessage> = effective().filter_map(|done| done.notice.as_deref()).collect();
+    accept::messages(connection, touched, &notices).await?;
+    Ok(held)
+}
+
+/// Writes the states, and which of them counted. What is settled twice under one lease in one group is a repetition; of two holders of one
+/// delivery the first one's word is written before the second's, so that each counts by its lease.
+async fn write<'a>(
+    connection: &mut AnyConnection,
+    touched: &mut Touched<'a>,
+    done: &[&'a Settlement],
+) -> Result<Vec<bool>, sqlx::Error> {
     let mut seen = HashSet::new();
-    let first: Vec<bool> = done.iter().map(|done| seen.insert(done.delivery_id)).collect();
-    let once: Vec<&Settlement> =
-        done.iter().zip(&first).filter(|(_, first)| **first).map(|(done, _)| *done).collect();
+    let mut left: Vec<&'a Settlement> =
+        done.iter().filter(|done| seen.insert((done.delivery_id, done.lease))).copied().collect();
+    let mut counted = HashSet::new();
+    while !left.is_empty() {
+        let mut of_round = HashSet::new();
+        let (round, later): (Vec<&'a Settlement>, Vec<&'a Settlement>) =
+            left.into_iter().partition(|done| of_round.insert(done.delivery_id));
+        let updated = write_round(connection, touched, &round).await?;
+        counted.extend(
+            round
+                .iter()
+                .filter(|done| updated.contains(&done.delivery_id))
+                .map(|done| (done.delivery_id, done.lease)),
+        );
+        left = later;
+    }
+    // The first of those that are alike.
+    Ok(done.iter().map(|done| counted.remove(&(done.delivery_id, done.lease))).collect())
+}
+
+/// Writes what became of deliveries, each of which is here once. Those of which it counted.
+async fn write_round<'a>(
+    connection: &mut AnyConnection,
+    touched: &mut Touched<'a>,
+    round: &[&'a Settlement],
+) -> Result<HashSet<i64>, sqlx::Error> {
     let mut updated = HashSet::new();
-    for lot in lots(&once) {
+    for lot in lots(round) {
         let text = statement(
             Engine::of(connection),
             "UPDATE delivery SET state = v.column3, next_at = v.column4, ended_at = v.column5, \
@@ -240,38 +302,7 @@ pub(super) async fn settle<'a>(
             }
         }
     }
-    let held: Vec<bool> =
-        done.iter().zip(first).map(|(done, first)| first && updated.contains(&done.delivery_id)).collect();
-    let effective = || done.iter().zip(&held).filter(|(_, held)| **held).map(|(done, _)| *done);
-    let ended: Vec<i64> = effective().filter(|done| done.next.is_end()).map(|done| done.message_id).collect();
-    for lot in lots(&ended) {
-        let text = statement(
-            Engine::of(connection),
-            "DELETE FROM message_body WHERE message_id IN (",
-            "?",
-            lot.len(),
-            ")",
-        );
-        let mut query = sqlx::query(AssertSqlSafe(text));
-        for message in lot {
-            query = query.bind(*message);
-        }
-        query.execute(&mut *connection).await?;
-    }
-    blocks::mailboxes(connection, effective()).await?;
-    let repeated = repeated(connection, done, &held).await?;
-    let is_told = |(done, held): &(&&'a Settlement, &bool)| match done.next {
-        _ if **held => true,
-        // Who lost its lease may have found no body, since another delivered it.
-        Next::Held { .. } => false,
-        _ => !repeated.contains(&(done.delivery_id, done.lease)),
-    };
-    let told = done.iter().zip(&held).filter(is_told);
-    let records: Vec<&NewRecord> = told.filter_map(|(done, _)| done.record.as_ref()).collect();
-    accept::records(connection, touched, &records).await?;
-    let notices: Vec<&NewMessage> = effective().filter_map(|done| done.notice.as_deref()).collect();
-    accept::messages(connection, touched, &notices).await?;
-    Ok(held)
+    Ok(updated)
 }
 
 /// Which of the settlements that changed nothing did so because they were written before: the answer to that was lost.

@@ -203,7 +203,9 @@ async fn halted(
     next.run(request).await
 }
 
-/// 200 once every role of this process serves and the database answers; with it, until when the certificates are valid.
+/// 200 once every role of this process serves and the database answers; with it, until when the certificates are valid, and whether its
+/// egress doubts its own way out. That is no reason for a 503: who balances by it would take away a process that takes mail well, for what
+/// may be other people's servers.
 async fn readyz(
     axum::extract::State(shared): axum::extract::State<Arc<Shared>>,
 ) -> (axum::http::StatusCode, String) {
@@ -221,7 +223,11 @@ async fn readyz(
         Ok(()) => {
             let until = shared.certificates.as_ref().and_then(|certificates| certificates.valid_until());
             let until = until.map(|until| format!("certificates valid until {}\n", until.to_rfc3339()));
-            (StatusCode::OK, format!("ready\n{}", until.unwrap_or_default()))
+            let doubt = match shared.relay.is_way_out_in_doubt() {
+                true => "egress doubts its own way out: see egress_suspects_itself in the log\n",
+                false => "",
+            };
+            (StatusCode::OK, format!("ready\n{}{doubt}", until.unwrap_or_default()))
         }
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n".into()),
     }

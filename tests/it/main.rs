@@ -18,6 +18,7 @@ mod store_facts;
 mod store_failover;
 mod store_clock;
 mod store_holds;
+mod store_holders;
 mod store_lanes;
 mod store_queue;
 mod store_tree;

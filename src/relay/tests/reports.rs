@@ -96,3 +96,40 @@ async fn who_asks_for_the_message_gets_it_back_when_it_failed_and_its_header_oth
         assert!(said.contains("text/rfc822-headers") && !said.contains(text), "{said}");
     }
 }
+
+#[tokio::test]
+async fn that_a_sender_was_told_of_a_delay_stands_in_the_log_also_where_nobody_was_asked_to_take_the_mail() {
+    let mut shop = Shop::open().await;
+    shop.reopen(Policy { delay_notice: Duration::ZERO, ..Policy::for_tests() }).await;
+    shop.customer_writes(&shop.store_alias(), "<1@customer.example>", Notify::default(), None).await;
+    let records = async |work: &Work| {
+        shop.relay.store().records_of_message(work.message_id).await.unwrap().into_iter().map(|row| row.event)
+    };
+    let now = Timestamp::now();
+    let mut before = 0;
+    for (round, told) in [(0, 1), (1, 0)] {
+        let at = now.after(MINUTE * round);
+        let leased = shop.lease_at(at).await;
+        let work = leased.iter().find(|work| work.direction == "to_merchant").unwrap();
+        if round == 0 {
+            before = records(work).await.count();
+        }
+        let untried = AttemptResult {
+            verdict: Verdict::Deferred,
+            status: "451 4.3.0".into(),
+            was_tried: false,
+            retry_at: Some(at),
+            doubt: crate::store::Doubt::Clear,
+            is_time_sure: true,
+            detail: serde_json::json!({ "reason": "given back at a stop" }),
+        };
+        assert!(shop.relay.settle(work, &untried).await.unwrap());
+        // Once, however often it is given back.
+        let events: Vec<_> = records(work).await.collect();
+        before += told;
+        assert_eq!(events.len(), before, "{events:?}");
+        assert!(events.last().is_some_and(|event| event == "deferred"), "{events:?}");
+    }
+    let notices = shop.lease_at(now.after(MINUTE * 2)).await;
+    assert_eq!(notices.iter().filter(|work| work.direction == "notice").count(), 1);
+}

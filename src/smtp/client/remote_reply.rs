@@ -6,8 +6,11 @@
 //! and forgotten, up to [`MAX_FORGOTTEN`]. Where lines of a reply have different codes that of the last one counts (RFC 5321 §4.2.1). A code is
 //! 200 to 599; lines with 1yz, which SMTP has no use for, and empty ones are passed over, [`MAX_FORGOTTEN`] octets of them at most. An
 //! enhanced code (RFC 2034 §4) counts when its class is the first digit of the code. How the octets were cut makes no difference.
+//! What a client does follows from the code alone (RFC 5321 §4.2), so a line without the blank behind its three digits (`250OK`) says what
+//! they say, and is the last of its reply. Behind a fourth digit there is no code.
 //! When it fails: [`ReplyFault`], and nothing more can be read from that connection: where the next reply begins
-//! is no longer known. [`ReplyReader::begun`] tells what the server had begun to say.
+//! is no longer known. [`ReplyReader::begun`] tells what the server had begun to say, also in a line whose end never came: the code is
+//! there whole once its third digit is, and nothing that may follow in that line changes it.
 
 use super::{RemoteText, Status};
 
@@ -52,7 +55,7 @@ impl RemoteReply {
 
     /// The texts of the lines after code and hyphen or space.
     pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
-        self.lines.iter().map(|line| line.get(4..).unwrap_or_default())
+        self.lines.iter().map(|line| text_of(line))
     }
 
     /// The whole as text for sealing.
@@ -102,10 +105,13 @@ impl ReplyReader {
         self.lines.is_empty() && self.cut.is_none() && self.input.len() <= self.read
     }
 
-    /// The code of a reply of which whole lines came, and not its end.
+    /// The code of a reply that has begun and not ended: of its last line, whole or not, of which so much came.
     #[must_use]
     pub fn begun(&self) -> Option<u16> {
-        self.code
+        let rest = || self.input.get(self.read..).unwrap_or_default();
+        let unfinished = self.cut.as_deref().unwrap_or_else(rest);
+        let code = code_of(unfinished).ok().map(|(code, _)| code).filter(|code| *code >= 200);
+        code.or(self.code)
     }
 
     /// Forgets everything received, as at the switch to TLS (RFC 3207 §4.2, CVE-2011-0411).
@@ -138,7 +144,7 @@ impl ReplyReader {
                 let lines = std::mem::take(&mut self.lines);
                 let own = |line: &Vec<u8>| line.get(..3) == lines.last().and_then(|last| last.get(..3));
                 let speaks = lines.iter().find(|line| own(line));
-                let enhanced = speaks.and_then(|line| parse_enhanced(code, line.get(4..)?));
+                let enhanced = speaks.and_then(|line| parse_enhanced(code, text_of(line)));
                 return Ok(Some(RemoteReply { code, enhanced, lines }));
             }
         }
@@ -186,17 +192,28 @@ fn parse_line(line: &[u8]) -> Result<Option<(u16, bool)>, ReplyFault> {
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }
+    let (code, next) = code_of(line)?;
+    Ok((code >= 200).then_some((code, next != Some(b'-'))))
+}
+
+/// The three digits at the beginning of a line, and what comes behind them.
+fn code_of(line: &[u8]) -> Result<(u16, Option<u8>), ReplyFault> {
     let (digits, rest) = line.split_at_checked(3).ok_or(ReplyFault::Malformed)?;
     let code = digits.iter().try_fold(0u16, |code, byte| {
         if byte.is_ascii_digit() { Some(code * 10 + u16::from(byte - b'0')) } else { None }
     });
     let code = code.filter(|code| (100..600).contains(code)).ok_or(ReplyFault::Malformed)?;
-    let last = match rest.first() {
-        None | Some(b' ' | b'\t') => true,
-        Some(b'-') => false,
-        Some(_) => return Err(ReplyFault::Malformed),
-    };
-    Ok((code >= 200).then_some((code, last)))
+    match rest.first() {
+        Some(digit) if digit.is_ascii_digit() => Err(ReplyFault::Malformed),
+        next => Ok((code, next.copied())),
+    }
+}
+
+/// A line behind its code and what separates them.
+fn text_of(line: &[u8]) -> &[u8] {
+    match line.get(3..).unwrap_or_default() {
+        [b' ' | b'\t' | b'-', text @ ..] | text => text,
+    }
 }
 
 /// `class.subject.detail` at the start of a text, where its class is that of the code and both numbers have at
@@ -258,7 +275,7 @@ mod tests {
             (b"25\r\n", ReplyFault::Malformed),
             (b"099 x\r\n", ReplyFault::Malformed),
             (b"600 x\r\n", ReplyFault::Malformed),
-            (b"250x\r\n", ReplyFault::Malformed),
+            (b"2500 x\r\n", ReplyFault::Malformed),
         ] {
             assert_eq!(read_all(wire, 1), Err(fault), "{}", wire.escape_ascii());
         }
@@ -278,6 +295,8 @@ mod tests {
         for (wire, expected) in [
             (&b"\r\n \r\n250 2.0.0 ok\r\n"[..], vec![(250, Some((2, 0, 0)), 1)]),
             (b"150 working\r\n150-still\r\n250 2.0.0 ok\r\n", vec![(250, Some((2, 0, 0)), 1)]),
+            (b"250OK\r\n220 x\r\n", vec![(250, None, 1), (220, None, 1)]),
+            (b"550:5.1.1 no\r\n", vec![(550, None, 1)]),
             (b"250\t2.0.0 ok\r\n", vec![(250, Some((2, 0, 0)), 1)]),
             (b"250-2.0.0 a\r\n251 2.1.5 b\r\n", vec![(251, Some((2, 1, 5)), 2)]),
             (b"250-2.0.0 a\r\n550 5.7.1 no\r\n", vec![(550, Some((5, 7, 1)), 2)]),
@@ -316,7 +335,25 @@ mod tests {
     #[test]
     fn what_a_server_has_begun_to_say_is_known() {
         let mut reader = ReplyReader::new();
-        for (octets, begun) in [(&b"250-que"[..], None), (b"ued\r\n", Some(250)), (b"250 ok\r\n", None)] {
+        let long = [b' '; 2 * MAX_LINE];
+        for (octets, begun) in [
+            (&b"25"[..], None),
+            (b"0", Some(250)),
+            (b"-que", Some(250)),
+            (b"ued\r\n", Some(250)),
+            (b"25", Some(250)),
+            (b"0 ok\r\n", None),
+            (b"150", None),
+            (b"\r\n250-a\r\n550", Some(550)),
+            (b"0", Some(250)),
+            (b"\r\n", Some(250)),
+        ] {
+            reader.feed(octets);
+            let _ = reader.take();
+            assert_eq!(reader.begun(), begun, "{}", octets.escape_ascii());
+        }
+        let mut reader = ReplyReader::new();
+        for (octets, begun) in [(&b"250 a"[..], Some(250)), (&long, Some(250)), (b"\n", None)] {
             reader.feed(octets);
             let _ = reader.take().unwrap();
             assert_eq!(reader.begun(), begun);

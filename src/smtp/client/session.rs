@@ -7,7 +7,11 @@
 //!   refused and RCPT was not, and 354 came, the connection is dropped: a lone dot might deliver an empty message.
 //! - A reply that comes while the message is written refuses it, or makes no sense; it never accepts it. What is
 //!   left over at the end of a transaction closes the connection. Octets that came before TLS are forgotten at the switch (RFC 3207 §4.2, CVE-2011-0411).
-//! - A yes to the final dot counts as soon as its first line is there: what follows that can't be read makes it no no.
+//! - A yes to the final dot counts as soon as its three digits are there: with the code the server has taken the message on
+//!   (RFC 5321 §4.2.5, §6.1), and acts come from the code alone (§4.2). Neither a line end that never comes nor what follows and can't be
+//!   read makes it a no. Whoever writes 250 and means something else would have to write it before knowing; to send again on that doubt would
+//!   double each mail that a hasty server took. A no whose code came is no doubt either: the server has not got it, and it is tried again.
+//!   What has less than three digits stays ambiguous, and is sent again: doubled rather than lost.
 //! - A server that greets with our own name is ourselves (5.4.6), unless the next hop was named by hand.
 //!
 //! When it fails: [`Step::Finished`] with a [`Verdict`], after which [`Session::is_reusable`] tells whether the
@@ -259,7 +263,7 @@ impl Session {
             State::LoneDot(verdict) => verdict,
             State::Commands { refused: Some(refused), .. } => refused.verdict,
             State::Dot => Verdict {
-                outcome: Outcome::Deferred { status, phase, ambiguous: true },
+                outcome: Outcome::Deferred { status, phase, ambiguous: !self.has_begun(400..600) },
                 phase,
                 remote_text: None,
             },
@@ -272,6 +276,11 @@ impl Session {
         let code = self.reader.begun().filter(|code| (200..300).contains(code))?;
         let outcome = Outcome::Delivered { status: Status { code, enhanced: None } };
         matches!(self.state, State::Dot).then_some(Verdict { outcome, phase: Phase::Dot, remote_text: None })
+    }
+
+    /// Whether the server has begun a reply with one of these codes.
+    fn has_begun(&self, codes: std::ops::Range<u16>) -> bool {
+        self.reader.begun().is_some_and(|code| codes.contains(&code))
     }
 
     /// Says QUIT. Its reply need not be awaited.

@@ -4,6 +4,7 @@
 //! | line | is |
 //! |---|---|
 //! | `s: …` | a line of the server |
+//! | `s~: …` | the beginning of a line of the server, whose end does not come |
 //! | `c: …` | a line we must send; a block of them must come in one write, and nothing else with it |
 //! | `> tls never`, `may`, `required` | what we do about STARTTLS; before the first line |
 //! | `> named by hand` | the next hop stands in the configuration; before the first line |
@@ -127,9 +128,12 @@ fn play(name: &str, text: &str, pieces: &mut dyn FnMut() -> usize) {
     while let Some(line) = lines.next() {
         let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
         match mark {
-            "s:" => {
+            "s:" | "s~:" => {
                 assert_eq!(String::from_utf8_lossy(&play.sent), "", "{name}: sent before {line}");
-                let mut wire = format!("{rest}\r\n");
+                let mut wire = rest.to_owned();
+                if mark == "s:" {
+                    wire.push_str("\r\n");
+                }
                 while let Some(more) = lines.next_if(|l| l.starts_with("s:")) {
                     wire.push_str(more.strip_prefix("s: ").unwrap_or_default());
                     wire.push_str("\r\n");
@@ -251,6 +255,7 @@ proptest::proptest! {
         }
         let known = session.phase();
         // Whatever was read, only a loss after the final dot leaves open who has the message.
-        proptest::prop_assert_eq!(session.lost().outcome.is_ambiguous(), known == Phase::Dot);
+        let is_ambiguous = session.lost().outcome.is_ambiguous();
+        proptest::prop_assert!(!is_ambiguous || known == Phase::Dot);
     }
 }

@@ -106,6 +106,13 @@ impl Postfix {
         self.scratch.path().join("conf/certificate.pem")
     }
 
+    /// Shows another certificate from the next session on.
+    pub fn use_certificate(&self, certificate: &str, key: &str) {
+        fs::write(self.certificate(), certificate).unwrap();
+        fs::write(self.scratch.path().join("conf/key.pem"), key).unwrap();
+        assert!(self.run("reload"), "postfix does not reload:\n{}", self.log());
+    }
+
     fn run(&self, verb: &str) -> bool {
         let conf = self.scratch.path().join("conf");
         let output = Command::new("/usr/sbin/postfix").arg("-c").arg(conf).arg(verb).output();

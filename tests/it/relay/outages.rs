@@ -230,12 +230,21 @@ fn behind_a_path() -> (Database, Proxy, Scene) {
 }
 
 fn nodes_behind_a_path(processes: &[&[&str]]) -> (Database, Proxy, Scene) {
+    set_up_behind_a_path(processes, |setup| setup)
+}
+
+/// The same with a changed set-up.
+pub fn set_up_behind_a_path(
+    processes: &[&[&str]],
+    change: impl Fn(Setup) -> Setup,
+) -> (Database, Proxy, Scene) {
     let database = fresh_database();
     let url = database.url();
     let (host, name) = url.rsplit_once('@').unwrap().1.split_once('/').unwrap();
     let proxy = Proxy::start(host.parse().unwrap());
     let through = format!("'postgres://anshin@{}/{name}'", proxy.address());
-    let scene = Scene::with_roles(On::Postgres, |setup: Setup| setup.key("storage.url", &through), processes);
+    let change = |setup: Setup| change(setup.key("storage.url", &through));
+    let scene = Scene::with_roles(On::Postgres, change, processes);
     (database, proxy, scene)
 }
 

@@ -7,13 +7,16 @@ use super::watch::Watch;
 use crate::peer::{eventually, eventually_within, sqlite};
 use sqlx::{Connection, Row};
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 on_both_databases! {
     a_process_whose_smarthost_is_gone_keeps_no_mail_from_one_whose_way_is_well,
     a_process_that_reaches_nobody_suspects_itself_and_others_send_its_mail,
+    a_process_that_was_killed_is_nobody_to_leave_mail_to_for_one_that_begins,
 }
 
 /// How long a single mail may take that a healthy process could send at once.
@@ -35,7 +38,7 @@ fn ingress(on: On, people: &[Person]) -> Scene {
 
 /// Starts one process with these routes and one whose way is well, and waits until each knows that the other is there.
 fn start_both(scene: &mut Scene, broken: &str) {
-    scene.relay.start_with(&[&["egress"]], &[("ANSHIN__EGRESS__ROUTE", broken)]);
+    scene.relay.start_with(&[&["egress", "web"]], &[("ANSHIN__EGRESS__ROUTE", broken)]);
     scene.relay.start(&["egress"]);
     let url = scene.relay.database_url();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -53,6 +56,44 @@ fn start_both(scene: &mut Scene, broken: &str) {
     eventually("both have looked", || {
         let now = beats();
         first.iter().all(|(node, beat)| now.get(node).is_some_and(|now| now > beat)).then_some(())
+    });
+}
+
+/// What `queue watch` says: how many processes there are, and how many of them are in doubt.
+fn watched(scene: &Scene) -> (u64, u64) {
+    let mut command = scene.relay.binary();
+    let mut child = command.args(["queue", "watch", "--every", "1"]).stdout(Stdio::piped()).spawn().unwrap();
+    let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let look: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let count = |of: &str| look["egress"][of].as_u64().unwrap();
+    (count("processes"), count("in_doubt"))
+}
+
+/// A row that a process left which was killed before any of these began.
+fn leave_a_ghost(scene: &Scene) {
+    let url = scene.relay.database_url();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let mut connection = sqlite::connect(&url).await;
+        let text = "INSERT INTO egress_node (id, beat, says) VALUES (42, 7, $1)";
+        let says: &[u8] = b"\x01\0";
+        sqlx::query(text).bind(says).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
+fn a_process_that_was_killed_is_nobody_to_leave_mail_to_for_one_that_begins(on: On) {
+    let mut scene = ingress(on, &[]);
+    leave_a_ghost(&scene);
+    let broken = format!("[{{ domain = '*', next_hop = '{}', tls = 'may' }}]", closed());
+    scene.relay.start_with(&[&["egress"]], &[("ANSHIN__EGRESS__ROUTE", &broken)]);
+    scene.submit(&scene.to_customer()).is("250 2.0.0");
+    eventually("it is tried, and left to nobody", || {
+        let queue = scene.relay.queue(Some("waiting"));
+        let line = queue.iter().find(|line| line["last_status"].is_string())?;
+        assert_eq!(line["attempts"], 1, "{line}");
+        Some(())
     });
 }
 
@@ -106,6 +147,12 @@ fn a_process_that_reaches_nobody_suspects_itself_and_others_send_its_mail(on: On
         round += 1;
     }
     assert!(suspects(&scene), "it took nothing, or told nobody");
+    eventually("who looks after it sees it, and nobody takes it out of service", || {
+        let ready = super::http::request(scene.relay.web(), "GET", "/readyz", "", "");
+        assert_eq!(ready.status, 200, "{}", ready.body);
+        ready.body.contains("doubts its own way out").then_some(())
+    });
+    eventually("so does who watches the queue", || (watched(&scene) == (2, 1)).then_some(()));
     // Alone it tries everything as ever.
     scene.relay.kill_one(2);
     let letter = Letter::new(&scene.watch, &scene.mise.address, &orders[0].customer_alias);

@@ -1,5 +1,6 @@
 //! What happens by chance: numbers of a seed, how destinations behave through time; and the things that can happen.
 
+use super::company::Seen;
 use crate::mail::{Domain, Timestamp};
 use crate::schedule::{Board, Class};
 use std::collections::{HashMap, HashSet};
@@ -41,12 +42,16 @@ pub enum Manner {
     /// Takes connections and never greets.
     Silent,
     Refuses,
+    /// The resolver does not answer, noticed after up to half an hour.
+    Unresolved,
 }
 
 /// The longest attempt: 30 minutes and the answer to the dot.
 const LONGEST: Duration = Duration::from_secs(40 * 60);
 /// How long a greeting is waited for (RFC 5321 §4.5.3.2.1).
 const GREETING: Duration = Duration::from_secs(300);
+/// How long it may take to find out, over all hosts and addresses, that a destination can't be reached, in milliseconds.
+const TOOK: u64 = 30 * 60_000;
 
 impl Manner {
     /// How long an attempt lasts.
@@ -56,6 +61,15 @@ impl Manner {
             Manner::Dead => random.millis(1, 30_000),
             Manner::Tarpit => LONGEST,
             Manner::Silent => GREETING,
+            Manner::Unresolved => random.millis(0, TOOK),
+        }
+    }
+
+    /// The same where processes have ways out of their own: one that finds nobody may take long to find out.
+    pub fn lasts_apart(self, random: &mut Random) -> Duration {
+        match self {
+            Manner::Dead if random.below(4) == 0 => random.millis(0, TOOK),
+            manner => manner.lasts(random),
         }
     }
 }
@@ -101,6 +115,7 @@ pub enum Event {
         life: u64,
         delivery: usize,
         lease: u64,
+        begun: Timestamp,
     },
     /// An attempt has lasted for long.
     Lasts {
@@ -135,6 +150,7 @@ pub struct Node {
     pub keeps_at: Option<Timestamp>,
     /// Whether its leases are going to be prolonged.
     pub prolongs: bool,
+    pub seen: Seen,
 }
 
 /// Stores send from two domains of ours.

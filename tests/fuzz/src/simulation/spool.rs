@@ -34,6 +34,8 @@ pub struct Delivery {
     pub told: bool,
     /// Attempts of which nobody knows the end.
     pub doubtful: usize,
+    /// Attempts, those of which nothing is counted too.
+    pub tried: usize,
     /// How often the destination took it.
     pub taken: usize,
 }

@@ -3,24 +3,24 @@
 //! Rules: everything that happens is an event in a heap, ordered by time and number, so a seed has one history. The first
 //! destination is always well: what is sent there measures whether anybody starves.
 
-use super::nature::{Event, Manner, Node, Random, lot_of, sender_of};
+use super::company::{Seen, is_apart};
+use super::nature::{Event, Manner, Node, Random, lot_of};
 use super::siege::{SILENT, is_besieged};
 use super::spool::{Delivery, Spool, State};
 use crate::mail::Timestamp;
 use crate::schedule::{
-    BackOff, Blocked, Board, Bounds, Class, Deadlines, Effect, Groups, Look, NextAttempt, Rate, Rest, Shape,
-    Standing, Told, Word,
+    BackOff, Blocked, Board, Bounds, Class, Deadlines, Groups, Look, Rate, Rest, Shape, Told,
 };
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::time::Duration;
 
 pub const LEASE: Duration = Duration::from_secs(60);
-const PROLONG: Duration = Duration::from_secs(15);
+pub const PROLONG: Duration = Duration::from_secs(15);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
-/// After how long an attempt waits aside (`egress::scheduler`).
-const LASTS: Duration = Duration::from_secs(15);
+/// How often who takes nothing but probes looks.
+const SUSPECTS: Duration = Duration::from_secs(5);
 
 /// What is measured.
 #[derive(Default)]
@@ -32,6 +32,10 @@ pub struct Measured {
     pub deaths: u64,
     /// Refusals of us: the mail waited.
     pub spared: u64,
+    /// Deliveries that were left to other processes.
+    pub left: u64,
+    /// Attempts that ended at a process that did not trust its way out.
+    pub suspicions: u64,
 }
 
 pub struct World {
@@ -41,8 +45,8 @@ pub struct World {
     pub measured: Measured,
     pub bounds: Bounds,
     pub rules: Deadlines,
-    back_off: BackOff,
-    nodes: Vec<Node>,
+    pub back_off: BackOff,
+    pub nodes: Vec<Node>,
     pub manners: HashMap<i64, Vec<(Timestamp, Manner)>>,
     events: BinaryHeap<Reverse<(Timestamp, u64, Event)>>,
     number: u64,
@@ -52,6 +56,10 @@ pub struct World {
     shaped: bool,
     /// Whether most destinations are silent, and have mail that wants all places.
     pub is_besieged: bool,
+    /// Whether processes have ways out of their own, which break.
+    pub is_apart: bool,
+    /// When a process died last.
+    pub last_death: Option<Timestamp>,
 }
 
 impl World {
@@ -84,13 +92,16 @@ impl World {
             dark_since: Some(start),
             shaped,
             is_besieged,
+            is_apart: is_apart(seed),
+            last_death: None,
             random,
         };
         for route in 0..routes {
             let lot = lot_of(&mut world.random, route, start);
             world.manners.insert(route, lot);
         }
-        for node in 0..=usize::try_from(world.random.below(3)).unwrap() {
+        for node in 0..=usize::try_from(world.random.below(6)).unwrap() {
+            let cuts = if world.is_apart { Seen::cuts(&mut world.random, start) } else { Vec::new() };
             let board = world.board();
             let it = Node {
                 board,
@@ -102,6 +113,7 @@ impl World {
                 looks_at: None,
                 keeps_at: None,
                 prolongs: false,
+                seen: Seen::new(cuts),
             };
             world.nodes.push(it);
             world.at(start, Event::Start { node });
@@ -160,14 +172,14 @@ impl World {
         self.events.push(Reverse((at, self.number, event)));
     }
 
-    fn look_at(&mut self, node: usize, at: Timestamp) {
+    pub fn look_at(&mut self, node: usize, at: Timestamp) {
         if self.nodes[node].looks_at.is_none_or(|planned| at < planned) {
             self.nodes[node].looks_at = Some(at);
             self.at(at, Event::Look { node });
         }
     }
 
-    fn keep_at(&mut self, node: usize, at: Timestamp) {
+    pub fn keep_at(&mut self, node: usize, at: Timestamp) {
         if self.nodes[node].keeps_at.is_none_or(|planned| at < planned) {
             self.nodes[node].keeps_at = Some(at);
             self.at(at, Event::House { node });
@@ -214,6 +226,7 @@ impl World {
                         look_at: self.rules.first(now),
                         told: false,
                         doubtful: 0,
+                        tried: 0,
                         taken: 0,
                     });
                 }
@@ -233,13 +246,16 @@ impl World {
                 let it = &mut self.nodes[node];
                 it.lives += 1;
                 (it.board, it.life) = (board, Some(it.lives));
+                (it.seen.started, it.seen.died) = (Some(now), None);
                 self.look_at(node, now);
                 self.keep_at(node, now);
                 self.nodes[node].prolongs = false;
             }
             Event::Crash { node } => {
                 let it = &mut self.nodes[node];
-                it.life = None;
+                if it.life.take().is_some() {
+                    (it.seen.started, it.seen.died, self.last_death) = (None, Some(now), Some(now));
+                }
                 it.sending.clear();
                 it.aside.clear();
                 for (id, _) in it.running.drain() {
@@ -271,7 +287,9 @@ impl World {
                     self.look_at(node, now);
                 }
             }
-            Event::End { node, life, delivery, lease } => self.end(node, life, delivery, lease),
+            Event::End { node, life, delivery, lease, begun } => {
+                self.end(node, life, (delivery, lease), now.since(begun));
+            }
             Event::Prolong { node, life } => {
                 if self.nodes[node].life != Some(life) {
                     return;
@@ -292,12 +310,18 @@ impl World {
     fn look(&mut self, node: usize) {
         let Some(life) = self.nodes[node].life else { return };
         let now = self.now;
+        self.hear(node);
         loop {
             let it = &mut self.nodes[node];
             let classes = Class::in_turn(it.board.next_turn());
             let rooms = it.board.rooms(now, usize::MAX);
             let limit = rooms.limit();
             if limit == 0 {
+                // Nothing may be sending whose end would make it look.
+                let suspects = it.board.suspects_itself();
+                if let Some(due) = self.spool.due().filter(|_| suspects) {
+                    self.look_at(node, due.max(now.after(SUSPECTS)));
+                }
                 return;
             }
             let (leased, more) = self.spool.claim(now, now.after(LEASE), rooms, classes);
@@ -318,89 +342,11 @@ impl World {
         }
     }
 
-    fn begin(&mut self, node: usize, life: u64, id: usize, lease: u64) {
-        let now = self.now;
-        let (route, attempts) = (self.spool.deliveries[id].route, self.spool.deliveries[id].attempts);
-        let delivery = &self.spool.deliveries[id];
-        if attempts == 1 && route == 0 && delivery.store > 0 && delivery.class != Class::Bulk {
-            let up_since = self.dark.iter().map(|(_, until)| *until).max().unwrap_or(now);
-            let wait = now.since(delivery.accepted.max(up_since));
-            self.measured.longest_wait = self.measured.longest_wait.max(wait);
-        }
-        let it = &mut self.nodes[node];
-        it.board.began(route, now);
-        // Another lease of the same delivery can't be running here: its lease would have been prolonged.
-        assert!(it.running.insert(id, lease).is_none(), "leased twice by one process");
-        let starts_prolonging = !std::mem::replace(&mut it.prolongs, true);
-        let sending = it.sending.entry(route).or_default();
-        *sending += 1;
-        self.measured.most_at_once = self.measured.most_at_once.max(*sending);
-        let manner = self.manner(route, now);
-        let lasts = manner.lasts(&mut self.random);
-        self.measured.attempts_while_dead += u64::from(manner == Manner::Dead);
-        self.at(now.after(lasts), Event::End { node, life, delivery: id, lease });
-        if lasts > LASTS {
-            self.at(now.after(LASTS), Event::Lasts { node, life, delivery: id, lease });
-        }
-        if starts_prolonging {
-            self.at(now.after(PROLONG), Event::Prolong { node, life });
-        }
-    }
-
-    fn end(&mut self, node: usize, life: u64, id: usize, lease: u64) {
-        if self.nodes[node].life != Some(life) {
-            return;
-        }
-        let (now, random) = (self.now, self.random.next());
-        let (route, store) = (self.spool.deliveries[id].route, self.spool.deliveries[id].store);
-        let it = &mut self.nodes[node];
-        it.running.remove(&id);
-        if it.aside.remove(&id) {
-            it.board.come_back();
-        }
-        *it.sending.entry(route).or_default() -= 1;
-        let manner = self.manner(route, now);
-        let effect = match manner {
-            Manner::Takes | Manner::Defers | Manner::Refuses => Effect::Answered,
-            Manner::SendsAway | Manner::Tarpit => Effect::Slowed,
-            Manner::Dead | Manner::Silent => Effect::Unreached,
-        };
-        let (sender, board) = (sender_of(store), &mut self.nodes[node].board);
-        let word = board.ended(route, effect, now, random);
-        let standing = match manner {
-            Manner::Refuses => board.refused(route, &sender, (store, id as i64), now),
-            _ => Standing::Unclear,
-        };
-        self.measured.spared += u64::from(standing != Standing::Unclear);
-        let delivery = &mut self.spool.deliveries[id];
-        let next = match manner {
-            Manner::Takes => {
-                self.nodes[node].board.took(route, &sender);
-                delivery.taken += 1;
-                Ok(State::Delivered)
-            }
-            Manner::Refuses if standing == Standing::Unclear => Ok(State::Failed),
-            _ => match self.back_off.after(delivery.attempts, delivery.accepted, now, random) {
-                NextAttempt::At(at) => Err(at),
-                NextAttempt::Expired => Ok(State::Failed),
-            },
-        };
-        self.spool.settle(id, lease, next, now);
-        match word {
-            Word::Nothing => {}
-            Word::Died => self.measured.deaths += 1,
-            Word::Revived => {
-                let routes = self.nodes[node].board.siblings(route);
-                self.spool.wake(&routes, now);
-            }
-        }
-        self.look_at(node, now);
-    }
-
     fn house(&mut self, node: usize) {
         if self.nodes[node].life.is_none() {
             return;
         }
+        self.hear(node);
         let now = self.now;
         for id in self.spool.looks(now) {
             if self.spool.is_leased(id, now) {
