@@ -16,7 +16,7 @@ mod fold;
 mod forms;
 mod hidden;
 mod ids;
-mod labels;
+mod glued;
 mod large;
 mod longer;
 mod look;
