@@ -3,7 +3,7 @@
 //!
 //! Rules: RFC 2392 (a link is the id without brackets, percent-escaped), RFC 2387 §3.1 (`start`). An id without an at
 //! sign has no host and stays. The left half stays where it is plain and used once, else a number takes its place.
-//! Links to ids that the message does not have lose their host too. Plain means: it names neither a local part of a
+//! Links to ids that the message does not have lose their host too, and become none of those that it has. Plain means: it names neither a local part of a
 //! secret nor a host.
 //! When it fails: never.
 
@@ -81,10 +81,13 @@ impl ContentIds {
 
     /// What takes the place of an id (without brackets).
     pub fn of(&self, id: &[u8]) -> String {
-        match self.new.get(&folded(id)) {
-            Some(new) => new.clone(),
-            None => self.rewritten(id).unwrap_or_else(|| format!("part@{}", self.host)),
+        if let Some(new) = self.new.get(&folded(id)) {
+            return new.clone();
         }
+        let is_free = |new: &String| !self.taken.contains(new);
+        // Another mail's first picture is called like this one's: a link to what is not here must not show what is.
+        let mut none = (0..).map(|number| format!("none{number}@{}", self.host));
+        self.rewritten(id).filter(is_free).or_else(|| none.find(is_free)).unwrap_or_default()
     }
 
     /// The value of a Content-ID field, or of a `start` parameter.
@@ -167,5 +170,18 @@ mod tests {
         let hay = b"<img src=\"cid:logo.1@pc.home.example\"> acid:x@y url(cid:ii_abc) cid:gone@x.example'";
         let found: Vec<_> = ids.references(hay).map(|(_, new)| new).collect();
         assert_eq!(found, ["logo.1@relay.example", "gone@relay.example"]);
+    }
+
+    #[test]
+    fn a_link_to_a_part_that_is_not_there_shows_no_other_part() {
+        let mut ids = ContentIds::new("relay.example");
+        for value in ["<image001.png@01DC0000.HERE>", "<none0@x.example>"] {
+            ids.add(value.as_bytes(), &|_| false);
+        }
+        assert_eq!(ids.of(b"image001.png@01DC0000.HERE"), "image001.png@relay.example");
+        assert_eq!(ids.of(b"image001.png@01DA7777.GONE"), "none1@relay.example");
+        assert_eq!(ids.of(b"image002.png@01DA7777.GONE"), "image002.png@relay.example");
+        let hay = b"<img src=\"cid:image001.png@01DA7777.GONE\">";
+        assert_eq!(ids.references(hay).map(|(_, new)| new).collect::<Vec<_>>(), ["none1@relay.example"]);
     }
 }

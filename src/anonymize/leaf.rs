@@ -14,6 +14,7 @@ use crate::document;
 use crate::mime::MAX_DEPTH;
 use crate::mime::charset::Charset;
 use crate::mime::lines::{self, Break, MAX_LINE};
+use crate::mime::long_lines;
 use crate::mime::transfer::{self, Edit, Encoding};
 use crate::mime::tree::{self, Budget, Entity};
 use crate::mime::uuencode;
@@ -129,6 +130,7 @@ impl Writer<'_> {
         let long = |text: &[u8]| text.split(|b| *b == b'\n').any(|line| line.len() > MAX_LINE + 1);
         if encoding == Encoding::Identity && long(edited) && !long(raw) {
             let broken = lines::broken_at_blanks(edited, MAX_LINE - 2, Break::BehindBlank);
+            let broken = broken.or_else(|| long_lines::broken(edited, charset_of(edited, label)?));
             let broken = broken.ok_or(Refusal::LineTooLong)?;
             out.truncate(from);
             out.extend_from_slice(&broken);
@@ -281,6 +283,12 @@ fn label(entity: &Entity) -> Result<Option<String>, Refusal> {
         return Err(Refusal::Charset);
     }
     Ok(label)
+}
+
+/// The charset in which a text makes sense: UTF-8 where it does in it and has more than ASCII, else the one that it declares.
+fn charset_of(text: &[u8], label: Option<&[u8]>) -> Option<Charset> {
+    let is_utf8 = !text.is_ascii() && std::str::from_utf8(text).is_ok();
+    if is_utf8 { Some(Charset::Utf8) } else { label.and_then(Charset::for_label) }
 }
 
 /// How much of a text is looked at for the beginning of a document, in octets.

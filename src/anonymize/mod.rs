@@ -20,6 +20,7 @@ mod facts;
 mod field;
 mod file;
 mod gate;
+mod glued;
 mod identity;
 mod leaf;
 mod longer;

@@ -7,7 +7,7 @@
 //! When it fails: never.
 
 use super::search::Kind;
-use super::{before, longer, spelling, stripping};
+use super::{before, glued, longer, spelling, stripping};
 use std::ops::Range;
 
 /// Longest local part with its tag that is looked at, in octets.
@@ -131,7 +131,8 @@ impl Needle {
         Some(Found {
             range: start..end,
             with: self.alias.clone(),
-            left_clear: left_is_clear(hay.get(..start)?, kind),
+            left_clear: left_is_clear(hay.get(..start)?, kind)
+                || glued::stands_before(hay.get(..start)?, hay.get(start..at)?),
             right_clear: is_right_clear(
                 hay,
                 end,

@@ -4,6 +4,7 @@ mod beside;
 mod carriers;
 mod cells;
 mod fixtures;
+mod glued;
 mod hostile;
 mod longer;
 mod planted;

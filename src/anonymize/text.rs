@@ -6,11 +6,12 @@
 //! When it fails: never.
 
 mod utf7;
+mod words;
 
 use super::content_id::ContentIds;
 use super::search::{Hit, Kind, Search};
 use super::traces::Traces;
-use super::{anchors, cut, field};
+use super::{anchors, cut};
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
 use crate::mime::way_back::WayBack;
@@ -19,9 +20,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 pub(super) use utf7::may_be_utf7;
-
-/// Longest stretch that is looked at as one value with encoded words, in octets.
-const MAX_WORDS: usize = 8 * 1024;
 
 /// What a text is searched for.
 pub struct Sought<'a> {
@@ -93,7 +91,7 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
             read(Charset::Utf7, &mut Octets::of(bytes, &window, Charset::Utf7), &window, sought, &mut all);
         }
     }
-    words(bytes, sought, &mut all);
+    words::edits(bytes, sought, &mut all);
     let whole = sought.search.token_edits(bytes).into_iter().chain(sought.search.written_edits(bytes));
     for edit in whole.chain(sought.traces.edits(bytes)) {
         all.insert(edit);
@@ -384,38 +382,6 @@ fn link_places(bytes: &[u8]) -> Vec<usize> {
             word.is_some_and(|word| word.eq_ignore_ascii_case(b"cid"))
         })
         .collect()
-}
-
-/// Encoded words (RFC 2047) in a text, where people quote headers: each stretch of them is changed like a header value.
-fn words(bytes: &[u8], sought: &Sought<'_>, all: &mut Edits) {
-    let mut from = 0;
-    while let Some(i) = memchr::memmem::find(bytes.get(from..).unwrap_or_default(), b"=?") {
-        let start = from + i;
-        let end = words_end(bytes, start);
-        from = end.max(start + 2);
-        let Some(value) = bytes.get(start..end).filter(|value| value.len() > 8) else { continue };
-        if let Ok(Some(new)) = field::words_scrubbed(value, sought.search) {
-            all.insert(Edit { range: start..end, with: new });
-        }
-    }
-}
-
-/// Where the stretch of words ends that begins at `start`: words with only blanks, line ends and marks of quoting between.
-fn words_end(bytes: &[u8], start: usize) -> usize {
-    let limit = (start + MAX_WORDS).min(bytes.len());
-    let mut end = start;
-    let mut at = start;
-    while let Some(rest) = bytes.get(at..limit).filter(|rest| rest.starts_with(b"=?")) {
-        let mut marks = memchr::memchr_iter(b'?', rest);
-        let Some(close) = marks.nth(3) else { break };
-        if rest.get(close + 1) != Some(&b'=') || rest.get(..close).unwrap_or_default().contains(&b'\n') {
-            break;
-        }
-        end = at + close + 2;
-        let blanks = bytes.get(end..limit).unwrap_or_default();
-        at = end + blanks.iter().take_while(|b| b.is_ascii_whitespace()).count();
-    }
-    end
 }
 
 /// The stretches of the hits in the source, in order: the first of each hit with its replacement, the others empty.

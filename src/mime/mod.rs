@@ -18,6 +18,7 @@ pub mod header;
 mod iso2022jp;
 pub mod line_value;
 pub mod lines;
+pub mod long_lines;
 pub mod params;
 pub mod pgp;
 mod quoted_printable;

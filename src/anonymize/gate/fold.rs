@@ -161,7 +161,8 @@ impl Folded {
         self.quotes.push(self.bytes.len());
     }
 
-    fn is_gap(&self, at: usize) -> bool {
+    /// Whether something was taken out before `at`.
+    pub fn is_gap(&self, at: usize) -> bool {
         self.gaps.binary_search(&at).is_ok()
     }
 

@@ -7,7 +7,7 @@
 //! When it fails: never.
 
 use super::fold::{Folded, Joints, Leave, MAX_LOCAL};
-use super::longer;
+use super::{glued, longer};
 
 /// Domains of one provider that are the same, and that ignore dots before the at sign.
 const GMAIL: [&str; 2] = ["gmail.com", "googlemail.com"];
@@ -115,7 +115,9 @@ impl Wanted {
         // Before an address with an equals sign there is a word of the list: `bounce-bob=a.example@`.
         let joints = if text.is_equals(at) { Joints::Part } else { joints };
         let whole = self.domains.iter().any(domain)
-            && self.local_ends(text.before(at), |start| text.begins_word(start, joints));
+            && self.local_ends(text.before(at), |start| {
+                text.begins_word(start, joints) || glued::stand_before(text, start, at)
+            });
         whole || (text.is_equals(at) && self.stands_turned(text, at))
     }
 
@@ -243,6 +245,7 @@ impl Wanted {
             let joined = reaching.last().is_some_and(joint);
             // The last letter of an escape sequence that ends a shift (ISO/IEC 2022) is none of the text.
             !(apart && (joined || reaching.ends_with(b"\x1b(")))
+                || glued::end_before(reaching, before.get(start..).unwrap_or_default())
         };
         self.domains.iter().any(domain) && self.local_ends(before, begins)
     }
