@@ -388,7 +388,7 @@ fn says_base64(text: &[u8]) -> bool {
 /// What hides addresses of pages (Cloudflare's): hexadecimal digits behind a mark, each octet under the first one.
 pub fn hidden(text: &[u8], mut each: impl FnMut(&[u8])) {
     static MARKS: LazyLock<[Finder<'static>; 2]> =
-        LazyLock::new(|| ["cfemail", "email-protection"].map(|mark| Finder::new(mark)));
+        LazyLock::new(|| ["cfemail", "email-protection"].map(Finder::new));
     for mark in MARKS.iter() {
         for at in mark.find_iter(text) {
             let behind = text.get(at + mark.needle().len()..).unwrap_or_default();

@@ -4,7 +4,7 @@
 
 use super::{Hits, Search};
 use crate::anonymize::search::Kind;
-use crate::anonymize::text::replacements;
+use crate::anonymize::text::{Apart, replacements};
 use crate::anonymize::{carried, gateways, protected, spelling, tokens};
 use crate::mime::transfer::{Edit, apply};
 use crate::mime::view::View;
@@ -12,19 +12,12 @@ use crate::mime::view::View;
 impl Search {
     /// The edits that take the secrets out of base64 and hexadecimal digits in a text.
     pub fn token_edits(&self, text: &[u8]) -> Vec<Edit> {
-        let mut edits = protected::edits(text, self);
-        for more in [self.carried_edits(text), self.tokens.edits(text, &self.needles)] {
-            let known = edits.len();
-            for edit in more {
-                let apart =
-                    |one: &Edit| one.range.end <= edit.range.start || edit.range.end <= one.range.start;
-                if edits.iter().take(known).all(apart) {
-                    edits.push(edit);
-                }
-            }
+        let hidden = protected::edits(text, self).into_iter();
+        let mut all = Apart::default();
+        for edit in hidden.chain(self.carried_edits(text)).chain(self.tokens.edits(text, &self.needles)) {
+            all.insert(edit);
         }
-        edits.sort_by_key(|edit| edit.range.start);
-        edits
+        all.into_edits().collect()
     }
 
     /// Looks at the text with its links in clear. Says whether there was any at sign in them.
