@@ -192,7 +192,7 @@ pub fn veils(text: &[u8]) -> Vec<usize> {
             (Some(b'&'), Some(b'p' | b's' | b'z' | b'h' | b'd' | b'a')) => {
                 let rest = text.get(at + 1..).unwrap_or_default();
                 let rest = rest.strip_prefix(b"amp;").unwrap_or(rest);
-                [b"period;".as_slice(), b"shy;", b"zwj;", b"zwnj;", b"hyphen;", b"dash;", b"amp;", b"#"]
+                [b"period".as_slice(), b"shy", b"zwj", b"zwnj", b"hyphen", b"dash", b"amp", b"#"]
                     .iter()
                     .any(|name| rest.starts_with(name))
             }
@@ -334,7 +334,7 @@ fn sign(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
             let behind_wide = before(2) >= 0x80 || back;
             let hz = text.get(range.end..range.end + 2) == Some(b"~{");
             // `commat;`, or the word alone.
-            let entity = before(1) == b'm' && behind == b';';
+            let entity = before(1) == b'm' && matches!(behind, b';' | b'\\');
             let alone =
                 (opens(before(1)) || behind_wide) && (closes(behind) || hz || matches!(behind, 0x1b | 0x0e));
             (entity || alone).then_some(range)
@@ -376,7 +376,7 @@ fn is_ruled_out(text: &[u8], sign: &Range<usize>, needles: &[Needle]) -> bool {
     let plain = text.get(sign.clone()) == Some(b"@");
     if !plain {
         let is_word = text.get(sign.clone()).is_some_and(|word| word.eq_ignore_ascii_case(b"at"));
-        if is_word && behind.first() != Some(&b';') {
+        if is_word && !matches!(behind, [b';', ..] | [b'\\', b';', ..]) {
             // The word: what it stands between must fit, blanks and brackets aside.
             let skip = |b: &u8| b.is_ascii_whitespace() || b")]}>".contains(b);
             let blanks = behind.iter().take(8).take_while(|b| skip(b)).count();

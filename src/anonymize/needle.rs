@@ -14,6 +14,8 @@ use std::ops::Range;
 const MAX_RUN: usize = 254;
 /// Longest escape of one character that ends in a letter or a digit, in octets.
 const LONGEST_ESCAPE: usize = 8;
+/// Shortest local part that is looked for on its own, in octets.
+const MIN_LOCAL: usize = 3;
 /// Domains whose mailboxes are the same with and without dots, and in each of them.
 const DOTLESS: [&str; 2] = ["gmail.com", "googlemail.com"];
 
@@ -74,6 +76,20 @@ impl Needle {
         Some(format!("{local}@m"))
     }
 
+    /// Whether a text in small letters is its local part but for dots, where those mean nothing.
+    pub fn is_without_dots(&self, text: &[u8]) -> bool {
+        let Some(own) = self.dotless.as_deref().filter(|own| own.len() >= MIN_LOCAL) else { return false };
+        let base = text.split(|b| *b == b'+').next().unwrap_or_default();
+        base.iter().filter(|b| **b != b'.').eq(own)
+    }
+
+    /// What Google Calendar writes for it behind the id of an event, with and without its dots and its tag.
+    pub fn short_forms(&self) -> Vec<Vec<u8>> {
+        let Some(dotless) = &self.dotless else { return Vec::new() };
+        let all = self.locals.iter().chain([dotless]);
+        all.map(|local| [b" ", local.as_slice(), b"@m"].concat()).collect()
+    }
+
     /// Its local part, in its forms.
     pub fn locals(&self) -> &[Vec<u8>] {
         &self.locals
@@ -93,8 +109,13 @@ impl Needle {
     /// letter may be an escape, a tag or a break, and rules nothing out.
     pub fn is_ruled_out_behind(&self, behind: &[u8]) -> bool {
         self.domains.iter().all(|domain| {
-            let both = behind.iter().zip(domain);
-            both.take_while(|(b, _)| is_plain(**b)).any(|(b, own)| b.to_ascii_lowercase() != *own)
+            let mut both = behind.iter().zip(domain).take_while(|(b, _)| is_plain(**b));
+            let other = both.position(|(b, own)| b.to_ascii_lowercase() != *own);
+            // A mark may stand behind a letter that it makes another one of.
+            let is_marked = |at: usize| {
+                !domain.get(at).is_some_and(u8::is_ascii) && !behind.get(at + 1).is_some_and(|b| is_plain(*b))
+            };
+            other.is_some_and(|at| !is_marked(at))
         })
     }
 

@@ -6,16 +6,19 @@
 //! so other people's addresses stay. Where that is in doubt (a dot behind it, a tag before it) it is a hit.
 //! When it fails: never; what it misses the gate refuses.
 
+mod links;
 mod names;
 
 use super::anchors::{self, Window};
+use super::carried::Carried;
 use super::content_id::ContentIds;
+use super::garbled::Garbled;
 use super::needle::{Found, Needle};
 use super::spelling::{self, Folded};
 use super::tokens::Tokens;
 use super::traces::{Number, Traces};
 use super::written::Written;
-use super::{Passage, Refusal, before, cut, longer, said, stripping, tags};
+use super::{Passage, Refusal, before, compose, cut, longer, said, stripping, tags};
 use crate::mail::RealAddress;
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
@@ -57,6 +60,8 @@ pub struct Search {
     firsts: Vec<u8>,
     tokens: Tokens,
     written: Written,
+    garbled: Garbled,
+    carried: Carried,
     traces: Traces,
 }
 
@@ -87,7 +92,8 @@ impl Search {
         firsts.sort_unstable();
         firsts.dedup();
         let (tokens, written) = (Tokens::new(&needles, &written), Written::new(&needles));
-        Self { needles, firsts, tokens, written, traces: Traces::default() }
+        let (garbled, carried) = (Garbled::new(&needles), Carried::new(&needles));
+        Self { needles, firsts, tokens, written, garbled, carried, traces: Traces::default() }
     }
 
     /// Takes in the traces of the mail's path.
@@ -163,21 +169,18 @@ impl Search {
         anchors::is_any(text, first, &self.needles)
     }
 
-    /// The edits that take the secrets out of base64 and hexadecimal digits in a text.
-    pub fn token_edits(&self, text: &[u8]) -> Vec<Edit> {
-        self.tokens.edits(text, &self.needles)
-    }
-
     /// The edits that take the secrets out of a text where a system wrote them in a form of its own.
     pub fn written_edits(&self, text: &[u8]) -> Vec<Edit> {
-        let found =
-            self.written.found(text, true).into_iter().filter(|found| found.left_clear && found.right_clear);
+        let all = self.written.found(text, true).into_iter().chain(self.garbled.found(text, &self.needles));
+        let found = all.filter(|found| found.left_clear && found.right_clear);
         found.map(|found| Edit { range: found.range, with: found.with.into_bytes() }).collect()
     }
 
     /// Where a domain of a secret stands behind a character beyond ASCII, which may be a sign that is drawn: `bob★a.example`.
     pub fn places_behind_signs(&self, text: &[u8]) -> Vec<usize> {
-        self.written.behind_signs(text)
+        let mut places = self.written.behind_signs(text);
+        places.extend(self.garbled.places(text, &self.needles));
+        places
     }
 
     /// Whether a secret stands in octets as it is, whatever stands beside it.
@@ -207,6 +210,7 @@ impl Search {
                 any |= self.layers(view.bytes(), &[&folded, &view], None, &mut hits);
             }
         }
+        any |= self.links(text, &mut hits);
         if any
             && kind != Kind::Addresses
             && let Some(view) = stripping::joined_at_signs(text)
@@ -249,11 +253,17 @@ impl Search {
             if has_any {
                 self.look(top.bytes(), &stack, hits);
                 any = true;
-                let joined =
-                    [Some(stripping::joined(top.bytes())), stripping::joined_over_marks(top.bytes())];
+                let joined = [
+                    Some(stripping::joined(top.bytes())),
+                    stripping::joined_over_marks(top.bytes()),
+                    compose::composed(top.bytes()),
+                ];
                 for joined in joined.iter().flatten() {
                     let stack = [&stack[..], &[joined]].concat();
                     self.look(joined.bytes(), &stack, hits);
+                    if let Some(whole) = compose::composed(joined.bytes()) {
+                        self.look(whole.bytes(), &[&stack[..], &[&whole]].concat(), hits);
+                    }
                 }
             }
             // Ids of parts are known by now, also broken ones: what is left names no part.
@@ -318,7 +328,8 @@ impl Search {
             turned.for_each(|found| hits.add(found, hay, stack));
         }
         hits.settle();
-        for mut found in self.written.found(hay, stack.is_empty()) {
+        let garbled = self.garbled.found(hay, &self.needles);
+        for mut found in self.written.found(hay, stack.is_empty()).into_iter().chain(garbled) {
             if !found.right_clear {
                 self.end_as_written(&mut found, hay, stack, hits.text);
             }

@@ -242,11 +242,17 @@ fn entity(rest: &[u8]) -> Option<(usize, Option<char>)> {
         let count = digits.iter().take(12).take_while(|b| char::from(**b).is_digit(radix)).count();
         let text = std::str::from_utf8(digits.get(..count)?).ok()?;
         let c = char::from_u32(u32::from_str_radix(text, radix).ok()?)?;
-        let end = 2 + lead + count + usize::from(digits.get(count) == Some(&b';'));
-        return Some((end, Some(c)));
+        // Calendars escape the semicolon (RFC 5545 §3.3.11).
+        let close = match digits.get(count..)? {
+            [b';', ..] => 1,
+            [b'\\', b';', ..] => 2,
+            _ => 0,
+        };
+        return Some((2 + lead + count + close, Some(c)));
     }
     let end = rest.iter().take(24).position(|b| *b == b';')?;
-    let c = match rest.get(1..end)? {
+    let name = rest.get(1..end)?;
+    let c = match name.strip_suffix(b"\\").unwrap_or(name) {
         b"commat" => '@',
         b"period" => '.',
         b"lowbar" | b"UnderBar" => '_',

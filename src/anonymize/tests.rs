@@ -1,11 +1,13 @@
 //! The anonymizer as a whole. Both parties have a canary address that no finished message may hold.
 
 mod beside;
+mod carried;
 mod carriers;
 mod cells;
 mod fixtures;
 mod glued;
 mod hostile;
+mod links;
 mod longer;
 mod planted;
 mod written;

@@ -11,7 +11,7 @@ mod words;
 use super::content_id::ContentIds;
 use super::search::{Hit, Kind, Search};
 use super::traces::Traces;
-use super::{anchors, cut};
+use super::{anchors, cut, gateways};
 use crate::mime::charset::Charset;
 use crate::mime::transfer::Edit;
 use crate::mime::way_back::WayBack;
@@ -61,6 +61,7 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
     }
     links.extend(sought.search.places_behind_signs(bytes));
     links.extend(cut::places(bytes));
+    links.extend(gateways::places(bytes));
     links.sort_unstable();
     // Nearly all addresses in nearly all texts stand there as they are.
     let keeps_ascii = matches!(first, Charset::Utf8 | Charset::Iso2022Jp | Charset::Legacy(_));
@@ -300,6 +301,7 @@ fn read(
 fn hits_near(text: &[u8], sought: &Sought<'_>) -> Vec<Hit> {
     let mut links = if sought.ids.is_some() { link_places(text) } else { Vec::new() };
     links.extend(cut::places(text));
+    links.extend(gateways::places(text));
     let mut out: Vec<Hit> = Vec::new();
     for window in sought.search.windows_in_unicode(text, links) {
         let near = text.get(window.range.clone()).unwrap_or_default();

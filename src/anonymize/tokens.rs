@@ -266,7 +266,8 @@ fn stretch(text: &[u8], at: usize, fits: impl Fn(u8) -> bool) -> Range<usize> {
     at - back..at + length
 }
 
-fn base64_token(
+/// The edit of the token in base64 of which a spelling stands at `at`, in `phase` of its group, where `inner` changes its octets.
+pub fn base64_token(
     text: &[u8],
     at: usize,
     phase: usize,
@@ -316,7 +317,7 @@ fn hex_token(text: &[u8], at: usize, length: usize, needle: &Needle) -> Option<E
 }
 
 /// The octets with every address replaced in them, the longest first: one may end with another.
-fn all_replaced(octets: &[u8], needles: &[Needle]) -> Option<Vec<u8>> {
+pub fn all_replaced(octets: &[u8], needles: &[Needle]) -> Option<Vec<u8>> {
     let mut by_length: Vec<&Needle> = needles.iter().collect();
     by_length.sort_by_key(|needle| Reverse(needle.canonical().len()));
     let mut changed: Option<Vec<u8>> = None;

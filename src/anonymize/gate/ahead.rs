@@ -7,8 +7,8 @@
 //! When it fails: never; where it cannot tell within its steps, a domain may follow.
 
 use super::compat::{is_invisible, plain};
-use super::escapes::{MAX_LAYERS, read};
-use super::{hidden, marks};
+use super::escapes::{MAX_LAYERS, is_lead, read};
+use super::{compose, hidden, marks};
 use memchr::{memchr, memmem};
 use std::cell::Cell;
 
@@ -92,6 +92,10 @@ fn follows(text: &[u8], mut at: usize, mut domain: &[u8], extent: Extent, walk: 
         let Some(&b) = text.get(at) else { return extent == Extent::Part };
         if is_plain(b) {
             if b.to_ascii_lowercase() != expected {
+                // A letter whose mark stands behind it.
+                if expected >= 0x80 && text.get(at + 1).is_some_and(|next| *next >= 0x80 || is_lead(*next)) {
+                    return true;
+                }
                 // " dot ".
                 return expected == b'.' && b | 0x20 == b'd';
             }
@@ -300,6 +304,12 @@ fn unit(text: &[u8], at: usize, domain: &[u8]) -> Unit {
             '=' if text.get(end).is_some_and(u8::is_ascii_whitespace) => Unit::Out(end),
             _ => Unit::Other,
         };
+    }
+    if domain.first().is_some_and(|b| *b >= 0x80)
+        && (compose::is_narrow(c)
+            || read(text, end, MAX_LAYERS).is_some_and(|(next, _)| compose::is_mark(next)))
+    {
+        return Unit::Unknown;
     }
     if let Some(reads) = plain(c) {
         return against(reads.as_bytes(), domain, end);

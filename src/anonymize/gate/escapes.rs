@@ -186,10 +186,13 @@ fn quoted(text: &[u8], from: usize, kind: Kind, layers: u32) -> Meaning {
 
 fn entity(text: &[u8], from: usize, layers: u32) -> Meaning {
     let (first, mut at) = read(text, from, layers)?;
-    let semicolon = |at: usize| match read(text, at, layers) {
-        Some((';', end)) => end,
-        _ => at,
+    // Calendars escape it (RFC 5545 §3.3.11).
+    let closes = |at: usize| match read(text, at, layers)? {
+        (';', end) => Some(end),
+        ('\\', end) => read(text, end, layers).filter(|(c, _)| *c == ';').map(|(_, end)| end),
+        _ => None,
     };
+    let semicolon = |at: usize| closes(at).unwrap_or(at);
     if first == '#' {
         let (x, after) = read(text, at, layers)?;
         let radix = if matches!(x, 'x' | 'X') { 16 } else { 10 };
@@ -211,7 +214,7 @@ fn entity(text: &[u8], from: usize, layers: u32) -> Meaning {
         *name.get_mut(length)? = b;
         length += 1;
         let Some((next, end)) = read(text, at, layers) else { break };
-        if next == ';' {
+        if let Some(end) = closes(at) {
             return Some((named(name.get(..length)?)?, end));
         }
         (c, at) = (next, end);

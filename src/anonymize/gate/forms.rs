@@ -7,8 +7,8 @@
 //! When it fails: never.
 
 use super::fold::{Folded, Joints, Leave};
-use super::longer;
 use super::wanted::Wanted;
+use super::{garbled, longer};
 use aho_corasick::AhoCorasick;
 
 /// How far around a domain a text is read, in octets.
@@ -179,6 +179,7 @@ fn stands_beside(party: &Wanted, before: &[u8], behind: &[u8]) -> bool {
         || ends(b"%23")
         || ((starts(b"#ext#") || starts(b"%23ext%23")) && ends(b"_"))
         || has_login(party, before)
+        || garbled::stands_before(party, before)
 }
 
 /// `//local:password@`.

@@ -12,7 +12,7 @@ use super::forms::Forms;
 use super::scan::{self, End, Found, Texture};
 use super::traces::{Place, Traces};
 use super::wanted::{Neighbours, Wanted};
-use super::{shifted, tokens, torn, words};
+use super::{gateways, shifted, tokens, torn, words};
 
 /// Most texts inside texts.
 const MAX_DEPTH: u32 = 3;
@@ -87,6 +87,7 @@ impl Look {
         found == Found::Secret
             || self.torn(octets, how)
             || self.forms.stand_in(octets, how.joints)
+            || self.links(octets, how)
             || super::backwards::turned(octets).is_some_and(|text| self.secret_in(&text, how, End::Here))
             || (if obeyed {
                 self.traces.stand_plainly_in(octets, how.place)
@@ -159,6 +160,18 @@ impl Look {
         scan::search(&self.wanted, text, Texture::Text, how.joints, end) == Found::Secret
             || self.torn(text, how)
             || self.forms.stand_in(text, how.joints)
+            || self.links(text, how)
+    }
+
+    /// What links hold as gateways write them.
+    fn links(&self, text: &[u8], how: How) -> bool {
+        let mut hit = false;
+        gateways::read(text, &mut |clear| {
+            hit = hit
+                || scan::search(&self.wanted, clear, Texture::Text, how.joints, End::Here) == Found::Secret
+                || self.forms.stand_in(clear, how.joints);
+        });
+        hit
     }
 
     /// Where a line end cuts an escape.
@@ -303,6 +316,7 @@ impl Look {
     fn carried_in_links(&self, octets: &[u8], how: How) -> bool {
         let mut hit = false;
         tokens::tokens(octets, self.shortest, |token| hit = hit || self.token(token, how));
+        tokens::hidden(octets, |clear| hit = hit || self.token(clear, how));
         if how.depth < MAX_DEPTH {
             tokens::data_links(octets, |content, charset| {
                 hit = hit || self.text_or_binary(content, charset, how.deeper());

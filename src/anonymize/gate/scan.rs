@@ -8,6 +8,7 @@
 
 use super::ahead::{Far, may_follow};
 use super::charset::{PIECE, Sink};
+use super::compose;
 use super::escapes::{Kind, MAX_LAYERS, is_lead, raw, read, unescaped};
 use super::fold::{Folded, Joints, Leave};
 use super::marks;
@@ -329,6 +330,10 @@ impl Search<'_> {
     }
 
     fn views(&self, text: &str) -> bool {
+        self.views_of(text) || compose::composed(text).is_some_and(|whole| self.views_of(&whole))
+    }
+
+    fn views_of(&self, text: &str) -> bool {
         if self.view(text, Leave::Nothing) {
             return true;
         }

@@ -148,6 +148,21 @@ impl Wanted {
         self.locals.iter().any(ends)
     }
 
+    /// Whether octets end with a local part, of at least so many octets or with a dot or a digit, that is no longer one's end.
+    pub fn ends_in_local(&self, before: &[u8], least: usize) -> bool {
+        let says = |local: &&Vec<u8>| {
+            local.len() >= least || local.len() > 2 && local.iter().any(|b| *b == b'.' || b.is_ascii_digit())
+        };
+        self.locals.iter().filter(says).filter_map(|local| self.start_of(local, before)).any(|start| {
+            let rest = before.get(..start).unwrap_or_default();
+            let joints = rest.iter().rev().take(MAX_LOCAL).take_while(|b| b"._+-".contains(b)).count();
+            // The escape before what ends a shift may be lost.
+            rest.ends_with(b"(B")
+                || rest.ends_with(b"(J")
+                || !rest.iter().rev().nth(joints).is_some_and(u8::is_ascii_alphanumeric)
+        })
+    }
+
     /// Whether `before` ends with a domain.
     pub fn domain_ends(&self, before: &[u8]) -> bool {
         let ends = |domain: &Vec<u8>| {

@@ -11,7 +11,11 @@ impl Search {
     /// name.
     pub fn is_local_part(&self, name: &str) -> bool {
         let folded = spelling::fold(name.trim().as_bytes()).view;
-        self.needles.iter().any(|needle| needle.locals().iter().any(|local| local == folded.bytes()))
+        let is_one = |needle: &Needle| {
+            needle.locals().iter().any(|local| local == folded.bytes())
+                || needle.is_without_dots(folded.bytes())
+        };
+        self.needles.iter().any(is_one)
     }
 
     /// Whether a name, folded, gives a mailbox away: it holds a domain of one that only few have, or a word of it is a local part
@@ -19,11 +23,18 @@ impl Search {
     pub fn is_named_in(&self, name: &str) -> bool {
         let is_part = |c: char| c.is_alphanumeric() || ".-_".contains(c);
         let mut domains = self.domains().filter(|domain| !traces::is_shared(domain));
-        let mut words = name.split(|c| !is_part(c)).map(|word| word.trim_matches('.'));
+        // Also where a word in Japanese letters stands directly beside it.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        let words = name.split(|c| !is_part(c)).chain(name.split(|c| !is_plain(c)));
+        let mut words = words.map(|word| word.trim_matches('.'));
         let is_local = |word: &str| {
             let says = |local: &&Vec<u8>| local.iter().any(|b| *b == b'.' || b.is_ascii_digit());
             let mut locals = self.needles.iter().flat_map(Needle::locals).filter(says);
             locals.any(|local| local.len() >= MIN_LOCAL && local == word.as_bytes())
+                || self.needles.iter().any(|needle| {
+                    needle.locals().iter().any(|local| says(&local))
+                        && needle.is_without_dots(word.as_bytes())
+                })
         };
         words.any(is_local)
             || domains.any(|domain| {
