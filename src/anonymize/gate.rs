@@ -16,6 +16,7 @@ mod fold;
 mod forms;
 mod hidden;
 mod ids;
+mod labels;
 mod large;
 mod longer;
 mod look;
