@@ -66,7 +66,7 @@ pub fn windows(
 /// The windows of a text that was decoded to UTF-8: fewer than those of its octets, since what stands behind a sign is a
 /// character there, and no octet of any. `also` are further places to look at.
 pub fn windows_in_unicode(text: &[u8], needles: &[Needle], mut also: Vec<usize>) -> Vec<Window> {
-    let goes_on = |end: usize| may_follow(text.get(end..).unwrap_or_default(), needles);
+    let goes_on = |end: usize| may_follow(text, end, needles);
     // An equals sign may stand farther from its domain than one that is told by it.
     also.extend(memchr::memchr_iter(b'=', text).filter(|at| goes_on(at + 1)));
     also.sort_unstable();

@@ -21,9 +21,9 @@ use super::needle::Found;
 use super::search::Search;
 use crate::mime::header::Header;
 use crate::mime::transfer::Edit;
-use names::Names;
 use numbers::Numbers;
 
+pub use names::Names;
 pub use numbers::Number;
 pub use path::is_shared;
 use std::collections::BTreeMap;

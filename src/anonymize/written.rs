@@ -9,7 +9,7 @@
 use super::longer;
 use super::needle::{Found, Needle, left_is_clear};
 use super::search::Kind;
-use aho_corasick::AhoCorasick;
+use super::traces::Names;
 use std::ops::Range;
 
 /// Longest password in a link, in octets.
@@ -41,7 +41,15 @@ enum Form {
 struct Spelling {
     form: Form,
     needle: usize,
+    text: Vec<u8>,
     with: String,
+}
+
+/// What spellings have in common, and each of them with how many of its octets stand before that.
+#[derive(Default)]
+struct Core {
+    text: Vec<u8>,
+    spellings: Vec<(usize, usize)>,
 }
 
 /// An alias's domain, and the domains whose place it takes.
@@ -50,12 +58,14 @@ type Domains = (String, Vec<Vec<u8>>);
 /// All spellings of the secrets.
 #[derive(Default)]
 pub struct Written {
-    search: Option<AhoCorasick>,
+    /// The cores of the spellings: few short words, which cost little to look for and next to nothing to prepare.
+    search: Names,
+    cores: Vec<Core>,
     /// Length of the longest spelling.
     longest: usize,
     spellings: Vec<Spelling>,
     /// The domains of all secrets.
-    places: Option<AhoCorasick>,
+    places: Names,
     /// What takes the place of the domain in a link with a login, and the domains, by needle.
     domains: Vec<Domains>,
 }
@@ -63,18 +73,21 @@ pub struct Written {
 impl Written {
     /// Spells the secrets out.
     pub fn new(needles: &[Needle]) -> Self {
-        let (patterns, spellings, domains) = spelled(needles);
-        // Without one it finds nothing, and the gate holds the mail.
-        let search = AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns).ok();
-        let longest = patterns.iter().map(Vec::len).max().unwrap_or(0);
-        let all = needles.iter().flat_map(Needle::domains);
-        let places = AhoCorasick::builder().ascii_case_insensitive(true).build(all).ok();
-        Self { search, longest, spellings, places, domains }
+        let (spellings, cores, domains) = spelled(needles);
+        let longest = spellings.iter().map(|spelling| spelling.text.len()).max().unwrap_or(0);
+        let words = |all: Vec<&[u8]>| {
+            Names::new(all.into_iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect(), 0)
+        };
+        let search = words(cores.iter().map(|core| core.text.as_slice()).collect());
+        let mut all: Vec<&[u8]> = needles.iter().flat_map(Needle::domains).map(Vec::as_slice).collect();
+        all.sort_unstable();
+        all.dedup();
+        let places = words(all);
+        Self { search, cores, longest, spellings, places, domains }
     }
 
     /// Where a domain stands behind a character beyond ASCII, blanks aside, in any charset that keeps ASCII or as a number.
     pub fn behind_signs(&self, text: &[u8]) -> Vec<usize> {
-        let Some(places) = &self.places else { return Vec::new() };
         let has_none = |mark: &[u8]| memchr::memmem::find(text, mark).is_none();
         let is_plain = || memchr::memchr(0x1b, text).is_none() && has_none(b"~}") && has_none(b"&#");
         if text.is_ascii() && is_plain() {
@@ -89,20 +102,26 @@ impl Written {
                 || back.iter().any(|back| before.ends_with(back))
                 || ends_in_wide_entity(before)
         };
-        places.find_overlapping_iter(text).map(|found| found.start()).filter(is_behind).collect()
+        self.places.found(text).map(|(_, domain)| domain.start).filter(is_behind).collect()
     }
 
     /// All that stands in `hay`, in order; `as_written` is whether nothing was folded or joined in it.
     pub fn found(&self, hay: &[u8], as_written: bool) -> Vec<Found> {
         let mut out: Vec<Found> = Vec::new();
-        let Some(search) = &self.search else { return out };
         for near in near_signs(hay, self.longest) {
-            for found in search.find_overlapping_iter(hay.get(near.clone()).unwrap_or_default()) {
-                let Some(spelling) = self.spellings.get(found.pattern().as_usize()) else { continue };
-                if matches!(spelling.form, Form::Bang | Form::Doubled) && !as_written {
-                    continue;
+            for (core, place) in self.search.places(hay.get(near.clone()).unwrap_or_default()) {
+                let around = self.cores.get(core).map(|core| core.spellings.as_slice()).unwrap_or_default();
+                for (spelling, before) in around {
+                    let Some(spelling) = self.spellings.get(*spelling) else { continue };
+                    let Some(start) = (near.start + place.start).checked_sub(*before) else { continue };
+                    let whole = start..start + spelling.text.len();
+                    if matches!(spelling.form, Form::Bang | Form::Doubled) && !as_written {
+                        continue;
+                    }
+                    if hay.get(whole.clone()).is_some_and(|text| text.eq_ignore_ascii_case(&spelling.text)) {
+                        self.take(hay, whole, spelling, &mut out);
+                    }
                 }
-                self.take(hay, near.start + found.start()..near.start + found.end(), spelling, &mut out);
             }
         }
         // The longest of those that begin at the same place.
@@ -169,28 +188,38 @@ impl Written {
     }
 }
 
-/// The spellings, what each is, and for each needle what takes the place of its domain, and its domains.
-fn spelled(needles: &[Needle]) -> (Vec<Vec<u8>>, Vec<Spelling>, Vec<Domains>) {
-    let mut patterns: Vec<Vec<u8>> = Vec::new();
+/// The spellings, their cores, and for each needle what takes the place of its domain, and its domains.
+fn spelled(needles: &[Needle]) -> (Vec<Spelling>, Vec<Core>, Vec<Domains>) {
     let mut spellings: Vec<Spelling> = Vec::new();
+    let mut cores: Vec<Core> = Vec::new();
     let mut domains = Vec::new();
     for (needle, one) in needles.iter().enumerate() {
         let (alias_local, alias_domain) = one.alias().split_once('@').unwrap_or((one.alias(), ""));
-        let mut add = |pattern: Vec<u8>, form, with: String| {
-            if spellings.len() < MAX_SPELLINGS && !patterns.contains(&pattern) {
-                patterns.push(pattern);
-                spellings.push(Spelling { form, needle, with });
+        let mut add = |text: Vec<u8>, form, with: String, core: &[u8]| {
+            let known = spellings.iter().any(|spelling| spelling.text == text);
+            let Some(before) = memchr::memmem::find(&text, core).filter(|_| !known) else { return };
+            if spellings.len() >= MAX_SPELLINGS {
+                return;
             }
+            let place = cores.iter().position(|known| known.text == core).unwrap_or(cores.len());
+            if place == cores.len() {
+                cores.push(Core { text: core.to_vec(), spellings: Vec::new() });
+            }
+            if let Some(core) = cores.get_mut(place) {
+                core.spellings.push((spellings.len(), before));
+            }
+            spellings.push(Spelling { form, needle, text, with });
         };
         for local in one.locals() {
             for opening in [b"//".as_slice(), b"%2f%2f", b"\\/\\/"] {
-                add([opening, local, b":"].concat(), Form::Login, alias_local.to_owned());
+                let core = [local, b":".as_slice()].concat();
+                add([opening, &core].concat(), Form::Login, alias_local.to_owned(), &core);
             }
             for domain in one.domains() {
                 let joined = |sign: &[u8]| [local, sign, domain].concat();
                 for mark in [b"#ext#".as_slice(), b"%23ext%23"] {
                     let with = format!("{alias_local}_{alias_domain}");
-                    add([&joined(b"_"), mark].concat(), Form::Guest(mark.len()), with);
+                    add([&joined(b"_"), mark].concat(), Form::Guest(mark.len()), with, domain);
                 }
                 let site = |text: &[u8], keeps: &[u8]| -> Vec<u8> {
                     let stays = |b: &u8| b.is_ascii_alphanumeric() || !b.is_ascii() || keeps.contains(b);
@@ -200,18 +229,16 @@ fn spelled(needles: &[Needle]) -> (Vec<Vec<u8>>, Vec<Spelling>, Vec<Domains>) {
                     for keeps in [b"-".as_slice(), b""] {
                         let with = site(one.alias().as_bytes(), keeps);
                         let with = String::from_utf8_lossy(&with).into_owned();
-                        let pattern = [path, &site(&joined(b"_"), keeps)].concat();
-                        add(pattern, Form::Site(path.len()), with);
+                        let text = [path, &site(&joined(b"_"), keeps)].concat();
+                        add(text, Form::Site(path.len()), with, &site(domain, keeps));
                     }
                 }
                 for sign in ["%", "%25"] {
-                    add(joined(sign.as_bytes()), Form::Route, format!("{alias_local}{sign}{alias_domain}"));
+                    let with = format!("{alias_local}{sign}{alias_domain}");
+                    add(joined(sign.as_bytes()), Form::Route, with, domain);
                 }
-                add(
-                    [domain, b"!".as_slice(), local].concat(),
-                    Form::Bang,
-                    format!("{alias_domain}!{alias_local}"),
-                );
+                let with = format!("{alias_domain}!{alias_local}");
+                add([domain, b"!".as_slice(), local].concat(), Form::Bang, with, domain);
                 for (sign, form) in [
                     ("_at_", Form::Word),
                     ("-at-", Form::Word),
@@ -219,13 +246,14 @@ fn spelled(needles: &[Needle]) -> (Vec<Vec<u8>>, Vec<Spelling>, Vec<Domains>) {
                     ("#", Form::Verp),
                     ("%23", Form::Verp),
                 ] {
-                    add(joined(sign.as_bytes()), form, format!("{alias_local}{sign}{alias_domain}"));
+                    let with = format!("{alias_local}{sign}{alias_domain}");
+                    add(joined(sign.as_bytes()), form, with, domain);
                 }
             }
         }
         domains.push((alias_domain.to_owned(), one.domains().to_vec()));
     }
-    (patterns, spellings, domains)
+    (spellings, cores, domains)
 }
 
 /// The stretches, apart from each other, in which a spelling of up to `longest` octets may stand: each has an octet or two in it
@@ -297,16 +325,19 @@ mod tests {
         fn every_spelling_stands_near_a_sign(at in 0_usize..200, which in any::<prop::sample::Index>(), loud in any::<bool>()) {
             let needles = ["bob.x-y@a-b.example", "x@\u{4f8b}.example"].map(|one| Needle::new(one, "x@y.example".into()));
             let written = Written::new(&needles);
-            let search = written.search.as_ref().unwrap();
-            // All spellings that there are, as the search itself knows them.
-            let (all, ..) = spelled(&needles);
-            prop_assert_eq!(all.len(), search.patterns_len());
+            let all: Vec<&[u8]> = written.spellings.iter().map(|spelling| spelling.text.as_slice()).collect();
             let mut text = b"x ".repeat(100);
             let one = &all[which.index(all.len())];
-            let one = if loud { one.to_ascii_uppercase() } else { one.clone() };
+            let one = if loud { one.to_ascii_uppercase() } else { one.to_vec() };
             text.splice(at..at, one.iter().copied());
             let whole = |near: &Range<usize>| near.start <= at && near.end >= at + one.len();
             prop_assert!(near_signs(&text, written.longest).iter().any(whole), "{}", one.escape_ascii());
+            // And by its core.
+            let found = written.search.places(&text).any(|(core, place)| {
+                let spellings = &written.cores[core].spellings;
+                spellings.iter().any(|(spelling, before)| all[*spelling].eq_ignore_ascii_case(&one) && place.start == at + before)
+            });
+            prop_assert!(found, "{}", one.escape_ascii());
         }
     }
 

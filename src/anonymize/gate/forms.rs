@@ -7,9 +7,9 @@
 //! When it fails: never.
 
 use super::fold::{Folded, Joints, Leave};
+use super::labels::Labels;
 use super::wanted::Wanted;
 use super::{garbled, longer};
-use aho_corasick::AhoCorasick;
 
 /// How far around a domain a text is read, in octets.
 const NEAR: usize = 384;
@@ -42,66 +42,89 @@ enum What {
     Domain,
     /// In letters, digits and underscores alone.
     Flat,
-    /// The longest label of one.
-    Label,
+}
+
+/// A domain as it may be written: how many of its octets stand before the label by which it is found.
+struct Pattern {
+    party: usize,
+    what: What,
+    text: Vec<u8>,
+    before: usize,
 }
 
 /// The domains of the secrets, and what may stand beside them.
 pub struct Forms {
-    search: Option<AhoCorasick>,
-    patterns: Vec<(usize, What)>,
+    labels: Labels,
+    /// By label.
+    patterns: Vec<Vec<Pattern>>,
     parties: Vec<Wanted>,
 }
 
 impl Forms {
-    /// Makes them ready to be looked for.
+    /// Makes them ready to be looked for, each by its longest label: all that is sought has one.
     pub fn new(wanted: &[Wanted]) -> Self {
-        let (mut words, mut patterns): (Vec<Vec<u8>>, Vec<(usize, What)>) = (Vec::new(), Vec::new());
-        for (party, one) in wanted.iter().enumerate() {
-            let mut add = |word: Vec<u8>, what| {
-                if !word.is_empty() {
-                    words.push(word);
-                    patterns.push((party, what));
-                }
+        let (mut labels, mut patterns): (Vec<Vec<u8>>, Vec<Vec<Pattern>>) = (Vec::new(), Vec::new());
+        let mut add = |party, text: Vec<u8>, what, label: &[u8]| {
+            let Some(before) = memchr::memmem::find(&text, label).filter(|_| !label.is_empty()) else {
+                return;
             };
+            let place = labels.iter().position(|known| known == label).unwrap_or(labels.len());
+            if place == labels.len() {
+                labels.push(label.to_vec());
+                patterns.push(Vec::new());
+            }
+            if let Some(own) = patterns.get_mut(place) {
+                own.push(Pattern { party, what, text, before });
+            }
+        };
+        for (party, one) in wanted.iter().enumerate() {
             for domain in one.domains() {
-                add(domain.to_vec(), What::Domain);
+                let label = domain.split(|b| *b == b'.').max_by_key(|label| label.len()).unwrap_or_default();
+                let bare = |text: &[u8]| -> Vec<u8> {
+                    text.iter().map(|b| if *b == b'-' { b'_' } else { *b }).collect()
+                };
                 let kept = flat(domain);
-                let all = kept.iter().map(|b| if *b == b'-' { b'_' } else { *b }).collect();
-                add(all, What::Flat);
-                add(kept, What::Flat);
-                let label = domain.split(|b| *b == b'.').max_by_key(|label| label.len());
-                add(label.unwrap_or_default().to_vec(), What::Label);
+                add(party, domain.to_vec(), What::Domain, label);
+                add(party, bare(&kept), What::Flat, &bare(&flat(label)));
+                add(party, kept, What::Flat, &flat(label));
             }
         }
-        let search = AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok();
-        Self { search, patterns, parties: wanted.to_vec() }
+        Self { labels: Labels::new(labels), patterns, parties: wanted.to_vec() }
     }
 
     /// Whether one stands in a text or in octets that may be one.
     pub fn stand_in(&self, text: &[u8], joints: Joints) -> bool {
-        let Some(search) = &self.search else { return false };
         let is_ascii = text.is_ascii();
         let mut read_to = 0;
-        search.find_overlapping_iter(text).any(|found| {
-            let Some((party, what)) = self.patterns.get(found.pattern().as_usize()) else { return false };
-            let Some(party) = self.parties.get(*party) else { return false };
-            let before = text.get(..found.start()).unwrap_or_default();
-            let behind = text.get(found.end()..).unwrap_or_default();
-            match what {
-                What::Domain => {
-                    let domain = text.get(found.start()..found.end()).unwrap_or_default();
-                    !goes_on(domain, behind) && stands_beside(party, before, behind)
+        self.labels.any(text, |label, start| {
+            let patterns = self.patterns.get(label).map(Vec::as_slice).unwrap_or_default();
+            let stands = |pattern: &Pattern| {
+                let Some(party) = self.parties.get(pattern.party) else { return false };
+                let Some(start) = start.checked_sub(pattern.before) else { return false };
+                let end = start + pattern.text.len();
+                let Some(found) = text.get(start..end) else { return false };
+                if !found.eq_ignore_ascii_case(&pattern.text) {
+                    return false;
                 }
-                What::Flat => stands_flat(party, before, behind),
-                What::Label if is_ascii || found.start() < read_to => false,
-                What::Label => {
-                    read_to = found.start() + NEAR / 2;
-                    let near =
-                        text.get(found.start().saturating_sub(NEAR)..(found.end() + NEAR).min(text.len()));
-                    self.is_said(near.unwrap_or_default(), joints)
+                let (before, behind) =
+                    (text.get(..start).unwrap_or_default(), text.get(end..).unwrap_or_default());
+                match pattern.what {
+                    What::Domain => !goes_on(found, behind) && stands_beside(party, before, behind),
+                    What::Flat => stands_flat(party, before, behind),
                 }
+            };
+            if patterns.iter().any(stands) {
+                return true;
             }
+            // Its label alone: the dots may be said.
+            let is_said =
+                !is_ascii && start >= read_to && patterns.iter().any(|one| one.what == What::Domain);
+            if !is_said {
+                return false;
+            }
+            read_to = start + NEAR / 2;
+            let near = text.get(start.saturating_sub(NEAR)..(start + 2 * NEAR).min(text.len()));
+            self.is_said(near.unwrap_or_default(), joints)
         })
     }
 

@@ -59,6 +59,11 @@ impl Names {
 
     /// Every place of each of them.
     pub fn found<'a>(&'a self, hay: &'a [u8]) -> impl Iterator<Item = (&'a str, Range<usize>)> + 'a {
+        self.places(hay).filter_map(|(name, range)| Some((self.all.get(name)?.as_str(), range)))
+    }
+
+    /// The same, with how many of them were given before each.
+    pub fn places<'a>(&'a self, hay: &'a [u8]) -> impl Iterator<Item = (usize, Range<usize>)> + 'a {
         let (vectors, automaton) = match &self.search {
             Search::Nothing => (None, None),
             Search::Vectors(vectors) => (Some(vectors), None),
@@ -71,7 +76,7 @@ impl Names {
             let all = automaton.find_overlapping_iter(hay);
             all.map(|found| (found.pattern().as_usize(), found.start()..found.end()))
         });
-        by_vectors.chain(by_automaton).filter_map(|(name, range)| Some((self.all.get(name)?.as_str(), range)))
+        by_vectors.chain(by_automaton)
     }
 
     /// The places that end in the piece at `from`.
