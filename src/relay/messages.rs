@@ -5,7 +5,7 @@
 //! When it fails: [`DeskFault`]; then nothing is told.
 
 use super::look::{Account, Look};
-use super::{DeskFault, MailView, MailsAsked, Relay, RelayFault, queue_id};
+use super::{DeskFault, MailView, MailsAsked, Relay, queue_id};
 use serde_json::json;
 
 /// Facts that one page looks at.
@@ -34,6 +34,6 @@ impl Relay {
             looked_at: LOOKED_AT,
             ..MailsAsked::default()
         };
-        Ok(self.mails_of(order.merchant.id, false, &asked).await.map_err(RelayFault::from)?)
+        Ok(self.mails_of(order.merchant.id, false, &asked).await?)
     }
 }

@@ -242,7 +242,7 @@ async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Pro
 fn idempotency_key(headers: &HeaderMap, verb: Verb) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY).filter(|_| verb != Verb::Get) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
-    if (1..=KEY_MAX).contains(&text.len()) {
+    if (1..=KEY_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(Some(text.to_owned()));
     }
     let detail = format!("Idempotency-Key: 1 to {KEY_MAX} printable ASCII characters");

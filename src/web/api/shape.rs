@@ -110,7 +110,11 @@ impl Shape {
             Shape::Number { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
             Shape::Flag => json!({ "type": "boolean" }),
             Shape::List { of, least, most } => {
-                json!({ "type": "array", "items": of.schema(), "minItems": least, "maxItems": most })
+                let mut schema = json!({ "type": "array", "items": of.schema(), "minItems": least });
+                if let (true, Some(schema)) = (*most < usize::MAX, schema.as_object_mut()) {
+                    schema.insert("maxItems".into(), (*most).into());
+                }
+                schema
             }
             Shape::Object(fields) => object_schema(fields),
             Shape::Anything => json!({}),
