@@ -5,7 +5,7 @@
 //! When it fails: each order has its problem; the call fails only as a whole where the body can't be read.
 
 use super::super::problem::Problem;
-use super::orders::{OPENING, ORDER, opening, order_json};
+use super::orders::{OPENING, ORDER, answer, opening};
 use super::shape::{Field, Fields, Shape, TEXT, must, sometimes};
 use super::{Again, Answer, Call, Operation, Reply, Verb};
 use crate::relay::Scope;
@@ -81,8 +81,8 @@ async fn open(mut call: Call) -> Result<Reply, Problem> {
     let mut opened = stream::iter(orders.into_iter().map(open)).buffered(TOGETHER);
     while let Some(result) = opened.next().await {
         let (which, result) = match result {
-            Ok(order) if order.is_new => (0, json!({ "status": 201, "order": order_json(&order) })),
-            Ok(order) => (1, json!({ "status": 200, "order": order_json(&order) })),
+            Ok(order) if order.is_new => (0, json!({ "status": 201, "order": answer(&order) })),
+            Ok(order) => (1, json!({ "status": 200, "order": answer(&order) })),
             Err(fault) => {
                 let (status, problem) = Problem::from(fault).told_json();
                 (2, json!({ "status": status.as_u16(), "problem": problem }))

@@ -28,7 +28,7 @@ const HELD: Shape = Shape::Object(&[
     must("corrections", COUNT, ""),
     must("legal_holds", Shape::List { of: &TEXT, least: 0, most: usize::MAX }, "what forbids it"),
     must("erased", Shape::Flag, ""),
-    sometimes("request", TEXT, "which a second person approves by `anshin reveal approve`"),
+    sometimes("request", TEXT, "which a second person approves at the relay"),
     sometimes("state", TEXT, ""),
     sometimes(
         "without_certificate",

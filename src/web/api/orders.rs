@@ -45,7 +45,7 @@ const PAGE: Shape = Shape::Object(&[
 ]);
 
 const WAITS: Shape = Shape::Object(&[
-    must("request", TEXT, "which a second person approves by `anshin reveal approve`"),
+    must("request", TEXT, "which a second person approves at the relay"),
     must("state", TEXT, ""),
 ]);
 
@@ -167,11 +167,11 @@ pub(super) fn opening(body: &Fields) -> OrderRequest {
 async fn open(call: Call) -> Result<Reply, Problem> {
     let order = call.shared.relay.open_order(opening(&call.body)).await?;
     let status = if order.is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(Reply { status, body: order_json(&order) })
+    Ok(Reply { status, body: answer(&order) })
 }
 
 async fn show(call: Call) -> Result<Reply, Problem> {
-    Ok(Reply::ok(order_json(&call.shared.relay.show_order(call.path(0), call.path(1)).await?)))
+    Ok(Reply::ok(answer(&call.shared.relay.show_order(call.path(0), call.path(1)).await?)))
 }
 
 async fn list(call: Call) -> Result<Reply, Problem> {
@@ -193,7 +193,7 @@ pub(super) fn wrong_cursor() -> Problem {
 }
 
 fn listed(order: &OrderView) -> Value {
-    let mut body = order_json(order);
+    let mut body = answer(order);
     if let (true, Some(fields)) = (order.order_no.is_empty(), body.as_object_mut()) {
         fields.insert("order_no".into(), Value::Null);
     }
@@ -205,7 +205,7 @@ async fn change(call: Call) -> Result<Reply, Problem> {
     let relay = &call.shared.relay;
     match (call.body.time("expires_at"), call.body.text("customer")) {
         (Some(expires_at), None) => {
-            Ok(Reply::ok(order_json(&relay.extend_order(store_id, order_no, expires_at).await?)))
+            Ok(Reply::ok(answer(&relay.extend_order(store_id, order_no, expires_at).await?)))
         }
         (None, Some(customer)) => {
             let (Some(actor), Some(case)) = (call.body.text("actor"), call.body.text("case")) else {
@@ -214,7 +214,7 @@ async fn change(call: Call) -> Result<Reply, Problem> {
             let look = Look::new(actor, LookPurpose::DataSubjectRequest, case, call.account)?;
             let look = relay.let_in(look.by_token(call.token)).await?;
             match relay.step_readdress(&look, store_id, order_no, customer).await? {
-                ReaddressStep::Done(order) => Ok(Reply::ok(order_json(&order))),
+                ReaddressStep::Done(order) => Ok(Reply::ok(answer(&order))),
                 ReaddressStep::Asked(request) => Ok(Reply {
                     status: StatusCode::ACCEPTED,
                     body: json!({ "request": request, "state": "waits for a second person" }),
@@ -231,17 +231,25 @@ async fn change(call: Call) -> Result<Reply, Problem> {
 }
 
 async fn close(call: Call) -> Result<Reply, Problem> {
-    Ok(Reply::ok(order_json(&call.shared.relay.close_order(call.path(0), call.path(1)).await?)))
+    Ok(Reply::ok(answer(&call.shared.relay.close_order(call.path(0), call.path(1)).await?)))
 }
 
-/// An order, here and by `anshin order`.
+/// An order as it is answered: as the command prints it, with what merchants' tools look for.
+pub(super) fn answer(order: &OrderView) -> Value {
+    let mut body = order_json(order);
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert("emailAddress".into(), order.customer_alias.to_string().into());
+    }
+    body
+}
+
+/// An order, by `anshin order`.
 pub(crate) fn order_json(order: &OrderView) -> Value {
     let mut fields = Map::new();
     let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
     put("order_no", order.order_no.clone().into());
     put("customer_alias", order.customer_alias.to_string().into());
     put("merchant_alias", order.merchant_alias.to_string().into());
-    put("emailAddress", order.customer_alias.to_string().into());
     put("expires_at", order.expires_at.to_rfc3339().into());
     if let Some(at) = order.closed_at {
         put("closed_at", at.to_rfc3339().into());
