@@ -9,7 +9,7 @@ use super::json::JsonFault;
 use super::webhook_post::Poster;
 use crate::config::{Config, WebAddress};
 use crate::mail::Timestamp;
-use crate::relay::{Relay, RelayFault, is_named};
+use crate::relay::{Relay, RelayFault, WebhookLetter, is_named};
 use crate::store::{WebhookNext, WebhookWork};
 use futures_util::future::join_all;
 use std::collections::HashMap;
@@ -104,8 +104,26 @@ impl Webhooks {
     }
 
     async fn tell(&self, webhook: i64, at: &WebAddress, work: &WebhookWork) -> Result<(), RelayFault> {
-        let letter = self.relay.webhook_letter(webhook, work, Timestamp::now()).await?;
+        let letter = self.relay.webhook_letter(webhook, work, Timestamp::now()).await;
         let (then, status) = match letter {
+            Err(fault) => {
+                // One that does not open keeps no other from being posted.
+                tracing::error!(event = "fault", %fault, webhook, "an event can't be posted");
+                (next(work, Timestamp::now()), "fault".to_owned())
+            }
+            Ok(letter) => self.posted(at, work, letter).await,
+        };
+        let then = (then, status.as_str());
+        Ok(self.relay.store().settle_webhook(webhook, work, then, Timestamp::now()).await?)
+    }
+
+    async fn posted(
+        &self,
+        at: &WebAddress,
+        work: &WebhookWork,
+        letter: Option<WebhookLetter>,
+    ) -> (WebhookNext, String) {
+        match letter {
             None => (WebhookNext::GivenUp, "erased".to_owned()),
             // The configuration names its host no more.
             Some(_) if !is_named(at, &self.hosts) => (next(work, Timestamp::now()), "not-named".to_owned()),
@@ -114,9 +132,7 @@ impl Webhooks {
                 Ok(status) => (next(work, Timestamp::now()), status.to_string()),
                 Err(fault) => (next(work, Timestamp::now()), fault.as_str().to_owned()),
             },
-        };
-        let then = (then, status.as_str());
-        Ok(self.relay.store().settle_webhook(webhook, work, then, Timestamp::now()).await?)
+        }
     }
 }
 
