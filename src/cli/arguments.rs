@@ -6,6 +6,7 @@ use super::arguments_queue::QueueCommand;
 use super::compliance::ComplianceCommand;
 use super::credential::CredentialCommand;
 use super::token::TokenCommand;
+use super::webhook::WebhookCommand;
 use crate::vault::Purpose;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -104,10 +105,15 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ComplianceCommand,
     },
-    /// Make, list and revoke tokens for the HTTP API.
+    /// Make, list, rotate and revoke tokens for the HTTP API.
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Have what becomes of mails posted to the marketplace's own systems.
+    Webhook {
+        #[command(subcommand)]
+        command: WebhookCommand,
     },
 }
 

@@ -124,7 +124,7 @@ pub(super) async fn run(command: CredentialCommand, common: &Common) -> Result<(
     Ok(())
 }
 
-fn duration(option: &str, text: &str) -> Result<Duration, Failure> {
+pub(super) fn duration(option: &str, text: &str) -> Result<Duration, Failure> {
     // The configuration knows no duration of nothing; at once is one here.
     let at_once = (text.trim() == "0s").then_some(Duration::ZERO);
     at_once

@@ -41,6 +41,7 @@ mod queue_many;
 mod queue_route;
 mod serve;
 mod token;
+mod webhook;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -94,5 +95,6 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Dns { check } => dns::run(check, &common).await,
         Command::Compliance { command } => compliance::run(command, &common).await,
         Command::Token { command } => token::run(command, &common).await,
+        Command::Webhook { command } => webhook::run(command, &common).await,
     }
 }

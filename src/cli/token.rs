@@ -1,6 +1,7 @@
-//! `anshin token add|list|revoke`.
+//! `anshin token add|list|rotate|revoke`.
 
 use super::arguments::Common;
+use super::credential::duration;
 use super::desk;
 use super::output::{Failure, print, table};
 use crate::mail::Timestamp;
@@ -21,6 +22,14 @@ pub(super) enum TokenCommand {
     },
     /// List the tokens, revoked ones too.
     List,
+    /// Make another token in the place of one. It is shown once; the one before is refused when the overlap is over.
+    Rotate {
+        /// The token's id, as the list shows it.
+        token: String,
+        /// For how long both count, at most 30d.
+        #[arg(long, value_name = "DURATION", default_value = "24h")]
+        overlap: String,
+    },
     /// Revoke a token: refused from then on.
     Revoke {
         /// The token's id, as the list shows it.
@@ -36,6 +45,13 @@ pub(super) async fn run(command: TokenCommand, common: &Common) -> Result<(), Fa
             let text = format!("{}\n\nIt is shown this once.", added.token.show());
             print(common, &json!({ "token": added.token.show() }), &text);
         }
+        TokenCommand::Rotate { token, overlap } => {
+            let (added, ends_at) = relay.rotate_token(&token, duration("--overlap", &overlap)?).await?;
+            let (secret, ends_at) = (added.token.show(), ends_at.to_rfc3339());
+            let text = format!("{secret}\n\nIt is shown this once. {token} is refused from {ends_at} on.");
+            let before = json!({ "id": token, "ends_at": ends_at });
+            print(common, &json!({ "id": added.id, "token": secret, "before": before }), &text);
+        }
         TokenCommand::List => show(&relay.tokens().await?, common),
         TokenCommand::Revoke { token } => {
             relay.revoke_token(&token).await?;
@@ -46,8 +62,10 @@ pub(super) async fn run(command: TokenCommand, common: &Common) -> Result<(), Fa
 }
 
 fn show(tokens: &[TokenView], common: &Common) {
+    let now = Timestamp::now();
     let state = |token: &TokenView| match (token.revoked_at, token.is_suspended) {
         (Some(_), _) => "revoked",
+        (None, _) if token.ends_at.is_some_and(|at| at <= now) => "ended",
         (None, true) => "suspended",
         (None, false) => "stands",
     };
@@ -60,6 +78,7 @@ fn show(tokens: &[TokenView], common: &Common) {
             "created_at": token.created_at.to_rfc3339(),
             "last_used_at": token.used_at.map(Timestamp::to_rfc3339),
             "revoked_at": token.revoked_at.map(Timestamp::to_rfc3339),
+            "ends_at": token.ends_at.map(Timestamp::to_rfc3339),
         })
     });
     let document: Vec<Value> = document.collect();

@@ -37,6 +37,7 @@ mod tree;
 mod menu;
 mod web;
 mod web_address;
+mod webhooks;
 
 #[cfg(test)]
 mod fixtures;
@@ -66,6 +67,7 @@ pub use shape::{Rate, Shape};
 pub use storage::{Engine, StorageUrl};
 pub use web::{MtaSts, MtaStsMode, Web};
 pub use web_address::WebAddress;
+pub use webhooks::Webhooks;
 
 use crate::mail::Domain;
 use reader::Reader;
@@ -97,6 +99,7 @@ pub struct Config {
     pub dns: Dns,
     pub web: Web,
     pub menu: Menu,
+    pub webhooks: Webhooks,
     pub keys: Keys,
     pub limits: Limits,
     pub content: Content,
@@ -241,6 +244,7 @@ impl Config {
         let dnssec = r.value("dns.dnssec", "ignore", kind::word(&Dnssec::WORDS));
         let web = Web::read(r);
         let menu = Menu::read(r);
+        let webhooks = Webhooks::read(r);
         let keys = Keys::read(r);
         let limits = Limits::read(r, profile);
         let content = Content::read(r);
@@ -260,6 +264,7 @@ impl Config {
             dns: Dns { servers: servers?, dnssec: dnssec? },
             web: web?,
             menu: menu?,
+            webhooks: webhooks?,
             keys: keys?,
             limits: limits?,
             content: content?,

@@ -115,6 +115,11 @@ fn size(r: &mut Reader, section: &str, default: &str) -> Option<Option<RateLimit
     r.value(&format!("limits.{section}.octets"), default, |value, context| rate(value, context, Unit::Octets))
 }
 
+/// So many in so long, or `off`.
+pub(super) fn number(value: &Value, context: &Context) -> Result<Option<RateLimit>, Flaw> {
+    rate(value, context, Unit::Number)
+}
+
 fn rate(value: &Value, context: &Context, unit: Unit) -> Result<Option<RateLimit>, Flaw> {
     let text = kind::text(value)?.trim();
     if text == "off" {
@@ -148,7 +153,7 @@ impl fmt::Display for RateLimit {
     }
 }
 
-fn rate_text<S: Serializer>(rate: &Option<RateLimit>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn rate_text<S: Serializer>(rate: &Option<RateLimit>, serializer: S) -> Result<S::Ok, S::Error> {
     match rate {
         Some(rate) => serializer.collect_str(rate),
         None => serializer.serialize_str("off"),

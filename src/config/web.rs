@@ -3,6 +3,7 @@
 use super::kind;
 use super::listen;
 use super::network::{self, Network};
+use super::rates::{self, RateLimit};
 use super::reader::{Context, Flaw, Reader};
 use super::show;
 use super::tree::Value;
@@ -23,6 +24,9 @@ pub struct Web {
     pub public_url: Option<String>,
     /// Networks of the proxies before it, whose word counts on who asks.
     pub proxies: Vec<Network>,
+    /// Requests of one token of the API.
+    #[serde(serialize_with = "rates::rate_text")]
+    pub requests: Option<RateLimit>,
     pub mta_sts: MtaSts,
 }
 
@@ -61,11 +65,18 @@ impl Web {
         let listen = r.value("web.listen", "127.0.0.1:8025", kind::list(listen::address));
         let public_url = r.value("web.public_url", "", kind::optional(public_url));
         let proxies = r.value("web.proxies", "[]", kind::list(network::balancers));
+        let requests = r.value("web.requests", "1200/1m", rates::number);
         let mode = r.value("web.mta_sts.mode", "off", kind::word(&MODES));
         let max_age = r.value("web.mta_sts.max_age", "7d", max_age);
         let report_to = r.value("web.mta_sts.report_to", "", kind::optional(report_to));
         let mta_sts = MtaSts { mode: mode?, max_age: max_age?, report_to: report_to? };
-        Some(Self { listen: listen?, public_url: public_url?, proxies: proxies?, mta_sts })
+        Some(Self {
+            listen: listen?,
+            public_url: public_url?,
+            proxies: proxies?,
+            requests: requests?,
+            mta_sts,
+        })
     }
 }
 

@@ -44,6 +44,8 @@ mod tls_report;
 pub mod tlsa;
 mod transport;
 mod validating;
+mod webhook_post;
+mod webhooks;
 mod witnesses;
 
 pub use auditing::close_audit;

@@ -19,7 +19,8 @@ use super::route::Route;
 use super::sending::{Place, Sending};
 use super::times::Times;
 use super::tls_report::{Ledger, Reporting};
-use super::{Dotted, EgressFault, Purpose, Report, Transport};
+use super::webhooks::Webhooks;
+use super::{Dotted, EgressFault, JsonFault, Purpose, Report, Transport};
 use crate::config::{self, Config, Retention};
 use crate::mail::Timestamp;
 use crate::relay::{Outbound, Relay, RelayFault, Unsent, queue_id};
@@ -53,6 +54,8 @@ pub enum EgressError {
     Reply(#[from] super::replies::OverrideFault),
     #[error(transparent)]
     Transport(#[from] EgressFault),
+    #[error("webhooks.authorities: {0}")]
+    Webhooks(#[from] JsonFault),
 }
 
 /// The way out.
@@ -62,6 +65,8 @@ pub struct Egress {
     audit: config::Audit,
     retention: Retention,
     reporting: Reporting,
+    /// None where no host may have any.
+    webhooks: Option<Arc<Webhooks>>,
     /// How long attempts may take to end after a stop was asked for: those before their final dot, and those behind it.
     drain: (Duration, Duration),
 }
@@ -107,6 +112,7 @@ impl Egress {
             audit: config.audit.clone(),
             retention: config.retention.clone(),
             reporting: configured::reporting(config),
+            webhooks: Webhooks::new(config, relay)?.map(Arc::new),
             drain: {
                 let times = &config.egress.timeouts;
                 (times.drain, times.drain + times.dot + LAST_WORDS)
@@ -138,6 +144,7 @@ impl Egress {
             stop.clone(),
         );
         let house = tokio::spawn(house);
+        let webhooks = self.webhooks.clone().map(|webhooks| tokio::spawn(webhooks.serve(stop.clone())));
         let company = company::keep(
             self.shared.relay.clone(),
             sending.clone(),
@@ -201,6 +208,9 @@ impl Egress {
         drop(running);
         // It has seen the word to stop; what it began is one change.
         let _ = tokio::join!(house, audit, company);
+        if let Some(webhooks) = webhooks {
+            let _ = webhooks.await;
+        }
         self.shared.transport.close().await;
         let _ = ledger.await;
     }

@@ -67,7 +67,9 @@ impl Relay {
             facts.is_dormant = is_dormant(facts.last_use);
             all.push((None, Whose::Person(name), facts));
         }
-        for token in self.tokens().await?.into_iter().filter(|token| token.revoked_at.is_none()) {
+        let stands =
+            |token: &super::TokenView| token.revoked_at.is_none() && token.ends_at.is_none_or(|at| at > now);
+        for token in self.tokens().await?.into_iter().filter(stands) {
             let last_use = token.used_at.map(Timestamp::as_millis);
             let facts = AccessFacts {
                 scopes: Some(token.scopes),

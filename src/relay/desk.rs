@@ -366,8 +366,9 @@ impl Relay {
         let row =
             self.store().look_request(id).await.map_err(RelayFault::from)?.ok_or(DeskFault::NoRequest)?;
         // Whoever opens something for a person must be able to read the log, and so what was asked for. An erasure opens
-        // nothing: a process that serves compares its index.
-        let indexed = row.what.as_ref().filter(|_| matches!(opening, Opening::Erase { .. }));
+        // nothing, nor does a new address: a process that serves compares its index.
+        let opens_nothing = matches!(opening, Opening::Erase { .. } | Opening::Readdress { .. });
+        let indexed = row.what.as_ref().filter(|_| opens_nothing);
         let (is_same, seen) = match indexed {
             Some((what, seen)) => {
                 (what == self.what_idx(look, opening, goes).as_bytes(), u64::try_from(*seen).ok())

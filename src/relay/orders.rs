@@ -81,6 +81,10 @@ pub enum OrderFault {
         "customer: somebody else changed the address of this order at the same time, and nothing was done; look at it with `anshin order show` and ask again"
     )]
     Moved,
+    #[error(
+        "this process opens no address: `anshin order readdress` changes it, or one with the role egress or ingress beside web"
+    )]
+    Apart,
     #[error(transparent)]
     Fault(#[from] RelayFault),
 }
@@ -419,7 +423,12 @@ impl Relay {
         self.show_order(store_id, order_no).await
     }
 
-    fn view(&self, row: &ConversationRow, order_no: String, is_new: bool) -> Result<OrderView, RelayFault> {
+    pub(super) fn view(
+        &self,
+        row: &ConversationRow,
+        order_no: String,
+        is_new: bool,
+    ) -> Result<OrderView, RelayFault> {
         Ok(OrderView {
             order_no,
             customer_alias: self.alias_of(Side::Customer, &row.customer_alias)?,

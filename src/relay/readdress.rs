@@ -7,7 +7,7 @@
 
 use super::conversation::Conversation;
 use super::look::{Look, Opening};
-use super::{OrderFault, OrderView, Relay, RelayFault};
+use super::{DeskFault, Goes, Opened, OrderFault, OrderView, Relay, RelayFault, queue_id};
 use crate::mail::{RealAddress, Timestamp};
 use crate::store::{Readdressed, Repointing};
 use crate::vault::Indexed;
@@ -20,7 +20,58 @@ pub(super) struct Readdressing {
     to: RealAddress,
 }
 
+/// How far a change has come that is asked for again until it is done.
+pub enum ReaddressStep {
+    Done(OrderView),
+    /// A request waits for a second person.
+    Asked(String),
+    /// The second person was against it.
+    Refused(String),
+}
+
 impl Relay {
+    /// Gives an order another customer address, step by step: the same call asks for a second person, says that it waits, and does it. Asked
+    /// again it changes nothing.
+    ///
+    /// # Errors
+    /// [`DeskFault`]; then nothing is changed.
+    pub async fn step_readdress(
+        &self,
+        look: &Look,
+        store_id: &str,
+        order_no: &str,
+        customer: &str,
+    ) -> Result<ReaddressStep, DeskFault> {
+        if !self.vault().seal.open_it() {
+            return Err(OrderFault::Apart.into());
+        }
+        let opening = match self.readdressing_of(store_id, order_no, customer).await {
+            Err(OrderFault::Same) => {
+                return Ok(ReaddressStep::Done(self.show_order(store_id, order_no).await?));
+            }
+            opening => opening?,
+        };
+        let (goes, now) = (Goes::ToTheScreen, Timestamp::now());
+        let what = self.what_idx(look, &opening, goes);
+        let last = self.store().request_for(what, now).await.map_err(RelayFault::from)?;
+        let state = last.map(|row| (queue_id(row.id), row.decision, row.used_at.is_some()));
+        let done = match state {
+            Some((id, None, false)) => return Ok(ReaddressStep::Asked(id)),
+            Some((id, Some(word), false)) if word != "approved" => return Ok(ReaddressStep::Refused(id)),
+            Some((id, Some(_), false)) => self.open_for(look, &opening, goes, Some(&id)).await,
+            // It was done, and somebody changed the address back since.
+            None | Some((_, _, true)) => self.open_for(look, &opening, goes, None).await,
+        };
+        match done {
+            Ok(Opened::Readdressed(order)) => Ok(ReaddressStep::Done(order)),
+            Ok(_) => Err(RelayFault::Malformed("opening").into()),
+            Err(DeskFault::SecondPerson(id)) => Ok(ReaddressStep::Asked(id)),
+            // By another request at the same time.
+            Err(DeskFault::Used) => Ok(ReaddressStep::Done(self.show_order(store_id, order_no).await?)),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// How to give an order another customer address, at the desk.
     ///
     /// # Errors

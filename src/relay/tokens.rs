@@ -49,14 +49,20 @@ pub struct TokenView {
     pub created_at: Timestamp,
     pub used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    /// Another has taken its place, and it is refused from then on.
+    pub ends_at: Option<Timestamp>,
     /// Nobody certified it in a review that was due.
     pub is_suspended: bool,
 }
 
 /// A new token, shown once.
 pub struct TokenAdded {
+    pub id: String,
     pub token: Secret,
 }
+
+/// Longest time for which a token and its successor both count.
+pub const OVERLAP_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 /// Why a token was not made.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +71,10 @@ pub enum TokenFault {
     Scope,
     #[error("name: 1 to 100 characters")]
     Name,
+    #[error("overlap: at most 30 days")]
+    Overlap,
+    #[error("token: it is suspended; certify it first (`anshin compliance review`)")]
+    Suspended,
     #[error("token: there is none of this id that stands; `anshin token list` shows them")]
     NotThere,
     #[error(transparent)]
@@ -93,7 +103,34 @@ impl Relay {
         let index = self.vault().index.of(Indexed::Token(token.show()));
         let added = self.store().add_token(id, index, words.join(","), label, Timestamp::now()).await;
         added.map_err(RelayFault::from)?;
-        Ok(TokenAdded { token })
+        Ok(TokenAdded { id: queue_id(id), token })
+    }
+
+    /// Makes another token with the name and the scopes of one that stands, which is refused once `overlap` is over.
+    ///
+    /// # Errors
+    /// [`TokenFault`] that names the field and the rule.
+    pub async fn rotate_token(
+        &self,
+        id: &str,
+        overlap: Duration,
+    ) -> Result<(TokenAdded, Timestamp), TokenFault> {
+        if overlap > OVERLAP_MAX {
+            return Err(TokenFault::Overlap);
+        }
+        let now = Timestamp::now();
+        let stands = |token: &TokenView| {
+            token.id == id && token.revoked_at.is_none() && token.ends_at.is_none_or(|at| at > now)
+        };
+        let old = self.tokens().await?.into_iter().find(stands).ok_or(TokenFault::NotThere)?;
+        if old.is_suspended {
+            return Err(TokenFault::Suspended);
+        }
+        let added = self.add_token(&old.name, &old.scopes).await?;
+        let row = super::parse_queue_id(&old.id).ok_or(TokenFault::NotThere)?;
+        let ends_at = now.after(overlap);
+        self.store().end_token(row, ends_at).await.map_err(RelayFault::from)?;
+        Ok((added, old.ends_at.map_or(ends_at, |before| before.min(ends_at))))
     }
 
     /// All tokens, revoked ones too, the oldest first.
@@ -112,6 +149,7 @@ impl Relay {
                 created_at: row.created_at,
                 used_at: row.used_at,
                 revoked_at: row.revoked_at,
+                ends_at: row.ends_at,
                 is_suspended: suspended(&self.token_decisions(row.id).await?, now),
             });
         }
@@ -145,6 +183,10 @@ impl Relay {
             if let Some(found) = self.store().token(index).await? {
                 let newest = self.vault().index.of(Indexed::Token(token));
                 let now = Timestamp::now();
+                if found.ends_at.is_some_and(|at| at <= now) {
+                    self.store().revoke_token(found.id, now).await?;
+                    return Ok(None);
+                }
                 // One that was indexed while the newest key had not settled is told apart from older ones only by its time.
                 let is_unsure =
                     self.settled(Purpose::Index).is_some_and(|at| found.indexed_at < at && at <= now);

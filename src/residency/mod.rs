@@ -167,6 +167,7 @@ fn what(purpose: Purpose) -> &'static str {
         Purpose::Operator => "the domain of the operator's mailbox",
         Purpose::Anchor => "the witness or the file",
         Purpose::Login => "the provider of the login",
+        Purpose::Webhook => "the host that is told",
         Purpose::Export => "the file",
         Purpose::Statement => "the site",
     }

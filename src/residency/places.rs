@@ -6,7 +6,7 @@
 
 use crate::config::{
     Audit, AwsKms, Config, Dkim, Dns, Domains, Egress, Host, Ingress, Keys, Menu, MenuLogin, Mx, NextHop,
-    Pkcs11, Provider, Residency, RouteDomain, ScannerAddress, Storage, StorageUrl, Submission, Web,
+    Pkcs11, Provider, Residency, RouteDomain, ScannerAddress, Storage, StorageUrl, Submission, Web, Webhooks,
 };
 use serde::Serialize;
 use std::fmt;
@@ -41,6 +41,8 @@ pub enum Purpose {
     Anchor,
     /// People of stores sign in there, and it says who they are.
     Login,
+    /// What becomes of mails is told there, to the marketplace's own systems.
+    Webhook,
     /// A file into which somebody has user information written.
     Export,
     /// No place: a statement about some.
@@ -96,6 +98,7 @@ pub fn places(config: &Config) -> Vec<Place> {
         dns,
         web,
         menu,
+        webhooks,
         keys,
         limits: _,
         content: _,
@@ -116,11 +119,13 @@ pub fn places(config: &Config) -> Vec<Place> {
     }
     anchors(audit, &mut places);
     login(menu, &mut places);
+    let Webhooks { hosts, networks: _, authorities: _ } = webhooks;
+    places.extend(hosts.iter().map(|host| place("webhooks.hosts", Purpose::Webhook, at_host(host))));
     // Statements and data about networks hold nothing of users, people who come from somewhere are judged apart; `web` only listens, and its links and reports go to readers
     // of our own DNS records, who send to it.
     let Residency { storage: _, officers: _, sites: _, country_overlay: _, network_overlay: _, staff: _ } =
         residency;
-    let Web { listen: _, public_url: _, proxies: _, mta_sts: _ } = web;
+    let Web { listen: _, public_url: _, proxies: _, requests: _, mta_sts: _ } = web;
     places
 }
 

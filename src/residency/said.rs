@@ -73,6 +73,7 @@ impl Purpose {
             Purpose::Operator => "運営者あてのメール",
             Purpose::Anchor => "監査ツリーの控え",
             Purpose::Login => "店舗メニューの外部ログイン",
+            Purpose::Webhook => "マーケットプレイスへの通知",
             Purpose::Export => "書き出したファイル",
             Purpose::Statement => "拠点の証明書",
         }

@@ -268,6 +268,7 @@ pub(super) async fn records<'a>(
     }
     menu::note(connection, new).await?;
     new.iter().for_each(|new| touched.marks().note(new));
+    new.iter().for_each(|new| touched.events().note(new));
     facts::write(connection, touched.tally(), new).await
 }
 

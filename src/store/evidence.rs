@@ -40,6 +40,8 @@ pub struct TokenRow {
     pub created_at: Timestamp,
     pub used_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    /// Another has taken its place by then.
+    pub ends_at: Option<Timestamp>,
 }
 
 /// How many of what is kept lie in a span of time.
@@ -113,7 +115,8 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn tokens(&self) -> Result<Vec<TokenRow>, StoreFault> {
-        let text = "SELECT id, scopes, label, created_at, used_at, revoked_at FROM api_token ORDER BY id";
+        let text =
+            "SELECT id, scopes, label, created_at, used_at, revoked_at, ends_at FROM api_token ORDER BY id";
         let read = |row: &AnyRow| {
             let time =
                 |at| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(at)?.map(Timestamp::from_millis));
@@ -124,6 +127,7 @@ impl Store {
                 created_at: Timestamp::from_millis(row.try_get(3)?),
                 used_at: time(4)?,
                 revoked_at: time(5)?,
+                ends_at: time(6)?,
             })
         };
         let rows = sqlx::query(text).fetch_all(self.pool()).await?;

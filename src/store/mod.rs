@@ -7,6 +7,7 @@
 //! When it fails: [`StoreFault`], which names the cause and never a value.
 
 mod accept;
+mod api_replies;
 mod batch;
 mod bindings;
 mod blocks;
@@ -77,8 +78,11 @@ mod strangers;
 mod tls;
 mod touched;
 mod tree;
+mod webhook_events;
+mod webhooks;
 mod writer;
 
+pub use api_replies::ApiCall;
 pub use bindings::Bound;
 pub use blocks::{Block, PauseRow, SuppressedRow};
 pub use break_glass::{BreakGlassRow, NewBreakGlass};
@@ -138,6 +142,9 @@ pub use search::{Rolled, SeenWith};
 pub use strangers::stranger_said;
 pub use tls::{NewPolicy, NewTlsCount, TLS_COUNTS, TlsCountRow};
 pub use tree::{Growth, LeafRow, NodeRow, SEGMENT, TreeRow};
+pub use webhooks::{
+    NewWebhook, NewWebhookSecret, WEBHOOKS_MAX, WebhookNext, WebhookRow, WebhookSecretRow, WebhookWork,
+};
 
 /// A random 63-bit id, for rows whose id must not tell their age or number.
 #[must_use]

@@ -78,6 +78,8 @@ pub struct TokenUse {
     pub scopes: String,
     pub indexed_at: Timestamp,
     pub used_at: Option<Timestamp>,
+    /// Another has taken its place by then.
+    pub ends_at: Option<Timestamp>,
 }
 
 const CONVERSATION: &str = "\
@@ -343,7 +345,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn token(&self, token_idx: Index) -> Result<Option<TokenUse>, StoreFault> {
-        let text = "SELECT id, scopes, COALESCE(reindexed_at, created_at), used_at FROM api_token \
+        let text = "SELECT id, scopes, COALESCE(reindexed_at, created_at), used_at, ends_at FROM api_token \
              WHERE token_idx = $1 AND revoked_at IS NULL";
         let row = sqlx::query(text).bind(token_idx.as_bytes()).fetch_optional(self.pool()).await?;
         let read = |row: AnyRow| {
@@ -352,6 +354,7 @@ impl Store {
                 scopes: row.try_get(1)?,
                 indexed_at: Timestamp::from_millis(row.try_get(2)?),
                 used_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_millis),
+                ends_at: row.try_get::<Option<i64>, _>(4)?.map(Timestamp::from_millis),
             })
         };
         row.map(read).transpose().map_err(|error: sqlx::Error| error.into())

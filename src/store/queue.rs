@@ -48,15 +48,18 @@
 //! made again and finds the state it wanted (`settled_lease`), or is refused by the duplicate guard.
 
 use super::accept;
+use super::api_replies;
 use super::batch::{lots, statement};
 use super::blocks;
 use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
+use super::ids;
 use super::lanes::Ask;
 use super::parties::KeyRow;
 use super::rows::{Bounced, Doubt, NewMessage, NewRecord, Next, Settlement};
 use super::touched::Touched;
+use super::webhook_events;
 use crate::mail::Timestamp;
 use crate::schedule::Class;
 use crate::vault::Sealed;
@@ -387,10 +390,18 @@ pub(super) async fn purge(
     .execute(&mut *connection)
     .await?
     .rows_affected();
+    let answers = api_replies::forget(connection, now, PURGED).await?;
+    let told = webhook_events::forget(connection, ids::floor(now.as_millis() - TOLD_MS), PURGED).await?;
     let full = |rows: u64| i64::try_from(rows).is_ok_and(|rows| rows >= PURGED);
-    Ok(full(guards) || full(forgotten) || full(u64::try_from(ended.len()).unwrap_or(u64::MAX)))
+    Ok(full(guards)
+        || full(forgotten)
+        || full(answers)
+        || full(told)
+        || full(u64::try_from(ended.len()).unwrap_or(u64::MAX)))
 }
 
+/// How long webhooks can be told an event once more, in milliseconds: 14 days.
+const TOLD_MS: i64 = 14 * 86_400_000;
 /// Most rows of a kind that one purge deletes.
 const PURGED: i64 = 500;
 /// How long after its end a suppression still counts as one failure before the next, in milliseconds: 30 days.

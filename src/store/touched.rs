@@ -8,6 +8,7 @@ use super::batch::{lots, statement};
 use super::engine::Engine;
 use super::facts::Tally;
 use super::marks::Marks;
+use super::webhook_events::Events;
 use crate::mail::Timestamp;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(super) struct Touched<'a> {
     lanes: BTreeMap<Lane, i64>,
     tally: Tally<'a>,
     marks: Marks,
+    events: Events<'a>,
 }
 
 impl<'a> Touched<'a> {
@@ -64,8 +66,14 @@ impl<'a> Touched<'a> {
         &mut self.marks
     }
 
-    /// Lowers turns and lanes, then adds up what was counted. The last thing that a transaction does.
+    /// What webhooks are told of it.
+    pub fn events(&mut self) -> &mut Events<'a> {
+        &mut self.events
+    }
+
+    /// Writes what webhooks are told, lowers turns and lanes, then adds up what was counted. The last thing that a transaction does.
     pub async fn write(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        self.events.write(&mut *connection).await?;
         let mut turns: BTreeMap<(i64, i64), i64> = BTreeMap::new();
         for (lane, due) in &self.lanes {
             let key = (lane.class, lane.merchant_id);

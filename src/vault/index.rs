@@ -91,6 +91,8 @@ pub enum Indexed<'a> {
     MenuLogin { merchant: i64, issuer: &'a str, subject: &'a str },
     /// What a browser keeps while somebody signs in elsewhere.
     MenuOuter(&'a str),
+    /// A call of the API, by its token and what it says.
+    ApiCall { token: i64, said: &'a [&'a [u8]] },
 }
 
 impl Indexed<'_> {
@@ -125,6 +127,7 @@ impl Indexed<'_> {
             | Indexed::MenuAddress(_)
             | Indexed::MenuLogin { .. }
             | Indexed::MenuOuter(_)
+            | Indexed::ApiCall { .. }
             | Indexed::LoginFrom { .. } => true,
         }
     }
@@ -179,6 +182,19 @@ impl IndexKey {
     ) -> Option<Option<Zeroizing<Vec<u8>>>> {
         let (_, own) = self.wraps.iter().find(|(own, _)| *own == name)?;
         Some(decrypt(&Cipher::new(own), place, wrapped))
+    }
+
+    /// A key of the running operation, of what is said: each part with its length before it.
+    pub(super) fn guard_key(&self, kind: &[u8], said: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+        let mut mac = self.guard.begin();
+        mac.update(b"key\0");
+        mac.update(kind);
+        mac.update(&[0]);
+        for part in said {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Zeroizing::new(mac.finalize())
     }
 
     /// The index that new rows get.
@@ -262,6 +278,13 @@ fn compute(key: &MacKey, value: Indexed<'_>) -> Index {
             mac.update(subject.as_bytes());
         }
         Indexed::MenuOuter(text) => put(b"menu_outer", 0, text.as_bytes()),
+        Indexed::ApiCall { token, said } => {
+            put(b"api_call", token, b"");
+            for part in said {
+                mac.update(&(part.len() as u64).to_be_bytes());
+                mac.update(part);
+            }
+        }
     }
     let full = mac.finalize();
     let mut short = [0_u8; 16];

@@ -5,6 +5,7 @@
 
 mod aead;
 mod age;
+mod answers;
 mod cache;
 mod class;
 mod derived;

@@ -1,13 +1,11 @@
 //! The HTTP listener: the marketplace's API `/v1`, the merchants' menu `/menu/` and `/readyz`.
 //!
 //! Rules: JSON in, JSON out; bearer tokens with scopes; errors as problem details (RFC 9457) that name field and cure.
-//! A body is at most 64 KiB. It speaks HTTP in clear: put a TLS proxy in front where the way to it is not private.
+//! A body is at most 64 KiB, that of a bulk 4 MiB. It speaks HTTP in clear: put a TLS proxy in front where the way to it is not private.
 //! When it fails: at start [`WebError`]; a request's fault is that request's 503.
 
 mod api;
-mod erasures;
 mod help;
-mod log;
 mod login;
 mod menu;
 pub mod mta_sts;
@@ -15,16 +13,15 @@ mod origin;
 mod problem;
 pub mod witness;
 
-pub(crate) use api::{merchant_json, order_json};
-pub(crate) use erasures::{held_json, pending_json};
+pub(crate) use api::{added_json, held_json, merchant_json, order_json, pending_json, webhook_json};
 pub use login::SetUpFault;
 
-use crate::config::{Config, Network};
+use crate::config::{Config, Network, RateLimit};
 use crate::ingress::{Certificates, Inherited, Place};
 use crate::relay::Relay;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{any, get, post};
+use axum::routing::{any, get};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,6 +67,8 @@ pub struct Web {
     records_per_minute: u32,
     kept: menu::KeptDays,
     login: Option<login::Login>,
+    requests: Option<RateLimit>,
+    hosts: Vec<String>,
     pub listening: Vec<SocketAddr>,
 }
 
@@ -85,6 +84,12 @@ pub(crate) struct Shared {
     proxies: Vec<Network>,
     /// Places for searches, which must leave the database's readers to mail.
     searches: tokio::sync::Semaphore,
+    /// Places for bulks, which must leave its writer to mail.
+    bulks: tokio::sync::Semaphore,
+    /// Hosts to which events may be posted.
+    hosts: Vec<String>,
+    /// How often each token calls.
+    requests: api::Requests,
     /// Who may try how often to get into the menu.
     guard: Arc<menu::Guard>,
     /// How long what is kept.
@@ -114,7 +119,8 @@ impl Web {
             (config.web.proxies.clone(), config.limits.door.records_per_minute);
         let kept = menu::KeptDays::of(&config.retention);
         let login = login::Login::new(config)?;
-        Ok(Self { listeners, policy, proxies, records_per_minute, kept, login, listening })
+        let (requests, hosts) = (config.web.requests, config.webhooks.hosts.clone());
+        Ok(Self { listeners, policy, proxies, records_per_minute, kept, login, requests, hosts, listening })
     }
 
     /// Serves until `stop` turns true; running requests end first.
@@ -127,13 +133,7 @@ impl Web {
         mut stop: watch::Receiver<bool>,
     ) {
         let router = Router::new()
-            .route("/v1/merchants", post(api::add_merchant))
-            .route("/v1/orders", post(api::open_order))
-            .route("/v1/orders/{store_id}/{order_no}", get(api::show_order))
-            .route("/v1/erasures", post(erasures::erase))
-            .route("/v1/log", get(log::search))
-            .route("/v1/log/complete", get(log::completions))
-            .route_layer(axum::middleware::from_fn_with_state(relay.clone(), halted))
+            .merge(api::router())
             .route("/readyz", get(readyz))
             .route("/menu", any(menu::menu))
             .route("/menu/", any(menu::menu))
@@ -151,7 +151,10 @@ impl Web {
                 certificates,
                 policy: self.policy,
                 proxies: self.proxies,
-                searches: tokio::sync::Semaphore::new(log::AT_ONCE),
+                searches: tokio::sync::Semaphore::new(api::SEARCHES),
+                bulks: tokio::sync::Semaphore::new(api::BULKS),
+                hosts: self.hosts,
+                requests: api::Requests::new(self.requests),
                 guard: Arc::new(menu::Guard::new(self.records_per_minute)),
                 kept: self.kept,
                 login: self.login,
@@ -186,21 +189,6 @@ impl Web {
             () = late => tracing::warn!(event = "drain_cut", "HTTP requests did not end in time and were cut"),
         }
     }
-}
-
-/// The API takes nothing where user information may not be stored.
-async fn halted(
-    axum::extract::State(relay): axum::extract::State<Relay>,
-    request: axum::extract::Request,
-    next: axum::middleware::Next,
-) -> axum::response::Response {
-    use axum::response::IntoResponse;
-    if relay.is_halted() {
-        let detail = "this installation takes nothing just now; try the same again later";
-        let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
-        return problem::Problem::new(status, "Nothing is taken", detail).into_response();
-    }
-    next.run(request).await
 }
 
 /// 200 once every role of this process serves and the database answers; with it, until when the certificates are valid, and whether its

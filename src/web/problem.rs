@@ -1,6 +1,8 @@
 //! Errors of the API: problem details (RFC 9457) with the field and the cure in `detail`.
 
-use crate::relay::{DeskFault, ErasureFault, MerchantFault, OrderFault, RelayFault, SearchFault};
+use crate::relay::{
+    DeskFault, ErasureFault, MerchantFault, OrderFault, RelayFault, SearchFault, WebhookFault,
+};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -12,16 +14,22 @@ pub(crate) struct Problem {
     detail: String,
     /// Where in the query it is: the first octet, the one after the last, and the nearest right word.
     at: Option<(usize, usize, Option<&'static str>)>,
+    /// In how many seconds the same may be tried again, where that is known.
+    again_in: Option<u64>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, title, detail: detail.into(), at: None }
+        Self { status, title, detail: detail.into(), at: None, again_in: None }
     }
-}
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+    /// The same, to be tried again in so many seconds.
+    pub fn again_in(self, seconds: u64) -> Self {
+        Self { again_in: Some(seconds.max(1)), ..self }
+    }
+
+    /// Its status and its document.
+    pub fn told_json(&self) -> (StatusCode, serde_json::Value) {
         let mut body = serde_json::json!({
             "type": "about:blank",
             "title": self.title,
@@ -34,11 +42,27 @@ impl IntoResponse for Problem {
                 serde_json::json!({ "from": start, "until": end, "nearest": nearest }),
             );
         }
+        (self.status, body)
+    }
+
+    /// What a test looks at.
+    #[cfg(test)]
+    pub fn told(&self) -> (u16, String) {
+        (self.status.as_u16(), self.detail.clone())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (_, body) = self.told_json();
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.again_in {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -82,11 +106,28 @@ impl From<OrderFault> for Problem {
             OrderFault::OtherCustomer | OrderFault::Closed | OrderFault::Moved => {
                 Self::new(StatusCode::CONFLICT, "The order is open otherwise", fault.to_string())
             }
+            OrderFault::Apart => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not by this process", fault.to_string())
+            }
             OrderFault::Destroyed => {
                 Self::new(StatusCode::CONFLICT, "The order is destroyed", fault.to_string())
             }
             fault => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", fault.to_string())
+            }
+        }
+    }
+}
+
+impl From<WebhookFault> for Problem {
+    fn from(fault: WebhookFault) -> Self {
+        let text = fault.to_string();
+        match fault {
+            WebhookFault::Fault(fault) => fault.into(),
+            WebhookFault::NotThere => Self::new(StatusCode::NOT_FOUND, "There is no such thing", text),
+            WebhookFault::TooMany => Self::new(StatusCode::CONFLICT, "There are enough", text),
+            WebhookFault::Url | WebhookFault::Host | WebhookFault::Overlap => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", text)
             }
         }
     }
@@ -133,6 +174,7 @@ impl From<DeskFault> for Problem {
         match fault {
             DeskFault::Fault(fault) => fault.into(),
             DeskFault::Erasure(fault) => fault.into(),
+            DeskFault::Order(fault) => fault.into(),
             DeskFault::Elsewhere(_) => Self::new(StatusCode::FORBIDDEN, "Not from there", fault.to_string()),
             DeskFault::Limited => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "Enough for one day", fault.to_string())

@@ -30,6 +30,7 @@ mod test_mail;
 mod traffic;
 
 pub(in crate::relay) use mails::MenuText;
+pub(in crate::relay) use outcomes::why_of;
 
 pub use access::{Access, AccessView, Attempt};
 pub use credentials::MenuCredentialFault;

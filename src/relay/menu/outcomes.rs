@@ -124,6 +124,18 @@ pub(super) fn end(event: &MenuMailEvent) -> Option<End> {
     Some(End { state, why })
 }
 
+/// Why something happened to a mail, as it is told to the marketplace's own systems.
+pub(in crate::relay) fn why_of(event: &str, result: Option<&str>, direction: &str) -> Option<Why> {
+    let event = MenuMailEvent {
+        id: 0,
+        at: Timestamp::from_millis(0),
+        message_id: 0,
+        event: event.to_owned(),
+        result: result.map(str::to_owned),
+    };
+    step(&event, direction == "to_customer").and_then(|step| step.why)
+}
+
 /// What happened, as it is told; nothing that is between the other side and the service.
 pub(super) fn step(event: &MenuMailEvent, is_own: bool) -> Option<MailStep> {
     let result = event.result.as_deref();

@@ -107,8 +107,17 @@ impl Relay {
         who: &MenuSession,
         asked: &MailsAsked,
     ) -> Result<(Vec<MailView>, Option<i64>), RelayFault> {
+        self.mails_of(who.store.id, self.menu_decides(who), asked).await
+    }
+
+    /// The same of a store; whether who looks decides about mails.
+    pub(in crate::relay) async fn mails_of(
+        &self,
+        merchant: i64,
+        decides: bool,
+        asked: &MailsAsked,
+    ) -> Result<(Vec<MailView>, Option<i64>), RelayFault> {
         let now = Timestamp::now();
-        let merchant = who.store.id;
         let conversations = match asked.order {
             Some(order) => self.conversations_of_order(merchant, order).await?,
             None => Vec::new(),
@@ -135,7 +144,7 @@ impl Relay {
             let rows = self.store().menu_mails(&step).await?;
             looked_at += i64::try_from(rows.len()).unwrap_or(limit);
             let is_full = i64::try_from(rows.len()).is_ok_and(|count| count >= limit);
-            for view in self.views(who, rows).await? {
+            for view in self.views(merchant, decides, rows).await? {
                 before = view.0;
                 let Some(view) = view.1 else { continue };
                 if asked.state.is_none_or(|state| state == view.state) {
@@ -164,7 +173,10 @@ impl Relay {
         let at = Ids::time_of(message);
         let span = (Ids::first_of(at.before(APART)), Ids::first_of(at.after(LIFE)));
         let Some(row) = self.store().menu_mail(who.store.id, message, span).await? else { return Ok(None) };
-        let Some((_, Some(view))) = self.views(who, vec![row]).await?.pop() else { return Ok(None) };
+        let Some((_, Some(view))) = self.views(who.store.id, self.menu_decides(who), vec![row]).await?.pop()
+        else {
+            return Ok(None);
+        };
         let events = self.store().menu_mail_events(who.store.id, &[message], span).await?;
         let is_own = view.direction != MailDirection::ToStore;
         Ok(Some((view, events.iter().filter_map(|event| step(event, is_own)).collect())))
@@ -181,7 +193,7 @@ impl Relay {
             let span = (Ids::first_of(at.before(APART)), Ids::first_of(at.after(LIFE)));
             rows.extend(self.store().menu_mail(who.store.id, message, span).await?);
         }
-        let views = self.views(who, rows).await?;
+        let views = self.views(who.store.id, self.menu_decides(who), rows).await?;
         Ok(views
             .into_iter()
             .filter_map(|(_, view)| view)
@@ -227,20 +239,20 @@ impl Relay {
     /// What the rows are for who looks, each with its place; none for what is not his to see.
     async fn views(
         &self,
-        who: &MenuSession,
+        merchant: i64,
+        decides: bool,
         rows: Vec<MenuMailRow>,
     ) -> Result<Vec<(i64, Option<MailView>)>, RelayFault> {
         let messages: Vec<i64> = rows.iter().map(|row| row.message_id).collect();
         let queued = self.store().queue_of_messages(&messages).await?;
         let queued: HashMap<i64, QueueRow> = queued.into_iter().map(|row| (row.message_id, row)).collect();
         let gone: Vec<i64> = messages.iter().copied().filter(|id| !queued.contains_key(id)).collect();
-        let ends = self.ends(who.store.id, gone).await?;
+        let ends = self.ends(merchant, gone).await?;
         let mut ids: Vec<i64> = rows.iter().filter_map(|row| row.conversation_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let conversations = self.store().menu_conversations(who.store.id, &ids).await?;
+        let conversations = self.store().menu_conversations(merchant, &ids).await?;
         let of: HashMap<i64, MailOf> = conversations.iter().map(|row| (row.id, self.mail_of(row))).collect();
-        let decides = self.menu_decides(who);
         let view = |row: MenuMailRow| {
             let direction = match row.direction.as_str() {
                 "to_customer" => MailDirection::ToCustomer,

@@ -16,6 +16,7 @@ pub mod postfix;
 pub mod postgres;
 pub mod preload;
 pub mod provider;
+pub mod receiver;
 pub mod rogue;
 pub mod rspamd;
 pub mod sqlite;

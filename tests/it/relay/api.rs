@@ -50,7 +50,8 @@ fn a_store_and_an_order_made_by_the_api_carry_mail_at_once(on: On) {
     assert_eq!((shown.status, shown.json()), (200, opened.json()));
     let opened = opened.json();
     let keys: Vec<&String> = opened.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["customer_alias", "expires_at", "merchant_alias", "order_no"]);
+    assert_eq!(keys, ["customer_alias", "emailAddress", "expires_at", "merchant_alias", "order_no"]);
+    assert_eq!(opened["emailAddress"], opened["customer_alias"], "what merchants' tools look for");
 
     let alias = opened["customer_alias"].as_str().unwrap();
     let letter = Letter::new(&scene.watch, &scene.mise.address, alias);
@@ -92,8 +93,9 @@ fn every_error_is_a_problem_document_that_names_field_and_cure() {
     };
     assert!(order(json!({ "customer": "no address" })).problem(422).contains("customer"));
     assert!(order(json!({ "customer": "x@pc.fw.anshin.test" })).problem(422).contains("own domains"));
-    assert!(order(json!({ "order_no": "" })).problem(422).contains("order number"));
-    assert!(order(json!({ "order_no": "x".repeat(65) })).problem(422).contains("order number"));
+    assert!(order(json!({ "order_no": "" })).problem(422).contains("order_no: 1 to 64"));
+    assert!(order(json!({ "order_no": " N" })).problem(422).contains("order number"));
+    assert!(order(json!({ "order_no": "x".repeat(65) })).problem(422).contains("order_no: 1 to 64"));
     assert!(order(json!({ "expires_at": "tomorrow" })).problem(422).contains("RFC 3339"));
     assert!(order(json!({ "expires_at": "2001-01-01T00:00:00Z" })).problem(422).contains("future"));
     assert!(order(json!({ "store_id": "nobody" })).problem(404).contains("anshin merchant add"));

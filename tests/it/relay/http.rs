@@ -51,7 +51,6 @@ pub fn request_with(
     fields: &str,
     body: &str,
 ) -> Answer {
-    let mut stream = TcpStream::connect(server).unwrap();
     let authorization =
         if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
     let text = format!(
@@ -59,7 +58,13 @@ pub fn request_with(
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    stream.write_all(text.as_bytes()).unwrap();
+    raw(server, text.as_bytes())
+}
+
+/// These octets, and what comes back until the server closes.
+pub fn raw(server: SocketAddr, request: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(server).unwrap();
+    stream.write_all(request).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let answer = String::from_utf8(answer).unwrap();

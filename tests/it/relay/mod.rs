@@ -17,6 +17,10 @@ mod ways_out;
 mod wire;
 
 mod api;
+mod api_bulk;
+mod api_calls;
+mod api_fuzz;
+mod api_tokens;
 mod at_rest;
 mod audit_tree;
 mod automatic;
@@ -85,3 +89,4 @@ mod signatures;
 mod slow_database;
 mod spf;
 mod torture;
+mod webhooks;

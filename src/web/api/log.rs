@@ -4,81 +4,86 @@
 //! the token. A page ends when it is full or after [`PAGE_TIME`], and its cursor goes on from there; two searches run at once.
 //! When it fails: a problem with the place in the query.
 
-use super::Shared;
-use super::api::authorize;
-use super::origin;
-use super::problem::Problem;
+use super::super::problem::Problem;
+use super::shape::{Shape, TEXT, broken, may, must, nullable};
+use super::{Again, Answer, Call, Operation, Reply, Verb};
 use crate::mail::Timestamp;
 use crate::query::{Query, complete};
-use crate::relay::{Account, Scope, SearchFault, Searcher, parse_queue_id, queue_id};
-use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{self, ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use crate::relay::{Scope, SearchFault, Searcher, parse_queue_id, queue_id};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Searches that run at once.
-pub(super) const AT_ONCE: usize = 2;
+pub(in crate::web) const AT_ONCE: usize = 2;
 /// Rows of a page, unless it says otherwise, and at most.
-const ROWS: u32 = 100;
-const ROWS_MAX: u32 = 1000;
+const ROWS: i64 = 100;
+const ROWS_MAX: i64 = 1000;
 /// How far the clock of the process that gave a cursor may be ahead.
 const AHEAD_MS: i64 = 600_000;
 /// How long a page is looked for.
 const PAGE_TIME: Duration = Duration::from_secs(5);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SearchParameters {
-    #[serde(default)]
-    query: String,
-    cursor: Option<String>,
-    limit: Option<u32>,
-}
+const PAGE: Shape = Shape::Object(&[
+    must("rows", Shape::List { of: &Shape::Anything, least: 0, most: 1000 }, "as docs/query.md says"),
+    nullable("cursor", TEXT, "for the next page; null: this is the last"),
+    must("from", Shape::Time, ""),
+    must("until", Shape::Time, ""),
+    must("by_default", Shape::Flag, "whether the query named no time"),
+    must("searched_back_to", Shape::Time, ""),
+]);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CompleteParameters {
-    #[serde(default)]
-    query: String,
-    /// In octets; left out: the end.
-    at: Option<usize>,
-}
+const PLACE: Shape = Shape::Number { least: 0, most: i64::MAX };
+const ITEM: Shape = Shape::Object(&[must("text", TEXT, ""), must("about", TEXT, "")]);
+const COMPLETIONS: Shape = Shape::Object(&[
+    must("replaces", Shape::Object(&[must("from", PLACE, ""), must("until", PLACE, "")]), "octets"),
+    must("items", Shape::List { of: &ITEM, least: 0, most: usize::MAX }, ""),
+]);
 
-type Parameters<T> = Result<extract::Query<T>, QueryRejection>;
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation {
+        verb: Verb::Get,
+        path: "/v1/log",
+        id: "searchLog",
+        about: "Searches the log, the newest first. Each page is entered among the looks.",
+        scope: Scope::Log,
+        query: &[
+            may("query", TEXT, "in the language of docs/query.md"),
+            may("cursor", TEXT, "the one of the page before"),
+            may("limit", Shape::Number { least: 1, most: ROWS_MAX }, "rows of a page; otherwise 100"),
+        ],
+        body: None,
+        again: Again::SameAnswer,
+        most: 0,
+        answers: &[Answer { status: 200, about: "A page.", shape: &PAGE }],
+        refuses: &[404, 422],
+        run: |call| Box::pin(search(call)),
+    },
+    Operation {
+        verb: Verb::Get,
+        path: "/v1/log/complete",
+        id: "completeQuery",
+        about: "What can be typed at a place of a query.",
+        scope: Scope::Log,
+        query: &[
+            may("query", TEXT, ""),
+            may("at", Shape::Number { least: 0, most: 1 << 32 }, "in octets; otherwise its end"),
+        ],
+        body: None,
+        again: Again::SameAnswer,
+        most: 0,
+        answers: &[Answer { status: 200, about: "The words.", shape: &COMPLETIONS }],
+        refuses: &[422],
+        run: |call| Box::pin(completions(call)),
+    },
+];
 
-fn parameters<T>(parameters: Parameters<T>, known: &str) -> Result<T, Problem> {
-    let malformed = |_| {
-        let detail = format!("the parameters are {known}, percent-encoded UTF-8");
-        Problem::new(StatusCode::BAD_REQUEST, "The parameters are malformed", detail)
-    };
-    parameters.map(|extract::Query(parameters)| parameters).map_err(malformed)
-}
-
-/// `GET /v1/log?query=…&cursor=…&limit=…`
-pub(super) async fn search(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    asked: Parameters<SearchParameters>,
-) -> Result<Json<Value>, Problem> {
-    let token = authorize(&shared, &headers, Scope::Log).await?;
-    // Who called is behind a token; the account is that of this process.
-    let from = origin::of(peer.ip(), &headers, &shared.proxies);
-    let account = Account { uid: rustix::process::getuid().as_raw(), login: None, from };
-    shared.relay.may_command(&account, "GET /v1/log").await.map_err(SearchFault::from)?;
-    let asked = parameters(asked, "query, cursor and limit")?;
-    let limit = asked.limit.unwrap_or(ROWS);
-    if !(1..=ROWS_MAX).contains(&limit) {
-        let detail = format!("limit: 1 to {ROWS_MAX}");
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", detail));
-    }
+async fn search(call: Call) -> Result<Reply, Problem> {
+    let (shared, asked) = (&call.shared, &call.query);
+    shared.relay.may_command(&call.account, "GET /v1/log").await.map_err(SearchFault::from)?;
+    let limit = asked.number("limit").unwrap_or(ROWS);
     let now = Timestamp::now();
-    let (cursor, now) = match asked.cursor.as_deref() {
+    let (cursor, now) = match asked.text("cursor") {
         Some(text) => {
             read_cursor(text, now).map(|(id, asked)| (Some(id), asked)).ok_or(SearchFault::Cursor)?
         }
@@ -86,10 +91,11 @@ pub(super) async fn search(
     };
     let Ok(_place) = shared.searches.try_acquire() else {
         let detail = format!("{AT_ONCE} searches run at once; try the same again in a moment");
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many searches", detail));
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many searches", detail).again_in(1));
     };
-    let query = Query::parse(&asked.query).map_err(SearchFault::from)?;
-    let mut search = shared.relay.search(&query, now, &Searcher::Token(token, account), cursor).await?;
+    let query = Query::parse(asked.text("query").unwrap_or_default()).map_err(SearchFault::from)?;
+    let searcher = Searcher::Token(call.token, call.account);
+    let mut search = shared.relay.search(&query, now, &searcher, cursor).await?;
     let window = search.plan().window;
     let (begun, limit) = (Instant::now(), usize::try_from(limit).unwrap_or(1));
     let (mut rows, mut next): (Vec<Value>, Option<i64>) = (Vec::new(), search.cursor());
@@ -108,7 +114,7 @@ pub(super) async fn search(
         }
     }
     let at = |millis| Timestamp::from_millis(millis).to_rfc3339();
-    Ok(Json(json!({
+    Ok(Reply::ok(json!({
         "rows": rows,
         "cursor": next.map(|id| cursor_at(id, now)),
         "from": at(window.from),
@@ -131,23 +137,18 @@ fn read_cursor(text: &str, now: Timestamp) -> Option<(i64, Timestamp)> {
         .filter(|_| asked.as_millis() <= now.as_millis().saturating_add(AHEAD_MS))
 }
 
-/// `GET /v1/log/complete?query=…&at=…`
-pub(super) async fn completions(
-    State(shared): State<Arc<Shared>>,
-    headers: HeaderMap,
-    asked: Parameters<CompleteParameters>,
-) -> Result<Json<Value>, Problem> {
-    authorize(&shared, &headers, Scope::Log).await?;
-    let asked = parameters(asked, "query and at")?;
-    if asked.query.len() > crate::query::LENGTH_MAX {
+async fn completions(call: Call) -> Result<Reply, Problem> {
+    let query = call.query.text("query").unwrap_or_default();
+    let at = call.query.number("at").and_then(|at| usize::try_from(at).ok());
+    if query.len() > crate::query::LENGTH_MAX {
         let detail = format!("query: at most {} octets", crate::query::LENGTH_MAX);
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", detail));
+        return Err(broken(detail));
     }
-    let completion = complete(&asked.query, asked.at.unwrap_or(asked.query.len()));
+    let completion = complete(query, at.unwrap_or(query.len()));
     let items: Vec<Value> =
         completion.items.iter().map(|(text, about)| json!({ "text": text, "about": about })).collect();
     let replaces = json!({ "from": completion.replaces.start, "until": completion.replaces.end });
-    Ok(Json(json!({ "replaces": replaces, "items": items })))
+    Ok(Reply::ok(json!({ "replaces": replaces, "items": items })))
 }
 
 #[cfg(test)]

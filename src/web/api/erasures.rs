@@ -6,61 +6,86 @@
 //! it says how far it has come, and in the end that all is erased. Who calls must come from where staff may, also for a preview.
 //! When it fails: a problem document, and nothing is erased.
 
-use super::Shared;
-use super::api::{Body, authorize, parse};
-use super::origin;
-use super::problem::Problem;
+use super::super::problem::Problem;
+use super::shape::{ADDRESS, Shape, TEXT, broken, may, must, sometimes, text};
+use super::{Again, Answer, Call, Operation, Reply, Verb};
 use crate::mail::Timestamp;
-use crate::relay::{Account, ErasurePending, ErasureStep, LeftKey, Look, LookPurpose, Scope, queue_id};
+use crate::relay::{ErasurePending, ErasureStep, LeftKey, Look, LookPurpose, Scope, queue_id};
 use crate::store::Holdings;
-use axum::Json;
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use axum::http::StatusCode;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
-use std::sync::Arc;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ErasureBody {
-    customer: String,
-    #[serde(default)]
-    open_orders: bool,
-    #[serde(default)]
-    carry_out: bool,
-    actor: Option<String>,
-    purpose: Option<String>,
-    case: Option<String>,
-}
+const COUNT: Shape = Shape::Number { least: 0, most: i64::MAX };
 
-/// `POST /v1/erasures`
-pub(super) async fn erase(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<Value>), Problem> {
-    let token = authorize(&shared, &headers, Scope::Erasures).await?;
-    let body: ErasureBody = parse(body)?;
-    let relay = &shared.relay;
-    let breaks = |detail: &str| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "The request breaks a rule", detail.to_owned())
+const HELD: Shape = Shape::Object(&[
+    must("orders", COUNT, ""),
+    must("inquiries", COUNT, ""),
+    must("guests", COUNT, ""),
+    must("open_orders", COUNT, ""),
+    must("mails_waiting", COUNT, ""),
+    must("records", COUNT, ""),
+    must("refused_days", COUNT, ""),
+    must("corrections", COUNT, ""),
+    must("legal_holds", Shape::List { of: &TEXT, least: 0, most: usize::MAX }, "what forbids it"),
+    must("erased", Shape::Flag, ""),
+    sometimes("request", TEXT, "which a second person approves at the relay"),
+    sometimes("state", TEXT, ""),
+    sometimes(
+        "without_certificate",
+        Shape::List { of: &Shape::Anything, least: 0, most: usize::MAX },
+        "what waits for its certificate, or is not complete",
+    ),
+]);
+
+const PURPOSES: [&str; 6] = [
+    "dispute-support",
+    "fraud-investigation",
+    "legal-request",
+    "security-incident",
+    "data-subject-request",
+    "audit",
+];
+
+pub(super) const OPERATIONS: &[Operation] = &[Operation {
+    verb: Verb::Post,
+    path: "/v1/erasures",
+    id: "erase",
+    about: "What is kept about a customer at all stores, and its erasure, which takes a second person at the relay.",
+    scope: Scope::Erasures,
+    query: &[],
+    body: Some(&[
+        must("customer", ADDRESS, "the real address, the one of now or one before"),
+        may("open_orders", Shape::Flag, "orders that are open too"),
+        may("carry_out", Shape::Flag, "otherwise it is a preview"),
+        may("actor", text(1, 64), "who asks for it; needed"),
+        may("purpose", Shape::Word(&PURPOSES), "otherwise data-subject-request"),
+        may("case", text(1, 64), "the number of the case; needed"),
+    ]),
+    // Asked again it says how far it has come, which is another answer.
+    again: Again::Made,
+    most: super::super::BODY_MAX,
+    answers: &[
+        Answer { status: 200, about: "What is kept, or that it was erased.", shape: &HELD },
+        Answer { status: 202, about: "It waits for a second person; ask again.", shape: &HELD },
+    ],
+    refuses: &[404, 409],
+    run: |call| Box::pin(erase(call)),
+}];
+
+async fn erase(call: Call) -> Result<Reply, Problem> {
+    let (relay, body) = (&call.shared.relay, &call.body);
+    let (Some(actor), Some(case)) = (body.text("actor"), body.text("case")) else {
+        return Err(broken("actor, case: who asks for it, and the number of the case"));
     };
-    let (Some(actor), Some(case)) = (&body.actor, &body.case) else {
-        return Err(breaks("actor, case: who asks for it, and the number of the case"));
-    };
-    let purpose = body.purpose.as_deref().unwrap_or(LookPurpose::DataSubjectRequest.as_str());
-    let purpose = LookPurpose::parse(purpose).ok_or_else(|| breaks("purpose: one of the desk's list"))?;
-    // Who called is behind a token; the account is that of this process.
-    let from = origin::of(peer.ip(), &headers, &shared.proxies);
-    let account = Account { uid: rustix::process::getuid().as_raw(), login: None, from };
-    let look = relay.let_in(Look::new(actor, purpose, case, account)?.by_token(token)).await?;
-    if !body.carry_out {
-        let (held, _) = relay.preview_erasure(&look, &body.customer, body.open_orders).await?;
-        return Ok((StatusCode::OK, Json(held_json(&held, false))));
+    let purpose = body.text("purpose").unwrap_or(LookPurpose::DataSubjectRequest.as_str());
+    let purpose = LookPurpose::parse(purpose).ok_or_else(|| broken("purpose: one of the desk's list"))?;
+    let look = relay.let_in(Look::new(actor, purpose, case, call.account)?.by_token(call.token)).await?;
+    let (customer, open_orders) = (body.must("customer"), body.flag("open_orders"));
+    if !body.flag("carry_out") {
+        let (held, _) = relay.preview_erasure(&look, &customer, open_orders).await?;
+        return Ok(Reply::ok(held_json(&held, false)));
     }
-    let (held, step) = relay.step_erasure(&look, &body.customer, body.open_orders).await?;
+    let (held, step) = relay.step_erasure(&look, &customer, open_orders).await?;
     let mut document = held_json(&held, step == ErasureStep::Erased);
     let status = match &step {
         ErasureStep::Asked(_) => StatusCode::ACCEPTED,
@@ -82,7 +107,7 @@ pub(super) async fn erase(
             }
         }
     }
-    Ok((status, Json(document)))
+    Ok(Reply { status, body: document })
 }
 
 /// What is kept, here and by `anshin compliance erase`.
@@ -121,6 +146,11 @@ pub(crate) fn pending_json(pending: &[ErasurePending]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_purpose_of_the_desk_is_in_the_document() {
+        assert_eq!(LookPurpose::ALL.map(LookPurpose::as_str), PURPOSES);
+    }
 
     #[test]
     fn what_an_erasure_left_is_told_with_what_to_do() {
