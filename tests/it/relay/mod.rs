@@ -75,6 +75,7 @@ mod residency;
 mod staff;
 mod standing;
 mod routes;
+mod rules;
 mod senders;
 mod senders_rows;
 mod senders_table;
