@@ -17,6 +17,8 @@ pub(super) enum RuleCommand {
         /// Files of rules.
         files: Vec<PathBuf>,
     },
+    /// How often rules found something in the last 30 days, by what was done.
+    Hits,
     /// Ask of the last 30 days what a rule would have found: how much a day, and some of it, which names nobody. It is in the list of looks.
     Test {
         /// The name of a rule, or a file with one.

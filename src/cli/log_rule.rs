@@ -18,7 +18,10 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
+/// Over which time hits are counted.
+const HITS: Duration = Duration::from_secs(30 * 86_400);
 /// Most rows that are counted.
 const COUNTED_MAX: usize = 5_000_000;
 /// Most rows that are kept to be shown.
@@ -33,6 +36,7 @@ pub(super) async fn run(command: RuleCommand, common: &Common) -> Result<(), Fai
             let rule = named(&all, &name)?;
             print(common, &document(rule), &rule.text);
         }
+        RuleCommand::Hits => hits(common).await?,
         RuleCommand::Check { files } if files.is_empty() => {
             let count = rules::of(&config)?.iter().count();
             print(common, &json!({ "ok": true, "rules": count }), &format!("{count} rules: good"));
@@ -91,6 +95,18 @@ fn list(rules: &Rules, common: &Common) {
         .collect();
     let head = ["name", "version", "mode", "budget", "owner", "until", "from"];
     print(common, &Value::Array(rules.iter().map(document).collect()), &table(&head, &rows));
+}
+
+async fn hits(common: &Common) -> Result<(), Failure> {
+    let (_, relay) = desk::relay(common, "log rule hits").await?;
+    let since = Timestamp::now().before(HITS);
+    let found = relay.rule_hits(since, &Searcher::Account(desk::account(&relay))).await?;
+    let document: Vec<Value> =
+        found.iter().map(|hit| json!({ "rule": hit.rule, "mode": hit.mode, "hits": hit.n })).collect();
+    let rows: Vec<Vec<String>> =
+        found.iter().map(|hit| vec![hit.rule.clone(), hit.mode.clone(), hit.n.to_string()]).collect();
+    print(common, &Value::Array(document), &table(&["rule", "mode", "30 days"], &rows));
+    Ok(())
 }
 
 /// What a rule found.

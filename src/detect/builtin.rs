@@ -8,8 +8,16 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 5] =
-    files!["P1-unregistered-sender", "P5-enumeration", "P7-no-order", "P8-dangerous-file", "P9-known-bad",];
+const FILES: [(&str, &str); 8] = files![
+    "P1-unregistered-sender",
+    "P3-forged-sender",
+    "P4-unknown-thread",
+    "P5-enumeration",
+    "P6-other-sender",
+    "P7-no-order",
+    "P8-dangerous-file",
+    "P9-known-bad",
+];
 
 /// All of them.
 ///

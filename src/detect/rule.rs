@@ -177,6 +177,9 @@ fn read(text: &str) -> Result<Rule, Problem> {
         let reason = "what may hold or refuse asks for mails as they are taken: event:accepted beside all else in when";
         return Err(mode.wrong(reason));
     }
+    if let Some(at_least) = fields.get("at-least").filter(|_| as_mode.acts()) {
+        return Err(at_least.wrong("what may hold or refuse judges each mail by itself, and counts none"));
+    }
     Ok(Rule {
         name: name.value.to_owned(),
         version,

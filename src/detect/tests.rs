@@ -5,7 +5,7 @@ use crate::mail::Timestamp;
 use crate::query::Column;
 use std::time::Duration;
 
-const GOOD: &str = "# Why.\nname: X1-test\nversion: 3\nmode: hold\nbudget: 10\nowner: the desk\nexpires: 2027-01-31\n\
+const GOOD: &str = "# Why.\nname: X1-test\nversion: 3\nmode: rank\nbudget: 10\nowner: the desk\nexpires: 2027-01-31\n\
     ja: \u{7406}\u{7531}\nen: Why\nat-least: 4 by net within 90s\nwhen: event:accepted\n  (flag:listed or size:>1m)\n";
 
 fn flaw(text: &str) -> (usize, usize, String) {
@@ -17,7 +17,7 @@ fn flaw(text: &str) -> (usize, usize, String) {
 #[test]
 fn a_rule_is_read_as_it_is_written() {
     let rule = Rule::parse("x.rule", GOOD).unwrap_or_else(|flaw| panic!("{}", flaw.shown));
-    assert_eq!((rule.id().as_str(), rule.mode, rule.budget), ("X1-test/3", Mode::Hold, 10));
+    assert_eq!((rule.id().as_str(), rule.mode, rule.budget), ("X1-test/3", Mode::Rank, 10));
     assert_eq!((rule.owner.as_str(), rule.ja.as_str()), ("the desk", "\u{7406}\u{7531}"));
     let threshold = rule.threshold.unwrap();
     let counted = (threshold.at_least, threshold.by, threshold.within);
@@ -32,7 +32,7 @@ fn a_rule_is_read_as_it_is_written() {
 fn a_flaw_points_at_its_word() {
     let with = |from: &str, to: &str| flaw(&GOOD.replacen(from, to, 1));
     assert_eq!(
-        with("mode: hold", "mode: hodl"),
+        with("mode: rank", "mode: hodl"),
         (4, 7, "one of shadow, rank, hold and refuse; did you mean hold?".into())
     );
     let (line, column, reason) = with("flag:listed", "flag:lsited");
@@ -46,7 +46,11 @@ fn a_flaw_points_at_its_word() {
     assert_eq!(with("within 90s", "within 90d").1, 27);
     assert_eq!(with("2027-01-31", "2027-02-30").0, 7);
     assert_eq!(with("owner: the desk\n", "").2, "owner: is missing");
-    assert_eq!(with("event:accepted", "event:refused").0, 4, "it could never hold anything");
+    let acting = GOOD.replace("mode: rank", "mode: hold");
+    assert_eq!(flaw(&acting).0, 10, "what holds counts nothing");
+    let acting = acting.replace("at-least: 4 by net within 90s\n", "");
+    assert!(Rule::parse("x.rule", &acting).is_ok());
+    assert_eq!(flaw(&acting.replace("event:accepted", "event:refused")).0, 4, "it could never hold anything");
     assert_eq!(with("event:accepted", "event:accepted all:").1, 22);
     assert_eq!(with("event:accepted", "event:accepted after:2026-01-01").1, 22);
     assert_eq!(with("flag:listed", "hash:@x.pdf").1, 4);

@@ -21,6 +21,7 @@ mod conversation;
 mod credentials;
 mod correction;
 mod deadline;
+mod detections;
 mod desk;
 mod desk_book;
 mod destination;
@@ -243,6 +244,7 @@ struct Inner {
     kept_octets: std::sync::OnceLock<usize>,
     /// Days without a key of their own.
     strays: std::sync::Mutex<retention::Strays>,
+    detections: detections::Detections,
     /// Whether nothing more may be taken.
     is_halted: AtomicBool,
     /// Whether nothing may be sealed any more.
@@ -319,6 +321,7 @@ impl Relay {
             geo: std::sync::OnceLock::new(),
             kept_octets: std::sync::OnceLock::new(),
             strays: std::sync::Mutex::default(),
+            detections: detections::Detections::default(),
             is_halted: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),
             is_bound: AtomicBool::new(false),

@@ -9,7 +9,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, Row, SqlSafeStr};
 use std::time::Duration;
 
-pub(super) const MIGRATIONS: [(i64, &str, &str); 34] = [
+pub(super) const MIGRATIONS: [(i64, &str, &str); 35] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
@@ -44,6 +44,7 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 34] = [
     (36, "menu_login", include_str!("../../migrations/0036_menu_login.sql")),
     (38, "unproven_keys", include_str!("../../migrations/0038_unproven_keys.sql")),
     (41, "egress_nodes", include_str!("../../migrations/0041_egress_nodes.sql")),
+    (45, "detections", include_str!("../../migrations/0045_detections.sql")),
 ];
 
 /// Stands in front of what only PostgreSQL has.

@@ -76,6 +76,7 @@ mod staff;
 mod standing;
 mod routes;
 mod rules;
+mod rules_act;
 mod senders;
 mod senders_rows;
 mod senders_table;
