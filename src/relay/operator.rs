@@ -5,7 +5,7 @@
 //! When it fails: [`QueueFault`], which says what to do instead.
 
 use super::envelope::Envelope;
-use super::hold::{DOCUMENT, OPERATOR, UNPROVEN};
+use super::hold::{DOCUMENT, OPERATOR, RULE, UNPROVEN};
 use super::notice::Outcome;
 use super::outbound::Unsent;
 use super::{Event, Relay, RelayFault};
@@ -82,7 +82,8 @@ impl Relay {
         let key = self.data_key(&work.key).map_err(RelayFault::from)?;
         let mut envelope = Envelope::open(&key, message, &work.envelope)?;
         envelope.confirmed |= files == Files::Confirmed;
-        if row.held_for.as_deref() == Some(DOCUMENT) && !envelope.confirmed {
+        // A rule goes before what would have been asked about a file, so whoever releases vouches for that too.
+        if matches!(row.held_for.as_deref(), Some(DOCUMENT | RULE)) && !envelope.confirmed {
             return Err(QueueFault::NotConfirmed);
         }
         // Who cannot open the text leaves the look to egress, which has it before anything is sent.
