@@ -41,8 +41,8 @@ pub enum QueueFault {
     )]
     FoundInText,
     #[error(
-        "a document in the message holds an address, and its sender was asked to confirm it; `--files` confirms it in \
-         the sender's place"
+        "a document in the message holds an address, and its sender was asked to confirm it, or a rule that looks for fraud holds \
+         it; `--files` says that you looked at its files, and confirms them in the sender's place"
     )]
     NotConfirmed,
     #[error(transparent)]
