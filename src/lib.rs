@@ -5,7 +5,7 @@
 //! floors above it in this list, never one further down. `tests/it/tidy.rs` holds it. ARCHITECTURE.md tells
 //! what each floor is for and walks one message through all of them.
 //!
-//! `mail`, `ledger`, `mime`, `document`, `anonymize`, `smtp`, `schedule` and `query` are pure: no I/O, no clock, no async, no randomness of their own.
+//! `mail`, `ledger`, `mime`, `document`, `anonymize`, `smtp`, `schedule`, `query` and `detect` are pure: no I/O, no clock, no async, no randomness of their own.
 #![forbid(unsafe_code)]
 
 pub mod mail;
@@ -17,6 +17,7 @@ pub mod anonymize;
 pub mod smtp;
 pub mod schedule;
 pub mod query;
+pub mod detect;
 pub mod geo;
 pub mod dns;
 pub mod senders;

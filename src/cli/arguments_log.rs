@@ -2,6 +2,7 @@
 
 use super::arguments_desk::{ForArguments, LookArguments};
 use super::arguments_extract::ExtractCommand;
+use super::arguments_rule::RuleCommand;
 use super::arguments_search::{
     ExportArguments, GenerateArguments, QuestionCommand, SearchArguments, StatsArguments,
 };
@@ -54,6 +55,11 @@ pub(super) enum LogCommand {
     Extract {
         #[command(subcommand)]
         command: ExtractCommand,
+    },
+    /// The rules by which fraud is looked for, and what one would have found.
+    Rule {
+        #[command(subcommand)]
+        command: RuleCommand,
     },
     #[command(flatten)]
     Question(QuestionCommand),

@@ -27,6 +27,7 @@ pub(super) fn run(command: &ConfigCommand, common: &Common) -> Result<(), Failur
             if config.profile == Profile::Production {
                 warnings.extend(config.audit.warnings());
             }
+            super::rules::of(&config)?;
             warnings.extend(certificate_warnings(&config.ingress.tls, now));
             let text = warnings
                 .iter()

@@ -6,7 +6,9 @@ use super::arguments_desk::{ForArguments, LookArguments};
 use super::arguments_log::LogCommand;
 use super::output::{Failure, print};
 use super::sealed_file::{self, SealedFile};
-use super::{desk, generate, log_extract, log_questions, log_search, log_stats, log_tree, residency};
+use super::{
+    desk, generate, log_extract, log_questions, log_rule, log_search, log_stats, log_tree, residency,
+};
 use crate::config::Config;
 use crate::relay::{EventLine, Goes, Look, Opened, Opening, Relay, TraceLine, TraceOf};
 use serde_json::{Value, json};
@@ -24,6 +26,7 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
         LogCommand::Text { message, look } => return text(message, &look, common).await,
         LogCommand::Extract { command } => return log_extract::run(command, common).await,
         LogCommand::Stats(arguments) => return log_stats::run(&arguments, common).await,
+        LogCommand::Rule { command } => return log_rule::run(command, common).await,
         LogCommand::Question(question) => return log_questions::run(question, common).await,
         other => return log_tree::run(other, common).await,
     };

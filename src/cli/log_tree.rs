@@ -29,6 +29,7 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
         | LogCommand::Text { .. }
         | LogCommand::Extract { .. }
         | LogCommand::Question(_)
+        | LogCommand::Rule { .. }
         | LogCommand::Generate(_) => Ok(()),
         LogCommand::Verify { anchors, since, keys } => {
             verify(&anchors, since.as_deref(), &keys, common).await

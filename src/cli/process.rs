@@ -172,6 +172,8 @@ impl Process {
         let (keeper, vault) = ring(config, roles).await?;
         super::hardening::warn_unlocked(&vault);
         let (relay, checker) = open(config, vault).await?;
+        relay.detects_by(Arc::new(super::rules::of(config)?));
+        relay.make_room_for_facts(Timestamp::now()).await;
         if config.profile == Profile::Development && roles.contains(&Role::Ingress) {
             let mut names = vec![config.hostname.to_string()];
             names.extend(relay.domains().all().map(ToString::to_string));

@@ -15,6 +15,8 @@ pub(super) async fn run(names: &[RoleName], common: &Common) -> Result<(), Failu
     process::start_logging(common.json);
     let roles = roles(names);
     let config = process::load(common, &roles)?;
+    // A rule that can't be read is told before anything is opened.
+    super::rules::of(&config)?;
     raise_descriptors(&config, &roles);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

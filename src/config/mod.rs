@@ -10,6 +10,7 @@ mod compliance;
 mod content;
 mod cross;
 mod delivery;
+mod detections;
 mod deployment;
 mod door;
 mod egress;
@@ -47,6 +48,7 @@ pub use compliance::Compliance;
 pub use content::{Content, CustomerName, MerchantName, Names};
 pub use delivery::{DkimKey, DkimKeyState, Dnssec, Reply, ReplyClass, Reuse, Timeouts, TlsReports};
 pub use deployment::{Domains, Profile, Role};
+pub use detections::Detections;
 pub use door::DoorLimits;
 pub use egress::{Dkim, Egress, Host, NextHop, Retry, Route, RouteDomain, RouteTls};
 pub use helpers::{BlockAction, Blocklist, Clamd, Greylist, OnFailure, OnSpam, Rspamd, ScannerAddress};
@@ -108,6 +110,7 @@ pub struct Config {
     pub retention: Retention,
     pub audit: Audit,
     pub compliance: Compliance,
+    pub detections: Detections,
 }
 
 /// `[storage]`
@@ -253,6 +256,7 @@ impl Config {
         let audit = Audit::read(r);
         let retention = Retention::read(r);
         let compliance = Compliance::read(r);
+        let detections = Detections::read(r);
         Some(Self {
             profile: profile?,
             hostname: hostname?,
@@ -273,6 +277,7 @@ impl Config {
             audit: audit?,
             retention: retention?,
             compliance: compliance?,
+            detections: detections?,
         })
     }
 }

@@ -64,10 +64,12 @@ pub enum Flag {
     NullSender,
     /// The registries and the operator's database name different countries.
     CountryDisputed,
+    /// It answers a Message-ID that was never given to who wrote it, nor comes from that side.
+    UnknownThread,
 }
 
 /// All of them, in the order of their bits.
-const ALL: [(Flag, &str); 28] = [
+const ALL: [(Flag, &str); 29] = [
     (Flag::ReplyDiffers, "reply_differs"),
     (Flag::FromDomainDiffers, "from_domain_differs"),
     (Flag::SeveralAuthors, "several_authors"),
@@ -96,6 +98,7 @@ const ALL: [(Flag, &str); 28] = [
     (Flag::Listed, "listed"),
     (Flag::NullSender, "null_sender"),
     (Flag::CountryDisputed, "country_disputed"),
+    (Flag::UnknownThread, "unknown_thread"),
 ];
 
 impl Flag {

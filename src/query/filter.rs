@@ -187,6 +187,11 @@ impl Numbers {
         quarters.windows(2).all(|pair| pair.first() != pair.last())
     }
 
+    /// Whether one of them is this one.
+    pub(super) fn has(&self, number: i64) -> bool {
+        self.0.iter().any(|(_, own)| *own == number)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

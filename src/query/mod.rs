@@ -6,6 +6,7 @@
 //! hold what people are called: no part of its tree can be printed but by [`Query::to_text`], for whoever asked.
 //! When it fails: [`Problem`], at its word.
 
+mod asks;
 mod bare;
 mod complete;
 mod filter;
@@ -36,6 +37,7 @@ pub use parser::{DEPTH_MAX, TERMS_MAX};
 pub use plan::{By, Plan, Probe};
 pub use print::may_hold_address;
 pub use slice::{Slice, quarter_of};
+pub(crate) use span::nearest;
 pub use span::{Problem, Span};
 pub use sql::{Bound, STRETCH, Span as IdSpan, Statement};
 pub use tree::Query;

@@ -180,6 +180,16 @@ impl Plan {
         self.filter.holds(row)
     }
 
+    /// Whether a row is what is asked for that was not read, and has these files, by their numbers.
+    #[must_use]
+    pub fn holds_with(&self, row: &Row, files: &[i64]) -> bool {
+        if self.files.is_empty() {
+            return self.filter.holds(row);
+        }
+        let has = |numbers: &Numbers| files.iter().any(|file| numbers.has(*file));
+        self.filter.holds(&Row { files: self.files.iter().map(has).collect(), ..row.clone() })
+    }
+
     /// Which terms a row fulfils, masked.
     #[must_use]
     pub fn matched(&self, row: &Row) -> Vec<&str> {

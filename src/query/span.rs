@@ -89,7 +89,7 @@ fn columns(text: &str) -> usize {
 }
 
 /// Of `words` the one that takes the fewest changes of letters to become, if that is few enough to be meant.
-pub(super) fn nearest(typed: &str, words: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub(crate) fn nearest(typed: &str, words: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let typed: Vec<char> = typed.to_lowercase().chars().take(32).collect();
     let far = |word: &&'static str| distance(&typed, &word.chars().collect::<Vec<_>>());
     let best = words.min_by_key(far)?;

@@ -287,7 +287,14 @@ impl Relay {
             (Some(_), None) => Some(format!("<{queue_id}@{}>", self.policy().hostname)),
             (None, _) => None,
         };
-        let draft = Draft { sent_id, ..self.draft(incoming, &leg, id, now, outcome, own_id) };
+        let answers_unknown = match (&threads, leg.conversation, &incoming.said().answers) {
+            (Some(threads), Some(conversation), Some(id)) if !threads.is_known(id) => {
+                !self.is_own_id(conversation, threads, id).await?
+            }
+            _ => false,
+        };
+        let draft = self.draft(incoming, &leg, id, now, outcome, own_id);
+        let draft = self.judged(Draft { sent_id, answers_unknown, ..draft }).await?;
         let notices = self.notices(&draft).await?;
         Ok(self.new_message(&draft, new_threads, notices)?)
     }
@@ -317,7 +324,7 @@ impl Relay {
         let entry = Entry { event, about, source, detail: &detail, headers };
         let record = self.sealed_at(moment, leg.key, &entry);
         let fact = self.fact_of_taken(taken, record.at);
-        record.found_by(fact)
+        self.examined(record.found_by(fact), taken.acted)
     }
 
     /// The rows of a draft.
@@ -359,7 +366,7 @@ impl Relay {
         let record = self.record_of_taken(self.moment(), &taken, Some(headers));
         let hold = draft.hold.map(|hold| {
             let why = super::hold::word(hold);
-            let detail = serde_json::json!({ "reason": why });
+            let detail = serde_json::json!({ "reason": why, "rule": draft.acted });
             let record = self.sealed_record(leg.key, Event::Held, about, None, &detail, None);
             // Its attachments stand with its acceptance, and it was sent once.
             let (attachments, usual) = (Vec::new(), Vec::new());

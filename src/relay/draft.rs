@@ -41,6 +41,10 @@ pub(super) struct Draft<'a> {
     pub own_id: Option<String>,
     /// The id that its recipient sees, where that is another one.
     pub sent_id: Option<String>,
+    /// Whether it answers what its writer never got from us, nor wrote.
+    pub answers_unknown: bool,
+    /// The rule for which it is held.
+    pub acted: Option<String>,
     pub envelope: Envelope,
 }
 
@@ -54,6 +58,9 @@ pub(super) struct Taken<'a> {
     pub now: Timestamp,
     pub own_id: Option<&'a str>,
     pub sent_id: Option<&'a str>,
+    pub answers_unknown: bool,
+    /// The rule for which it is held.
+    pub acted: Option<&'a str>,
     /// Octets of what goes on.
     pub size: usize,
 }
@@ -79,6 +86,8 @@ impl Draft<'_> {
             now: self.now,
             own_id: self.own_id.as_deref(),
             sent_id: self.sent_id.as_deref(),
+            answers_unknown: self.answers_unknown,
+            acted: self.acted.as_deref(),
             size: self.body.len(),
         }
     }
@@ -172,6 +181,8 @@ impl Relay {
             removed: outcome.removed,
             own_id,
             sent_id: None,
+            answers_unknown: false,
+            acted: None,
             envelope,
         }
     }
@@ -180,6 +191,9 @@ impl Relay {
     pub(super) async fn notices(&self, draft: &Draft<'_>) -> Result<Vec<NewNotice>, RelayFault> {
         let (subject, key) = (draft.subject(), draft.leg.key);
         let (outcome, once, removed) = match draft.hold {
+            // Who may have lied about the address is told nothing.
+            Some(Why::Rule) if draft.leg.doubt.is_some() => return Ok(Vec::new()),
+            Some(Why::Rule) => (Outcome::Examined, Vec::new(), Vec::new()),
             Some(Why::Content(hold)) => (Outcome::Held(hold), Vec::new(), draft.removed.clone()),
             // A wrong guess of the customer's address must not take less time than a right one: the question is made all
             // the same, and thrown away.

@@ -252,6 +252,7 @@ impl Relay {
             .flags
             .unwrap_or_default()
             .with(Flag::OtherAddress, matches!(leg.doubt, Some((super::admission::Doubt::OtherAddress, _))))
+            .with(Flag::UnknownThread, taken.answers_unknown)
             .with(Flag::Auto, leg.automatic)
             .with(Flag::Guest, leg.conversation.is_some_and(|own| own.kind == crate::store::Kind::Guest))
             .with(Flag::FirstContact, leg.conversation.is_some_and(|own| own.created_at == taken.now));

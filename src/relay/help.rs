@@ -44,7 +44,7 @@ pub fn pages() -> impl Iterator<Item = &'static Help> {
 }
 
 /// Those for what the relay refuses.
-const RELAY: [Help; 31] = [
+const RELAY: [Help; 32] = [
     page(
         "unknown-alias",
         [
@@ -323,6 +323,17 @@ const RELAY: [Help; 31] = [
         [
             "The mail looks like unwanted mail",
             "Text, links or files are much like those of unwanted mail. Write it anew in your own words, with fewer links and pictures, from the address you use every day. If you did not send it, see whether somebody else uses your account.",
+        ],
+    ),
+    page(
+        "detected",
+        [
+            "不正防止の確認により受信できませんでした",
+            "添付ファイルの種類などが、不正に使われるメールの特徴に当てはまりました。添付ファイルを付けずに、普段お使いのメールアドレスから送り直してください。心当たりがない場合は、アカウントが他人に使われていないかお確かめのうえ、マーケットプレイスにお問い合わせください。",
+        ],
+        [
+            "The mail met a check against fraud",
+            "Its attached files, or something else about it, are like those of mail that is used for fraud. Send it anew without attached files, from the address you use every day. If you did not send it, see whether somebody else uses your account, and ask the marketplace.",
         ],
     ),
     page(

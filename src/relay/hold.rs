@@ -33,6 +33,7 @@ pub(super) const DOCUMENT: &str = "document";
 pub(super) const UNPROVEN: &str = "unproven";
 pub(super) const OTHER_ADDRESS: &str = "other_address";
 pub(super) const OPERATOR: &str = "operator";
+pub(super) const RULE: &str = "rule";
 pub(super) const FAULT: &str = "fault";
 
 /// Why a new message is held.
@@ -42,6 +43,8 @@ pub(super) enum Why {
     Content(Hold),
     /// Who wrote it.
     Sender(Doubt, Ask),
+    /// A rule that looks for fraud.
+    Rule,
 }
 
 /// The word of a hold.
@@ -51,6 +54,7 @@ pub(super) fn word(why: Why) -> &'static str {
         Why::Content(Hold::Document) => DOCUMENT,
         Why::Sender(Doubt::Unproven, _) => UNPROVEN,
         Why::Sender(Doubt::OtherAddress, _) => OTHER_ADDRESS,
+        Why::Rule => RULE,
     }
 }
 

@@ -22,6 +22,7 @@ mod conversation;
 mod credentials;
 mod correction;
 mod deadline;
+mod detections;
 mod desk;
 mod desk_book;
 mod destination;
@@ -251,6 +252,7 @@ struct Inner {
     kept_octets: std::sync::OnceLock<usize>,
     /// Days without a key of their own.
     strays: std::sync::Mutex<retention::Strays>,
+    detections: detections::Detections,
     /// Whether nothing more may be taken.
     is_halted: AtomicBool,
     /// Whether the egress of this process does not trust its own way out.
@@ -329,6 +331,7 @@ impl Relay {
             geo: std::sync::OnceLock::new(),
             kept_octets: std::sync::OnceLock::new(),
             strays: std::sync::Mutex::default(),
+            detections: detections::Detections::default(),
             is_halted: AtomicBool::new(false),
             is_way_out_in_doubt: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),

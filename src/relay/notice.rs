@@ -299,7 +299,7 @@ impl Report<'_> {
             text.push_str(&format!("件名 / Subject: {subject}\r\n"));
         }
         text.push_str(&format!("結果 / Status: {status} ({reason})\r\n"));
-        if matches!(self.outcome, Outcome::Held(_) | Outcome::Doubted(_)) {
+        if matches!(self.outcome, Outcome::Held(_) | Outcome::Examined | Outcome::Doubted(_)) {
             let until = words::time(self.subject.expires_at);
             text.push_str(&format!("保留期限 / Held until: {until}\r\n"));
         }

@@ -218,7 +218,8 @@ impl Relay {
     ) -> NewRecord {
         let (about, source, detail) = (self.about(work), None, &result.detail);
         let record = self.sealed_at(moment, key, &Entry { event, about, source, detail, headers: None });
-        record.found_by(self.fact_of_attempt(key, work, result, moment.at))
+        let fact = self.fact_of_attempt(key, work, result, moment.at);
+        self.examined(record.found_by(fact), None)
     }
 
     /// Seals a record about a message of the queue.

@@ -47,6 +47,8 @@ pub struct PastMail<'a> {
     pub keeps_headers: bool,
     /// Whether a program wrote it.
     pub is_automatic: bool,
+    /// Whether it answers what its writer never got.
+    pub answers_unknown: bool,
 }
 
 /// A mail of the past that was taken.
@@ -86,6 +88,7 @@ impl Past {
     /// [`RelayFault`] when the database or a key fails.
     pub async fn begin_day(&self, at: Timestamp) -> Result<(), RelayFault> {
         self.relay.keep_periods(at).await?;
+        self.relay.arm_rules(at).await?;
         Ok(self.relay.store().make_partitions(at).await?)
     }
 
@@ -267,6 +270,8 @@ impl Past {
             now: at,
             own_id: own_id.as_deref(),
             sent_id: Some(&sent_id),
+            answers_unknown: mail.answers_unknown,
+            acted: None,
             size: incoming.bytes.len(),
         };
         let headers = mail.keeps_headers.then(|| super::accept::header_block(&incoming.bytes));

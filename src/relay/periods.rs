@@ -94,10 +94,13 @@ impl Relay {
         row.map_or(Ok(None), |row| Ok(self.open_period(&row)?))
     }
 
-    /// Has what facts need; where that fails mail goes on, and it is tried again.
+    /// Has what facts need, and rules that look at them; where that fails mail goes on, and it is tried again.
     pub async fn make_room_for_facts(&self, now: Timestamp) {
         if let Err(fault) = self.keep_periods(now).await {
             tracing::error!(event = "fault", %fault, "facts of the log get no numbers");
+        }
+        if let Err(fault) = self.arm_rules(now).await {
+            tracing::error!(event = "fault", %fault, "rules could not be armed anew");
         }
         let day = now.as_millis().div_euclid(crate::store::DAY_MS);
         if self.inner.partitions_of.load(Ordering::Relaxed) == day {

@@ -182,7 +182,7 @@ impl Relay {
     ) -> NewRecord {
         let record = self.sealed_record(key, event, about, source, detail, headers);
         let fact = self.fact_of_ip(source, record.at);
-        record.found_by(fact)
+        self.examined(record.found_by(fact), None)
     }
 
     /// Seals a record, to which comes the fact that it is found by.
@@ -252,7 +252,7 @@ impl Relay {
         let record = self.sealed_record(key, Event::Limited, about, Some(peer.ip), &detail, None);
         let auth_id = login.map(|login| login.auth_id.as_str());
         let fact = self.fact_of_login(None, auth_id, peer, record.at);
-        let record = record.found_by(fact);
+        let record = self.examined(record.found_by(fact), None);
         self.keep(record).await;
     }
 
@@ -280,7 +280,7 @@ impl Relay {
         let entry = Entry { event, about, source, detail: &detail, headers: None };
         let record = self.sealed_at(moment, &self.inner.installation, &entry);
         let fact = self.fact_of_login(None, Some(auth_id), peer, record.at);
-        record.found_by(fact)
+        self.examined(record.found_by(fact), None)
     }
 
     pub(super) fn record_of_login(
@@ -296,7 +296,7 @@ impl Relay {
         let entry = Entry { event, about, source, detail: &detail, headers: None };
         let record = self.sealed_at(moment, &login.merchant.key, &entry);
         let fact = self.fact_of_login(Some(login), Some(auth_id), peer, record.at);
-        record.found_by(fact)
+        self.examined(record.found_by(fact), None)
     }
 }
 

@@ -67,6 +67,8 @@ pub enum Refusal {
     Halted,
     /// The filter takes it for spam.
     Spam,
+    /// A rule that looks for fraud refuses it, or there is no more room for what such rules hold.
+    Detected { rule: String, version: u32 },
     /// Too much mail to the operator waits already.
     OperatorFull,
     /// Our own breakage: try again.
@@ -215,6 +217,13 @@ impl Refusal {
             Refusal::Greylisted(_) | Refusal::ListedForNow | Refusal::Listed | Refusal::Malware | Refusal::Spam => {
                 self.of_a_helper()
             }
+            Refusal::Detected { .. } => Reply::new(
+                554,
+                7,
+                1,
+                "The message met a check against fraud: send it anew without attached files, or ask the marketplace",
+            )
+            .line("不正防止の確認により受信できません。添付ファイルを付けずに送り直すか、マーケットプレイスにお問い合わせください。"),
             Refusal::OperatorFull => {
                 Reply::new(452, 2, 2, "Too much mail to the postmaster waits already: the message was not taken, try again later")
             }
@@ -323,6 +332,7 @@ impl Refusal {
             Refusal::Malware => "malware",
             Refusal::Halted => "halted",
             Refusal::Spam => "spam",
+            Refusal::Detected { .. } => "detected",
             Refusal::OperatorFull => "operator_full",
             Refusal::TryAgain => "try_again",
             Refusal::NoSpace => "no_space",

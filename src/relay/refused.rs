@@ -9,7 +9,7 @@ use super::accept::{Incoming, header_block};
 use super::record::{About, Entry, Moment, peer_json};
 use super::{Event, Login, Peer, Recipient, Refusal, Relay, RelayFault};
 use crate::mail::{RealAddress, Timestamp};
-use crate::store::{DAY_MS, NewRecord, stranger_said};
+use crate::store::{DAY_MS, NewDetection, NewRecord, stranger_said};
 use crate::vault::{DataKey, Index, Indexed};
 use std::sync::Arc;
 
@@ -48,12 +48,20 @@ impl Relay {
             "peer": peer_json(incoming.peer),
             "proof": incoming.proof.to_json(),
             "size_received": incoming.bytes.len(),
+            "rule": match refusal {
+                Refusal::Detected { rule, version } => Some(format!("{rule}/{version}")),
+                _ => None,
+            },
         });
         let headers = header_block(&incoming.bytes);
         let record =
             self.sealed_record(&key, Event::Refused, about, Some(incoming.peer.ip), &detail, Some(headers));
-        let fact = self.fact_of_refusal(incoming, record.at);
-        self.keep(record.found_by(fact)).await;
+        let mut fact = self.fact_of_refusal(incoming, record.at);
+        if let Refusal::Detected { rule, version } = refusal {
+            let (rule, version) = (rule.clone(), i64::from(*version));
+            fact.detected.push(NewDetection { rule, version, mode: "refuse" });
+        }
+        self.keep(self.examined(record.found_by(fact), None)).await;
     }
 
     /// Keeps a record of a recipient that was refused.
@@ -95,7 +103,7 @@ impl Relay {
         let record =
             self.sealed_at(moment, key, &Entry { event, about, source, detail: &detail, headers: None });
         let fact = self.fact_of_recipient(login, sender, to, peer, record.at);
-        record.found_by(fact)
+        self.examined(record.found_by(fact), None)
     }
 
     /// The key of somebody who writes to the operator, which lives as long as records of mail that was taken.

@@ -61,6 +61,16 @@ impl Threads {
 }
 
 impl Relay {
+    /// Whether an id is of a mail that this side wrote itself in the conversation.
+    pub(super) async fn is_own_id(
+        &self,
+        conversation: &Conversation,
+        threads: &Threads,
+        id: &str,
+    ) -> Result<bool, RelayFault> {
+        Ok(!self.store().originals(conversation.id, &[threads.tag(id)]).await?.is_empty())
+    }
+
     /// Looks up the ids that a message of `writer` names.
     pub(super) async fn threads(
         &self,

@@ -128,6 +128,7 @@ pub(super) fn held(word: &str) -> Why {
     let (japanese, english) = match word {
         hold::DOCUMENT => Outcome::Held(Hold::Document).text(),
         hold::RESIDUE => Outcome::Held(Hold::Residue).text(),
+        hold::RULE => Outcome::Examined.text(),
         hold::OPERATOR => (
             "運用担当者が配信を止めています。運用担当者が再開すると送られます。お急ぎの場合はマーケットプレイスにお問い合わせください。",
             "The operator has stopped it. It goes on when the operator says so. If it is urgent, ask the marketplace.",
@@ -153,6 +154,8 @@ pub(super) enum Outcome {
     Expired,
     /// It waits for a decision.
     Held(Hold),
+    /// A rule that looks for fraud holds it.
+    Examined,
     /// It waits for the word of whoever should have written it.
     Doubted(Doubt),
     /// It was held for what is in it, and the operator decided against it.
@@ -177,14 +180,14 @@ impl Outcome {
             | Outcome::Dropped
             | Outcome::Stopped
             | Outcome::NotReleased => Some("failed"),
-            Outcome::Held(_) | Outcome::Doubted(_) | Outcome::Altered => None,
+            Outcome::Held(_) | Outcome::Examined | Outcome::Doubted(_) | Outcome::Altered => None,
         }
     }
 
     /// The word in the record of a notice.
     pub fn word(self) -> &'static str {
         match self {
-            Outcome::Held(_) | Outcome::Doubted(_) => "held",
+            Outcome::Held(_) | Outcome::Examined | Outcome::Doubted(_) => "held",
             Outcome::Altered => "altered",
             other => other.action().unwrap_or_default(),
         }
@@ -195,7 +198,7 @@ impl Outcome {
             Outcome::Relayed => notify.success,
             Outcome::Delayed => notify.delay,
             // No status but a question, or the reason of a silence: NOTIFY=NEVER does not mean it.
-            Outcome::Held(_) | Outcome::Doubted(_) => true,
+            Outcome::Held(_) | Outcome::Examined | Outcome::Doubted(_) => true,
             _ => notify.failure,
         }
     }
@@ -206,7 +209,7 @@ impl Outcome {
             Outcome::Delayed => "配信遅延のお知らせ / Delivery delayed",
             Outcome::Failed | Outcome::Expired => "配信不能のお知らせ / Undeliverable",
             Outcome::Held(Hold::Document) => "送信確認のお願い / Held: please confirm",
-            Outcome::Held(Hold::Residue) => "配信保留のお知らせ / Held",
+            Outcome::Held(Hold::Residue) | Outcome::Examined => "配信保留のお知らせ / Held",
             Outcome::Doubted(_) => "送信元確認のお願い / Held: is this yours?",
             Outcome::Dropped | Outcome::Stopped | Outcome::NotReleased => "配信中止のお知らせ / Not sent",
             Outcome::Altered => "メールの一部を除いたお知らせ / Part of your message was removed",
@@ -248,6 +251,12 @@ impl Outcome {
                 "A real address or the like stands in a place of your message where it cannot be replaced, so the message \
                  is held and has not been sent. The operator looks into it. If it is urgent, send a new message in plain \
                  text, without that address (also in quoted text, links and names of files) and without attached files.",
+            ),
+            Outcome::Examined => (
+                "不正を防ぐための確認の対象となったため、メールを送らずに保留しています。運用担当者が確認します。\
+                 お急ぎの場合は、添付ファイルを付けずに新しいメールとして送り直してください。",
+                "Your message met a check against fraud, so it is held and has not been sent. The operator looks into it. If it is \
+                 urgent, send a new message without attached files.",
             ),
             Outcome::Doubted(Doubt::Unproven) => (
                 "あなたのアドレスを差出人とするメールを受け取りましたが、あなたのメールサーバから送信されたことを確認できないため、\
@@ -299,7 +308,7 @@ impl Outcome {
             (Outcome::Relayed, _) => of("0.0", "届けられました", "delivered"),
             (Outcome::Altered, _) => of("0.0", "送信中です", "on its way"),
             (Outcome::Expired, _) => of("4.7", "期限までに届けられませんでした", "delivery time expired"),
-            (Outcome::Held(_) | Outcome::Doubted(_), _) => {
+            (Outcome::Held(_) | Outcome::Examined | Outcome::Doubted(_), _) => {
                 of("7.0", "確認を待っています", "held for a decision")
             }
             (Outcome::Dropped, _) => {
@@ -356,7 +365,7 @@ impl Outcome {
         let (detail, Why { english: reason, .. }) = self.why(enhanced);
         let class = match self {
             Outcome::Relayed | Outcome::Altered => 2,
-            Outcome::Delayed | Outcome::Held(_) | Outcome::Doubted(_) => 4,
+            Outcome::Delayed | Outcome::Held(_) | Outcome::Examined | Outcome::Doubted(_) => 4,
             Outcome::Failed
             | Outcome::Expired
             | Outcome::Dropped

@@ -5,8 +5,9 @@
 //! the operator, and does not.
 
 use crate::config::{
-    Audit, AwsKms, Config, Dkim, Dns, Domains, Egress, Host, Ingress, Keys, Menu, MenuLogin, Mx, NextHop,
-    Pkcs11, Provider, Residency, RouteDomain, ScannerAddress, Storage, StorageUrl, Submission, Web, Webhooks,
+    Audit, AwsKms, Config, Detections, Dkim, Dns, Domains, Egress, Host, Ingress, Keys, Menu, MenuLogin, Mx,
+    NextHop, Pkcs11, Provider, Residency, RouteDomain, ScannerAddress, Storage, StorageUrl, Submission, Web,
+    Webhooks,
 };
 use serde::Serialize;
 use std::fmt;
@@ -108,6 +109,8 @@ pub fn places(config: &Config) -> Vec<Place> {
         // Who opens exports has a key and is no host; where a file is written is judged as it is named (`residency::export`).
         compliance: _,
         audit,
+        // Rules name no host, and what they find lies in the database.
+        detections: Detections { rules: _ },
     } = config;
     let mut places = vec![storage(url)];
     ring(keys, &mut places);

@@ -103,6 +103,9 @@ pub(super) async fn destroy(
         "DELETE FROM fact_file WHERE fact_id > $1 AND fact_id <= $2 \
          AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.id = fact_file.fact_id)"
             .to_owned(),
+        "DELETE FROM detected WHERE record_id > $1 AND record_id <= $2 \
+         AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.id = detected.record_id)"
+            .to_owned(),
     ] {
         sqlx::query(AssertSqlSafe(text)).bind(from).bind(last).execute(&mut *connection).await?;
     }
@@ -162,6 +165,11 @@ impl Store {
             (
                 "DELETE FROM fact_file WHERE fact_id IN (SELECT l.fact_id FROM fact_file l WHERE l.fact_id < $1 AND NOT EXISTS \
                  (SELECT 1 FROM fact f WHERE f.id = l.fact_id) ORDER BY l.fact_id LIMIT $2) AND fact_id < $1",
+                id,
+            ),
+            (
+                "DELETE FROM detected WHERE record_id IN (SELECT d.record_id FROM detected d WHERE d.record_id < $1 AND NOT EXISTS \
+                 (SELECT 1 FROM fact f WHERE f.id = d.record_id) ORDER BY d.record_id LIMIT $2) AND record_id < $1",
                 id,
             ),
             (

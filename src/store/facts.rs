@@ -55,6 +55,8 @@ pub struct NewFact {
     pub attachments: Vec<NewFile>,
     /// What is usual for the store, where this is something that the store did.
     pub usual: Vec<Usual>,
+    /// Which rules it fulfils.
+    pub detected: Vec<super::detected::NewDetection>,
 }
 
 /// An attachment.
@@ -284,6 +286,7 @@ pub(super) async fn write<'a>(
         }
         query.execute(&mut *connection).await?;
     }
+    super::detected::write(connection, new).await?;
     new.iter().for_each(|new| tally.add(new));
     Ok(())
 }

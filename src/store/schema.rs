@@ -9,7 +9,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, Row, SqlSafeStr};
 use std::time::Duration;
 
-pub(super) const MIGRATIONS: [(i64, &str, &str); 36] = [
+pub(super) const MIGRATIONS: [(i64, &str, &str); 37] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
@@ -46,6 +46,7 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 36] = [
     (41, "egress_nodes", include_str!("../../migrations/0041_egress_nodes.sql")),
     (42, "api", include_str!("../../migrations/0042_api.sql")),
     (43, "webhooks", include_str!("../../migrations/0043_webhooks.sql")),
+    (45, "detections", include_str!("../../migrations/0045_detections.sql")),
 ];
 
 /// Stands in front of what only PostgreSQL has.

@@ -82,7 +82,8 @@ const MAY_REVEAL: [(&str, &str); 52] = [
 ];
 
 /// Floors without I/O, clock and randomness, and what would bring it in.
-const PURE: [&str; 8] = ["mail", "ledger", "mime", "document", "anonymize", "smtp", "schedule", "query"];
+const PURE: [&str; 9] =
+    ["mail", "ledger", "mime", "document", "anonymize", "smtp", "schedule", "query", "detect"];
 const IMPURE: [&str; 8] =
     ["tokio", "async fn", "std::fs", "std::env", "std::process", "TcpStream", "getrandom", "Timestamp::now("];
 

@@ -65,6 +65,7 @@ pub(super) async fn run(arguments: &GenerateArguments, common: &Common) -> Resul
         ));
     }
     let (config, relay) = desk::relay(common, "log generate").await?;
+    relay.detects_by(std::sync::Arc::new(super::rules::of(&config)?));
     let last = relay.store().last_fact().await.map_err(RelayFault::from)?;
     let (asked, file, last) = match arguments.truth.exists() {
         true => (known(&arguments.truth, arguments)?, again(&arguments.truth)?, last),

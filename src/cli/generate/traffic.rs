@@ -282,6 +282,7 @@ impl Traffic {
             found,
             keeps_headers: at >= self.kept.headers_from,
             is_automatic: twist.is_automatic,
+            answers_unknown: twist.answers.is_some(),
         };
         let (record, message) = self.past.taken(mail, Timestamp::from_millis(at))?;
         self.records.push(record);

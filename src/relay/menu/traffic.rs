@@ -290,7 +290,7 @@ impl Relay {
                 may_withdraw: decides
                     && is_own
                     && open
-                    && !matches!(held_for, Some(hold::FAULT | hold::OPERATOR)),
+                    && !matches!(held_for, Some(hold::FAULT | hold::OPERATOR | hold::RULE)),
             };
             (row.id, Some(view))
         };

@@ -13,7 +13,7 @@ const SLACK_MS: i64 = 600_000;
 
 impl Relay {
     /// What each name of an outline is, in order.
-    pub(super) async fn named(&self, outline: &Outline<'_>) -> Result<Vec<Filter>, SearchFault> {
+    pub(in crate::relay) async fn named(&self, outline: &Outline<'_>) -> Result<Vec<Filter>, SearchFault> {
         let quarter = |millis: i64, slack: i64| quarter_of(millis.saturating_add(slack));
         let (from, until) =
             (quarter(outline.window.from, -SLACK_MS), quarter(outline.window.until, SLACK_MS));

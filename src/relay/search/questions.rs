@@ -8,7 +8,7 @@ use super::{SearchFault, Searcher};
 use crate::mail::Timestamp;
 use crate::query::Column;
 use crate::relay::{Relay, RelayFault, queue_id};
-use crate::store::SeenWith;
+use crate::store::{Detected, SeenWith};
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -154,6 +154,19 @@ impl Relay {
         };
         let new = seen.into_iter().filter(is_new).collect();
         Ok(Card { store_id: store_id.to_owned(), from, until, counts, new, seen: kinds })
+    }
+
+    /// How often rules found something since a time, by rule and by what was done.
+    ///
+    /// # Errors
+    /// [`SearchFault`] when the database does not answer.
+    pub async fn rule_hits(
+        &self,
+        since: Timestamp,
+        searcher: &Searcher<'_>,
+    ) -> Result<Vec<Detected>, SearchFault> {
+        self.enter(searcher, json!({ "rule_hits": since.to_rfc3339() })).await?;
+        Ok(self.store().detected_since(since).await.map_err(RelayFault::from)?)
     }
 
     /// Countries and networks with which stores were first seen since a time: the store, and what.

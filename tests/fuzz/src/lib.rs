@@ -15,6 +15,8 @@ pub mod anonymize;
 pub mod schedule;
 #[path = "../../../src/query/mod.rs"]
 pub mod query;
+#[path = "../../../src/detect/mod.rs"]
+pub mod detect;
 #[path = "../../../src/smtp/proxy.rs"]
 pub mod proxy;
 

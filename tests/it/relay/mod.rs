@@ -81,6 +81,8 @@ mod residency;
 mod staff;
 mod standing;
 mod routes;
+mod rules;
+mod rules_act;
 mod senders;
 mod senders_rows;
 mod senders_table;
