@@ -84,6 +84,10 @@ impl ContentIds {
         if let Some(new) = self.new.get(&folded(id)) {
             return new.clone();
         }
+        // One that was written anew before, as where lines are joined and read again.
+        if let Some(own) = std::str::from_utf8(id).ok().and_then(|id| self.taken.get(id)) {
+            return own.clone();
+        }
         let is_free = |new: &String| !self.taken.contains(new);
         // Another mail's first picture is called like this one's: a link to what is not here must not show what is.
         let mut none = (0..).map(|number| format!("none{number}@{}", self.host));
