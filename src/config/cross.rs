@@ -17,8 +17,8 @@ use std::time::Duration;
 /// The shortest wait for the reply to the final dot.
 const LEAST_DOT: Duration = Duration::from_secs(60);
 
-/// The shortest and the longest lease of a delivery.
-const LEAST_LEASE: Duration = Duration::from_secs(30);
+/// The shortest and the longest lease of a delivery: a write to the database may take 40 seconds, and a lease bears one that does.
+const LEAST_LEASE: Duration = Duration::from_secs(60);
 const LONGEST_LEASE: Duration = Duration::from_secs(600);
 
 /// What a production configuration states itself: no default can be right.
@@ -218,9 +218,9 @@ fn timeouts(config: &Config, r: &mut Reader) {
 }
 
 fn lease(config: &Config, r: &mut Reader) {
-    let least = if config.profile == Profile::Production { LEAST_LEASE } else { LEAST_LEASE / 10 };
+    let least = if config.profile == Profile::Production { LEAST_LEASE } else { LEAST_LEASE / 20 };
     if r.are_sound(&["egress.lease", "profile"]) && !(least..=LONGEST_LEASE).contains(&config.egress.lease) {
-        let reason = "is not from 30s (in the development profile 3s) to 10m: who only stalls for a while would be taken for dead, or who \
+        let reason = "is not from 1m (in the development profile 3s) to 10m: who only stalls for a while would be taken for dead, or who \
                       is dead keep its mail for long";
         r.refuse("egress.lease", reason, "leave it at 1m");
     }

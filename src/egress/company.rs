@@ -147,6 +147,10 @@ impl Company {
                 continue;
             }
             let Some(says) = store.said(node).await? else { continue };
+            // Who begins counts this process once it sees its beat move: that shall not take until the next one is due.
+            if !self.others.contains_key(&node) {
+                self.said = None;
+            }
             note(&mut self.others, node, beat, Resting::from_bytes(&says, Timestamp::now()));
         }
         let gone = self.others.iter().filter(|(_, seen)| seen.since.elapsed() > self.times.forgotten());

@@ -10,7 +10,7 @@
 use super::Dotted;
 use super::memory::Memory;
 use super::outcomes::NO_MEMORY;
-use super::scheduler::{Egress, REST, Shared};
+use super::scheduler::{Egress, Shared};
 use super::times::Times;
 use crate::mail::Timestamp;
 use crate::relay::{Relay, queue_id};
@@ -225,7 +225,7 @@ impl Egress {
         let longest = if self.shared.pace.is_slow() { times.prolong() } else { 2 * times.prolong() };
         let is_stale = running.renewed.0.elapsed() > longest || now.since(running.renewed.1) > longest;
         if is_stale && !self.prolong(running).await {
-            tokio::time::sleep(REST).await;
+            tokio::time::sleep(times.rest()).await;
             return Found::Nothing;
         }
         let sending = &self.shared.sending;
@@ -251,7 +251,7 @@ impl Egress {
             }
             Err(fault) => {
                 tracing::error!(event = "fault", %fault, "nothing can be leased; trying again");
-                tokio::time::sleep(REST).await;
+                tokio::time::sleep(times.rest()).await;
                 return Found::Nothing;
             }
         };

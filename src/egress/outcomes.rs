@@ -15,8 +15,6 @@ use crate::smtp::client::{Outcome, Phase, Status};
 use crate::store::{Doubt, Work};
 use std::time::Duration;
 
-/// Rest after a fault of the database: each is twice the one before, up to [`super::times::Times::longest_rest`].
-const REST: Duration = Duration::from_secs(1);
 /// The longest rest of mail that found all connections of a host taken.
 const CROWDED: Duration = Duration::from_secs(15);
 /// The longest rest of mail that found no memory.
@@ -178,7 +176,7 @@ impl Shared {
 
     pub async fn settle(&self, work: &Work, result: &AttemptResult) {
         let id = queue_id(work.message_id);
-        let (mut refused, mut rest, mut is_repeated) = (0, REST, false);
+        let (mut refused, mut rest, mut is_repeated) = (0, self.times.rest(), false);
         loop {
             match self.relay.settle(work, result).await {
                 Ok(true) => {
@@ -226,7 +224,7 @@ impl Shared {
         for _ in 0..SETTLE_AGAIN {
             match self.relay.give_back(work, until).await {
                 Ok(_) => return,
-                Err(fault) if fault.is_passing() => tokio::time::sleep(REST).await,
+                Err(fault) if fault.is_passing() => tokio::time::sleep(self.times.rest()).await,
                 Err(_) => return,
             }
         }

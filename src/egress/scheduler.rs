@@ -34,8 +34,6 @@ use tokio::sync::watch;
 
 /// How often the queue is looked at for what has become due meanwhile, or was accepted by another process.
 const LOOK: Duration = Duration::from_millis(500);
-/// Rest after a fault of the database.
-pub(super) const REST: Duration = Duration::from_secs(1);
 /// How far back the clock may go unnoticed.
 const SLIPS: Duration = Duration::from_secs(2);
 /// An attempt that lasts for longer waits aside: its place is another's.

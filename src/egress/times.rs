@@ -38,14 +38,19 @@ impl Times {
         self.lease / 3
     }
 
+    /// The rest after a fault of the database: a second, less of a short lease.
+    pub fn rest(self) -> Duration {
+        (self.lease / 12).min(Duration::from_secs(1))
+    }
+
     /// The longest rest between two tries to write a result.
     pub fn longest_rest(self) -> Duration {
         self.lease / 6
     }
 
-    /// After how long a process of which nothing was heard is forgotten: longer than it is absent for.
+    /// After how long a process of which nothing was heard is forgotten: longer than it is absent for, and at most ten minutes.
     pub fn forgotten(self) -> Duration {
-        10 * self.lease
+        (10 * self.lease).min(Duration::from_secs(600))
     }
 }
 

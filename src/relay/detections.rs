@@ -86,7 +86,8 @@ impl Relay {
         for rule in rules.iter().filter(|rule| rule.is_good_at(now)) {
             let used: i64 = done
                 .iter()
-                .filter(|done| done.rule == rule.name && Mode::parse(&done.mode).is_some_and(Mode::acts))
+                // What was refused for want of room among what is held costs a rule that holds nothing.
+                .filter(|done| done.rule == rule.name && done.mode == rule.mode.as_str())
                 .map(|done| done.n)
                 .sum();
             let planned = match Outline::of(&rule.when, now) {
@@ -141,24 +142,28 @@ impl Relay {
         record
     }
 
-    /// A mail that is about to be taken, held where a rule holds it.
+    /// A mail that is about to be taken, held where a rule holds it. What is held already stays so for its own reason, which says who
+    /// may release it; a store's own copies go to itself alone.
     ///
     /// # Errors
     /// [`Refusal::Detected`] where a rule refuses it, or holds it and there is no more room for what is held.
     pub(super) async fn judged<'a>(&self, draft: Draft<'a>) -> Result<Draft<'a>, Refusal> {
         let found = {
             let armed = self.inner.detections.armed.load();
-            let Some(armed) = armed.as_ref().filter(|armed| armed.rules.iter().any(|rule| rule.mode.acts()))
-            else {
+            let is_copy = draft.leg.direction == "copy";
+            let acts = |armed: &&Arc<Armed>| !is_copy && armed.rules.iter().any(|rule| rule.mode.acts());
+            let Some(armed) = armed.as_ref().filter(acts) else {
                 return Ok(draft);
             };
             let taken = draft.taken();
             let fact = self.fact_of_taken(&taken, draft.now);
             let row = row(draft.id, draft.now, "accepted", taken.about(), &fact);
             let files = files_of(&fact);
-            let acting = armed.rules.iter().filter(|rule| rule.mode.acts() && rule.finds(&row, &files));
+            let may_act = |mode: Mode| mode == Mode::Refuse || draft.hold.is_none();
+            let acts = |rule: &&ArmedRule| rule.mode.acts() && may_act(rule.mode);
+            let acting = armed.rules.iter().filter(acts).filter(|rule| rule.finds(&row, &files));
             let has_room = |rule: &&ArmedRule| {
-                let is_left = rule.left.fetch_sub(1, Ordering::Relaxed) > 0;
+                let is_left = rule.left.load(Ordering::Relaxed) > 0;
                 if !is_left {
                     tracing::warn!(
                         event = "rule_over_budget",
@@ -168,10 +173,11 @@ impl Relay {
                 }
                 is_left
             };
-            acting
-                .filter(has_room)
-                .max_by_key(|rule| rule.mode)
-                .map(|rule| (rule.mode, rule.name.clone(), rule.version))
+            let picked = acting.filter(has_room).max_by_key(|rule| rule.mode);
+            if let Some(rule) = picked {
+                rule.left.fetch_sub(1, Ordering::Relaxed);
+            }
+            picked.map(|rule| (rule.mode, rule.name.clone(), rule.version))
         };
         let Some((mode, rule, version)) = found else { return Ok(draft) };
         if mode == Mode::Refuse || !self.may_hold(draft.leg).await? {

@@ -5,7 +5,7 @@
 //! When it fails: [`QueueFault`], which says what to do instead.
 
 use super::envelope::Envelope;
-use super::hold::{DOCUMENT, OPERATOR, RULE, UNPROVEN};
+use super::hold::{DOCUMENT, OPERATOR, UNPROVEN};
 use super::notice::Outcome;
 use super::outbound::Unsent;
 use super::{Event, Relay, RelayFault};
@@ -41,8 +41,8 @@ pub enum QueueFault {
     )]
     FoundInText,
     #[error(
-        "a document in the message holds an address, and its sender was asked to confirm it, or a rule that looks for fraud holds \
-         it; `--files` says that you looked at its files, and confirms them in the sender's place"
+        "a document in the message holds an address, and its sender was asked to confirm it; `--files` confirms it in \
+         the sender's place"
     )]
     NotConfirmed,
     #[error(transparent)]
@@ -82,8 +82,7 @@ impl Relay {
         let key = self.data_key(&work.key).map_err(RelayFault::from)?;
         let mut envelope = Envelope::open(&key, message, &work.envelope)?;
         envelope.confirmed |= files == Files::Confirmed;
-        // A rule goes before what would have been asked about a file, so whoever releases vouches for that too.
-        if matches!(row.held_for.as_deref(), Some(DOCUMENT | RULE)) && !envelope.confirmed {
+        if row.held_for.as_deref() == Some(DOCUMENT) && !envelope.confirmed {
             return Err(QueueFault::NotConfirmed);
         }
         // Who cannot open the text leaves the look to egress, which has it before anything is sent.

@@ -215,7 +215,8 @@ pub(super) async fn settle<'a>(
         _ if **held => true,
         // Who lost its lease may have found no body, since another delivered it.
         Next::Held { .. } => false,
-        _ => !repeated.contains(&(done.delivery_id, done.lease)),
+        // Nor did it tell anybody of a delay.
+        _ => (done.was_tried || done.next.is_end()) && !repeated.contains(&(done.delivery_id, done.lease)),
     };
     let told = done.iter().zip(&held).filter(is_told);
     let records: Vec<&NewRecord> = told.filter_map(|(done, _)| done.record.as_ref()).collect();
@@ -235,6 +236,8 @@ async fn write<'a>(
     let mut seen = HashSet::new();
     let mut left: Vec<&'a Settlement> =
         done.iter().filter(|done| seen.insert((done.delivery_id, done.lease))).copied().collect();
+    // Whoever says that it arrived is right, whatever another said before.
+    left.sort_by_key(|done| !matches!(done.next, Next::Delivered));
     let mut counted = HashSet::new();
     while !left.is_empty() {
         let mut of_round = HashSet::new();

@@ -13,6 +13,12 @@ use crate::mail::Timestamp;
 use crate::vault::Sealed;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
+use std::time::Duration;
+
+/// Rows of one statement: whoever writes mail waits for who holds more.
+const LOT: i64 = 1000;
+/// How long events stay.
+const KEPT: Duration = Duration::from_secs(14 * 86_400);
 
 /// Webhooks of an installation.
 pub const WEBHOOKS_MAX: i64 = 20;
@@ -159,12 +165,11 @@ impl Store {
     pub async fn end_webhook(&self, id: i64, now: Timestamp) -> Result<bool, StoreFault> {
         let text = "UPDATE webhook SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL";
         let done = sqlx::query(text).bind(now.as_millis()).bind(id).execute(self.pool()).await?;
-        for text in [
-            "DELETE FROM webhook_delivery WHERE webhook_id = $1",
-            "DELETE FROM webhook_secret WHERE webhook_id = $1",
-        ] {
-            sqlx::query(text).bind(id).execute(self.pool()).await?;
-        }
+        sqlx::query("DELETE FROM webhook_secret WHERE webhook_id = $1").bind(id).execute(self.pool()).await?;
+        // In lots: the writer of mail waits for who holds rows for long.
+        let text = "DELETE FROM webhook_delivery WHERE webhook_id = $1 AND event_id IN (SELECT d.event_id FROM webhook_delivery d \
+             WHERE d.webhook_id = $1 ORDER BY d.event_id LIMIT $2)";
+        while sqlx::query(text).bind(id).bind(LOT).execute(self.pool()).await?.rows_affected() > 0 {}
         Ok(done.rows_affected() == 1)
     }
 
@@ -234,23 +239,28 @@ impl Store {
     ) -> Result<Option<u64>, StoreFault> {
         let text = "INSERT INTO webhook_delivery (webhook_id, event_id, next_at, lease, attempts) \
              SELECT w.id, e.id, $1, 0, 0 FROM webhook w CROSS JOIN webhook_event e \
-             WHERE w.id = $2 AND w.ended_at IS NULL AND e.id >= $3 AND e.id < $4 AND e.at >= $5 AND e.at < $6 \
+             WHERE w.id = $2 AND w.ended_at IS NULL AND e.id >= $3 AND e.id <= $4 AND e.at >= $5 AND e.at < $6 \
              ON CONFLICT (webhook_id, event_id) DO UPDATE \
              SET next_at = excluded.next_at, lease = 0, attempts = 0, status = NULL, ended_at = NULL";
-        // Ids begin with their time, give or take an hour.
+        let ahead = "SELECT id FROM webhook_event WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
+        // Ids begin with their time, give or take an hour. The oldest may just be forgotten.
         let hour = 3_600_000;
-        let done = sqlx::query(text)
-            .bind(now.as_millis())
-            .bind(id)
-            .bind(ids::floor(from.as_millis().saturating_sub(hour)))
-            .bind(ids::floor(until.as_millis().saturating_add(hour)))
-            .bind(from.as_millis())
-            .bind(until.as_millis())
-            .execute(self.pool())
-            .await?;
+        let from = from.max(now.before(KEPT).after(Duration::from_secs(3600)));
+        let mut next = ids::floor(from.as_millis().saturating_sub(hour));
+        let end = ids::floor(until.as_millis().saturating_add(hour));
+        let mut replayed = 0;
+        loop {
+            let rows = sqlx::query(ahead).bind(next).bind(end).bind(LOT).fetch_all(self.pool()).await?;
+            let Some(last) = rows.last() else { break };
+            let last: i64 = last.try_get(0)?;
+            let query = sqlx::query(text).bind(now.as_millis()).bind(id).bind(next).bind(last);
+            let query = query.bind(from.as_millis()).bind(until.as_millis());
+            replayed += query.execute(self.pool()).await?.rows_affected();
+            next = last + 1;
+        }
         let text = "SELECT id FROM webhook WHERE id = $1 AND ended_at IS NULL";
         let stands = sqlx::query(text).bind(id).fetch_optional(self.pool()).await?.is_some();
-        Ok(stands.then_some(done.rows_affected()))
+        Ok(stands.then_some(replayed))
     }
 
     /// Takes due events of a webhook until `until`, at most so many, the longest waiting first.

@@ -81,6 +81,8 @@ pub struct ReplyReader {
     forgotten: usize,
     /// Of the last line.
     code: Option<u16>,
+    /// Whether a line was none.
+    is_faulty: bool,
 }
 
 impl ReplyReader {
@@ -108,7 +110,8 @@ impl ReplyReader {
     /// The code of a reply that has begun and not ended: of its last line, whole or not, of which so much came.
     #[must_use]
     pub fn begun(&self) -> Option<u16> {
-        let rest = || self.input.get(self.read..).unwrap_or_default();
+        // Behind what made no sense nothing is read: where the next line begins is no longer known.
+        let rest = || self.input.get(self.read..).filter(|_| !self.is_faulty).unwrap_or_default();
         let unfinished = self.cut.as_deref().unwrap_or_else(rest);
         let code = code_of(unfinished).ok().map(|(code, _)| code).filter(|code| *code >= 200);
         code.or(self.code)
@@ -125,7 +128,9 @@ impl ReplyReader {
     /// [`ReplyFault`] when what came is no reply; the connection is then of no use.
     pub fn take(&mut self) -> Result<Option<RemoteReply>, ReplyFault> {
         while let Some(line) = self.next_line()? {
-            let Some((code, last)) = parse_line(&line)? else {
+            let parsed = parse_line(&line);
+            self.is_faulty |= parsed.is_err();
+            let Some((code, last)) = parsed? else {
                 self.forget(line.len() + 1)?;
                 continue;
             };
@@ -169,10 +174,11 @@ impl ReplyReader {
         let left_out = if begun { piece.len() } else { piece.len() - beginning.len() };
         self.read += piece.len() + usize::from(end.is_some());
         self.searched = 0;
-        self.forget(left_out)?;
-        if end.is_none() {
+        let forgotten = self.forget(left_out);
+        // What the line says is there, also where it never ends.
+        if end.is_none() || forgotten.is_err() {
             self.cut = Some(beginning);
-            return Ok(None);
+            return forgotten.map(|()| None);
         }
         let mut line = beginning;
         if line.last() == Some(&b'\r') {
@@ -358,6 +364,23 @@ mod tests {
             let _ = reader.take().unwrap();
             assert_eq!(reader.begun(), begun);
         }
+    }
+
+    #[test]
+    fn behind_what_makes_no_sense_nothing_is_read_and_a_code_is_there_in_a_line_of_any_length() {
+        for wire in [b"x\r\n250-a\r\n554 5.7.1 no\r\n".as_slice(), b"x\r\n250 ok"] {
+            let mut reader = ReplyReader::new();
+            reader.feed(wire);
+            assert_eq!(reader.take().err(), Some(ReplyFault::Malformed));
+            assert_eq!(reader.begun(), None, "{}", wire.escape_ascii());
+        }
+        let mut reader = ReplyReader::new();
+        reader.feed(b"250 ");
+        let fault = (0..2 * MAX_FORGOTTEN / MAX_LINE).find_map(|_| {
+            reader.feed(&[b'a'; MAX_LINE]);
+            reader.take().err()
+        });
+        assert_eq!((fault, reader.begun()), (Some(ReplyFault::TooLong), Some(250)));
     }
 
     proptest! {

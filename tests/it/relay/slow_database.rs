@@ -19,13 +19,13 @@ const SLOW: &str = "CREATE TABLE pace (seconds DOUBLE PRECISION NOT NULL); INSER
     FOR EACH ROW EXECUTE FUNCTION pace()";
 
 /// A sixth of the usual one; what else there is of times of leases shrinks with it, and so do the commits.
-const LEASE: &str = "'10s'";
+const LEASE: &str = "'20s'";
 /// Longer than a process that began leaves alone what others had.
-const SETTLED: Duration = Duration::from_millis(4200);
+const SETTLED: Duration = Duration::from_millis(8400);
 /// Longer than two leases.
-const WHILE: Duration = Duration::from_secs(22);
+const WHILE: Duration = Duration::from_secs(44);
 /// How long each commit takes: two fifths of a lease, and longer than it takes to be prolonged or the database to be called slow.
-const COMMIT: &str = "UPDATE pace SET seconds = 4.2";
+const COMMIT: &str = "UPDATE pace SET seconds = 8.4";
 
 #[test]
 fn two_processes_on_a_database_whose_commits_take_two_fifths_of_a_lease_send_nothing_twice() {

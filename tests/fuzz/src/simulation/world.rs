@@ -194,7 +194,8 @@ impl World {
             self.now = at;
             self.step(event);
             steps += 1;
-            assert!(steps < 2_000_000, "it does not come to an end");
+            // Each process may look twice a second for two days.
+            assert!(steps < 500_000 * (4 + self.nodes.len() as u64), "it does not come to an end");
         }
         if let Some(since) = self.dark_since {
             self.dark.push((since, self.now));
