@@ -8,11 +8,14 @@
 use super::escapes::{Kind, unescaped};
 use super::tokens::decode_base64;
 use aho_corasick::AhoCorasick;
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// Longest link that is read, and how far around a mark a text is, in octets.
 const MAX_LINK: usize = 1 << 13;
 const NEAR: usize = 1024;
+/// How much of what links hold is looked at together, in octets.
+const AT_ONCE: usize = 64 * 1024;
 /// Links in links that are read.
 const MAX_DEPTH: u32 = 2;
 
@@ -36,8 +39,27 @@ const MARKS: [&str; 15] = [
 ];
 static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(MARKS).ok());
 
+/// Whether `look` finds something in what links and marked escapes of a text hold: many short ones at once, each on a line of its own, since
+/// most cost more to begin with than to read.
+pub fn any(text: &[u8], look: impl Fn(&[u8]) -> bool) -> bool {
+    let (mut hit, mut all, mut seen) = (false, Vec::new(), HashSet::new());
+    read(text, &mut |clear| {
+        if hit || !seen.insert(clear.to_vec()) {
+            return;
+        }
+        all.extend_from_slice(clear);
+        all.extend_from_slice(b" \r\n\r\n ");
+        if all.len() > AT_ONCE {
+            hit = look(&all);
+            all.clear();
+            seen.clear();
+        }
+    });
+    hit || look(&all)
+}
+
 /// Gives `each` what links and marked escapes of a text hold.
-pub fn read(text: &[u8], each: &mut dyn FnMut(&[u8])) {
+fn read(text: &[u8], each: &mut dyn FnMut(&[u8])) {
     read_layer(text, MAX_DEPTH, each);
 }
 

@@ -165,13 +165,10 @@ impl Look {
 
     /// What links hold as gateways write them.
     fn links(&self, text: &[u8], how: How) -> bool {
-        let mut hit = false;
-        gateways::read(text, &mut |clear| {
-            hit = hit
-                || scan::search(&self.wanted, clear, Texture::Text, how.joints, End::Here) == Found::Secret
-                || self.forms.stand_in(clear, how.joints);
-        });
-        hit
+        gateways::any(text, |clear| {
+            scan::search(&self.wanted, clear, Texture::Text, how.joints, End::Here) == Found::Secret
+                || self.forms.stand_in(clear, how.joints)
+        })
     }
 
     /// Where a line end cuts an escape.

@@ -89,6 +89,11 @@ impl World {
         self.nodes[node].board.hear(said);
     }
 
+    /// How often the way out of a process breaks, in all.
+    pub fn cuts(&self) -> u64 {
+        self.nodes.iter().map(|node| node.seen.cuts.len() as u64).sum()
+    }
+
     /// Whether some process could send all the time.
     pub fn is_well(&self, from: Timestamp, until: Timestamp) -> bool {
         self.nodes.iter().any(|node| node.seen.is_well(from, until))

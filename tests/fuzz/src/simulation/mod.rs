@@ -76,10 +76,10 @@ mod tests {
         assert!(wait <= longest, "seed {seed}: a single mail waited {wait:?}");
         let most = world.measured.most_at_once;
         assert!(most <= world.bounds.per_destination, "seed {seed}: {most} at once to one destination");
-        // Each life of a process learns anew that a destination is dead: a window of attempts for each time it dies, and
-        // a probe for each rest, of which none but the first few is shorter than ten minutes.
-        let windows =
-            (world.measured.deaths + world.lives() * world.seldom()) * world.bounds.per_destination as u64;
+        // Each life of a process learns anew that a destination is dead, and each time its way out was broken: a window of attempts for
+        // each time it dies, and a probe for each rest, of which none but the first few is shorter than ten minutes.
+        let lives = world.lives() + world.cuts();
+        let windows = (world.measured.deaths + lives * world.seldom()) * world.bounds.per_destination as u64;
         let probes = world.time_dead().as_secs() / 600 * 3 + 6 * (world.measured.deaths + 1);
         let storm = world.measured.attempts_while_dead;
         // What one process leaves to the others each of them may try once.
