@@ -99,9 +99,9 @@ fn a_receiver_that_refuses_says_nothing_or_is_down_loses_no_event_and_gets_none_
         posted.iter().for_each(|post| *tries.entry(post.header("webhook-id")).or_default() += 1);
         (tries.len() == 2 && tries.values().all(|tries| *tries >= 2)).then_some(posted)
     });
-    let events = refused.iter().map(|post| serde_json::from_str::<Value>(&post.body).unwrap());
+    let mut events = refused.iter().map(|post| serde_json::from_str::<Value>(&post.body).unwrap());
     // They come in any order.
-    let first = events.into_iter().find(|event| event["type"] == "message.accepted").expect("it was accepted");
+    let first = events.find(|event| event["type"] == "message.accepted").expect("it was accepted");
     assert_eq!(first["order_no"], "A-1001");
     assert_eq!(first["store_id"], "mise");
     assert_eq!(first["customer_alias"], scene.order.customer_alias.as_str());
