@@ -34,13 +34,25 @@ pub enum End {
     Closed,
 }
 
-/// Whether the first line of a response says that what was posted is taken: any 2xx.
-#[must_use]
-pub fn is_taken(received: &[u8]) -> bool {
-    let status = received.split(|octet| *octet == b'\n').next().unwrap_or_default();
-    let version = [&b"HTTP/1.1 2"[..], b"HTTP/1.0 2"];
-    version.iter().any(|begin| status.starts_with(begin))
-        && status.get(9..12).is_some_and(|code| code.iter().all(u8::is_ascii_digit))
+/// The status of a response, once it is there: `HTTP/1.x NNN …` of the first that is final, behind any 1xx (RFC 9110 §15.2).
+///
+/// # Errors
+/// [`HttpFault`] as soon as it is certain that none will come.
+pub fn status_of(received: &[u8]) -> Result<Option<u16>, HttpFault> {
+    let mut rest = received;
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        let line = rest.get(..end).and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default();
+        let status = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 "));
+        let code =
+            status.and_then(|status| status.get(..3)).filter(|code| code.bytes().all(|b| b.is_ascii_digit()));
+        let code: u16 = code.and_then(|code| code.parse().ok()).ok_or(HttpFault::Response)?;
+        if !(100..200).contains(&code) {
+            return Ok(Some(code));
+        }
+        let Some(next) = memchr::memmem::find(rest, b"\r\n\r\n") else { break };
+        rest = rest.get(next + 4..).unwrap_or_default();
+    }
+    if received.len() > MAX_HEADER { Err(HttpFault::TooLong) } else { Ok(None) }
 }
 
 /// The body of a response, once it is whole.
@@ -143,13 +155,24 @@ mod tests {
     }
 
     #[test]
-    fn any_2xx_takes_what_was_posted() {
-        for good in ["HTTP/1.1 200 OK\r\n", "HTTP/1.1 201 Created\n", "HTTP/1.0 204 \r\nX: y\r\n"] {
-            assert!(is_taken(good.as_bytes()), "{good}");
+    fn a_status_is_three_digits_behind_the_version_and_behind_what_is_not_final() {
+        for (received, status) in [
+            ("HTTP/1.1 204 No Content\r\n", Ok(Some(204))),
+            ("HTTP/1.1 201 Created\n", Ok(Some(201))),
+            ("HTTP/1.0 500 \r\nX: y\r\n", Ok(Some(500))),
+            ("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n", Ok(Some(200))),
+            ("HTTP/1.1 100 Continue\r\n\r\n", Ok(None)),
+            ("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n", Ok(None)),
+            ("HTTP/1.1 20", Ok(None)),
+            ("", Ok(None)),
+            ("HTTP/2 200\r\n", Err(HttpFault::Response)),
+            ("HTTP/1.1 2x0\r\n", Err(HttpFault::Response)),
+            ("HTTP/1.1 2\r\n", Err(HttpFault::Response)),
+            ("SSH-2.0\r\n", Err(HttpFault::Response)),
+        ] {
+            assert_eq!(status_of(received.as_bytes()), status, "{received}");
         }
-        for bad in ["HTTP/1.1 301 Moved\r\n", "HTTP/1.1 503 No\r\n", "HTTP/1.1 2\r\n", "SSH-2.0\r\n", ""] {
-            assert!(!is_taken(bad.as_bytes()), "{bad}");
-        }
+        assert_eq!(status_of(&[b'x'; MAX_HEADER + 1]), Err(HttpFault::TooLong));
     }
 
     #[test]

@@ -7,14 +7,16 @@
 
 use super::demand::TlsFailure;
 use super::ground::Ground;
-use super::http_response::{End, HttpFault, body_of, is_taken};
+use super::http_response::{End, HttpFault, body_of, status_of};
 use super::sts::MAX_POLICY;
 use super::tls::TlsClient;
 use super::tls_report::Endpoint;
+use crate::config::WebAddress;
+use crate::dns::{Kind, Looked, Lookup};
 use crate::mail::Domain;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +28,6 @@ use tokio_rustls::client::TlsStream;
 
 /// How long one address may take to answer.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Octets of a response that are read to a POST: its first line is enough.
-const MAX_STATUS: usize = 1024;
-
 /// Addresses of a host that are dialled.
 pub(super) const ADDRESSES: usize = 4;
 /// How long one fetch may take (§3.3: about a minute at most). Mail waits meanwhile.
@@ -134,21 +133,44 @@ pub(super) async fn post(
          Connection: close\r\n\r\n",
         octets.len()
     );
-    for part in [request.as_bytes(), octets] {
+    match status(&mut stream, &[request.as_bytes(), octets]).await? {
+        200..300 => Ok(()),
+        _ => Err(HttpFault::Response),
+    }
+}
+
+/// Sends a request in parts, and reads the status of what comes.
+pub(super) async fn status(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    request: &[&[u8]],
+) -> Result<u16, HttpFault> {
+    for part in request {
         stream.write_all(part).await.map_err(|_| HttpFault::Broken)?;
     }
     stream.flush().await.map_err(|_| HttpFault::Broken)?;
     let mut received = Vec::new();
     let mut buffer = [0; 512];
-    while !received.contains(&b'\n') {
+    loop {
+        if let Some(status) = status_of(&received)? {
+            return Ok(status);
+        }
         match stream.read(&mut buffer).await {
-            Ok(read) if read > 0 && received.len() < MAX_STATUS => {
-                received.extend_from_slice(buffer.get(..read).unwrap_or_default());
-            }
+            Ok(read) if read > 0 => received.extend_from_slice(buffer.get(..read).unwrap_or_default()),
             _ => return Err(HttpFault::Broken),
         }
     }
-    if is_taken(&received) { Ok(()) } else { Err(HttpFault::Response) }
+}
+
+/// All addresses of the host of a web address; what may be dialled of them is the caller's to say.
+pub(super) async fn addresses_of(lookup: &Lookup, at: &WebAddress) -> Vec<IpAddr> {
+    match at.ip() {
+        Some(ip) => vec![ip],
+        None if at.host == "localhost" => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        None => match lookup.ask(&at.host, Kind::Address).await {
+            Looked::Found(found) => found.iter().filter_map(|text| text.parse().ok()).collect(),
+            Looked::None | Looked::Unknown => Vec::new(),
+        },
+    }
 }
 
 /// A connection to the first of these addresses that answers.

@@ -6,13 +6,13 @@
 //! When it fails: [`HttpFault`], which tells nothing of what came; [`JsonFault`] at start.
 
 use super::http_response::HttpFault;
-use super::https::{ADDRESSES, connect, converse, dial};
+use super::https::{ADDRESSES, addresses_of, connect, converse, dial};
 use super::public_address::is_public;
 use super::tls::{TlsClient, TlsFault};
 use crate::config::WebAddress;
-use crate::dns::{Kind, Looked, Lookup, ResolverFault};
+use crate::dns::{Lookup, ResolverFault};
 use rustls::ClientConfig;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,14 +116,7 @@ impl JsonClient {
     }
 
     async fn addresses(&self, at: &WebAddress) -> Result<Vec<SocketAddr>, HttpFault> {
-        let found: Vec<IpAddr> = match at.ip() {
-            Some(ip) => vec![ip],
-            None if at.host == "localhost" => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-            None => match self.lookup.ask(&at.host, Kind::Address).await {
-                Looked::Found(found) => found.iter().filter_map(|text| text.parse().ok()).collect(),
-                Looked::None | Looked::Unknown => Vec::new(),
-            },
-        };
+        let found = addresses_of(&self.lookup, at).await;
         let may = |ip: &IpAddr| match self.reach {
             Reach::Public => is_public(*ip) && at.is_tls,
             Reach::Loopback => ip.is_loopback(),

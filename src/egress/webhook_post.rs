@@ -6,24 +6,21 @@
 //! When it fails: [`PostFault`], which tells nothing of what came.
 
 use super::http_response::HttpFault;
-use super::https::{ADDRESSES, connect, dial};
+use super::https::{ADDRESSES, addresses_of, connect, dial, status};
 use super::json::JsonFault;
 use super::public_address::is_public;
 use super::tls::TlsClient;
 use crate::config::{Network, WebAddress, Webhooks};
-use crate::dns::{Kind, Looked, Lookup};
+use crate::dns::Lookup;
 use crate::relay::WebhookLetter;
 use rustls::ClientConfig;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// How long one post may take, with the look-up of its host.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Octets of an answer that are read: its first line is enough.
-const MAX_STATUS: usize = 1024;
 
 /// Why an event was not posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +73,9 @@ impl Poster {
             let answered = if at.is_tls {
                 let tls = Arc::clone(&self.tls);
                 let mut stream = connect(tls, &addresses, &at.host).await.map_err(PostFault::Http)?;
-                status(&mut stream, request.as_bytes()).await
+                status(&mut stream, &[request.as_bytes()]).await
             } else {
-                status(&mut dial(&addresses).await.map_err(PostFault::Http)?, request.as_bytes()).await
+                status(&mut dial(&addresses).await.map_err(PostFault::Http)?, &[request.as_bytes()]).await
             };
             answered.map_err(PostFault::Http)
         };
@@ -86,14 +83,7 @@ impl Poster {
     }
 
     async fn addresses(&self, at: &WebAddress) -> Result<Vec<SocketAddr>, PostFault> {
-        let found: Vec<IpAddr> = match at.ip() {
-            Some(ip) => vec![ip],
-            None if at.host == "localhost" => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-            None => match self.lookup.ask(&at.host, Kind::Address).await {
-                Looked::Found(found) => found.iter().filter_map(|text| text.parse().ok()).collect(),
-                Looked::None | Looked::Unknown => Vec::new(),
-            },
-        };
+        let found = addresses_of(&self.lookup, at).await;
         if found.is_empty() {
             return Err(PostFault::Http(HttpFault::Unreachable));
         }
@@ -106,45 +96,9 @@ impl Poster {
     }
 }
 
-/// Sends a request, and reads the status of what comes.
-async fn status(
-    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    request: &[u8],
-) -> Result<u16, HttpFault> {
-    stream.write_all(request).await.map_err(|_| HttpFault::Broken)?;
-    stream.flush().await.map_err(|_| HttpFault::Broken)?;
-    let mut received = Vec::new();
-    let mut buffer = [0; 512];
-    while !received.contains(&b'\n') {
-        match stream.read(&mut buffer).await {
-            Ok(read) if read > 0 && received.len() < MAX_STATUS => {
-                received.extend_from_slice(buffer.get(..read).unwrap_or_default());
-            }
-            _ => return Err(HttpFault::Broken),
-        }
-    }
-    status_of(&received).ok_or(HttpFault::Response)
-}
-
-/// The status in `HTTP/1.x NNN …`.
-fn status_of(received: &[u8]) -> Option<u16> {
-    let line = std::str::from_utf8(received.split(|octet| *octet == b'\n').next()?).ok()?;
-    let code = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 "))?.get(..3)?;
-    code.bytes().all(|b| b.is_ascii_digit()).then(|| code.parse().ok())?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_status_is_three_digits_behind_the_version() {
-        assert_eq!(status_of(b"HTTP/1.1 204 No Content\r\n"), Some(204));
-        assert_eq!(status_of(b"HTTP/1.0 500\r\n"), Some(500));
-        for other in [&b"HTTP/2 200\r\n"[..], b"HTTP/1.1 2x0\r\n", b"SSH-2.0\r\n", b"HTTP/1.1 20", b""] {
-            assert_eq!(status_of(other), None, "{other:?}");
-        }
-    }
 
     #[tokio::test]
     async fn what_is_dialled_is_public_over_tls_or_declared() {
