@@ -3,6 +3,7 @@
 //! Rules: at a blank, or between two characters of full width, between which Japanese and Chinese texts need no blank; best behind
 //! the end of a sentence. Never within a character or a sequence that switches character sets: in ISO-2022-JP each line
 //! begins and ends in ASCII (RFC 1468).
+//! Blanks at the end of a line do not count: what still is too long by them is written anew before it is sent.
 //! When it fails: `None`, where a line has no such place.
 
 use super::charset::Charset;
@@ -25,13 +26,13 @@ struct Place {
 pub fn broken(text: &[u8], charset: Charset) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() + 64);
     for line in text.split_inclusive(|b| *b == b'\n') {
-        if bare(line).len() <= MAX_LINE {
+        if line.trim_ascii_end().len() <= MAX_LINE {
             out.extend_from_slice(line);
             continue;
         }
         let places = places(line, charset);
         let (mut from, mut begun): (usize, &[u8]) = (0, b"");
-        while begun.len() + bare(line.get(from..)?).len() > MAX_LINE {
+        while begun.len() + line.get(from..)?.trim_ascii_end().len() > MAX_LINE {
             let most = from + MAX_LINE - begun.len() - TO_ASCII.len();
             let first = places.partition_point(|place| place.at <= from);
             let end = places.partition_point(|place| place.at <= most);
@@ -49,12 +50,6 @@ pub fn broken(text: &[u8], charset: Charset) -> Option<Vec<u8>> {
         out.extend_from_slice(line.get(from..)?);
     }
     Some(out)
-}
-
-/// A line without its end.
-fn bare(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 fn places(line: &[u8], charset: Charset) -> Vec<Place> {

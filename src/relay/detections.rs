@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::hold::Why;
 use super::record::About;
 use super::{Refusal, Relay, RelayFault};
+use crate::anonymize::Hold;
 use crate::detect::{Counting, Mode, Rules, Threshold};
 use crate::mail::{Flags, Timestamp};
 use crate::query::{Column, Outline, Plan, Row};
@@ -86,8 +87,7 @@ impl Relay {
         for rule in rules.iter().filter(|rule| rule.is_good_at(now)) {
             let used: i64 = done
                 .iter()
-                // What was refused for want of room among what is held costs a rule that holds nothing.
-                .filter(|done| done.rule == rule.name && done.mode == rule.mode.as_str())
+                .filter(|done| done.rule == rule.name && Mode::parse(&done.mode).is_some_and(Mode::acts))
                 .map(|done| done.n)
                 .sum();
             let planned = match Outline::of(&rule.when, now) {
@@ -142,8 +142,8 @@ impl Relay {
         record
     }
 
-    /// A mail that is about to be taken, held where a rule holds it. What is held already stays so for its own reason, which says who
-    /// may release it; a store's own copies go to itself alone.
+    /// A mail that is about to be taken, held where a rule holds it. What waits for the operator, or for whose address it claims, stays so
+    /// for that; a store's own copies go to itself alone.
     ///
     /// # Errors
     /// [`Refusal::Detected`] where a rule refuses it, or holds it and there is no more room for what is held.
@@ -159,7 +159,9 @@ impl Relay {
             let fact = self.fact_of_taken(&taken, draft.now);
             let row = row(draft.id, draft.now, "accepted", taken.about(), &fact);
             let files = files_of(&fact);
-            let may_act = |mode: Mode| mode == Mode::Refuse || draft.hold.is_none();
+            // What its sender alone could release would be no hold. Of a file the gate says at the release what it found.
+            let is_open = matches!(draft.hold, None | Some(Why::Content(Hold::Document)));
+            let may_act = |mode: Mode| mode == Mode::Refuse || is_open;
             let acts = |rule: &&ArmedRule| rule.mode.acts() && may_act(rule.mode);
             let acting = armed.rules.iter().filter(acts).filter(|rule| rule.finds(&row, &files));
             let has_room = |rule: &&ArmedRule| {

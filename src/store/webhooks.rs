@@ -246,6 +246,8 @@ impl Store {
         // Ids begin with their time, give or take an hour. The oldest may just be forgotten.
         let hour = 3_600_000;
         let from = from.max(now.before(KEPT).after(Duration::from_secs(3600)));
+        // What comes while it runs is posted in any case.
+        let until = until.min(now);
         let mut next = ids::floor(from.as_millis().saturating_sub(hour));
         let end = ids::floor(until.as_millis().saturating_add(hour));
         let mut replayed = 0;
@@ -257,6 +259,9 @@ impl Store {
             let query = query.bind(from.as_millis()).bind(until.as_millis());
             replayed += query.execute(self.pool()).await?.rows_affected();
             next = last + 1;
+            if i64::try_from(rows.len()).is_ok_and(|read| read < LOT) {
+                break;
+            }
         }
         let text = "SELECT id FROM webhook WHERE id = $1 AND ended_at IS NULL";
         let stands = sqlx::query(text).bind(id).fetch_optional(self.pool()).await?.is_some();

@@ -110,11 +110,28 @@ impl ReplyReader {
     /// The code of a reply that has begun and not ended: of its last line, whole or not, of which so much came.
     #[must_use]
     pub fn begun(&self) -> Option<u16> {
-        // Behind what made no sense nothing is read: where the next line begins is no longer known.
-        let rest = || self.input.get(self.read..).filter(|_| !self.is_faulty).unwrap_or_default();
+        if self.is_faulty {
+            return self.said_behind().or(self.code);
+        }
+        let rest = || self.input.get(self.read..).unwrap_or_default();
         let unfinished = self.cut.as_deref().unwrap_or_else(rest);
         let code = code_of(unfinished).ok().map(|(code, _)| code).filter(|code| *code >= 200);
         code.or(self.code)
+    }
+
+    /// The code of what stands behind a line that was none, where that is one whole reply and nothing else.
+    fn said_behind(&self) -> Option<u16> {
+        let rest = self.input.get(self.read..)?.strip_suffix(b"\n")?;
+        let mut said = None;
+        for line in rest.split(|b| *b == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            match (parse_line(line).ok()?, said) {
+                (None, _) => {}
+                (Some(_), Some((_, true))) => return None,
+                (Some(one), _) => said = Some(one),
+            }
+        }
+        said.filter(|(_, is_last)| *is_last).map(|(code, _)| code)
     }
 
     /// Forgets everything received, as at the switch to TLS (RFC 3207 §4.2, CVE-2011-0411).
@@ -367,12 +384,21 @@ mod tests {
     }
 
     #[test]
-    fn behind_what_makes_no_sense_nothing_is_read_and_a_code_is_there_in_a_line_of_any_length() {
-        for wire in [b"x\r\n250-a\r\n554 5.7.1 no\r\n".as_slice(), b"x\r\n250 ok"] {
+    fn behind_what_makes_no_sense_a_whole_reply_alone_is_read_and_a_code_is_there_in_a_line_of_any_length() {
+        for (wire, begun) in [
+            (b"x\r\n250-a\r\n554 5.7.1 no\r\n".as_slice(), Some(554)),
+            (b"Message accepted\r\n250 2.0.0 ok\r\n", Some(250)),
+            (b"250-a\r\nx\r\n554 5.7.1 no\r\n", Some(554)),
+            (b"x\r\n250 ok", None),
+            (b"x\r\n250-a\r\n", None),
+            (b"x\r\n250 a\r\ny\r\n", None),
+            (b"x\r\n250 a\r\n554 no\r\n", None),
+            (b"250-a\r\nx\r\n", Some(250)),
+        ] {
             let mut reader = ReplyReader::new();
             reader.feed(wire);
             assert_eq!(reader.take().err(), Some(ReplyFault::Malformed));
-            assert_eq!(reader.begun(), None, "{}", wire.escape_ascii());
+            assert_eq!(reader.begun(), begun, "{}", wire.escape_ascii());
         }
         let mut reader = ReplyReader::new();
         reader.feed(b"250 ");

@@ -18,7 +18,7 @@ const SLOW: &str = "CREATE TABLE pace (seconds DOUBLE PRECISION NOT NULL); INSER
     CREATE CONSTRAINT TRIGGER pace AFTER INSERT OR UPDATE ON delivery DEFERRABLE INITIALLY DEFERRED \
     FOR EACH ROW EXECUTE FUNCTION pace()";
 
-/// A sixth of the usual one; what else there is of times of leases shrinks with it, and so do the commits.
+/// A third of the usual one; what else there is of times of leases shrinks with it, and so do the commits.
 const LEASE: &str = "'20s'";
 /// Longer than a process that began leaves alone what others had.
 const SETTLED: Duration = Duration::from_millis(8400);

@@ -53,7 +53,7 @@ fn start_both(scene: &mut Scene, broken: &str) {
     };
     let first = eventually("both are there", || Some(beats()).filter(|beats| beats.len() == 2));
     // Each counts the other once it saw its beat move, and looks each second.
-    eventually("both have seen each other", || {
+    eventually_within(2 * SECONDS, "both have seen each other", || {
         let now = beats();
         first.iter().all(|(node, beat)| now.get(node).is_some_and(|now| *now >= beat + 4)).then_some(())
     });
