@@ -303,7 +303,7 @@ fn unfolded(line: &[u8]) -> Vec<u8> {
 /// The new text with lines of at most 75 octets where the old one had no such long line.
 fn refolded(old: &[u8], new: &[u8]) -> Vec<u8> {
     let is_long = |line: &&[u8]| line.trim_ascii_end().len() > MAX_LINE;
-    let known: std::collections::HashSet<&[u8]> =
+    let known: std::collections::BTreeSet<&[u8]> =
         old.split_inclusive(|b| *b == b'\n').filter(is_long).collect();
     // Wide units have no lines of octets.
     if memchr::memchr(0, new).is_some() {

@@ -11,7 +11,7 @@ use super::spelling;
 use crate::mime::header::unfold;
 use crate::mime::slice;
 use crate::mime::tree::{Content, Entity};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Longest id that is kept, in octets.
@@ -20,15 +20,15 @@ const MAX_ID: usize = 200;
 /// The ids of one message and what takes their place.
 pub struct ContentIds {
     /// By the id without brackets, as it is met in a folded text.
-    new: HashMap<Vec<u8>, String>,
-    taken: HashSet<String>,
+    new: BTreeMap<Vec<u8>, String>,
+    taken: BTreeSet<String>,
     host: String,
 }
 
 impl ContentIds {
     /// No ids yet; new ones are in `host`.
     pub fn new(host: &str) -> Self {
-        Self { new: HashMap::new(), taken: HashSet::new(), host: host.to_owned() }
+        Self { new: BTreeMap::new(), taken: BTreeSet::new(), host: host.to_owned() }
     }
 
     /// Takes in the ids of all parts of `entity`.

@@ -30,6 +30,7 @@ mod scan;
 mod shifted;
 mod spelled;
 mod tags;
+mod texture;
 mod tokens;
 mod torn;
 mod traces;
@@ -41,12 +42,13 @@ mod tests;
 
 use super::{Anonymized, Refusal, Secret};
 use forms::Forms;
-use look::{How, Look, is_binary};
+use look::{How, Look};
 use mail_parser::{
     DecodeProblems, Encoding, Header, HeaderForm, HeaderValue, MessageParser, MessagePart, PartFlags,
     PartKind,
 };
 use std::ops::Range;
+use texture::is_binary;
 use traces::{Place, Traces};
 use wanted::{Neighbours, Wanted};
 

@@ -8,7 +8,7 @@
 use super::escapes::{Kind, unescaped};
 use super::tokens::decode_base64;
 use aho_corasick::AhoCorasick;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// Longest link that is read, and how far around a mark a text is, in octets.
@@ -42,7 +42,7 @@ static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new
 /// Whether `look` finds something in what links and marked escapes of a text hold: many short ones at once, each on a line of its own, since
 /// most cost more to begin with than to read.
 pub fn any(text: &[u8], look: impl Fn(&[u8]) -> bool) -> bool {
-    let (mut hit, mut all, mut seen) = (false, Vec::new(), HashSet::new());
+    let (mut hit, mut all, mut seen) = (false, Vec::new(), BTreeSet::new());
     read(text, &mut |clear| {
         if hit || !seen.insert(clear.to_vec()) {
             return;

@@ -12,7 +12,7 @@ use super::forms::Forms;
 use super::scan::{self, End, Found, Texture};
 use super::traces::{Place, Traces};
 use super::wanted::{Neighbours, Wanted};
-use super::{gateways, shifted, tokens, torn, words};
+use super::{gateways, shifted, texture::is_binary, tokens, torn, words};
 
 /// Most texts inside texts.
 const MAX_DEPTH: u32 = 3;
@@ -141,19 +141,16 @@ impl Look {
 
     /// Decodes with `decode`, and looks at each piece.
     fn stream(&self, how: How, decode: impl FnOnce(&mut Sink<'_>)) -> bool {
-        let mut hit = false;
-        let mut full = |piece: &mut Vec<u8>| {
-            hit = hit
-                || self.secret_in(piece, how, End::Later)
-                || self.traces.stand_in(scan::whole_words(piece), how.place);
-            scan::shorten(piece);
-        };
-        let mut sink = Sink { text: Vec::new(), full: &mut full };
-        decode(&mut sink);
-        let rest = std::mem::take(&mut sink.text);
-        hit || self.secret_in(&rest, how, End::Here)
-            || self.traces.stand_in(&rest, how.place)
-            || self.carried_in_links(&rest, how)
+        pieces(decode, |piece, end| {
+            self.secret_in(piece, how, end)
+                || self.traces_in(piece, how, end)
+                || (end == End::Here && self.carried_in_links(piece, how))
+        })
+    }
+
+    fn traces_in(&self, piece: &[u8], how: How, end: End) -> bool {
+        let text = if end == End::Later { scan::whole_words(piece) } else { piece };
+        self.traces.stand_in(text, how.place)
     }
 
     fn secret_in(&self, text: &[u8], how: How, end: End) -> bool {
@@ -252,12 +249,17 @@ impl Look {
         {
             return true;
         }
-        // Where nothing is declared a name may be spelled in any of them.
+        // Where nothing is declared a name may be spelled in any of them: that is looked for alone, so that whether an address
+        // stands in a text never hangs on what else is looked for.
         let undeclared = label == Label::Plain && !self.traces.is_empty();
         Pairs::EACH.into_iter().any(|pairs| {
-            let likely = found != Found::Nothing || label == Label::Pairs(pairs) || undeclared;
-            (likely || self.pairs_may_hold(octets, pairs))
-                && self.stream(how, |sink| pairs.decode(octets, sink))
+            let likely = found != Found::Nothing || label == Label::Pairs(pairs);
+            if likely || self.pairs_may_hold(octets, pairs) {
+                self.stream(how, |sink| pairs.decode(octets, sink))
+            } else {
+                let traces = |piece: &[u8], end| self.traces_in(piece, how, end);
+                undeclared && pieces(|sink| pairs.decode(octets, sink), traces)
+            }
         })
     }
 
@@ -364,6 +366,19 @@ impl Look {
     }
 }
 
+/// Decodes with `decode`, and asks of each piece whether something is in it.
+fn pieces(decode: impl FnOnce(&mut Sink<'_>), is_in: impl Fn(&[u8], End) -> bool) -> bool {
+    let mut hit = false;
+    let mut full = |piece: &mut Vec<u8>| {
+        hit = hit || is_in(piece, End::Later);
+        scan::shorten(piece);
+    };
+    let mut sink = Sink { text: Vec::new(), full: &mut full };
+    decode(&mut sink);
+    let rest = std::mem::take(&mut sink.text);
+    hit || is_in(&rest, End::Here)
+}
+
 /// Whether UTF-7 is declared, or nothing is but ASCII and there are runs of it. Under any other label runs count that hold a
 /// sign, which some programs read all the same.
 fn may_be_utf7(octets: &[u8], charset: Option<&str>, label: Label) -> bool {
@@ -410,33 +425,4 @@ fn decoded(stretch: &words::Stretch) -> Vec<u8> {
         Label::Single(single) => charset::single(single, octets, &mut sink),
     }
     sink.text
-}
-
-/// Whether octets are no text: there are controls that no text has, and no marks of a charset that has them.
-pub fn is_binary(octets: &[u8]) -> bool {
-    let wide = octets.starts_with(&[0xff, 0xfe]) || octets.starts_with(&[0xfe, 0xff]);
-    let control =
-        |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | 0x0b | 0x0c | b'\r' | 0x0e | 0x0f | 0x1b);
-    !wide && octets.iter().any(control) && !is_wide(octets)
-}
-
-/// Whether the beginning reads as UTF-16 or UTF-32 of either order, with letters of ASCII among them.
-fn is_wide(octets: &[u8]) -> bool {
-    let head = octets.get(..octets.len().min(512)).unwrap_or_default();
-    let reads = |unit: u16| match unit {
-        0 | 0x09 | 0x0a | 0x0d | 0x20..=0x7e => true,
-        // Beyond the first plane, such as letters of mathematics, a character is two units.
-        _ => matches!(unit >> 8, 0x20..=0x22 | 0x24 | 0x30 | 0x4e..=0x9f | 0xd8..=0xdf | 0xff),
-    };
-    let wide = |unit: fn([u8; 2]) -> u16| {
-        let units = head.chunks_exact(2).filter_map(|pair| Some(unit(pair.try_into().ok()?)));
-        let (mut all, mut known, mut ascii) = (0usize, 0usize, 0usize);
-        for unit in units {
-            all += 1;
-            known += usize::from(reads(unit));
-            ascii += usize::from((0x20..=0x7e).contains(&unit));
-        }
-        ascii >= 4 && known * 10 >= all * 9
-    };
-    wide(u16::from_be_bytes) || wide(u16::from_le_bytes)
 }

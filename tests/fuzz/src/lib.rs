@@ -3,6 +3,8 @@
 //! and the spool with its scheduler on virtual time.
 #![forbid(unsafe_code)]
 
+// The other floors use more of it than these do.
+#[allow(dead_code)]
 #[path = "../../../src/mail/mod.rs"]
 pub mod mail;
 #[path = "../../../src/mime/mod.rs"]
@@ -27,6 +29,7 @@ pub mod http_response;
 pub mod rua;
 #[path = "../../../src/egress/sts.rs"]
 pub mod sts;
+#[allow(unused_imports)]
 #[path = "../../../src/smtp/mod.rs"]
 pub mod smtp;
 

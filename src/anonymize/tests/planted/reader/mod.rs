@@ -10,7 +10,7 @@ mod embedded;
 mod normal;
 
 use mail_parser::{HeaderForm, HeaderValue, MessageParser, PartKind};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 pub use charset::{EBCDIC, decode};
@@ -112,7 +112,7 @@ fn fragment(name: &str) -> Vec<u8> {
 
 /// Where the secret was seen first, for a person; `None` where it is nowhere.
 pub fn sees(mail: &[u8], wanted: &Wanted) -> Option<String> {
-    let mut look = Look { wanted, seen: HashSet::new(), place: String::new(), found: None, exact: false };
+    let mut look = Look { wanted, seen: BTreeSet::new(), place: String::new(), found: None, exact: false };
     look.octets(mail, None, 0, "raw");
     look.message(mail, 0);
     look.found
@@ -120,7 +120,7 @@ pub fn sees(mail: &[u8], wanted: &Wanted) -> Option<String> {
 
 /// The same without squeezing: only an address that stands together, letter for letter, behind encodings and escapes.
 pub fn sees_plainly(mail: &[u8], wanted: &Wanted) -> Option<String> {
-    let mut look = Look { wanted, seen: HashSet::new(), place: String::new(), found: None, exact: true };
+    let mut look = Look { wanted, seen: BTreeSet::new(), place: String::new(), found: None, exact: true };
     look.octets(mail, None, MAX_DEPTH - 2, "raw");
     look.message(mail, MAX_DEPTH - 2);
     look.found
@@ -185,7 +185,7 @@ pub fn headers(mail: &[u8]) -> String {
 struct Look<'a> {
     wanted: &'a Wanted,
     /// Hashes of what was looked at.
-    seen: HashSet<u64>,
+    seen: BTreeSet<u64>,
     place: String,
     found: Option<String>,
     exact: bool,
