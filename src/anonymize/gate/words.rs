@@ -12,6 +12,8 @@ const MAX_BETWEEN: usize = 512;
 const CONTEXT: usize = 192;
 /// Longest text that is put together.
 const MAX_TEXT: usize = 1 << 15;
+/// Longest word in base64 with a question mark inside that is read over it, in octets.
+const MAX_OVER: usize = 2000;
 
 /// Octets of one charset.
 pub struct Stretch {
@@ -93,6 +95,11 @@ pub fn words(text: &[u8], mut each: impl FnMut(Words)) {
             found.add(None, before);
         }
         any = true;
+        if let Some(over) = word.over {
+            let mut whole = Words::default();
+            whole.add(Some(word.charset), &decode_base64(over));
+            whole.give(&mut each);
+        }
         let octets = if word.base64 { decode_base64(word.text) } else { decode_q(word.text) };
         if word.base64 {
             found.add_base64(word.text);
@@ -111,6 +118,8 @@ struct Word<'a> {
     charset: &'a [u8],
     base64: bool,
     text: &'a [u8],
+    /// The text of a word in base64 up to its end, where some programs read over a question mark that is none.
+    over: Option<&'a [u8]>,
 }
 
 /// The text before the next word, the word, and the text behind it.
@@ -138,8 +147,14 @@ fn next_word(text: &[u8]) -> Option<(&[u8], Word<'_>, &[u8])> {
         };
         // A word that lacks its end is read to where it breaks off.
         let behind = close.strip_prefix(b"?=").unwrap_or(close);
+        let over = if base64 && close.starts_with(b"?") && !close.starts_with(b"?=") {
+            let near = encoded.get(..encoded.len().min(MAX_OVER)).unwrap_or_default();
+            Some(near.get(..end_of_q(near))?)
+        } else {
+            None
+        };
         let encoded = encoded.get(..length)?;
-        return Some((before, Word { charset, base64, text: encoded }, behind));
+        return Some((before, Word { charset, base64, text: encoded, over }, behind));
     }
     None
 }
