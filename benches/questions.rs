@@ -353,6 +353,7 @@ async fn open(arguments: &Arguments) -> Relay {
         hostname: "relay.example".into(),
         expire: DAY,
         delay_notice: DAY,
+        keep_failed: None,
         order_lifetime: DAY,
         duplicate_window: DAY,
         postmaster: None,

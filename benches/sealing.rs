@@ -282,6 +282,7 @@ async fn tree(rows: u32) -> f64 {
         hostname: "relay.example".into(),
         expire: day,
         delay_notice: day,
+        keep_failed: None,
         order_lifetime: day,
         duplicate_window: day,
         postmaster: None,

@@ -79,6 +79,7 @@ pub(super) async fn open(config: &Config, vault: Vault) -> Result<(Relay, Checke
         },
         expire: config.egress.retry.expire,
         delay_notice: config.egress.retry.delay_notice,
+        keep_failed: config.keeps_failed(),
         order_lifetime: ORDER_LIFETIME,
         duplicate_window: DUPLICATE_WINDOW,
         hold_expire: config.content.hold_expire,

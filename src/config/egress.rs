@@ -144,6 +144,9 @@ pub struct Retry {
     /// Age at which the sender is told of the delay, once. At or beyond `expire`: never.
     #[serde(serialize_with = "show::duration")]
     pub delay_notice: Duration,
+    /// How long a store can have a mail sent once more that could not be delivered.
+    #[serde(serialize_with = "show::optional_duration")]
+    pub keep_failed: Option<Duration>,
 }
 
 /// `[egress.dkim]` (RFC 6376, RFC 8463)
@@ -234,6 +237,7 @@ impl Retry {
         let max = r.value("egress.retry.max", "4h", kind::duration);
         let expire = r.value("egress.retry.expire", "3d", kind::duration);
         let delay_notice = r.value("egress.retry.delay_notice", "4h", kind::duration);
+        let keep_failed = r.value("egress.retry.keep_failed", "7d", kind::optional(kind::duration));
         let (mut first, mut max, expire) = (first?, max?, expire?);
         if !r.is_given("egress.retry.max") {
             max = max.max(first);
@@ -241,7 +245,14 @@ impl Retry {
         if !r.is_given("egress.retry.first") {
             first = first.min(max).min(expire);
         }
-        Some(Self { first, factor: factor?, max, expire, delay_notice: delay_notice? })
+        Some(Self {
+            first,
+            factor: factor?,
+            max,
+            expire,
+            delay_notice: delay_notice?,
+            keep_failed: keep_failed?,
+        })
     }
 }
 

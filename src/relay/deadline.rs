@@ -46,7 +46,11 @@ impl Relay {
                     continue;
                 }
                 Look::Late(look_at) => (Ruled::Late { look_at }, Outcome::Delayed, Event::Deferred),
-                Look::Expired => (Ruled::Expired, Outcome::Expired, Event::Failed),
+                Look::Expired => (
+                    Ruled::Expired { keep_body: self.body_kept(&work, now) },
+                    Outcome::Expired,
+                    Event::Failed,
+                ),
             };
             let ruled = match self.waited(&work, to, outcome, event, now).await {
                 Ok(ruling) => match self.store().rule(ruling).await {

@@ -136,6 +136,7 @@ impl Relay {
             late: None,
             doubt: store::Doubt::Clear,
             mailbox: Mailbox::Nothing,
+            keep_body: None,
         };
         if let Unsent::Fault(fault) = unsent {
             tracing::error!(event = "fault", %fault, queue_id = queue_id(work.message_id), "a message does not open");

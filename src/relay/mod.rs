@@ -181,6 +181,8 @@ pub struct Policy {
     pub expire: Duration,
     /// The sender is told once that a message is late.
     pub delay_notice: Duration,
+    /// The body of what failed between a store and a customer stays for so long.
+    pub keep_failed: Option<Duration>,
     /// A conversation opened without an end lives this long after its opening.
     pub order_lifetime: Duration,
     /// The same message sent again within this time is delivered once.

@@ -175,6 +175,7 @@ impl Relay {
             late: is_late.then(|| Deadlines::told(work.expires_at)),
             doubt: result.doubt,
             mailbox: self.mailbox_after(&key, work, result),
+            keep_body: if next == Next::Failed { self.body_kept(work, now) } else { None },
         };
         let is_settled = self.store().settle(settlement).await?;
         let is_undelivered_notice =
@@ -183,6 +184,13 @@ impl Relay {
             self.tell_undelivered(work, &result.status, now).await;
         }
         Ok(is_settled)
+    }
+
+    /// Until when the body of a delivery that fails now stays: of what a store can have sent once more.
+    pub(super) fn body_kept(&self, work: &Work, now: Timestamp) -> Option<Timestamp> {
+        let is_theirs = work.conversation_id.is_some()
+            && matches!(work.direction.as_str(), "to_customer" | "to_merchant");
+        self.policy().keep_failed.filter(|_| is_theirs).map(|period| now.after(period))
     }
 
     /// Puts off a leased delivery that nobody was asked to take: no attempt, no event, and no key is needed.
@@ -203,6 +211,7 @@ impl Relay {
             late: None,
             doubt: Doubt::Clear,
             mailbox: Mailbox::Nothing,
+            keep_body: None,
         };
         self.store().settle(settlement).await
     }

@@ -312,7 +312,7 @@ fn result_of(event: Event, detail: &serde_json::Value) -> Option<std::borrow::Co
         Event::Limited => "what",
         Event::Blocked | Event::Credential => "action",
         Event::Ignored => "decision",
-        Event::Released | Event::Dropped => "by",
+        Event::Released | Event::Dropped | Event::Retried => "by",
         _ => return None,
     };
     let word = detail.get(field)?.as_str()?;

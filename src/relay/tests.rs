@@ -90,6 +90,7 @@ impl Policy {
             hostname: "relay.example".into(),
             expire: hour,
             delay_notice: hour,
+            keep_failed: None,
             order_lifetime: hour,
             duplicate_window: hour,
             postmaster: None,

@@ -370,6 +370,7 @@ async fn clear_to_operator(connection: &mut AnyConnection, day: i64, key: i64) -
     let own = "(SELECT id FROM message WHERE id >= $1 AND id < $2 AND data_key_id = $3)";
     for text in [
         format!("DELETE FROM message_body WHERE message_id IN {own}"),
+        format!("DELETE FROM kept_body WHERE message_id IN {own}"),
         format!("DELETE FROM delivery WHERE message_id IN {own}"),
         format!("DELETE FROM message WHERE id IN {own}"),
     ] {
@@ -382,6 +383,7 @@ async fn clear_to_operator(connection: &mut AnyConnection, day: i64, key: i64) -
 async fn clear(connection: &mut AnyConnection, conversation: i64) -> Result<(), sqlx::Error> {
     for text in [
         "DELETE FROM message_body WHERE message_id IN (SELECT id FROM message WHERE conversation_id = $1)",
+        "DELETE FROM kept_body WHERE message_id IN (SELECT id FROM message WHERE conversation_id = $1)",
         "DELETE FROM kept_text WHERE conversation_id = $1",
         "DELETE FROM delivery WHERE message_id IN (SELECT id FROM message WHERE conversation_id = $1)",
         "DELETE FROM message WHERE conversation_id = $1",

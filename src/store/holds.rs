@@ -1,10 +1,11 @@
 //! Decisions about deliveries: what is held is released or dropped, what waits can be held, is late, or has expired without
-//! an attempt. Each is one conditional
+//! an attempt, what failed is sent once more. Each is one conditional
 //! change, so that of two who decide at once the first counts, and a record says who it was.
 
 use super::accept;
 use super::fault::StoreFault;
 use super::handle::Store;
+use super::kept_bodies;
 use super::rows::{NewMessage, NewRecord};
 use super::touched::Touched;
 use crate::mail::Timestamp;
@@ -26,6 +27,8 @@ pub enum Standing {
     WaitingLong,
     /// Held, or waiting with no attempt under way.
     Idle,
+    /// Failed, with its body still there.
+    Failed,
 }
 
 /// What is decided.
@@ -40,8 +43,10 @@ pub enum Ruled {
     Held { why: &'static str, until: Timestamp },
     /// It goes on waiting, its sender knows that it is late, and it is looked at again then.
     Late { look_at: Timestamp },
-    /// It is given up; its body is destroyed.
-    Expired,
+    /// It is given up; its body is destroyed, or stays until then.
+    Expired { keep_body: Option<Timestamp> },
+    /// It is sent once more, with all its attempts before it, and is given up then.
+    Again { expires_at: Timestamp, look_at: Timestamp },
 }
 
 /// A decision with all that is written with it.
@@ -65,6 +70,12 @@ pub(super) async fn rule<'a>(
     touched: &mut Touched<'a>,
     ruling: &'a Ruling,
 ) -> Result<bool, sqlx::Error> {
+    // Of two who want it, and of the purge, the first to take it has it.
+    if matches!(ruling.to, Ruled::Again { .. })
+        && !kept_bodies::take(connection, ruling.message_id, ruling.at).await?
+    {
+        return Ok(false);
+    }
     let is_idle = "state = 'waiting' AND (lease = 0 OR next_at <= $2)";
     let condition = match ruling.from {
         Standing::Held => "state = 'held'".to_owned(),
@@ -73,6 +84,7 @@ pub(super) async fn rule<'a>(
         Standing::Waiting => is_idle.to_owned(),
         Standing::WaitingLong => format!("{is_idle} AND look_at <= $2"),
         Standing::Idle => format!("(state = 'held' OR ({is_idle}))"),
+        Standing::Failed => "state = 'failed'".to_owned(),
     };
     let (change, word, number) = match &ruling.to {
         Ruled::Released { expires_at, look_at, .. } => {
@@ -98,7 +110,15 @@ pub(super) async fn rule<'a>(
         Ruled::Late { look_at } => {
             ("held_for = $3, delay_noticed_at = $2, look_at = $4".into(), None, Some(look_at.as_millis()))
         }
-        Ruled::Expired => (
+        Ruled::Again { expires_at, look_at } => {
+            let text = format!(
+                "state = 'waiting', held_for = $3, next_at = $2, expires_at = $4, lease = 0, look_at = {}, attempts = 0, \
+                 ended_at = NULL, delay_noticed_at = NULL, last_status = NULL",
+                look_at.as_millis()
+            );
+            (text, None, Some(expires_at.as_millis()))
+        }
+        Ruled::Expired { .. } => (
             format!("state = 'failed', held_for = $3, next_at = $2, ended_at = $4, {LEFT}"),
             None,
             Some(ruling.at.as_millis()),
@@ -125,11 +145,14 @@ pub(super) async fn rule<'a>(
                 .execute(&mut *connection)
                 .await?;
         }
-        Ruled::Dropped | Ruled::Expired => {
-            sqlx::query("DELETE FROM message_body WHERE message_id = $1")
-                .bind(ruling.message_id)
-                .execute(&mut *connection)
-                .await?;
+        Ruled::Again { .. } => {
+            touched.touch_row(&row, 0, ruling.at)?;
+        }
+        Ruled::Expired { keep_body: Some(until) } => {
+            kept_bodies::keep(connection, ruling.message_id, *until).await?;
+        }
+        Ruled::Dropped | Ruled::Expired { keep_body: None } => {
+            kept_bodies::destroy(connection, &[ruling.message_id]).await?;
         }
         Ruled::Held { .. } | Ruled::Late { .. } => {}
     }

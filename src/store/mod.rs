@@ -41,6 +41,7 @@ mod greylist;
 mod handle;
 mod holds;
 mod ids;
+mod kept_bodies;
 mod inventory;
 mod kept_texts;
 mod keys;

@@ -11,7 +11,8 @@
 //! | `waiting`, leased | there | a number, until `next_at` | its worker, or the end of the lease |
 //! | `held` | there | 0 | a decision, or `expires_at` (`holds`) |
 //! | `delivered` | gone | 0 | a bounce makes it `failed`; then the purge |
-//! | `failed`, `dropped` | gone | 0 | the purge |
+//! | `failed` | gone, or there until its time in `kept_body` | 0 | a ruling: it is sent once more; the purge |
+//! | `dropped` | gone | 0 | the purge |
 //!
 //! # Walks
 //!
@@ -22,13 +23,14 @@
 //! | leased, its end over | leased | a look | the attempt before is counted as doubtful |
 //! | leased | leased | [`extend`], by its worker | nothing |
 //! | leased | idle | [`settle`]: deferred | record, the notice of delay, lane |
-//! | leased | `delivered`, `failed` | [`settle`] | record, notice, the body's end |
+//! | leased | `delivered`, `failed` | [`settle`] | record, notice, the body's end, or when that will be |
 //! | leased | `held` | [`settle`]: the gate found something | record, notice |
 //! | leased | `held` | a look: it can't be read, or its message or key is gone | nothing |
 //! | idle | `held`, `dropped`, `failed` | a ruling (`holds`): operator, or expiry of what is not tried | record, notice |
 //! | idle | idle, by another way | a ruling: the operator moves it | record, envelope, lane |
 //! | idle | idle, due now | `retries`: the operator wants it tried | record, lane |
 //! | `held` | `waiting`, `dropped` | a ruling | record, the envelope or the body's end, lane |
+//! | `failed`, its body there | idle, its attempts forgotten | a ruling: the store wants it sent once more | record, lane |
 //! | `delivered` | `failed` | [`bounced`] | record, notice |
 //! | ended | nothing | [`purge`] | message |
 //!
@@ -55,6 +57,7 @@ use super::engine::Engine;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::ids;
+use super::kept_bodies;
 use super::lanes::Ask;
 use super::parties::KeyRow;
 use super::rows::{Bounced, Doubt, NewMessage, NewRecord, Next, Settlement};
@@ -194,20 +197,10 @@ pub(super) async fn settle<'a>(
 ) -> Result<Vec<bool>, sqlx::Error> {
     let held = write(connection, touched, done).await?;
     let effective = || done.iter().zip(&held).filter(|(_, held)| **held).map(|(done, _)| *done);
-    let ended: Vec<i64> = effective().filter(|done| done.next.is_end()).map(|done| done.message_id).collect();
-    for lot in lots(&ended) {
-        let text = statement(
-            Engine::of(connection),
-            "DELETE FROM message_body WHERE message_id IN (",
-            "?",
-            lot.len(),
-            ")",
-        );
-        let mut query = sqlx::query(AssertSqlSafe(text));
-        for message in lot {
-            query = query.bind(*message);
-        }
-        query.execute(&mut *connection).await?;
+    let ended = effective().filter(|done| done.next.is_end() && done.keep_body.is_none());
+    kept_bodies::destroy(connection, &ended.map(|done| done.message_id).collect::<Vec<_>>()).await?;
+    for (done, until) in effective().filter_map(|done| Some((done, done.keep_body?))) {
+        kept_bodies::keep(connection, done.message_id, until).await?;
     }
     blocks::mailboxes(connection, effective()).await?;
     let repeated = repeated(connection, done, &held).await?;
@@ -393,12 +386,14 @@ pub(super) async fn purge(
     .execute(&mut *connection)
     .await?
     .rows_affected();
+    let bodies = kept_bodies::forget(connection, now, PURGED).await?;
     let answers = api_replies::forget(connection, now, PURGED).await?;
     let told = webhook_events::forget(connection, ids::floor(now.as_millis() - TOLD_MS), PURGED).await?;
     let full = |rows: u64| i64::try_from(rows).is_ok_and(|rows| rows >= PURGED);
     Ok(full(guards)
         || full(forgotten)
         || full(answers)
+        || full(bodies)
         || full(told)
         || full(u64::try_from(ended.len()).unwrap_or(u64::MAX)))
 }

@@ -78,6 +78,8 @@ pub struct QueueRow {
     pub size: i64,
     /// Attempts of which nobody knows whether they arrived.
     pub doubtful: i64,
+    /// Failed: until when it can be sent once more.
+    pub body_until: Option<Timestamp>,
 }
 
 /// How much is in which state.
@@ -96,7 +98,8 @@ const REASON: &str = "COALESCE(d.held_for, d.last_status, 'new')";
 
 const QUEUE: &str = "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, m.direction, d.state, d.attempts, \
     d.lease, d.next_at, d.expires_at, m.received_at, d.last_status, m.size, d.held_for, \
-    d.class, d.doubtful, d.route FROM delivery d JOIN message m ON m.id = d.message_id ";
+    d.class, d.doubtful, d.route, (SELECT k.until FROM kept_body k WHERE k.message_id = d.message_id) \
+    FROM delivery d JOIN message m ON m.id = d.message_id ";
 
 fn read_queue(row: &AnyRow) -> Result<QueueRow, sqlx::Error> {
     Ok(QueueRow {
@@ -117,6 +120,7 @@ fn read_queue(row: &AnyRow) -> Result<QueueRow, sqlx::Error> {
         class: row.try_get::<Option<i64>, _>(14)?.map(Class::of),
         doubtful: row.try_get(15)?,
         route: row.try_get(16)?,
+        body_until: row.try_get::<Option<i64>, _>(17)?.map(Timestamp::from_millis),
     })
 }
 

@@ -265,6 +265,8 @@ pub struct Settlement {
     pub late: Option<Timestamp>,
     pub doubt: Doubt,
     pub mailbox: Mailbox,
+    /// Of one that failed: until when its body stays, for it may be sent once more.
+    pub keep_body: Option<Timestamp>,
 }
 
 /// Whether it is known what became of an attempt.

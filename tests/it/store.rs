@@ -152,18 +152,10 @@ fn a_settlement_under_a_lost_lease_changes_nothing_but_the_log() {
         let later = now.after(Duration::from_secs(1));
         let held = claim(&store, later, later.after(Duration::from_secs(30)), 1, &[]).await.pop().unwrap();
         let settlement = |lease: i64, next: Next| Settlement {
-            delivery_id: held.delivery_id,
-            message_id: held.message_id,
             lease,
-            at: later,
-            next,
             status: Some("550 5.1.1".into()),
-            was_tried: true,
             record: Some(record(&key, Some(held.message_id))),
-            notice: None,
-            late: None,
-            doubt: Doubt::Clear,
-            mailbox: Mailbox::Nothing,
+            ..settlement(&held, later, next)
         };
         assert!(!store.settle(settlement(lost.lease, Next::Failed)).await.unwrap());
         assert!(store.body(held.message_id).await.unwrap().is_some());
@@ -217,18 +209,10 @@ fn of_many_settlements_in_one_group_each_ends_its_own_delivery_once() {
         let now = Timestamp::now();
         let work = claim(&store, now, now.after(Duration::from_secs(30)), 20, &[]).await;
         let settlement = |work: &anshin::store::Work, next: Next, status: Option<&str>| Settlement {
-            delivery_id: work.delivery_id,
-            message_id: work.message_id,
-            lease: work.lease,
-            at: now,
-            next,
             status: status.map(str::to_owned),
-            was_tried: true,
             record: Some(record(&key, Some(work.message_id))),
-            notice: None,
             late: matches!(next, Next::Held { .. }).then_some(now),
-            doubt: Doubt::Clear,
-            mailbox: Mailbox::Nothing,
+            ..settlement(&work, now, next)
         };
         let results = [
             (Next::Delivered, Some("250 2.0.0"), "delivered"),
@@ -351,20 +335,8 @@ fn what_ended_is_purged_and_what_waits_is_not() {
             .unwrap();
         let now = Timestamp::now();
         let work = claim(&store, now, now.after(Duration::from_secs(9)), 1, &[]).await.pop().unwrap();
-        let settlement = Settlement {
-            delivery_id: work.delivery_id,
-            message_id: work.message_id,
-            lease: work.lease,
-            at: now,
-            next: Next::Failed,
-            status: None,
-            was_tried: true,
-            record: Some(record(&key, None)),
-            notice: None,
-            late: None,
-            doubt: Doubt::Clear,
-            mailbox: Mailbox::Nothing,
-        };
+        let settlement =
+            Settlement { record: Some(record(&key, None)), ..settlement(&work, now, Next::Failed) };
         store.settle(settlement).await.unwrap();
         let later = now.after(Duration::from_secs(3600));
         store.purge(later, later).await.unwrap();
@@ -376,11 +348,31 @@ fn what_ended_is_purged_and_what_waits_is_not() {
     });
 }
 
+/// What became of an attempt, of which nothing else is said.
+pub fn settlement(work: &Work, at: Timestamp, next: Next) -> Settlement {
+    Settlement {
+        delivery_id: work.delivery_id,
+        message_id: work.message_id,
+        lease: work.lease,
+        at,
+        next,
+        status: None,
+        was_tried: true,
+        record: None,
+        notice: None,
+        late: None,
+        doubt: Doubt::Clear,
+        mailbox: Mailbox::Nothing,
+        keep_body: None,
+    }
+}
+
 pub fn policy() -> Policy {
     Policy {
         hostname: "relay.example".into(),
         expire: Duration::from_secs(3600),
         delay_notice: Duration::from_secs(60),
+        keep_failed: None,
         order_lifetime: Duration::from_secs(3600),
         duplicate_window: Duration::from_secs(3600),
         postmaster: None,

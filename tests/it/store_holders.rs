@@ -2,28 +2,19 @@
 //!
 //! The only word of the first that counts is that the next hop has the mail: all else is the second's to say.
 
-use crate::store::{claim, message, on_both, open, record};
+use crate::store::{claim, message, on_both, open, record, settlement};
 use anshin::mail::Timestamp;
-use anshin::store::{Doubt, Mailbox, NewMessage, Next, Settlement, Work};
+use anshin::store::{Doubt, NewMessage, Next, Settlement, Work};
 use anshin::vault::DataKey;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn settlement(work: &Work, key: &DataKey, next: Next) -> Settlement {
+fn with_status(work: &Work, key: &DataKey, next: Next) -> Settlement {
     Settlement {
-        delivery_id: work.delivery_id,
-        message_id: work.message_id,
-        lease: work.lease,
-        at: Timestamp::now(),
-        next,
         status: Some("451 4.4.1".into()),
-        was_tried: true,
         record: Some(record(key, Some(work.message_id))),
-        notice: None,
-        late: None,
-        doubt: Doubt::Clear,
-        mailbox: Mailbox::Nothing,
+        ..settlement(work, Timestamp::now(), next)
     }
 }
 
@@ -61,7 +52,7 @@ fn the_first_holder_of_two_moves_nothing_tells_nobody_and_leaves_the_text_to_the
                 late,
                 notice: Some(Box::new(notice)),
                 doubt: Doubt::Ambiguous,
-                ..settlement(&first, &key, next)
+                ..with_status(&first, &key, next)
             };
             assert!(!store.settle(word).await.unwrap(), "{next:?}");
             assert_eq!(seen(&row().await), seen(&before), "{next:?}");
@@ -69,7 +60,7 @@ fn the_first_holder_of_two_moves_nothing_tells_nobody_and_leaves_the_text_to_the
             assert!(store.body(first.message_id).await.unwrap().is_some(), "{next:?}");
             // The second has its lease still, and says what became of it.
             assert!(store.has_lease(second.delivery_id, second.lease).await.unwrap());
-            assert!(store.settle(settlement(&second, &key, Next::Delivered)).await.unwrap());
+            assert!(store.settle(with_status(&second, &key, Next::Delivered)).await.unwrap());
             assert_eq!(row().await.state, "delivered");
         }
     });
@@ -93,8 +84,8 @@ fn the_words_of_both_holders_in_one_commit_count_each_by_its_lease() {
             let second = claim(&store, now.after(MINUTE), now.after(2 * MINUTE), 1, &[]).await.remove(0);
             // In this order, most often in one group.
             let (one, other) = tokio::join!(
-                store.settle(settlement(&first, &key, older)),
-                store.settle(settlement(&second, &key, newer)),
+                store.settle(with_status(&first, &key, older)),
+                store.settle(with_status(&second, &key, newer)),
             );
             assert_eq!([one.unwrap(), other.unwrap()], expected, "{older:?} {newer:?}");
             let row = store.queue_of_message(first.message_id).await.unwrap().remove(0);
@@ -104,7 +95,7 @@ fn the_words_of_both_holders_in_one_commit_count_each_by_its_lease() {
             if state == "waiting" {
                 let work =
                     claim(&store, now.after(3 * MINUTE), now.after(4 * MINUTE), 1, &[]).await.remove(0);
-                assert!(store.settle(settlement(&work, &key, Next::Delivered)).await.unwrap());
+                assert!(store.settle(with_status(&work, &key, Next::Delivered)).await.unwrap());
             }
         }
     });

@@ -1,8 +1,10 @@
 //! Holds in the store, on both engines: what is accepted as held, who may decide when, and what is told once.
 
-use crate::store::{claim, message, on_both, open, record};
+use crate::store::{claim, message, on_both, open, record, settlement};
 use anshin::mail::Timestamp;
-use anshin::store::{Acceptance, NewHold, NewMessage, NewNotice, QueueRow, Ruled, Ruling, Standing, Store};
+use anshin::store::{
+    Acceptance, NewHold, NewMessage, NewNotice, Next, QueueRow, Ruled, Ruling, Settlement, Standing, Store,
+};
 use anshin::vault::{DataKey, Indexed, Place, Vault};
 use std::time::Duration;
 
@@ -161,5 +163,49 @@ fn what_an_operator_holds_or_moves_behind_a_dead_worker_counts_as_sent() {
         }
         let doubtful: i64 = store.queue_totals().await.unwrap().iter().map(|total| total.doubtful).sum();
         assert_eq!(doubtful, 2);
+    });
+}
+
+#[test]
+fn what_failed_is_sent_again_while_its_body_is_kept_by_one_of_two_and_its_body_goes_in_time() {
+    on_both(|url, vault| async move {
+        let (store, key) = open(&url, &vault).await;
+        let all = [(); 3].map(|()| message(&vault, &key, None));
+        let (at, ids) = (all[0].at, all.each_ref().map(|new| (new.id, new.delivery.id)));
+        store.accept(all.into()).await.unwrap();
+        let fail = async |at: Timestamp, keep: [Option<Timestamp>; 3]| {
+            for work in claim(&store, at, at.after(MINUTE), 10, &[]).await {
+                let place = ids.iter().position(|(id, _)| *id == work.message_id).unwrap();
+                let done = Settlement { keep_body: keep[place], ..settlement(&work, at, Next::Failed) };
+                assert!(store.settle(done).await.unwrap());
+            }
+        };
+        let (until, later) = (at.after(2 * MINUTE), at.after(MINUTE));
+        fail(at, [Some(until), Some(until), None]).await;
+        let again = |of, at: Timestamp| {
+            let to = Ruled::Again { expires_at: at.after(5 * MINUTE), look_at: at.after(5 * MINUTE) };
+            store.rule(ruling(&key, of, at, Standing::Failed, to))
+        };
+        assert!(store.body(ids[2].0).await.unwrap().is_none(), "nothing is kept that is not to be");
+        assert!(!again(ids[2], later).await.unwrap());
+        assert_eq!(row(&store, ids[0].0).await.body_until, Some(until));
+        let records = store.records_of_message(ids[0].0).await.unwrap().len();
+        let both = futures_util::future::join(again(ids[0], later), again(ids[0], later)).await;
+        assert!(both.0.unwrap() != both.1.unwrap(), "one of two");
+        assert_eq!(store.records_of_message(ids[0].0).await.unwrap().len(), records + 1);
+        let found = row(&store, ids[0].0).await;
+        assert_eq!((found.state.as_str(), found.attempts, found.body_until), ("waiting", 0, None));
+        assert_eq!(found.expires_at, later.after(5 * MINUTE));
+        // The purge takes nothing whose time has not come, nor what waits once more, whenever that is.
+        store.purge(at.before(MINUTE), later).await.unwrap();
+        assert!(store.body(ids[1].0).await.unwrap().is_some());
+        store.purge(at.before(MINUTE), until).await.unwrap();
+        assert!(store.body(ids[1].0).await.unwrap().is_none());
+        assert!(!again(ids[1], later).await.unwrap(), "its body is gone");
+        assert!(store.body(ids[0].0).await.unwrap().is_some());
+        // It is one delivery like any other: leased, and its body goes with its end.
+        fail(later, [None; 3]).await;
+        assert_eq!(row(&store, ids[0].0).await.state, "failed");
+        assert!(store.body(ids[0].0).await.unwrap().is_none());
     });
 }

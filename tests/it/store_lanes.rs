@@ -2,10 +2,10 @@
 //! doubtful, who is suppressed, and that the engines use the indexes.
 
 use crate::peer::{Scratch, postgres, sqlite};
-use crate::store::{claim, message, on_both, open, record, vault};
+use crate::store::{claim, message, on_both, open, record, settlement, vault};
 use anshin::mail::Timestamp;
 use anshin::schedule::{Board, Bounds, Class, Groups, Left, Rest, Rooms};
-use anshin::store::{Block, Doubt, Gone, Leases, Mailbox, NewMessage, Next, Settlement};
+use anshin::store::{Block, Gone, Leases, Mailbox, NewMessage, Next, Settlement};
 use anshin::vault::{DataKey, Indexed, Vault};
 use sqlx::{Connection, Row};
 use std::collections::HashMap;
@@ -173,18 +173,9 @@ fn a_mailbox_that_refused_is_suppressed_for_longer_each_time_and_until_it_takes_
                 let later = Timestamp::now();
                 let work = claim(store, later, later.after(Duration::from_secs(30)), 1, &[]).await.remove(0);
                 let settlement = Settlement {
-                    delivery_id: work.delivery_id,
-                    message_id: work.message_id,
-                    lease: work.lease,
-                    at: now,
-                    next: Next::Failed,
-                    status: None,
-                    was_tried: true,
                     record: Some(record(key, None)),
-                    notice: None,
-                    late: None,
-                    doubt: Doubt::Clear,
                     mailbox,
+                    ..settlement(&work, now, Next::Failed)
                 };
                 assert!(store.settle(settlement).await.unwrap());
                 store.suppression(std::iter::once(index), now).await.unwrap()
@@ -260,21 +251,8 @@ fn what_one_process_accepts_wakes_another_one_on_postgres() {
 }
 
 /// What an attempt came to.
-fn settlement(work: &anshin::store::Work, key: &anshin::vault::DataKey, next: Next) -> Settlement {
-    Settlement {
-        delivery_id: work.delivery_id,
-        message_id: work.message_id,
-        lease: work.lease,
-        at: Timestamp::now(),
-        next,
-        status: None,
-        was_tried: true,
-        record: Some(record(key, None)),
-        notice: None,
-        late: None,
-        doubt: Doubt::Clear,
-        mailbox: Mailbox::Nothing,
-    }
+fn recorded(work: &anshin::store::Work, key: &anshin::vault::DataKey, next: Next) -> Settlement {
+    Settlement { record: Some(record(key, None)), ..settlement(work, Timestamp::now(), next) }
 }
 
 #[test]
@@ -287,7 +265,7 @@ fn what_was_put_off_untried_costs_no_attempt_and_leaves_no_record() {
             let until = now.after(Duration::from_secs(30));
             let work = claim(&store, now, until, 1, &[]).await.pop().unwrap();
             assert_eq!(work.attempt, attempt);
-            let next = settlement(&work, &key, Next::Again(now));
+            let next = recorded(&work, &key, Next::Again(now));
             let record = next.record.filter(|_| was_tried);
             assert!(store.settle(Settlement { was_tried, record, ..next }).await.unwrap());
             now = now.after(Duration::from_secs(1));
@@ -316,10 +294,10 @@ fn what_others_may_be_about_to_settle_is_left_to_them_and_what_was_delivered_is_
         let second = look(Leases::TakenOver(later)).await.remove(0);
         assert_eq!(second.delivery_id, first.delivery_id);
         // The first one's late word that it is to be tried again counts for nothing, that it was delivered does.
-        assert!(!store.settle(settlement(&first, &key, Next::Again(later))).await.unwrap());
-        assert!(store.settle(settlement(&first, &key, Next::Delivered)).await.unwrap());
-        assert!(!store.settle(settlement(&second, &key, Next::Again(later))).await.unwrap());
-        assert!(!store.settle(settlement(&second, &key, Next::Delivered)).await.unwrap(), "once");
+        assert!(!store.settle(recorded(&first, &key, Next::Again(later))).await.unwrap());
+        assert!(store.settle(recorded(&first, &key, Next::Delivered)).await.unwrap());
+        assert!(!store.settle(recorded(&second, &key, Next::Again(later))).await.unwrap());
+        assert!(!store.settle(recorded(&second, &key, Next::Delivered)).await.unwrap(), "once");
         let states: Vec<String> = store
             .queue_of_message(first.message_id)
             .await
@@ -380,7 +358,7 @@ fn a_result_whose_answer_was_lost_is_recorded_once_and_a_hold_under_a_lost_lease
         let work = claim(&store, now, now, 2, &[]).await;
         let result = |work: &anshin::store::Work, next| {
             let record = record(&key, Some(work.message_id));
-            Settlement { record: Some(record), ..settlement(work, &key, next) }
+            Settlement { record: Some(record), ..recorded(work, &key, next) }
         };
         let records =
             async |work: &anshin::store::Work| store.records_of_message(work.message_id).await.unwrap().len();

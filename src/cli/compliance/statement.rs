@@ -309,6 +309,7 @@ fn purpose(table: &str) -> &'static str {
         "thread_id" => "スレッドの対応",
         "message" => "配送するメール",
         "message_body" => "配送待ちの本文",
+        "kept_body" => "配信できなかったメールの本文の保管期限(再送のため)",
         "kept_text" => "配送後も保管する本文(設定した場合のみ)",
         "delivery" => "配送の状態",
         "duplicate" => "重複・通知済みの目印",

@@ -1,4 +1,5 @@
-//! A person of a store decides about one of its own mails: what is held for a document is sent as it is, what has not gone yet is withdrawn.
+//! A person of a store decides about one of its own mails: what is held for a document is sent as it is, what has not gone yet is withdrawn,
+//! what could not be delivered is sent once more, also what a customer wrote to the store.
 //!
 //! Rules: the same as by the mail that a notice asks for (`decision.rs`), and no more: a document alone can be vouched for by its sender;
 //! what holds an address in a text, what the operator holds, and what a customer wrote is not a store's to decide. Administrators and
@@ -7,10 +8,11 @@
 
 use super::{MenuRole, MenuSession, Visit};
 use crate::mail::Timestamp;
-use crate::relay::envelope::Envelope;
+use crate::relay::envelope::{Envelope, open_recipient};
 use crate::relay::hold::{DOCUMENT, FAULT, OPERATOR, OTHER_ADDRESS, RESIDUE, UNPROVEN};
 use crate::relay::{Event, Relay, RelayFault, queue_id};
-use crate::store::{MenuChanged, Ruled, Ruling, Standing};
+use crate::store::{MenuChanged, Ruled, Ruling, Standing, Work};
+use crate::vault::DataKey;
 
 /// What is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum MailDecision {
     Send,
     /// It is not sent.
     Withdraw,
+    /// It could not be delivered, and is sent once more.
+    Again,
 }
 
 impl MailDecision {
@@ -28,6 +32,7 @@ impl MailDecision {
         match self {
             MailDecision::Send => "send-mail",
             MailDecision::Withdraw => "withdraw-mail",
+            MailDecision::Again => "resend-mail",
         }
     }
 }
@@ -43,6 +48,10 @@ pub enum MailFault {
     NotForStores,
     #[error("it has ended, or is being delivered just now")]
     TooLate,
+    #[error("its text is not kept any more")]
+    NoText,
+    #[error("its recipient has another address by now, or the conversation has ended")]
+    Elsewhere,
     #[error("this process opens no message")]
     Apart,
     #[error(transparent)]
@@ -67,8 +76,15 @@ impl Relay {
         if !self.vault().seal.open_it() {
             return Err(MailFault::Apart);
         }
+        let now = Timestamp::now();
         let rows = self.store().queue_of_message(message).await.map_err(RelayFault::from)?;
-        let is_own = |direction: &str| matches!(direction, "to_customer" | "copy");
+        let is_own = |direction: &str| match direction {
+            "to_customer" => true,
+            "copy" => decision != MailDecision::Again,
+            // What a customer wrote is nothing to decide about, but that it arrives after all.
+            "to_merchant" => decision == MailDecision::Again,
+            _ => false,
+        };
         let row = rows.into_iter().find(|row| row.merchant_id == who.store.id && is_own(&row.direction));
         let row = row.ok_or(MailFault::NotThere)?;
         let work = self.store().delivered_work(row.delivery_id).await.map_err(RelayFault::from)?;
@@ -78,9 +94,10 @@ impl Relay {
             (MailDecision::Send, "held", Some(DOCUMENT))
             | (MailDecision::Withdraw, "held" | "waiting", _) => {}
             (MailDecision::Send, "held", _) => return Err(MailFault::NotForStores),
+            (MailDecision::Again, "failed", _) if row.body_until.is_some_and(|until| until > now) => {}
+            (MailDecision::Again, "failed", _) => return Err(MailFault::NoText),
             _ => return Err(MailFault::TooLate),
         }
-        let now = Timestamp::now();
         let key = self.data_key(&work.key).map_err(RelayFault::from)?;
         let (event, word, from, to) = match decision {
             MailDecision::Send => {
@@ -100,6 +117,14 @@ impl Relay {
                     Standing::Waiting
                 };
                 (Event::Dropped, "withdraw", from, Ruled::Dropped)
+            }
+            MailDecision::Again => {
+                if !self.leads_there_still(&key, &work, now).await? {
+                    return Err(MailFault::Elsewhere);
+                }
+                let expires_at = now.after(self.policy().expire);
+                let to = Ruled::Again { expires_at, look_at: self.deadlines().first(now) };
+                (Event::Retried, "resend", Standing::Failed, to)
             }
         };
         let detail = serde_json::json!({
@@ -123,6 +148,28 @@ impl Relay {
             MenuChanged::NotAllowed => Err(MailFault::NotAllowed),
             _ => Err(MailFault::TooLate),
         }
+    }
+}
+
+impl Relay {
+    /// Whether a delivery would go today where it went when it was taken: its conversation lives, and who it was for has that address.
+    async fn leads_there_still(
+        &self,
+        key: &DataKey,
+        work: &Work,
+        now: Timestamp,
+    ) -> Result<bool, RelayFault> {
+        let Some(conversation) = work.conversation_id else { return Ok(false) };
+        let Some(conversation) = self.conversation_by_id(conversation).await? else { return Ok(false) };
+        if conversation.closed_at.is_some() || conversation.expires_at <= now {
+            return Ok(false);
+        }
+        let recipient = open_recipient(key, work.delivery_id, &work.recipient)?;
+        if work.direction == "to_customer" {
+            return Ok(conversation.customer.same_mailbox(&recipient));
+        }
+        let registered = self.registered(&conversation.merchant).await?;
+        Ok(registered.iter().any(|address| address.same_mailbox(&recipient)))
     }
 }
 

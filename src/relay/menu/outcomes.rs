@@ -153,7 +153,7 @@ pub(super) fn step(event: &MenuMailEvent, is_own: bool) -> Option<MailStep> {
         "held" if is_own => ("held", result.map(words::held), None),
         "released" if is_own => ("released", None, result),
         "dropped" if is_own => ("dropped", None, result),
-        "retried" => ("retried", None, None),
+        "retried" => ("retried", None, result),
         "rerouted" => ("rerouted", None, None),
         _ => return None,
     };

@@ -87,6 +87,8 @@ pub struct MailView {
     pub until: Option<Timestamp>,
     pub may_send: bool,
     pub may_withdraw: bool,
+    /// It failed, and until then it can be sent once more.
+    pub again_until: Option<Timestamp>,
 }
 
 impl Relay {
@@ -248,6 +250,7 @@ impl Relay {
         let queued: HashMap<i64, QueueRow> = queued.into_iter().map(|row| (row.message_id, row)).collect();
         let gone: Vec<i64> = messages.iter().copied().filter(|id| !queued.contains_key(id)).collect();
         let ends = self.ends(merchant, gone).await?;
+        let now = Timestamp::now();
         let mut ids: Vec<i64> = rows.iter().filter_map(|row| row.conversation_id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -291,6 +294,10 @@ impl Relay {
                     && is_own
                     && open
                     && !matches!(held_for, Some(hold::FAULT | hold::OPERATOR | hold::RULE)),
+                again_until: queued
+                    .filter(|row| decides && row.state == "failed")
+                    .and_then(|row| row.body_until)
+                    .filter(|until| *until > now),
             };
             (row.id, Some(view))
         };

@@ -38,7 +38,7 @@ const PAGES: [Words; 26] = [
     ("", "-", "-"),
 ];
 
-const ACTIONS: [Words; 41] = [
+const ACTIONS: [Words; 42] = [
     ("look", "表示", "looked at"),
     ("post", "送信", "sent a form"),
     ("other", "その他", "other"),
@@ -76,6 +76,7 @@ const ACTIONS: [Words; 41] = [
     ("not-me", "心当たりのないログインの届け出", "said that a sign-in was not theirs"),
     ("search", "検索", "searched"),
     ("send-mail", "保留中のメールの送信", "sent a held mail"),
+    ("resend-mail", "届かなかったメールの再送", "sent a mail once more"),
     ("withdraw-mail", "メールの取りやめ", "withdrew a mail"),
     ("login", "メール送信のログイン", "login to send mail"),
     ("?", "読み取れません", "unreadable"),

@@ -48,6 +48,7 @@ struct Shown {
     size: String,
     may_send: bool,
     may_withdraw: bool,
+    may_go_again: bool,
 }
 
 struct Step {
@@ -133,6 +134,7 @@ fn one(f: &Frame, view: &MailView) -> Shown {
         size: size(view.size),
         may_send: view.may_send,
         may_withdraw: view.may_withdraw,
+        may_go_again: view.again_until.is_some(),
     }
 }
 
@@ -145,6 +147,7 @@ pub(super) async fn decide(
     let decision = match form.value("do") {
         "send" => MailDecision::Send,
         "withdraw" => MailDecision::Withdraw,
+        "again" => MailDecision::Again,
         _ => return Ok(Outcome::refused(words::not_allowed(language), "post", "refused")),
     };
     let message = parse_queue_id(form.value("mail"));

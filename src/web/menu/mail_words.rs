@@ -52,6 +52,14 @@ pub(super) fn means(view: &MailView, language: Language) -> &'static str {
             "お客様のメールサーバーが受け取りました。開かれたかどうかは、わかりません。",
             "The customer's mail server has taken it. Whether it was read is not known.",
         ),
+        MailState::Failed | MailState::Expired if to_store && view.again_until.is_some() => language.say(
+            "お店のメールボックスに届けられませんでした。受信側の設定と容量をお確かめのうえ、もう一度届けることができます。お客様には、届かなかったことをお知らせしています。",
+            "It could not be delivered to the store's mailbox. Check that mailbox, then have it delivered once more. The customer was told that it did not arrive.",
+        ),
+        MailState::Failed | MailState::Expired if view.again_until.is_some() => language.say(
+            "自動での再送は終わりました。下のボタンで、もう一度送ることができます。",
+            "It is tried no more by itself. You can have it sent once more below.",
+        ),
         MailState::Failed | MailState::Expired if to_store => language.say(
             "お店のメールボックスに届けられませんでした。受信側の設定と容量をお確かめください。お客様には、届かなかったことをお知らせしています。",
             "It could not be delivered to the store's mailbox. Please check that mailbox. The customer was told that it did not arrive.",
@@ -103,7 +111,12 @@ pub(super) fn step(step: &MailStep, language: Language) -> String {
         "held" => language.say("保留しました", "Held"),
         "released" => language.say("保留を解いて送ることにしました", "Released"),
         "dropped" => language.say("送らないことにしました", "Decided not to send it"),
-        "retried" => language.say("運用担当者が再送しました", "Tried again by the operator"),
+        "retried" if step.by.as_deref() == Some("sender") => {
+            language.say("もう一度送ることにしました", "To be sent once more")
+        }
+        "retried" => {
+            return language.say("運用担当者が再送しました", "Tried again by the operator").to_owned();
+        }
         _ => language.say("運用担当者が配信経路を変えました", "Sent another way by the operator"),
     };
     format!("{what}{by}")
@@ -111,6 +124,13 @@ pub(super) fn step(step: &MailStep, language: Language) -> String {
 
 /// Until when a mail is in a state that ends by itself.
 pub(super) fn until(view: &MailView, language: Language) -> Option<String> {
+    if let Some(until) = view.again_until {
+        return Some(format!(
+            "{}: {}",
+            language.say("再送できる期限", "Can be sent again until"),
+            in_japan(until)
+        ));
+    }
     let until = in_japan(view.until?);
     Some(match view.state {
         MailState::Held => format!("{}: {until}", language.say("保留期限", "Held until")),
@@ -124,6 +144,7 @@ pub(super) fn decided(decision: MailDecision, language: Language) -> Said {
         MailDecision::Withdraw => {
             language.say("取りやめました。送られません。", "It is withdrawn, and not sent.")
         }
+        MailDecision::Again => language.say("もう一度送ります。", "It is sent once more."),
     })
 }
 
@@ -145,6 +166,16 @@ pub(super) fn refused(fault: &MailFault, language: Language) -> Option<(Said, &'
             "いま配信しているところか、すでに終わっています。",
             "It is being delivered just now, or has ended.",
             "too-late",
+        ),
+        MailFault::NoText => (
+            "本文が残っていません。必要であれば、メールソフトからもう一度送ってください。",
+            "Its text is not kept any more. If it is still needed, send it again from your mail program.",
+            "no-text",
+        ),
+        MailFault::Elsewhere => (
+            "宛先のアドレスが変わったか、このお客様との連絡は終了しています。メールソフトから新しいメールとして送ってください。",
+            "The recipient's address has changed, or this conversation has ended. Send a new message from your mail program.",
+            "elsewhere",
         ),
         MailFault::Apart => (
             "この画面では決められません。届いているお知らせのメールから操作してください。",

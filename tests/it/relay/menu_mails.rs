@@ -15,6 +15,7 @@ on_both_databases! {
     a_store_sees_what_became_of_its_mails_and_finds_them_by_order,
     a_mail_that_waits_is_withdrawn_and_never_arrives,
     a_held_document_is_sent_as_it_is_by_staff_and_by_nobody_who_only_reads,
+    what_could_not_be_delivered_is_sent_once_more_either_way_and_arrives_once,
 }
 
 /// Somebody of the store whom the administrator invites, signed in with a password of his own.
@@ -275,4 +276,49 @@ fn the_history_shows_the_store_s_own_logins_to_submission_and_one_person_s_lines
     let hers = id.rsplit('"').next().unwrap().to_owned();
     let page = boss.get(&format!("/menu/history?all=1&person={hers}")).is(200).says(">メール<");
     assert!(!page.body.contains("<span>admin"), "{}", page.body);
+}
+
+fn what_could_not_be_delivered_is_sent_once_more_either_way_and_arrives_once(on: On) {
+    let scene = Scene::new(on);
+    let mut boss = signed_in(&scene);
+    let mut reader = invited(&scene, &mut boss, ("mise", "miru", "reader"));
+    let lost = |refuses: &crate::relay::mailbox::Mailbox, send: &dyn Fn() -> String| {
+        refuses.behave(Manner::Rcpt("550 5.7.1 not now".into()));
+        let id = send();
+        eventually("it has failed", || {
+            scene.relay.queue(Some("failed")).iter().any(|row| row["queue_id"] == id.as_str()).then_some(())
+        });
+        refuses.behave(Manner::Kind);
+        id
+    };
+    let letter = scene.to_customer();
+    let out = lost(&scene.hana.mailbox, &|| scene.submit(&letter).is("250 2.0.0").queue_ids().remove(0));
+    let question = scene.to_merchant();
+    let came = lost(&scene.mise.mailbox, &|| scene.deliver(&question).is("250 2.0.0").queue_ids().remove(0));
+    for (id, mailbox, letter, words) in [
+        (&out, &scene.hana.mailbox, &letter, "自動での再送は終わりました"),
+        (&came, &scene.mise.mailbox, &question, "受信側の設定"),
+    ] {
+        let path = format!("/menu/mail?id={id}");
+        let page = reader.get(&path).is(200);
+        assert!(!page.body.contains("value=\"again\""), "who only reads: {}", page.body);
+        reader.post("/menu/mail", &[("do", "again"), ("mail", id)]).is(422).says("権限がない");
+        boss.get(&path).is(200).says(words).says("再送できる期限").says("value=\"again\"");
+        boss.post("/menu/mail", &[("do", "again"), ("mail", id)]).is(200).says("もう一度送ります");
+        eventually("it is delivered", || {
+            boss.get(&path).is(200).body.contains("メールサーバーに届けました").then_some(())
+        });
+        let arrived = mailbox.received();
+        let of_it = arrived.iter().filter(|one| one.was_taken && told(one).0 == letter.subject);
+        assert_eq!(of_it.count(), 1, "once");
+        boss.get(&path).says("もう一度送ることにしました(お店の判断)");
+        boss.post("/menu/mail", &[("do", "again"), ("mail", id)]).is(422).says("すでに終わって");
+    }
+    // Its address is another by now: the text was made for the old one.
+    let late = Letter::new(&scene.watch, &scene.mise.address, &scene.order.customer_alias);
+    let late = lost(&scene.hana.mailbox, &|| scene.submit(&late).is("250 2.0.0").queue_ids().remove(0));
+    scene.relay.anshin(&["order", "close", "--store-id", "mise", "--order-no", "A-1001"]);
+    boss.post("/menu/mail", &[("do", "again"), ("mail", &late)]).is(422).says("終了しています");
+    boss.get("/menu/history?all=1").is(200).says("届かなかったメールの再送");
+    assert_eq!(scene.relay.anshin(&["log", "verify"])["intact"], true);
 }

@@ -118,12 +118,18 @@ pub struct Ledger {
 
 /// What must give nothing once the queue is empty: each what it would mean, and the rows that would say so. A thousand kills
 /// leave tens of thousands of rows, so none asks one row at a time.
-const NEVER: [(&str, &str); 10] = [
+const NEVER: [(&str, &str); 11] = [
     ("a message without its delivery", "message WHERE id NOT IN (SELECT message_id FROM delivery)"),
     ("a delivery without its message", "delivery WHERE message_id NOT IN (SELECT id FROM message)"),
     (
         "a body that nobody needs",
-        "message_body WHERE message_id NOT IN (SELECT message_id FROM delivery WHERE state IN ('waiting', 'held'))",
+        "message_body WHERE message_id NOT IN (SELECT message_id FROM delivery WHERE state IN ('waiting', 'held')) \
+         AND message_id NOT IN (SELECT message_id FROM kept_body)",
+    ),
+    (
+        "a body that is kept for nothing",
+        "kept_body WHERE message_id NOT IN (SELECT message_id FROM delivery WHERE state = 'failed') \
+         OR message_id NOT IN (SELECT message_id FROM message_body)",
     ),
     (
         "a message that was not recorded once",

@@ -1,0 +1,7 @@
+-- Bodies of mails that could not be delivered, for as long as a store may have them sent once more (egress.retry.keep_failed).
+
+CREATE TABLE kept_body (
+    message_id BIGINT PRIMARY KEY, -- of which message, whose delivery has failed
+    until BIGINT NOT NULL          -- when its body goes, in milliseconds since 1970
+);
+CREATE INDEX kept_body_until ON kept_body (until);
