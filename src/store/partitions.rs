@@ -30,6 +30,8 @@ const RECKONED_DAYS: i64 = 28;
 const READ_AT_ONCE: usize = 92;
 /// How long making or dropping a partition waits for those who read, while others wait behind it.
 const LOCK_PATIENCE: &str = "SET LOCAL lock_timeout = '200ms'";
+/// How often one is made once more whose lock did not come.
+const TRIES: u32 = 5;
 
 /// The days of a partition, since 1970: from the first on, before the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,8 +99,18 @@ impl Store {
             }
             let width = width(self.octets_a_day(&there, today).await?);
             let elsewhere = self.days_in_rest(day, day + width).await?;
-            let one = self.make_partition(next(day, width, &there, &elsewhere)).await;
+            let wanted = next(day, width, &there, &elsewhere);
+            let mut one = self.make_partition(wanted).await;
             there = self.partitions().await?;
+            // Another process may be at it, and slow.
+            for _ in 0..TRIES {
+                if there.iter().any(|days| days.has(day)) || !one.as_ref().is_err_and(StoreFault::is_of_lock)
+                {
+                    break;
+                }
+                one = self.make_partition(wanted).await;
+                there = self.partitions().await?;
+            }
             // Another process may have been faster.
             if one.is_err() && !there.iter().any(|days| days.has(day)) {
                 made = made.and(one);
