@@ -7,7 +7,7 @@ use crate::config::{self, Audit, Config, Keep, Keys, Profile, Role};
 use crate::egress::{Egress, close_audit};
 use crate::ingress::{Ingress, Inherited, Listening, make_self_signed};
 use crate::mail::{RealAddress, Timestamp};
-use crate::relay::{Boxing, Domains, Policy, Relay, RelayFault, SenderPolicy};
+use crate::relay::{Boxing, Domains, KeepFailed, Policy, Relay, RelayFault, SenderPolicy};
 use crate::residency::{Checker, Staff};
 use crate::senders;
 use crate::store::Store;
@@ -79,7 +79,10 @@ pub(super) async fn open(config: &Config, vault: Vault) -> Result<(Relay, Checke
         },
         expire: config.egress.retry.expire,
         delay_notice: config.egress.retry.delay_notice,
-        keep_failed: config.keeps_failed(),
+        keep_failed: config.egress.retry.keep_failed.map(|period| KeepFailed {
+            period: period.min(config.retention.queue),
+            texts: config.retention.texts.period,
+        }),
         order_lifetime: ORDER_LIFETIME,
         duplicate_window: DUPLICATE_WINDOW,
         hold_expire: config.content.hold_expire,

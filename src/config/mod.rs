@@ -130,18 +130,6 @@ pub struct Dns {
 }
 
 impl Config {
-    /// How long the body of what failed stays (`egress.retry.keep_failed`): sent once more, it must be over before its text's time is.
-    #[must_use]
-    pub fn keeps_failed(&self) -> Option<Duration> {
-        let retry = &self.egress.retry;
-        let before = retry.expire.saturating_mul(2).saturating_add(self.content.hold_expire);
-        let left = self.retention.texts.period.saturating_sub(before);
-        retry
-            .keep_failed
-            .map(|period| period.min(left).min(self.retention.queue))
-            .filter(|period| !period.is_zero())
-    }
-
     /// Reads `path` (or only defaults and environment), checks everything, also against the machine: files that
     /// must be there, their modes, for all roles.
     ///

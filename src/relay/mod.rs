@@ -135,7 +135,7 @@ pub use needs::Need;
 pub use operator::QueueFault;
 pub use order_pages::ORDERS_MAX;
 pub use orders::{OrderFault, OrderRequest, OrderView};
-pub use outbound::{AttemptResult, Outbound, Unsent, Verdict};
+pub use outbound::{AttemptResult, KeepFailed, Outbound, Unsent, Verdict};
 pub use past::{Past, PastMail, PastMessage};
 pub use pause::PauseView;
 pub use proof::SenderProof;
@@ -182,7 +182,7 @@ pub struct Policy {
     /// The sender is told once that a message is late.
     pub delay_notice: Duration,
     /// The body of what failed between a store and a customer stays for so long.
-    pub keep_failed: Option<Duration>,
+    pub keep_failed: Option<KeepFailed>,
     /// A conversation opened without an end lives this long after its opening.
     pub order_lifetime: Duration,
     /// The same message sent again within this time is delivered once.

@@ -74,6 +74,10 @@ impl Relay {
         status: &str,
         now: Timestamp,
     ) -> Option<NewMessage> {
+        // A customer was told that it failed, and knows nothing of the store's having tried once more.
+        if work.is_again && work.direction == "to_merchant" && outcome != Outcome::Relayed {
+            return None;
+        }
         let envelope = match Envelope::open(key, work.message_id, &work.envelope) {
             Ok(envelope) => envelope,
             Err(fault) => return not_made(work.message_id, &fault),
@@ -272,6 +276,11 @@ impl Report<'_> {
         let (status, reason) = self.outcome.public_status(self.status);
         let (japanese, english) = self.outcome.text();
         let mut text = format!("{japanese}\r\n\r\n{english}\r\n\r\n");
+        if matches!(self.outcome, Outcome::Failed | Outcome::Expired) {
+            let (japanese, english) =
+                advice(self.subject.direction, self.relay.policy().keep_failed.is_some());
+            text.push_str(&format!("{japanese}\r\n\r\n{english}\r\n\r\n"));
+        }
         let removed: Vec<&str> =
             self.subject.removed.iter().filter_map(|what| words::removed(*what)).collect();
         if !removed.is_empty() {
@@ -332,6 +341,26 @@ impl Report<'_> {
             fields.push_str(&format!("Will-Retry-Until: {}\r\n", self.subject.expires_at.to_rfc5322()));
         }
         fields
+    }
+}
+
+/// What to do about a mail that could not be delivered.
+fn advice(direction: &str, is_kept: bool) -> (&'static str, &'static str) {
+    match direction {
+        "to_merchant" => (
+            "お急ぎの場合は、マーケットプレイスの問い合わせフォームなど、ほかの方法でお店にご連絡ください。",
+            "If it is urgent, reach the store in another way, such as the contact form of the marketplace.",
+        ),
+        "to_customer" if is_kept => (
+            "届かない原因がなくなったあと、数日のあいだは、店舗メニューの「メール」からもう一度送ることができます。\
+             新しいメールとして送り直すこともできます。両方を行うと、お客様に2通届きます。",
+            "Once the cause is gone it can, for some days, be sent once more in the store's menu (Mails). You can also send a new message; after \
+             both the customer gets two.",
+        ),
+        _ => (
+            "届かない原因がなくなったあと、必要であれば、新しいメールとして送り直してください。",
+            "If it is still needed once the cause is gone, send it as a new message.",
+        ),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::schedule::Deadlines;
 use crate::store::{Doubt, Mailbox, NewRecord, Next, Settlement, StoreFault, Work};
 use crate::vault::DataKey;
+use std::time::Duration;
 
 /// A message on its way out, opened and past the gate.
 pub struct Outbound {
@@ -61,6 +62,14 @@ pub struct AttemptResult {
     pub is_time_sure: bool,
     /// What is sealed in the record: next hop, TLS, what the remote server said.
     pub detail: serde_json::Value,
+}
+
+/// How long bodies stay that could not be delivered.
+#[derive(Debug, Clone, Copy)]
+pub struct KeepFailed {
+    pub period: Duration,
+    /// How long texts stay at all, from their acceptance on: sent once more, one is over before that.
+    pub texts: Duration,
 }
 
 impl Relay {
@@ -190,7 +199,9 @@ impl Relay {
     pub(super) fn body_kept(&self, work: &Work, now: Timestamp) -> Option<Timestamp> {
         let is_theirs = work.conversation_id.is_some()
             && matches!(work.direction.as_str(), "to_customer" | "to_merchant");
-        self.policy().keep_failed.filter(|_| is_theirs).map(|period| now.after(period))
+        let keep = self.policy().keep_failed.filter(|_| is_theirs)?;
+        let last = work.received_at.after(keep.texts.saturating_sub(self.policy().expire));
+        Some(now.after(keep.period).min(last)).filter(|until| *until > now)
     }
 
     /// Puts off a leased delivery that nobody was asked to take: no attempt, no event, and no key is needed.

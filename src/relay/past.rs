@@ -297,6 +297,7 @@ impl Past {
             received_at: at,
             expires_at: at.after(self.relay.policy().expire),
             delay_noticed: false,
+            is_again: false,
         };
         Ok((record, PastMessage { work, sent_id }))
     }

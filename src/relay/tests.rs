@@ -1,6 +1,7 @@
 //! The relay's decisions on a real database, without a socket: what an accepted message, a result and a bounce become.
 //! Everybody in it is made up, and what they must never read of each other is looked for.
 
+mod again;
 mod altered;
 mod binding;
 mod credentials;
@@ -49,6 +50,7 @@ struct Shop {
     relay: Relay,
     order: OrderView,
     login: Login,
+    menu_password: crate::vault::Secret,
     dir: PathBuf,
 }
 
@@ -131,7 +133,7 @@ impl Shop {
             })
             .await
             .unwrap();
-        Self { relay, order, login, dir }
+        Self { relay, order, login, menu_password: added.menu_password, dir }
     }
 
     /// Its database, behind its back.

@@ -107,7 +107,8 @@ impl Store {
                         _ => all.inquiries += 1,
                     }
                     let waiting = "SELECT COUNT(*) FROM delivery d JOIN message m ON m.id = d.message_id \
-                 WHERE m.conversation_id = $1 AND d.state IN ('waiting', 'held')";
+                 WHERE m.conversation_id = $1 AND (d.state IN ('waiting', 'held') \
+                 OR m.id IN (SELECT message_id FROM kept_body WHERE until IS NOT NULL))";
                     let records = "SELECT COUNT(*) FROM record WHERE conversation_id = $1";
                     for (text, count) in [(waiting, &mut all.waiting), (records, &mut all.records)] {
                         let own: i64 =
@@ -123,7 +124,7 @@ impl Store {
             .await
     }
 
-    /// Mails of the two parties that wait or are held in a conversation: id, direction, when they came, which of both,
+    /// Mails of the two parties that wait, are held or could be sent once more in a conversation: id, direction, when they came, which of both,
     /// and what they are held for.
     ///
     /// # Errors
@@ -133,7 +134,9 @@ impl Store {
         conversation: i64,
     ) -> Result<Vec<(i64, String, Timestamp, String, Option<String>)>, StoreFault> {
         let text = "SELECT m.id, m.direction, m.received_at, d.state, d.held_for FROM message m \
-             JOIN delivery d ON d.message_id = m.id WHERE m.conversation_id = $1 AND m.direction <> 'notice' AND d.state IN ('waiting', 'held') ORDER BY m.id";
+             JOIN delivery d ON d.message_id = m.id WHERE m.conversation_id = $1 AND m.direction <> 'notice' \
+             AND (d.state IN ('waiting', 'held') OR m.id IN (SELECT message_id FROM kept_body WHERE until IS NOT NULL)) \
+             ORDER BY m.id";
         let rows = sqlx::query(text).bind(conversation).fetch_all(self.pool()).await?;
         let read = |row: &AnyRow| {
             let at = Timestamp::from_millis(row.try_get(2)?);

@@ -45,7 +45,7 @@ pub enum Ruled {
     Late { look_at: Timestamp },
     /// It is given up; its body is destroyed, or stays until then.
     Expired { keep_body: Option<Timestamp> },
-    /// It is sent once more, with all its attempts before it, and is given up then.
+    /// It is sent once more, with all its attempts before it, and is given up then; nobody is told that it is late.
     Again { expires_at: Timestamp, look_at: Timestamp },
 }
 
@@ -113,7 +113,7 @@ pub(super) async fn rule<'a>(
         Ruled::Again { expires_at, look_at } => {
             let text = format!(
                 "state = 'waiting', held_for = $3, next_at = $2, expires_at = $4, lease = 0, look_at = {}, attempts = 0, \
-                 ended_at = NULL, delay_noticed_at = NULL, last_status = NULL",
+                 ended_at = NULL, delay_noticed_at = $2, last_status = NULL",
                 look_at.as_millis()
             );
             (text, None, Some(expires_at.as_millis()))

@@ -1,7 +1,7 @@
 //! Bodies that stay behind a delivery that has failed, so that it can be sent once more.
 //!
-//! Rules: a row says until when; with it goes the body, and where the body goes for another reason the row is left to the purge. Bodies of
-//! what was delivered or withdrawn are never kept.
+//! Rules: a row says until when, and how often it was sent so: at most [`TIMES`]. Bodies of what was delivered or withdrawn are never kept. The
+//! row goes with its message.
 //! When it fails: the transaction it is part of does.
 
 use super::batch::{lots, statement};
@@ -9,21 +9,25 @@ use super::engine::Engine;
 use crate::mail::Timestamp;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
-/// A body stays until then.
+/// How often a message is sent once more at most: each time its next hop is tried anew, and its sender is told anew.
+pub(super) const TIMES: i64 = 3;
+
+/// A body stays until then, if it may still be sent once more; else it goes now.
 pub(super) async fn keep(
     connection: &mut AnyConnection,
     message: i64,
     until: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO kept_body (message_id, until) VALUES ($1, $2) \
-         ON CONFLICT (message_id) DO UPDATE SET until = excluded.until",
+    let kept = sqlx::query(
+        "INSERT INTO kept_body (message_id, until, times) VALUES ($1, $2, 0) \
+         ON CONFLICT (message_id) DO UPDATE SET until = excluded.until WHERE kept_body.times < $3",
     )
     .bind(message)
     .bind(until.as_millis())
-    .execute(connection)
+    .bind(TIMES)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    if kept.rows_affected() == 0 { destroy(connection, &[message]).await } else { Ok(()) }
 }
 
 /// Takes a body back for its delivery. Whether it is there.
@@ -33,11 +37,12 @@ pub(super) async fn take(
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let taken = sqlx::query(
-        "DELETE FROM kept_body WHERE message_id = $1 AND until > $2 \
+        "UPDATE kept_body SET until = NULL, times = times + 1 WHERE message_id = $1 AND until > $2 AND times < $3 \
          AND EXISTS (SELECT 1 FROM message_body b WHERE b.message_id = kept_body.message_id)",
     )
     .bind(message)
     .bind(now.as_millis())
+    .bind(TIMES)
     .execute(connection)
     .await?;
     Ok(taken.rows_affected() > 0)
@@ -57,7 +62,7 @@ pub(super) async fn destroy(connection: &mut AnyConnection, messages: &[i64]) ->
     Ok(())
 }
 
-/// Bodies go whose time is over, at most so many. How many rows went.
+/// Bodies go whose time is over, at most so many. How many went.
 pub(super) async fn forget(
     connection: &mut AnyConnection,
     now: Timestamp,
@@ -71,16 +76,12 @@ pub(super) async fn forget(
     let mut gone = 0;
     for row in &due {
         let message: i64 = row.try_get(0)?;
-        // Who has it sent once more meanwhile has taken the row.
-        let taken = sqlx::query("DELETE FROM kept_body WHERE message_id = $1 AND until <= $2")
-            .bind(message)
-            .bind(now.as_millis())
-            .execute(&mut *connection)
-            .await?
-            .rows_affected();
-        if taken > 0 {
+        // Who has it sent once more meanwhile has taken it.
+        let text = "UPDATE kept_body SET until = NULL WHERE message_id = $1 AND until <= $2";
+        let over = sqlx::query(text).bind(message).bind(now.as_millis()).execute(&mut *connection).await?;
+        if over.rows_affected() > 0 {
             destroy(connection, &[message]).await?;
-            gone += taken;
+            gone += over.rows_affected();
         }
     }
     Ok(gone)

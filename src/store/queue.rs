@@ -90,11 +90,13 @@ pub struct Work {
     pub received_at: Timestamp,
     pub expires_at: Timestamp,
     pub delay_noticed: bool,
+    /// It had failed, and the store has it sent once more.
+    pub is_again: bool,
 }
 
 const WORK: &str = "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, d.route, d.attempts, d.recipient, \
     m.envelope, m.direction, m.data_key_id, k.wrapped, m.size, m.received_at, d.expires_at, d.delay_noticed_at, d.lease, \
-    d.class, c.label \
+    d.class, c.label, (SELECT t.times FROM kept_body t WHERE t.message_id = m.id) \
     FROM delivery d JOIN message m ON m.id = d.message_id JOIN data_key k ON k.id = m.data_key_id \
     LEFT JOIN conversation c ON c.id = m.conversation_id AND c.data_key_id = m.data_key_id ";
 
@@ -117,6 +119,7 @@ fn read_work(row: &sqlx::any::AnyRow) -> Result<Work, sqlx::Error> {
         delay_noticed: row.try_get::<Option<i64>, _>(14)?.is_some(),
         lease: row.try_get(15)?,
         class: row.try_get::<Option<i64>, _>(16)?.map_or(Class::Order, Class::of),
+        is_again: row.try_get::<Option<i64>, _>(18)?.is_some_and(|times| times > 0),
     })
 }
 
@@ -376,6 +379,10 @@ pub(super) async fn purge(
         let (delivery, message): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         sqlx::query("DELETE FROM delivery WHERE id = $1").bind(delivery).execute(&mut *connection).await?;
         sqlx::query("DELETE FROM message WHERE id = $1").bind(message).execute(&mut *connection).await?;
+        sqlx::query("DELETE FROM kept_body WHERE message_id = $1")
+            .bind(message)
+            .execute(&mut *connection)
+            .await?;
     }
     let forgotten = sqlx::query(
         "DELETE FROM suppressed WHERE address_idx IN \

@@ -117,7 +117,7 @@ impl Web {
         let policy = mta_sts::policy(&config.web.mta_sts, &config.hostname);
         let (proxies, records_per_minute) =
             (config.web.proxies.clone(), config.limits.door.records_per_minute);
-        let kept = menu::KeptDays::of(&config.retention);
+        let kept = menu::KeptDays::of(&config.retention, config.egress.retry.keep_failed);
         let login = login::Login::new(config)?;
         let (requests, hosts) = (config.web.requests, config.webhooks.hosts.clone());
         Ok(Self { listeners, policy, proxies, records_per_minute, kept, login, requests, hosts, listening })

@@ -52,6 +52,8 @@ pub enum MailFault {
     NoText,
     #[error("its recipient has another address by now, or the conversation has ended")]
     Elsewhere,
+    #[error("mail to this recipient is refused just now")]
+    Unreachable,
     #[error("this process opens no message")]
     Apart,
     #[error(transparent)]
@@ -119,9 +121,7 @@ impl Relay {
                 (Event::Dropped, "withdraw", from, Ruled::Dropped)
             }
             MailDecision::Again => {
-                if !self.leads_there_still(&key, &work, now).await? {
-                    return Err(MailFault::Elsewhere);
-                }
+                self.goes_again(&key, &work, now).await?;
                 let expires_at = now.after(self.policy().expire);
                 let to = Ruled::Again { expires_at, look_at: self.deadlines().first(now) };
                 (Event::Retried, "resend", Standing::Failed, to)
@@ -152,24 +152,46 @@ impl Relay {
 }
 
 impl Relay {
-    /// Whether a delivery would go today where it went when it was taken: its conversation lives, and who it was for has that address.
-    async fn leads_there_still(
-        &self,
-        key: &DataKey,
-        work: &Work,
-        now: Timestamp,
-    ) -> Result<bool, RelayFault> {
-        let Some(conversation) = work.conversation_id else { return Ok(false) };
-        let Some(conversation) = self.conversation_by_id(conversation).await? else { return Ok(false) };
-        if conversation.closed_at.is_some() || conversation.expires_at <= now {
+    /// Whether what failed can be sent once more.
+    pub(super) async fn may_go_again(&self, message: i64) -> Result<bool, RelayFault> {
+        let Some(row) = self.store().queue_of_message(message).await?.into_iter().next() else {
             return Ok(false);
+        };
+        let Some(work) = self.store().delivered_work(row.delivery_id).await? else { return Ok(false) };
+        let key = self.data_key(&work.key)?;
+        match self.goes_again(&key, &work, Timestamp::now()).await {
+            Ok(()) => Ok(true),
+            Err(MailFault::Fault(fault)) => Err(fault),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// A delivery would go today where it went when it was taken: its conversation lives, who it was for has that address, as the one that
+    /// mail goes to, and takes mail.
+    async fn goes_again(&self, key: &DataKey, work: &Work, now: Timestamp) -> Result<(), MailFault> {
+        let conversation = match work.conversation_id {
+            Some(conversation) => self.conversation_by_id(conversation).await?,
+            None => None,
+        };
+        let conversation = conversation.ok_or(MailFault::Elsewhere)?;
+        if conversation.closed_at.is_some() || conversation.expires_at <= now {
+            return Err(MailFault::Elsewhere);
         }
         let recipient = open_recipient(key, work.delivery_id, &work.recipient)?;
-        if work.direction == "to_customer" {
-            return Ok(conversation.customer.same_mailbox(&recipient));
+        let is_to_customer = work.direction == "to_customer";
+        let is_same = if is_to_customer {
+            conversation.customer.same_mailbox(&recipient)
+        } else {
+            let registered = self.registered(&conversation.merchant).await?;
+            registered.first().is_some_and(|address| address.same_mailbox(&recipient))
+        };
+        if !is_same {
+            return Err(MailFault::Elsewhere);
         }
-        let registered = self.registered(&conversation.merchant).await?;
-        Ok(registered.iter().any(|address| address.same_mailbox(&recipient)))
+        if is_to_customer && self.is_unreachable(&conversation).await {
+            return Err(MailFault::Unreachable);
+        }
+        Ok(())
     }
 }
 

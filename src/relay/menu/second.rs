@@ -149,8 +149,9 @@ impl Relay {
             }
         };
         let stays = if who.idle <= IDLE_PRIVATE { Stays::Shared } else { Stays::Own };
+        let way = if who.person.has_password { Way::SignIn } else { Way::OneLogin };
         let arrival = self
-            .arrival(&who.store, (who.person.id, &who.person.name, who.id), (stays, Way::SignIn), visit, now)
+            .arrival(&who.store, (who.person.id, &who.person.name, who.id), (stays, way), visit, now)
             .await?;
         let token = Secret::received(Zeroizing::new(random_text(32)));
         let second = SecondShown {

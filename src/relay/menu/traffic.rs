@@ -179,6 +179,11 @@ impl Relay {
         else {
             return Ok(None);
         };
+        let again_until = match view.again_until {
+            Some(until) => self.may_go_again(message).await?.then_some(until),
+            None => None,
+        };
+        let view = MailView { again_until, ..view };
         let events = self.store().menu_mail_events(who.store.id, &[message], span).await?;
         let is_own = view.direction != MailDirection::ToStore;
         Ok(Some((view, events.iter().filter_map(|event| step(event, is_own)).collect())))

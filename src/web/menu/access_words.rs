@@ -83,7 +83,7 @@ const ACTIONS: [Words; 42] = [
     ("", "-", "-"),
 ];
 
-const RESULTS: [Words; 55] = [
+const RESULTS: [Words; 58] = [
     ("in", "成功", "in"),
     ("shown", "表示しました", "shown"),
     ("done", "完了", "done"),
@@ -135,6 +135,9 @@ const RESULTS: [Words; 55] = [
     ("no-password", "パスワードのない人", "has no password"),
     ("policy", "お店の判断では送れません", "not for the store to decide"),
     ("too-late", "間に合いませんでした", "too late"),
+    ("no-text", "本文が残っていません", "its text is not kept"),
+    ("elsewhere", "宛先の変更か終了のため拒否", "refused: another address, or ended"),
+    ("unreachable", "宛先が受け取りを拒否", "the mailbox refuses mail"),
     ("apart", "この画面では決められません", "not to be decided here"),
     ("new-network", "成功(初めてのネットワーク)", "in, new network"),
     ("?", "読み取れません", "unreadable"),

@@ -24,10 +24,12 @@ pub(in crate::web) struct KeptDays {
     conversations: u64,
     /// Of texts that stay after their delivery; none: they don't.
     texts: Option<u64>,
+    /// Of texts that could not be delivered.
+    failed: Option<u64>,
 }
 
 impl KeptDays {
-    pub fn of(retention: &Retention) -> Self {
+    pub fn of(retention: &Retention, failed: Option<Duration>) -> Self {
         let (days, texts) = (|period: Duration| period.as_secs() / 86_400, &retention.kept_texts);
         Self {
             metadata: days(retention.metadata.period),
@@ -37,6 +39,7 @@ impl KeptDays {
             access: days(retention.access.period),
             conversations: days(retention.conversations.period),
             texts: (texts.keep == Keep::On).then(|| days(texts.rule.period)),
+            failed: failed.map(|period| days(period).max(1)),
         }
     }
 }
@@ -50,6 +53,8 @@ struct Page {
     kept: [(&'static str, u64); 6],
     /// For how many days texts stay.
     texts: Option<u64>,
+    /// For how many days those do that could not be delivered.
+    failed: Option<u64>,
 }
 
 pub(super) async fn show(asked: &Asked<'_>, session: &MenuSession) -> Result<Response, RelayFault> {
@@ -58,7 +63,8 @@ pub(super) async fn show(asked: &Asked<'_>, session: &MenuSession) -> Result<Res
         Err(LeaveFault::Fault(fault)) => return Err(fault),
         Err(_) => return Err(RelayFault::Malformed("merchant")),
     };
-    let KeptDays { metadata, headers, rejected, logins, access, conversations, texts } = asked.shared.kept;
+    let KeptDays { metadata, headers, rejected, logins, access, conversations, texts, failed } =
+        asked.shared.kept;
     let f = Frame::new(asked, None);
     let say = |japanese, english| f.language.say(japanese, english);
     let kept = [
@@ -75,5 +81,5 @@ pub(super) async fn show(asked: &Asked<'_>, session: &MenuSession) -> Result<Res
             conversations,
         ),
     ];
-    Ok(page(StatusCode::OK, &Page { f, has, kept, texts }))
+    Ok(page(StatusCode::OK, &Page { f, has, kept, texts, failed }))
 }

@@ -177,6 +177,11 @@ pub(super) fn refused(fault: &MailFault, language: Language) -> Option<(Said, &'
             "The recipient's address has changed, or this conversation has ended. Send a new message from your mail program.",
             "elsewhere",
         ),
+        MailFault::Unreachable => (
+            "このお客様のメールアドレスは受け取りを拒否しているため、いまは送れません。",
+            "The customer's mailbox refuses mail, so none can be sent just now.",
+            "unreachable",
+        ),
         MailFault::Apart => (
             "この画面では決められません。届いているお知らせのメールから操作してください。",
             "This can't be decided here. Please use the notice that you got by mail.",

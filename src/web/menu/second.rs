@@ -118,13 +118,22 @@ pub(super) async fn change(
 ) -> Result<Outcome, RelayFault> {
     let (relay, visit, language) = (&asked.shared.relay, &asked.visitor.visit, asked.visitor.language);
     let code = form.value("code");
-    match (form.value("do"), TotpSecret::parse(form.value("secret"))) {
+    let (what, secret) = (form.value("do"), TotpSecret::parse(form.value("secret")));
+    // Both steps: the secret of the second comes from the form, and may be anybody's.
+    let action = match what {
+        "begin" => Some("begin-second-factor"),
+        "set" => Some("set-second-factor"),
+        _ => None,
+    };
+    if let Some(action) = action
+        && let Some((said, word)) = confirm::refuses(asked, session, form).await?
+    {
+        let shown = Shown { said: Some(said), codes: Vec::new(), secret };
+        let response = settings(asked, session, StatusCode::UNPROCESSABLE_ENTITY, shown)?;
+        return Ok(Outcome::refused(response, action, word));
+    }
+    match (what, secret) {
         ("begin", _) => {
-            if let Some((said, word)) = confirm::refuses(asked, session, form).await? {
-                let shown = Shown { said: Some(said), ..Shown::default() };
-                let response = settings(asked, session, StatusCode::UNPROCESSABLE_ENTITY, shown)?;
-                return Ok(Outcome::refused(response, "begin-second-factor", word));
-            }
             let shown = Shown { secret: Some(TotpSecret::generate()), ..Shown::default() };
             let response = settings(asked, session, StatusCode::OK, shown)?;
             Ok(Outcome { action: "begin-second-factor", ..Outcome::shown(response) })

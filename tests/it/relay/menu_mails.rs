@@ -322,3 +322,28 @@ fn what_could_not_be_delivered_is_sent_once_more_either_way_and_arrives_once(on:
     boss.get("/menu/history?all=1").is(200).says("届かなかったメールの再送");
     assert_eq!(scene.relay.anshin(&["log", "verify"])["intact"], true);
 }
+
+#[test]
+fn a_customer_s_mail_is_delivered_once_more_to_the_address_that_mail_goes_to_alone() {
+    let scene = Scene::new(On::Sqlite);
+    let account = add_merchant(&scene.relay, "ume", &[&scene.mise.address, STORE]);
+    let order = open_order(&scene.relay, "ume", "U-1", &scene.hana.address);
+    scene.watch.secret(OWN);
+    scene.watch.secret(&account.menu_password);
+    let mut boss = Browser::new(scene.relay.web(), &scene.watch, "mise");
+    boss.sign_in("ume", "", &account.menu_password).is(200);
+    boss.change_password(&account.menu_password, OWN).is(200);
+    scene.mise.mailbox.behave(Manner::Rcpt("550 5.7.1 not now".into()));
+    let letter = Letter::new(&scene.watch, &scene.hana.address, &order.merchant_alias);
+    let id = scene.deliver(&letter).is("250 2.0.0").queue_ids().remove(0);
+    let path = format!("/menu/mail?id={id}");
+    eventually("it has failed", || boss.get(&path).is(200).body.contains("value=\"again\"").then_some(()));
+    scene.mise.mailbox.behave(Manner::Kind);
+    // The first one is gone, or in strange hands.
+    scene.relay.anshin(&["merchant", "address", "first", "--store-id", "ume", "--address", STORE]);
+    let page = boss.get(&path).is(200);
+    assert!(!page.body.contains("value=\"again\""), "{}", page.body);
+    boss.post("/menu/mail", &[("do", "again"), ("mail", &id)]).is(422).says("アドレスが変わった");
+    let mailbox = scene.mise.mailbox.received();
+    assert!(mailbox.iter().all(|one| !one.was_taken || told(one).0 != letter.subject));
+}

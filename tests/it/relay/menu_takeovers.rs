@@ -74,6 +74,17 @@ fn people_are_changed_by_who_knows_the_password_and_not_by_an_old_session() {
     boss.post("/menu/people", &[&invite[..], &[("confirm", OWN)]].concat())
         .is(200)
         .says("招待のメールを送りました");
+    // Nor does anybody set up a second factor of his own making, at either step.
+    boss.get("/menu/second-factor").is(200).says("name=\"confirm\"");
+    let secret = ("secret", "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP");
+    for (what, asks) in [("begin", "確認のため"), ("set", "確認のため")] {
+        boss.post("/menu/second-factor", &[("do", what), secret, ("code", "000000")]).is(422).says(asks);
+    }
+    let wrong = [("do", "set"), secret, ("code", "000000"), ("confirm", "not the right one")];
+    boss.post("/menu/second-factor", &wrong)
+        .is(422)
+        .says("ログインパスワードが違います")
+        .says("name=\"confirm\"");
     // The same address gets three a day, whatever is done between.
     let id = |boss: &mut Browser| boss.get("/menu/people").is(200).field("person").unwrap();
     for _ in 0..2 {

@@ -124,12 +124,12 @@ const NEVER: [(&str, &str); 11] = [
     (
         "a body that nobody needs",
         "message_body WHERE message_id NOT IN (SELECT message_id FROM delivery WHERE state IN ('waiting', 'held')) \
-         AND message_id NOT IN (SELECT message_id FROM kept_body)",
+         AND message_id NOT IN (SELECT message_id FROM kept_body WHERE until IS NOT NULL)",
     ),
     (
         "a body that is kept for nothing",
-        "kept_body WHERE message_id NOT IN (SELECT message_id FROM delivery WHERE state = 'failed') \
-         OR message_id NOT IN (SELECT message_id FROM message_body)",
+        "kept_body WHERE until IS NOT NULL AND (message_id NOT IN (SELECT message_id FROM delivery WHERE state = 'failed') \
+         OR message_id NOT IN (SELECT message_id FROM message_body))",
     ),
     (
         "a message that was not recorded once",
