@@ -19,6 +19,7 @@ mod case;
 mod class;
 mod clock;
 mod conflict;
+mod containing;
 mod conversation;
 mod credentials;
 mod correction;
@@ -57,6 +58,7 @@ mod menu;
 mod merchants;
 mod messages;
 mod needs;
+mod networks;
 mod notice;
 mod operator;
 mod orders;
@@ -106,11 +108,12 @@ pub use break_glass::BreakGlass;
 pub use case::CaseFile;
 pub use clock::ClockDoubt;
 pub use conflict::Conflict;
+pub use containing::{ContainFault, Contains};
 pub use conversation::{Conversation, Merchant};
 pub use correction::{CorrectionAsked, CorrectionFault};
 pub use credentials::{CredentialAdded, CredentialFault, CredentialView, LastUse, NewCredentialRequest};
 pub use desk::{DeskFault, Goes, Opened, Ruling};
-pub use desk_book::{LookView, RequestView};
+pub use desk_book::{LookView, LooksAsked, RequestView};
 pub use destination::{Destination, DestinationFault};
 pub use domains::{AddressClass, Domains};
 pub use entries::FileWritten;
@@ -255,6 +258,8 @@ struct Inner {
     /// Days without a key of their own.
     strays: std::sync::Mutex<retention::Strays>,
     detections: detections::Detections,
+    /// What networks are called.
+    networks: networks::Networks,
     /// Whether nothing more may be taken.
     is_halted: AtomicBool,
     /// Whether the egress of this process does not trust its own way out.
@@ -334,6 +339,7 @@ impl Relay {
             kept_octets: std::sync::OnceLock::new(),
             strays: std::sync::Mutex::default(),
             detections: detections::Detections::default(),
+            networks: networks::Networks::default(),
             is_halted: AtomicBool::new(false),
             is_way_out_in_doubt: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),

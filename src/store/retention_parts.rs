@@ -199,7 +199,8 @@ mod tests {
         for event in EVENTS {
             let word = format!("'{event}'");
             let class = class_of(event);
-            for (of, rows) in [(Class::Rejected, REJECTED), (Class::Logins, LOGINS), (Class::Access, ACCESS)] {
+            for (of, rows) in [(Class::Rejected, REJECTED), (Class::Logins, LOGINS), (Class::Access, ACCESS)]
+            {
                 assert_eq!(rows.contains(&word), class == of, "{event}: {rows}");
             }
             assert_eq!(METADATA.contains(&word), class != Class::Metadata, "{event}");

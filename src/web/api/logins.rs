@@ -70,7 +70,13 @@ impl Logins {
     ///
     /// # Errors
     /// A problem when it can't be kept.
-    pub(super) async fn used(&self, shared: &Shared, token: i64, scope: Scope, from: From) -> Result<(), Problem> {
+    pub(super) async fn used(
+        &self,
+        shared: &Shared,
+        token: i64,
+        scope: Scope,
+        from: From,
+    ) -> Result<(), Problem> {
         let place = [format!("used {token} {}", from.network())];
         if !self.take(&place, &[Rate::new(1, HOUR)]) {
             return Ok(());
