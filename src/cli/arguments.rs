@@ -157,6 +157,18 @@ pub(super) enum MerchantCommand {
         #[command(subcommand)]
         command: AddressCommand,
     },
+    /// Keep a store from sending and from its menu, since another may be behind it, and hold what waits of its mail; --lift lets it go
+    /// on as it was. It still gets mail.
+    Contain {
+        /// The store.
+        #[arg(long, value_name = "ID")]
+        store_id: String,
+        /// Let it go on. What was held stays held until it is released.
+        #[arg(long)]
+        lift: bool,
+        #[command(flatten)]
+        look: LookArguments,
+    },
     /// Make a new one-time password for the menu of a store whose people have lost theirs. It is shown once.
     MenuPassword {
         /// The store.

@@ -59,6 +59,19 @@ pub(super) enum RevealCommand {
         #[command(flatten)]
         look: LookArguments,
     },
-    /// List who had what opened and why, the latest first.
-    Log,
+    /// List who had what opened and why, and who searched for what, the latest first.
+    Log {
+        /// What somebody looked at: his name, as he gave it.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        /// Who looked at something: an address, an alias, a queue id, an order (STORE/NO), a store, or a value of a query.
+        #[arg(long, value_name = "WHAT")]
+        about: Option<String>,
+        /// From when on: 2026-11-22, 3d … in Japan's time.
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// At most so many.
+        #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
 }

@@ -15,8 +15,8 @@ pub(super) enum LogCommand {
     /// where and how, real addresses and header blocks included.
     #[command(group(clap::ArgGroup::new("of").required(true)))]
     Trace {
-        /// A queue id.
-        #[arg(long, value_name = "QUEUE_ID", group = "of")]
+        /// A queue id; or a Message-ID, as it came or as it was given, in single quotes.
+        #[arg(long, value_name = "ID", group = "of")]
         message: Option<String>,
         /// An alias of either side.
         #[arg(long, value_name = "ALIAS", group = "of")]

@@ -228,6 +228,14 @@ pub(super) enum QuestionCommand {
         #[arg(long)]
         utc: bool,
     },
+    /// How a takeover looks: a store's logins, what it changed and, by the hour, what it sent, the oldest first; countries and networks that are
+    /// new to it are marked.
+    Timeline {
+        /// The store.
+        store_id: String,
+        #[command(flatten)]
+        span: SpanArguments,
+    },
     /// Stores that came from a country or a network from which they never came before.
     NewGeo {
         /// Since when: 1d, yesterday, 2026-11-22 …

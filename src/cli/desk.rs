@@ -4,9 +4,9 @@
 use super::arguments::Common;
 use super::arguments_desk::{LookArguments, RevealCommand};
 use super::output::{self, Failure, print, table};
-use super::process;
+use super::{log_stats, process};
 use crate::config::Config;
-use crate::relay::{Account, Goes, Look, LookPurpose, Opened, Opening, Relay, Ruling};
+use crate::relay::{Account, Goes, Look, LookPurpose, LooksAsked, Opened, Opening, Relay, Ruling};
 use crate::residency;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -183,9 +183,11 @@ pub(super) async fn run(command: RevealCommand, common: &Common) -> Result<(), F
             let head = ["request", "state", "actor", "purpose", "case", "what", "until"];
             print(common, &Value::Array(document.collect()), &table(&head, &rows));
         }
-        RevealCommand::Log => {
+        RevealCommand::Log { by, about, since, limit } => {
             come(&relay, "list of looks").await?;
-            let looks = relay.looks().await?;
+            let since = since.map(|text| log_stats::since(&text, common)).transpose()?;
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let looks = relay.looks_of(&LooksAsked { by, about, since, limit }).await?;
             let document = looks.iter().map(|look| {
                 json!({
                     "id": look.id,

@@ -7,7 +7,8 @@ use super::arguments_log::LogCommand;
 use super::output::{Failure, print};
 use super::sealed_file::{self, SealedFile};
 use super::{
-    desk, generate, log_extract, log_questions, log_rule, log_search, log_stats, log_tree, residency,
+    desk, generate, log_extract, log_message, log_questions, log_rule, log_search, log_stats, log_tree,
+    residency,
 };
 use crate::config::Config;
 use crate::relay::{EventLine, Goes, Look, Opened, Opening, Relay, TraceLine, TraceOf};
@@ -39,11 +40,22 @@ pub(super) async fn run(command: LogCommand, common: &Common) -> Result<(), Fail
         }
     };
     let (config, relay, named) = desk::relay_for(common, "log trace", &look).await?;
+    if let TraceOf::Message(id) = &of
+        && log_message::is_message_id(id)
+    {
+        if let Some(path) = &export {
+            residency::export(&config, "--export", path).await?;
+        }
+        let asked = named.as_ref().map(|named| Asked { config: &config, named, look: &look, to: &to });
+        return log_message::trace(id, asked.as_ref(), (&relay, common), export).await;
+    }
     let Some(named) = named else {
         let lines = relay.events(&of).await?;
         let row = |line: &EventLine| {
             let id = line.queue_id.as_deref().unwrap_or("-");
-            format!("{}  {:<9}  {id}\n", line.at, line.event)
+            let [direction, result, country] =
+                [&line.direction, &line.result, &line.country].map(|word| word.as_deref().unwrap_or("-"));
+            format!("{}  {:<9}  {id}  {direction:<11}  {result:<15}  {country}\n", line.at, line.event)
         };
         let mut text: String = lines.iter().map(row).collect();
         if lines.is_empty() {

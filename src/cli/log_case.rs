@@ -45,7 +45,7 @@ impl Named {
 }
 
 /// Event words in Japanese.
-const EVENTS: [(&str, &str); 23] = [
+const EVENTS: [(&str, &str); 25] = [
     ("accepted", "受付"),
     ("refused", "受信拒否"),
     ("delivered", "配信済み"),
@@ -68,6 +68,8 @@ const EVENTS: [(&str, &str); 23] = [
     ("menu_login", "店舗メニューへのログイン"),
     ("menu_refused", "店舗メニューへのログインの拒否"),
     ("menu_alarm", "心当たりのないログインの届け出"),
+    ("api_login", "APIトークンの使用"),
+    ("api_refused", "APIの呼び出しの拒否"),
     ("limited", "受付量の制限"),
 ];
 

@@ -1,16 +1,18 @@
-//! Questions about the log that have a command of their own: `pair`, `pivot`, `same`, `blast`, `merchant`, `new-geo`.
+//! Questions about the log that have a command of their own: `pair`, `pivot`, `same`, `blast`, `merchant`, `new-geo`; `timeline` is in
+//! `log_timeline.rs`.
 //!
 //! Rules: each is a query and what is counted of its rows, or what was counted beside them; nothing names anybody.
 
 use super::arguments::Common;
 use super::arguments_search::{QuestionCommand, SpanArguments};
-use super::desk;
 use super::log_rows::{self, Clock};
 use super::log_search::{Progress, read, told, warn_of_cost};
 use super::output::{Failure, print, table};
+use super::{desk, log_timeline};
 use crate::mail::Timestamp;
 use crate::query::{Outline, Query};
 use crate::relay::{FoundLine, Pivot, Relay, Search, Searcher};
+use crate::store::SeenWith;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -42,6 +44,9 @@ pub(super) async fn run(command: QuestionCommand, common: &Common) -> Result<(),
         QuestionCommand::Merchant { store_id, utc } => {
             merchant(&relay, common, &store_id, Clock::of(utc)).await
         }
+        QuestionCommand::Timeline { store_id, span } => {
+            log_timeline::run(&relay, common, &store_id, &span).await
+        }
         QuestionCommand::NewGeo { since, utc } => new_geo(&relay, common, &since, Clock::of(utc)).await,
     }
 }
@@ -51,13 +56,13 @@ pub(super) fn quoted(word: &str, value: &str) -> String {
     format!("{word}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-fn within(what: &str, span: &SpanArguments) -> String {
+pub(super) fn within(what: &str, span: &SpanArguments) -> String {
     let until = span.to.as_ref().map(|to| format!(" {}", quoted("before", to))).unwrap_or_default();
     format!("({what}) {}{until}", quoted("after", &span.from))
 }
 
 /// Begins a search, and says what it costs.
-async fn begin(relay: &Relay, common: &Common, text: &str) -> Result<(Query, Search), Failure> {
+pub(super) async fn begin(relay: &Relay, common: &Common, text: &str) -> Result<(Query, Search), Failure> {
     let query = read(text, common)?;
     let searcher = Searcher::Account(desk::account(relay));
     let begun = relay.search(&query, Timestamp::now(), &searcher, None).await;
@@ -67,7 +72,10 @@ async fn begin(relay: &Relay, common: &Common, text: &str) -> Result<(Query, Sea
 }
 
 /// All rows of a search, the newest first, each to `each` until it has enough.
-async fn walk(mut search: Search, each: &mut dyn FnMut(crate::relay::Found) -> bool) -> Result<(), Failure> {
+pub(super) async fn walk(
+    mut search: Search,
+    each: &mut dyn FnMut(crate::relay::Found) -> bool,
+) -> Result<(), Failure> {
     let mut progress = Progress::new();
     while let Some(found) = progress.step(&mut search).await? {
         if !found.into_iter().all(&mut *each) {
@@ -237,7 +245,7 @@ async fn merchant(relay: &Relay, common: &Common, store_id: &str, clock: Clock) 
     let new: Vec<Value> = card
         .new
         .iter()
-        .map(|seen| json!({ "what": seen.what, "value": seen.value, "first_at": seen.first_at.to_rfc3339(), "n": seen.n }))
+        .map(|seen| json!({ "what": seen.what, "value": seen.value, "name": seen.name, "first_at": seen.first_at.to_rfc3339(), "n": seen.n }))
         .collect();
     let seen: BTreeMap<&String, Value> =
         card.seen.iter().map(|(what, (all, new))| (what, json!({ "all": all, "new": new }))).collect();
@@ -248,6 +256,7 @@ async fn merchant(relay: &Relay, common: &Common, store_id: &str, clock: Clock) 
         "counts": counts,
         "new": new,
         "seen": seen,
+        "contained_at": card.contained_at.map(Timestamp::to_rfc3339),
     });
     let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     let rows: Vec<Vec<String>> = card
@@ -265,14 +274,25 @@ async fn merchant(relay: &Relay, common: &Common, store_id: &str, clock: Clock) 
         .collect();
     let head = ["direction", "event", "country", "24 hours", "usual day"];
     let mut shown = format!("{} since {}\n{}\n", card.store_id, clock.show(card.from), table(&head, &rows));
+    if let Some(at) = card.contained_at {
+        let _ = writeln!(shown, "contained since {}: it sends nothing", clock.show(at));
+    }
     for (what, (all, new)) in &card.seen {
         let _ = writeln!(shown, "{what}: {all} known, {new} of them new");
     }
     for seen in &card.new {
-        let _ = writeln!(shown, "new {}: {} since {}", seen.what, seen.value, clock.show(seen.first_at));
+        let _ = writeln!(shown, "new {}: {} since {}", seen.what, which(seen), clock.show(seen.first_at));
     }
     print(common, &document, &shown);
     Ok(())
+}
+
+/// What something is, with its name where it has one.
+fn which(seen: &SeenWith) -> String {
+    match &seen.name {
+        Some(name) => format!("{} {name}", seen.value),
+        None => seen.value.clone(),
+    }
 }
 
 async fn new_geo(relay: &Relay, common: &Common, since: &str, clock: Clock) -> Result<(), Failure> {
@@ -289,6 +309,7 @@ async fn new_geo(relay: &Relay, common: &Common, since: &str, clock: Clock) -> R
                 "store": store,
                 "what": seen.what,
                 "value": seen.value,
+                "name": seen.name,
                 "first_at": seen.first_at.to_rfc3339(),
                 "last_at": seen.last_at.to_rfc3339(),
                 "n": seen.n,
@@ -299,7 +320,7 @@ async fn new_geo(relay: &Relay, common: &Common, since: &str, clock: Clock) -> R
         .iter()
         .map(|(store, seen)| {
             let (first, n) = (clock.show(seen.first_at), seen.n.to_string());
-            vec![store.clone(), seen.what.clone(), seen.value.clone(), first, n]
+            vec![store.clone(), seen.what.clone(), which(seen), first, n]
         })
         .collect();
     print(common, &Value::Array(document), &table(&["store", "what", "which", "first seen", "times"], &rows));

@@ -31,7 +31,7 @@ impl Clock {
 pub(super) type Field = (&'static str, &'static str, &'static str);
 
 /// The fields in their order. What a schema has no name for keeps a name of ours.
-pub(super) const FIELDS: [Field; 22] = [
+pub(super) const FIELDS: [Field; 24] = [
     ("at", "@timestamp", "TimeGenerated"),
     ("id", "event.id", "EventOriginalUid"),
     ("event", "event.action", "EventOriginalType"),
@@ -41,8 +41,10 @@ pub(super) const FIELDS: [Field; 22] = [
     ("queue_id", "email.local_id", "EmailLocalId"),
     ("country", "source.geo.country_iso_code", "SrcGeoCountry"),
     ("country_overlay", "anshin.source.country_overlay", "SrcGeoCountryOverlay"),
+    ("country_confidence", "anshin.source.country_confidence", "SrcGeoCountryConfidence"),
     ("origin_country", "anshin.origin.country", "OriginGeoCountry"),
     ("asn", "source.as.number", "SrcAsn"),
+    ("asn_name", "source.as.organization.name", "SrcAsnName"),
     ("tls", "tls.version", "TlsVersion"),
     ("spf", "anshin.spf.result", "SpfResult"),
     ("dkim", "anshin.dkim.result", "DkimResult"),
@@ -110,7 +112,7 @@ pub(super) fn cell(value: &Value) -> String {
 }
 
 /// The columns that a person sees.
-pub(super) const COLUMNS: &str = "time                       event      direction    result           store             country  size      queue id          auth / flags / matched";
+pub(super) const COLUMNS: &str = "time                       event      direction    result           store             country  size      queue id          network / auth / flags / matched";
 
 /// A row for a person.
 pub(super) fn text(line: &FoundLine, clock: Clock) -> String {
@@ -121,7 +123,10 @@ pub(super) fn text(line: &FoundLine, clock: Clock) -> String {
             .into_iter()
             .filter_map(|(method, result)| result.as_ref().map(|result| format!("{method}={result}")))
             .collect();
-    let rest: Vec<String> = [proven.join(" "), line.flags.join(" "), line.matched.join(" ")]
+    let doubt = if line.country_confidence == Some("low") { "?" } else { "" };
+    let network = line.asn.map(|asn| format!("AS{asn} {}", line.asn_name.as_deref().unwrap_or_default()));
+    let network = network.unwrap_or_default().trim_end().to_owned();
+    let rest: Vec<String> = [network, proven.join(" "), line.flags.join(" "), line.matched.join(" ")]
         .into_iter()
         .filter(|part| !part.is_empty())
         .collect();
@@ -132,7 +137,7 @@ pub(super) fn text(line: &FoundLine, clock: Clock) -> String {
         or_dash(&line.direction),
         or_dash(&line.result),
         or_dash(&line.store),
-        or_dash(&line.country),
+        format!("{}{doubt}", or_dash(&line.country)),
         size,
         or_dash(&line.queue_id),
         rest.join(" / ")
@@ -156,8 +161,10 @@ mod tests {
             queue_id: None,
             country: Some("JP".into()),
             country_overlay: None,
+            country_confidence: Some("low"),
             origin_country: None,
-            asn: None,
+            asn: Some(2527),
+            asn_name: Some("Example Net".into()),
             tls: None,
             spf: Some("pass".into()),
             dkim: None,
@@ -196,5 +203,11 @@ mod tests {
         let row = row(&line(), Format::Csv, Names::Own);
         assert!(row.contains(",\"'=1+1,\"\"x\"\"\",hana-ya,"), "{row}");
         assert!(row.ends_with(",list auto,from:h…@e…\r\n"), "{row}");
+    }
+
+    #[test]
+    fn a_person_sees_that_a_country_is_in_doubt_and_what_its_network_is_called() {
+        let text = text(&line(), Clock::Utc);
+        assert!(text.contains("  JP?  ") && text.contains("  AS2527 Example Net / spf=pass / "), "{text}");
     }
 }

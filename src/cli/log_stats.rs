@@ -60,13 +60,19 @@ pub(super) async fn run(arguments: &StatsArguments, common: &Common) -> Result<(
 }
 
 /// From when until when is asked for; without an end until now.
-fn window(span: &SpanArguments, common: &Common) -> Result<(Timestamp, Timestamp), Failure> {
+pub(super) fn window(span: &SpanArguments, common: &Common) -> Result<(Timestamp, Timestamp), Failure> {
     let until = span.to.as_ref().map(|to| format!(" {}", quoted("before", to))).unwrap_or_default();
     let (text, now) = (format!("{}{until}", quoted("after", &span.from)), Timestamp::now());
     let query = read(&text, common)?;
     let outline = Outline::of(&query, now).map_err(|problem| told(problem.into(), &text, common))?;
     let until = if outline.window.is_open { now.as_millis() } else { outline.window.until };
     Ok((Timestamp::from_millis(outline.window.from), Timestamp::from_millis(until)))
+}
+
+/// The time from which something is asked for.
+pub(super) fn since(text: &str, common: &Common) -> Result<Timestamp, Failure> {
+    let span = SpanArguments { from: text.to_owned(), to: None, utc: false };
+    window(&span, common).map(|(from, _)| from)
 }
 
 fn document(

@@ -1,8 +1,8 @@
-//! `anshin merchant add`, `menu-password`, `address first`; `merchant credential` is `credential.rs`.
+//! `anshin merchant add`, `menu-password`, `address first`; `merchant credential` is `credential.rs`, `contain` is `contain.rs`.
 
 use super::arguments::{AddressCommand, Common, MerchantCommand};
 use super::output::{Failure, print};
-use super::{credential, desk, process};
+use super::{contain, credential, desk, process};
 use crate::relay::{NewMerchantRequest, OldMailbox, Recovered};
 use crate::web::merchant_json;
 use serde_json::json;
@@ -10,6 +10,9 @@ use serde_json::json;
 pub(super) async fn run(command: MerchantCommand, common: &Common) -> Result<(), Failure> {
     let (store_id, name, addresses) = match command {
         MerchantCommand::Credential { command } => return credential::run(command, common).await,
+        MerchantCommand::Contain { store_id, lift, look } => {
+            return contain::run(&store_id, lift, &look, common).await;
+        }
         MerchantCommand::MenuPassword { store_id, name, without_second_factor } => {
             return menu_password(&store_id, name.as_deref(), without_second_factor, common).await;
         }

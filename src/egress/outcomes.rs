@@ -111,7 +111,7 @@ impl Shared {
             "status": status,
             "phase": report.phase.name(),
             "next_hop": report.address.map(|address| address.to_string()),
-            "tls": report.tls.as_ref().map(|tls| format!("{tls:?}")),
+            "tls": report.tls.as_ref().map(ToString::to_string),
             "tls_failure": report.tls_failure.map(TlsFailure::reason),
             "remote": report.remote_text.as_ref().map(|text| text.reveal()),
             "reused": report.connection_reused,

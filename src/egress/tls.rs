@@ -21,6 +21,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -57,6 +58,12 @@ pub struct TlsInfo {
     /// Such as `TLS13_AES_256_GCM_SHA384`.
     pub cipher: &'static str,
     pub certificate: Certificate,
+}
+
+impl fmt::Display for TlsInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}, certificate: {:?}", self.version, self.cipher, self.certificate)
+    }
 }
 
 /// A connection after its handshake.

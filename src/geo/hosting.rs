@@ -20,6 +20,12 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// One that announces a number under a name.
+    #[cfg(test)]
+    pub(crate) fn named(asn: u32, name: &str) -> Self {
+        Self { asn: Some(asn), name: name.to_owned(), is_hosting: false }
+    }
+
     /// Reads the layouts of GeoLite2 ASN (`autonomous_system_number`, `autonomous_system_organization`) and of IPinfo (`asn` as
     /// `AS7684`, `as_name` or `name`, and in some `type`).
     pub(super) fn read(database: &Database, ip: IpAddr) -> Option<Self> {

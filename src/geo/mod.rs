@@ -84,6 +84,12 @@ impl Located {
     pub fn is_disputed(self) -> bool {
         matches!((self.registry, self.overlay), (Some(registry), Some(overlay)) if registry != overlay)
     }
+
+    /// Whether both speak and say the same.
+    #[must_use]
+    pub fn is_confirmed(self) -> bool {
+        self.registry.is_some() && self.registry == self.overlay
+    }
 }
 
 impl fmt::Display for Located {

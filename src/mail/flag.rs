@@ -66,10 +66,12 @@ pub enum Flag {
     CountryDisputed,
     /// It answers a Message-ID that was never given to who wrote it, nor comes from that side.
     UnknownThread,
+    /// The registries and the operator's database name the same country.
+    CountryConfirmed,
 }
 
 /// All of them, in the order of their bits.
-const ALL: [(Flag, &str); 29] = [
+const ALL: [(Flag, &str); 30] = [
     (Flag::ReplyDiffers, "reply_differs"),
     (Flag::FromDomainDiffers, "from_domain_differs"),
     (Flag::SeveralAuthors, "several_authors"),
@@ -99,6 +101,7 @@ const ALL: [(Flag, &str); 29] = [
     (Flag::NullSender, "null_sender"),
     (Flag::CountryDisputed, "country_disputed"),
     (Flag::UnknownThread, "unknown_thread"),
+    (Flag::CountryConfirmed, "country_confirmed"),
 ];
 
 impl Flag {

@@ -75,7 +75,7 @@ pub enum Word {
 }
 
 /// `record.event`.
-pub const EVENTS: [&str; 23] = [
+pub const EVENTS: [&str; 25] = [
     "accepted",
     "refused",
     "delivered",
@@ -98,6 +98,8 @@ pub const EVENTS: [&str; 23] = [
     "menu_login",
     "menu_refused",
     "menu_alarm",
+    "api_login",
+    "api_refused",
     "limited",
 ];
 /// `fact.direction`.

@@ -6,9 +6,10 @@ use super::desk::{DeskFault, Ruling, look_place, request_place};
 use super::look::{Account, Look, LookPurpose};
 use super::rulings::request_said;
 use super::{Relay, RelayFault, queue_id};
-use crate::mail::Timestamp;
+use crate::mail::{RealAddress, Timestamp};
 use crate::store::LookRow;
-use crate::vault::Indexed;
+use crate::vault::{Index, Indexed};
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 
 /// Most entries and requests in one list.
@@ -21,6 +22,17 @@ pub struct RequestView {
     pub expires_at: Timestamp,
     pub state: String,
     pub detail: Value,
+}
+
+/// Which looks are asked for.
+#[derive(Debug, Default, Clone)]
+pub struct LooksAsked {
+    /// By whom, by name.
+    pub by: Option<String>,
+    /// At what.
+    pub about: Option<String>,
+    pub since: Option<Timestamp>,
+    pub limit: usize,
 }
 
 /// An entry, opened.
@@ -105,9 +117,59 @@ impl Relay {
         self.looks_before(i64::MAX).await
     }
 
+    /// The last looks of somebody, or at something, the latest first.
+    ///
+    /// # Errors
+    /// [`DeskFault`] when a name can't be one, the database does not answer, or the log's key is not here.
+    pub async fn looks_of(&self, asked: &LooksAsked) -> Result<Vec<LookView>, DeskFault> {
+        let by = asked.by.as_deref().map(Look::named_as).transpose()?;
+        let actors: Vec<Index> =
+            by.iter().flat_map(|name| self.vault().index.all(Indexed::Actor(name))).collect();
+        let wanted = asked.about.as_deref().map(|about| self.as_written(about));
+        let (mut found, mut before) = (Vec::new(), i64::MAX);
+        loop {
+            let rows = match by {
+                Some(_) => self.store().looks_by(&actors, before, LIST_MAX).await,
+                None => self.store().looks(before, LIST_MAX).await,
+            };
+            let views = self.look_views(rows.map_err(RelayFault::from)?).await?;
+            let Some(last) = views.last() else { return Ok(found) };
+            before = super::parse_queue_id(&last.id).unwrap_or(0);
+            for view in views {
+                if asked.since.is_some_and(|since| view.at < since) {
+                    return Ok(found);
+                }
+                if wanted.as_ref().is_none_or(|wanted| is_about(&view, wanted)) {
+                    found.push(view);
+                    if found.len() >= asked.limit {
+                        return Ok(found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How entries have what somebody looked at: each word of it, each in one of these ways.
+    fn as_written(&self, about: &str) -> Vec<Vec<String>> {
+        let about = about.trim();
+        let Ok(address) = RealAddress::parse(about) else {
+            let words = about.split('/').filter(|word| !word.is_empty());
+            return words.map(|word| vec![word.to_lowercase()]).collect();
+        };
+        // An address of ours stands there as it is, any other by its index, under the key of then.
+        let indexes = self.vault().index.all(Indexed::Stranger(&address)).into_iter();
+        let mut ways: Vec<String> = indexes.map(|index| HEXLOWER.encode(index.as_bytes())).collect();
+        ways.push(about.to_lowercase());
+        vec![ways]
+    }
+
     /// The last entries before one, the latest first.
     pub(super) async fn looks_before(&self, id: i64) -> Result<Vec<LookView>, DeskFault> {
         let rows = self.store().looks(id, LIST_MAX).await.map_err(RelayFault::from)?;
+        self.look_views(rows).await
+    }
+
+    async fn look_views(&self, rows: Vec<LookRow>) -> Result<Vec<LookView>, DeskFault> {
         let mut views = Vec::with_capacity(rows.len());
         for row in rows {
             let detail = self.opened_detail(&row.key, look_place(row.id), &row.detail).await?;
@@ -124,5 +186,48 @@ impl Relay {
             });
         }
         Ok(views)
+    }
+}
+
+/// Whether an entry names all of it.
+fn is_about(view: &LookView, wanted: &[Vec<String>]) -> bool {
+    let mut texts = Vec::new();
+    texts_of(view.detail.get("what").unwrap_or(&Value::Null), &mut texts);
+    let stands = |way: &String| texts.iter().any(|text| has_word(text, way));
+    !wanted.is_empty() && wanted.iter().all(|ways| ways.iter().any(stands))
+}
+
+fn texts_of(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(text.to_lowercase()),
+        Value::Array(items) => items.iter().for_each(|item| texts_of(item, texts)),
+        Value::Object(fields) => fields.values().for_each(|field| texts_of(field, texts)),
+        _ => {}
+    }
+}
+
+/// Whether a word stands in a text by itself: `A-1` not in `A-10`.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_apart =
+        |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '-' | '_' | '.' | '@'));
+    text.match_indices(word).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let after = text.get(at + word.len()..).and_then(|after| after.chars().next());
+        is_apart(before) && is_apart(after)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_word;
+
+    #[test]
+    fn a_word_is_found_where_it_stands_by_itself() {
+        for text in ["a-1", "hana-ya/a-1", "order:a-1 or store:x", "\"a-1\""] {
+            assert!(has_word(text, "a-1"), "{text}");
+        }
+        for text in ["a-10", "xa-1", "a-1.b", "ba-1@x.example", "-a-1"] {
+            assert!(!has_word(text, "a-1"), "{text}");
+        }
     }
 }

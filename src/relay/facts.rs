@@ -80,13 +80,19 @@ impl Relay {
     fn located(&self, numbers: &Numbers, ip: IpAddr) -> NewFact {
         let place = self.geo().locate(ip);
         let country = place.registry.map(word);
+        let operator = self.geo().operator(ip);
+        operator.iter().for_each(|operator| self.inner.networks.note(operator));
         NewFact {
             ip_k: numbers.of(Numbered::Ip(ip)),
             net_k: numbers.of(Numbered::Net(ip)),
             country2: place.overlay.filter(|_| place.overlay != place.registry).map(word),
             country,
-            asn: self.geo().operator(ip).and_then(|operator| operator.asn).map(i64::from),
-            flags: place.is_disputed().then(|| Flags::default().with(Flag::CountryDisputed, true)),
+            asn: operator.and_then(|operator| operator.asn).map(i64::from),
+            flags: (place.is_disputed() || place.is_confirmed()).then(|| {
+                Flags::default()
+                    .with(Flag::CountryDisputed, place.is_disputed())
+                    .with(Flag::CountryConfirmed, place.is_confirmed())
+            }),
             ..NewFact::default()
         }
     }
@@ -290,7 +296,7 @@ impl Relay {
         }
     }
 
-    /// Of an attempt to deliver: where the next hop stands, beside what is known of the message.
+    /// Of an attempt to deliver: where the next hop stands and with what TLS, beside what is known of the message.
     pub(super) fn fact_of_attempt(
         &self,
         key: &DataKey,
@@ -298,12 +304,14 @@ impl Relay {
         result: &super::AttemptResult,
         at: Timestamp,
     ) -> NewFact {
-        let next_hop = result.detail.get("next_hop").and_then(serde_json::Value::as_str);
+        let said = |name: &str| result.detail.get(name).and_then(serde_json::Value::as_str);
+        let next_hop = said("next_hop");
         let ip = next_hop.and_then(|text| text.parse::<std::net::SocketAddr>().ok()).map(|at| at.ip());
         let status = result.status.split_once(' ').map_or(result.status.as_str(), |(_, enhanced)| enhanced);
         NewFact {
             country: ip.and_then(|ip| self.geo().locate(ip).registry).map(word),
             result: Some(status.to_owned().into()),
+            tls: said("tls").and_then(version),
             ..self.fact_of_work(key, work, at)
         }
     }

@@ -101,11 +101,18 @@ impl Look {
     /// # Errors
     /// [`DeskFault`] that names the field and the rule.
     pub fn new(actor: &str, purpose: LookPurpose, case: &str, account: Account) -> Result<Self, DeskFault> {
-        // One name, however it is typed: the letters of full width, of both cases, any blanks.
-        let actor = named(actor).ok_or(DeskFault::Actor)?.nfkc().collect::<String>().to_lowercase();
-        let actor = actor.split_whitespace().collect::<Vec<_>>().join(" ");
+        let actor = Self::named_as(actor)?;
         let case = named(case).ok_or(DeskFault::Case)?.to_owned();
         Ok(Self { actor, purpose, case, account, has_passed: false, token: None })
+    }
+
+    /// One name, however it is typed: the letters of full width, of both cases, any blanks.
+    ///
+    /// # Errors
+    /// [`DeskFault::Actor`] when it can't be one.
+    pub(super) fn named_as(actor: &str) -> Result<String, DeskFault> {
+        let actor = named(actor).ok_or(DeskFault::Actor)?.nfkc().collect::<String>().to_lowercase();
+        Ok(actor.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     /// His name, as it is written down.

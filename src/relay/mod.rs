@@ -8,6 +8,7 @@ mod accept;
 mod access;
 mod admission;
 mod api_calls;
+mod api_logins;
 mod automatic;
 mod behind;
 mod binding;
@@ -18,6 +19,7 @@ mod case;
 mod class;
 mod clock;
 mod conflict;
+mod containing;
 mod conversation;
 mod credentials;
 mod correction;
@@ -56,6 +58,7 @@ mod menu;
 mod merchants;
 mod messages;
 mod needs;
+mod networks;
 mod notice;
 mod operator;
 mod orders;
@@ -98,17 +101,19 @@ mod words;
 pub use accept::{COPIES_MAX, Incoming, MailParameters, Receipt};
 pub use access::OtherAccess;
 pub use api_calls::Once;
+pub use api_logins::{ApiCaller, NotLetIn};
 pub use binding::Binding;
 pub use breach::{Breach, BreachFacts, BreachFault, Breached, Clock, Stage as ReportStage};
 pub use break_glass::BreakGlass;
 pub use case::CaseFile;
 pub use clock::ClockDoubt;
 pub use conflict::Conflict;
+pub use containing::{ContainFault, Contains};
 pub use conversation::{Conversation, Merchant};
 pub use correction::{CorrectionAsked, CorrectionFault};
 pub use credentials::{CredentialAdded, CredentialFault, CredentialView, LastUse, NewCredentialRequest};
 pub use desk::{DeskFault, Goes, Opened, Ruling};
-pub use desk_book::{LookView, RequestView};
+pub use desk_book::{LookView, LooksAsked, RequestView};
 pub use destination::{Destination, DestinationFault};
 pub use domains::{AddressClass, Domains};
 pub use entries::FileWritten;
@@ -153,7 +158,7 @@ pub use search::{
 };
 pub use statement::SpanCounts;
 pub use tls::{INSTALLATION, KeptPolicy, TlsCount, TlsReport};
-pub use tokens::{OVERLAP_MAX, Scope, TokenAdded, TokenFault, TokenView};
+pub use tokens::{OVERLAP_MAX, Scope, TokenAdded, TokenFault, TokenHolder, TokenView};
 pub use trace::{EventLine, TraceFault, TraceLine, TraceOf};
 pub use tree::{Anchors, Broken, Grown, Progress, ProofFault, Signed, Verification};
 pub use webhooks::{WebhookAdded, WebhookFault, WebhookLetter, WebhookView, is_named};
@@ -255,6 +260,8 @@ struct Inner {
     /// Days without a key of their own.
     strays: std::sync::Mutex<retention::Strays>,
     detections: detections::Detections,
+    /// What networks are called.
+    networks: networks::Networks,
     /// Whether nothing more may be taken.
     is_halted: AtomicBool,
     /// Whether the egress of this process does not trust its own way out.
@@ -334,6 +341,7 @@ impl Relay {
             kept_octets: std::sync::OnceLock::new(),
             strays: std::sync::Mutex::default(),
             detections: detections::Detections::default(),
+            networks: networks::Networks::default(),
             is_halted: AtomicBool::new(false),
             is_way_out_in_doubt: AtomicBool::new(false),
             seals_no_more: AtomicBool::new(false),

@@ -89,6 +89,7 @@ impl Past {
     pub async fn begin_day(&self, at: Timestamp) -> Result<(), RelayFault> {
         self.relay.keep_periods(at).await?;
         self.relay.arm_rules(at).await?;
+        self.relay.name_networks(at).await?;
         Ok(self.relay.store().make_partitions(at).await?)
     }
 

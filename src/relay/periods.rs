@@ -102,6 +102,9 @@ impl Relay {
         if let Err(fault) = self.arm_rules(now).await {
             tracing::error!(event = "fault", %fault, "rules could not be armed anew");
         }
+        if let Err(fault) = self.name_networks(now).await {
+            tracing::error!(event = "fault", %fault, "names of networks were not written down; it is tried again");
+        }
         let day = now.as_millis().div_euclid(crate::store::DAY_MS);
         if self.inner.partitions_of.load(Ordering::Relaxed) == day {
             return;

@@ -54,23 +54,18 @@ pub enum Event {
     MenuRefused,
     /// Somebody says that a sign-in was not his.
     MenuAlarm,
+    /// A program used a token of the API from somewhere, for the first time in an hour.
+    ApiLogin,
+    /// Somebody called the API with no token that stands, or one without the right.
+    ApiRefused,
     /// Somebody met a limit on how much may come in how long.
     Limited,
 }
 
 impl Event {
-    /// For how long its record is kept, by class. `store::retention` says the same of rows.
+    /// For how long its record is kept, by class.
     fn class(self) -> Class {
-        match self {
-            Event::Refused | Event::Limited => Class::Rejected,
-            Event::Login
-            | Event::LoginProven
-            | Event::LoginNewNetwork
-            | Event::LoginRefused
-            | Event::Credential => Class::Logins,
-            Event::Menu | Event::MenuLogin | Event::MenuRefused | Event::MenuAlarm => Class::Access,
-            _ => Class::Metadata,
-        }
+        crate::store::class_of(self.as_str())
     }
 
     /// The word in the database.
@@ -99,6 +94,8 @@ impl Event {
             Event::MenuLogin => "menu_login",
             Event::MenuRefused => "menu_refused",
             Event::MenuAlarm => "menu_alarm",
+            Event::ApiLogin => "api_login",
+            Event::ApiRefused => "api_refused",
             Event::Limited => "limited",
         }
     }
@@ -306,11 +303,18 @@ const RESULT_MAX: usize = 40;
 /// The word of a closed list, or the status, that says how it came out.
 fn result_of(event: Event, detail: &serde_json::Value) -> Option<std::borrow::Cow<'static, str>> {
     let field = match event {
-        Event::Refused | Event::Held | Event::LoginRefused | Event::Deferred | Event::Failed => "reason",
+        Event::Refused
+        | Event::Held
+        | Event::LoginRefused
+        | Event::ApiRefused
+        | Event::Deferred
+        | Event::Failed => "reason",
+        Event::ApiLogin => "scope",
         Event::Menu | Event::MenuLogin | Event::MenuRefused | Event::MenuAlarm => "result",
         Event::Returned => "said",
         Event::Limited => "what",
-        Event::Blocked | Event::Credential => "action",
+        Event::Blocked => "action",
+        Event::Credential => "change",
         Event::Ignored => "decision",
         Event::Released | Event::Dropped | Event::Retried => "by",
         _ => return None,

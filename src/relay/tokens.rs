@@ -55,6 +55,20 @@ pub struct TokenView {
     pub is_suspended: bool,
 }
 
+/// A token that stands, by which somebody calls.
+pub struct TokenHolder {
+    pub id: i64,
+    scopes: String,
+}
+
+impl TokenHolder {
+    /// Whether it may do this.
+    #[must_use]
+    pub fn has(&self, scope: Scope) -> bool {
+        self.scopes.split(',').any(|word| word == scope.as_str())
+    }
+}
+
 /// A new token, shown once.
 pub struct TokenAdded {
     pub id: String,
@@ -171,14 +185,14 @@ impl Relay {
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
     pub async fn token_allows(&self, token: &str, scope: Scope) -> Result<Option<bool>, RelayFault> {
-        Ok(self.token_holder(token, scope).await?.map(|holder| holder.is_some()))
+        Ok(self.token_holder(token).await?.map(|holder| holder.has(scope)))
     }
 
-    /// The id of a bearer token that has a scope: `None` when there is no such token, `Some(None)` when it lacks the scope.
+    /// Whose a bearer token is: `None` when no such token stands.
     ///
     /// # Errors
     /// [`RelayFault`] when the database does not answer.
-    pub async fn token_holder(&self, token: &str, scope: Scope) -> Result<Option<Option<i64>>, RelayFault> {
+    pub async fn token_holder(&self, token: &str) -> Result<Option<TokenHolder>, RelayFault> {
         for index in self.vault().index.all(Indexed::Token(token)) {
             if let Some(found) = self.store().token(index).await? {
                 let newest = self.vault().index.of(Indexed::Token(token));
@@ -200,8 +214,7 @@ impl Relay {
                 if found.used_at.is_none_or(|at| now.since(at) > USED_AGAIN) {
                     self.store().token_used(found.id, now).await?;
                 }
-                let has_scope = found.scopes.split(',').any(|word| word == scope.as_str());
-                return Ok(Some(has_scope.then_some(found.id)));
+                return Ok(Some(TokenHolder { id: found.id, scopes: found.scopes }));
             }
         }
         Ok(None)

@@ -1,4 +1,4 @@
-//! `anshin log trace`: what happened to a message, an order or an alias: times and events for everybody, the sealed rest
+//! `anshin log trace`: what happened to a message, an order or an alias: times, events and results for everybody, the sealed rest
 //! through the desk (`desk.rs`).
 
 use super::{OrderFault, Relay, RelayFault, parse_queue_id, queue_id};
@@ -39,6 +39,10 @@ pub struct EventLine {
     pub at: String,
     pub event: String,
     pub queue_id: Option<String>,
+    /// As its fact has them: which way, why or with what status, and from or to which country.
+    pub direction: Option<String>,
+    pub result: Option<String>,
+    pub country: Option<String>,
 }
 
 /// Why a trace found nothing.
@@ -60,12 +64,15 @@ impl Relay {
     /// # Errors
     /// [`TraceFault`] when what is asked for is not there.
     pub async fn events(&self, of: &TraceOf) -> Result<Vec<EventLine>, TraceFault> {
-        let line = |row: &RecordRow| EventLine {
-            at: row.at.to_rfc3339(),
-            event: row.event.clone(),
-            queue_id: row.message_id.map(queue_id),
+        let rows = self.traced(of).await?;
+        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+        let mut words = self.store().fact_words(&ids).await.map_err(RelayFault::from)?;
+        let line = |row: &RecordRow| {
+            let [direction, result, country] = words.remove(&row.id).unwrap_or_default();
+            let (at, event) = (row.at.to_rfc3339(), row.event.clone());
+            EventLine { at, event, queue_id: row.message_id.map(queue_id), direction, result, country }
         };
-        Ok(self.traced(of).await?.iter().map(line).collect())
+        Ok(rows.iter().map(line).collect())
     }
 
     /// The records of something, still sealed.

@@ -178,8 +178,8 @@ impl Store {
         credential: i64,
         now: Timestamp,
     ) -> Result<Option<Option<Sealed>>, StoreFault> {
-        let text =
-            "SELECT networks FROM credential WHERE id = $1 AND (revoked_at IS NULL OR revoked_at > $2)";
+        let text = "SELECT networks FROM credential c WHERE id = $1 AND (revoked_at IS NULL OR revoked_at > $2) \
+             AND NOT EXISTS (SELECT 1 FROM merchant m WHERE m.id = c.merchant_id AND m.contained_at IS NOT NULL)";
         let query = sqlx::query(text).bind(credential).bind(now.as_millis());
         let row = query.fetch_optional(self.pool()).await?;
         let read = |row: AnyRow| Ok(row.try_get::<Option<Vec<u8>>, _>(0)?.map(Sealed::from_stored));

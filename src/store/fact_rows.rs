@@ -1,4 +1,4 @@
-//! What a fact says in clear, to be held against its record.
+//! What a fact says in clear: to be held against its record, and shown beside it.
 //!
 //! When it fails: [`StoreFault`] where the database does not answer.
 
@@ -8,6 +8,7 @@ use super::handle::Store;
 use super::ids;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
+use std::collections::HashMap;
 
 /// What a fact has in common with its record.
 pub struct FactRow {
@@ -21,7 +22,29 @@ pub struct FactRow {
     pub delivery_id: Option<i64>,
 }
 
+/// Facts that one statement reads by their ids.
+const LOT: usize = 500;
+
 impl Store {
+    /// Of facts, by their ids, direction, result and country.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn fact_words(&self, ids: &[i64]) -> Result<HashMap<i64, [Option<String>; 3]>, StoreFault> {
+        let mut words = HashMap::with_capacity(ids.len());
+        for lot in ids.chunks(LOT) {
+            // The ids stand in the text, so that only their partitions are looked into.
+            let ids: Vec<String> = lot.iter().map(i64::to_string).collect();
+            let text =
+                format!("SELECT id, direction, result, country FROM fact WHERE id IN ({})", ids.join(", "));
+            let rows = sqlx::query(AssertSqlSafe(text)).persistent(false).fetch_all(self.pool()).await?;
+            for row in rows {
+                words.insert(row.try_get(0)?, [row.try_get(1)?, row.try_get(2)?, row.try_get(3)?]);
+            }
+        }
+        Ok(words)
+    }
+
     /// Facts from one id to before another, in order.
     ///
     /// # Errors

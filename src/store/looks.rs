@@ -1,6 +1,7 @@
 //! Who had something opened, and what a second person decided about it. Rows are added and never changed, but for a
 //! request's decision and its use, each once.
 
+use super::batch::statement;
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::parties::KeyRow;
@@ -126,6 +127,27 @@ impl Store {
         let text = "SELECT l.id, l.at, l.purpose, l.kind, l.rows, l.outcome, l.request_id, l.data_key_id, k.wrapped, \
              l.detail FROM look l JOIN data_key k ON k.id = l.data_key_id WHERE l.id < $1 ORDER BY l.id DESC LIMIT $2";
         let rows = sqlx::query(text).bind(before).bind(limit).fetch_all(self.pool()).await?;
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
+    }
+
+    /// The same of somebody, under whichever key his name was indexed.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the database does not answer.
+    pub async fn looks_by(
+        &self,
+        actors: &[Index],
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<LookRow>, StoreFault> {
+        let head = "SELECT l.id, l.at, l.purpose, l.kind, l.rows, l.outcome, l.request_id, l.data_key_id, k.wrapped, l.detail \
+             FROM look l JOIN data_key k ON k.id = l.data_key_id WHERE l.id < ? AND l.actor_idx IN (";
+        let text = statement(self.engine(), head, "?", actors.len(), ") ORDER BY l.id DESC LIMIT ?");
+        let mut query = sqlx::query(AssertSqlSafe(text)).bind(before);
+        for actor in actors {
+            query = query.bind(actor.as_bytes());
+        }
+        let rows = query.bind(limit).fetch_all(self.pool()).await?;
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Into::into)
     }
 

@@ -25,6 +25,7 @@ pub struct MenuStoreRow {
     pub menu_key: Option<Vec<u8>>,
     /// The one-time password with which its first person comes in; empty once that was used.
     pub first: Sealed,
+    /// Whether nobody may sign in: it has left, or is contained.
     pub has_left: bool,
 }
 
@@ -85,7 +86,7 @@ pub enum MenuChanged {
     Gone,
 }
 
-const STORE: &str = "SELECT m.id, m.data_key_id, k.wrapped, m.profile, k.menu_wrapped, m.menu, m.left_at FROM merchant m \
+const STORE: &str = "SELECT m.id, m.data_key_id, k.wrapped, m.profile, k.menu_wrapped, m.menu, COALESCE(m.left_at, m.contained_at) FROM merchant m \
     JOIN data_key k ON k.id = m.data_key_id ";
 pub(super) const PERSON: &str = "p.id, p.merchant_id, p.role, p.label, p.verifier, p.created_at, p.initial_until, p.password_at, \
     p.cools_until, p.ended_at, p.factor, p.factor_step, CAST(CASE WHEN p.login_idx IS NULL THEN 0 ELSE 1 END AS BIGINT)";

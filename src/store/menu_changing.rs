@@ -95,7 +95,12 @@ impl Store {
             .bounded(async {
                 let mut transaction = self.pool().begin().await?;
                 // The first statement writes: SQLite gives the lock of a transaction that has read to no second one.
-                let text = "UPDATE merchant SET created_at = created_at WHERE id = $1 AND left_at IS NULL";
+                let text = match &told.by {
+                    Some(_) => {
+                        "UPDATE merchant SET created_at = created_at WHERE id = $1 AND left_at IS NULL AND contained_at IS NULL"
+                    }
+                    None => "UPDATE merchant SET created_at = created_at WHERE id = $1 AND left_at IS NULL",
+                };
                 let here = sqlx::query(text).bind(merchant).execute(&mut *transaction).await?;
                 if here.rows_affected() == 0 {
                     return Ok(C::GONE);

@@ -300,7 +300,7 @@ impl Store {
             "SELECT {SESSION}, {PERSON}, m.id, m.data_key_id, k.wrapped, m.profile, k.menu_wrapped, m.menu, m.left_at \
              FROM menu_session s JOIN menu_person p ON p.id = s.person_id JOIN merchant m ON m.id = s.merchant_id \
              JOIN data_key k ON k.id = m.data_key_id \
-             WHERE s.token = $1 AND {LIVE} AND p.ended_at IS NULL AND m.left_at IS NULL"
+             WHERE s.token = $1 AND {LIVE} AND p.ended_at IS NULL AND m.left_at IS NULL AND m.contained_at IS NULL"
         );
         let query = sqlx::query(AssertSqlSafe(text)).bind(&token[..]).bind(now.as_millis());
         let row = query.fetch_optional(self.pool()).await?;

@@ -261,7 +261,10 @@ impl Store {
     /// [`StoreFault`] when the database does not answer.
     pub async fn credential(&self, auth_idx: Index) -> Result<Option<CredentialRow>, StoreFault> {
         let row = sqlx::query(
-            "SELECT id, merchant_id, secret, revoked_at, scram, verifier, networks, used FROM credential WHERE auth_idx = $1",
+            // Of a store that is contained none stands.
+            "SELECT id, merchant_id, secret, CASE WHEN EXISTS (SELECT 1 FROM merchant m WHERE m.id = c.merchant_id \
+             AND m.contained_at IS NOT NULL) THEN CAST(0 AS BIGINT) ELSE revoked_at END, scram, verifier, networks, used \
+             FROM credential c WHERE auth_idx = $1",
         )
         .bind(auth_idx.as_bytes())
         .fetch_optional(self.pool())

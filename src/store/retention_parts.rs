@@ -38,8 +38,8 @@ pub(super) const KEPT_TEXT: &str = "id, at, merchant_id, conversation_id, data_k
 const BREAK_GLASS: &str =
     "id, at, expires_at, actor_idx, data_key_id, detail, decision, decided_at, decider_idx, ended_at";
 const REJECTED: &str = "event IN ('refused', 'limited')";
-const LOGINS: &str = "event IN ('login', 'login_proven', 'login_new_network', 'login_refused', 'credential')";
-const METADATA: &str = "event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential', 'menu', 'menu_login', 'menu_refused', 'menu_alarm')";
+const LOGINS: &str = "event IN ('login', 'login_proven', 'login_new_network', 'login_refused', 'credential', 'api_login', 'api_refused')";
+const METADATA: &str = "event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential', 'api_login', 'api_refused', 'menu', 'menu_login', 'menu_refused', 'menu_alarm')";
 const ACCESS: &str = "event IN ('menu', 'menu_login', 'menu_refused', 'menu_alarm')";
 
 /// A record that a hold keeps.
@@ -74,7 +74,7 @@ pub(super) fn parts(class: Class) -> Vec<Part> {
         Class::Access => vec![records(ACCESS)],
         Class::Metadata => vec![records(METADATA)],
         Class::Headers => vec![Part {
-            of: "headers IS NOT NULL AND event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential', 'menu', 'menu_login', 'menu_refused', 'menu_alarm')",
+            of: "headers IS NOT NULL AND event NOT IN ('refused', 'limited', 'login', 'login_proven', 'login_new_network', 'login_refused', 'credential', 'api_login', 'api_refused', 'menu', 'menu_login', 'menu_refused', 'menu_alarm')",
             then: Then::ClearHeaders,
             ..records(METADATA)
         }],
@@ -137,7 +137,8 @@ pub(super) fn edges(day: i64) -> [(i64, i64); 2] {
 pub fn class_of(event: &str) -> Class {
     match event {
         "refused" | "limited" => Class::Rejected,
-        "login" | "login_proven" | "login_new_network" | "login_refused" => Class::Logins,
+        "login" | "login_proven" | "login_new_network" | "login_refused" | "credential" | "api_login"
+        | "api_refused" => Class::Logins,
         "menu" | "menu_login" | "menu_refused" | "menu_alarm" => Class::Access,
         _ => Class::Metadata,
     }
@@ -186,4 +187,25 @@ fn read_request(row: &AnyRow) -> Result<RequestEntry, sqlx::Error> {
         decider_idx: row.try_get(8)?,
         used_at: row.try_get(9)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::EVENTS;
+
+    #[test]
+    fn rows_of_each_event_lie_where_the_class_of_the_event_says() {
+        for event in EVENTS {
+            let word = format!("'{event}'");
+            let class = class_of(event);
+            for (of, rows) in [(Class::Rejected, REJECTED), (Class::Logins, LOGINS), (Class::Access, ACCESS)]
+            {
+                assert_eq!(rows.contains(&word), class == of, "{event}: {rows}");
+            }
+            assert_eq!(METADATA.contains(&word), class != Class::Metadata, "{event}");
+            let headers = parts(Class::Headers).pop().unwrap().of;
+            assert_eq!(headers.contains(&word), class != Class::Metadata, "{event}");
+        }
+    }
 }

@@ -34,10 +34,16 @@ pub struct SeenWith {
     /// country, asn, net, mailer, dkim or domain.
     pub what: String,
     pub value: String,
+    /// Of a network's number its name.
+    pub name: Option<String>,
     pub first_at: Timestamp,
     pub last_at: Timestamp,
     pub n: i64,
 }
+
+/// The name of a network's number.
+const NAME: &str = "CASE WHEN p.what = 'asn' THEN (SELECT w.name FROM network_name w \
+    WHERE w.asn = CAST(CASE WHEN p.what = 'asn' THEN p.value ELSE '0' END AS BIGINT)) END";
 
 fn query(statement: &Statement) -> Query<'_, Any, AnyArguments> {
     // Planned anew each time, with its ids: a plan that PostgreSQL keeps for any ids locks each index of each partition.
@@ -169,9 +175,11 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn seen_with(&self, merchant: i64, most: i64) -> Result<Vec<SeenWith>, StoreFault> {
-        let text = "SELECT merchant_id, what, value, first_at, last_at, n FROM profile WHERE merchant_id = $1 \
-             ORDER BY what, n DESC, value LIMIT $2";
-        let rows = sqlx::query(text).bind(merchant).bind(most).fetch_all(self.pool()).await?;
+        let text = format!(
+            "SELECT p.merchant_id, p.what, p.value, p.first_at, p.last_at, p.n, {NAME} FROM profile p WHERE p.merchant_id = $1 \
+             ORDER BY p.what, p.n DESC, p.value LIMIT $2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(text)).bind(merchant).bind(most).fetch_all(self.pool()).await?;
         rows.iter().map(read_seen).collect::<Result<_, _>>().map_err(Into::into)
     }
 
@@ -181,11 +189,17 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn first_seen(&self, since: Timestamp, most: i64) -> Result<Vec<SeenWith>, StoreFault> {
-        let text = "SELECT p.merchant_id, p.what, p.value, p.first_at, p.last_at, p.n FROM profile p \
+        let text = format!(
+            "SELECT p.merchant_id, p.what, p.value, p.first_at, p.last_at, p.n, {NAME} FROM profile p \
              WHERE p.last_at >= $1 AND p.first_at >= $1 AND p.what IN ('country', 'asn') AND EXISTS (SELECT 1 FROM profile q \
              WHERE q.merchant_id = p.merchant_id AND q.what = p.what AND q.first_at < $1) \
-             ORDER BY p.first_at DESC, p.merchant_id, p.what, p.value LIMIT $2";
-        let rows = sqlx::query(text).bind(since.as_millis()).bind(most).fetch_all(self.pool()).await?;
+             ORDER BY p.first_at DESC, p.merchant_id, p.what, p.value LIMIT $2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(text))
+            .bind(since.as_millis())
+            .bind(most)
+            .fetch_all(self.pool())
+            .await?;
         rows.iter().map(read_seen).collect::<Result<_, _>>().map_err(Into::into)
     }
 }
@@ -198,6 +212,7 @@ fn read_seen(row: &AnyRow) -> Result<SeenWith, sqlx::Error> {
         first_at: Timestamp::from_millis(row.try_get(3)?),
         last_at: Timestamp::from_millis(row.try_get(4)?),
         n: row.try_get(5)?,
+        name: row.try_get(6)?,
     })
 }
 

@@ -90,6 +90,8 @@ pub(crate) struct Shared {
     hosts: Vec<String>,
     /// How often each token calls.
     requests: api::Requests,
+    /// How often who calls is recorded.
+    logins: api::Logins,
     /// Who may try how often to get into the menu.
     guard: Arc<menu::Guard>,
     /// How long what is kept.
@@ -155,6 +157,7 @@ impl Web {
                 bulks: tokio::sync::Semaphore::new(api::BULKS),
                 hosts: self.hosts,
                 requests: api::Requests::new(self.requests),
+                logins: api::Logins::new(self.records_per_minute),
                 guard: Arc::new(menu::Guard::new(self.records_per_minute)),
                 kept: self.kept,
                 login: self.login,

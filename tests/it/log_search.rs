@@ -2,6 +2,7 @@
 //! that statements find what a plan says of each row.
 
 mod differential;
+mod fixtures;
 mod hostile;
 mod random;
 

@@ -17,7 +17,7 @@ pub use walk::{Found, Search};
 use super::desk::DeskFault;
 use super::look::{Account, Look};
 use super::{Relay, RelayFault, queue_id};
-use crate::mail::{Flags, RealAddress, Timestamp};
+use crate::mail::{Flag, Flags, RealAddress, Timestamp};
 use crate::query::{Column, Outline, Plan, Problem, Query, Row, may_hold_address};
 use crate::vault::Indexed;
 use data_encoding::HEXLOWER;
@@ -76,8 +76,12 @@ pub struct FoundLine {
     pub queue_id: Option<String>,
     pub country: Option<String>,
     pub country_overlay: Option<String>,
+    /// How far `country` can be relied on: high, medium or low.
+    pub country_confidence: Option<&'static str>,
     pub origin_country: Option<String>,
     pub asn: Option<i64>,
+    /// What the operator's database calls that.
+    pub asn_name: Option<String>,
     pub tls: Option<String>,
     pub spf: Option<String>,
     pub dkim: Option<String>,
@@ -120,8 +124,10 @@ impl FoundLine {
             queue_id: row.number(Column::Message).map(queue_id),
             country: text(Column::Country),
             country_overlay: text(Column::Country2),
+            country_confidence: confidence(row, flags),
             origin_country: text(Column::OriginCountry),
             asn: row.number(Column::Asn),
+            asn_name: None,
             tls: text(Column::Tls),
             spf: text(Column::Spf),
             dkim: text(Column::Dkim),
@@ -131,10 +137,24 @@ impl FoundLine {
             recipients: row.number(Column::Recipients),
             files: row.number(Column::Files),
             hops: row.number(Column::Hops),
-            flags: flags.iter().map(crate::mail::Flag::as_str).collect(),
+            flags: flags.iter().map(Flag::as_str).collect(),
             matched: matched.iter().map(|term| (*term).to_owned()).collect(),
         }
     }
+}
+
+/// High: the registries and the operator's database say the same. Low: they contradict each other. Medium: one of them says something.
+fn confidence(row: &Row, flags: Flags) -> Option<&'static str> {
+    let is_known = row.text(Column::Country).is_some() || row.text(Column::Country2).is_some();
+    is_known.then(|| {
+        if flags.has(Flag::CountryConfirmed) {
+            "high"
+        } else if flags.has(Flag::CountryDisputed) {
+            "low"
+        } else {
+            "medium"
+        }
+    })
 }
 
 impl Relay {

@@ -89,6 +89,8 @@ pub struct Card {
     pub new: Vec<SeenWith>,
     /// Of each kind how many it was ever seen with, and how many of them are new.
     pub seen: BTreeMap<String, (u64, u64)>,
+    /// Since when it is kept from sending.
+    pub contained_at: Option<Timestamp>,
 }
 
 /// A count of today beside the one of a usual day.
@@ -153,7 +155,8 @@ impl Relay {
             was_seen && one.first_at >= from && matches!(one.what.as_str(), "country" | "asn")
         };
         let new = seen.into_iter().filter(is_new).collect();
-        Ok(Card { store_id: store_id.to_owned(), from, until, counts, new, seen: kinds })
+        let contained_at = self.store().contained_at(row.id).await.map_err(RelayFault::from)?;
+        Ok(Card { store_id: store_id.to_owned(), from, until, counts, new, seen: kinds, contained_at })
     }
 
     /// How often rules found something since a time, by rule and by what was done.

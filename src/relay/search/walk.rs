@@ -25,8 +25,8 @@ const STRETCH_MS: i64 = 1 << (STRETCH - 22);
 /// Steps quicker than this grow, slower ones shrink.
 const QUICK: Duration = Duration::from_millis(100);
 const SLOW: Duration = Duration::from_secs(1);
-/// Ids of stores that are remembered.
-const STORES_MAX: usize = 4096;
+/// Ids of stores, and names of networks, that are remembered.
+const NAMES_MAX: usize = 4096;
 /// How far rows are counted for what a search may cost.
 const COST_MAX: i64 = 10_000;
 
@@ -56,6 +56,7 @@ pub struct Search {
     /// All rows of the window, where they were few and have been read, the newest first.
     ready: Option<Vec<Row>>,
     stores: HashMap<i64, Option<String>>,
+    networks: HashMap<i64, Option<String>>,
 }
 
 impl Search {
@@ -73,8 +74,9 @@ impl Search {
         } else {
             FIRST_INDEX_MS
         };
-        let (counted, is_few, ready, stores) = (None, None, None, HashMap::new());
-        let mut search = Self { relay, plan, slices, at, width_ms, counted, is_few, ready, stores };
+        let (counted, is_few, ready) = (None, None, None);
+        let (stores, networks) = (HashMap::new(), HashMap::new());
+        let mut search = Self { relay, plan, slices, at, width_ms, counted, is_few, ready, stores, networks };
         search.skip();
         search
     }
@@ -292,14 +294,29 @@ impl Search {
             Some(id) => Some(self.store_of(id).await?),
             None => None,
         };
-        let line = FoundLine::new(row, store, &self.plan.matched(row));
+        let mut line = FoundLine::new(row, store, &self.plan.matched(row));
+        if let Some(asn) = line.asn {
+            line.asn_name = self.network_of(asn).await?;
+        }
         let conversation = row.number(crate::query::Column::Conversation);
         Ok(Found { id: row.id, conversation, line, row: row.clone() })
     }
 
+    async fn network_of(&mut self, asn: i64) -> Result<Option<String>, RelayFault> {
+        if let Some(name) = self.networks.get(&asn) {
+            return Ok(name.clone());
+        }
+        let name = self.relay.store().network_name(asn).await?;
+        if self.networks.len() >= NAMES_MAX {
+            self.networks.clear();
+        }
+        self.networks.insert(asn, name.clone());
+        Ok(name)
+    }
+
     async fn store_of(&mut self, id: i64) -> Result<String, RelayFault> {
         if !self.stores.contains_key(&id) {
-            if self.stores.len() >= STORES_MAX {
+            if self.stores.len() >= NAMES_MAX {
                 self.stores.clear();
             }
             let name = self.relay.store_name(id).await?;

@@ -333,3 +333,67 @@ async fn a_quarter_whose_key_does_not_open_keeps_no_other_from_being_numbered_an
     shop.reopen(Policy::for_tests()).await;
     assert!(shop.relay.keep_periods(Timestamp::now()).await.is_err());
 }
+
+#[tokio::test]
+async fn a_country_is_told_with_its_confidence_and_a_network_with_its_name() {
+    use crate::geo::Geo;
+    use crate::geo::made::{Value as Made, mmdb};
+    let shop = Shop::open().await;
+    let file = |name: &str, octets: Vec<u8>| {
+        let path = shop.dir.join(name);
+        std::fs::write(&path, octets).unwrap();
+        path
+    };
+    let code = |code: &str| Made::map([("country", Made::map([("iso_code", Made::text(code))]))]);
+    let system = |asn, name| {
+        Made::map([
+            ("autonomous_system_number", Made::Number(asn)),
+            ("autonomous_system_organization", Made::text(name)),
+        ])
+    };
+    let now = u32::try_from(Timestamp::now().as_millis() / 1000).unwrap();
+    let countries = [("126.0.0.0/8", code("JP")), ("49.96.0.0/11", code("US"))];
+    let networks =
+        [("126.0.0.0/8", system(17676, "Example Telecom")), ("133.0.0.0/8", system(2527, "Example Net"))];
+    let countries = file("countries.mmdb", mmdb(now, &countries));
+    let networks = file("networks.mmdb", mmdb(now, &networks));
+    shop.relay.locates_by(Arc::new(Geo::open(Some(&countries), Some(&networks)).unwrap()));
+    // Agreed, contradicted, the registries alone, and nothing.
+    for ip in ["126.1.2.3", "49.98.1.2", "133.237.16.234", "192.0.2.1"] {
+        let peer = Peer::new((ip.parse::<std::net::IpAddr>().unwrap(), 1).into(), "submission");
+        shop.relay.record_login(&shop.login, &shop.login.auth_id, &peer).await;
+    }
+    shop.relay.name_networks(Timestamp::now()).await.unwrap();
+    let Ok(query) = Query::parse("event:login") else { panic!("a query") };
+    let account = Account { uid: 1, login: None, from: Origin::Here };
+    let begun =
+        shop.relay.search(&query, Timestamp::now(), &crate::relay::Searcher::Account(account), None).await;
+    let mut search = begun.unwrap();
+    let mut told = Vec::new();
+    while let Some(found) = search.step().await.unwrap() {
+        told.extend(found.into_iter().map(|found| {
+            let line = found.line;
+            (line.country, line.country_overlay, line.country_confidence, line.asn, line.asn_name)
+        }));
+    }
+    let own = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        told,
+        [
+            (None, None, None, None, None),
+            (own("JP"), None, Some("medium"), Some(2527), own("Example Net")),
+            (own("JP"), own("US"), Some("low"), None, None),
+            (own("JP"), None, Some("high"), Some(17676), own("Example Telecom")),
+        ]
+    );
+    let of = |flag| format!("fact WHERE event = 'login' AND flags & {} <> 0", Flag::bit(flag));
+    assert_eq!(shop.count(&of(Flag::CountryConfirmed)).await, 1);
+    assert_eq!(shop.count(&of(Flag::CountryDisputed)).await, 1);
+    // What a store was seen with has the name too, and one that changes is the newer one.
+    let merchant = shop.login.merchant.id;
+    shop.relay.store().name_networks(&[(2527, "Renamed Net".into())], Timestamp::now()).await.unwrap();
+    let seen = shop.relay.store().seen_with(merchant, 100).await.unwrap();
+    let names: Vec<_> =
+        seen.into_iter().filter(|seen| seen.what == "asn").map(|seen| (seen.value, seen.name)).collect();
+    assert_eq!(names, [("17676".into(), own("Example Telecom")), ("2527".into(), own("Renamed Net"))]);
+}

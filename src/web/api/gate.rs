@@ -1,17 +1,18 @@
 //! The way into each operation: who calls, how often, with what; and calls that come again with their idempotency key.
 //!
-//! Rules: nothing of a request is read before its token is known, so that strangers cost one look-up. A token's requests are counted in
+//! Rules: nothing of a request is read before its token is known, so that strangers cost one look-up, and some of them a record. A token's requests are counted in
 //! this process. A call with an idempotency key goes on when its client has gone, so that there is an answer when he comes again.
 //! When it fails: a problem document.
 
 use super::super::Shared;
 use super::super::origin;
 use super::super::problem::Problem;
+use super::logins::From;
 use super::shape::Fields;
 use super::{Again, Call, Operation, Reply, Verb};
 use crate::config::RateLimit;
 use crate::ingress::{Answer, Rate, Table};
-use crate::relay::{Account, Once, Scope};
+use crate::relay::{Account, NotLetIn, Once, Scope};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{ConnectInfo, Query, RawPathParams, Request, State};
@@ -86,8 +87,10 @@ async fn admit(
     }
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
-    let secret = bearer(headers).ok_or_else(unauthorized)?;
-    let token = authorize(&shared, secret, operation.scope).await?;
+    let origin = origin::of(peer.ip(), headers, &shared.proxies);
+    let secret = bearer(headers);
+    let token = authorize(&shared, secret, operation.scope, From::of(origin, peer.ip())).await?;
+    let secret = secret.unwrap_or_default();
     shared.requests.take(token, 1)?;
     let path: Vec<String> = match &params {
         Ok(params) => params.iter().map(|(_, value)| value.to_owned()).collect(),
@@ -105,9 +108,8 @@ async fn admit(
         }
         None => (Bytes::new(), Fields::default()),
     };
-    let from = origin::of(peer.ip(), headers, &shared.proxies);
     // Who called is behind a token; the account is that of this process.
-    let account = Account { uid: rustix::process::getuid().as_raw(), login: None, from };
+    let account = Account { uid: rustix::process::getuid().as_raw(), login: None, from: origin };
     let call = Call { shared: Arc::clone(&shared), token, account, path, query, body };
     let Some(key) = idempotency_key(headers, operation.verb)? else {
         return Ok((operation.run)(call)
@@ -203,16 +205,26 @@ fn unauthorized() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "Not authorized", detail)
 }
 
-/// The id of the token, where it has the scope.
-async fn authorize(shared: &Shared, token: &str, scope: Scope) -> Result<i64, Problem> {
-    match shared.relay.token_holder(token, scope).await? {
-        Some(Some(id)) => Ok(id),
-        Some(None) => {
-            let detail = format!("this token lacks the scope {}", scope.as_str());
-            Err(Problem::new(StatusCode::FORBIDDEN, "Not allowed", detail))
+/// The id of the token, where it has the scope. Either way the log has it before anything is answered.
+async fn authorize(shared: &Shared, token: Option<&str>, scope: Scope, from: From) -> Result<i64, Problem> {
+    let found = match token {
+        Some(token) => shared.relay.token_holder(token).await?,
+        None => None,
+    };
+    let (why, problem) = match found {
+        Some(holder) if holder.has(scope) => {
+            shared.logins.used(shared, holder.id, scope, from).await?;
+            return Ok(holder.id);
         }
-        None => Err(unauthorized()),
-    }
+        Some(holder) => {
+            let detail = format!("this token lacks the scope {}", scope.as_str());
+            (NotLetIn::Scope(holder.id), Problem::new(StatusCode::FORBIDDEN, "Not allowed", detail))
+        }
+        None if token.is_none() => (NotLetIn::NoToken, unauthorized()),
+        None => (NotLetIn::Unknown, unauthorized()),
+    };
+    shared.logins.refused(shared, why, scope, from).await?;
+    Err(problem)
 }
 
 fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {

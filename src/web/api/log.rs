@@ -1,9 +1,10 @@
-//! `GET /v1/log`: searching the log, in pages, and `GET /v1/log/complete`: what can be typed. docs/query.md has the language.
+//! `GET /v1/log`: searching the log, in pages; `GET /v1/log/plan`: what that costs; `GET /v1/log/complete`: what can be typed. docs/query.md has the language.
 //!
 //! Rules: rows name nobody, and nothing is opened but ids of stores where this process can. Each page is entered for the audit, by
 //! the token. A page ends when it is full or after [`PAGE_TIME`], and its cursor goes on from there; two searches run at once.
 //! When it fails: a problem with the place in the query.
 
+use super::super::Shared;
 use super::super::problem::Problem;
 use super::shape::{Shape, TEXT, broken, may, must, nullable};
 use super::{Again, Answer, Call, Operation, Reply, Verb};
@@ -13,6 +14,7 @@ use crate::relay::{Scope, SearchFault, Searcher, parse_queue_id, queue_id};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tokio::sync::SemaphorePermit;
 
 /// Searches that run at once.
 pub(in crate::web) const AT_ONCE: usize = 2;
@@ -31,6 +33,14 @@ const PAGE: Shape = Shape::Object(&[
     must("until", Shape::Time, ""),
     must("by_default", Shape::Flag, "whether the query named no time"),
     must("searched_back_to", Shape::Time, ""),
+]);
+
+const PLANNED: Shape = Shape::Object(&[
+    must("plan", TEXT, "as `anshin log search --explain` shows it"),
+    must("rows", Shape::Number { least: 0, most: i64::MAX }, "that are read"),
+    must("rows_are_all", Shape::Flag, "false: there are more, which were not counted"),
+    must("from", Shape::Time, ""),
+    must("until", Shape::Time, ""),
 ]);
 
 const PLACE: Shape = Shape::Number { least: 0, most: i64::MAX };
@@ -58,6 +68,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[Answer { status: 200, about: "A page.", shape: &PAGE }],
         refuses: &[404, 422],
         run: |call| Box::pin(search(call)),
+    },
+    Operation {
+        verb: Verb::Get,
+        path: "/v1/log/plan",
+        id: "planSearch",
+        about: "What a search would read, and how much, before it is made. Entered among the looks as the search is.",
+        scope: Scope::Log,
+        query: &[may("query", TEXT, "in the language of docs/query.md")],
+        body: None,
+        again: Again::SameAnswer,
+        most: 0,
+        answers: &[Answer { status: 200, about: "The plan.", shape: &PLANNED }],
+        refuses: &[422],
+        run: |call| Box::pin(planned(call)),
     },
     Operation {
         verb: Verb::Get,
@@ -89,10 +113,7 @@ async fn search(call: Call) -> Result<Reply, Problem> {
         }
         None => (None, now),
     };
-    let Ok(_place) = shared.searches.try_acquire() else {
-        let detail = format!("{AT_ONCE} searches run at once; try the same again in a moment");
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many searches", detail).again_in(1));
-    };
+    let _place = place(shared)?;
     let query = Query::parse(asked.text("query").unwrap_or_default()).map_err(SearchFault::from)?;
     let searcher = Searcher::Token(call.token, call.account);
     let mut search = shared.relay.search(&query, now, &searcher, cursor).await?;
@@ -122,6 +143,33 @@ async fn search(call: Call) -> Result<Reply, Problem> {
         "by_default": window.is_default || window.is_default_of_branches,
         "searched_back_to": search.progress().0.to_rfc3339(),
     })))
+}
+
+async fn planned(call: Call) -> Result<Reply, Problem> {
+    let (shared, asked) = (&call.shared, &call.query);
+    shared.relay.may_command(&call.account, "GET /v1/log/plan").await.map_err(SearchFault::from)?;
+    let _place = place(shared)?;
+    let query = Query::parse(asked.text("query").unwrap_or_default()).map_err(SearchFault::from)?;
+    let searcher = Searcher::Token(call.token, call.account);
+    let mut search = shared.relay.search(&query, Timestamp::now(), &searcher, None).await?;
+    let (rows, is_all) = search.cost().await.map_err(SearchFault::from)?;
+    let at = |millis| Timestamp::from_millis(millis).to_rfc3339();
+    let window = search.plan().window;
+    Ok(Reply::ok(json!({
+        "plan": search.plan().explain(),
+        "rows": rows,
+        "rows_are_all": is_all,
+        "from": at(window.from),
+        "until": at(window.until),
+    })))
+}
+
+/// A place for a search among those that run at once.
+fn place(shared: &Shared) -> Result<SemaphorePermit<'_>, Problem> {
+    shared.searches.try_acquire().map_err(|_| {
+        let detail = format!("{AT_ONCE} searches run at once; try the same again in a moment");
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many searches", detail).again_in(1)
+    })
 }
 
 /// Where a page ended, and when the first page was asked for: `3d` means the same on all pages.

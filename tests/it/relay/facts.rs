@@ -21,7 +21,7 @@ fn a_mail_is_found_when_it_is_acknowledged(on: On) {
         assert_eq!(count(&of), sent);
     }
     eventually("all have arrived", || {
-        (count("event = 'delivered' AND result LIKE '2.%' AND rcpt_k IS NOT NULL AND message_id IS NOT NULL")
+        (count("event = 'delivered' AND result LIKE '2.%' AND tls LIKE 'TLSv1.%' AND rcpt_k IS NOT NULL AND message_id IS NOT NULL")
             >= 6)
             .then_some(())
     });

@@ -50,6 +50,20 @@ fn a_generated_log_answers_for_each_planted_fraud_and_goes_on_where_it_stopped(o
         let found = count(&format!("{query} after:60d"));
         assert!(found > 0 && (kind == "P3" || messages > 0 || kind == "A1"), "{kind}: {found} by {query}");
     }
+    // A takeover on one axis of time: what failed and what did not, from a country that is new to the store, and what went out then.
+    let taken_over = plants.iter().find(|plant| plant["kind"].as_str().unwrap().starts_with("A13")).unwrap();
+    let of_store = taken_over["store"].as_str().unwrap();
+    let at = |field: &str| taken_over[field].as_str().unwrap();
+    let timeline = relay.anshin(&["log", "timeline", of_store, "--from", at("from")]);
+    let steps = timeline["steps"].as_array().unwrap();
+    let times: Vec<&str> = steps.iter().map(|step| step["first"].as_str().unwrap()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    assert!(steps.iter().any(|step| step["event"] == "login"), "{timeline}");
+    assert!(
+        steps.iter().any(|step| step["event"] == "accepted" && step["n"].as_u64() > Some(0)),
+        "{timeline}"
+    );
+    assert!(steps.iter().any(|step| step["new"].to_string().contains("country")), "{timeline} {taken_over}");
     let one = plants.iter().find(|plant| plant["messages"][0].is_string()).unwrap();
     assert!(count(&format!("all: id:{}", one["messages"][0].as_str().unwrap())) >= 1);
     let order = one["orders"][0].as_str().unwrap();

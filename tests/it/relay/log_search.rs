@@ -70,6 +70,8 @@ fn mail_is_found_as_soon_as_it_is_accepted_and_no_answer_names_anybody(on: On) {
     assert!(told(&scene, &["same", &"07".repeat(32)]).contains("rows           0"));
     assert!(told(&scene, &["merchant", "mise"]).contains("accepted"));
     told(&scene, &["new-geo", "--since", "1h"]);
+    let timeline = told(&scene, &["timeline", "mise", "--from", "1d"]);
+    assert!(timeline.contains("  login  ") && timeline.contains("in this hour"), "{timeline}");
     let stats = told(&scene, &["stats", "--from", "today", "--by", "hour"]);
     assert!(
         stats.contains("  accepted") && stats.contains("  mise  ####") && stats.contains("on average"),
@@ -113,9 +115,28 @@ fn mail_is_found_as_soon_as_it_is_accepted_and_no_answer_names_anybody(on: On) {
             .count()
     };
     assert!(of("masked") > 10 && of("opened") == 1, "{book}");
+    // Of all stores, and of one for its timeline.
     let is_stats = |look: &&Value| look["detail"]["what"]["search"]["stats"].is_object();
-    assert_eq!(book.as_array().unwrap().iter().filter(is_stats).count(), 1, "{book}");
+    assert_eq!(book.as_array().unwrap().iter().filter(is_stats).count(), 2, "{book}");
     assert!(!book.to_string().contains(&scene.mise.address), "an index stands in place of an address");
+
+    // Who looked at something, and what somebody looked at.
+    let book = |arguments: &[&str]| {
+        let found = scene.relay.anshin(&[&["reveal", "log"], arguments].concat());
+        found.as_array().unwrap().clone()
+    };
+    let by = book(&["--by", "AKIKO"]);
+    assert!(!by.is_empty() && by.iter().all(|look| look["detail"]["actor"] == "akiko"), "{by:?}");
+    assert!(by.iter().any(|look| look["outcome"] == "opened"), "{by:?}");
+    assert!(book(&["--by", "botan"]).is_empty());
+    let about = book(&["--about", &scene.mise.address]);
+    assert!(about.len() > 2 && about.iter().any(|look| look["outcome"] == "opened"), "{about:?}");
+    assert_eq!(book(&["--about", &scene.hana.address, "--by", "akiko"]).len(), 0);
+    assert!(book(&["--about", &scene.hana.address]).len() >= 2);
+    assert!(book(&["--about", "mise/A-1001"]).len() >= 2 && book(&["--about", "A-100"]).is_empty());
+    assert!(book(&["--about", &scene.order.customer_alias]).len() >= 2);
+    assert_eq!(book(&["--about", "mise", "--limit", "2"]).len(), 2);
+    assert!(book(&["--about", "mise", "--since", "1h"]).len() > 2);
 }
 
 fn a_token_for_the_log_searches_in_pages_and_is_told_where_a_query_is_wrong(on: On) {
@@ -161,6 +182,10 @@ fn a_token_for_the_log_searches_in_pages_and_is_told_where_a_query_is_wrong(on: 
     assert!(get("/v1/log?limit=0", &log).problem(422).contains("limit"));
     assert!(get("/v1/log?cursor=x", &log).problem(422).contains("cursor"));
     assert!(get("/v1/log?colour=red", &log).problem(400).contains("parameters"));
+    let planned = get(&format!("/v1/log/plan?query={query}"), &log).json();
+    assert!(planned["plan"].as_str().unwrap().contains("from_k"), "{planned}");
+    assert!(planned["rows"].as_u64() >= Some(3) && planned["rows_are_all"] == true, "{planned}");
+    assert_eq!(get("/v1/log/plan?query=form:x%40y.example", &log).status, 422);
     let completed = get("/v1/log/complete?query=ev", &log).json();
     assert_eq!(completed["items"][0]["text"], "event:");
 }

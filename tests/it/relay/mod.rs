@@ -30,6 +30,7 @@ mod carriers;
 mod clients;
 mod clock;
 mod commands;
+mod contain;
 mod correction;
 mod decisions;
 mod database_file;
