@@ -4,7 +4,7 @@
 //! Who has only the database can compare rows of one kind with each other, and nothing else; who has the key too
 //! can test guesses. Collisions: 2^-128 a pair.
 
-use super::aead::{Cipher, decrypt, encrypt_into, nonce};
+use super::aead::{Cipher, Plain, decrypt, encrypt_into, nonce};
 use super::locked::{Locked, LockedKey};
 use super::mac::MacKey;
 use super::ring::NamedKey;
@@ -179,7 +179,7 @@ impl IndexKey {
         name: u8,
         place: &[u8],
         wrapped: &[u8],
-    ) -> Option<Option<Zeroizing<Vec<u8>>>> {
+    ) -> Option<Option<Plain>> {
         let (_, own) = self.wraps.iter().find(|(own, _)| *own == name)?;
         Some(decrypt(&Cipher::new(own), place, wrapped))
     }
