@@ -1,26 +1,24 @@
 //! What sealing, indexes and the audit tree cost a message: `cargo bench --bench sealing`. Each part alone, and their sum.
 //!
 //! Counted is the processor's time of all threads: of a message that is taken and delivered once, opening its data keys and what of its conversation and store
-//! shows its way, the pseudonyms of its ids, sealing its
-//! envelope, recipient, thread, text, both records of the log and the header block, opening at delivery what was sealed (each message of
-//! another conversation, which has sealed nothing lately), its keyed indexes, the numbers of its two facts, the hashes of its two records; then, by rows of a real size in an encrypted SQLite
+//! shows its way, the pseudonyms of its ids, sealing its envelope, recipient, thread, text, both records of the log and the header block, opening at delivery what was sealed (each message of
+//! another conversation, which has sealed nothing lately), its keyed indexes, the numbers of its two facts and the proofs of these, the hashes of its two records; then, by rows of a real size in an encrypted SQLite
 //! file, the notes of these hashes and the entering of the rows into the tree, with every look that is taken at their hour again, the
 //! database's own work for it included. Not counted is what the message would cost without them: the rows' own statements, the commit.
 //!
 //! `cargo bench --bench sealing -- tree 10000000` generates so many rows of the log below the system's temporary directory (some
-//! 14 GB), enters them and verifies them.
+//! 14 GB), enters and verifies them.
 //!
-//! Printed are microseconds: the median of rounds and the least. Run it on a quiet machine, or with `valgrind --tool=callgrind`, whose
-//! instructions other work does not change.
+//! Printed are microseconds: the median of rounds and the least. Run it on a quiet machine, or with `valgrind --tool=callgrind`.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for its developers")]
 
 use anshin::anonymize::Rules;
 use anshin::config::{CustomerName, Enforce, MerchantName, Names, OtherAddress, Unproven};
 use anshin::ledger::{LogRow, pack};
-use anshin::mail::{Domain, RealAddress, Timestamp};
+use anshin::mail::{Domain, Flags, RealAddress, Timestamp};
 use anshin::relay::{Domains, Grown, Policy, Relay, SenderPolicy};
 use anshin::residency::Staff;
-use anshin::store::{Ids, Store};
+use anshin::store::{Ids, NewFact, NewRecord, Store, proof_of};
 use anshin::vault::{
     Class, DataKey, Indexed, KeyRing, Make, Numbered, Period, Place, Sealed, Side, Vault, nonces,
 };
@@ -185,10 +183,16 @@ fn message() -> f64 {
         black_box(period.number(Numbered::MessageId("<1@x.example>")));
     };
     let (accepted, delivered) = (row(&detail, true), row(&detail, false));
+    let (proofs, known) = (vault.index.fact_proofs(), [known(true), known(false)]);
+    let prove = || {
+        known.iter().for_each(|new| {
+            black_box(proof_of(&proofs, new));
+        });
+    };
     let marks = || {
         black_box((accepted.mark(), delivered.mark()));
     };
-    let sum = measure("a message without the tree's rows: all of the next eight", || {
+    let sum = measure("a message without the tree's rows: all of the next nine", || {
         unwrap();
         routing();
         indexes();
@@ -196,6 +200,7 @@ fn message() -> f64 {
         records();
         deliver(&sealed);
         facts();
+        prove();
         marks();
     });
     measure("  data keys of conversation and store, remembered", unwrap);
@@ -212,6 +217,7 @@ fn message() -> f64 {
     let sealed = message();
     measure("  text, envelope and recipient opened at delivery", || deliver(&sealed));
     measure("  twenty-one numbers of its two facts", facts);
+    measure("  proofs of its two facts", prove);
     measure("  hashes of its two records", marks);
     beside(&vault, &wrapped, &sealed_log);
     sum
@@ -230,6 +236,53 @@ fn row(detail: &[u8], headers: bool) -> LogRow {
         data_key_id: 7,
         detail: detail.to_vec(),
         headers: headers.then(|| vec![b'h'; HEADERS]),
+    }
+}
+
+/// A record with its fact: of a mail that was taken, or of its delivery.
+fn known(is_taken: bool) -> NewRecord {
+    let word = |text: &'static str| Some(text.into());
+    let taken = is_taken.then_some(1_i64 << 61);
+    let fact = NewFact {
+        direction: word("to_customer"),
+        rcpt_k: Some(1 << 61),
+        order_k: Some(1 << 61),
+        size: Some(3000),
+        country: word("JP"),
+        result: if is_taken { None } else { word("2.0.0") },
+        from_k: taken,
+        to_k: taken,
+        login_k: taken,
+        msgid_k: taken,
+        sent_id_k: taken,
+        answers_k: taken,
+        ip_k: taken,
+        net_k: taken,
+        author_dom_k: taken,
+        from_dom_k: taken,
+        dkim_dom_k: taken,
+        mailer_k: taken,
+        recipients: taken,
+        hops: taken,
+        zone: taken,
+        skew: taken,
+        flags: is_taken.then(Flags::default),
+        ..NewFact::default()
+    };
+    NewRecord {
+        id: 1,
+        at: Timestamp::from_millis(2),
+        event: if is_taken { "accepted" } else { "delivered" },
+        merchant_id: None,
+        conversation_id: None,
+        message_id: None,
+        delivery_id: None,
+        source: None,
+        data_key_id: 7,
+        detail: Sealed::from_stored(vec![]),
+        headers: None,
+        whence: None,
+        fact: Box::new(fact),
     }
 }
 
@@ -380,14 +433,10 @@ fn processor() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// The first word of a `schedstat`.
-fn on_processor_ns(told: &str) -> u64 {
-    told.split(' ').next().unwrap().parse().unwrap()
-}
-
 /// The median of rounds; of this thread's time on a processor, which other work lengthens less than the clock.
 fn measure(what: &str, mut work: impl FnMut()) -> f64 {
-    let now = || on_processor_ns(&std::fs::read_to_string("/proc/thread-self/schedstat").unwrap());
+    let told = || std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let now = || told().split(' ').next().unwrap().parse::<u64>().unwrap();
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             let start = now();

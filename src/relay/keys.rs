@@ -8,7 +8,9 @@
 use super::{Relay, RelayFault};
 use crate::mail::Timestamp;
 use crate::store::{KeyRow, NewKey, NewSegment, RingKeyRow, Store};
-use crate::vault::{Class, DataKey, KeyLine, Nonce, Place, Plain, Sealed, Segment, Vault, VaultError, nonces};
+use crate::vault::{
+    Class, DataKey, KeyLine, Nonce, Place, Plain, Sealed, Segment, Vault, VaultError, nonces,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -198,11 +200,7 @@ impl Relay {
     }
 
     /// Opens what was sealed for a place of the installation.
-    pub(super) fn open_for_installation(
-        &self,
-        place: Place,
-        sealed: &Sealed,
-    ) -> Result<Plain, VaultError> {
+    pub(super) fn open_for_installation(&self, place: Place, sealed: &Sealed) -> Result<Plain, VaultError> {
         if sealed.is_boxed() {
             return self.vault().seal.open_boxed(place, sealed);
         }

@@ -9,7 +9,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, Row, SqlSafeStr};
 use std::time::Duration;
 
-pub(super) const MIGRATIONS: [(i64, &str, &str); 37] = [
+pub(super) const MIGRATIONS: [(i64, &str, &str); 38] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
@@ -47,6 +47,7 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 37] = [
     (42, "api", include_str!("../../migrations/0042_api.sql")),
     (43, "webhooks", include_str!("../../migrations/0043_webhooks.sql")),
     (45, "detections", include_str!("../../migrations/0045_detections.sql")),
+    (48, "fact_proofs", include_str!("../../migrations/0048_fact_proofs.sql")),
 ];
 
 /// Stands in front of what only PostgreSQL has.

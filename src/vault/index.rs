@@ -174,12 +174,7 @@ impl IndexKey {
     }
 
     /// Unwraps it. `None`: the ring has no key of this name; `Some(None)`: it does not open.
-    pub(super) fn unwrap(
-        &self,
-        name: u8,
-        place: &[u8],
-        wrapped: &[u8],
-    ) -> Option<Option<Plain>> {
+    pub(super) fn unwrap(&self, name: u8, place: &[u8], wrapped: &[u8]) -> Option<Option<Plain>> {
         let (_, own) = self.wraps.iter().find(|(own, _)| *own == name)?;
         Some(decrypt(&Cipher::new(own), place, wrapped))
     }

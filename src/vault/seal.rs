@@ -401,12 +401,7 @@ impl DataKey {
     ///
     /// # Errors
     /// [`VaultError::DoesNotOpen`] when it was altered, moved, or sealed with another key.
-    pub fn open_in(
-        &self,
-        segment: &Segment,
-        place: Place,
-        sealed: &Sealed,
-    ) -> Result<Plain, VaultError> {
+    pub fn open_in(&self, segment: &Segment, place: Place, sealed: &Sealed) -> Result<Plain, VaultError> {
         let broken = VaultError::DoesNotOpen { table: place.table, column: place.column };
         let own = sealed.segment().filter(|id| *id == segment.id);
         let rest = own.and_then(|_| sealed.0.get(1 + SEGMENT..)).ok_or(broken)?;
