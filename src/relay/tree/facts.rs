@@ -78,7 +78,15 @@ impl Relay {
                             "its fact, by which it is found, says something else",
                         );
                     }
-                    Some((_, true)) => found.hold_said(stretch, fact, known),
+                    Some((_, true)) => match self.held_said(fact, known).await? {
+                        Proven::Yes => {}
+                        Proven::Emptied => found.emptied_facts += 1,
+                        Proven::No if fact.id < known.proven_since => found.unproven_facts += 1,
+                        Proven::No | Proven::Altered => {
+                            let why = "its fact, by which it is found, is not what was written";
+                            found.tell(stretch, "changed", fact.id, why);
+                        }
+                    },
                     None if stretch.is_whole && self.is_orphan(stretch, fact.id).await? => {
                         found.orphans.push(fact.id);
                     }
@@ -91,6 +99,20 @@ impl Relay {
         }
         rows.for_each(|(row, is_sound)| found.lacks_fact(stretch, row, *is_sound, known.since));
         Ok(())
+    }
+
+    /// Holds what a fact says beside its record's words against its proof. It is read by two statements, between which its person may be erased: what
+    /// does not fit is read once more.
+    async fn held_said(&self, fact: &FactRow, known: &KnownFacts) -> Result<Proven, RelayFault> {
+        let Some(proofs) = &known.proofs else { return Ok(Proven::Yes) };
+        let proven = fact.said.proven_by(proofs);
+        if !matches!(proven, Proven::No | Proven::Altered)
+            || fact.id < known.proven_since && proven == Proven::No
+        {
+            return Ok(proven);
+        }
+        let again = self.store().fact_rows(fact.id, fact.id.saturating_add(1), 1).await?;
+        Ok(again.first().map_or(proven, |fact| fact.said.proven_by(proofs)))
     }
 
     /// Whether a fact has no row, which may have come since the rows were read.
@@ -109,20 +131,6 @@ impl Found {
             self.without_fact += 1;
         } else {
             self.tell(stretch, "deleted", row.id, "its fact is gone: no search finds it any more");
-        }
-    }
-
-    /// Holds what a fact says beside its record's words against its proof.
-    fn hold_said(&mut self, stretch: &Stretch<'_>, fact: &FactRow, known: &KnownFacts) {
-        let Some(proofs) = &known.proofs else { return };
-        match fact.said.proven_by(proofs) {
-            Proven::Yes => {}
-            Proven::Emptied => self.emptied_facts += 1,
-            Proven::No if fact.id < known.proven_since => self.unproven_facts += 1,
-            Proven::No | Proven::Altered => {
-                let why = "its fact, by which it is found, is not what was written";
-                self.tell(stretch, "changed", fact.id, why);
-            }
         }
     }
 
