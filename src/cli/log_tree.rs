@@ -220,6 +220,12 @@ fn told(found: &Verification) -> String {
     if found.without_fact > 0 {
         line("rows from before there were facts, which no search finds", found.without_fact.to_string());
     }
+    if found.unproven_facts > 0 {
+        line("facts of an older version, of which nothing is proven", found.unproven_facts.to_string());
+    }
+    if found.emptied_facts > 0 {
+        line("facts without any number: of people who were erased", found.emptied_facts.to_string());
+    }
     line("rows that came late and are entered", found.late.to_string());
     line("rows and looks not entered yet", found.open.to_string());
     line("checkpoints", found.checkpoints.to_string());

@@ -16,7 +16,7 @@ use crate::mime::automatic::{self, Automatic, ReversePath};
 use crate::mime::binary;
 use crate::smtp::Body;
 use crate::store::{Acceptance, NewDelivery, NewFact, NewHold, NewMessage, NewNotice, NewRecord, NewThread};
-use crate::vault::{Class, Indexed, Side, nonces};
+use crate::vault::{Class, Indexed, Nonce, Side, nonces};
 use sha2::{Digest, Sha256};
 
 /// Most octets of a header block that a bounce quotes and a record keeps.
@@ -302,6 +302,7 @@ impl Relay {
     /// The record of a message that was taken.
     pub(super) fn record_of_taken(
         &self,
+        drawn: [Nonce; 2],
         moment: Moment,
         taken: &Taken<'_>,
         headers: Option<&[u8]>,
@@ -322,7 +323,7 @@ impl Relay {
         });
         let (event, about, source) = (Event::Accepted, taken.about(), Some(incoming.peer.ip));
         let entry = Entry { event, about, source, detail: &detail, headers };
-        let record = self.sealed_at(moment, leg.key, &entry);
+        let record = self.sealed_with(drawn, moment, leg.key, &entry);
         let fact = self.fact_of_taken(taken, record.at);
         self.examined(record.found_by(fact), taken.acted)
     }
@@ -363,7 +364,9 @@ impl Relay {
         });
         let guard = if leg.automatic { self.one_reply_a_day(leg, now) } else { guard };
         let domain = leg.forward_path.reveal_domain();
-        let record = self.record_of_taken(self.moment(), &taken, Some(headers));
+        let [of_envelope, of_body, of_recipient, of_detail, of_block] = nonces();
+        let drawn = [of_detail, of_block];
+        let record = self.record_of_taken(drawn, self.moment(), &taken, Some(headers));
         let hold = draft.hold.map(|hold| {
             let why = super::hold::word(hold);
             let detail = serde_json::json!({ "reason": why, "rule": draft.acted });
@@ -374,7 +377,6 @@ impl Relay {
             NewHold { why, record: record.found_by(fact) }
         });
         let address = leg.forward_path.reveal();
-        let [of_envelope, of_body, of_recipient] = nonces();
         Ok(NewMessage {
             id,
             merchant_id: leg.merchant.id,

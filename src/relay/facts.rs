@@ -39,10 +39,10 @@ impl Numbers {
         self.now.as_ref().map(|period| period.number(value))
     }
 
-    /// Something by which a store is known, by its number.
-    fn usual(&self, what: &'static str, value: Numbered<'_>) -> Option<Usual> {
+    /// Something by which a store is known, by its number, which the fact has already.
+    fn usual(&self, what: &'static str, number: Option<i64>, value: Numbered<'_>) -> Option<Usual> {
         let before = self.before.as_ref().map(|period| period.number(value).to_string());
-        self.of(value).map(|number| Usual { what, value: number.to_string(), before })
+        number.map(|number| Usual { what, value: number.to_string(), before })
     }
 }
 
@@ -161,7 +161,12 @@ impl Relay {
         let (from_domain, author_domain) = (sender.map(registrable), author.map(registrable));
         let skew = said.dated_at.map(|dated| at.as_millis().saturating_sub(dated.as_millis()) / 1000);
         let origin = said.origin.filter(|origin| *origin != incoming.peer.ip.to_canonical());
-        let domain = |domain: Option<&Domain>| domain.and_then(|name| numbers.of(Numbered::Domain(name)));
+        let author_dom_k = author_domain.as_ref().and_then(|name| numbers.of(Numbered::Domain(name)));
+        // Mostly all of them are the author's, whose number is there.
+        let domain = |domain: Option<&Domain>| match domain {
+            Some(_) if domain == author_domain.as_ref() => author_dom_k,
+            _ => domain.and_then(|name| numbers.of(Numbered::Domain(name))),
+        };
         let flags = peer
             .flags
             .unwrap_or_default()
@@ -190,7 +195,7 @@ impl Relay {
             answers_k: said.answers.as_deref().and_then(|id| numbers.of(Numbered::MessageId(id))),
             origin_k: origin.and_then(|ip| numbers.of(Numbered::Ip(ip))),
             origin_country: origin.and_then(|ip| self.geo().locate(ip).registry).map(word),
-            author_dom_k: domain(author_domain.as_ref()),
+            author_dom_k,
             from_dom_k: domain(from_domain.as_ref()),
             mailer_k: said.mailer.as_deref().and_then(|name| numbers.of(Numbered::Mailer(name))),
             size: i64::try_from(incoming.bytes.len()).ok(),
@@ -213,9 +218,9 @@ impl Relay {
         if incoming.login.is_some() {
             fact.usual = usual_place(&numbers, &fact, incoming.peer.ip);
             let mailer = said.mailer.as_deref().map(Numbered::Mailer);
-            fact.usual.extend(mailer.and_then(|mailer| numbers.usual("mailer", mailer)));
+            fact.usual.extend(mailer.and_then(|mailer| numbers.usual("mailer", fact.mailer_k, mailer)));
             let domain = author_domain.as_ref().map(Numbered::Domain);
-            fact.usual.extend(domain.and_then(|domain| numbers.usual("domain", domain)));
+            fact.usual.extend(domain.and_then(|domain| numbers.usual("domain", fact.author_dom_k, domain)));
         }
         fact
     }
@@ -364,6 +369,6 @@ fn usual_place(numbers: &Numbers, fact: &NewFact, ip: IpAddr) -> Vec<Usual> {
     let plain = |what, value: Option<String>| value.map(|value| Usual { what, value, before: None });
     let country = plain("country", fact.country.as_deref().map(str::to_owned));
     let asn = plain("asn", fact.asn.map(|asn| asn.to_string()));
-    let net = numbers.usual("net", Numbered::Net(ip));
+    let net = numbers.usual("net", fact.net_k, Numbered::Net(ip));
     country.into_iter().chain(asn).chain(net).collect()
 }

@@ -8,10 +8,11 @@
 use super::{Relay, RelayFault};
 use crate::mail::Timestamp;
 use crate::store::{KeyRow, NewKey, NewSegment, RingKeyRow, Store};
-use crate::vault::{Class, DataKey, KeyLine, Nonce, Place, Sealed, Segment, Vault, VaultError, nonces};
+use crate::vault::{
+    Class, DataKey, KeyLine, Nonce, Place, Plain, Sealed, Segment, Vault, VaultError, nonces,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use zeroize::Zeroizing;
 
 /// Most segments that are kept open: some hundred days of some processes.
 const OPENED_MAX: usize = 4096;
@@ -144,7 +145,7 @@ impl Relay {
         key: &DataKey,
         place: Place,
         sealed: &Sealed,
-    ) -> Result<Zeroizing<Vec<u8>>, RelayFault> {
+    ) -> Result<Plain, RelayFault> {
         match sealed.segment() {
             Some(id) => Ok(key.open_in(&*self.opened(id).await?, place, sealed)?),
             None => Ok(key.open(place, sealed)?),
@@ -199,11 +200,7 @@ impl Relay {
     }
 
     /// Opens what was sealed for a place of the installation.
-    pub(super) fn open_for_installation(
-        &self,
-        place: Place,
-        sealed: &Sealed,
-    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub(super) fn open_for_installation(&self, place: Place, sealed: &Sealed) -> Result<Plain, VaultError> {
         if sealed.is_boxed() {
             return self.vault().seal.open_boxed(place, sealed);
         }

@@ -12,7 +12,7 @@ use super::{LastUse, Merchant, Refusal, Relay, RelayFault};
 use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::smtp::scram::{ITERATIONS, NONCE, Verifier};
 use crate::store::{CredentialRow, Verifiers};
-use crate::vault::{Indexed, Place, Sealed, Secret, random_bytes};
+use crate::vault::{Indexed, Place, Plain, Sealed, Secret, random_bytes};
 use std::net::IpAddr;
 use zeroize::Zeroizing;
 
@@ -146,7 +146,7 @@ impl Relay {
         place: fn(i64) -> Place,
         own: Option<(i64, &Sealed)>,
         nobodys: &Sealed,
-    ) -> Result<Zeroizing<Vec<u8>>, RelayFault> {
+    ) -> Result<Plain, RelayFault> {
         let (id, sealed) = own.unwrap_or((NOBODY, nobodys));
         if sealed.is_boxed() {
             let _ = self.open_for_installation(place(NOBODY), nobodys);

@@ -285,6 +285,7 @@ impl Relay {
         domains: Domains,
         policy: Policy,
     ) -> Result<Self, RelayFault> {
+        store.prove_facts_by(vault.index.fact_proofs());
         if store.installation().await?.is_none() {
             let id = crate::store::random_id();
             let (key, wrapped) = vault.seal.new_data_key(id);

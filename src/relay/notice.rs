@@ -17,13 +17,12 @@ use super::{Relay, RelayFault, queue_id};
 use crate::anonymize::{self, Files, Forbidden, Hold, Removed, Secret};
 use crate::mail::{Alias, RealAddress, Timestamp};
 use crate::store::{NewMessage, Work};
-use crate::vault::{DataKey, Decision};
+use crate::vault::{DataKey, Decision, Plain};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::{BodyPart, MimePart};
 use mail_parser::MessageParser;
-use zeroize::Zeroizing;
 
 pub(super) use super::words::Outcome;
 
@@ -96,7 +95,7 @@ impl Relay {
         work: &Work,
         envelope: &Envelope,
         outcome: Outcome,
-    ) -> Option<Zeroizing<Vec<u8>>> {
+    ) -> Option<Plain> {
         if !envelope.full || !matches!(outcome, Outcome::Failed | Outcome::Expired) {
             return None;
         }

@@ -24,7 +24,7 @@ use crate::senders::Findings;
 use crate::store::{
     Ids, KeyRow, Kind, NewAddress, NewConversation, NewCredential, NewMerchant, NewRecord, Verifiers, Work,
 };
-use crate::vault::{Indexed, Place, Sealed, Side, random_bytes};
+use crate::vault::{Indexed, Place, Sealed, Side, nonces, random_bytes};
 
 /// Where generated traffic comes from: a clock of its own, and ids by it.
 pub struct Past {
@@ -276,7 +276,7 @@ impl Past {
             size: incoming.bytes.len(),
         };
         let headers = mail.keeps_headers.then(|| super::accept::header_block(&incoming.bytes));
-        let record = self.relay.record_of_taken(self.moment(at), &taken, headers);
+        let record = self.relay.record_of_taken(nonces(), self.moment(at), &taken, headers);
         let work = Work {
             delivery_id: delivery,
             message_id: id,

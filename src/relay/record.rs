@@ -4,7 +4,7 @@
 use super::Relay;
 use crate::mail::Timestamp;
 use crate::store::{NewFact, NewRecord};
-use crate::vault::{Class, DataKey, Indexed, Place, nonces};
+use crate::vault::{Class, DataKey, Indexed, Nonce, Place, nonces};
 use std::net::{IpAddr, SocketAddr};
 
 /// What can happen. The words stand in `record.event`.
@@ -197,13 +197,23 @@ impl Relay {
 
     /// The same of what happened at a moment.
     pub(super) fn sealed_at(&self, moment: Moment, key: &DataKey, entry: &Entry<'_>) -> NewRecord {
+        self.sealed_with(nonces(), moment, key, entry)
+    }
+
+    /// The same with nonces that were drawn with others: of its detail, and of its header block.
+    pub(super) fn sealed_with(
+        &self,
+        [of_detail, of_block]: [Nonce; 2],
+        moment: Moment,
+        key: &DataKey,
+        entry: &Entry<'_>,
+    ) -> NewRecord {
         let (Moment { at, id }, Entry { event, about, source, detail, headers }) = (moment, entry);
         let class = event.class();
         let of_headers = if class == Class::Metadata { Class::Headers } else { class };
         let seal = |nonce, class, column, plain: &[u8]| {
             self.seal_in_with(nonce, class, at, key, Place::new("record", column, id), plain)
         };
-        let [of_detail, of_block] = nonces();
         NewRecord {
             id,
             at,

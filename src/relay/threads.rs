@@ -9,16 +9,14 @@
 use super::{Conversation, Relay, RelayFault};
 use crate::mail::Alias;
 use crate::store::NewThread;
-use crate::vault::{Place, Side};
+use crate::vault::{Place, Side, Tags};
 use data_encoding::BASE32_NOPAD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
 /// The ids of one message, looked up.
 pub(super) struct Threads {
-    mac: Hmac<Sha256>,
+    tags: Tags,
     writer: Alias,
     known: HashMap<String, String>,
 }
@@ -26,13 +24,8 @@ pub(super) struct Threads {
 impl Threads {
     /// Of what `writer` writes, with the ids that he has got from us.
     pub(super) fn new(conversation: &Conversation, writer: Side, known: HashMap<String, String>) -> Self {
-        let subkey = conversation.key.subkey("thread ids");
-        let mut block = zeroize::Zeroizing::new([0_u8; 64]);
-        for (to, from) in block.iter_mut().zip(subkey.iter()) {
-            *to = *from;
-        }
-        let mac = Hmac::<Sha256>::new(&(*block).into());
-        Self { mac, writer: conversation.alias(writer).clone(), known }
+        let tags = conversation.key.tags("thread ids");
+        Self { tags, writer: conversation.alias(writer).clone(), known }
     }
 
     /// The id that the recipient sees.
@@ -54,9 +47,7 @@ impl Threads {
     }
 
     fn tag(&self, id: &str) -> Vec<u8> {
-        let mut mac = self.mac.clone();
-        mac.update(id.as_bytes());
-        mac.finalize().into_bytes().into_iter().take(16).collect()
+        self.tags.of(id.as_bytes()).to_vec()
     }
 }
 

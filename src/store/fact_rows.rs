@@ -2,7 +2,7 @@
 //!
 //! When it fails: [`StoreFault`] where the database does not answer.
 
-use super::engine::Engine;
+use super::fact_proofs::{Said, said_columns};
 use super::fault::StoreFault;
 use super::handle::Store;
 use super::ids;
@@ -20,6 +20,8 @@ pub struct FactRow {
     pub conversation_id: Option<i64>,
     pub message_id: Option<i64>,
     pub delivery_id: Option<i64>,
+    /// The rest of it.
+    pub said: Said,
 }
 
 /// Facts that one statement reads by their ids.
@@ -52,12 +54,16 @@ impl Store {
     pub async fn fact_rows(&self, from: i64, to: i64, limit: i64) -> Result<Vec<FactRow>, StoreFault> {
         // The ids stand in the text: a statement that is prepared for any of them locks every partition.
         let text = format!(
-            "SELECT id, at, event, merchant_id, conversation_id, message_id, delivery_id FROM fact \
-             WHERE id >= {from} AND id < {to} ORDER BY id LIMIT {limit}"
+            "SELECT id, at, event, merchant_id, conversation_id, message_id, delivery_id, {} FROM fact \
+             WHERE id >= {from} AND id < {to} ORDER BY id LIMIT {limit}",
+            said_columns()
         );
         let rows = sqlx::query(AssertSqlSafe(text)).persistent(false).fetch_all(self.pool()).await?;
+        let Some(last) = rows.last() else { return Ok(Vec::new()) };
+        let files = self.files_said(from, last.try_get(0).map_err(StoreFault::from)?).await?;
         let read = |row: &AnyRow| {
             Ok(FactRow {
+                said: Said::read(row.try_get(0)?, row, 7, &files)?,
                 id: row.try_get(0)?,
                 at: row.try_get(1)?,
                 event: row.try_get(2)?,
@@ -75,16 +81,7 @@ impl Store {
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
     pub async fn facts_since(&self) -> Result<i64, StoreFault> {
-        let seconds = match self.engine() {
-            Engine::Sqlite => {
-                "SELECT CAST(strftime('%s', installed_on) AS BIGINT) FROM _sqlx_migrations WHERE version = 18"
-            }
-            Engine::Postgres => {
-                "SELECT CAST(EXTRACT(EPOCH FROM installed_on) AS BIGINT) FROM _sqlx_migrations WHERE version = 18"
-            }
-        };
-        let row = sqlx::query(seconds).fetch_optional(self.pool()).await?;
-        let since = row.map(|row| row.try_get::<i64, _>(0)).transpose()?.unwrap_or(0);
+        let since = self.migrated_at(18).await?.unwrap_or(0);
         let since = ids::floor(since.saturating_add(1).saturating_mul(1000));
         // Of a log that was made for a time before; only partitions of before are looked into.
         let text = format!("SELECT MIN(id) FROM fact WHERE id < {since}");

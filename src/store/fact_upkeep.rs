@@ -20,10 +20,10 @@ const STEPS: usize = 20;
 /// Hours of counts that one step forgets.
 const HOURS: i64 = 24;
 
-/// All numbers of a fact.
+/// All numbers of a fact, and what was made of them.
 const CLEARED: &str = "from_k = NULL, author_k = NULL, reply_k = NULL, to_k = NULL, rcpt_k = NULL, order_k = NULL, \
     login_k = NULL, msgid_k = NULL, sent_id_k = NULL, answers_k = NULL, ip_k = NULL, net_k = NULL, origin_k = NULL, \
-    peer_dom_k = NULL, author_dom_k = NULL, from_dom_k = NULL, dkim_dom_k = NULL, mailer_k = NULL";
+    peer_dom_k = NULL, author_dom_k = NULL, from_dom_k = NULL, dkim_dom_k = NULL, mailer_k = NULL, proof = NULL";
 /// The columns with numbers of addresses, each with an index. `to_k` has a real one where mail to it was refused.
 const ADDRESSES: [&str; 5] = ["from_k", "author_k", "reply_k", "to_k", "rcpt_k"];
 /// Days of ids that one transaction clears: PostgreSQL locks each partition with each of its indexes (docs/postgresql.md).

@@ -7,11 +7,14 @@
 
 use super::batch::{lots, statement};
 use super::engine::Engine;
+use super::fact_proofs::proof_of;
 use super::rows::NewRecord;
 use crate::mail::Flags;
+use crate::vault::FactProofs;
 use sqlx::{AnyConnection, AssertSqlSafe};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What is found of a record without opening it. `…_k` are keyed numbers of the quarter in which it happened.
 #[derive(Default)]
@@ -86,6 +89,8 @@ type ProfileKey<'a> = (i64, &'a str, &'a str);
 /// Of what a transaction wrote: how often, and how much.
 #[derive(Default)]
 pub(super) struct Tally<'a> {
+    /// What proves the facts that are written.
+    proofs: Option<Arc<FactProofs>>,
     rollups: BTreeMap<RollupKey<'a>, (i64, i64)>,
     profiles: BTreeMap<ProfileKey<'a>, Seen<'a>>,
 }
@@ -105,6 +110,10 @@ const fn part(id: i64) -> i64 {
 }
 
 impl<'a> Tally<'a> {
+    pub fn proven_by(proofs: Option<Arc<FactProofs>>) -> Self {
+        Self { proofs, ..Self::default() }
+    }
+
     fn add(&mut self, record: &'a NewRecord) {
         let text = |value: &'a Option<Cow<'static, str>>| value.as_deref().unwrap_or_default();
         let (fact, at) = (&*record.fact, record.at.as_millis());
@@ -204,9 +213,9 @@ pub(super) async fn write<'a>(
             "INSERT INTO fact (id, at, event, direction, result, merchant_id, conversation_id, message_id, \
              delivery_id, from_k, author_k, reply_k, to_k, rcpt_k, order_k, login_k, msgid_k, sent_id_k, answers_k, ip_k, \
              net_k, origin_k, peer_dom_k, asn, country, country2, origin_country, author_dom_k, from_dom_k, dkim_dom_k, \
-             mailer_k, tls, spf, dkim, dmarc, arc, size, recipients, files, hops, zone, skew, flags) VALUES",
+             mailer_k, tls, spf, dkim, dmarc, arc, size, recipients, files, hops, zone, skew, flags, proof) VALUES",
             "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-             ?, ?, ?, ?, ?, ?)",
+             ?, ?, ?, ?, ?, ?, ?)",
             lot.len(),
             "",
         );
@@ -256,7 +265,8 @@ pub(super) async fn write<'a>(
                 .bind(fact.hops)
                 .bind(fact.zone)
                 .bind(fact.skew)
-                .bind(fact.flags.map(Flags::bits));
+                .bind(fact.flags.map(Flags::bits))
+                .bind(tally.proofs.as_ref().map(|proofs| proof_of(proofs, new)));
         }
         query.execute(&mut *connection).await?;
     }

@@ -75,6 +75,7 @@ fn column(text: &'static str) -> Option<Column> {
         || name == "source"
         || name == "route"
         || name == "tag"
+        || name == "proof"
     {
         Protection::Index
     } else {

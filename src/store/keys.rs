@@ -7,10 +7,10 @@
 use super::fault::StoreFault;
 use super::handle::Store;
 use crate::mail::Timestamp;
-use crate::vault::{Index, Purpose};
+use crate::vault::{FactProofs, Index, Purpose};
 use sqlx::{AnyConnection, Row};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A segment to be kept.
 #[derive(Clone)]
@@ -43,9 +43,10 @@ pub struct RingKeyRow {
     pub ruling: Option<Vec<u8>>,
 }
 
-/// Segments that are made and not yet committed.
+/// What the writer is to know before it writes: segments that are made and not yet committed, and what proves facts.
 #[derive(Default)]
 pub(super) struct Announced {
+    pub(super) proofs: OnceLock<Arc<FactProofs>>,
     any: AtomicBool,
     segments: Mutex<Vec<NewSegment>>,
     saving: tokio::sync::Mutex<()>,

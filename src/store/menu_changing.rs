@@ -13,7 +13,9 @@ use super::reader::Transaction;
 use super::rows::{NewMessage, NewRecord};
 use super::touched::Touched;
 use crate::mail::Timestamp;
+use crate::vault::FactProofs;
 use sqlx::AnyConnection;
+use std::sync::Arc;
 
 /// Who changes something, as it was when the request came. It is looked at again once the store is locked, since a request may take its time.
 pub struct Acting {
@@ -56,8 +58,12 @@ impl Told {
     }
 
     /// Writes records and mails: the last thing that a transaction does.
-    pub(super) async fn write(&self, connection: &mut AnyConnection) -> Result<(), StoreFault> {
-        let mut touched = Touched::default();
+    pub(super) async fn write(
+        &self,
+        proofs: Option<Arc<FactProofs>>,
+        connection: &mut AnyConnection,
+    ) -> Result<(), StoreFault> {
+        let mut touched = Touched::proven_by(proofs);
         let records: Vec<&NewRecord> = self.records.iter().collect();
         accept::records(connection, &mut touched, &records).await?;
         let mails: Vec<&NewMessage> = self.mails.iter().collect();
@@ -110,7 +116,7 @@ impl Store {
                 }
                 let changed = change(&mut transaction).await?;
                 if changed == C::DONE {
-                    told.write(&mut transaction).await?;
+                    told.write(self.fact_proofs(), &mut transaction).await?;
                     transaction.commit().await?;
                 }
                 Ok(changed)

@@ -238,7 +238,7 @@ impl Store {
                     return Ok(MenuChanged::NotAllowed);
                 }
                 // One for all that is written: its rows are locked last, in the order of their keys.
-                let mut touched = Touched::default();
+                let mut touched = Touched::proven_by(self.fact_proofs());
                 if !holds::rule(&mut transaction, &mut touched, ruling).await? {
                     return Ok(MenuChanged::Gone);
                 }

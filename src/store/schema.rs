@@ -9,7 +9,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AssertSqlSafe, Row, SqlSafeStr};
 use std::time::Duration;
 
-pub(super) const MIGRATIONS: [(i64, &str, &str); 40] = [
+pub(super) const MIGRATIONS: [(i64, &str, &str); 41] = [
     (1, "relay", include_str!("../../migrations/0001_relay.sql")),
     (2, "automatic", include_str!("../../migrations/0002_automatic.sql")),
     (3, "hold", include_str!("../../migrations/0003_hold.sql")),
@@ -49,6 +49,7 @@ pub(super) const MIGRATIONS: [(i64, &str, &str); 40] = [
     (45, "detections", include_str!("../../migrations/0045_detections.sql")),
     (46, "network_names", include_str!("../../migrations/0046_network_names.sql")),
     (47, "contained", include_str!("../../migrations/0047_contained.sql")),
+    (48, "fact_proofs", include_str!("../../migrations/0048_fact_proofs.sql")),
     (50, "kept_bodies", include_str!("../../migrations/0050_kept_bodies.sql")),
 ];
 

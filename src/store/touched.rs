@@ -10,8 +10,10 @@ use super::facts::Tally;
 use super::marks::Marks;
 use super::webhook_events::Events;
 use crate::mail::Timestamp;
+use crate::vault::FactProofs;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What one store has for one destination in one class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +33,11 @@ pub(super) struct Touched<'a> {
 }
 
 impl<'a> Touched<'a> {
+    /// Nothing yet; facts that are written get these proofs.
+    pub fn proven_by(proofs: Option<Arc<FactProofs>>) -> Self {
+        Self { tally: Tally::proven_by(proofs), ..Self::default() }
+    }
+
     /// Something in this lane is due then.
     pub fn touch(&mut self, lane: Lane, due: Timestamp) {
         let due = due.as_millis();

@@ -21,6 +21,7 @@ use super::{
     parties, queue, retries, tls,
 };
 use crate::mail::Timestamp;
+use crate::vault::FactProofs;
 use sqlx::{AnyConnection, Connection};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -182,8 +183,9 @@ async fn run<'a>(
             }
             *checked = Instant::now();
         }
-        let result =
-            transact(database.engine, tells, limit, connection, changes).await.map_err(StoreFault::from);
+        let proofs = announced.proofs.get().cloned();
+        let result = transact(database.engine, tells, (limit, proofs), connection, changes).await;
+        let result = result.map_err(StoreFault::from);
         // A connection whose transaction did not end well is not used again, nor one to a server that can't write now: after a
         // failover another one can.
         let is_lost = matches!(result, Err(StoreFault::Unreachable(_)));
@@ -207,7 +209,7 @@ async fn run<'a>(
 async fn transact<'a>(
     engine: Engine,
     tells: Tells,
-    limit: Limit,
+    (limit, proofs): (Limit, Option<Arc<FactProofs>>),
     connection: &mut AnyConnection,
     changes: impl Iterator<Item = &'a Change>,
 ) -> Result<Vec<Effect>, sqlx::Error> {
@@ -220,7 +222,7 @@ async fn transact<'a>(
     if engine == Engine::Postgres && limit == Limit::Brief {
         sqlx::query(BRIEF).execute(&mut *connection).await?;
     }
-    let (mut together, mut touched) = (Together::default(), Touched::default());
+    let (mut together, mut touched) = (Together::default(), Touched::proven_by(proofs));
     let changes: Vec<&Change> = changes.inspect(|change| together.add(change)).collect();
     // None of these has been answered yet, so none depends on another: their order is ours to choose.
     let mut accepted = accept::messages(connection, &mut touched, &together.messages).await?.into_iter();

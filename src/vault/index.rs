@@ -4,7 +4,7 @@
 //! Who has only the database can compare rows of one kind with each other, and nothing else; who has the key too
 //! can test guesses. Collisions: 2^-128 a pair.
 
-use super::aead::{Cipher, decrypt, encrypt_into, nonce};
+use super::aead::{Cipher, Plain, decrypt, encrypt_into, nonce};
 use super::locked::{Locked, LockedKey};
 use super::mac::MacKey;
 use super::ring::NamedKey;
@@ -174,12 +174,7 @@ impl IndexKey {
     }
 
     /// Unwraps it. `None`: the ring has no key of this name; `Some(None)`: it does not open.
-    pub(super) fn unwrap(
-        &self,
-        name: u8,
-        place: &[u8],
-        wrapped: &[u8],
-    ) -> Option<Option<Zeroizing<Vec<u8>>>> {
+    pub(super) fn unwrap(&self, name: u8, place: &[u8], wrapped: &[u8]) -> Option<Option<Plain>> {
         let (_, own) = self.wraps.iter().find(|(own, _)| *own == name)?;
         Some(decrypt(&Cipher::new(own), place, wrapped))
     }

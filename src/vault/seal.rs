@@ -11,7 +11,7 @@
 //! leaf: once the leaf is taken out nothing opens it, not even in a copy of the database.
 //! When it fails: [`VaultError`]; it says which place did not open, never what was in it.
 
-use super::aead::{Cipher, NONCE, Nonce, TAG, decrypt, encrypt_into, nonce};
+use super::aead::{Cipher, NONCE, Nonce, Plain, TAG, decrypt, encrypt_into, nonce};
 use super::cache::Cache;
 use super::class::Segment;
 use super::erasure_tree::Tree;
@@ -288,7 +288,7 @@ impl SealKeys {
     ///
     /// # Errors
     /// [`VaultError`] as for a data key.
-    pub fn open_boxed(&self, place: Place, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub fn open_boxed(&self, place: Place, sealed: &Sealed) -> Result<Plain, VaultError> {
         let broken = VaultError::DoesNotOpen { table: place.table, column: place.column };
         self.open_box(&place.associated_data(0), &sealed.0).map_err(|error| error.unwrap_or(broken))
     }
@@ -311,9 +311,9 @@ impl SealKeys {
         boxed
     }
 
-    fn open_box(&self, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Option<VaultError>> {
+    fn open_box(&self, aad: &[u8], sealed: &[u8]) -> Result<Plain, Option<VaultError>> {
         let [BOXED, name, boxed @ ..] = sealed else { return Err(None) };
-        self.secret(*name)?.private.open(INFO, aad, boxed).ok_or(None)
+        self.secret(*name)?.private.open(INFO, aad, boxed).map(Plain::from).ok_or(None)
     }
 }
 
@@ -382,7 +382,7 @@ impl DataKey {
     ///
     /// # Errors
     /// [`VaultError::DoesNotOpen`] when it was altered, moved, or sealed with another key.
-    pub fn open(&self, place: Place, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub fn open(&self, place: Place, sealed: &Sealed) -> Result<Plain, VaultError> {
         open_with(&self.cipher, &place.associated_data(self.id), &sealed.0)
             .ok_or(VaultError::DoesNotOpen { table: place.table, column: place.column })
     }
@@ -401,12 +401,7 @@ impl DataKey {
     ///
     /// # Errors
     /// [`VaultError::DoesNotOpen`] when it was altered, moved, or sealed with another key.
-    pub fn open_in(
-        &self,
-        segment: &Segment,
-        place: Place,
-        sealed: &Sealed,
-    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub fn open_in(&self, segment: &Segment, place: Place, sealed: &Sealed) -> Result<Plain, VaultError> {
         let broken = VaultError::DoesNotOpen { table: place.table, column: place.column };
         let own = sealed.segment().filter(|id| *id == segment.id);
         let rest = own.and_then(|_| sealed.0.get(1 + SEGMENT..)).ok_or(broken)?;
@@ -441,7 +436,7 @@ fn seal_into(cipher: &Cipher, nonce: Nonce, aad: &[u8], plain: &[u8], out: &mut 
     encrypt_into(cipher, nonce, aad, plain, out);
 }
 
-fn open_with(cipher: &Cipher, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+fn open_with(cipher: &Cipher, aad: &[u8], sealed: &[u8]) -> Option<Plain> {
     let (version, rest) = sealed.split_first()?;
     if *version == VERSION { decrypt(cipher, aad, rest) } else { None }
 }

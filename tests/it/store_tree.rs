@@ -2,6 +2,7 @@
 //! told, by hour and row.
 
 mod attacks;
+mod facts;
 mod ground;
 mod late;
 

@@ -146,7 +146,7 @@ impl Relay {
             _ => None,
         };
         let kept = kept.transpose().map_err(RelayFault::from)?;
-        let nobody = || Zeroizing::new(self.inner.hashes.nobody().as_str().as_bytes().to_vec());
+        let nobody = || Zeroizing::new(self.inner.hashes.nobody().as_str().as_bytes().to_vec()).into();
         let mut kept = kept.unwrap_or_else(nobody);
         let verifier = String::from_utf8(std::mem::take(&mut *kept)).map(Zeroizing::new);
         let verifier = verifier.map_err(|_| RelayFault::Malformed("menu_person.verifier"))?;

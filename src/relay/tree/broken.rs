@@ -19,6 +19,10 @@ pub struct Verification {
     pub destroyed: u64,
     /// Rows from before there were facts, which have none.
     pub without_fact: u64,
+    /// Facts that a version before proofs wrote: nothing shows that their numbers are what they were.
+    pub unproven_facts: u64,
+    /// Facts without any number, as erasing a person leaves them: no search for somebody finds them.
+    pub emptied_facts: u64,
     /// Rows that came after their hour was entered, and are entered too.
     pub late: u64,
     /// Rows of hours that are not entered yet: nothing is known of them.

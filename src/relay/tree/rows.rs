@@ -5,7 +5,7 @@
 //! When it fails: [`RelayFault`] where the database does not answer. What is wrong with the rows is told as [`Broken`].
 
 use super::broken::Broken;
-use super::facts::Stretch;
+use super::facts::{KnownFacts, Stretch};
 use super::{begins, number};
 use crate::ledger::{LogRow, Mark, root_of, unpack};
 use crate::mail::Timestamp;
@@ -70,6 +70,10 @@ pub(super) struct Found {
     pub destroyed: u64,
     /// Rows from before there were facts.
     pub without_fact: u64,
+    /// Facts from before there were proofs.
+    pub unproven_facts: u64,
+    /// Facts without any number of anybody.
+    pub emptied_facts: u64,
     /// Facts without a row, as far as this hour's leaves go.
     pub orphans: Vec<i64>,
     /// Rows of a leaf that was added to an hour later, which are gone without a certificate.
@@ -139,7 +143,7 @@ impl Relay {
         &self,
         hour: Hour,
         is_whole: bool,
-        (certified, facts_since): (Certified, i64),
+        (certified, facts): (Certified, KnownFacts),
     ) -> Result<Found, RelayFault> {
         let (mut found, mut missed) = (Found::default(), Vec::new());
         let (at, begins) = (hour.hour, begins(hour.hour));
@@ -170,7 +174,7 @@ impl Relay {
             }
             let (rows, sound) = (rows.as_slice(), sound.as_slice());
             let stretch = Stretch { hour: at, from: begin, to: end, rows, sound, is_whole, missed: &missed };
-            self.verify_facts(&stretch, facts_since, &mut found).await?;
+            self.verify_facts(&stretch, &facts, &mut found).await?;
             if is_last || (!is_whole && expected.peek().is_none()) {
                 break;
             }

@@ -69,7 +69,7 @@ impl Relay {
     ) -> Result<Verification, RelayFault> {
         let tree = self.store().tree(&self.tree_origin().await?).await?;
         let mut walk = Walk::new(self.certified(keys).await?, Timestamp::now());
-        walk.facts_since = self.store().facts_since().await?;
+        walk.facts = self.known_facts().await?;
         self.known_checkpoints(keys, anchors, tree.size, &mut walk).await?;
         let since = since.map_or(i64::MIN, hour_of);
         let width =
@@ -116,7 +116,7 @@ impl Relay {
 
     fn spawn(&self, walk: &mut Walk, hour: Hour, since: i64) {
         let is_whole = walk.last_hour.is_none_or(|last| hour.hour > last);
-        let (relay, known) = (self.clone(), (walk.certified.clone(), walk.facts_since));
+        let (relay, known) = (self.clone(), (walk.certified.clone(), walk.facts.clone()));
         if is_whole {
             walk.last_hour = Some(hour.hour);
         }

@@ -8,6 +8,7 @@
 use super::broken::{Broken, Verification};
 use super::certified::Claims;
 use super::enter::{ROUND_ENTRIES, SETTLES};
+use super::facts::KnownFacts;
 use super::rows::{Certified, Found, Hour, Leaf};
 use super::{begins, hour_of, ids_of};
 use crate::ledger::{Checkpoint, Entry, Table, merkle};
@@ -56,8 +57,8 @@ pub(super) struct Walk {
     running: Option<(i64, Timestamp)>,
     unclaimed: HashSet<i64>,
     claimed: HashSet<i64>,
-    /// The first id that has a fact; facts without a row, and late rows that are gone, which was told.
-    pub facts_since: i64,
+    /// What is known of facts; facts without a row, and late rows that are gone, which was told.
+    pub facts: KnownFacts,
     orphans: BTreeSet<i64>,
     missed: HashSet<i64>,
     claims: Claims,
@@ -89,7 +90,7 @@ impl Walk {
             running: None,
             unclaimed: HashSet::new(),
             claimed: HashSet::new(),
-            facts_since: i64::MAX,
+            facts: KnownFacts::default(),
             orphans: BTreeSet::new(),
             missed: HashSet::new(),
             claims,
@@ -260,6 +261,8 @@ impl Walk {
         found.named.into_iter().for_each(|(claim, part, rows)| self.claims.fill(claim, part, rows));
         found.unlisted.into_iter().for_each(|claim| self.claims.leave_out(claim));
         self.done.without_fact += found.without_fact;
+        self.done.unproven_facts += found.unproven_facts;
+        self.done.emptied_facts += found.emptied_facts;
         let room = TOLD.saturating_sub(self.orphans.len());
         self.done.untold += found.orphans.len().saturating_sub(room) as u64;
         self.orphans.extend(found.orphans.into_iter().take(room));
