@@ -30,22 +30,21 @@ fn extended(b: u8) -> Option<u8> {
 pub fn read(token: &[u8], least: usize, octets: &mut Vec<u8>, each: &mut impl FnMut(&[u8])) {
     let needed = (least * 8 / 5).max(1);
     let (upper, lower) = (|b: &u8| b.is_ascii_uppercase(), |b: &u8| b.is_ascii_lowercase());
-    let mut done = 0;
-    // No run that is long enough lies between two of these places; digits of base64 change their case every few.
-    for probe in (needed - 1..token.len()).step_by(needed) {
-        if probe < done {
-            continue;
-        }
-        for other in [upper as fn(&u8) -> bool, lower] {
-            let is_one = |b: &u8| b.is_ascii_alphanumeric() && !other(b);
-            let (before, behind) = token.split_at_checked(probe).unwrap_or_default();
-            let start = probe - before.iter().rev().take_while(|b| is_one(b)).count();
-            let end = probe + behind.iter().take_while(|b| is_one(b)).count();
-            if end - start < needed || end - start > MAX_DIGITS {
+    for other in [upper as fn(&u8) -> bool, lower] {
+        let is_one = |b: &u8| b.is_ascii_alphanumeric() && !other(b);
+        let mut done = 0;
+        // No run that is long enough lies between two of these places; digits of base64 change their case every few.
+        for probe in (needed - 1..token.len()).step_by(needed) {
+            if probe < done {
                 continue;
             }
-            done = done.max(end);
-            let run = token.get(start..end).unwrap_or_default();
+            let (before, behind) = token.split_at_checked(probe).unwrap_or_default();
+            let start = probe - before.iter().rev().take_while(|b| is_one(b)).count();
+            done = probe + behind.iter().take_while(|b| is_one(b)).count();
+            let run = token.get(start..done).unwrap_or_default();
+            if !(needed..=MAX_DIGITS).contains(&run.len()) {
+                continue;
+            }
             for value in [plain as fn(u8) -> Option<u8>, extended] {
                 let runs = run.split(|b| value(*b).is_none()).filter(|run| run.len() >= needed);
                 runs.for_each(|run| decode(run, value, octets, each));
