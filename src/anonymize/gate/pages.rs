@@ -48,8 +48,8 @@ fn read(behind: &[u8], each: &mut impl FnMut(&[u8])) {
             continue;
         }
         digits = if b.is_ascii_hexdigit() { digits + 1 } else { 0 };
-        let is_over = digits == 0 && bare.len() > MAX_BETWEEN
-            || digits == 0 && bare.iter().rev().take_while(|b| b.is_ascii_hexdigit()).count() >= MIN_DIGITS;
+        let ended = || bare.iter().rev().take_while(|b| b.is_ascii_hexdigit()).count() >= MIN_DIGITS;
+        let is_over = digits == 0 && (bare.len() > MAX_BETWEEN || ended());
         if is_over {
             break;
         }
