@@ -25,6 +25,7 @@ mod garbled;
 mod gate;
 mod gateways;
 mod glued;
+mod hashes;
 mod identity;
 mod leaf;
 mod longer;

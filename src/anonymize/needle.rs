@@ -9,6 +9,7 @@
 use super::search::Kind;
 use super::{before, glued, longer, spelling, stripping};
 use std::ops::Range;
+use unicode_normalization::UnicodeNormalization;
 
 /// Longest local part with its tag that is looked at, in octets.
 const MAX_RUN: usize = 254;
@@ -245,7 +246,9 @@ fn forms(text: &str) -> Vec<Vec<u8>> {
 fn domain_forms(domain: &str) -> Vec<Vec<u8>> {
     let mut out = forms(domain);
     let (unicode, _) = idna::domain_to_unicode(domain);
-    for form in forms(&unicode) {
+    // Whole letters, and letters with their marks behind them.
+    let parted: String = unicode.nfd().collect();
+    for form in forms(&unicode).into_iter().chain([parted.to_lowercase().into_bytes()]) {
         if !out.contains(&form) {
             out.push(form);
         }
