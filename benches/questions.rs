@@ -227,7 +227,7 @@ async fn ask(relay: &Relay, asks: &Asks, now: Timestamp) {
         }
         Asks::NewGeo => {
             let since = Timestamp::from_millis(now.as_millis() - 86_400_000);
-            relay.new_places(since, &Searcher::Account(HERE)).await.unwrap();
+            relay.new_places(since, None, &Searcher::Account(HERE)).await.unwrap();
         }
         Asks::Looks => drop(relay.looks().await.unwrap()),
         Asks::Checkpoint => drop(relay.last_checkpoint().await.unwrap().unwrap()),

@@ -1,7 +1,8 @@
 //! `anshin merchant contain`: a store that somebody suspects another behind sends nothing, and nobody is in its menu, until it is let go on; what
 //! waits of its mail is held.
 //!
-//! Rules: the store first, then the queue, twice, so that nothing new comes behind what is held. Each mail is held by itself, with its record.
+//! Rules: the store first, then the queue, until nothing of it is under way, so that nothing new comes behind what is held. Each mail is held by itself,
+//! with its record; what customers write goes on.
 //! When it fails: [`Failure`]; where the store is contained and holding stopped, `anshin queue hold --store-id` goes on.
 
 use super::arguments::Common;
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 /// For how long a session may go by what it knew of its credential, and a little more.
 const KNOWN_AFTER: Duration = Duration::from_millis(1500);
+/// How often the queue is looked through for what was being delivered: a minute.
+const PASSES: u32 = 40;
 
 pub(super) async fn run(
     store_id: &str,
@@ -37,15 +40,27 @@ pub(super) async fn run(
     let mut tally = held(&relay, merchant).await?;
     // What came in by a session that did not know it yet.
     tokio::time::sleep(KNOWN_AFTER).await;
-    let late = held(&relay, merchant).await?;
-    (tally.moved, tally.left) = (tally.moved + late.moved, late.left);
+    for _ in 0..PASSES {
+        let late = held(&relay, merchant).await?;
+        (tally.moved, tally.left) = (tally.moved + late.moved, late.left);
+        if tally.left() == 0 {
+            break;
+        }
+        // What is being delivered is held where it did not arrive.
+        tokio::time::sleep(KNOWN_AFTER).await;
+    }
     let document = json!({
         "store_id": store_id, "contained": true, "held": tally.moved, "left": tally.left(), "why": tally.left,
     });
     let text = format!(
-        "{store_id} sends nothing, and nobody is in its menu, until --lift. {} held{}",
+        "{store_id} sends nothing new, and nobody is in its menu, until --lift. {} held{}{}",
         tally.moved,
-        tally.rest()
+        tally.rest(),
+        if tally.left() == 0 {
+            String::new()
+        } else {
+            format!("; hold what of it does not arrive: anshin queue hold --store-id {store_id}")
+        }
     );
     print(common, &document, &text);
     Ok(())
@@ -58,6 +73,8 @@ async fn held(relay: &Relay, merchant: i64) -> Result<Tally, Failure> {
         merchant: Some(merchant),
         class: None,
         routes: Vec::new(),
+        // What customers write, and what the relay tells them, goes on.
+        is_own: true,
         received_by: Some(Timestamp::now()),
         status: None,
         reason: None,

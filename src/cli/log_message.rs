@@ -19,7 +19,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 /// Most mails of one id that are followed: an id belongs to one mail, which may have had several recipients.
-const MAILS_MAX: usize = 200;
+const MAILS_MAX: usize = 150;
 /// Most rows of all of them.
 const ROWS_MAX: usize = 10_000;
 

@@ -301,7 +301,7 @@ async fn new_geo(relay: &Relay, common: &Common, since: &str, clock: Clock) -> R
     let query = read(&text, common)?;
     let outline = Outline::of(&query, now).map_err(|problem| told(problem.into(), &text, common))?;
     let since = Timestamp::from_millis(outline.window.from);
-    let places = relay.new_places(since, &Searcher::Account(desk::account(relay))).await?;
+    let places = relay.new_places(since, None, &Searcher::Account(desk::account(relay))).await?;
     let document: Vec<Value> = places
         .iter()
         .map(|(store, seen)| {

@@ -157,7 +157,7 @@ async fn sent(
     let mut steps = Vec::new();
     for bar in &stats.bars {
         for event in ["accepted", "refused", "failed", "held"] {
-            let n = bar.events.get(event).copied().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+            let n = bar.own.get(event).copied().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
             if n > 0 {
                 let last = bar.from.after(APART);
                 let (event, new) = (event.to_owned(), Vec::new());
@@ -171,12 +171,9 @@ async fn sent(
 
 /// Marks the first step with each country and network that is new to the store.
 async fn mark_new(relay: &Relay, store_id: &str, from: Timestamp, steps: &mut [Step]) -> Result<(), Failure> {
-    let places = relay.new_places(from, &Searcher::Account(desk::account(relay))).await?;
-    let mut new: BTreeSet<(String, String)> = places
-        .into_iter()
-        .filter(|(store, _)| store == store_id)
-        .map(|(_, seen)| (seen.what, seen.value))
-        .collect();
+    let places = relay.new_places(from, Some(store_id), &Searcher::Account(desk::account(relay))).await?;
+    let mut new: BTreeSet<(String, String)> =
+        places.into_iter().map(|(_, seen)| (seen.what, seen.value)).collect();
     for step in steps {
         let country = step.country.clone().map(|country| ("country", country));
         let asn = step.asn.as_ref().map(|(asn, _)| ("asn", asn.to_string()));

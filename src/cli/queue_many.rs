@@ -96,6 +96,7 @@ pub(super) async fn filter(
             ClassName::Bulk => Class::Bulk,
         }),
         routes,
+        is_own: false,
         received_by,
         status: selection.status.clone(),
         reason: selection.reason.clone(),

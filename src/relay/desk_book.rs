@@ -126,6 +126,9 @@ impl Relay {
         let actors: Vec<Index> =
             by.iter().flat_map(|name| self.vault().index.all(Indexed::Actor(name))).collect();
         let wanted = asked.about.as_deref().map(|about| self.as_written(about));
+        if wanted.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
         let (mut found, mut before) = (Vec::new(), i64::MAX);
         loop {
             let rows = match by {

@@ -103,6 +103,7 @@ impl Draft<'_> {
             expires_at: self.expires_at,
             removed: &self.removed,
             returned: None,
+            is_kept: false,
         }
     }
 }

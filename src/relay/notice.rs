@@ -16,7 +16,7 @@ use super::words;
 use super::{Relay, RelayFault, queue_id};
 use crate::anonymize::{self, Files, Forbidden, Hold, Removed, Secret};
 use crate::mail::{Alias, RealAddress, Timestamp};
-use crate::store::{NewMessage, Work};
+use crate::store::{NewMessage, SENT_AGAIN_MAX, Work};
 use crate::vault::{DataKey, Decision, Plain};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address;
@@ -44,6 +44,8 @@ pub(super) struct Subject<'a> {
     pub removed: &'a [Removed],
     /// The message as it would have gone out, where it is to be given back.
     pub returned: Option<&'a [u8]>,
+    /// Its store can have it sent once more.
+    pub is_kept: bool,
 }
 
 impl<'a> From<&'a Work> for Subject<'a> {
@@ -58,6 +60,7 @@ impl<'a> From<&'a Work> for Subject<'a> {
             expires_at: work.expires_at,
             removed: &[],
             returned: None,
+            is_kept: false,
         }
     }
 }
@@ -74,7 +77,7 @@ impl Relay {
         now: Timestamp,
     ) -> Option<NewMessage> {
         // A customer was told that it failed, and knows nothing of the store's having tried once more.
-        if work.is_again && work.direction == "to_merchant" && outcome != Outcome::Relayed {
+        if work.times > 0 && work.direction == "to_merchant" && outcome != Outcome::Relayed {
             return None;
         }
         let envelope = match Envelope::open(key, work.message_id, &work.envelope) {
@@ -83,7 +86,8 @@ impl Relay {
         };
         let returned = self.returned(key, work, &envelope, outcome).await;
         let returned = returned.as_ref().map(|body| body.as_slice());
-        let subject = Subject { returned, ..Subject::from(work) };
+        let is_kept = work.times < SENT_AGAIN_MAX && self.body_kept(work, now).is_some();
+        let subject = Subject { returned, is_kept, ..Subject::from(work) };
         self.notice_about(key, subject, &envelope, outcome, status, now)
     }
 
@@ -276,8 +280,7 @@ impl Report<'_> {
         let (japanese, english) = self.outcome.text();
         let mut text = format!("{japanese}\r\n\r\n{english}\r\n\r\n");
         if matches!(self.outcome, Outcome::Failed | Outcome::Expired) {
-            let (japanese, english) =
-                advice(self.subject.direction, self.relay.policy().keep_failed.is_some());
+            let (japanese, english) = advice(self.subject.direction, self.subject.is_kept);
             text.push_str(&format!("{japanese}\r\n\r\n{english}\r\n\r\n"));
         }
         let removed: Vec<&str> =

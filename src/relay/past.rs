@@ -298,7 +298,7 @@ impl Past {
             received_at: at,
             expires_at: at.after(self.relay.policy().expire),
             delay_noticed: false,
-            is_again: false,
+            times: 0,
         };
         Ok((record, PastMessage { work, sent_id }))
     }

@@ -10,7 +10,7 @@ use crate::mail::Timestamp;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// How often a message is sent once more at most: each time its next hop is tried anew, and its sender is told anew.
-pub(super) const TIMES: i64 = 3;
+pub const TIMES: i64 = 3;
 
 /// A body stays until then, if it may still be sent once more; else it goes now.
 pub(super) async fn keep(
@@ -60,6 +60,13 @@ pub(super) async fn destroy(connection: &mut AnyConnection, messages: &[i64]) ->
         query.execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// A message goes, and with it a body that is kept still.
+pub(super) async fn end(connection: &mut AnyConnection, message: i64) -> Result<(), sqlx::Error> {
+    let text = "DELETE FROM kept_body WHERE message_id = $1";
+    sqlx::query(text).bind(message).execute(&mut *connection).await?;
+    destroy(connection, &[message]).await
 }
 
 /// Bodies go whose time is over, at most so many. How many went.

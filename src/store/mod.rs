@@ -118,6 +118,7 @@ pub use handle::Store;
 pub use holds::{Ruled, Ruling, Standing};
 pub use ids::Ids;
 pub use inventory::{Column as KeptColumn, Protection, Table, inventory};
+pub use kept_bodies::TIMES as SENT_AGAIN_MAX;
 pub use kept_texts::KeptTextRow;
 pub use keys::{NewSegment, RingKeyRow, SegmentRow};
 pub use lanes::{Claimed, Leases};

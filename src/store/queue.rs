@@ -90,8 +90,8 @@ pub struct Work {
     pub received_at: Timestamp,
     pub expires_at: Timestamp,
     pub delay_noticed: bool,
-    /// It had failed, and the store has it sent once more.
-    pub is_again: bool,
+    /// How often it had failed and the store had it sent once more.
+    pub times: i64,
 }
 
 const WORK: &str = "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, d.route, d.attempts, d.recipient, \
@@ -119,7 +119,7 @@ fn read_work(row: &sqlx::any::AnyRow) -> Result<Work, sqlx::Error> {
         delay_noticed: row.try_get::<Option<i64>, _>(14)?.is_some(),
         lease: row.try_get(15)?,
         class: row.try_get::<Option<i64>, _>(16)?.map_or(Class::Order, Class::of),
-        is_again: row.try_get::<Option<i64>, _>(18)?.is_some_and(|times| times > 0),
+        times: row.try_get::<Option<i64>, _>(18)?.unwrap_or(0),
     })
 }
 
@@ -377,12 +377,10 @@ pub(super) async fn purge(
     .await?;
     for row in &ended {
         let (delivery, message): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        // First what others lock first.
+        kept_bodies::end(connection, message).await?;
         sqlx::query("DELETE FROM delivery WHERE id = $1").bind(delivery).execute(&mut *connection).await?;
         sqlx::query("DELETE FROM message WHERE id = $1").bind(message).execute(&mut *connection).await?;
-        sqlx::query("DELETE FROM kept_body WHERE message_id = $1")
-            .bind(message)
-            .execute(&mut *connection)
-            .await?;
     }
     let forgotten = sqlx::query(
         "DELETE FROM suppressed WHERE address_idx IN \

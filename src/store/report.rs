@@ -19,6 +19,8 @@ pub struct QueueFilter {
     pub class: Option<Class>,
     /// To one of these; all, where none is named.
     pub routes: Vec<i64>,
+    /// What a store sends, and its copies, alone.
+    pub is_own: bool,
     /// Accepted by then.
     pub received_by: Option<Timestamp>,
     /// What the status of the last attempt begins with, such as `4` or `450 4.2.1`.
@@ -158,6 +160,9 @@ impl QueueFilter {
                 conditions.push(format!("d.state = ${}", numbers.len() + words.len()));
             }
             None => conditions.push("d.ended_at IS NULL".to_owned()),
+        }
+        if self.is_own {
+            conditions.push("m.direction IN ('to_customer', 'copy')".to_owned());
         }
         if let Some(status) = &self.status {
             words.push(format!("{}%", status.replace(['%', '_'], "")));

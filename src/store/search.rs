@@ -188,18 +188,25 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreFault`] when the database does not answer.
-    pub async fn first_seen(&self, since: Timestamp, most: i64) -> Result<Vec<SeenWith>, StoreFault> {
+    pub async fn first_seen(
+        &self,
+        since: Timestamp,
+        merchant: Option<i64>,
+        most: i64,
+    ) -> Result<Vec<SeenWith>, StoreFault> {
+        let of = if merchant.is_some() { "p.merchant_id = $3 AND" } else { "" };
         let text = format!(
             "SELECT p.merchant_id, p.what, p.value, p.first_at, p.last_at, p.n, {NAME} FROM profile p \
-             WHERE p.last_at >= $1 AND p.first_at >= $1 AND p.what IN ('country', 'asn') AND EXISTS (SELECT 1 FROM profile q \
+             WHERE {of} p.last_at >= $1 AND p.first_at >= $1 AND p.what IN ('country', 'asn') AND EXISTS (SELECT 1 FROM profile q \
              WHERE q.merchant_id = p.merchant_id AND q.what = p.what AND q.first_at < $1) \
              ORDER BY p.first_at DESC, p.merchant_id, p.what, p.value LIMIT $2"
         );
-        let rows = sqlx::query(AssertSqlSafe(text))
-            .bind(since.as_millis())
-            .bind(most)
-            .fetch_all(self.pool())
-            .await?;
+        let query = sqlx::query(AssertSqlSafe(text)).bind(since.as_millis()).bind(most);
+        let query = match merchant {
+            Some(merchant) => query.bind(merchant),
+            None => query,
+        };
+        let rows = query.fetch_all(self.pool()).await?;
         rows.iter().map(read_seen).collect::<Result<_, _>>().map_err(Into::into)
     }
 }

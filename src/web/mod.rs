@@ -119,7 +119,10 @@ impl Web {
         let policy = mta_sts::policy(&config.web.mta_sts, &config.hostname);
         let (proxies, records_per_minute) =
             (config.web.proxies.clone(), config.limits.door.records_per_minute);
-        let kept = menu::KeptDays::of(&config.retention, config.egress.retry.keep_failed);
+        let kept = menu::KeptDays::of(
+            &config.retention,
+            config.egress.retry.keep_failed.map(|period| period.min(config.retention.queue)),
+        );
         let login = login::Login::new(config)?;
         let (requests, hosts) = (config.web.requests, config.webhooks.hosts.clone());
         Ok(Self { listeners, policy, proxies, records_per_minute, kept, login, requests, hosts, listening })

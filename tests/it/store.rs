@@ -212,7 +212,7 @@ fn of_many_settlements_in_one_group_each_ends_its_own_delivery_once() {
             status: status.map(str::to_owned),
             record: Some(record(&key, Some(work.message_id))),
             late: matches!(next, Next::Held { .. }).then_some(now),
-            ..settlement(&work, now, next)
+            ..settlement(work, now, next)
         };
         let results = [
             (Next::Delivered, Some("250 2.0.0"), "delivered"),

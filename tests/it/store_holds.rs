@@ -204,8 +204,13 @@ fn what_failed_is_sent_again_while_its_body_is_kept_by_one_of_two_and_its_body_g
         assert!(!again(ids[1], later).await.unwrap(), "its body is gone");
         assert!(store.body(ids[0].0).await.unwrap().is_some());
         // It is one delivery like any other: leased, and its body goes with its end.
-        fail(later, [None; 3]).await;
+        let end = later.after(MINUTE);
+        fail(later, [Some(end), None, None]).await;
         assert_eq!(row(&store, ids[0].0).await.state, "failed");
+        assert!(store.body(ids[0].0).await.unwrap().is_some());
+        // Where the delivery is forgotten in the same moment, its body goes with it.
+        store.purge(end, end).await.unwrap();
+        assert!(store.queue_of_message(ids[0].0).await.unwrap().is_empty());
         assert!(store.body(ids[0].0).await.unwrap().is_none());
     });
 }

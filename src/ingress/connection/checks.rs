@@ -130,10 +130,13 @@ impl Connection {
         sender: Option<&RealAddress>,
     ) -> Result<Option<Label>, Refusal> {
         self.still_stands().await?;
-        match self.scanned(bytes).await {
-            Some(refusal) => Err(refusal),
-            None => self.rated(bytes, sender).await,
-        }
+        let label = match self.scanned(bytes).await {
+            Some(refusal) => return Err(refusal),
+            None => self.rated(bytes, sender).await?,
+        };
+        // They may have taken minutes.
+        self.still_stands().await?;
+        Ok(label)
     }
 
     /// What the filter says of a message: a label, or a refusal.

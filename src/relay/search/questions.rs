@@ -172,18 +172,24 @@ impl Relay {
         Ok(self.store().detected_since(since).await.map_err(RelayFault::from)?)
     }
 
-    /// Countries and networks with which stores were first seen since a time: the store, and what.
+    /// Countries and networks with which stores, or one, were first seen since a time: the store, and what.
     ///
     /// # Errors
-    /// [`SearchFault`] when the database does not answer.
+    /// [`SearchFault::NoStore`], or when the database does not answer.
     pub async fn new_places(
         &self,
         since: Timestamp,
+        store: Option<&str>,
         searcher: &Searcher<'_>,
     ) -> Result<Vec<(String, SeenWith)>, SearchFault> {
-        self.enter(searcher, json!({ "new_geo": since.to_rfc3339() })).await?;
+        let of = store.map(|store| self.audited_text(store));
+        self.enter(searcher, json!({ "new_geo": since.to_rfc3339(), "store": of })).await?;
+        let merchant = match store {
+            Some(store) => Some(self.merchant_row(store).await?.ok_or(SearchFault::NoStore)?.id),
+            None => None,
+        };
         let mut places = Vec::new();
-        for seen in self.store().first_seen(since, SEEN_MAX).await.map_err(RelayFault::from)? {
+        for seen in self.store().first_seen(since, merchant, SEEN_MAX).await.map_err(RelayFault::from)? {
             let store =
                 self.store_name(seen.merchant_id).await?.unwrap_or_else(|| queue_id(seen.merchant_id));
             places.push((store, seen));

@@ -66,6 +66,8 @@ pub struct Bar {
     /// Octets of the mails that were accepted.
     pub octets: i64,
     pub events: BTreeMap<String, i64>,
+    /// Of them those of what stores send.
+    pub own: BTreeMap<String, i64>,
 }
 
 /// A count under way, and what it has come to.
@@ -227,6 +229,9 @@ impl Bar {
             self.octets = self.octets.saturating_add(counted.octets);
         }
         *self.events.entry(counted.event.clone()).or_default() += counted.n;
+        if matches!(counted.direction.as_str(), "to_customer" | "copy") {
+            *self.own.entry(counted.event.clone()).or_default() += counted.n;
+        }
     }
 }
 
@@ -249,7 +254,13 @@ impl Interval {
             if bars.len() == BARS_MAX {
                 return None;
             }
-            bars.push(Bar { from: of_hour(at), rows: 0, octets: 0, events: BTreeMap::new() });
+            bars.push(Bar {
+                from: of_hour(at),
+                rows: 0,
+                octets: 0,
+                events: BTreeMap::new(),
+                own: BTreeMap::new(),
+            });
             at = self.after(at, hours_east);
         }
         Some(bars)

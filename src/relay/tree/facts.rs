@@ -112,7 +112,8 @@ impl Relay {
             return Ok(proven);
         }
         let again = self.store().fact_rows(fact.id, fact.id.saturating_add(1), 1).await?;
-        Ok(again.first().map_or(proven, |fact| fact.said.proven_by(proofs)))
+        // One that is gone by now is told as such, where it should not be.
+        Ok(again.first().map_or(Proven::Yes, |fact| fact.said.proven_by(proofs)))
     }
 
     /// Whether a fact has no row, which may have come since the rows were read.
