@@ -312,13 +312,8 @@ fn sign(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
                 b'\'' => before(2) == b'\\',
                 // `%2540`, `%252540`: the escape is escaped.
                 b'5' if before(2) == b'2' => is_escaped_percent(text, range.start),
-                // `%3d40`, `%252A40`, and the like.
-                b => {
-                    b.is_ascii_hexdigit()
-                        && before(2).is_ascii_hexdigit()
-                        && (matches!(before(3), b'%' | b'=')
-                            || before(3) == b'5' && is_escaped_percent(text, range.start - 2))
-                }
+                // `%3d40`, and the like.
+                b => b.is_ascii_hexdigit() && before(3) == b'%',
             };
             opened.then_some(range)
         }

@@ -5,7 +5,6 @@
 //! searched like any text, and written again as it was. So is the short form of Google Calendar, for each form of the local part.
 //! When it fails: never; what is no such token stays, and the gate reads it.
 
-use super::cut;
 use super::needle::Needle;
 use super::tokens;
 use crate::mime::transfer::Edit;
@@ -57,37 +56,6 @@ impl Carried {
             add(&HEXUPPER.encode(&text), Alphabet::Hex);
         }
         Self { search: AhoCorasick::new(words).ok(), alphabets }
-    }
-
-    /// The edits of tokens that line ends cut, in order: of each all or none.
-    pub fn torn_edits(
-        &self,
-        text: &[u8],
-        known: &[Edit],
-        inner: &dyn Fn(&[u8]) -> Option<Vec<u8>>,
-    ) -> Vec<Edit> {
-        let mut out: Vec<Edit> = Vec::new();
-        if self.search.is_none() {
-            return out;
-        }
-        let is_digit = |b: u8| b.is_ascii_alphanumeric() || b"+/-_".contains(&b);
-        cut::tokens(text, is_digit, MIN_DIGITS, MAX_DIGITS, |torn| {
-            let less = if torn.is_folded(text) { None } else { torn.without_word(text) };
-            let torn = less.as_ref().unwrap_or(torn);
-            for edit in self.edits(&torn.whole, inner) {
-                let edits = torn.edits(&edit);
-                let is_apart = |edit: &Edit| {
-                    let next = known.partition_point(|known| known.range.end <= edit.range.start);
-                    known.get(next).is_none_or(|known| known.range.start >= edit.range.end)
-                };
-                let done = out.last().map_or(0, |last| last.range.end);
-                let begins = edits.first().is_some_and(|first| first.range.start >= done);
-                if begins && edits.iter().all(is_apart) {
-                    out.extend(edits);
-                }
-            }
-        });
-        out
     }
 
     /// The edits of the tokens in which `inner` changes something, in order, apart from each other.

@@ -22,58 +22,26 @@ pub struct ContentIds {
     /// By the id without brackets, as it is met in a folded text.
     new: BTreeMap<Vec<u8>, String>,
     taken: BTreeSet<String>,
-    /// Links to ids in our host that came with the message: of earlier mails, which are quoted.
-    quoted: BTreeSet<String>,
     host: String,
 }
 
 impl ContentIds {
     /// No ids yet; new ones are in `host`.
     pub fn new(host: &str) -> Self {
-        Self { new: BTreeMap::new(), taken: BTreeSet::new(), quoted: BTreeSet::new(), host: host.to_owned() }
+        Self { new: BTreeMap::new(), taken: BTreeSet::new(), host: host.to_owned() }
     }
 
     /// Takes in the ids of all parts of `entity`.
     pub fn collect(&mut self, bytes: &[u8], entity: &Entity, names_somebody: &dyn Fn(&[u8]) -> bool) {
-        if has_ids(bytes, entity) {
-            self.note_links(bytes, entity);
-        }
-        self.collect_ids(bytes, entity, names_somebody);
-    }
-
-    /// Takes in the links of texts to ids in our host, so that no part of this message gets the id of an earlier one's.
-    fn note_links(&mut self, bytes: &[u8], entity: &Entity) {
-        match &entity.content {
-            Content::Leaf if entity.media.starts_with("text/") => {
-                let text = entity.encoding.decode(slice(bytes, entity.body.clone()));
-                for at in memchr::memmem::find_iter(&text, b"cid:") {
-                    let near = text.get(at + 4..(at + 4 + MAX_ID).min(text.len())).unwrap_or_default();
-                    let ends = |b: &u8| !b.is_ascii_graphic() || b"\"'<>)(][`;,\\&".contains(b);
-                    let id = near.split(ends).next().unwrap_or_default();
-                    let id = String::from_utf8_lossy(id).replace("%40", "@");
-                    if id.split_once('@').is_some_and(|(_, host)| host.eq_ignore_ascii_case(&self.host)) {
-                        self.quoted.insert(id);
-                    }
-                }
-            }
-            Content::Leaf => {}
-            Content::Multipart(multipart) => {
-                multipart.parts.iter().for_each(|(_, part)| self.note_links(bytes, part));
-            }
-            Content::Message(inner) => self.note_links(bytes, inner),
-        }
-    }
-
-    fn collect_ids(&mut self, bytes: &[u8], entity: &Entity, names_somebody: &dyn Fn(&[u8]) -> bool) {
         for field in entity.header.all(bytes, "Content-ID") {
             self.add(slice(bytes, field.value.clone()), names_somebody);
         }
         match &entity.content {
             Content::Leaf => {}
             Content::Multipart(multipart) => {
-                multipart.parts.iter().for_each(|(_, part)| self.collect_ids(bytes, part, names_somebody))
+                multipart.parts.iter().for_each(|(_, part)| self.collect(bytes, part, names_somebody))
             }
-            Content::Message(inner) => self.collect_ids(bytes, inner, names_somebody),
+            Content::Message(inner) => self.collect(bytes, inner, names_somebody),
         }
     }
 
@@ -85,11 +53,8 @@ impl ContentIds {
         }
         let left = id.split(|b| *b == b'@').next().unwrap_or_default();
         let mut new = if names_somebody(left) { None } else { self.rewritten(&id) };
-        let is_other =
-            |new: &String| self.taken.contains(new) || new.as_bytes() != id && self.quoted.contains(new);
-        if new.as_ref().is_none_or(is_other) {
-            let mut numbered = (self.taken.len() + 1..).map(|n| format!("part{n}@{}", self.host));
-            new = numbered.find(|new| !is_other(new));
+        if new.is_none() || new.as_ref().is_some_and(|new| self.taken.contains(new)) {
+            new = Some(format!("part{}@{}", self.taken.len() + 1, self.host));
         }
         if let Some(new) = new {
             self.taken.insert(new.clone());
@@ -175,16 +140,6 @@ impl ContentIds {
     }
 }
 
-/// Whether a part has an id.
-fn has_ids(bytes: &[u8], entity: &Entity) -> bool {
-    entity.header.all(bytes, "Content-ID").next().is_some()
-        || match &entity.content {
-            Content::Leaf => false,
-            Content::Multipart(multipart) => multipart.parts.iter().any(|(_, part)| has_ids(bytes, part)),
-            Content::Message(inner) => has_ids(bytes, inner),
-        }
-}
-
 /// The id between the brackets, without folds; the whole value where there are none.
 fn bare(value: &[u8]) -> Option<Vec<u8>> {
     let value = unfold(value);
@@ -219,27 +174,6 @@ mod tests {
         let hay = b"<img src=\"cid:logo.1@pc.home.example\"> acid:x@y url(cid:ii_abc) cid:gone@x.example'";
         let found: Vec<_> = ids.references(hay).map(|(_, new)| new).collect();
         assert_eq!(found, ["logo.1@relay.example", "gone@relay.example"]);
-    }
-
-    #[test]
-    fn a_link_of_a_quoted_mail_to_an_id_of_ours_shows_no_part_of_this_one() {
-        let mail = b"Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\
-            Content-Transfer-Encoding: quoted-printable\r\n\r\n<img src=3D\"cid:image001.png@relay.exam=\r\nple\">\
-            <img src=3D\"cid:image001.png@HERE\">\r\n--b\r\nContent-Type: image/png\r\n\
-            Content-ID: <image001.png@HERE>\r\n\r\nx\r\n--b--\r\n";
-        let entity = crate::mime::tree::parse(mail, &mut crate::mime::tree::Budget::default()).unwrap();
-        let mut ids = ContentIds::new("relay.example");
-        ids.collect(mail, &entity, &|_| false);
-        assert_eq!(ids.of(b"image001.png@HERE"), "part1@relay.example");
-        assert_eq!(ids.of(b"image001.png@relay.example"), "image001.png@relay.example");
-        // What has that id itself keeps it.
-        let mail =
-            String::from_utf8_lossy(mail).replace("<image001.png@HERE>", "<image001.png@relay.example>");
-        let entity =
-            crate::mime::tree::parse(mail.as_bytes(), &mut crate::mime::tree::Budget::default()).unwrap();
-        let mut ids = ContentIds::new("relay.example");
-        ids.collect(mail.as_bytes(), &entity, &|_| false);
-        assert_eq!(ids.of(b"image001.png@relay.example"), "image001.png@relay.example");
     }
 
     #[test]

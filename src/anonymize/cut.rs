@@ -16,8 +16,6 @@ const MAX_ESCAPE: usize = 12;
 const MAX_WIDTH: usize = 72;
 /// The width of lines of content that are folded, in octets: 75 at most, and less by a character that would not fit.
 const FOLDED: Range<usize> = 70..77;
-/// Longest word that begins another line, in octets.
-const MAX_WORD: usize = 20;
 /// Most blanks and marks of quoting before a line.
 const MAX_MARKS: usize = 64;
 
@@ -93,17 +91,6 @@ impl Torn {
     /// The pieces, each as it stands in the text.
     pub fn pieces<'t>(&self, text: &'t [u8]) -> impl Iterator<Item = &'t [u8]> {
         self.pieces.iter().map(|piece| text.get(piece.clone()).unwrap_or_default())
-    }
-
-    /// The same without the last line, where that is a word rather than digits: what begins another line of a text.
-    pub fn without_word(&self, text: &[u8]) -> Option<Self> {
-        let (last, others) = self.pieces.split_last()?;
-        let word = text.get(last.clone())?;
-        let is_word = word.iter().all(u8::is_ascii_alphabetic)
-            && word.iter().skip(1).all(u8::is_ascii_lowercase)
-            && word.len() < MAX_WORD;
-        let whole = self.whole.get(..self.whole.len().checked_sub(last.len())?)?.to_vec();
-        (is_word && !others.is_empty()).then(|| Self { pieces: others.to_vec(), whole })
     }
 
     /// Whether every line end between the pieces is a fold behind a line that is as long as they are, so that the token goes on for

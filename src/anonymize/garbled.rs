@@ -1,8 +1,7 @@
 //! At signs that a wrong charset, a form or a habit made another thing of: `$B!w(B`, `ï¼ `, `%81%97`, `(atmark)`, `(a)`, `|at|`.
 //!
 //! Rules: only between a whole local part, of at least eight octets or with a dot or a digit, and a whole domain, and only what
-//! stands in the table, or the letter or a word in brackets of any kind, whatever blanks are among them and however wide its letters
-//! are: a slash, a comma or a blank between both is a list of a shop's, and stays.
+//! stands in the table: a slash, a comma or a blank between both is a list of a shop's, and stays.
 //! When it fails: never; the gate holds more than is written here.
 
 use super::longer;
@@ -13,9 +12,7 @@ use aho_corasick::AhoCorasick;
 /// Shortest local part that is one without a dot or a digit.
 const MIN_LOCAL: usize = 8;
 /// How far before a domain the local part may end, in octets, in any charset.
-const REACH: usize = 48;
-/// How far before a domain one may end among tags and escapes.
-const FAR: usize = 160;
+const REACH: usize = 32;
 
 /// What stands for an at sign, in small letters, as written and as it is once folded; what is longer first where one ends with
 /// another.
@@ -113,8 +110,8 @@ impl Garbled {
         let Some(search) = &self.search else { return Vec::new() };
         let is_near = |needle: &Needle, at: usize| {
             locals(needle).any(|local| {
-                let near = text.get(at.saturating_sub(FAR + local.len())..at).unwrap_or_default();
-                last_place(near, local).is_some()
+                let near = text.get(at.saturating_sub(REACH + local.len())..at).unwrap_or_default();
+                near.windows(local.len()).any(|word| word.eq_ignore_ascii_case(local))
             })
         };
         let found = search.find_overlapping_iter(text).filter(|found| {
@@ -134,11 +131,11 @@ impl Garbled {
                 continue;
             };
             let before = hay.get(..found.start()).unwrap_or_default();
-            let listed = SIGNS.iter().find_map(|sign| without_end(before, sign.as_bytes()));
-            let start = listed.and_then(|before| {
-                locals(needle).filter_map(|local| without_end(before, local)).map(<[u8]>::len).min()
-            });
-            let Some(start) = start.or_else(|| start_before_brackets(before, needle)) else { continue };
+            let Some(before) = SIGNS.iter().find_map(|sign| without_end(before, sign.as_bytes())) else {
+                continue;
+            };
+            let start = locals(needle).filter_map(|local| without_end(before, local)).map(<[u8]>::len).min();
+            let Some(start) = start else { continue };
             let (domain, behind) = hay.split_at_checked(found.end()).unwrap_or_default();
             let goes_on =
                 behind.first().is_some_and(u8::is_ascii_alphanumeric) || longer::goes_on(domain, behind);
@@ -152,67 +149,6 @@ impl Garbled {
         out
     }
 }
-
-/// Where a word stands last in a text, in any case.
-fn last_place(text: &[u8], word: &[u8]) -> Option<usize> {
-    let first = word.first()?;
-    let mut places = memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text).rev();
-    places.find(|at| text.get(*at..*at + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word)))
-}
-
-/// Where a local part begins that what is read as a sign in brackets stands behind, at the end of a text.
-fn start_before_brackets(before: &[u8], needle: &Needle) -> Option<usize> {
-    locals(needle).find_map(|local| {
-        let from = before.len().saturating_sub(REACH + local.len());
-        let near = before.get(from..)?;
-        let start = last_place(near, local)?;
-        is_in_brackets(near.get(start + local.len()..)?).then_some(from + start)
-    })
-}
-
-/// Whether a text is a word for a sign in brackets, or signs and nothing else, blanks aside and letters of any width.
-fn is_in_brackets(text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text) else { return false };
-    if text.contains(['\r', '\n', '\t']) {
-        return false;
-    }
-    let narrow = |c: char| match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-        c => c,
-    };
-    let is_blank = |c: &char| matches!(c, ' ' | '\u{a0}' | '\u{3000}' | '\u{200b}'..='\u{200d}' | '\u{feff}');
-    let word: String =
-        text.chars().filter(|c| !is_blank(c)).map(narrow).flat_map(char::to_lowercase).collect();
-    let inner = word.trim_start_matches(OPENING).trim_end_matches(CLOSING);
-    let is_between = word.starts_with(OPENING) && word.ends_with(CLOSING);
-    is_between && INSIDE.contains(&inner) || (2..=4).contains(&word.len()) && word.bytes().all(|b| b == b'@')
-}
-
-/// Brackets around the words for a sign, and the words, all narrow.
-const OPENING: [char; 11] = ['(', '[', '{', '【', '「', '『', '《', '〈', '〔', '“', '\''];
-const CLOSING: [char; 11] = [')', ']', '}', '】', '」', '』', '》', '〉', '〕', '”', '\''];
-const INSIDE: [&str; 20] = [
-    "a",
-    "at",
-    "@",
-    "atmark",
-    "at-mark",
-    "atマーク",
-    "アット",
-    "アットマーク",
-    "あっと",
-    "あっとまーく",
-    "ｱｯﾄ",
-    "ｱｯﾄﾏｰｸ",
-    "半角at",
-    "半角@",
-    "半角の@",
-    "半角アット",
-    "半角アットマーク",
-    "半角のアットマーク",
-    "全角アット",
-    "アットマーク半角",
-];
 
 /// Whether no longer local part reaches into what follows `before`. What takes a text back to ASCII ends no word, be its escape
 /// lost.

@@ -8,7 +8,6 @@
 
 mod ahead;
 mod backwards;
-mod base32;
 mod charset;
 mod compat;
 mod compose;
@@ -19,7 +18,6 @@ mod forms;
 mod garbled;
 mod gateways;
 mod glued;
-mod hashes;
 mod hidden;
 mod ids;
 mod labels;
@@ -28,8 +26,6 @@ mod longer;
 mod look;
 mod marks;
 mod numbers;
-mod packed;
-mod pages;
 mod scan;
 mod shifted;
 mod spelled;
@@ -46,7 +42,6 @@ mod tests;
 
 use super::{Anonymized, Refusal, Secret};
 use forms::Forms;
-use hashes::Hashes;
 use look::{How, Look};
 use mail_parser::{
     DecodeProblems, Encoding, Header, HeaderForm, HeaderValue, MessageParser, MessagePart, PartFlags,
@@ -115,11 +110,7 @@ impl Gate {
             forbidden.secrets.iter().map(|secret| Wanted::new(&secret.address.reveal_canonical())).collect();
         let shortest = wanted.iter().map(Wanted::shortest).min().unwrap_or(usize::MAX / 8);
         let forms = Forms::new(&wanted);
-        let addresses = forbidden.secrets.iter();
-        let hashes = Hashes::new(
-            addresses.flat_map(|secret| [secret.address.reveal_canonical(), secret.address.reveal()]),
-        );
-        let look = Look { wanted, forms, traces: Traces::new(forbidden.traces), hashes, shortest };
+        let look = Look { wanted, forms, traces: Traces::new(forbidden.traces), shortest };
         Self { look, files: forbidden.files }
     }
 

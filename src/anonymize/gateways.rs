@@ -21,11 +21,9 @@ const MAX_NAME: usize = 40;
 const LEADS: [u8; 3] = [b'*', b'-', b'~'];
 /// Escapes of an at sign that are no others.
 const SIGNS: [&[u8]; 5] = [b"*40", b"*25", b"-25", b"~40", b"~25"];
-/// The same where the mark is an escape of another kind than those that open a window anyway.
-const BELOW: [&[u8]; 9] =
-    [b"u002a", b"u002A", b"u007e", b"u007E", b";2540", b"2A25", b"2a25", b"7E25", b"7e25"];
-/// How the octets of a mark, and of the end of an entity, are written in an escape.
-const MARKS: [&[u8]; 4] = [b"2a", b"2d", b"7e", b"3b"];
+/// The same where the star is an escape.
+const BELOW: [&[u8]; 10] =
+    [b"#42;4", b"#42;2", b"u002a", b"u002A", b"2A40", b"2a40", b"2A25", b"2a25", b"ast;40", b"ast;25"];
 
 /// The texts with all that such links hold in clear, each with its way back.
 pub fn views(text: &[u8]) -> Vec<View> {
@@ -36,19 +34,10 @@ pub fn views(text: &[u8]) -> Vec<View> {
     out
 }
 
-/// Whether such a link or escape may lie below other escapes of a text: the digits of an at sign behind the end of an entity or the
-/// digits of a mark.
+/// Whether such a link or escape may lie below other escapes of a text.
 pub fn may_lie_below(text: &[u8]) -> bool {
-    let is_behind_mark = |at: usize| {
-        let mut before = text.get(..at).unwrap_or_default();
-        while let Some(rest) = before.strip_suffix(b"25") {
-            before = rest;
-        }
-        let two = before.get(before.len().saturating_sub(2)..).unwrap_or_default().to_ascii_lowercase();
-        before.ends_with(b";") || MARKS.contains(&two.as_slice())
-    };
-    memchr::memmem::find(text, b"urldefense").is_some()
-        || memchr::memmem::find_iter(text, b"40").any(is_behind_mark)
+    let is_in = |mark: &[u8]| memchr::memmem::find(text, mark).is_some();
+    is_in(b"urldefense") || BELOW.iter().any(|mark| is_in(mark))
 }
 
 /// Where a text holds what only these views show.

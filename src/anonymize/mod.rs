@@ -25,7 +25,6 @@ mod garbled;
 mod gate;
 mod gateways;
 mod glued;
-mod hashes;
 mod identity;
 mod leaf;
 mod longer;

@@ -9,7 +9,6 @@
 use super::search::Kind;
 use super::{before, glued, longer, spelling, stripping};
 use std::ops::Range;
-use unicode_normalization::UnicodeNormalization;
 
 /// Longest local part with its tag that is looked at, in octets.
 const MAX_RUN: usize = 254;
@@ -246,9 +245,7 @@ fn forms(text: &str) -> Vec<Vec<u8>> {
 fn domain_forms(domain: &str) -> Vec<Vec<u8>> {
     let mut out = forms(domain);
     let (unicode, _) = idna::domain_to_unicode(domain);
-    // Whole letters, and letters with their marks behind them.
-    let parted: String = unicode.nfd().collect();
-    for form in forms(&unicode).into_iter().chain([parted.to_lowercase().into_bytes()]) {
+    for form in forms(&unicode) {
         if !out.contains(&form) {
             out.push(form);
         }

@@ -81,12 +81,6 @@ static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(words).ok()
 });
 
-/// Whether such a sign may stand in a text as a number, a name or octets in a link.
-pub fn may_be_escaped(text: &[u8]) -> bool {
-    let marks = [b"&#".as_slice(), b"&star", b"\\u2", b"%E2%9", b"%e2%9", b"%E3%8", b"%e3%8"];
-    marks.iter().any(|mark| memchr::memmem::find(text, mark).is_some())
-}
-
 /// The text with such signs as the characters they stand for; `None` where there are none.
 #[must_use]
 pub fn with_signs(text: &[u8]) -> Option<View> {

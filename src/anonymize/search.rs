@@ -13,12 +13,11 @@ use super::anchors::{self, Window};
 use super::carried::Carried;
 use super::content_id::ContentIds;
 use super::garbled::Garbled;
-use super::hashes::Hashes;
 use super::needle::{Found, Needle};
 use super::spelling::{self, Folded};
 use super::tokens::Tokens;
 use super::traces::{Number, Traces};
-use super::written::{Seen, Written};
+use super::written::Written;
 use super::{Passage, Refusal, before, compose, cut, longer, said, stripping, tags};
 use crate::mail::RealAddress;
 use crate::mime::charset::Charset;
@@ -63,7 +62,6 @@ pub struct Search {
     written: Written,
     garbled: Garbled,
     carried: Carried,
-    hashes: Hashes,
     traces: Traces,
 }
 
@@ -93,10 +91,9 @@ impl Search {
             domains.filter_map(|domain| Some(domain.first()?.to_ascii_lowercase())).collect();
         firsts.sort_unstable();
         firsts.dedup();
-        let hashes = Hashes::new(&needles, &written);
         let (tokens, written) = (Tokens::new(&needles, &written), Written::new(&needles));
         let (garbled, carried) = (Garbled::new(&needles), Carried::new(&needles));
-        Self { needles, firsts, tokens, written, garbled, carried, hashes, traces: Traces::default() }
+        Self { needles, firsts, tokens, written, garbled, carried, traces: Traces::default() }
     }
 
     /// Takes in the traces of the mail's path.
@@ -174,11 +171,7 @@ impl Search {
 
     /// The edits that take the secrets out of a text where a system wrote them in a form of its own.
     pub fn written_edits(&self, text: &[u8]) -> Vec<Edit> {
-        let all = self
-            .written
-            .found(text, Seen::Written)
-            .into_iter()
-            .chain(self.garbled.found(text, &self.needles));
+        let all = self.written.found(text, true).into_iter().chain(self.garbled.found(text, &self.needles));
         let found = all.filter(|found| found.left_clear && found.right_clear);
         found.map(|found| Edit { range: found.range, with: found.with.into_bytes() }).collect()
     }
@@ -210,14 +203,14 @@ impl Search {
         if let Some(view) = said::with_signs(text) {
             any |= self.layers(view.bytes(), &[&view], None, &mut hits);
         }
-        // Where a charset lacks them, pages have the same signs as numbers, and links as octets.
-        if said::may_be_escaped(text) {
+        // Where a charset lacks them, pages have the same signs as numbers.
+        if memchr::memmem::find(text, b"&#").is_some() {
             let folded = spelling::fold(text).view;
             if let Some(view) = said::with_signs(folded.bytes()) {
                 any |= self.layers(view.bytes(), &[&folded, &view], None, &mut hits);
             }
         }
-        any |= self.links(text, &[], &mut hits);
+        any |= self.links(text, &mut hits);
         if any
             && kind != Kind::Addresses
             && let Some(view) = stripping::joined_at_signs(text)
@@ -226,9 +219,7 @@ impl Search {
         }
         // In whatever text: calendars hold markup, and files are called by other names.
         let is_tagged = kind == Kind::Markup || kind == Kind::Plain && tags::has_tags(text);
-        if (any || is_tagged && !self.garbled.places(text, &self.needles).is_empty())
-            && (kind != Kind::Plain || is_tagged)
-        {
+        if any && (kind != Kind::Plain || is_tagged) {
             let stripped = if is_tagged {
                 [Some(tags::without_tags(text)), tags::shown(text), tags::shown_within(text)]
             } else {
@@ -236,7 +227,6 @@ impl Search {
             };
             for view in stripped.iter().flatten() {
                 self.layers(view.bytes(), &[view], None, &mut hits);
-                self.links(view.bytes(), &[view], &mut hits);
             }
         }
         hits.hits.sort_by_key(|hit| hit.ranges.first().map_or(0, |range| range.start));
@@ -339,7 +329,7 @@ impl Search {
         }
         hits.settle();
         let garbled = self.garbled.found(hay, &self.needles);
-        for mut found in self.written.found(hay, Seen::of(stack, hits.text)).into_iter().chain(garbled) {
+        for mut found in self.written.found(hay, stack.is_empty()).into_iter().chain(garbled) {
             if !found.right_clear {
                 self.end_as_written(&mut found, hay, stack, hits.text);
             }

@@ -260,8 +260,6 @@ fn entity(rest: &[u8]) -> Option<(usize, Option<char>)> {
         b"plus" => '+',
         b"percnt" => '%',
         b"num" => '#',
-        b"starf" => '★',
-        b"star" => '☆',
         b"excl" => '!',
         b"dollar" => '$',
         b"amp" | b"AMP" => '&',

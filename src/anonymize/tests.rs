@@ -5,14 +5,11 @@ mod carried;
 mod carriers;
 mod cells;
 mod fixtures;
-mod gateways;
 mod glued;
 mod hostile;
 mod links;
 mod longer;
 mod planted;
-mod signs;
-mod tokens;
 mod written;
 
 use super::{Anonymized, Files, Forbidden, Hold, Passage, Refusal, Rules, Secret, anonymize, pass_gate};

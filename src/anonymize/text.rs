@@ -78,9 +78,6 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
         for (i, charset) in charsets.into_iter().enumerate() {
             let before = all.edits.0.len();
             good &= read(charset, &mut octets, &window, sought, &mut all);
-            if i == 0 && good && trusted && matches!(first, Charset::Legacy(_)) {
-                octets.pairs = Some(first);
-            }
             if i + 1 >= needed && good {
                 break;
             }
@@ -187,8 +184,6 @@ struct Octets<'a> {
     bytes: Cow<'a, [u8]>,
     /// Whether the text as a whole says that wide units are big-endian.
     wide: Option<Charset>,
-    /// The declared charset of two octets, once the window has made sense in it.
-    pairs: Option<Charset>,
 }
 
 impl<'a> Octets<'a> {
@@ -198,20 +193,7 @@ impl<'a> Octets<'a> {
         let unit = if matches!(charset, Charset::Utf32Le | Charset::Utf32Be) { 4 } else { 2 };
         let start = window.range.start;
         let wide = (start > 0 && start.is_multiple_of(unit)).then(|| charset.behind_mark(text));
-        Self { bytes, wide, pairs: None }
-    }
-
-    /// Whether an at sign among these octets is the second half of a character to who believes the label.
-    fn holds_half(&self, range: &Range<usize>) -> bool {
-        let Some(pairs) = self.pairs else { return false };
-        let octets = self.bytes.get(range.clone()).unwrap_or_default();
-        memchr::memchr_iter(b'@', octets).any(|i| {
-            let before = self.bytes.get(..range.start + i).unwrap_or_default();
-            // No character has a blank or a control for its second half.
-            let start = before.iter().rposition(|b| *b < b'0').map_or(0, |last| last + 1);
-            before.last().is_some_and(|b| *b >= 0x80)
-                && !pairs.decode(before.get(start..).unwrap_or_default()).1
-        })
+        Self { bytes, wide }
     }
 
     fn blank(&mut self, range: &Range<usize>) {
@@ -298,12 +280,6 @@ fn read(
             let first = pieces.next().map_or(0..0, |piece| piece);
             let end = pieces.last().map_or(first.end, |piece| piece.end);
             !bytes.get(first.start..end).unwrap_or_default().contains(&0)
-        });
-    }
-    if octets.pairs.is_some() {
-        hits.retain(|hit| {
-            let mut pieces = hit.ranges.iter().flat_map(|range| way.sources(range.clone()));
-            !pieces.any(|piece| octets.holds_half(&piece))
         });
     }
     let new = match charset {

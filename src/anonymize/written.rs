@@ -10,7 +10,6 @@ use super::longer;
 use super::needle::{Found, Needle, left_is_clear};
 use super::search::Kind;
 use super::traces::Names;
-use crate::mime::view::View;
 use std::ops::Range;
 
 /// Longest password in a link, in octets.
@@ -37,28 +36,6 @@ enum Form {
     Verp,
     /// `//local:`, before a password and the domain (RFC 3986 §3.2.1).
     Login,
-}
-
-/// How a view is to its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// Nothing was folded or joined in it.
-    Written,
-    /// No octet was left out for making no sense.
-    Whole,
-    Torn,
-}
-
-impl Seen {
-    /// How a view above `stack` is to `text`.
-    pub fn of(stack: &[&View], text: &[u8]) -> Self {
-        match stack {
-            [] => Self::Written,
-            // What made no sense is left out of views.
-            _ if memchr::memmem::find(text, "\u{fffd}".as_bytes()).is_some() => Self::Torn,
-            _ => Self::Whole,
-        }
-    }
 }
 
 struct Spelling {
@@ -128,8 +105,8 @@ impl Written {
         self.places.found(text).map(|(_, domain)| domain.start).filter(is_behind).collect()
     }
 
-    /// All that stands in `hay`, in order.
-    pub fn found(&self, hay: &[u8], seen: Seen) -> Vec<Found> {
+    /// All that stands in `hay`, in order; `as_written` is whether nothing was folded or joined in it.
+    pub fn found(&self, hay: &[u8], as_written: bool) -> Vec<Found> {
         let mut out: Vec<Found> = Vec::new();
         for near in near_signs(hay, self.longest) {
             for (core, place) in self.search.places(hay.get(near.clone()).unwrap_or_default()) {
@@ -138,12 +115,7 @@ impl Written {
                     let Some(spelling) = self.spellings.get(*spelling) else { continue };
                     let Some(start) = (near.start + place.start).checked_sub(*before) else { continue };
                     let whole = start..start + spelling.text.len();
-                    let is_sure = match spelling.form {
-                        Form::Bang => seen == Seen::Written,
-                        Form::Doubled => seen != Seen::Torn,
-                        _ => true,
-                    };
-                    if !is_sure {
+                    if matches!(spelling.form, Form::Bang | Form::Doubled) && !as_written {
                         continue;
                     }
                     if hay.get(whole.clone()).is_some_and(|text| text.eq_ignore_ascii_case(&spelling.text)) {
@@ -271,9 +243,6 @@ fn spelled(needles: &[Needle]) -> (Vec<Spelling>, Vec<Core>, Vec<Domains>) {
                     ("_at_", Form::Word),
                     ("-at-", Form::Word),
                     ("@@", Form::Doubled),
-                    ("@@@", Form::Doubled),
-                    ("%40%40", Form::Word),
-                    ("&#64;&#64;", Form::Word),
                     ("#", Form::Verp),
                     ("%23", Form::Verp),
                 ] {
@@ -402,7 +371,7 @@ mod tests {
             ("bob%a-b.example.tw bob_a-b.example", "bob%a-b.example.tw bob_a-b.example"),
         ] {
             let mut out = text.to_owned();
-            for found in written.found(text.as_bytes(), Seen::Written).into_iter().rev() {
+            for found in written.found(text.as_bytes(), true).into_iter().rev() {
                 if found.left_clear && found.right_clear {
                     out.replace_range(found.range, &found.with);
                 }

@@ -3,14 +3,12 @@
 mod address;
 mod alias;
 mod carrier;
-mod digest;
 mod domain;
 mod flag;
 mod timestamp;
 
 pub use address::{AddressError, RealAddress};
 pub use alias::Alias;
-pub use digest::digests;
 pub use domain::{Domain, DomainError};
 pub use flag::{Flag, Flags};
 pub use timestamp::Timestamp;

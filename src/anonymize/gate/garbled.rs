@@ -2,14 +2,10 @@
 //!
 //! Rules: between a whole local part, of at least eight octets or with a dot or a digit, and a whole domain stand at most a few
 //! characters, no blank among them but around a word. They are a sign where, brackets and marks aside, they are the letter, the
-//! word or the number of one, or where they are characters that only octets in a wrong charset give; and among tags, escapes and blanks
-//! a word in brackets, signs alone, or a mark that is drawn. Anything else (a slash, a
+//! word or the number of one, or where they are characters that only octets in a wrong charset give. Anything else (a slash, a
 //! comma, a tab, a bracket, Japanese) is between two things of a list, and nothing is held for it.
 //! When it fails: never.
 
-use super::compat::{is_invisible, plain};
-use super::escapes::{Kind, unescaped};
-use super::tags;
 use super::wanted::Wanted;
 
 /// Most octets between both.
@@ -51,78 +47,8 @@ pub fn stands_before(party: &Wanted, before: &[u8]) -> bool {
         let (head, between) = before.split_at_checked(before.len() - length).unwrap_or_default();
         // Few octets end a local part of theirs.
         party.ends_in_local(head, MIN_LOCAL) && is_sign(between)
-    }) || stands_loosely(party, before)
-}
-
-/// The same where tags, escapes and blanks stand among the characters of the sign.
-fn stands_loosely(party: &Wanted, before: &[u8]) -> bool {
-    // What such a sign ends with is rarely what stands before a domain in a link.
-    let escaped = |near: Option<&[u8]>| near.is_none_or(|near| near.iter().any(|b| b"%\\#".contains(b)));
-    let may_be = match before.last() {
-        Some(b'/' | b'.' | b'-' | b'_' | b':' | b',' | b'"') | None => false,
-        Some(b) if b.is_ascii_alphanumeric() => escaped(before.get(before.len().saturating_sub(8)..)),
-        _ => true,
-    };
-    if !may_be {
-        return false;
-    }
-    let near = before.get(before.len().saturating_sub(MAX_LOOSE)..).unwrap_or_default();
-    // Most domains stand in links, and no local part anywhere near.
-    let lower = near.to_ascii_lowercase();
-    let mut locals = party.locals().filter(|local| local.len() > 2);
-    locals.any(|local| {
-        memchr::memmem::rfind(&lower, local).is_some_and(|at| {
-            let length = near.len() - at - local.len();
-            let (head, between) = before.split_at_checked(before.len() - length).unwrap_or_default();
-            party.ends_in_local(head, MIN_LOCAL) && is_loose_sign(between)
-        })
     })
 }
-
-/// Whether a sign in brackets, doubled or drawn is left of a text once its tags and escapes are read.
-fn is_loose_sign(between: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(between) else { return false };
-    if text.contains(['\r', '\n', '\t']) {
-        return false;
-    }
-    let mut bare = String::with_capacity(text.len());
-    tags::outside(text.as_bytes(), tags::View::Strict, |piece| {
-        bare.push_str(&String::from_utf8_lossy(piece))
-    });
-    for _ in 0..MAX_LAYERS {
-        let Some(below) = unescaped(&bare, Kind::All) else { break };
-        bare = below;
-    }
-    let is_drawn = |c: char| "★☆◎●○◆◇■□▲△▼▽※＊".contains(c);
-    if bare != text && (bare.chars().count() == 1 && bare.chars().all(is_drawn) || bare == "#") {
-        return true;
-    }
-    let mut word = String::new();
-    for c in bare.chars().filter(|c| !c.is_whitespace() && !is_invisible(*c)) {
-        match plain(c) {
-            Some(reads) => word.push_str(reads),
-            None => word.extend(c.to_lowercase()),
-        }
-    }
-    let word = word.to_lowercase();
-    let is_wide_word = word != bare && word.contains("at") && !bare.contains(char::is_whitespace);
-    if is_wide_word && is_sign(word.as_bytes()) {
-        return true;
-    }
-    let inner = word.trim_start_matches(OPEN).trim_end_matches(CLOSE);
-    let is_word = WORDS.contains(&inner) || MORE.contains(&inner);
-    is_word && word.starts_with(OPEN) && word.ends_with(CLOSE)
-        || word.len() > 1 && word.bytes().all(|b| b == b'@')
-}
-
-/// How far before a domain such a sign may begin, and escapes over escapes in it.
-const MAX_LOOSE: usize = 192;
-const MAX_LAYERS: usize = 3;
-const OPEN: [char; 11] = ['(', '[', '{', '【', '「', '『', '《', '〈', '〔', '“', '\''];
-const CLOSE: [char; 11] = [')', ']', '}', '】', '」', '』', '》', '〉', '〕', '”', '\''];
-/// Words in brackets beside the others, as they are read.
-const MORE: [&str; 8] =
-    ["@", "アットマーク", "あっと", "あっとまーく", "半角at", "半角の@", "半角のアットマーク", "ｱｯﾄ"];
 
 fn is_sign(between: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(between) else { return false };
@@ -139,8 +65,6 @@ fn is_sign(between: &[u8]) -> bool {
         return !is_short || in_marks;
     }
     let is_garbled = |c: char| matches!(c, '\u{80}'..='\u{9f}' | '\u{a1}'..='\u{b6}' | '\u{b8}'..='\u{ff}' | '\u{e000}'..='\u{f8ff}' | '\u{fffd}' | '⊙');
-    // One of Latin-1 alone, as `×`, is a character.
-    let is_letter = |c: char| matches!(c, '\u{a1}'..='\u{ff}');
-    (text.contains(|c| is_garbled(c) && !is_letter(c)) || text.chars().filter(|c| is_garbled(*c)).count() > 1)
+    text.contains(is_garbled)
         && text.chars().all(|c| is_garbled(c) || matches!(c, ' ' | '?' | '\u{a0}' | '—' | 'ｼ'))
 }

@@ -6,7 +6,6 @@
 //! When it fails: never.
 
 use super::escapes::{Kind, unescaped};
-use super::tags;
 use super::tokens::decode_base64;
 use aho_corasick::AhoCorasick;
 use std::collections::BTreeSet;
@@ -17,12 +16,11 @@ const MAX_LINK: usize = 1 << 13;
 const NEAR: usize = 1024;
 /// How much of what links hold is looked at together, in octets.
 const AT_ONCE: usize = 64 * 1024;
-/// Links in links that are read, and escapes over escapes of a mark.
-const MAX_DEPTH: u32 = 3;
-const MAX_LAYERS: usize = 3;
+/// Links in links that are read.
+const MAX_DEPTH: u32 = 2;
 
-/// The name of the gateway, then the marks, plain and behind what ends an escape of one.
-const MARKS: [&str; 22] = [
+/// The name of the gateway, then the marks.
+const MARKS: [&str; 15] = [
     "urldefense",
     "*40",
     "*25",
@@ -31,20 +29,13 @@ const MARKS: [&str; 22] = [
     "~40",
     "~25",
     "*2b",
-    ";40",
-    ";25",
-    "2a40",
-    "2A40",
-    "2a25",
-    "2A25",
-    "2d40",
-    "2D40",
-    "7e40",
-    "7E40",
-    "7e25",
-    "7E25",
-    "3b40",
-    "3B40",
+    "%2a",
+    "%2A",
+    "&ast;",
+    "&midast;",
+    "&#42",
+    "&#x2a",
+    "u002a",
 ];
 static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(MARKS).ok());
 
@@ -65,15 +56,6 @@ pub fn any(text: &[u8], look: impl Fn(&[u8]) -> bool) -> bool {
         }
     });
     hit || look(&all)
-}
-
-/// A text without its tags, where a link of a gateway may stand among them: a page may break it anywhere.
-pub fn without_tags(text: &[u8]) -> Option<Vec<u8>> {
-    memchr::memchr(b'<', text)?;
-    memchr::memmem::find(text, b"urldefense")?;
-    let mut bare = Vec::with_capacity(text.len());
-    tags::outside(text, tags::View::Strict, |piece| bare.extend_from_slice(piece));
-    Some(bare)
 }
 
 /// Gives `each` what links and marked escapes of a text hold.
@@ -112,17 +94,13 @@ fn read_layer(text: &[u8], depth: u32, each: &mut dyn FnMut(&[u8])) {
         if clear != piece {
             each(&clear);
         }
-        if depth < MAX_DEPTH {
-            continue;
-        }
-        let mut below = String::from_utf8_lossy(piece).into_owned();
-        for _ in 0..MAX_LAYERS {
-            let Some(next) = unescaped(&below, Kind::All) else { break };
-            let again = with_percents(next.as_bytes());
-            if again != next.as_bytes() {
+        if depth > 1
+            && let Some(below) = unescaped(&String::from_utf8_lossy(piece), Kind::All)
+        {
+            let again = with_percents(below.as_bytes());
+            if again != below.as_bytes() {
                 each(&again);
             }
-            below = next;
         }
     }
 }

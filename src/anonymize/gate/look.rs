@@ -12,7 +12,7 @@ use super::forms::Forms;
 use super::scan::{self, End, Found, Texture};
 use super::traces::{Place, Traces};
 use super::wanted::{Neighbours, Wanted};
-use super::{gateways, hashes::Hashes, packed, pages, shifted, texture::is_binary, tokens, torn, words};
+use super::{gateways, shifted, texture::is_binary, tokens, torn, words};
 
 /// Most texts inside texts.
 const MAX_DEPTH: u32 = 3;
@@ -26,7 +26,6 @@ pub struct Look {
     pub wanted: Vec<Wanted>,
     pub forms: Forms,
     pub traces: Traces,
-    pub hashes: Hashes,
     /// Length of the shortest secret.
     pub shortest: usize,
 }
@@ -163,12 +162,10 @@ impl Look {
 
     /// What links hold as gateways write them.
     fn links(&self, text: &[u8], how: How) -> bool {
-        let look = |clear: &[u8]| {
+        gateways::any(text, |clear| {
             scan::search(&self.wanted, clear, Texture::Text, how.joints, End::Here) == Found::Secret
                 || self.forms.stand_in(clear, how.joints)
-        };
-        gateways::any(text, look)
-            || gateways::without_tags(text).is_some_and(|bare| gateways::any(&bare, look))
+        })
     }
 
     /// Where a line end cuts an escape.
@@ -318,9 +315,7 @@ impl Look {
     fn carried_in_links(&self, octets: &[u8], how: How) -> bool {
         let mut hit = false;
         tokens::tokens(octets, self.shortest, |token| hit = hit || self.token(token, how));
-        pages::hidden(octets, |clear| hit = hit || self.token(clear, how));
-        packed::in_links(octets, |token| hit = hit || self.token(token, how));
-        hit = hit || self.hashes.stand_in(octets);
+        tokens::hidden(octets, |clear| hit = hit || self.token(clear, how));
         if how.depth < MAX_DEPTH {
             tokens::data_links(octets, |content, charset| {
                 hit = hit || self.text_or_binary(content, charset, how.deeper());
@@ -340,17 +335,9 @@ impl Look {
         {
             return true;
         }
-        // Of two octets each, or of four.
-        if memchr::memchr_iter(0, octets).take(self.shortest).count() == self.shortest {
-            let bare: Vec<u8> = octets.iter().copied().filter(|b| *b != 0).collect();
-            if self.plain(&bare, Neighbours::Apart) {
-                return true;
-            }
-        }
         // A text in it may be spelled in any way, and hold tokens itself.
         let mut hit = false;
         if how.depth < MAX_DEPTH {
-            packed::texts(octets, |text| hit = hit || self.text_or_binary(text, None, how.deeper()));
             let inside = How { place: Place::Token, ..how.deeper() };
             tokens::readable(octets, self.shortest, |text| hit = hit || self.text(text, None, inside));
         }

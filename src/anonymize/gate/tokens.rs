@@ -173,7 +173,6 @@ pub fn tokens(text: &[u8], least: usize, mut each: impl FnMut(&[u8])) {
                 decode_into(piece.get(skip..).unwrap_or_default(), &mut octets);
                 each(&octets);
             }
-            super::base32::read(piece, least, &mut octets, &mut each);
             for digits in piece.split(|b| !b.is_ascii_hexdigit()).filter(|digits| digits.len() >= least * 2) {
                 for skip in 0..2 {
                     octets.clear();
@@ -385,6 +384,37 @@ fn says_base64(text: &[u8]) -> bool {
             && text.get(word.len()).is_none_or(|b| matches!(b, b';' | b'a' | b'A'))
     })
 }
+
+/// What hides addresses of pages (Cloudflare's): hexadecimal digits behind a mark, each octet under the first one.
+pub fn hidden(text: &[u8], mut each: impl FnMut(&[u8])) {
+    static MARKS: LazyLock<[Finder<'static>; 2]> =
+        LazyLock::new(|| ["cfemail", "email-protection"].map(Finder::new));
+    for mark in MARKS.iter() {
+        for at in mark.find_iter(text) {
+            let behind = text.get(at + mark.needle().len()..).unwrap_or_default();
+            let near = behind.get(..MAX_HIDDEN.min(behind.len())).unwrap_or_default();
+            let begins = |i: &usize| {
+                near.get(*i..*i + MIN_LINE).is_some_and(|run| run.iter().all(u8::is_ascii_hexdigit))
+            };
+            let Some(start) = (0..MAX_BEFORE_HIDDEN).find(begins) else { continue };
+            let run = near.get(start..).unwrap_or_default();
+            let run = run.split(|b| !b.is_ascii_hexdigit()).next().unwrap_or_default();
+            // What stands before them may end in digits too, `%23`.
+            for skip in 0..5 {
+                let value = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+                let octets: Vec<u8> =
+                    run.get(skip..).unwrap_or_default().chunks_exact(2).filter_map(value).collect();
+                let key = octets.first().copied().unwrap_or(0);
+                let clear: Vec<u8> = octets.iter().skip(1).map(|b| b ^ key).collect();
+                each(&clear);
+            }
+        }
+    }
+}
+
+/// Longest such address, in digits, and most octets between the mark and it.
+const MAX_HIDDEN: usize = 4096;
+const MAX_BEFORE_HIDDEN: usize = 24;
 
 /// What stands before the digits of a link that holds its content.
 static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"base64,"));

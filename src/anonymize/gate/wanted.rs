@@ -8,7 +8,6 @@
 
 use super::fold::{Folded, Joints, Leave, MAX_LOCAL};
 use super::{glued, longer};
-use unicode_normalization::UnicodeNormalization;
 
 /// Domains of one provider that are the same, and that ignore dots before the at sign.
 const GMAIL: [&str; 2] = ["gmail.com", "googlemail.com"];
@@ -59,10 +58,7 @@ impl Wanted {
         let mut domains: Vec<Vec<u8>> = if gmail {
             GMAIL.iter().map(|domain| folded(domain)).collect()
         } else {
-            let unicode = idna::domain_to_unicode(domain).0;
-            // Letters and their marks apart, as file systems write them.
-            let apart: String = unicode.nfd().collect();
-            vec![folded(domain), folded(&unicode), folded(&apart)]
+            vec![folded(domain), folded(&idna::domain_to_unicode(domain).0)]
         };
         domains.dedup();
         for group in ALIKE.iter().filter(|group| group.contains(&domain)) {
@@ -118,11 +114,9 @@ impl Wanted {
         };
         // Before an address with an equals sign there is a word of the list: `bounce-bob=a.example@`.
         let joints = if text.is_equals(at) { Joints::Part } else { joints };
-        // People and programs write the sign twice.
-        let first = if text.is_equals(at) { at } else { first_sign(text.before(at)) };
         let whole = self.domains.iter().any(domain)
-            && self.local_ends(text.before(first), |start| {
-                text.begins_word(start, joints) || glued::stand_before(text, start, first)
+            && self.local_ends(text.before(at), |start| {
+                text.begins_word(start, joints) || glued::stand_before(text, start, at)
             });
         whole || (text.is_equals(at) && self.stands_turned(text, at))
     }
@@ -270,11 +264,6 @@ impl Wanted {
         };
         self.domains.iter().any(domain) && self.local_ends(before, begins)
     }
-}
-
-/// Where at signs begin that `before` ends with, few of them.
-fn first_sign(before: &[u8]) -> usize {
-    before.len() - before.iter().rev().take(3).take_while(|b| **b == b'@').count()
 }
 
 fn is_tag(b: u8) -> bool {

@@ -1,7 +1,6 @@
 //! What stands directly before an address where a blank was lost, and what goes on over quoted lines, through both the search and the
 //! gate.
 
-use super::written::HTML;
 use super::{Direction, World};
 use crate::mime::lines::MAX_LINE;
 
@@ -36,34 +35,8 @@ fn a_label_or_a_number_before_an_address_is_none_of_it_for_the_search_and_the_ga
             assert_eq!(out, format!("{before}{alias}\r\n"), "{text}");
         }
     }
-    for before in [
-        "TEL03-1234-5678",
-        "TEL:0312345678",
-        "Tel.(03)1234-5678",
-        "+81-3-1234-5678",
-        "TEL03-1234-5678FAX03-1234-5679E-mail",
-        "03-1234-5678Mail",
-        "123Mail",
-        "Address",
-        "MailAddress",
-        "2026/11/22",
-        "受付2026/1/2",
-        "18:00",
-    ] {
-        let text = format!("{before}hana.suzuki@mailbox.example\r\n");
-        for fields in [PLAIN, HTML] {
-            assert!(world.gate(mail(fields, text.as_bytes())).is_err(), "{text}");
-            let out = String::from_utf8(passed(fields, text.as_bytes())).unwrap();
-            assert_eq!(out, format!("{before}{alias}\r\n"), "{text}");
-        }
-    }
     for other in [
         "hotmailhana.suzuki@mailbox.example",
-        "headdresshana.suzuki@mailbox.example",
-        "x123Mailhana.suzuki@mailbox.example",
-        "0312345678hana.suzuki@mailbox.example",
-        "https://x.example/2026/11/22hana.suzuki@mailbox.example",
-        "bob.mailhana.suzuki@mailbox.example",
         "x1.hana.suzuki@mailbox.example",
         "mail-hana.suzuki@mailbox.example",
     ] {
