@@ -71,6 +71,7 @@ mod postmaster;
 mod person;
 mod proof;
 mod pause;
+mod policy;
 mod periods;
 mod readdress;
 mod record;
@@ -140,9 +141,10 @@ pub use needs::Need;
 pub use operator::QueueFault;
 pub use order_pages::ORDERS_MAX;
 pub use orders::{OrderFault, OrderRequest, OrderView};
-pub use outbound::{AttemptResult, KeepFailed, Outbound, Unsent, Verdict};
+pub use outbound::{AttemptResult, Outbound, Unsent, Verdict};
 pub use past::{Past, PastMail, PastMessage};
 pub use pause::PauseView;
+pub use policy::{KeepFailed, Policy, SenderPolicy};
 pub use proof::SenderProof;
 pub use readdress::ReaddressStep;
 pub use record::{Event, Label, Peer};
@@ -164,54 +166,13 @@ pub use tree::{Anchors, Broken, Grown, Progress, ProofFault, Signed, Verificatio
 pub use webhooks::{WebhookAdded, WebhookFault, WebhookLetter, WebhookView, is_named};
 pub use words::Why;
 
-use crate::anonymize::Rules;
-use crate::config::{Names, OtherAddress, Unproven};
-use crate::mail::{RealAddress, Timestamp};
+use crate::mail::Timestamp;
 use crate::residency::Staff;
 use crate::store::{Ids, NewKey, Store};
 use crate::vault::{DataKey, Place, Vault};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-/// How the relay is set up, where its decisions depend on it.
-#[derive(Clone)]
-pub struct Policy {
-    /// The name in Received, in notices and in made-up Message-IDs.
-    pub hostname: String,
-    /// Where mail to postmaster and abuse goes.
-    pub postmaster: Option<Arc<RealAddress>>,
-    /// A delivery is given up after this long.
-    pub expire: Duration,
-    /// The sender is told once that a message is late.
-    pub delay_notice: Duration,
-    /// The body of what failed between a store and a customer stays for so long.
-    pub keep_failed: Option<KeepFailed>,
-    /// A conversation opened without an end lives this long after its opening.
-    pub order_lifetime: Duration,
-    /// The same message sent again within this time is delivered once.
-    pub duplicate_window: Duration,
-    /// A held message that nobody decides about is dropped after this long.
-    pub hold_expire: Duration,
-    /// What is done with contents that more than one way is right for.
-    pub rules: Rules,
-    /// Whose display name is shown how.
-    pub names: Names,
-    /// What becomes of mail whose sender is not proven, or another than the order's.
-    pub senders: SenderPolicy,
-    /// From where people may have something opened.
-    pub staff: Arc<Staff>,
-    /// What the service is called in the menu and in its mails.
-    pub brand: String,
-}
-
-/// What becomes of mail whose sender is in doubt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SenderPolicy {
-    pub unproven: Unproven,
-    pub other_address: OtherAddress,
-}
 
 /// The relay's decisions, with the keys and the database they need. Cheap to clone.
 #[derive(Clone)]

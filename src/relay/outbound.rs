@@ -9,7 +9,6 @@ use crate::mail::{Alias, Domain, RealAddress, Timestamp};
 use crate::schedule::Deadlines;
 use crate::store::{Doubt, Mailbox, NewRecord, Next, Settlement, StoreFault, Work};
 use crate::vault::DataKey;
-use std::time::Duration;
 
 /// A message on its way out, opened and past the gate.
 pub struct Outbound {
@@ -62,14 +61,6 @@ pub struct AttemptResult {
     pub is_time_sure: bool,
     /// What is sealed in the record: next hop, TLS, what the remote server said.
     pub detail: serde_json::Value,
-}
-
-/// How long bodies stay that could not be delivered.
-#[derive(Debug, Clone, Copy)]
-pub struct KeepFailed {
-    pub period: Duration,
-    /// How long texts stay at all, from their acceptance on: sent once more, one is over before that.
-    pub texts: Duration,
 }
 
 impl Relay {

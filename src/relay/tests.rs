@@ -30,7 +30,8 @@ mod retention;
 mod scram;
 
 use super::*;
-use crate::config::{CustomerName, Enforce, MerchantName, OtherAddress, Unproven};
+use crate::anonymize::Rules;
+use crate::config::{CustomerName, Enforce, MerchantName, Names, OtherAddress, Unproven};
 use crate::mail::RealAddress;
 use crate::residency::{Origin, Staff};
 use crate::schedule::{Class, Rooms};
@@ -38,6 +39,7 @@ use crate::senders::Findings;
 use crate::store::{Leases, MenuChanged, Told, Work};
 use crate::vault::{KeyRing, Make, VaultError};
 use std::path::PathBuf;
+use std::time::Duration;
 
 const CUSTOMER: &str = "hana@customer.example";
 const OWNER: &str = "owner@store.example";
