@@ -16,6 +16,8 @@ use std::ops::Range;
 
 /// Longest id that is kept, in octets.
 const MAX_ID: usize = 200;
+/// Most links of quoted mails that are remembered: nobody quotes more pictures.
+const MAX_QUOTED: usize = 4096;
 
 /// The ids of one message and what takes their place.
 pub struct ContentIds {
@@ -24,13 +26,23 @@ pub struct ContentIds {
     taken: BTreeSet<String>,
     /// Links to ids in our host that came with the message: of earlier mails, which are quoted.
     quoted: BTreeSet<String>,
+    /// The next number of an id, and of a link to what is not here: those below are given away.
+    next: usize,
+    none: usize,
     host: String,
 }
 
 impl ContentIds {
     /// No ids yet; new ones are in `host`.
     pub fn new(host: &str) -> Self {
-        Self { new: BTreeMap::new(), taken: BTreeSet::new(), quoted: BTreeSet::new(), host: host.to_owned() }
+        Self {
+            new: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            quoted: BTreeSet::new(),
+            next: 1,
+            none: 0,
+            host: host.to_owned(),
+        }
     }
 
     /// Takes in the ids of all parts of `entity`.
@@ -46,10 +58,19 @@ impl ContentIds {
         match &entity.content {
             Content::Leaf if entity.media.starts_with("text/") => {
                 let text = entity.encoding.decode(slice(bytes, entity.body.clone()));
+                let mut done = 0;
                 for at in memchr::memmem::find_iter(&text, b"cid:") {
+                    // A link in a link is none.
+                    if at < done {
+                        continue;
+                    }
+                    if self.quoted.len() >= MAX_QUOTED {
+                        return;
+                    }
                     let near = text.get(at + 4..(at + 4 + MAX_ID).min(text.len())).unwrap_or_default();
                     let ends = |b: &u8| !b.is_ascii_graphic() || b"\"'<>)(][`;,\\&".contains(b);
                     let id = near.split(ends).next().unwrap_or_default();
+                    done = at + 4 + id.len();
                     let id = String::from_utf8_lossy(id).replace("%40", "@");
                     if id.split_once('@').is_some_and(|(_, host)| host.eq_ignore_ascii_case(&self.host)) {
                         self.quoted.insert(id);
@@ -88,13 +109,24 @@ impl ContentIds {
         let is_other =
             |new: &String| self.taken.contains(new) || new.as_bytes() != id && self.quoted.contains(new);
         if new.as_ref().is_none_or(is_other) {
-            let mut numbered = (self.taken.len() + 1..).map(|n| format!("part{n}@{}", self.host));
-            new = numbered.find(|new| !is_other(new));
+            let from = self.next.max(self.taken.len() + 1);
+            let mut numbered = (from..).map(|n| (n, format!("part{n}@{}", self.host)));
+            let found = numbered.find(|(_, new)| !is_other(new));
+            self.next = found.as_ref().map_or(from, |(n, _)| n + 1);
+            new = found.map(|(_, new)| new);
         }
         if let Some(new) = new {
             self.taken.insert(new.clone());
             self.new.insert(key, new);
+            while self.taken.contains(&self.nobody()) {
+                self.none += 1;
+            }
         }
+    }
+
+    /// The first id of no part that no part has.
+    fn nobody(&self) -> String {
+        format!("none{}@{}", self.none, self.host)
     }
 
     /// The id with our host; `None` when its left half may not stay.
@@ -125,8 +157,7 @@ impl ContentIds {
         }
         let is_free = |new: &String| !self.taken.contains(new);
         // Another mail's first picture is called like this one's: a link to what is not here must not show what is.
-        let mut none = (0..).map(|number| format!("none{number}@{}", self.host));
-        self.rewritten(id).filter(is_free).or_else(|| none.find(is_free)).unwrap_or_default()
+        self.rewritten(id).filter(is_free).unwrap_or_else(|| self.nobody())
     }
 
     /// The value of a Content-ID field, or of a `start` parameter.
@@ -240,6 +271,36 @@ mod tests {
         let mut ids = ContentIds::new("relay.example");
         ids.collect(mail.as_bytes(), &entity, &|_| false);
         assert_eq!(ids.of(b"image001.png@relay.example"), "image001.png@relay.example");
+    }
+
+    #[test]
+    fn many_ids_that_need_a_number_beside_many_quoted_links_take_no_more_than_linear_time() {
+        crate::anonymize::tests::grows_linearly("ids", |size| {
+            let mut ids = ContentIds::new("relay.example");
+            ids.quoted.extend((1..size / 16).map(|i| format!("part{i}@relay.example")));
+            for i in 0..size / 16 {
+                ids.add(format!("<none{i}@x.example>").as_bytes(), &|_| false);
+                ids.add(format!("<owner{i}@x.example>").as_bytes(), &|left| left.starts_with(b"owner"));
+            }
+            assert_eq!(ids.of(b"owner0@x.example"), format!("part{}@relay.example", size / 16));
+            for i in 0..size / 16 {
+                assert_eq!(
+                    ids.of(format!("none{i}@y.example").as_bytes()),
+                    format!("none{}@relay.example", size / 16)
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn no_more_links_of_quoted_mails_are_remembered_than_anybody_quotes() {
+        let links: String = (0..2 * MAX_QUOTED).map(|i| format!("cid:{i}@relay.example\r\n")).collect();
+        let mail = format!("Content-Type: text/html\r\nContent-ID: <a@b>\r\n\r\n{links}");
+        let entity =
+            crate::mime::tree::parse(mail.as_bytes(), &mut crate::mime::tree::Budget::default()).unwrap();
+        let mut ids = ContentIds::new("relay.example");
+        ids.collect(mail.as_bytes(), &entity, &|_| false);
+        assert_eq!(ids.quoted.len(), MAX_QUOTED);
     }
 
     #[test]

@@ -7,8 +7,11 @@
 
 use super::longer;
 use super::needle::{Found, Needle, left_is_clear};
-use super::search::Kind;
+use super::search::{Kind, down};
+use super::tags;
+use crate::mime::view::View;
 use aho_corasick::AhoCorasick;
+use std::ops::Range;
 
 /// Shortest local part that is one without a dot or a digit.
 const MIN_LOCAL: usize = 8;
@@ -124,8 +127,8 @@ impl Garbled {
         found.map(|found| found.start()).collect()
     }
 
-    /// All that stands in `hay`, in order.
-    pub fn found(&self, hay: &[u8], needles: &[Needle]) -> Vec<Found> {
+    /// All that stands in `hay`, in order; `stack` leads from there to `text`, in which no line, cell or item ends within a sign.
+    pub fn found(&self, hay: &[u8], needles: &[Needle], stack: &[&View], text: &[u8]) -> Vec<Found> {
         let mut out: Vec<Found> = Vec::new();
         let Some(search) = &self.search else { return out };
         for found in search.find_overlapping_iter(hay) {
@@ -135,10 +138,16 @@ impl Garbled {
             };
             let before = hay.get(..found.start()).unwrap_or_default();
             let listed = SIGNS.iter().find_map(|sign| without_end(before, sign.as_bytes()));
-            let start = listed.and_then(|before| {
-                locals(needle).filter_map(|local| without_end(before, local)).map(<[u8]>::len).min()
+            let listed = listed.and_then(|before| {
+                let start =
+                    locals(needle).filter_map(|local| without_end(before, local)).map(<[u8]>::len).min();
+                start.map(|start| start..before.len())
             });
-            let Some(start) = start.or_else(|| start_before_brackets(before, needle)) else { continue };
+            let Some(local) = listed.or_else(|| local_before_brackets(before, needle)) else { continue };
+            if is_over_lines(local.end.saturating_sub(1)..found.start() + 1, stack, text) {
+                continue;
+            }
+            let start = local.start;
             let (domain, behind) = hay.split_at_checked(found.end()).unwrap_or_default();
             let goes_on =
                 behind.first().is_some_and(u8::is_ascii_alphanumeric) || longer::goes_on(domain, behind);
@@ -160,13 +169,25 @@ fn last_place(text: &[u8], word: &[u8]) -> Option<usize> {
     places.find(|at| text.get(*at..*at + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word)))
 }
 
-/// Where a local part begins that what is read as a sign in brackets stands behind, at the end of a text.
-fn start_before_brackets(before: &[u8], needle: &Needle) -> Option<usize> {
+/// Whether a tag ends a line, a cell or an item in what is left out of a range of a view.
+fn is_over_lines(range: Range<usize>, stack: &[&View], text: &[u8]) -> bool {
+    if stack.is_empty() {
+        return false;
+    }
+    down(range, stack).windows(2).any(|two| match two {
+        [left, right] => text.get(left.end..right.start).is_some_and(tags::end_line),
+        _ => false,
+    })
+}
+
+/// Where a local part stands that what is read as a sign in brackets stands behind, at the end of a text.
+fn local_before_brackets(before: &[u8], needle: &Needle) -> Option<Range<usize>> {
     locals(needle).find_map(|local| {
         let from = before.len().saturating_sub(REACH + local.len());
         let near = before.get(from..)?;
         let start = last_place(near, local)?;
-        is_in_brackets(near.get(start + local.len()..)?).then_some(from + start)
+        let end = start + local.len();
+        is_in_brackets(near.get(end..)?).then_some(from + start..from + end)
     })
 }
 

@@ -26,6 +26,8 @@ const BELOW: [&[u8]; 9] =
     [b"u002a", b"u002A", b"u007e", b"u007E", b";2540", b"2A25", b"2a25", b"7E25", b"7e25"];
 /// How the octets of a mark, and of the end of an entity, are written in an escape.
 const MARKS: [&[u8]; 4] = [b"2a", b"2d", b"7e", b"3b"];
+/// Escapes of a mark that the digits behind it may be escapes behind.
+const ESCAPED: [&[u8]; 7] = [b"u002a", b"u002A", b"u007e", b"u007E", b"#42", b"#x2a", b"#x2A"];
 
 /// The texts with all that such links hold in clear, each with its way back.
 pub fn views(text: &[u8]) -> Vec<View> {
@@ -47,8 +49,16 @@ pub fn may_lie_below(text: &[u8]) -> bool {
         let two = before.get(before.len().saturating_sub(2)..).unwrap_or_default().to_ascii_lowercase();
         before.ends_with(b";") || MARKS.contains(&two.as_slice())
     };
+    // `%2A%34%30`, `%2a4%30`.
+    let is_before_escape = |at: usize| match text.get(at + 1..at + 5) {
+        Some([b'2', b'a' | b'A', b'%', _]) => true,
+        Some([b'2', b'a' | b'A', digit, b'%']) => digit.is_ascii_digit(),
+        _ => false,
+    };
     memchr::memmem::find(text, b"urldefense").is_some()
         || memchr::memmem::find_iter(text, b"40").any(is_behind_mark)
+        || memchr::memchr_iter(b'%', text).any(is_before_escape)
+        || ESCAPED.iter().any(|mark| memchr::memmem::find(text, mark).is_some())
 }
 
 /// Where a text holds what only these views show.

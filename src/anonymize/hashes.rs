@@ -11,7 +11,7 @@ use crate::mime::transfer::Edit;
 
 /// Fewest digits of a digest, and most of a run that is looked into.
 const LEAST: usize = 32;
-const MOST: usize = 128;
+const MOST: usize = 160;
 
 /// The digests of all secrets, each with what takes its place.
 #[derive(Default)]
@@ -59,7 +59,11 @@ impl Hashes {
             let start = at - before.iter().rev().take(MOST).take_while(is_one).count();
             let end = at + behind.iter().take(MOST).take_while(is_one).count();
             if (LEAST..=MOST).contains(&(end - start)) {
-                out.extend(self.edit(text, start, end));
+                let mut from = start;
+                while let Some(edit) = self.edit(text, from, end) {
+                    from = edit.range.end;
+                    out.push(edit);
+                }
             }
             at = end + LEAST - 1;
         }
@@ -67,7 +71,7 @@ impl Hashes {
     }
 
     fn edit(&self, text: &[u8], start: usize, end: usize) -> Option<Edit> {
-        (start..=end - LEAST).find_map(|at| {
+        (start..=end.checked_sub(LEAST)?).find_map(|at| {
             let rest = text.get(at..end)?;
             let first = rest.first()?.to_ascii_lowercase();
             let mut all = self.known.iter().filter(|(digest, _)| digest.as_bytes().first() == Some(&first));

@@ -174,11 +174,12 @@ impl Search {
 
     /// The edits that take the secrets out of a text where a system wrote them in a form of its own.
     pub fn written_edits(&self, text: &[u8]) -> Vec<Edit> {
-        let all = self
-            .written
-            .found(text, Seen::Written)
-            .into_iter()
-            .chain(self.garbled.found(text, &self.needles));
+        let all = self.written.found(text, Seen::Written).into_iter().chain(self.garbled.found(
+            text,
+            &self.needles,
+            &[],
+            text,
+        ));
         let found = all.filter(|found| found.left_clear && found.right_clear);
         found.map(|found| Edit { range: found.range, with: found.with.into_bytes() }).collect()
     }
@@ -338,7 +339,7 @@ impl Search {
             turned.for_each(|found| hits.add(found, hay, stack));
         }
         hits.settle();
-        let garbled = self.garbled.found(hay, &self.needles);
+        let garbled = self.garbled.found(hay, &self.needles, stack, hits.text);
         for mut found in self.written.found(hay, Seen::of(stack, hits.text)).into_iter().chain(garbled) {
             if !found.right_clear {
                 self.end_as_written(&mut found, hay, stack, hits.text);

@@ -23,6 +23,23 @@ pub fn has_tags(text: &[u8]) -> bool {
     })
 }
 
+/// The elements that begin a line, a cell or an item, and end one.
+const BLOCKS: [&[u8]; 18] = [
+    b"br", b"p", b"div", b"li", b"ul", b"ol", b"td", b"th", b"tr", b"tbody", b"table", b"hr", b"h1", b"h2",
+    b"h3", b"h4", b"h5", b"h6",
+];
+
+/// Whether a tag in a text ends a line, a cell or an item: what stands before it and behind it are things apart.
+#[must_use]
+pub fn end_line(text: &[u8]) -> bool {
+    let mut tags = text.split(|b| *b == b'<').skip(1);
+    tags.any(|tag| {
+        let tag = tag.strip_prefix(b"/").unwrap_or(tag);
+        let name = tag.split(|b| !b.is_ascii_alphanumeric()).next().unwrap_or_default();
+        BLOCKS.iter().any(|block| name.eq_ignore_ascii_case(block))
+    })
+}
+
 /// The text of HTML or XML between its tags and comments.
 #[must_use]
 pub fn without_tags(text: &[u8]) -> View {

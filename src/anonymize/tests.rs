@@ -147,6 +147,17 @@ pub fn grows_linearly(what: &str, run: impl Fn(usize)) {
     assert!(more < 64 * once, "{what}: {once} ns for {size} octets, {more} ns for {}", 16 * size);
 }
 
+/// Claims that three layers of something cost not many times what one does in a mail of the same length.
+pub fn grows_no_more_than_the_mail(what: &str, run: impl Fn(usize)) {
+    let cost = |layers: usize| {
+        let before = computed_ns();
+        run(layers);
+        computed_ns() - before
+    };
+    let (once, more) = (cost(1).max(10_000_000), cost(3));
+    assert!(more < 32 * once, "{what}: {once} ns for one layer, {more} ns for three");
+}
+
 #[test]
 fn nothing_that_is_mapped_can_break_a_line() {
     let world = World::default();

@@ -78,7 +78,7 @@ pub fn edits(bytes: &[u8], label: Option<&[u8]>, sought: &Sought<'_>) -> Vec<Edi
         for (i, charset) in charsets.into_iter().enumerate() {
             let before = all.edits.0.len();
             good &= read(charset, &mut octets, &window, sought, &mut all);
-            if i == 0 && good && trusted && matches!(first, Charset::Legacy(_)) {
+            if i == 0 && good && trusted && first == Charset::SHIFT_JIS && !is_unicode(&octets.bytes) {
                 octets.pairs = Some(first);
             }
             if i + 1 >= needed && good {
@@ -187,7 +187,7 @@ struct Octets<'a> {
     bytes: Cow<'a, [u8]>,
     /// Whether the text as a whole says that wide units are big-endian.
     wide: Option<Charset>,
-    /// The declared charset of two octets, once the window has made sense in it.
+    /// Shift_JIS, where it is declared and the window has made sense in it: its wide blank ends like an at sign.
     pairs: Option<Charset>,
 }
 
@@ -219,6 +219,13 @@ impl<'a> Octets<'a> {
             octets.fill(b' ');
         }
     }
+}
+
+/// Whether octets are UTF-8, be a character cut at either end, and no mere ASCII: whatever they are called, they are nothing else.
+fn is_unicode(octets: &[u8]) -> bool {
+    let cut = octets.iter().take(3).take_while(|b| matches!(b, 0x80..=0xbf)).count();
+    let octets = octets.get(cut..).unwrap_or_default();
+    !octets.is_ascii() && std::str::from_utf8(octets).map_or_else(|end| end.error_len().is_none(), |_| true)
 }
 
 /// The charsets to read a window in, and how many of them whatever they give: the declared one, then those that it

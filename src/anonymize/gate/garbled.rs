@@ -85,6 +85,9 @@ fn is_loose_sign(between: &[u8]) -> bool {
     if text.contains(['\r', '\n', '\t']) {
         return false;
     }
+    if ends_line(between) {
+        return false;
+    }
     let mut bare = String::with_capacity(text.len());
     tags::outside(text.as_bytes(), tags::View::Strict, |piece| {
         bare.push_str(&String::from_utf8_lossy(piece))
@@ -115,6 +118,22 @@ fn is_loose_sign(between: &[u8]) -> bool {
         || word.len() > 1 && word.bytes().all(|b| b == b'@')
 }
 
+/// Whether a tag in a text ends a line, a cell or an item: what follows is another one.
+fn ends_line(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'<', text).any(|at| {
+        let inside = text.get(at + 1..).unwrap_or_default();
+        let inside = inside.strip_prefix(b"/").unwrap_or(inside);
+        let length = inside.iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+        let name = inside.get(..length).unwrap_or_default();
+        BLOCKS.iter().any(|block| name.eq_ignore_ascii_case(block.as_bytes()))
+    })
+}
+
+/// The elements that begin a line, a cell or an item, and end one.
+const BLOCKS: [&str; 18] = [
+    "br", "p", "li", "td", "th", "tr", "div", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "ul", "ol", "table",
+    "tbody",
+];
 /// How far before a domain such a sign may begin, and escapes over escapes in it.
 const MAX_LOOSE: usize = 192;
 const MAX_LAYERS: usize = 3;
@@ -139,8 +158,9 @@ fn is_sign(between: &[u8]) -> bool {
         return !is_short || in_marks;
     }
     let is_garbled = |c: char| matches!(c, '\u{80}'..='\u{9f}' | '\u{a1}'..='\u{b6}' | '\u{b8}'..='\u{ff}' | '\u{e000}'..='\u{f8ff}' | '\u{fffd}' | '⊙');
-    // One of Latin-1 alone, as `×`, is a character.
-    let is_letter = |c: char| matches!(c, '\u{a1}'..='\u{ff}');
-    (text.contains(|c| is_garbled(c) && !is_letter(c)) || text.chars().filter(|c| is_garbled(*c)).count() > 1)
+    // One of those that people write between two words is a character.
+    let is_written = |c: char| matches!(c, '×' | '÷' | '±' | '«' | '»');
+    (text.contains(|c| is_garbled(c) && !is_written(c))
+        || text.chars().filter(|c| is_garbled(*c)).count() > 1)
         && text.chars().all(|c| is_garbled(c) || matches!(c, ' ' | '?' | '\u{a0}' | '—' | 'ｼ'))
 }

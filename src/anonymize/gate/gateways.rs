@@ -22,7 +22,7 @@ const MAX_DEPTH: u32 = 3;
 const MAX_LAYERS: usize = 3;
 
 /// The name of the gateway, then the marks, plain and behind what ends an escape of one.
-const MARKS: [&str; 22] = [
+const MARKS: [&str; 35] = [
     "urldefense",
     "*40",
     "*25",
@@ -45,6 +45,20 @@ const MARKS: [&str; 22] = [
     "7E25",
     "3b40",
     "3B40",
+    // Where the digits behind one are escapes too.
+    "%2a",
+    "%2A",
+    "&#42",
+    "&#x2a",
+    "&#x2A",
+    "u002a",
+    "u002A",
+    "u007e",
+    "u007E",
+    "&ast;",
+    "&midast;",
+    "2a2b",
+    "2A2B",
 ];
 static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(MARKS).ok());
 
@@ -252,6 +266,17 @@ mod tests {
                 "?e=a%40b",
             ),
             ("e=a%2A40b", "e=a%40b"),
+            ("e=a%2A%34%30b", "e=a%40b"),
+            ("e=a%2A4%30b", "e=a%40b"),
+            ("e=a%2a%340b", "e=a%40b"),
+            ("e=a&#42&#52;0b", "e=a%40b"),
+            ("e=a&#x2A&#52;0b", "e=a%40b"),
+            ("e=a&ast;&#52;0b", "e=a%40b"),
+            ("e=a&midast;&#52;0b", "e=a%40b"),
+            ("e=a\\u002a\\u00340b", "e=a%40b"),
+            ("e=a\\u002A\\u0034\\u0030b", "e=a%40b"),
+            ("e=a\\u007E\\u00340b", "e=a%40b"),
+            ("e=a%2A2Btag@b", "e=a%2Btag@b"),
             ("> urldefense.com/v3/__https://x.example/?e=a*4\r\n> 0b__;JQ!!A!b$", "?e=a%40b"),
         ] {
             assert!(holds(text, clear), "{text}");

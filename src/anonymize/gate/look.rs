@@ -37,12 +37,16 @@ pub struct How {
     pub place: Place,
     pub joints: Joints,
     depth: u32,
+    /// Whether it was unpacked from a token: nothing is unpacked from it again.
+    is_unpacked: bool,
+    /// The same of what a page hid.
+    is_hidden: bool,
 }
 
 impl How {
     /// A text or field of the message itself.
     pub fn new(place: Place) -> Self {
-        Self { place, joints: Joints::Join, depth: 0 }
+        Self { place, joints: Joints::Join, depth: 0, is_unpacked: false, is_hidden: false }
     }
 
     /// A name of a file.
@@ -318,8 +322,13 @@ impl Look {
     fn carried_in_links(&self, octets: &[u8], how: How) -> bool {
         let mut hit = false;
         tokens::tokens(octets, self.shortest, |token| hit = hit || self.token(token, how));
-        pages::hidden(octets, |clear| hit = hit || self.token(clear, how));
-        packed::in_links(octets, |token| hit = hit || self.token(token, how));
+        if !how.is_hidden {
+            let inside = How { is_hidden: true, ..how };
+            pages::hidden(octets, |clear| hit = hit || self.token(clear, inside));
+        }
+        if !how.is_unpacked {
+            packed::in_links(octets, |token| hit = hit || self.token(token, how));
+        }
         hit = hit || self.hashes.stand_in(octets);
         if how.depth < MAX_DEPTH {
             tokens::data_links(octets, |content, charset| {
@@ -350,7 +359,10 @@ impl Look {
         // A text in it may be spelled in any way, and hold tokens itself.
         let mut hit = false;
         if how.depth < MAX_DEPTH {
-            packed::texts(octets, |text| hit = hit || self.text_or_binary(text, None, how.deeper()));
+            if !how.is_unpacked {
+                let inside = How { is_unpacked: true, ..how.deeper() };
+                packed::texts(octets, |text| hit = hit || self.text_or_binary(text, None, inside));
+            }
             let inside = How { place: Place::Token, ..how.deeper() };
             tokens::readable(octets, self.shortest, |text| hit = hit || self.text(text, None, inside));
         }
@@ -373,7 +385,7 @@ impl Look {
         }
         let mut text = Vec::new();
         for stretch in &found.stretches {
-            text.extend(decoded(stretch));
+            text.extend(words::decoded(stretch));
         }
         self.text(&text, Some("utf-8"), how)
     }
@@ -406,36 +418,4 @@ fn may_be_utf7(octets: &[u8], charset: Option<&str>, label: Label) -> bool {
     label == Label::Utf7
         || (undeclared && memchr::memchr_iter(b'+', octets).any(digits))
         || (octets.is_ascii() && shifted::holds_sign(octets))
-}
-
-/// A stretch of words in UTF-8, by its label.
-fn decoded(stretch: &words::Stretch) -> Vec<u8> {
-    let octets = &stretch.octets;
-    let mut ignore = |_: &mut Vec<u8>| {};
-    let mut sink = Sink { text: Vec::new(), full: &mut ignore };
-    match Label::of(&stretch.charset) {
-        Label::Plain => match shifted::readings(octets).first() {
-            Some(reading) => reading.decode(octets, &mut sink),
-            None => return octets.clone(),
-        },
-        Label::Utf7 => shifted::utf7(octets, &mut sink),
-        Label::Utf16 if octets.starts_with(&[0xff, 0xfe]) => {
-            charset::utf16(octets, Order::LittleEndian, &mut sink)
-        }
-        Label::Utf16 if stretch.charset.ends_with("le") => {
-            charset::utf16(octets, Order::LittleEndian, &mut sink)
-        }
-        Label::Utf16 => charset::utf16(octets, Order::BigEndian, &mut sink),
-        Label::Utf32 if stretch.charset.ends_with("le") => {
-            charset::utf32(octets, Order::LittleEndian, &mut sink)
-        }
-        Label::Utf32 => charset::utf32(octets, Order::BigEndian, &mut sink),
-        Label::Iso2022 => match shifted::readings(octets).last() {
-            Some(reading) => reading.decode(octets, &mut sink),
-            None => return octets.clone(),
-        },
-        Label::Pairs(pairs) => pairs.decode(octets, &mut sink),
-        Label::Single(single) => charset::single(single, octets, &mut sink),
-    }
-    sink.text
 }

@@ -5,6 +5,8 @@
 //! as octets, as characters of each word's own charset, and as base64 before it is decoded.
 //! When it fails: never; what is no word stays.
 
+use super::charset::{self, Label, Order, Sink};
+use super::shifted;
 use super::tokens::decode_base64;
 
 /// Longest text between two words that is kept whole, and how much of a longer one.
@@ -71,6 +73,38 @@ impl Words {
         }
         *self = Words::default();
     }
+}
+
+/// A stretch of words in UTF-8, by its label.
+pub fn decoded(stretch: &Stretch) -> Vec<u8> {
+    let octets = &stretch.octets;
+    let mut ignore = |_: &mut Vec<u8>| {};
+    let mut sink = Sink { text: Vec::new(), full: &mut ignore };
+    match Label::of(&stretch.charset) {
+        Label::Plain => match shifted::readings(octets).first() {
+            Some(reading) => reading.decode(octets, &mut sink),
+            None => return octets.clone(),
+        },
+        Label::Utf7 => shifted::utf7(octets, &mut sink),
+        Label::Utf16 if octets.starts_with(&[0xff, 0xfe]) => {
+            charset::utf16(octets, Order::LittleEndian, &mut sink)
+        }
+        Label::Utf16 if stretch.charset.ends_with("le") => {
+            charset::utf16(octets, Order::LittleEndian, &mut sink)
+        }
+        Label::Utf16 => charset::utf16(octets, Order::BigEndian, &mut sink),
+        Label::Utf32 if stretch.charset.ends_with("le") => {
+            charset::utf32(octets, Order::LittleEndian, &mut sink)
+        }
+        Label::Utf32 => charset::utf32(octets, Order::BigEndian, &mut sink),
+        Label::Iso2022 => match shifted::readings(octets).last() {
+            Some(reading) => reading.decode(octets, &mut sink),
+            None => return octets.clone(),
+        },
+        Label::Pairs(pairs) => pairs.decode(octets, &mut sink),
+        Label::Single(single) => charset::single(single, octets, &mut sink),
+    }
+    sink.text
 }
 
 /// Gives `each` the words of `text`, group by group.

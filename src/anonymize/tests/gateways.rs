@@ -139,6 +139,35 @@ fn marks_of_escapes_are_read_where_they_are_escaped_themselves() {
     }
 }
 
+#[test]
+fn marks_are_read_where_the_digits_behind_them_are_escaped_too() {
+    for mark in [
+        "%2A%34%30",
+        "%2a%34%30",
+        "%2A4%30",
+        "%2a%340",
+        "&#42&#52;0",
+        "&#x2a&#52;0",
+        "&#x2A;&#52;&#48;",
+        "\\u002a\\u00340",
+        "\\u002A\\u0034\\u0030",
+        "\\u007e\\u00340",
+        "\\u007E4\\u0030",
+    ] {
+        let link = |address: &str| format!("https://x.example/?e={address}&x=1");
+        both(&link(&format!("hana.suzuki{mark}mailbox.example")), &link("{C}"));
+        for other in ["x.hana.suzuki{}mailbox.example", "hana.suzuki{}mailbox.examples"] {
+            let other = link(&other.replace("{}", mark));
+            both(&other, &other);
+        }
+    }
+    // The plus of a tag the same way: the gate holds it.
+    for text in ["hana.suzuki%2A2Btag@mailbox.example", "hana.suzuki&ast;&#50;Btag@mailbox.example"] {
+        let mail = format!("From: <a@b.example>\r\nMIME-Version: 1.0\r\n{PLAIN}\r\n{text}\r\n");
+        assert!(super::World::default().gate(mail.into_bytes()).is_err(), "{text}");
+    }
+}
+
 /// An address as pages hide it, under 5a.
 fn hidden(clear: &str) -> String {
     std::iter::once(0x5a).chain(clear.bytes().map(|b| b ^ 0x5a)).map(|b| format!("{b:02x}")).collect()
@@ -191,4 +220,41 @@ fn what_a_page_hides_is_read_over_line_ends_and_each_line_keeps_its_length() {
         both(&write(&digits), &write(&own));
     }
     assert!(own.bytes().all(|b| hex(b).is_some()));
+}
+
+#[test]
+fn what_a_page_hides_is_replaced_up_to_its_last_line_and_over_short_tags() {
+    let (two, own) = (format!("{CUSTOMER} {CUSTOMER}"), format!("{C} {C}"));
+    let (digits, own) = (hidden(&two), hidden(&own));
+    for (seam, behind) in
+        [("\r\n", "\r\nbeef"), ("\r\n> ", " x"), ("<br>", " x"), ("</b><i>", " x"), ("<WBR/>", "<br>12")]
+    {
+        for cut in [20, 54, 58, 70] {
+            let write = |digits: &str| {
+                let (head, tail) = digits.split_at(cut);
+                format!("https://x.example/cdn-cgi/l/email-protection#{head}{seam}{tail}{behind}")
+            };
+            both(&write(&digits), &write(&own));
+        }
+    }
+    // One without an end, and one with a mark in it, begin another.
+    let text =
+        |digits: &str| format!("cfemail 0000000000000000<cfemail>{digits} <b cfemail=\"{digits}\">x</b>");
+    both(&text(&hidden(CUSTOMER)), &text(&hidden(C)));
+}
+
+#[test]
+fn what_pages_hide_in_each_other_is_read_no_oftener_than_it_stands_there() {
+    let page = |clear: &str| {
+        let digits = [hidden(""), hidden(""), hidden(""), hidden(""), hidden(clear)].concat();
+        let (head, tail) = digits.split_at(digits.len() - 14);
+        let seams: Vec<&str> = (0..7).filter_map(|i| tail.get(2 * i..2 * i + 2)).collect();
+        format!("{}{head}\r\n{} x", "cfemail".repeat(12), seams.join("\r\n"))
+    };
+    super::grows_no_more_than_the_mail("pages in pages", |levels| {
+        let clear = "hello world ".repeat(if levels == 1 { 150 } else { 30 });
+        let text = (0..levels).fold(clear, |clear, _| page(&clear));
+        let mail = format!("From: <a@b.example>\r\nMIME-Version: 1.0\r\n{PLAIN}\r\n{text}\r\n");
+        assert!(super::World::default().gate(mail.into_bytes()).is_ok());
+    });
 }

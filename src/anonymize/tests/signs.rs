@@ -162,11 +162,77 @@ fn signs_are_read_before_domains_whose_letters_and_marks_are_apart() {
 #[test]
 fn a_character_between_a_name_and_a_domain_is_none_of_a_wrong_charset() {
     let latin = "Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n";
-    for sign in [" × ", "×", " ÷ ", " ± ", "·", " ° "] {
+    for sign in [" × ", "×", " ÷ ", "÷", " ± ", "±", "·", " » ", "«"] {
         let text = format!("hana.suzuki{sign}mailbox.example");
         becomes(PLAIN, &text, &text);
         let octets: Vec<u8> = text.chars().filter_map(|c| u8::try_from(c).ok()).collect();
         check_for(CUSTOMER, MERCHANT, latin, &octets, &octets);
+    }
+}
+
+#[test]
+fn a_letter_of_a_wrong_charset_between_a_name_and_a_domain_is_held() {
+    for sign in ["§", "à", "É", "¤", "©", "°", "ï¼", "¿"] {
+        for (text, is_held) in
+            [("hana.suzuki{}mailbox.example", true), ("x.hana.suzuki{}mailbox.example", false)]
+        {
+            let text = text.replace("{}", sign);
+            let mail = format!("From: <a@b.example>\r\nMIME-Version: 1.0\r\n{PLAIN}\r\n{text}\r\n");
+            assert_eq!(super::World::default().gate(mail.into_bytes()).is_err(), is_held, "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_sign_is_none_where_a_line_a_cell_or_an_item_ends_before_or_behind_it() {
+    for text in [
+        "ID: hana.suzuki<br>★mailbox.example",
+        "ID：hana.suzuki<br />●mailbox.example（PC）",
+        "<p>hana.suzuki</p><p>●mailbox.example</p>",
+        "<p>hana.suzuki</P>\r\n<P>●mailbox.example</p>",
+        "<td>hana.suzuki</td><td>&#9733;</td><td>mailbox.example</td>",
+        "<tr><td>hana.suzuki<tr><td>&#9733;mailbox.example",
+        "<td>hana.suzuki</td><td>(A)</td><td>mailbox.example</td>",
+        "<td>hana.suzuki</td><td>「a」</td><td>mailbox.example</td>",
+        "<li>hana.suzuki</li><li>※<b>mailbox.example</b></li>",
+        "hana.suzuki<br>'A' mailbox.example",
+        "hana.suzuki<br>(a) mailbox.example",
+        "<h2>hana.suzuki</h2>(a)<b>mailbox.example</b>",
+        "<div>hana.suzuki</div><div>[a] mailbox.example</div>",
+        "hana.suzuki<hr class=\"x\">(atmark)mailbox.example",
+    ] {
+        becomes(HTML, text, text);
+    }
+    // Other tags part nothing.
+    for sign in ["<b>(a)</b>", "<pre>(a)</pre>", "<span>(atmark)</span>"] {
+        let tags: String =
+            sign.split_inclusive('>').filter_map(|piece| piece.get(piece.find('<')?..)).collect();
+        becomes(HTML, &format!("hana.suzuki{sign}mailbox.example を"), &format!("{C}{tags} を"));
+    }
+}
+
+#[test]
+fn an_address_is_read_in_utf_8_whatever_charset_of_two_octets_is_declared() {
+    for label in ["shift_jis", "gbk", "big5", "euc-kr"] {
+        let head =
+            format!("Content-Type: text/plain; charset={label}\r\nContent-Transfer-Encoding: 8bit\r\n");
+        for blank in ["\u{200b}", "\u{200c}", "\u{200d}", "\u{2060}"] {
+            for before in ["", "注文は"] {
+                let text = format!("{before} hana.suzuki{blank}@mailbox.example");
+                let expected = format!("{before} {C}{blank}");
+                check_for(CUSTOMER, MERCHANT, &head, text.as_bytes(), expected.as_bytes());
+            }
+        }
+    }
+}
+
+#[test]
+fn half_a_character_before_an_at_sign_is_a_blank_in_shift_jis_alone() {
+    for label in ["gbk", "big5", "gb18030"] {
+        let head =
+            format!("Content-Type: text/plain; charset={label}\r\nContent-Transfer-Encoding: 8bit\r\n");
+        let expected = [C.as_bytes(), b"\xa1"].concat();
+        check_for(CUSTOMER, MERCHANT, &head, b"hana.suzuki\xa1@mailbox.example", &expected);
     }
 }
 

@@ -71,6 +71,9 @@ fn the_gate_holds_tokens_in_other_alphabets_and_packed_ones() {
                 BASE64URL_NOPAD.encode(&gzip(octets)),
                 BASE64.encode(&gzip(octets)).replace('+', "%2B").replace('/', "%2F"),
                 BASE64.encode(&compress_to_vec_zlib(octets, 6)),
+                // Behind what begins like streams and is none.
+                BASE64URL_NOPAD.encode(&[b"x\x9c".repeat(20), compress_to_vec_zlib(octets, 6)].concat()),
+                BASE64.encode(&[b"\x1f\x8b\x08\0".repeat(30), gzip(octets)].concat()),
                 HEXLOWER.encode(&gzip(octets)),
             ] {
                 assert_eq!(held(&token), is_held, "{text} {token}");
@@ -100,4 +103,42 @@ fn the_digest_of_an_address_gives_way_to_that_of_the_alias() {
             check_for(CUSTOMER, MERCHANT, PLAIN, writer(&digest).as_bytes(), writer(&digest).as_bytes());
         }
     }
+}
+
+#[test]
+fn all_digests_of_a_run_give_way_as_far_as_the_gate_reads_it() {
+    let [md5, sha1, sha256] = digests(CUSTOMER.as_bytes());
+    let [own_md5, own_sha1, own_sha256] = digests(C.as_bytes());
+    let both = |text: &str, expected: &str| {
+        check_for(CUSTOMER, MERCHANT, PLAIN, text.as_bytes(), expected.as_bytes())
+    };
+    both(&format!("{md5}{md5}"), &format!("{own_md5}{own_md5}"));
+    both(&format!("{md5}0{sha1}{sha256}"), &format!("{own_md5}0{own_sha1}{own_sha256}"));
+    for before in [97, 98, 127, 128] {
+        let zeroes = "0".repeat(before);
+        both(&format!("{zeroes}{md5}"), &format!("{zeroes}{own_md5}"));
+    }
+    // No digest is so long, nor what escapes put before one.
+    let long = format!("{}{md5}", "0".repeat(129));
+    both(&long, &long);
+}
+
+#[test]
+fn what_is_unpacked_from_a_token_is_not_unpacked_again() {
+    let token = |text: &[u8], size: usize| {
+        let mut octets = compress_to_vec_zlib(text, 9).repeat(8);
+        octets.resize(octets.len().max(size), 0);
+        BASE64URL_NOPAD.encode(&octets)
+    };
+    super::grows_no_more_than_the_mail("tokens in tokens", |layers| {
+        let (size, mut text) = (4_000, "lorem ipsum dolor ".repeat(7_000));
+        for _ in 0..layers {
+            let token = format!("{} ", token(text.as_bytes(), size));
+            text = token.repeat((32 * size / token.len()).max(1));
+        }
+        let link = text.split(' ').next().unwrap();
+        let mail =
+            format!("From: <a@b.example>\r\nMIME-Version: 1.0\r\n{PLAIN}\r\nhttps://x.example/?{link}\r\n");
+        assert!(World::default().gate(mail.into_bytes()).is_ok());
+    });
 }
