@@ -8,7 +8,11 @@
 use super::escapes::{Kind, unescaped};
 use super::tokens::decode_base64;
 use memchr::memmem::Finder;
-use miniz_oxide::inflate::{decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit};
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::{
+    TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
+};
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use std::sync::LazyLock;
 
 /// Most octets that come of one token, beside so many times its length.
@@ -30,41 +34,59 @@ static GZIP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\x1f\x8b
 /// Gives `each` what streams in `octets` unpack to.
 pub fn texts(octets: &[u8], mut each: impl FnMut(&[u8])) {
     let mut left = AT_LEAST + TIMES * octets.len();
-    let streams = GZIP.find_iter(octets).filter_map(|at| Some((Unpack::Raw, body(octets.get(at..)?)?)));
+    let streams = GZIP.find_iter(octets).filter_map(|at| Some((0, body(octets.get(at..)?)?)));
     // The window of 32 KiB in the head, and a head that is a multiple of 31.
     let heads = memchr::memchr_iter(0x78, octets).filter_map(|at| match octets.get(at..) {
         Some(stream @ [_, 0x01 | 0x5e | 0x9c | 0xda, ..]) if stream.len() >= SHORTEST => {
-            Some((Unpack::Zlib, stream))
+            Some((TINFL_FLAG_PARSE_ZLIB_HEADER, stream))
         }
         _ => None,
     });
-    let mut read = 0;
-    for (unpack, stream) in streams.chain(heads).take(TRIES) {
-        let unpacked = match unpack {
-            Unpack::Raw => decompress_to_vec_with_limit(stream, left / 2),
-            Unpack::Zlib => decompress_to_vec_zlib_with_limit(stream, left / 2),
-        };
-        // One that is cut, or has something behind it, is read as far as it goes; behind that its room is empty.
-        let mut text = unpacked.unwrap_or_else(|broken| broken.output);
-        let length = text.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
-        text.truncate(length);
+    // Made where there is a stream: most tokens have none.
+    let (mut state, mut room, mut texts) = (None, Vec::new(), 0);
+    for (flags, stream) in streams.chain(heads).take(TRIES) {
+        let state = state.get_or_insert_with(Box::default);
+        let text = unpacked(stream, flags, left / 2, state, &mut room);
         left = left.saturating_sub(text.len());
         if text.len() < MIN_TEXT {
             continue;
         }
-        each(&text);
-        read += 1;
-        if read == MOST {
+        each(text);
+        texts += 1;
+        if texts == MOST {
             return;
         }
     }
 }
 
-/// How a stream is unpacked: without a head of its own, or with one.
-#[derive(Clone, Copy)]
-enum Unpack {
-    Raw,
-    Zlib,
+/// What a stream unpacks to, at most so many octets; one that is cut, or has something behind it, is read as far as it goes. `state` and
+/// `room` are those of any other.
+fn unpacked<'r>(
+    stream: &[u8],
+    flags: u32,
+    most: usize,
+    state: &mut DecompressorOxide,
+    room: &'r mut Vec<u8>,
+) -> &'r [u8] {
+    state.init();
+    let (mut read, mut written) = (0, 0);
+    let mut status = TINFLStatus::HasMoreOutput;
+    while status == TINFLStatus::HasMoreOutput && written < most {
+        if room.len() <= written {
+            room.resize((2 * written).max(AT_LEAST), 0);
+        }
+        let end = room.len().min(most);
+        let rest = stream.get(read..).unwrap_or_default();
+        let out = room.get_mut(..end).unwrap_or_default();
+        let (taken, given);
+        (status, taken, given) =
+            decompress(state, rest, out, written, flags | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF);
+        (read, written) = (read + taken, written + given);
+        if written < end {
+            break;
+        }
+    }
+    room.get(..written).unwrap_or_default()
 }
 
 /// Gives `each` what base64 in a text holds that begins like such a stream, with its signs in percent escapes as links have them.
