@@ -1,6 +1,6 @@
 //! Bodies that stay behind a delivery that has failed, so that it can be sent once more.
 //!
-//! Rules: a row says until when, and how often it was sent so: at most [`TIMES`]. Bodies of what was delivered or withdrawn are never kept. The
+//! Rules: a row says until when, and how often it was sent so; after [`TIMES`] no body is kept any more. Bodies of what was delivered or withdrawn are never kept. The
 //! row goes with its message.
 //! When it fails: the transaction it is part of does.
 
@@ -37,12 +37,11 @@ pub(super) async fn take(
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let taken = sqlx::query(
-        "UPDATE kept_body SET until = NULL, times = times + 1 WHERE message_id = $1 AND until > $2 AND times < $3 \
+        "UPDATE kept_body SET until = NULL, times = times + 1 WHERE message_id = $1 AND until > $2 \
          AND EXISTS (SELECT 1 FROM message_body b WHERE b.message_id = kept_body.message_id)",
     )
     .bind(message)
     .bind(now.as_millis())
-    .bind(TIMES)
     .execute(connection)
     .await?;
     Ok(taken.rows_affected() > 0)

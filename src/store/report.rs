@@ -100,7 +100,7 @@ const REASON: &str = "COALESCE(d.held_for, d.last_status, 'new')";
 
 const QUEUE: &str = "SELECT d.id, d.message_id, m.merchant_id, m.conversation_id, m.direction, d.state, d.attempts, \
     d.lease, d.next_at, d.expires_at, m.received_at, d.last_status, m.size, d.held_for, \
-    d.class, d.doubtful, d.route, (SELECT k.until FROM kept_body k WHERE k.message_id = d.message_id AND k.times < 3) \
+    d.class, d.doubtful, d.route, (SELECT k.until FROM kept_body k WHERE k.message_id = d.message_id) \
     FROM delivery d JOIN message m ON m.id = d.message_id ";
 
 fn read_queue(row: &AnyRow) -> Result<QueueRow, sqlx::Error> {

@@ -8,7 +8,7 @@ use super::mailbox::Manner;
 use super::menu::{OWN, signed_in, told};
 use super::menu_takeovers::behind;
 use super::process::{On, on_both_databases};
-use super::scene::{Scene, add_merchant, open_order};
+use super::scene::{Account, Order, Scene, add_merchant, open_order};
 use crate::peer::eventually;
 
 on_both_databases! {
@@ -38,6 +38,18 @@ pub fn invited(scene: &Scene, boss: &mut Browser, (store, name, role): (&str, &s
     scene.watch.secret(&own);
     browser.change_password(&once, &own).is(200);
     browser
+}
+
+/// A store with two addresses, an order of it, and its administrator at the menu.
+fn of_two_addresses(scene: &Scene) -> (Account, Order, Browser) {
+    let account = add_merchant(&scene.relay, "ume", &[&scene.mise.address, STORE]);
+    let order = open_order(&scene.relay, "ume", "U-1", &scene.hana.address);
+    scene.watch.secret(OWN);
+    scene.watch.secret(&account.menu_password);
+    let mut boss = Browser::new(scene.relay.web(), &scene.watch, "mise");
+    boss.sign_in("ume", "", &account.menu_password).is(200);
+    boss.change_password(&account.menu_password, OWN).is(200);
+    (account, order, boss)
 }
 
 /// How many mails a list has.
@@ -156,13 +168,7 @@ fn a_mail_that_waits_is_withdrawn_and_never_arrives(on: On) {
 
 fn a_held_document_is_sent_as_it_is_by_staff_and_by_nobody_who_only_reads(on: On) {
     let scene = Scene::new(on);
-    let account = add_merchant(&scene.relay, "ume", &[&scene.mise.address, STORE]);
-    let order = open_order(&scene.relay, "ume", "U-1", &scene.hana.address);
-    scene.watch.secret(OWN);
-    scene.watch.secret(&account.menu_password);
-    let mut boss = Browser::new(scene.relay.web(), &scene.watch, "mise");
-    boss.sign_in("ume", "", &account.menu_password).is(200);
-    boss.change_password(&account.menu_password, OWN).is(200);
+    let (account, order, mut boss) = of_two_addresses(&scene);
     let hold = || {
         let letter = Letter::new(&scene.watch, &scene.mise.address, &order.customer_alias);
         let (user, password) = (&account.user, &account.password);
@@ -326,13 +332,7 @@ fn what_could_not_be_delivered_is_sent_once_more_either_way_and_arrives_once(on:
 #[test]
 fn a_customer_s_mail_is_delivered_once_more_to_the_address_that_mail_goes_to_alone() {
     let scene = Scene::new(On::Sqlite);
-    let account = add_merchant(&scene.relay, "ume", &[&scene.mise.address, STORE]);
-    let order = open_order(&scene.relay, "ume", "U-1", &scene.hana.address);
-    scene.watch.secret(OWN);
-    scene.watch.secret(&account.menu_password);
-    let mut boss = Browser::new(scene.relay.web(), &scene.watch, "mise");
-    boss.sign_in("ume", "", &account.menu_password).is(200);
-    boss.change_password(&account.menu_password, OWN).is(200);
+    let (_, order, mut boss) = of_two_addresses(&scene);
     scene.mise.mailbox.behave(Manner::Rcpt("550 5.7.1 not now".into()));
     let letter = Letter::new(&scene.watch, &scene.hana.address, &order.merchant_alias);
     let id = scene.deliver(&letter).is("250 2.0.0").queue_ids().remove(0);
