@@ -3,7 +3,7 @@
 //!
 //! Rules: the store first, then the queue, until nothing of it is under way, so that nothing new comes behind what is held. Each mail is held by itself,
 //! with its record; what customers write goes on.
-//! When it fails: [`Failure`]; where the store is contained and holding stopped, `anshin queue hold --store-id` goes on.
+//! When it fails: [`Failure`]; where the store is contained and holding stopped, `anshin queue hold` goes on, by id.
 
 use super::arguments::Common;
 use super::arguments_desk::LookArguments;
@@ -31,7 +31,7 @@ pub(super) async fn run(
     if lifts {
         relay.contain(store_id, &named, Contains::NoMore).await?;
         let text = format!(
-            "{store_id} goes on, with the passwords that it had. What was held goes out by `anshin queue release --store-id {store_id}`."
+            "{store_id} goes on, with the passwords that it had. What was held goes out by `anshin queue release --store-id {store_id} --reason operator`."
         );
         print(common, &json!({ "store_id": store_id, "contained": false }), &text);
         return Ok(());
@@ -59,7 +59,7 @@ pub(super) async fn run(
         if tally.left() == 0 {
             String::new()
         } else {
-            format!("; hold what of it does not arrive: anshin queue hold --store-id {store_id}")
+            format!("; hold by its id what of it does not arrive: anshin queue list --store-id {store_id}")
         }
     );
     print(common, &document, &text);

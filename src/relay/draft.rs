@@ -104,6 +104,7 @@ impl Draft<'_> {
             removed: &self.removed,
             returned: None,
             is_kept: false,
+            times: 0,
         }
     }
 }

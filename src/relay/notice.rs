@@ -46,6 +46,8 @@ pub(super) struct Subject<'a> {
     pub returned: Option<&'a [u8]>,
     /// Its store can have it sent once more.
     pub is_kept: bool,
+    /// How often it had it.
+    pub times: i64,
 }
 
 impl<'a> From<&'a Work> for Subject<'a> {
@@ -61,6 +63,7 @@ impl<'a> From<&'a Work> for Subject<'a> {
             removed: &[],
             returned: None,
             is_kept: false,
+            times: work.times,
         }
     }
 }
@@ -76,10 +79,6 @@ impl Relay {
         status: &str,
         now: Timestamp,
     ) -> Option<NewMessage> {
-        // A customer was told that it failed, and knows nothing of the store's having tried once more.
-        if work.times > 0 && work.direction == "to_merchant" && outcome != Outcome::Relayed {
-            return None;
-        }
         let envelope = match Envelope::open(key, work.message_id, &work.envelope) {
             Ok(envelope) => envelope,
             Err(fault) => return not_made(work.message_id, &fault),
@@ -153,7 +152,10 @@ impl Relay {
         status: &str,
         now: Timestamp,
     ) -> Result<Option<NewMessage>, RelayFault> {
-        if subject.direction == "notice" {
+        // A customer was told that it failed, and knows nothing of the store's having tried once more.
+        let is_unknown =
+            subject.times > 0 && subject.direction == "to_merchant" && outcome != Outcome::Relayed;
+        if subject.direction == "notice" || is_unknown {
             return Ok(None);
         }
         let Some(sender) = envelope.sender.as_deref().filter(|_| outcome.wanted(envelope.notify)) else {

@@ -372,8 +372,8 @@ async fn clear_to_operator(connection: &mut AnyConnection, day: i64, key: i64) -
     let (from, until) = of_stranger(day);
     let own = "(SELECT id FROM message WHERE id >= $1 AND id < $2 AND data_key_id = $3)";
     for text in [
-        format!("DELETE FROM message_body WHERE message_id IN {own}"),
         format!("DELETE FROM kept_body WHERE message_id IN {own}"),
+        format!("DELETE FROM message_body WHERE message_id IN {own}"),
         format!("DELETE FROM delivery WHERE message_id IN {own}"),
         format!("DELETE FROM message WHERE id IN {own}"),
     ] {
@@ -385,8 +385,8 @@ async fn clear_to_operator(connection: &mut AnyConnection, day: i64, key: i64) -
 /// Forgets a conversation and what hangs on it, but for the log.
 async fn clear(connection: &mut AnyConnection, conversation: i64) -> Result<(), sqlx::Error> {
     for text in [
-        "DELETE FROM message_body WHERE message_id IN (SELECT id FROM message WHERE conversation_id = $1)",
         "DELETE FROM kept_body WHERE message_id IN (SELECT id FROM message WHERE conversation_id = $1)",
+        "DELETE FROM message_body WHERE message_id IN (SELECT id FROM message WHERE conversation_id = $1)",
         "DELETE FROM kept_text WHERE conversation_id = $1",
         "DELETE FROM delivery WHERE message_id IN (SELECT id FROM message WHERE conversation_id = $1)",
         "DELETE FROM message WHERE conversation_id = $1",

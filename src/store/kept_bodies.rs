@@ -61,11 +61,25 @@ pub(super) async fn destroy(connection: &mut AnyConnection, messages: &[i64]) ->
     Ok(())
 }
 
-/// A message goes, and with it a body that is kept still.
-pub(super) async fn end(connection: &mut AnyConnection, message: i64) -> Result<(), sqlx::Error> {
+/// A delivery that ended before a time goes, and with it a body that is kept still. `false`: it is sent once more by now, and stays.
+pub(super) async fn end(
+    connection: &mut AnyConnection,
+    message: i64,
+    (delivery, ended_before): (i64, Timestamp),
+) -> Result<bool, sqlx::Error> {
+    // It changes nothing, but has its lock.
+    let text = "UPDATE kept_body SET times = times WHERE message_id = $1";
+    sqlx::query(text).bind(message).execute(&mut *connection).await?;
+    let text = "DELETE FROM delivery WHERE id = $1 AND ended_at <= $2";
+    let gone =
+        sqlx::query(text).bind(delivery).bind(ended_before.as_millis()).execute(&mut *connection).await?;
+    if gone.rows_affected() == 0 {
+        return Ok(false);
+    }
     let text = "DELETE FROM kept_body WHERE message_id = $1";
     sqlx::query(text).bind(message).execute(&mut *connection).await?;
-    destroy(connection, &[message]).await
+    destroy(connection, &[message]).await?;
+    Ok(true)
 }
 
 /// Bodies go whose time is over, at most so many. How many went.

@@ -377,10 +377,10 @@ pub(super) async fn purge(
     .await?;
     for row in &ended {
         let (delivery, message): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        // First what others lock first.
-        kept_bodies::end(connection, message).await?;
-        sqlx::query("DELETE FROM delivery WHERE id = $1").bind(delivery).execute(&mut *connection).await?;
-        sqlx::query("DELETE FROM message WHERE id = $1").bind(message).execute(&mut *connection).await?;
+        // First what others lock first; and what was sent once more meanwhile stays.
+        if kept_bodies::end(connection, message, (delivery, ended_before)).await? {
+            sqlx::query("DELETE FROM message WHERE id = $1").bind(message).execute(&mut *connection).await?;
+        }
     }
     let forgotten = sqlx::query(
         "DELETE FROM suppressed WHERE address_idx IN \

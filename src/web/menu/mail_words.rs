@@ -65,8 +65,8 @@ pub(super) fn means(view: &MailView, language: Language) -> &'static str {
             "It could not be delivered to the store's mailbox. Please check that mailbox. The customer was told that it did not arrive.",
         ),
         MailState::Failed | MailState::Expired => language.say(
-            "再送は行われず、本文も残っていません。必要であれば、メールソフトからもう一度送ってください。",
-            "It is tried no more, and its text is not kept. If it is still needed, send it again from your mail program.",
+            "再送は行われません。必要であれば、メールソフトから新しいメールとして送ってください。",
+            "It is tried no more. If it is still needed, send a new message from your mail program.",
         ),
         MailState::Dropped => language.say(
             "送られていません。本文も残っていません。必要であれば、新しいメールとして送ってください。",
